@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+#
+# Holdfast. `make help` lists what can be made and which variables there are.
+#
+# Reading order: (1) is everything installed, (2) the kernel from whatever sources exist,
+# (3) newlib, (4) the EFI loader, (5) host tests, (6) run, test, debug and the rest.
+# stdout belongs to the serial line of `make run`: everything said here goes to stderr.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += -rR --no-print-directory
+ifeq ($(V),1)
+.SHELLFLAGS := -xc
+endif
+
+B      := build
+CC     := gcc
+PYTHON := /usr/bin/python3
+say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
+
+# ---- (1) what must be there before anything is built ----
+
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)
+PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(B)/config.mk $(GROUP))
+ifneq ($(PROBLEM),)
+$(error $(PROBLEM))
+endif
+include $(B)/config.mk
+GCC_INCLUDE := $(shell $(CC) -print-file-name=include)
+LIBGCC      := $(shell $(CC) -print-libgcc-file-name)
+endif
+
+# ---- (2) the kernel ----
+
+SRC := $(sort $(wildcard $(addsuffix /*.c,boot kernel mm drivers drivers/clients dax \
+	dax/lifetime dax/ext4 tests/kernel)))
+ASM := $(sort $(wildcard $(addsuffix /*.asm,boot kernel mm drivers drivers/clients dax \
+	dax/lifetime dax/ext4 tests/kernel)))
+OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
+
+NL   := $(B)/newlib/x86_64-elf
+LIBC := $(NL)/lib/libc.a
+
+WARN   := -Wall -Wextra -Werror
+# No SSE, no red zone (interrupts use the same stack), frame pointers for backtraces.
+# malign-data=abi: the entries of a registry (linker.ld) must lie without gaps.
+CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
+	-mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-stack-protector -fno-pic \
+	-fno-pie -mno-red-zone -mcmodel=kernel -mgeneral-regs-only -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common -ffunction-sections \
+	-fdata-sections -malign-data=abi -U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ \
+	-nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
+LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
+	--gc-sections --no-warn-rwx-segments -T linker.ld
+LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
+
+KERNEL := $(B)/holdfast.elf
+LOADER := $(if $(wildcard boot/efi/*.c),$(B)/efi/BOOTX64.EFI)
+
+all: $(KERNEL) $(B)/k.elf $(LOADER)
+
+$(B)/obj/%.c.o: %.c Makefile | $(LIBC)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/obj/%.asm.o: %.asm Makefile
+	$(call say,NASM,$<)
+	@mkdir -p $(@D)
+	@nasm -f elf64 -g -F dwarf -Wall -Werror -I. -MD $@.d -MP -o $@ $<
+
+# Two fresh file systems for scratch devices (race, bench, self-tests): made by mkfs.ext4, carried
+# in the kernel as the blocks that they have in use. Arguments: bytes, inodes.
+OBJ += $(B)/scratch_small.asm.o $(B)/scratch_large.asm.o
+$(B)/scratch_small.asm: SHAPE := 16777216 128
+$(B)/scratch_large.asm: SHAPE := 1073741824 128
+$(B)/scratch_%.asm: tests/tools/scratch.py
+	$(call say,MKFS,$@)
+	@mkdir -p $(@D)
+	@PATH="$$PATH:/usr/sbin:/sbin" $(PYTHON) $< $(basename $(@F)) $(SHAPE) $(@D) >$@
+$(B)/scratch_%.asm.o: $(B)/scratch_%.asm
+	@nasm -f elf64 -Wall -Werror -o $@ $<
+
+# A source that was removed makes nothing newer: the list of objects is a prerequisite itself.
+$(B)/objects: FORCE
+	@mkdir -p $(B)
+	@echo '$(OBJ)' | cmp -s - $@ || echo '$(OBJ)' >$@
+
+# Linked twice: the second time with the names of the functions that the first link placed. The
+# table lies behind all code, so it moves none of it; check-elf.sh makes sure.
+$(KERNEL): $(OBJ) $(LIBC) $(B)/objects linker.ld tests/tools/ksyms.sh
+	$(call say,LD,$@)
+	@ld $(LDFLAGS) -o $(B)/pass1.elf $(OBJ) $(LIBS)
+	@tests/tools/ksyms.sh $(B)/pass1.elf >$(B)/ksyms.asm
+	@nasm -f elf64 -o $(B)/ksyms.o $(B)/ksyms.asm
+	@ld $(LDFLAGS) -o $@ $(OBJ) $(B)/ksyms.o $(LIBS)
+	@tests/tools/check-elf.sh $(B)/pass1.elf $@
+
+# What GRUB and the EFI loader read from their medium: without debug information, name in 8.3.
+$(B)/k.elf: $(KERNEL)
+	@objcopy --strip-debug $< $@
+
+# ---- (3) newlib, once ----
+
+$(LIBC):
+	@tests/tools/newlib.sh $(NEWLIB_TAR) $(B)/newlib $(CC)
+
+# ---- (4) the EFI loader ----
+
+EFI_SRC := $(wildcard boot/efi/*.c)
+EFI_OBJ := $(EFI_SRC:%=$(B)/obj/%.o)
+EFI_CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fpic -fshort-wchar -fno-stack-protector \
+	-fno-strict-aliasing -mno-red-zone -maccumulate-outgoing-args -fcf-protection=none \
+	-DGNU_EFI_USE_MS_ABI -isystem $(EFI_INC) -isystem $(EFI_INC)/x86_64 -I.
+EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+
+$(EFI_OBJ): $(B)/obj/%.c.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	@$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
+
+$(LOADER): $(EFI_OBJ)
+	$(call say,EFI,$@)
+	@mkdir -p $(@D)
+	@ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-warn-rwx-segments \
+		--no-undefined -T $(EFI_LIB)/elf_x86_64_efi.lds $(EFI_LIB)/crt0-efi-x86_64.o $^ \
+		-o $(B)/efi/loader.so -L$(EFI_LIB) -L/usr/lib -lgnuefi -lefi
+	@objcopy $(EFI_SECTIONS:%=-j '%') --target=efi-app-x86_64 --subsystem=10 \
+		$(B)/efi/loader.so $@
+
+# ---- (5) host tests: tests/host/test_X.c, with the sources its LINK comments name ----
+
+HOST_TESTS  := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))
+HOST_BIN    := $(HOST_TESTS:%=$(B)/host/%)
+# newlib's headers come last of all, for what the host's libc lacks (sys/tree.h).
+HOST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -DHOST_TEST -I. -idirafter $(NL)/include
+
+ifneq ($(filter test host-test $(B)/host/%,$(MAKECMDGOALS)),)
+define host_test
+$(B)/host/$(1): $(B)/host/obj/tests/host/$(1).c.o $(patsubst %,$(B)/host/obj/%.o,\
+	$(shell sed -n 's|.*/\* LINK: *\(.*\) \*/.*|\1|p' tests/host/$(1).c))
+endef
+$(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
+endif
+
+$(B)/host/obj/%.c.o: %.c Makefile | $(LIBC)
+	$(call say,HOSTCC,$<)
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
+
+$(HOST_BIN):
+	$(call say,HOSTLD,$@)
+	@$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
+
+# ---- (6) what people type ----
+
+# The variables of `make run` reach tests/qemu/run.py by the environment, with every character as
+# it was typed: $(value) keeps make from expanding a dollar sign inside them.
+RUN_VARS := BOOT SMP MEM CPU PMEM QEMU_ARGS ICOUNT GDB TIMEOUT CMD APPEND
+$(foreach v,$(RUN_VARS),$(if $(filter undefined,$(origin $(v))),,\
+	$(eval override $(v) := $$(value $(v)))$(eval export $(v))))
+RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py
+
+run: all
+	@$(RUN)
+
+debug: all
+	@$(RUN) --debug
+
+host-test: $(HOST_BIN)
+	@HOST_ONLY=1 tests/tools/pytest.sh tests/qemu/test_host.py
+
+test: all $(HOST_BIN)
+	@tests/tools/pytest.sh tests/qemu
+
+deps: ;
+
+STYLED = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null || \
+	find . -name '*.[ch]' -not -path './$(B)/*')
+format:
+	@clang-format -i $(STYLED)
+
+format-check:
+	@clang-format --dry-run --Werror $(STYLED)
+
+clean:
+	@rm -rf $(B)
+
+help:
+	@cat tests/tools/help.txt
+
+-include $(OBJ:.o=.d) $(ASM:%=$(B)/obj/%.o.d) $(EFI_OBJ:.o=.d)
+-include $(wildcard $(B)/host/obj/*/*.d $(B)/host/obj/*/*/*.d)
+
+FORCE:
+
+.PHONY: FORCE all run debug test host-test deps format format-check clean help

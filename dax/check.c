@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The invariants as functions, over everything that is mounted, mapped and bound.
+ *
+ * They ask the layers that know, in both directions, and never trust a counter that could be derived:
+ * the extent trees say who owns a block, the page tables what is mapped, the records what is held.
+ * The file layer is locked while it is asked; the rest is a snapshot of a system that should be quiet.
+ */
+#include <stdarg.h>
+
+#include "dax/internal.h"
+
+struct finding {
+	const char *rule;
+	unsigned n; /* violations; zero: the rule holds */
+};
+
+static void __printf(2, 3) violated(struct finding *f, const char *fmt, ...)
+{
+	char text[240];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (f->n++ < 8) /* the first ones tell the story */
+		kprintf("  %s violated: %s\n", f->rule, text);
+}
+
+/* ---- I1: one owner per block ------------------------------------------------------------------ */
+
+static void say(void *arg, const char *line)
+{
+	violated(arg, "%s", line);
+}
+
+static int check_fs_blocks(struct dax_fs *fs, void *arg)
+{
+	struct dax_inode *inode;
+	struct finding *f = arg;
+	int err;
+
+	mutex_lock(&fs->lock);
+	err = ext4_check(fs->ext4, say, f);
+	if (err < 0)
+		violated(f, "%s cannot be scanned: %s", fs->path, ext4_why(fs->ext4));
+	LIST_FOREACH (inode, &fs->inodes, link)
+		if (inode->collisions)
+			violated(f, "%s lost %u block(s) while somebody held them", inode->name,
+				 inode->collisions);
+	mutex_unlock(&fs->lock);
+	return 0;
+}
+
+unsigned check_i1_blocks(void)
+{
+	struct finding f = {"I1", 0};
+
+	dax_fs_for_each(check_fs_blocks, &f);
+	return f.n;
+}
+
+/* ---- records: I2, and half of I5 and I6 -------------------------------------------------------- */
+
+struct record_check {
+	struct finding *f;
+	struct dax_fs *fs; /* mounted on the device, or NULL */
+};
+
+static void for_each_record(int (*fn)(struct page *, void *), struct finding *f)
+{
+	for (unsigned i = 0; i < pmem_count(); i++) {
+		struct pmem_region *r = pmem_nth(i);
+		struct record_check c = {f, r->pgmap.owner};
+
+		if (r->bound)
+			page_records_for_each(r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, fn, &c);
+	}
+}
+
+static int check_record_pgmap(struct page *p, void *arg)
+{
+	struct record_check *c = arg;
+	struct pmem_region *r = pmem_of_pfn(page_to_pfn(p));
+
+	if (!r || p->pgmap != &r->pgmap || !p->pgmap->live)
+		violated(c->f, "pfn 0x%lx has a record, but its device memory is gone",
+			 page_to_pfn(p));
+	else if (page_refs(p) < p->pgmap->rest)
+		violated(c->f, "pfn 0x%lx has %u references, fewer than the %u at rest",
+			 page_to_pfn(p), page_refs(p), p->pgmap->rest);
+	return 0;
+}
+
+unsigned check_i2_records(void)
+{
+	struct finding f = {"I2", 0};
+
+	for_each_record(check_record_pgmap, &f);
+	return f.n;
+}
+
+/* ---- I3: what is mapped has an entry ------------------------------------------------------------ */
+
+static void check_vma(struct finding *f, struct vma *vma)
+{
+	struct dax_inode *inode = vma->private;
+
+	for (uint64_t va = vma->start; va < vma->end; va += PAGE_SIZE) {
+		uint64_t *pte = pte_walk(vma->mm->root, va, 1, false, NULL);
+		uint64_t pgoff = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT), at = pgoff, entry;
+
+		if (!pte || !(*pte & PTE_P) || !(*pte & PTE_DEVMAP))
+			continue;
+		entry = entry_next(inode, &at, pgoff + 1);
+		if (entry_pfn(entry) != entry_pfn(*pte))
+			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx", va,
+				 entry_pfn(*pte), pgoff, inode->name, entry_pfn(entry));
+	}
+}
+
+static int check_fs_mappings(struct dax_fs *fs, void *arg)
+{
+	struct dax_inode *inode;
+	struct vma *vma;
+
+	mutex_lock(&fs->lock);
+	LIST_FOREACH (inode, &fs->inodes, link) {
+		down_read(&inode->mapping.i_mmap_lock);
+		LIST_FOREACH (vma, &inode->mapping.vmas, i_mmap)
+			check_vma(arg, vma);
+		up_read(&inode->mapping.i_mmap_lock);
+	}
+	mutex_unlock(&fs->lock);
+	return 0;
+}
+
+unsigned check_i3_entries(void)
+{
+	struct finding f = {"I3", 0};
+
+	dax_fs_for_each(check_fs_mappings, &f);
+	return f.n;
+}
+
+/* ---- I4: nobody sleeps for a page that is idle --------------------------------------------------- */
+
+static void check_waiter(struct thread *t, void *arg)
+{
+	const struct waiter *w = t->waiting;
+	const struct page *p;
+	struct pmem_region *r;
+
+	if (!w || (uint64_t)w->key < RECORD_BASE || (uint64_t)w->key >= RECORD_BASE + (1ul << 39))
+		return;
+	p = w->key;
+	r = pmem_of_pfn(page_to_pfn(p));
+	if (r && page_refs(p) <= r->pgmap.rest && !w->woken)
+		violated(arg, "thread %u sleeps for pfn 0x%lx, which is idle: a wake was lost", t->tid,
+			 page_to_pfn(p));
+}
+
+unsigned check_i4_waiters(void)
+{
+	struct finding f = {"I4", 0};
+
+	thread_for_each(check_waiter, &f);
+	return f.n;
+}
+
+/* ---- I5: what is held is not free ---------------------------------------------------------------- */
+
+static int check_held(struct page *p, void *arg)
+{
+	struct record_check *c = arg;
+	struct ext4_extent_info owner;
+	uint64_t block = page_to_pfn(p) - p->pgmap->range[0].start;
+
+	if (c->fs && page_refs(p) > p->pgmap->rest && !(page_state(p) & PAGE_BUSY) &&
+	    ext4_block_owner(c->fs->ext4, block, &owner) == -ENOENT)
+		violated(c->f, "pfn 0x%lx is held, and its block %lu is free", page_to_pfn(p), block);
+	return 0;
+}
+
+unsigned check_i5_idle(void)
+{
+	struct finding f = {"I5", 0};
+
+	for_each_record(check_held, &f);
+	return f.n;
+}
+
+/* ---- I6: file → page and page → file agree --------------------------------------------------------- */
+
+static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
+{
+	uint64_t base = inode->fs->region->start >> PAGE_SHIFT, pfn = entry_pfn(entry);
+	const struct page *p = page_record_if_touched(pfn);
+	struct ext4_map m;
+
+	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
+		return;
+	if (!p)
+		violated(f, "page %lu of %s is pfn 0x%lx, which has no record", pgoff, inode->name, pfn);
+	else if (inode->fs->lifetime->associates &&
+		 (p->mapping != &inode->mapping || p->index != pgoff))
+		violated(f, "page %lu of %s is pfn 0x%lx, whose record names another place", pgoff,
+			 inode->name, pfn);
+	if (ext4_map_blocks(inode->ip, pgoff, 1, 0, &m) || m.state != EXT4_WRITTEN ||
+	    base + m.pblk != pfn)
+		violated(f, "page %lu of %s has an entry for pfn 0x%lx, the file keeps it in block %lu",
+			 pgoff, inode->name, pfn, m.pblk);
+}
+
+static int check_fs_entries(struct dax_fs *fs, void *arg)
+{
+	struct dax_inode *inode;
+
+	mutex_lock(&fs->lock);
+	LIST_FOREACH (inode, &fs->inodes, link) {
+		uint64_t at = 0, entry;
+
+		for (; (entry = entry_next(inode, &at, DAX_TO_END)); at++)
+			check_entry(arg, inode, at, entry);
+	}
+	mutex_unlock(&fs->lock);
+	return 0;
+}
+
+static int check_record_link(struct page *p, void *arg)
+{
+	struct record_check *c = arg;
+	struct dax_inode *inode;
+	uint64_t at = p->index;
+
+	if (!p->mapping)
+		return 0;
+	inode = container_of(p->mapping, struct dax_inode, mapping);
+	if (!c->fs)
+		violated(c->f, "pfn 0x%lx names a file, and nothing is mounted", page_to_pfn(p));
+	else if (entry_pfn(entry_next(inode, &at, p->index + 1)) != page_to_pfn(p))
+		violated(c->f, "pfn 0x%lx names page %lu of %s, which has no entry for it",
+			 page_to_pfn(p), p->index, inode->name);
+	return 0;
+}
+
+unsigned check_i6_association(void)
+{
+	struct finding f = {"I6", 0};
+
+	dax_fs_for_each(check_fs_entries, &f);
+	for_each_record(check_record_link, &f);
+	return f.n;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *rule, *text;
+	unsigned (*fn)(void);
+} checks[] = {
+	{"I1", "no block has two owners, bitmap and extents agree", check_i1_blocks},
+	{"I2", "every record's pgmap is live and no count is below rest", check_i2_records},
+	{"I3", "every mapped page has an index entry for it", check_i3_entries},
+	{"I4", "nobody sleeps for a page that is idle", check_i4_waiters},
+	{"I5", "no held page has a free block", check_i5_idle},
+	{"I6", "file and page name each other", check_i6_association},
+};
+
+unsigned check_all(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(checks); i++)
+		n += checks[i].fn();
+	return n;
+}
+
+static int cmd_check(int argc, char **argv)
+{
+	unsigned total = 0;
+
+	(void)argv;
+	if (argc > 1)
+		return shell_usage();
+	for (unsigned i = 0; i < ARRAY_SIZE(checks); i++) {
+		unsigned n = checks[i].fn();
+
+		kprintf("%s %s: %s\n", checks[i].rule, n ? "VIOLATED" : "holds", checks[i].text);
+		total += n;
+	}
+	return total ? shell_fail(-EIO, "%u violation(s)", total) : 0;
+}
+SHELL_COMMAND(check, cmd_check, "check",
+	      "run the invariants I1 to I6 over everything mounted, mapped and bound");

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File commands of the shell. Each checks all its arguments before the first change; a refusal is
+ * the sentence of the layer that refused.
+ */
+#include <ctype.h>
+
+#include "dax/internal.h"
+
+#define CHUNK 4096
+
+static int failed(int err)
+{
+	return shell_fail(err, "%s", dax_why());
+}
+
+static const char *type_name(uint32_t mode)
+{
+	switch (mode & EXT4_S_IFMT) {
+	case EXT4_S_IFDIR: return "directory";
+	case EXT4_S_IFREG: return "file";
+	case EXT4_S_IFLNK: return "symbolic link";
+	default: return "special file";
+	}
+}
+
+static int with_inode(const char *path, int (*fn)(struct dax_fs *, struct ext4_inode *))
+{
+	const char *rest;
+	struct dax_fs *fs = dax_fs_find(path, &rest);
+	struct ext4_inode *ip;
+	int err;
+
+	if (!fs)
+		return shell_fail(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
+	mutex_lock(&fs->lock);
+	err = ext4_walk(fs->ext4, rest, &ip);
+	if (!err) {
+		err = fn(fs, ip);
+		ext4_iput(ip);
+	}
+	if (err)
+		err = shell_fail(err, "%s: %s", path, ext4_why(fs->ext4));
+	mutex_unlock(&fs->lock);
+	return err;
+}
+
+static int list_one(struct dax_fs *fs, const struct ext4_dirent_info *d)
+{
+	struct ext4_inode *ip;
+	int err = ext4_iget(fs->ext4, d->ino, &ip);
+
+	if (err)
+		return err;
+	kprintf("%8u %10s %12lu  %s\n", d->ino, type_name(ip->mode), ip->size, d->name);
+	ext4_iput(ip);
+	return 0;
+}
+
+static int list(struct dax_fs *fs, struct ext4_inode *ip)
+{
+	struct ext4_dirent_info d;
+	uint64_t pos = 0;
+	int got, err = 0;
+
+	if ((ip->mode & EXT4_S_IFMT) != EXT4_S_IFDIR) {
+		kprintf("%8u %10s %12lu\n", ip->ino, type_name(ip->mode), ip->size);
+		return 0;
+	}
+	while (!err && (got = ext4_readdir(ip, &pos, &d)) > 0)
+		err = list_one(fs, &d);
+	return err ? err : got;
+}
+
+static int cmd_ls(int argc, char **argv)
+{
+	return argc == 2 ? with_inode(argv[1], list) : shell_usage();
+}
+SHELL_COMMAND(ls, cmd_ls, "ls PATH", "list a directory: inode, type, size, name");
+
+static int print_map(struct dax_fs *fs, struct ext4_inode *ip)
+{
+	static const char *const state[] = {"hole", "unwritten", "written"};
+	uint64_t end = (ip->size + PAGE_SIZE - 1) >> PAGE_SHIFT, at = 0;
+	struct ext4_map m;
+
+	kprintf("inode %u, %s, %lu bytes, %u link(s), mode 0%o\n", ip->ino, type_name(ip->mode),
+		ip->size, ip->links, ip->mode & 07777);
+	for (unsigned shown = 0; at < end; at += m.count, shown++) {
+		int err = ext4_map_blocks(ip, at, MIN(end - at, 1ull << 20), 0, &m);
+
+		if (err)
+			return err;
+		if (shown == 32) {
+			kprintf("  … more extents\n");
+			break;
+		}
+		kprintf("  pages %lu - %lu: %s", at, at + m.count - 1, state[m.state]);
+		if (m.pblk)
+			kprintf(", blocks from %lu (pfn 0x%lx)", m.pblk,
+				(fs->region->start >> PAGE_SHIFT) + m.pblk);
+		kprintf("\n");
+	}
+	return 0;
+}
+
+static int cmd_stat(int argc, char **argv)
+{
+	return argc == 2 ? with_inode(argv[1], print_map) : shell_usage();
+}
+SHELL_COMMAND(stat, cmd_stat, "stat PATH", "size, links, and where each page of a file lies");
+
+static int cmd_cat(int argc, char **argv)
+{
+	struct dax_inode *inode;
+	char *buf;
+	int64_t n;
+	int err;
+
+	if (argc != 2)
+		return shell_usage();
+	err = dax_open(argv[1], false, &inode);
+	if (err)
+		return failed(err);
+	buf = malloc(CHUNK);
+	n = buf ? 0 : -ENOMEM;
+	for (uint64_t off = 0; buf && (n = dax_read(inode, off, buf, CHUNK)) > 0; off += n) {
+		/* Zeroes of a hole and other unprintable bytes must not upset the terminal. */
+		for (int64_t i = 0; i < n; i++)
+			if (!isprint((unsigned char)buf[i]) && buf[i] != '\n' && buf[i] != '\t')
+				buf[i] = '.';
+		console_write(buf, n);
+	}
+	kprintf("\n");
+	free(buf);
+	dax_put(inode);
+	return n < 0 ? failed(n) : 0;
+}
+SHELL_COMMAND(cat, cmd_cat, "cat FILE", "print a file (unprintable bytes as dots)");
+
+static int simple(int argc, char **argv, int (*fn)(const char *))
+{
+	int err;
+
+	if (argc != 2)
+		return shell_usage();
+	err = fn(argv[1]);
+	return err ? failed(err) : 0;
+}
+
+static int cmd_mkdir(int argc, char **argv)
+{
+	return simple(argc, argv, dax_mkdir);
+}
+SHELL_COMMAND(mkdir, cmd_mkdir, "mkdir PATH", "make a directory");
+
+static int remove_name(const char *path)
+{
+	int err = dax_unlink(path);
+
+	return err == -EISDIR ? dax_rmdir(path) : err;
+}
+
+static int cmd_rm(int argc, char **argv)
+{
+	return simple(argc, argv, remove_name);
+}
+SHELL_COMMAND(rm, cmd_rm, "rm PATH",
+	      "remove a file or an empty directory; a mapped file's blocks go with its last user");
+
+static int cmd_write(int argc, char **argv)
+{
+	struct dax_inode *inode;
+	uint64_t off;
+	int64_t n;
+	int err;
+
+	if (argc != 4)
+		return shell_usage();
+	err = shell_number("offset", argv[2], &off);
+	if (err)
+		return err;
+	err = dax_open(argv[1], true, &inode);
+	if (err)
+		return failed(err);
+	n = dax_write(inode, off, argv[3], strlen(argv[3]));
+	err = n < 0 ? (int)n : dax_fsync(inode);
+	if (!err && (uint64_t)n < strlen(argv[3]))
+		err = dax_refuse(-ENOSPC, "only %ld of %lu bytes written: the device is full",
+				 (long)n, strlen(argv[3]));
+	dax_put(inode);
+	return err ? failed(err) : 0;
+}
+SHELL_COMMAND(write, cmd_write, "write FILE OFF TEXT",
+	      "write TEXT at byte OFF and make it durable; makes the file if it is absent");
+
+/* Opens argv[1], parses the numbers behind it, calls fn, reports waiting. */
+static int change(int argc, char **argv, unsigned numbers, const char *const *what,
+		  int (*fn)(struct dax_inode *, const uint64_t *))
+{
+	struct dax_inode *inode;
+	uint64_t v[2];
+	int err;
+
+	if (argc != (int)numbers + 2)
+		return shell_usage();
+	for (unsigned i = 0; i < numbers; i++) {
+		err = shell_number(what[i], argv[2 + i], &v[i]);
+		if (err)
+			return err;
+	}
+	err = dax_open(argv[1], false, &inode);
+	if (err)
+		return failed(err);
+	err = fn(inode, v);
+	if (inode->last_break.waited_ns)
+		kprintf("%s: waited %lu ms for %s; saw a busy page %u time(s), last pfn 0x%lx\n",
+			argv[0], inode->last_break.waited_ns / 1000000, inode->name,
+			inode->last_break.busy_seen, inode->last_break.busy_pfn);
+	dax_put(inode);
+	return err ? failed(err) : 0;
+}
+
+static int do_truncate(struct dax_inode *inode, const uint64_t *v)
+{
+	return dax_truncate(inode, v[0]);
+}
+
+static int cmd_truncate(int argc, char **argv)
+{
+	static const char *const what[] = {"size"};
+
+	return change(argc, argv, 1, what, do_truncate);
+}
+SHELL_COMMAND(truncate, cmd_truncate, "truncate FILE SIZE",
+	      "set a file's size; blocks behind it are freed, as the lifetime allows");
+
+static int do_punch(struct dax_inode *inode, const uint64_t *v)
+{
+	return dax_punch(inode, v[0], v[1]);
+}
+
+static int cmd_punch(int argc, char **argv)
+{
+	static const char *const what[] = {"offset", "length"};
+
+	return change(argc, argv, 2, what, do_punch);
+}
+SHELL_COMMAND(punch, cmd_punch, "punch FILE OFF LEN", "make a hole; the size stays");
+
+static int do_fallocate(struct dax_inode *inode, const uint64_t *v)
+{
+	return dax_fallocate(inode, v[0], v[1], false);
+}
+
+static int cmd_fallocate(int argc, char **argv)
+{
+	static const char *const what[] = {"offset", "length"};
+	struct dax_inode *inode;
+	int err;
+
+	if (argc != 4)
+		return shell_usage();
+	err = dax_open(argv[1], true, &inode); /* as fallocate(1): makes the file */
+	if (err)
+		return failed(err);
+	dax_put(inode);
+	return change(argc, argv, 2, what, do_fallocate);
+}
+SHELL_COMMAND(fallocate, cmd_fallocate, "fallocate FILE OFF LEN",
+	      "allocate blocks for a range, reading as zeroes; makes the file if it is absent");

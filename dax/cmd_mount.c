@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* mount, umount, sync, powercut: commands about whole devices. */
+#include "dax/internal.h"
+
+static int print_mount(struct dax_fs *fs, void *arg)
+{
+	struct ext4_statfs st;
+
+	*(unsigned *)arg += 1;
+	mutex_lock(&fs->lock);
+	ext4_statfs(fs->ext4, &st);
+	mutex_unlock(&fs->lock);
+	kprintf("%s on %s, lifetime %s%s: %lu of %lu blocks free, %lu of %lu inodes free\n",
+		fs->region->name, fs->path, fs->lifetime->name,
+		fs->region->readonly ? ", read-only" : "", st.free_blocks, st.blocks,
+		st.free_inodes, st.inodes);
+	return 0;
+}
+
+static int print_mounts(void)
+{
+	unsigned n = 0;
+
+	dax_fs_for_each(print_mount, &n);
+	if (!n)
+		kprintf("nothing is mounted; try: mount pmem0 /t\n");
+	return 0;
+}
+
+int dax_parse_lifetime(const char *word, const struct lifetime **lt)
+{
+	const char *names[8];
+	unsigned n = 0;
+
+	for (; lifetime_nth(n) && n < ARRAY_SIZE(names); n++)
+		names[n] = lifetime_nth(n)->name;
+	*lt = lifetime_find(word);
+	return *lt ? 0 : shell_unknown("lifetime", word, names, n);
+}
+
+static int cmd_mount(int argc, char **argv)
+{
+	const struct lifetime *lt = LIFETIME_DEFAULT;
+	struct pmem_region *r;
+	int err;
+
+	if (argc == 1)
+		return print_mounts();
+	if (argc < 3 || argc > 4)
+		return shell_usage();
+	r = pmem_find(argv[1]);
+	if (!r)
+		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[1]);
+	if (!r->bound)
+		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
+	if (argc == 4) {
+		if (strncmp(argv[3], "lifetime=", 9))
+			return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?",
+					  argv[3], argv[3]);
+		err = dax_parse_lifetime(argv[3] + 9, &lt);
+		if (err)
+			return err;
+	}
+	err = dax_mount(r, argv[2], lt, NULL);
+	if (err)
+		return shell_fail(err, "%s", dax_why());
+	kprintf("%s on %s, lifetime %s%s%s%s\n", r->name, argv[2], lt->name,
+		r->readonly ? ", read-only (" : "", r->readonly ? r->ro_reason : "",
+		r->readonly ? ")" : "");
+	return 0;
+}
+SHELL_COMMAND(mount, cmd_mount, "mount [DEV PATH [lifetime=L]]",
+	      "mount a region's ext4, or list the mounts\n"
+	      "DEV is a region such as pmem0; PATH an absolute mount point such as /t;\n"
+	      "L one of the designs that 'lifetime' lists.",
+	      pmem_name_completion);
+
+static int cmd_umount(int argc, char **argv)
+{
+	int err;
+
+	if (argc != 2)
+		return shell_usage();
+	err = dax_umount(argv[1]);
+	return err ? shell_fail(err, "%s", dax_why()) : 0;
+}
+SHELL_COMMAND(umount, cmd_umount, "umount PATH", "unmount; refused while a file is open or mapped");
+
+static int sync_inodes(struct dax_fs *fs, void *arg)
+{
+	struct dax_inode *inode;
+	int *err = arg;
+
+	LIST_FOREACH (inode, &fs->inodes, link)
+		if (!*err)
+			*err = dax_fsync(inode);
+	mutex_lock(&fs->lock);
+	if (!*err)
+		*err = ext4_sync(fs->ext4);
+	mutex_unlock(&fs->lock);
+	return 0;
+}
+
+static int cmd_sync(int argc, char **argv)
+{
+	int err = 0;
+
+	(void)argv;
+	if (argc != 1)
+		return shell_usage();
+	dax_fs_for_each(sync_inodes, &err);
+	return err ? shell_fail(err, "%s", dax_why()) : 0;
+}
+SHELL_COMMAND(sync, cmd_sync, "sync", "make everything that was written durable");
+
+static int cmd_powercut(int argc, char **argv)
+{
+	bool any = false;
+
+	(void)argv;
+	if (argc != 1)
+		return shell_usage();
+	for (unsigned i = 0; i < pmem_count(); i++)
+		any |= pmem_nth(i)->shadow != NULL;
+	if (!any)
+		return shell_fail(-ENODEV, "no region has a second copy of what is durable; give a "
+					   "DIMM the option shadow: PMEM=\"file,size=64M,shadow\"");
+	kprintf("power cut: %lu line(s) of 64 bytes were not durable and are lost\n",
+		pmem_shadow_restore());
+	shell_stop_here();
+}
+SHELL_COMMAND(powercut, cmd_powercut, "powercut",
+	      "lose everything that was not made durable, and stop without unmounting");

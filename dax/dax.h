@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dax floor's public face: mounted file layers, DAX files, their entries, layouts, lifetimes.
+ *
+ * A DAX page *is* the file's block. So the block allocator and whoever holds the page (a device, by
+ * get_user_pages) must agree on when a block may go to another file; how they agree is the lifetime,
+ * chosen at mount (dax/lifetime/). This header is what the file layers, clients and tests call.
+ *
+ * Lock order:  io_lock → mmap_lock → fault_lock → entry lock → fs->lock → i_mmap_lock → ptl.
+ * A fault takes mmap_lock (read) and fault_lock (read); truncate takes io_lock and fault_lock for
+ * writing, so nothing is mapped while a layout changes. A sleeper for an idle page gives fault_lock
+ * up while it sleeps, else a fault inside the holder would wait for the waiter.
+ */
+#ifndef DAX_DAX_H
+#define DAX_DAX_H
+
+#include "drivers/drivers.h"
+#include "dax/ext4/ext4.h"
+#include "dax/index.h"
+
+struct lifetime;
+struct dax_inode;
+struct dax_fs;
+
+/* ---- files (inode.c, file.c) ---------------------------------------------------------------- */
+
+/* Where a file keeps one page. */
+struct dax_block {
+	uint64_t pfn; /* zero: a hole */
+	bool fresh;   /* allocated by this very call: the hole may still be mapped as zeroes */
+};
+/* The part of a file layer that the fault path needs. */
+struct dax_layer_ops {
+	const char *name;
+	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable. 0, -ENOSPC,
+	 * -EIO, …; *why gets a sentence. Called with the entry locked; may sleep. */
+	int (*map)(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
+		   const char **why);
+};
+
+/* How the last layout break of a file went. */
+struct layout_break {
+	uint64_t waited_ns;  /* zero: it did not wait */
+	unsigned busy_seen;  /* times a busy page was met; zero: every page was idle at once */
+	uint64_t busy_pfn;   /* the last one */
+};
+
+struct dax_inode {
+	struct mapping mapping;	  /* every VMA that shows the file */
+	struct rwsem io_lock;	  /* readers: read; writers and layout changes: write */
+	struct rwsem fault_lock;  /* readers: faults; writer: a layout change */
+	struct spinlock tree_lock;/* protects index, and page ↔ entry agreement (I6) */
+	struct index index;
+	struct dax_fs *fs;
+	const struct dax_layer_ops *ops;
+	struct ext4_inode *ip;	  /* one reference, for as long as this object lives */
+	uint64_t size;		  /* bytes; written with fault_lock held for writing */
+	struct layout_break last_break;
+	unsigned collisions;	  /* blocks freed while held; zero: none (io_lock) */
+	/* fs->lock */
+	unsigned refs;		  /* opens and VMAs; zero means it may be dropped at unmount */
+	char name[64];		  /* path it was first opened by, for reports */
+	LIST_ENTRY(dax_inode) link;
+};
+
+/* Opens `path` (absolute, mount point included), `create`: makes it if absent. One reference in *out.
+ * Negative errno with a sentence in dax_why(). Sleepable. */
+int dax_open(const char *path, bool create, struct dax_inode **out);
+void dax_get(struct dax_inode *inode);
+/* Gives a reference back; the last one of an unlinked file frees its blocks. Sleepable. */
+void dax_put(struct dax_inode *inode);
+/* The sentence of the current thread's last failed call here ("" if none). */
+const char *dax_why(void);
+int dax_refuse(int err, const char *fmt, ...) __printf(2, 3); /* sets dax_why(), returns err */
+
+/* Byte ranges. Reads and writes: bytes done or negative errno. Written data is durable after
+ * dax_fsync(), metadata at once. */
+int64_t dax_read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len);
+int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len);
+int dax_truncate(struct dax_inode *inode, uint64_t size);
+int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len);
+int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
+/* Writes dirty lines of every dirty entry back and fences. */
+int dax_fsync(struct dax_inode *inode);
+int dax_unlink(const char *path);
+int dax_mkdir(const char *path);
+int dax_rmdir(const char *path);
+/* Maps [pgoff, +pages) of the file into mm, shared; *addr 0: anywhere. */
+int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
+	     uint64_t *addr);
+
+/* ---- mounts (mount.c) ------------------------------------------------------------------------ */
+
+struct dax_fs {
+	struct pmem_region *region;
+	struct ext4_fs *ext4;
+	const struct lifetime *lifetime;
+	char path[64]; /* mount point, "/t" */
+	struct mutex lock; /* serialises the file layer */
+	LIST_HEAD(, dax_inode) inodes; /* fs->lock */
+	LIST_ENTRY(dax_fs) link;
+};
+/* Mounts a region's ext4 at `path`. Refusals leave everything as it was; the sentence is in
+ * dax_why(). -EBUSY: mounted already, path taken, or pages held under another lifetime (named).
+ * -EROFS never: a read-only region is mounted read-only. */
+int dax_mount(struct pmem_region *region, const char *path, const struct lifetime *lt,
+	      struct dax_fs **out);
+/* -EBUSY while a file is open or mapped; the sentence names it. */
+int dax_umount(const char *path);
+struct dax_fs *dax_fs_find(const char *path, const char **rest); /* longest mount point; NULL: none */
+void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
+
+/* ---- entries (entry.c) ------------------------------------------------------------------------ */
+/*
+ * An entry: physical address of the page | flags. Its lock bit is held by one fault or layout change
+ * at a time; others sleep. Order of a fault: lock the entry, ask the file layer, populate the record,
+ * associate, map, unlock.
+ */
+#define ENTRY_LOCKED 1ull
+#define ENTRY_PMD    2ull /* 2 MiB entry */
+#define ENTRY_ZERO   4ull /* a hole, mapped as zeroes; no record */
+#define ENTRY_EMPTY  8ull /* nothing yet, being filled by whoever holds the lock */
+#define ENTRY_DIRTY  16ull /* stored to through a mapping since the last fsync */
+static inline uint64_t entry_pfn(uint64_t e)
+{
+	return (e & PTE_PHYS) >> PAGE_SHIFT;
+}
+/* Locks the entry of `pgoff`, making an EMPTY one if absent; its value without the lock bit, or 0:
+ * no memory. Sleeps; woken by: entry_unlock(). */
+uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff);
+/* Stores the new value (0 or EMPTY: removes it) and lets the next one in. */
+void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value);
+/* Removes the entries of [first, last) and their association; the lifetime is told of each. The
+ * fault lock is held for writing and nothing maps the range. Returns how many were removed. */
+uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last);
+/* Next entry in [*pgoff, last): value without lock bit, or 0. For scans and reports; a snapshot. */
+uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last);
+
+/* ---- faults (fault.c) ------------------------------------------------------------------------- */
+extern const struct vma_ops dax_vma_ops;
+
+/* ---- lifetimes (lifetime/) ---------------------------------------------------------------------- */
+#include "dax/lifetime/lifetime.h"
+
+/* ---- words of the shell (cmd_map.c, cmd_mount.c) ------------------------------------------------- */
+/* "m1" or "m1+OFF": its address and the bytes from there to the mapping's end. A sentence and a
+ * negative errno for anything else. */
+int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left);
+/* A lifetime by its name; a sentence that names the nearest one, and -EINVAL. */
+int dax_parse_lifetime(const char *word, const struct lifetime **lt);
+
+/* ---- invariants (check.c) ------------------------------------------------------------------------ */
+/* Each returns the number of violations and prints a sentence for each. The system should be quiet;
+ * on a busy one a transient state may be reported. */
+unsigned check_i1_blocks(void);
+unsigned check_i2_records(void);
+unsigned check_i3_entries(void);
+unsigned check_i4_waiters(void);
+unsigned check_i5_idle(void);
+unsigned check_i6_association(void);
+unsigned check_all(void);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The block allocator: bitmaps on the device, next-fit, and a small reserve.
+ *
+ * The order around a block, whoever owns it:
+ *   birth: bit set, contents written  -> fence ->  linked into a file   (fence by the caller)
+ *   death: unlinked from the file     -> fence ->  bit cleared          (ext4_bfree's caller)
+ * so at no moment is a block reachable whose bit is clear, and none is found free while a file
+ * still reaches it.  The counters beside the bitmap may be stale after a cut.
+ *
+ * A free block is passed by when env.block_busy says somebody still references its page (I1).
+ *
+ * The reserve (fs->pool): up to EXT4_POOL_MAX particular free blocks that ordinary requests
+ * never get, so that freeing can split an extent on a full device (F-10).  They are free in
+ * the bitmap: the reserve exists in memory only and costs nothing at a cut.  It is filled at the
+ * start of every change.
+ */
+#include "dax/ext4/priv.h"
+
+#define HUGE_BLOCKS 512u /* 2 MiB */
+#define GROUP_BITS  (8u * EXT4_BLOCK_SIZE)
+
+struct run {
+	uint32_t at, len;
+};
+
+static uint8_t *bitmap_of(const struct ext4_fs *fs, uint32_t g)
+{
+	return ext4_block(fs, fs->group[g].block_bitmap);
+}
+
+static bool pooled(const struct ext4_fs *fs, uint64_t pblk)
+{
+	for (uint32_t i = 0; i < fs->pool_n; i++)
+		if (fs->pool[i] == pblk)
+			return true;
+	return false;
+}
+
+/* May block @bit of group @g be handed out?  Counts those that only their holders prevent. */
+static bool usable(struct ext4_fs *fs, uint32_t g, const uint8_t *map, uint32_t bit)
+{
+	uint64_t pblk = (uint64_t)g * fs->blocks_per_group + bit;
+
+	if (bit_test(map, bit) || pooled(fs, pblk))
+		return false;
+	if (fs->env.block_busy && fs->env.block_busy(fs->env.ctx, pblk)) {
+		fs->passed_busy++;
+		return false;
+	}
+	return true;
+}
+
+static uint32_t run_length(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t want)
+{
+	const uint8_t *map = bitmap_of(fs, g);
+	uint32_t n = ext4_group_blocks(fs, g), len = 0;
+
+	while (len < want && at + len < n && usable(fs, g, map, at + len))
+		len++;
+	return len;
+}
+
+/* The first bit at or after @at whose byte is not full, skipping full words in one step. */
+static uint32_t skip_full(const uint8_t *map, uint32_t at)
+{
+	uint64_t word;
+
+	while (at < GROUP_BITS) {
+		if (at % 64 == 0) {
+			memcpy(&word, map + at / 8, sizeof(word));
+			if (word == UINT64_MAX) {
+				at += 64;
+				continue;
+			}
+		}
+		if (!bit_test(map, at))
+			return at;
+		at++;
+	}
+	return GROUP_BITS;
+}
+
+/* The first run of @want blocks of group @g at or after @from, or else the longest there. */
+static struct run find_run(struct ext4_fs *fs, uint32_t g, uint32_t from, uint32_t want)
+{
+	uint32_t n = ext4_group_blocks(fs, g);
+	const uint8_t *map = bitmap_of(fs, g);
+	struct run best = {0, 0};
+
+	for (uint32_t at = skip_full(map, from); at < n; at = skip_full(map, at)) {
+		uint32_t len = run_length(fs, g, at, want);
+
+		if (len > best.len)
+			best = (struct run){at, len};
+		if (best.len >= want)
+			break;
+		at += len + 1;
+	}
+	return best;
+}
+
+/* A 2 MiB aligned run of at least 2 MiB in group @g. */
+static struct run find_aligned(struct ext4_fs *fs, uint32_t g, uint32_t want)
+{
+	uint64_t first = (uint64_t)g * fs->blocks_per_group;
+	uint32_t n = ext4_group_blocks(fs, g);
+	uint32_t at = (uint32_t)((HUGE_BLOCKS - first % HUGE_BLOCKS) % HUGE_BLOCKS);
+
+	for (; at + HUGE_BLOCKS <= n; at += HUGE_BLOCKS)
+		if (run_length(fs, g, at, HUGE_BLOCKS) == HUGE_BLOCKS)
+			return (struct run){at, run_length(fs, g, at, want)};
+	return (struct run){0, 0};
+}
+
+/* Change the free counters of group @g and of the superblock. */
+void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
+{
+	struct ext4_super *sb = fs->sb;
+	uint64_t free = sb->s_free_blocks_lo;
+
+	if (fs->desc_size == 64)
+		free |= (uint64_t)sb->s_free_blocks_hi << 32;
+	free += (uint64_t)(int64_t)delta;
+	sb->s_free_blocks_lo = (uint32_t)free;
+	pm_wb(fs, &sb->s_free_blocks_lo, sizeof(uint32_t));
+	if (fs->desc_size == 64) {
+		sb->s_free_blocks_hi = (uint32_t)(free >> 32);
+		pm_wb(fs, &sb->s_free_blocks_hi, sizeof(uint32_t));
+	}
+	ext4_desc_add_free_blocks(fs, g, delta);
+}
+
+static void take(struct ext4_fs *fs, uint32_t g, struct run run)
+{
+	uint8_t *map = bitmap_of(fs, g);
+
+	for (uint32_t i = 0; i < run.len; i++)
+		bit_set(map, run.at + i);
+	pm_wb(fs, map + run.at / 8, (run.at + run.len - 1) / 8 - run.at / 8 + 1);
+	ext4_add_free_blocks(fs, g, -(int32_t)run.len);
+	fs->goal = (uint64_t)g * fs->blocks_per_group + run.at + run.len;
+}
+
+static bool worth_a_look(struct ext4_fs *fs, uint32_t g, uint32_t at_least)
+{
+	if (ext4_desc_counts(fs, g).free_blocks < at_least)
+		return false;
+	ext4_group_init_blocks(fs, g);
+	return true;
+}
+
+/* Search in the order: exactly at the goal, aligned, behind the goal, everywhere. */
+static struct run search(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags,
+			 uint32_t *group)
+{
+	uint32_t g0 = (uint32_t)(goal / fs->blocks_per_group);
+	uint32_t at = (uint32_t)(goal % fs->blocks_per_group);
+	bool align = (flags & EXT4_ALLOC_ALIGN) && want >= HUGE_BLOCKS;
+	struct run run = {0, 0};
+
+	*group = g0;
+	if ((!align || goal % HUGE_BLOCKS == 0) && worth_a_look(fs, g0, 1)) {
+		run = (struct run){at, run_length(fs, g0, at, want)};
+		if (run.len && (!align || run.len >= HUGE_BLOCKS))
+			return run;
+	}
+	for (uint32_t i = 0; align && i < fs->groups; i++) {
+		*group = (g0 + i) % fs->groups;
+		if (!worth_a_look(fs, *group, HUGE_BLOCKS))
+			continue;
+		run = find_aligned(fs, *group, want);
+		if (run.len)
+			return run;
+	}
+	for (uint32_t i = 0; i <= fs->groups; i++) {
+		*group = (g0 + i) % fs->groups;
+		if (!worth_a_look(fs, *group, 1))
+			continue;
+		run = find_run(fs, *group, i == 0 ? at : 0, want);
+		if (run.len)
+			return run;
+	}
+	return (struct run){0, 0};
+}
+
+/* The last resort of a freeing operation: a block of the reserve. */
+static bool from_pool(struct ext4_fs *fs, uint64_t *pblk)
+{
+	struct run run = {0, 1};
+	uint32_t g;
+
+	if (!fs->pool_n)
+		return false;
+	*pblk = fs->pool[--fs->pool_n];
+	g = (uint32_t)(*pblk / fs->blocks_per_group);
+	run.at = (uint32_t)(*pblk % fs->blocks_per_group);
+	take(fs, g, run);
+	return true;
+}
+
+/*
+ * Take up to @want contiguous blocks near @goal; *got >= 1 of them at *pblk.  Bits and counters
+ * are written back, not fenced: the caller fences before it links.
+ */
+int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags, uint64_t *pblk,
+		uint32_t *got)
+{
+	struct run run;
+	uint32_t g;
+
+	if (goal == 0 || goal >= fs->blocks)
+		goal = fs->goal < fs->blocks ? fs->goal : 0;
+	fs->passed_busy = 0;
+	run = search(fs, goal, want, flags, &g);
+	*got = run.len;
+	if (run.len) {
+		*pblk = (uint64_t)g * fs->blocks_per_group + run.at;
+		if (ext4_forbidden(fs, *pblk, run.len))
+			return ext4_fail(fs, -EIO,
+					 "group %u: the bitmap calls metadata free near block %llu; "
+					 "run e2fsck -f",
+					 (unsigned)g, (unsigned long long)*pblk);
+		take(fs, g, run);
+		return 0;
+	}
+	if ((flags & EXT4_ALLOC_POOL) && from_pool(fs, pblk)) {
+		*got = 1;
+		return 0;
+	}
+	fs->blocked_by_busy = fs->passed_busy;
+	if (!fs->passed_busy)
+		return ext4_fail(fs, -ENOSPC, "no free block left on the device");
+	fs->enospc_busy++;
+	return ext4_fail(fs, -ENOSPC,
+			 "no block to give: the free ones are busy, somebody still references "
+			 "their pages; it would succeed after the last put");
+}
+
+/*
+ * Clear the bits of [pblk, pblk + count).  The caller has fenced the step that made the run
+ * unreachable: unlink before clear, else a cut shows a file that reaches a free block.
+ */
+void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
+{
+	while (count) {
+		uint32_t g = (uint32_t)(pblk / fs->blocks_per_group);
+		uint32_t at = (uint32_t)(pblk % fs->blocks_per_group);
+		uint32_t n = fs->blocks_per_group - at < count ? fs->blocks_per_group - at : count;
+		uint8_t *map = bitmap_of(fs, g);
+		int32_t cleared = 0;
+
+		ext4_group_init_blocks(fs, g);
+		for (uint32_t b = at; b < at + n; b++) {
+			cleared += bit_test(map, b);
+			bit_clear(map, b);
+		}
+		pm_wb(fs, map + at / 8, (at + n - 1) / 8 - at / 8 + 1);
+		ext4_add_free_blocks(fs, g, cleared);
+		pblk += n;
+		count -= n;
+	}
+}
+
+static void pool_from_group(struct ext4_fs *fs, uint32_t g, uint32_t cap)
+{
+	const uint8_t *map = bitmap_of(fs, g);
+	uint64_t pblk;
+
+	for (uint32_t b = ext4_group_blocks(fs, g); b-- > 0 && fs->pool_n < cap;) {
+		if (b % 8 == 7 && map[b / 8] == 0xFF) {
+			b -= 7;
+			continue;
+		}
+		pblk = (uint64_t)g * fs->blocks_per_group + b;
+		if (usable(fs, g, map, b) && !ext4_forbidden(fs, pblk, 1))
+			fs->pool[fs->pool_n++] = pblk;
+	}
+}
+
+/* Fill the reserve, from the end of the device downwards, away from where files grow. */
+void ext4_pool_fill(struct ext4_fs *fs)
+{
+	uint32_t cap = fs->blocks < 2048 ? EXT4_POOL_MAX / 2 : EXT4_POOL_MAX;
+
+	for (uint32_t g = fs->groups; g-- > 0 && fs->pool_n < cap;)
+		if (worth_a_look(fs, g, 1))
+			pool_from_group(fs, g, cap);
+}

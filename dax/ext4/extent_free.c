@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving blocks back: truncate, punch, evict.
+ *
+ * From the end of the range backwards, one leaf at a time:
+ *   1. the records leave the tree (ext4_splice, durable);
+ *   2. env.freeing is told, so that held pages are marked before anybody can get the blocks;
+ *   3. the bits are cleared.
+ * 1 before 3, else a cut shows a file that reaches a free block; 2 before 3, else the allocator
+ * hands out a block whose page is still referenced (I1).  A cut between them leaks blocks, which
+ * the next repair finds.
+ *
+ * F-10, freeing must not fail for space: at the end of a leaf records are dropped and the last
+ * one shortened in place, so truncate and evict need no block.  A hole in the middle needs one
+ * or more for a moment: first from the bitmap, then from the reserve; if both are empty the
+ * range is zeroed where it lies and stays in the file, which reads the same.
+ */
+#include "dax/ext4/priv.h"
+
+struct hole {
+	struct ext4_inode *ip;
+	uint64_t first, end; /* lblks, end exclusive */
+};
+
+static uint64_t end_of(const struct ext4_extent *e)
+{
+	return (uint64_t)e->ee_block + ext4_len(e);
+}
+
+/* The part of @e inside the hole: false if none. */
+static bool clip(const struct hole *h, const struct ext4_extent *e, uint64_t *pblk, uint32_t *len)
+{
+	uint64_t from = e->ee_block > h->first ? e->ee_block : h->first;
+	uint64_t to = end_of(e) < h->end ? end_of(e) : h->end;
+
+	if (from >= to)
+		return false;
+	*pblk = ext4_start(e) + (from - e->ee_block);
+	*len = (uint32_t)(to - from);
+	return true;
+}
+
+/* Steps 2 and 3 for the parts of @recs that lie in the hole. */
+static void give_back(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
+{
+	struct ext4_fs *fs = h->ip->fs;
+	uint64_t pblk;
+	uint32_t len;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (!clip(h, &recs[i], &pblk, &len))
+			continue;
+		if (fs->env.freeing)
+			fs->env.freeing(fs->env.ctx, h->ip, pblk, len);
+		ext4_bfree(fs, pblk, len);
+		ext4_add_blocks(h->ip, -(int64_t)len);
+	}
+	/* Bits and counters of this leaf are durable before the next leaf's turn. */
+	pm_fence(fs);
+}
+
+/* No block for the tree: zero the blocks and let the file keep them (F-10). */
+static void zero_in_place(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
+{
+	struct ext4_fs *fs = h->ip->fs;
+	uint64_t pblk;
+	uint32_t len;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (ext4_unwritten(&recs[i]) || !clip(h, &recs[i], &pblk, &len))
+			continue;
+		memset(ext4_block(fs, pblk), 0, (size_t)len * EXT4_BLOCK_SIZE);
+		pm_wb(fs, ext4_block(fs, pblk), (size_t)len * EXT4_BLOCK_SIZE);
+	}
+	pm_fence(fs);
+}
+
+/* Records lo..hi reach to the end of their leaf, and the hole to the end of the last one. */
+static int cut_tail(const struct hole *h, struct ext4_path *path, uint32_t lo, uint32_t hi)
+{
+	struct ext4_extent *rec = ext4_recs(path->level[path->depth].node);
+	struct ext4_extent first = rec[lo], kept, saved[EXT4_ROOT_MAX];
+	bool keep_head = first.ee_block < h->first;
+	uint32_t at = lo + keep_head, n = hi + 1 - at;
+	int err = 0;
+
+	/* The records stay readable behind eh_entries; those of a root may not, so copy them. */
+	if (n && n <= EXT4_ROOT_MAX)
+		memcpy(saved, &rec[at], n * sizeof(*rec));
+	if (n)
+		err = ext4_splice(h->ip, path, path->depth, at, n, NULL, 0, EXT4_ALLOC_POOL);
+	if (err == -ENOSPC || err == -ENOMEM)
+		zero_in_place(h, &rec[at], n);
+	else if (err)
+		return err;
+	else if (n)
+		give_back(h, n <= EXT4_ROOT_MAX ? saved : &rec[at], n);
+	if (!keep_head)
+		return 0;
+	kept = ext4_make_extent(first.ee_block, ext4_start(&first),
+				(uint32_t)(h->first - first.ee_block), ext4_unwritten(&first));
+	err = ext4_splice(h->ip, path, path->depth, lo, 1, &kept, 1, EXT4_ALLOC_POOL);
+	if (!err)
+		give_back(h, &first, 1);
+	return err;
+}
+
+/* Records lo..hi are replaced by what remains of the first and of the last. */
+static int cut_middle(const struct hole *h, struct ext4_path *path, uint32_t lo, uint32_t hi)
+{
+	struct ext4_extent *rec = ext4_recs(path->level[path->depth].node);
+	struct ext4_extent first = rec[lo], last = rec[hi], kept[2], saved[EXT4_ROOT_MAX];
+	uint32_t n = hi + 1 - lo, k = 0;
+	int err;
+
+	if (n <= EXT4_ROOT_MAX)
+		memcpy(saved, &rec[lo], n * sizeof(*rec));
+	if (first.ee_block < h->first)
+		kept[k++] = ext4_make_extent(first.ee_block, ext4_start(&first),
+					     (uint32_t)(h->first - first.ee_block),
+					     ext4_unwritten(&first));
+	if (end_of(&last) > h->end)
+		kept[k++] = ext4_make_extent((uint32_t)h->end,
+					     ext4_start(&last) + (h->end - last.ee_block),
+					     (uint32_t)(end_of(&last) - h->end),
+					     ext4_unwritten(&last));
+	err = ext4_splice(h->ip, path, path->depth, lo, n, kept, k, EXT4_ALLOC_POOL);
+	if (err == -ENOSPC || err == -ENOMEM) {
+		zero_in_place(h, &rec[lo], n);
+		return 0;
+	}
+	if (!err)
+		give_back(h, n <= EXT4_ROOT_MAX ? saved : &rec[lo], n);
+	return err;
+}
+
+/* The part of the hole in the leaf that holds its last block; h->end moves down to what is left. */
+static int free_in_leaf(struct hole *h)
+{
+	struct ext4_path path;
+	struct ext4_level *leaf;
+	const struct ext4_extent *rec;
+	uint32_t lo, hi;
+	uint64_t next;
+	int err = ext4_find(h->ip, h->end - 1, &path);
+
+	if (err)
+		return err;
+	leaf = &path.level[path.depth];
+	rec = ext4_recs(leaf->node);
+	next = h->first;
+	if (leaf->at >= 0 && end_of(&rec[leaf->at]) > h->first) {
+		hi = (uint32_t)leaf->at;
+		for (lo = hi; lo > 0 && end_of(&rec[lo - 1]) > h->first; lo--)
+			;
+		for (uint32_t i = lo; !err && i <= hi; i++)
+			err = ext4_extent_check(h->ip->fs, h->ip->ino, &rec[i]);
+		if (err)
+			return err;
+		next = rec[lo].ee_block > h->first ? rec[lo].ee_block : h->first;
+		if (hi + 1 == leaf->node->eh_entries && end_of(&rec[hi]) <= h->end)
+			err = cut_tail(h, &path, lo, hi);
+		else
+			err = cut_middle(h, &path, lo, hi);
+	}
+	if (!err && next >= h->end)
+		next = h->first; /* records out of order: damaged, but the loop must end */
+	h->end = next;
+	return err;
+}
+
+int ext4_free_blocks(struct ext4_inode *ip, uint64_t first, uint64_t end)
+{
+	struct hole h = {ip, first, end < EXT4_MAX_LBLK ? end : EXT4_MAX_LBLK};
+	int err = ext4_begin(ip->fs);
+
+	if (!err && !ext4_has_tree(ip->raw))
+		return ext4_fail(ip->fs, -EINVAL, "inode %u has no extents to free",
+				 (unsigned)ip->ino);
+	while (!err && h.first < h.end)
+		err = free_in_leaf(&h);
+	if (!err)
+		err = ext4_collapse(ip);
+	ext4_touch(ip);
+	pm_fence(ip->fs);
+	return err;
+}

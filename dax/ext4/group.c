@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Block groups: descriptors, their checksum, and groups that were never initialised.
+ *
+ * A descriptor says where a group keeps its bitmaps and inode table and counts what is free.
+ * With gdt_csum ("uninitialised groups") it has a CRC-16 and may say that a bitmap was never
+ * written; the first allocation writes it, fences it, and only then clears the flag: bitmap
+ * before flag, else a cut leaves a flag that vouches for garbage.
+ * Counters and checksum may be stale after a cut: repair recomputes them.
+ */
+#include "dax/ext4/priv.h"
+
+struct ext4_group_desc *ext4_desc(const struct ext4_fs *fs, uint32_t g)
+{
+	return (struct ext4_group_desc *)(fs->gdt + (size_t)g * fs->desc_size);
+}
+
+uint32_t ext4_gdt_blocks(const struct ext4_fs *fs)
+{
+	return (uint32_t)(((uint64_t)fs->groups * fs->desc_size + EXT4_BLOCK_SIZE - 1) /
+			  EXT4_BLOCK_SIZE);
+}
+
+/* Blocks in group @g: all groups are alike but the last, which ends with the device. */
+uint32_t ext4_group_blocks(const struct ext4_fs *fs, uint32_t g)
+{
+	uint64_t left = fs->blocks - (uint64_t)g * fs->blocks_per_group;
+
+	return left < fs->blocks_per_group ? (uint32_t)left : fs->blocks_per_group;
+}
+
+static bool power_of(uint32_t g, uint32_t base)
+{
+	while (g > 1 && g % base == 0)
+		g /= base;
+	return g == 1;
+}
+
+/* Does group @g begin with a copy of the superblock?  With sparse_super: 0, 1, 3^n, 5^n, 7^n. */
+bool ext4_group_has_super(const struct ext4_fs *fs, uint32_t g)
+{
+	if (g <= 1 || !ext4_has(fs, RO_SPARSE_SUPER))
+		return true;
+	return power_of(g, 3) || power_of(g, 5) || power_of(g, 7);
+}
+
+static uint16_t crc16(uint16_t crc, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+
+	while (n--) {
+		crc ^= *p++;
+		for (int i = 0; i < 8; i++)
+			crc = crc & 1 ? crc >> 1 ^ 0xA001 : crc >> 1;
+	}
+	return crc;
+}
+
+/* CRC-16 over the file system's UUID, the group's number and the descriptor without its sum. */
+uint16_t ext4_desc_csum(const struct ext4_fs *fs, uint32_t g)
+{
+	const uint8_t *desc = (const uint8_t *)ext4_desc(fs, g);
+	const size_t sum = offsetof(struct ext4_group_desc, bg_checksum);
+	uint16_t crc = 0xFFFF;
+
+	crc = crc16(crc, fs->sb->s_uuid, sizeof(fs->sb->s_uuid));
+	crc = crc16(crc, &g, sizeof(g));
+	crc = crc16(crc, desc, sum);
+	return crc16(crc, desc + sum + 2, fs->desc_size - sum - 2);
+}
+
+/* After a change of descriptor @g: renew the checksum and write it back.  No fence: counters. */
+void ext4_desc_done(struct ext4_fs *fs, uint32_t g)
+{
+	struct ext4_group_desc *desc = ext4_desc(fs, g);
+
+	if (fs->gdt_csum)
+		desc->bg_checksum = ext4_desc_csum(fs, g);
+	pm_wb(fs, desc, fs->desc_size);
+}
+
+/* A counter of a descriptor: 16 bits, or 32 in two halves with the 64bit feature. */
+static void desc_put(const struct ext4_fs *fs, uint16_t *lo, uint16_t *hi, uint32_t v)
+{
+	*lo = (uint16_t)v;
+	if (fs->desc_size == 64)
+		*hi = (uint16_t)(v >> 16);
+}
+
+#define DESC_GET(fs, d, f)                                                                         \
+	((d)->f##_lo | ((fs)->desc_size == 64 ? (uint32_t)(d)->f##_hi << 16 : 0u))
+#define DESC_PUT(fs, d, f, v) desc_put(fs, &(d)->f##_lo, &(d)->f##_hi, v)
+
+void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
+{
+	struct ext4_group_desc *d = ext4_desc(fs, g);
+
+	DESC_PUT(fs, d, bg_free_blocks, DESC_GET(fs, d, bg_free_blocks) + (uint32_t)delta);
+	ext4_desc_done(fs, g);
+}
+
+void ext4_desc_add_inodes(struct ext4_fs *fs, uint32_t g, int32_t free, int32_t dirs)
+{
+	struct ext4_group_desc *d = ext4_desc(fs, g);
+
+	DESC_PUT(fs, d, bg_free_inodes, DESC_GET(fs, d, bg_free_inodes) + (uint32_t)free);
+	DESC_PUT(fs, d, bg_used_dirs, DESC_GET(fs, d, bg_used_dirs) + (uint32_t)dirs);
+	ext4_desc_done(fs, g);
+}
+
+struct ext4_counts ext4_desc_counts(const struct ext4_fs *fs, uint32_t g)
+{
+	const struct ext4_group_desc *d = ext4_desc(fs, g);
+	struct ext4_counts n = {
+		.free_blocks = DESC_GET(fs, d, bg_free_blocks),
+		.free_inodes = DESC_GET(fs, d, bg_free_inodes),
+		.used_dirs = DESC_GET(fs, d, bg_used_dirs),
+		.itable_unused = fs->gdt_csum ? DESC_GET(fs, d, bg_itable_unused) : 0,
+		.flags = fs->gdt_csum ? d->bg_flags : 0,
+	};
+
+	if (n.itable_unused > fs->inodes_per_group || (n.flags & BG_INODE_UNINIT))
+		n.itable_unused = n.flags & BG_INODE_UNINIT ? fs->inodes_per_group : 0;
+	return n;
+}
+
+void ext4_desc_set_counts(struct ext4_fs *fs, uint32_t g, const struct ext4_counts *n)
+{
+	struct ext4_group_desc *d = ext4_desc(fs, g);
+
+	DESC_PUT(fs, d, bg_free_blocks, n->free_blocks);
+	DESC_PUT(fs, d, bg_free_inodes, n->free_inodes);
+	DESC_PUT(fs, d, bg_used_dirs, n->used_dirs);
+	if (fs->gdt_csum) {
+		DESC_PUT(fs, d, bg_itable_unused, n->itable_unused);
+		d->bg_flags = (uint16_t)n->flags;
+	}
+	ext4_desc_done(fs, g);
+}
+
+/* The map of a group in which nothing but metadata is used; bits behind its end are set. */
+void ext4_base_bitmap(const struct ext4_fs *fs, uint32_t g, uint8_t *map)
+{
+	uint64_t first = (uint64_t)g * fs->blocks_per_group;
+	uint32_t n = ext4_group_blocks(fs, g);
+
+	memset(map, 0, EXT4_BLOCK_SIZE);
+	for (uint32_t i = 0; i < fs->zones; i++) {
+		const struct ext4_zone *z = &fs->zone[i];
+		uint64_t from = z->first > first ? z->first : first;
+		uint64_t to = z->first + z->count < first + n ? z->first + z->count : first + n;
+
+		for (uint64_t b = from; b < to; b++)
+			bit_set(map, (uint32_t)(b - first));
+	}
+	for (uint32_t b = n; b < 8 * EXT4_BLOCK_SIZE; b++)
+		bit_set(map, b);
+}
+
+/* Write the block bitmap of a group that never had one. */
+void ext4_group_init_blocks(struct ext4_fs *fs, uint32_t g)
+{
+	struct ext4_group_desc *d = ext4_desc(fs, g);
+	uint8_t *map = ext4_block(fs, fs->group[g].block_bitmap);
+
+	if (!fs->gdt_csum || !(d->bg_flags & BG_BLOCK_UNINIT))
+		return;
+	ext4_base_bitmap(fs, g, map);
+	pm_wb(fs, map, EXT4_BLOCK_SIZE);
+	/* The bitmap before the flag, else a cut leaves garbage that counts as a bitmap. */
+	pm_fence(fs);
+	d->bg_flags &= (uint16_t)~BG_BLOCK_UNINIT;
+	ext4_desc_done(fs, g);
+}
+
+/* Write the inode bitmap of a group that never had one: all free, padding set. */
+void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g)
+{
+	struct ext4_group_desc *d = ext4_desc(fs, g);
+	uint8_t *map = ext4_block(fs, fs->group[g].inode_bitmap);
+
+	if (!fs->gdt_csum || !(d->bg_flags & BG_INODE_UNINIT))
+		return;
+	memset(map, 0, EXT4_BLOCK_SIZE);
+	for (uint32_t b = fs->inodes_per_group; b < 8 * EXT4_BLOCK_SIZE; b++)
+		bit_set(map, b);
+	pm_wb(fs, map, EXT4_BLOCK_SIZE);
+	/* As above: the bitmap before the flag. */
+	pm_fence(fs);
+	d->bg_flags &= (uint16_t)~BG_INODE_UNINIT;
+	DESC_PUT(fs, d, bg_itable_unused, fs->inodes_per_group);
+	ext4_desc_done(fs, g);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inodes in core, and the two ways to change one on the device.
+ *
+ * A field of 8 bytes or less is changed by one store (pm_set*).  A change that spans more (the
+ * four-record root of the extent tree, a size that crosses 4 GiB) goes through
+ * ext4_inode_commit: the new 128 bytes are written to a slot in the superblock's reserved bytes,
+ * fenced, published by one 8-byte store, fenced; then copied over the inode, fenced; then
+ * withdrawn.  A cut before the publishing store shows the old inode, one after it is finished by
+ * ext4_redo at the next mount.  No block is needed for it, so it cannot fail.
+ */
+#include "dax/ext4/priv.h"
+
+/* Where inode @ino lies; the caller has checked 1 <= ino <= fs->inodes. */
+struct ext4_disk_inode *ext4_raw(const struct ext4_fs *fs, uint32_t ino)
+{
+	uint32_t g = (ino - 1) / fs->inodes_per_group, index = (ino - 1) % fs->inodes_per_group;
+	uint8_t *table = ext4_block(fs, fs->group[g].inode_table);
+
+	return (struct ext4_disk_inode *)(table + (size_t)index * fs->inode_size);
+}
+
+uint64_t ext4_raw_size(const struct ext4_disk_inode *raw)
+{
+	uint64_t size = raw->i_size_lo;
+
+	if ((raw->i_mode & EXT4_S_IFMT) == EXT4_S_IFREG)
+		size |= (uint64_t)raw->i_size_hi << 32;
+	return size;
+}
+
+/* Does i_block hold an extent tree?  (Not in short symbolic links and special files.) */
+bool ext4_has_tree(const struct ext4_disk_inode *raw)
+{
+	return raw->i_flags & EXT4_EXTENTS_FL;
+}
+
+uint64_t ext4_raw_xattr(const struct ext4_disk_inode *raw)
+{
+	return raw->i_file_acl_lo | (uint64_t)raw->i_file_acl_hi << 32;
+}
+
+static uint32_t fnv1a(const void *data, size_t n)
+{
+	const uint8_t *p = data;
+	uint32_t h = 2166136261u;
+
+	while (n--)
+		h = (h ^ *p++) * 16777619u;
+	return h;
+}
+
+static uint64_t redo_word(uint32_t ino, const struct ext4_disk_inode *image)
+{
+	return (uint64_t)fnv1a(image, sizeof(*image)) << 32 | ino;
+}
+
+void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *image)
+{
+	struct ext4_redo *redo = &fs->sb->s_redo;
+	struct ext4_disk_inode *raw = ext4_raw(fs, ino);
+
+	redo->image = *image;
+	pm_wb(fs, &redo->image, sizeof(redo->image));
+	/* Image before commit word, else a cut replays half an image. */
+	pm_fence(fs);
+	pm_set64(fs, &redo->commit, redo_word(ino, image));
+	/* Commit word before the inode, else a cut leaves half an inode and nothing to replay. */
+	pm_fence(fs);
+	memcpy(raw, image, sizeof(*raw));
+	pm_wb(fs, raw, sizeof(*raw));
+	/* Inode before withdrawal, for the same reason. */
+	pm_fence(fs);
+	pm_set64(fs, &redo->commit, 0);
+	/* Withdrawn before the next change of this inode, else a cut replays an old image. */
+	pm_fence(fs);
+}
+
+void ext4_redo(struct ext4_fs *fs)
+{
+	struct ext4_redo *redo = &fs->sb->s_redo;
+	struct ext4_disk_inode image = redo->image;
+	uint64_t word = redo->commit;
+	uint32_t ino = (uint32_t)word;
+
+	if (!word)
+		return;
+	if (word == redo_word(ino, &image) && ino >= 1 && ino <= fs->inodes) {
+		memcpy(ext4_raw(fs, ino), &image, sizeof(image));
+		pm_wb(fs, ext4_raw(fs, ino), sizeof(image));
+		/* Inode before withdrawal: a second cut replays the same image again. */
+		pm_fence(fs);
+		ext4_say(fs, "inode %u: finished an update that was cut off", (unsigned)ino);
+	}
+	pm_set64(fs, &redo->commit, 0);
+	pm_fence(fs);
+}
+
+struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino)
+{
+	struct ext4_inode *ip = fs->hash[ino % EXT4_HASH];
+
+	while (ip && ip->ino != ino)
+		ip = ip->hash_next;
+	return ip;
+}
+
+void ext4_unhash(struct ext4_inode *ip)
+{
+	struct ext4_inode **p = &ip->fs->hash[ip->ino % EXT4_HASH];
+
+	while (*p != ip)
+		p = &(*p)->hash_next;
+	*p = ip->hash_next;
+}
+
+static int check_raw(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *raw)
+{
+	uint32_t type = raw->i_mode & EXT4_S_IFMT;
+	bool mapped = type == EXT4_S_IFREG || type == EXT4_S_IFDIR;
+
+	if (!raw->i_links_count || !raw->i_mode)
+		return ext4_fail(fs, -ENOENT, "inode %u is free", (unsigned)ino);
+	if (raw->i_flags & EXT4_INLINE_FL)
+		return ext4_fail(fs, -EIO, "inode %u keeps inline data; run e2fsck -f",
+				 (unsigned)ino);
+	if (mapped && !ext4_has_tree(raw))
+		return ext4_fail(fs, -EOPNOTSUPP,
+				 "inode %u is mapped by indirect blocks: copy it on an ext4 "
+				 "system (`cp`) to get extents",
+				 (unsigned)ino);
+	if (type == EXT4_S_IFDIR && (raw->i_size_lo % EXT4_BLOCK_SIZE || !raw->i_size_lo))
+		return ext4_fail(fs, -EIO, "directory %u: size %u is not whole blocks; run e2fsck",
+				 (unsigned)ino, (unsigned)raw->i_size_lo);
+	if (ext4_raw_size(raw) > EXT4_MAX_LBLK * EXT4_BLOCK_SIZE)
+		return ext4_fail(fs, -EIO, "inode %u: size %llu is beyond the last block number",
+				 (unsigned)ino, (unsigned long long)ext4_raw_size(raw));
+	return 0;
+}
+
+int ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
+{
+	struct ext4_inode *ip = ext4_held(fs, ino);
+	struct ext4_disk_inode *raw;
+	int err;
+
+	if (ip) {
+		ip->refs++;
+		*out = ip;
+		return 0;
+	}
+	if (ino < 1 || ino > fs->inodes)
+		return ext4_fail(fs, -ENOENT, "inode %u: the device has 1 to %u", (unsigned)ino,
+				 (unsigned)fs->inodes);
+	raw = ext4_raw(fs, ino);
+	err = check_raw(fs, ino, raw);
+	if (err)
+		return err;
+	ip = calloc(1, sizeof(*ip));
+	if (!ip)
+		return ext4_fail(fs, -ENOMEM, "no memory for inode %u", (unsigned)ino);
+	*ip = (struct ext4_inode){.fs = fs, .ino = ino, .refs = 1, .mode = raw->i_mode,
+				  .links = raw->i_links_count, .size = ext4_raw_size(raw),
+				  .raw = raw, .hash_next = fs->hash[ino % EXT4_HASH]};
+	fs->hash[ino % EXT4_HASH] = ip;
+	*out = ip;
+	return 0;
+}
+
+void ext4_ihold(struct ext4_inode *ip)
+{
+	ip->refs++;
+}
+
+bool ext4_iput(struct ext4_inode *ip)
+{
+	if (--ip->refs)
+		return false;
+	ext4_unhash(ip);
+	if (!ip->links) {
+		ip->fs->dying++;
+		return true;
+	}
+	free(ip);
+	return false;
+}
+
+/* i_blocks in sectors of 512 bytes, whatever unit the inode uses. */
+uint64_t ext4_raw_sectors(const struct ext4_fs *fs, const struct ext4_disk_inode *raw)
+{
+	uint64_t n = raw->i_blocks_lo;
+
+	if (!ext4_has(fs, RO_HUGE_FILE))
+		return n;
+	n |= (uint64_t)raw->i_blocks_hi << 32;
+	return raw->i_flags & EXT4_HUGE_FILE_FL ? n * 8 : n;
+}
+
+void ext4_put_sectors(struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors)
+{
+	if (raw->i_flags & EXT4_HUGE_FILE_FL)
+		sectors /= 8;
+	raw->i_blocks_lo = (uint32_t)sectors;
+	if (ext4_has(fs, RO_HUGE_FILE))
+		raw->i_blocks_hi = (uint16_t)(sectors >> 32);
+	pm_wb(fs, raw, sizeof(*raw));
+}
+
+/* The file gained (or lost) @blocks.  A counter: written back, fenced with what comes next. */
+void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks)
+{
+	uint64_t n = ext4_raw_sectors(ip->fs, ip->raw);
+
+	ext4_put_sectors(ip->fs, ip->raw, n + (uint64_t)(blocks * 8));
+}
+
+/* Contents changed: new mtime and ctime. */
+void ext4_touch(struct ext4_inode *ip)
+{
+	uint32_t now = ext4_now(ip->fs);
+
+	ip->raw->i_mtime = now;
+	ip->raw->i_ctime = now;
+	pm_wb(ip->fs, &ip->raw->i_ctime, 8);
+}
+
+/* The size, in one atomic step; durable on return. */
+void ext4_store_size(struct ext4_inode *ip, uint64_t size)
+{
+	struct ext4_disk_inode image;
+
+	if (ip->raw->i_size_hi == (uint32_t)(size >> 32)) {
+		pm_set32(ip->fs, &ip->raw->i_size_lo, (uint32_t)size);
+		pm_fence(ip->fs);
+	} else {
+		image = *ip->raw;
+		image.i_size_lo = (uint32_t)size;
+		image.i_size_hi = (uint32_t)(size >> 32);
+		ext4_inode_commit(ip->fs, ip->ino, &image);
+	}
+	ip->size = size;
+}
+
+/* The link count; the caller fences. */
+void ext4_store_links(struct ext4_inode *ip, uint32_t links)
+{
+	pm_set16(ip->fs, &ip->raw->i_links_count, (uint16_t)links);
+	ip->links = links;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of dax/ext4 share among themselves.  Nobody else includes this.
+ *
+ * How an update becomes durable, and what may be assumed about a power cut:
+ *   - a store of 8 aligned bytes or less arrives whole or not at all; stores to one cache line
+ *     arrive in program order; lines arrive in any order and at any time (a cache may evict);
+ *   - what was written back (pm_wb) before a fence (pm_fence) is there after it.
+ * Hence the pattern of every multi-step update: build what nobody reaches yet, pm_wb, pm_fence;
+ * then one small store that makes it reachable (pm_set16/32/64: "the commit"), pm_fence.
+ */
+#ifndef DAX_EXT4_PRIV_H
+#define DAX_EXT4_PRIV_H
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dax/ext4/disk.h"
+#include "dax/ext4/ext4.h"
+
+#define EXT4_POOL_MAX 8u
+#define EXT4_HASH     64u
+#define EXT4_MAX_LBLK 0xFFFFFFFFull /* exclusive: lblk fits 32 bits, and so does lblk + 1 */
+
+/* Where a group keeps its tables; read once at mount, so that later scribbles change nothing. */
+struct ext4_group {
+	uint64_t block_bitmap;
+	uint64_t inode_bitmap;
+	uint64_t inode_table;
+};
+
+/* A run of blocks that belongs to no file; fs->zone is sorted by first and does not overlap. */
+struct ext4_zone {
+	uint64_t first;
+	uint64_t count;
+};
+
+struct ext4_fs {
+	struct ext4_env env;
+	struct ext4_super *sb;
+	uint8_t *gdt;
+
+	/* geometry: checked at mount, constant afterwards */
+	uint64_t blocks;
+	uint32_t groups;
+	uint32_t blocks_per_group;
+	uint32_t inodes_per_group;
+	uint32_t inodes;
+	uint32_t inode_size;
+	uint32_t desc_size;
+	uint32_t itable_blocks;
+	uint32_t first_ino;
+	bool gdt_csum;
+	struct ext4_group *group;
+	struct ext4_zone *zone;
+	uint32_t zones;
+
+	bool dirty;	/* s_state on the device says so */
+	uint64_t goal;	/* next-fit: where the last search for blocks ended */
+	uint64_t pool[EXT4_POOL_MAX]; /* free blocks set aside for ext4_free_blocks; balloc.c */
+	uint32_t pool_n;	      /* zero means: freeing has to zero in place */
+	uint64_t passed_busy;	      /* busy blocks the running search passed by */
+	uint64_t blocked_by_busy;
+	uint64_t enospc_busy;
+	struct ext4_inode *hash[EXT4_HASH];
+	uint32_t dying; /* unlinked inodes that wait for ext4_evict; zero: none */
+	char why[320];
+};
+
+/* ---- persistence -------------------------------------------------------------------- */
+
+static inline void pm_wb(struct ext4_fs *fs, const void *p, size_t n)
+{
+	fs->env.writeback(p, n);
+}
+
+static inline void pm_fence(struct ext4_fs *fs)
+{
+	fs->env.fence();
+}
+
+static inline void pm_set16(struct ext4_fs *fs, uint16_t *p, uint16_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELAXED);
+	pm_wb(fs, p, sizeof(*p));
+}
+
+static inline void pm_set32(struct ext4_fs *fs, uint32_t *p, uint32_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELAXED);
+	pm_wb(fs, p, sizeof(*p));
+}
+
+static inline void pm_set64(struct ext4_fs *fs, uint64_t *p, uint64_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELAXED);
+	pm_wb(fs, p, sizeof(*p));
+}
+
+/* The address of a block; the caller has checked pblk < fs->blocks. */
+static inline void *ext4_block(const struct ext4_fs *fs, uint64_t pblk)
+{
+	return (uint8_t *)fs->env.base + pblk * EXT4_BLOCK_SIZE;
+}
+
+/* ---- super.c, features.c ------------------------------------------------------------ */
+
+/* Keep a sentence for ext4_why and return @err. */
+int ext4_fail(struct ext4_fs *fs, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Hand a sentence to env.report. */
+void ext4_say(struct ext4_fs *fs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Every change starts here: refuses read-only, marks the device dirty, fills the pool. */
+int ext4_begin(struct ext4_fs *fs);
+uint32_t ext4_now(const struct ext4_fs *fs);
+void ext4_mark_dirty(struct ext4_fs *fs);
+void ext4_mark_clean(struct ext4_fs *fs);
+int ext4_check_features(struct ext4_fs *fs);
+int ext4_check_geometry(struct ext4_fs *fs);
+bool ext4_has(const struct ext4_fs *fs, uint32_t ro_compat);
+
+/* ---- group.c, zone.c ---------------------------------------------------------------- */
+
+struct ext4_group_desc *ext4_desc(const struct ext4_fs *fs, uint32_t g);
+uint16_t ext4_desc_csum(const struct ext4_fs *fs, uint32_t g);
+void ext4_desc_done(struct ext4_fs *fs, uint32_t g);
+uint32_t ext4_group_blocks(const struct ext4_fs *fs, uint32_t g);
+bool ext4_group_has_super(const struct ext4_fs *fs, uint32_t g);
+uint32_t ext4_gdt_blocks(const struct ext4_fs *fs);
+int ext4_load_groups(struct ext4_fs *fs);
+void ext4_group_init_blocks(struct ext4_fs *fs, uint32_t g);
+void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g);
+/* The bitmap a group starts with: metadata and padding behind the end of the device. */
+void ext4_base_bitmap(const struct ext4_fs *fs, uint32_t g, uint8_t *bitmap);
+struct ext4_counts {
+	uint32_t free_blocks, free_inodes, used_dirs, itable_unused, flags;
+};
+struct ext4_counts ext4_desc_counts(const struct ext4_fs *fs, uint32_t g);
+void ext4_desc_set_counts(struct ext4_fs *fs, uint32_t g, const struct ext4_counts *n);
+void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta);
+void ext4_desc_add_inodes(struct ext4_fs *fs, uint32_t g, int32_t free, int32_t dirs);
+int ext4_build_zones(struct ext4_fs *fs);
+/* Is any block of [pblk, pblk + count) metadata or out of the device? */
+bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count);
+
+/* ---- balloc.c, ialloc.c ------------------------------------------------------------- */
+
+#define EXT4_ALLOC_ALIGN 1u /* try for a 2 MiB aligned run */
+#define EXT4_ALLOC_POOL	 2u /* the reserve may be used: the caller is freeing */
+int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags, uint64_t *pblk,
+		uint32_t *got);
+void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count);
+void ext4_pool_fill(struct ext4_fs *fs);
+void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta);
+
+static inline bool bit_test(const uint8_t *map, uint32_t bit)
+{
+	return map[bit / 8] & (1u << (bit % 8));
+}
+
+static inline void bit_set(uint8_t *map, uint32_t bit)
+{
+	map[bit / 8] |= (uint8_t)(1u << (bit % 8));
+}
+
+static inline void bit_clear(uint8_t *map, uint32_t bit)
+{
+	map[bit / 8] &= (uint8_t) ~(1u << (bit % 8));
+}
+
+int ext4_ialloc(struct ext4_fs *fs, uint32_t near, bool dir, uint32_t *ino);
+void ext4_ifree(struct ext4_fs *fs, uint32_t ino, bool dir);
+
+/* ---- inode.c ------------------------------------------------------------------------ */
+
+struct ext4_disk_inode *ext4_raw(const struct ext4_fs *fs, uint32_t ino);
+uint64_t ext4_raw_size(const struct ext4_disk_inode *raw);
+bool ext4_has_tree(const struct ext4_disk_inode *raw);
+/* Replace the core of an inode in one atomic step. */
+void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *image);
+/* Finish or drop what ext4_inode_commit left at a power cut. */
+void ext4_redo(struct ext4_fs *fs);
+void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks);
+uint64_t ext4_raw_sectors(const struct ext4_fs *fs, const struct ext4_disk_inode *raw);
+void ext4_put_sectors(struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors);
+void ext4_touch(struct ext4_inode *ip);
+void ext4_store_size(struct ext4_inode *ip, uint64_t size);
+void ext4_store_links(struct ext4_inode *ip, uint32_t links);
+uint64_t ext4_raw_xattr(const struct ext4_disk_inode *raw);
+struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino);
+void ext4_unhash(struct ext4_inode *ip);
+
+/* ---- extent_read.c ------------------------------------------------------------------ */
+
+struct ext4_level {
+	struct ext4_extent_header *node;
+	uint64_t pblk; /* zero: the root, in the inode */
+	int at;	       /* record taken; -1 in a leaf: before the first */
+};
+
+struct ext4_path {
+	uint32_t depth; /* of the root: level[depth] is the leaf */
+	struct ext4_level level[EXT4_EXT_MAX_DEPTH + 1];
+};
+
+static inline struct ext4_extent *ext4_recs(struct ext4_extent_header *node)
+{
+	return (struct ext4_extent *)(node + 1);
+}
+
+static inline struct ext4_extent_header *ext4_root(struct ext4_disk_inode *raw)
+{
+	return (struct ext4_extent_header *)raw->i_block;
+}
+
+static inline uint64_t ext4_child(const struct ext4_extent *e)
+{
+	return e->ei_leaf_lo | (uint64_t)e->ei_leaf_hi << 32;
+}
+
+static inline uint64_t ext4_start(const struct ext4_extent *e)
+{
+	return e->ee_start_lo | (uint64_t)e->ee_start_hi << 32;
+}
+
+static inline bool ext4_unwritten(const struct ext4_extent *e)
+{
+	return e->ee_len > EXT4_EXT_MAX_LEN;
+}
+
+static inline uint32_t ext4_len(const struct ext4_extent *e)
+{
+	return ext4_unwritten(e) ? e->ee_len - EXT4_EXT_MAX_LEN : e->ee_len;
+}
+
+struct ext4_extent ext4_make_extent(uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten);
+struct ext4_extent ext4_make_index(uint32_t lblk, uint64_t pblk);
+int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header *node,
+		    uint32_t depth, uint32_t max);
+int ext4_extent_check(struct ext4_fs *fs, uint32_t ino, const struct ext4_extent *e);
+int ext4_child_node(struct ext4_fs *fs, uint32_t ino, const struct ext4_extent *e, uint32_t depth,
+		    struct ext4_extent_header **node);
+int ext4_find(struct ext4_inode *ip, uint64_t lblk, struct ext4_path *path);
+int ext4_lookup_extent(struct ext4_inode *ip, uint64_t lblk, struct ext4_map *map);
+
+/* ---- extent_node.c, extent_write.c -------------------------------------------------- */
+
+/* Replace @del records at @at of the node on @level by @n records of @recs, atomically. */
+int ext4_splice(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t at,
+		uint32_t del, const struct ext4_extent *recs, uint32_t n, uint32_t alloc_flags);
+int ext4_collapse(struct ext4_inode *ip);
+void ext4_fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t key);
+int ext4_insert(struct ext4_inode *ip, uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten);
+int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len);
+uint64_t ext4_goal(struct ext4_inode *ip, uint64_t lblk);
+
+/* ---- dir.c, dir_write.c, orphan.c --------------------------------------------------- */
+
+/* Where an entry lies: @prev is the entry before it in the same block, NULL for the first. */
+struct ext4_slot {
+	struct ext4_dirent *de, *prev;
+	uint64_t lblk;
+};
+
+int ext4_dir_block(struct ext4_inode *dir, uint64_t lblk, uint8_t **block);
+/* The entry at @off of a block, checked; NULL with a sentence when it is damaged. */
+struct ext4_dirent *ext4_dirent_at(struct ext4_inode *dir, uint8_t *block, uint32_t off);
+int ext4_dir_find(struct ext4_inode *dir, const char *name, struct ext4_slot *slot);
+int ext4_dir_add(struct ext4_inode *dir, const char *name, uint32_t ino, uint8_t type);
+void ext4_dir_remove(struct ext4_inode *dir, struct ext4_slot *slot);
+void ext4_dir_unindex(struct ext4_inode *dir);
+int ext4_dir_empty(struct ext4_inode *dir, bool *empty);
+int ext4_name_check(struct ext4_fs *fs, const char *name);
+void ext4_orphan_add(struct ext4_inode *ip);
+void ext4_orphan_del(struct ext4_inode *ip);
+
+/* ---- tree.c, census.c, repair*.c ------------------------------------------------------------ */
+
+/* One bit per block, by group; a group nobody touched has no map (only its base is used). */
+struct ext4_census {
+	struct ext4_fs *fs;
+	uint8_t **map;
+};
+
+int ext4_census_init(struct ext4_census *c, struct ext4_fs *fs);
+void ext4_census_free(struct ext4_census *c);
+/* Count [pblk, pblk + count) in; *twice names the first block that was in already, else 0. */
+int ext4_census_add(struct ext4_census *c, uint64_t pblk, uint64_t count, uint64_t *twice);
+uint8_t *ext4_census_group(struct ext4_census *c, uint32_t g);
+int ext4_tree_walk(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *ctx);
+uint32_t ext4_tree_fix_keys(struct ext4_fs *fs, uint32_t ino);
+int ext4_for_each_of(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *ctx);
+uint32_t ext4_itable_used(const struct ext4_fs *fs, uint32_t g);
+int ext4_for_each_reserved(struct ext4_fs *fs, ext4_extent_cb cb, void *ctx);
+int ext4_repair(struct ext4_fs *fs);
+
+#endif

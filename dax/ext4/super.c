@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mount and unmount: the superblock, and the one bit that says "somebody was writing".
+ *
+ * s_state's VALID bit is cleared, durably, before the first change after a mount (ext4_begin)
+ * and set again by unmount and sync, after everything else is durable.  So a device found
+ * without it was cut off in the middle, and ext4_mount repairs it before anybody looks.
+ * VALID cleared and fenced before the first change, else a cut leaves a half-done update that
+ * claims to be clean; set only after a fence behind the last change, for the same reason.
+ */
+#include "dax/ext4/priv.h"
+
+int ext4_fail(struct ext4_fs *fs, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(fs->why, sizeof(fs->why), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+void ext4_say(struct ext4_fs *fs, const char *fmt, ...)
+{
+	char line[320];
+	va_list ap;
+
+	if (!fs->env.report)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	fs->env.report(fs->env.ctx, line);
+}
+
+const char *ext4_why(const struct ext4_fs *fs)
+{
+	return fs->why;
+}
+
+/* Seconds since 1970, never zero: a zero i_dtime means "not deleted". */
+uint32_t ext4_now(const struct ext4_fs *fs)
+{
+	uint32_t now = fs->env.now();
+
+	return now ? now : 1;
+}
+
+void ext4_mark_dirty(struct ext4_fs *fs)
+{
+	struct ext4_super *sb = fs->sb;
+
+	sb->s_mtime = ext4_now(fs);
+	sb->s_wtime = sb->s_mtime;
+	sb->s_mnt_count++;
+	pm_wb(fs, &sb->s_mtime, 16);
+	pm_set16(fs, &sb->s_state, sb->s_state & (uint16_t)~EXT4_VALID_FS);
+	/* "dirty" before any change, else a cut image looks clean and nobody repairs it. */
+	pm_fence(fs);
+	fs->dirty = true;
+}
+
+void ext4_mark_clean(struct ext4_fs *fs)
+{
+	/* All changes before "clean", else a cut here hides a half-done update. */
+	pm_fence(fs);
+	fs->sb->s_wtime = ext4_now(fs);
+	pm_wb(fs, &fs->sb->s_wtime, sizeof(fs->sb->s_wtime));
+	pm_set16(fs, &fs->sb->s_state, EXT4_VALID_FS);
+	pm_fence(fs);
+	fs->dirty = false;
+}
+
+int ext4_begin(struct ext4_fs *fs)
+{
+	if (fs->env.readonly)
+		return ext4_fail(fs, -EROFS, "the file system is mounted read-only: its device "
+					     "does not keep writes");
+	if (!fs->dirty)
+		ext4_mark_dirty(fs);
+	ext4_pool_fill(fs);
+	return 0;
+}
+
+static int check_magic(struct ext4_fs *fs)
+{
+	const struct ext4_super *sb = fs->sb;
+
+	if (sb->s_magic != EXT4_SUPER_MAGIC)
+		return ext4_fail(fs, -EINVAL,
+				 "no ext4 here: the superblock's magic is %#x, expected %#x; make "
+				 "one with mkfs.ext4",
+				 sb->s_magic, EXT4_SUPER_MAGIC);
+	if (sb->s_rev_level != 1)
+		return ext4_fail(fs, -EINVAL, "superblock: revision %u, expected 1",
+				 (unsigned)sb->s_rev_level);
+	return 0;
+}
+
+/* State that only a clean unmount leaves; ERROR is a verdict of whoever mounted before us. */
+static bool looks_dirty(const struct ext4_fs *fs)
+{
+	return !(fs->sb->s_state & EXT4_VALID_FS) || (fs->sb->s_state & EXT4_ERROR_FS) ||
+	       fs->sb->s_last_orphan || fs->sb->s_redo.commit;
+}
+
+static int settle(struct ext4_fs *fs)
+{
+	int err;
+
+	if (!looks_dirty(fs))
+		return 0;
+	if (fs->env.readonly) {
+		ext4_say(fs, "the device was not unmounted; it is read-only and stays as it is");
+		return 0;
+	}
+	ext4_say(fs, "the device was not unmounted: scanning all of it");
+	if (fs->sb->s_state & EXT4_VALID_FS)
+		ext4_mark_dirty(fs);
+	fs->dirty = true;
+	ext4_redo(fs);
+	err = ext4_repair(fs);
+	if (!err)
+		ext4_mark_clean(fs);
+	return err;
+}
+
+static int check_root(struct ext4_fs *fs)
+{
+	struct ext4_inode *root;
+	int err = ext4_iget(fs, EXT4_ROOT_INO, &root);
+
+	if (err)
+		return err;
+	if ((root->mode & EXT4_S_IFMT) != EXT4_S_IFDIR)
+		err = ext4_fail(fs, -EIO, "inode 2 is not a directory (mode %#o); run e2fsck -f",
+				(unsigned)root->mode);
+	ext4_iput(root);
+	return err;
+}
+
+static void discard(struct ext4_fs *fs)
+{
+	free(fs->zone);
+	free(fs->group);
+	free(fs);
+}
+
+static int load(struct ext4_fs *fs)
+{
+	int err = check_magic(fs);
+
+	if (!err)
+		err = ext4_check_features(fs);
+	if (!err)
+		err = ext4_check_geometry(fs);
+	if (!err)
+		err = ext4_load_groups(fs);
+	if (!err)
+		err = ext4_build_zones(fs);
+	if (!err)
+		err = settle(fs);
+	if (!err)
+		err = check_root(fs);
+	return err;
+}
+
+int ext4_mount(const struct ext4_env *env, struct ext4_fs **out, char *why, size_t n)
+{
+	struct ext4_fs *fs;
+	int err;
+
+	if (env->size < 16 * EXT4_BLOCK_SIZE) {
+		snprintf(why, n, "the device has %llu bytes, ext4 needs 65536 or more",
+			 (unsigned long long)env->size);
+		return -EINVAL;
+	}
+	fs = calloc(1, sizeof(*fs));
+	if (!fs) {
+		snprintf(why, n, "no memory for the mount");
+		return -ENOMEM;
+	}
+	fs->env = *env;
+	fs->sb = (struct ext4_super *)((uint8_t *)env->base + EXT4_SUPER_OFFSET);
+	err = load(fs);
+	snprintf(why, n, "%s", fs->why);
+	if (err) {
+		discard(fs);
+		return err;
+	}
+	fs->why[0] = '\0';
+	*out = fs;
+	return 0;
+}
+
+/* The first inode that is still held, or NULL. */
+static struct ext4_inode *any_held(struct ext4_fs *fs)
+{
+	for (uint32_t i = 0; i < EXT4_HASH; i++)
+		if (fs->hash[i])
+			return fs->hash[i];
+	return NULL;
+}
+
+int ext4_unmount(struct ext4_fs *fs)
+{
+	struct ext4_inode *held = any_held(fs);
+
+	if (held)
+		return ext4_fail(fs, -EBUSY, "inode %u is held by %u references; close it first",
+				 (unsigned)held->ino, (unsigned)held->refs);
+	if (fs->dying)
+		return ext4_fail(fs, -EBUSY, "%u unlinked files wait for their blocks to go",
+				 (unsigned)fs->dying);
+	if (fs->dirty)
+		ext4_mark_clean(fs);
+	discard(fs);
+	return 0;
+}
+
+int ext4_sync(struct ext4_fs *fs)
+{
+	pm_fence(fs);
+	/* An orphan on the list needs the repair of the next mount: stay dirty. */
+	if (fs->dirty && !fs->sb->s_last_orphan)
+		ext4_mark_clean(fs);
+	return 0;
+}
+
+void ext4_statfs(const struct ext4_fs *fs, struct ext4_statfs *st)
+{
+	const struct ext4_super *sb = fs->sb;
+
+	memset(st, 0, sizeof(*st));
+	st->blocks = fs->blocks;
+	st->free_blocks = sb->s_free_blocks_lo | (uint64_t)sb->s_free_blocks_hi << 32;
+	st->reserved_blocks = fs->pool_n;
+	st->inodes = fs->inodes;
+	st->free_inodes = sb->s_free_inodes;
+	st->enospc_busy = fs->enospc_busy;
+	st->dirty = fs->dirty;
+}
+
+uint64_t ext4_blocked_by_busy(const struct ext4_fs *fs)
+{
+	return fs->blocked_by_busy;
+}

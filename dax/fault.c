@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fault path of a DAX file: file page → entry → block → record → page-table entry.
+ *
+ * Under the fault lock (for reading) nothing can be truncated; under the entry lock nobody else
+ * fills the same page. A hole that is read shows the shared page of zeroes; the store that turns it
+ * into a block takes those zeroes out of every address space first, else a reader would go on seeing
+ * them.
+ */
+#include "dax/internal.h"
+
+static int fail(struct vm_fault *vmf, int err, const char *why)
+{
+	vmf->why = why;
+	return err;
+}
+
+/* Entry `e` becomes one for block `b`; its record exists and is linked. The new value, 0: no memory. */
+static uint64_t insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b)
+{
+	if (page_records_populate(b->pfn, 1))
+		return 0;
+	if (b->fresh)
+		unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
+	inode->fs->lifetime->insert(inode, pgoff, pfn_to_page(b->pfn));
+	return b->pfn << PAGE_SHIFT;
+}
+
+/* The entry is locked. *entry is what it becomes, whether or not this fails. */
+static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
+{
+	struct dax_block block;
+	uint64_t fresh;
+	int err;
+
+	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
+		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block, &vmf->why);
+		if (err)
+			return err;
+		if (!block.pfn) /* a hole, read: shown as zeroes, without an entry */
+			return vmf_insert_zero(vmf) ? fail(vmf, -ENOMEM, "no memory") : 0;
+		fresh = insert_entry(inode, vmf->pgoff, &block);
+		if (!fresh)
+			return fail(vmf, -ENOMEM, "no memory for a page record");
+		*entry = fresh;
+	}
+	if (vmf->write)
+		*entry |= ENTRY_DIRTY;
+	err = vmf_insert_pfn(vmf, entry_pfn(*entry), vmf->write);
+	return err ? fail(vmf, err, "no memory for a page table") : 0;
+}
+
+static int dax_fault(struct vm_fault *vmf)
+{
+	struct dax_inode *inode = vmf->vma->private;
+	uint64_t entry;
+	int err;
+
+	down_read(&inode->fault_lock);
+	if (vmf->pgoff << PAGE_SHIFT >= inode->size) {
+		up_read(&inode->fault_lock);
+		return fail(vmf, -EFAULT, "beyond the end of the file (SIGBUS)");
+	}
+	entry = entry_lock(inode, vmf->pgoff);
+	if (!entry) {
+		up_read(&inode->fault_lock);
+		return fail(vmf, -ENOMEM, "no memory for an index entry");
+	}
+	err = fault_locked(inode, vmf, &entry);
+	entry_unlock(inode, vmf->pgoff, entry);
+	up_read(&inode->fault_lock);
+	return err;
+}
+
+static void dax_vma_open(struct vma *vma)
+{
+	dax_get(vma->private);
+}
+
+static void dax_vma_close(struct vma *vma)
+{
+	dax_put(vma->private);
+}
+
+static void dax_vma_describe(const struct vma *vma, char *buf, unsigned n)
+{
+	const struct dax_inode *inode = vma->private;
+
+	snprintf(buf, n, "%s page %lu", inode->name, vma->pgoff);
+}
+
+const struct vma_ops dax_vma_ops = {
+	.fault = dax_fault,
+	.open = dax_vma_open,
+	.close = dax_vma_close,
+	.describe = dax_vma_describe,
+};
+
+int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
+	     uint64_t *addr)
+{
+	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0);
+
+	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END)
+		return dax_refuse(-EINVAL, "a mapping has at least one page, of 4096 bytes");
+	if (write && inode->fs->region->readonly)
+		return dax_refuse(-EROFS, "%s is read-only (%s); map it with r",
+				  inode->fs->region->name, inode->fs->region->ro_reason);
+	return mm_map(mm, addr, pages << PAGE_SHIFT, flags, &dax_vma_ops, inode, &inode->mapping,
+		      pgoff);
+}

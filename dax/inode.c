@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DAX files in memory: one object per open or ever opened file of a mount.
+ *
+ * The object outlives its last close, because its entries say which file a page belongs to as long
+ * as somebody may hold it. It goes at unmount, or when an unlinked file's last reference goes; then
+ * its blocks go too, after the lifetime was asked.
+ */
+#include <stdarg.h>
+
+#include "dax/internal.h"
+
+#define WHY_SLOTS 16
+
+static struct {
+	unsigned tid;
+	char text[320];
+} why_slot[WHY_SLOTS];
+
+/* A sentence per thread, by thread number: enough for the shell and its background commands. */
+const char *dax_why(void)
+{
+	unsigned tid = current_thread()->tid;
+
+	return why_slot[tid % WHY_SLOTS].tid == tid ? why_slot[tid % WHY_SLOTS].text : "";
+}
+
+int dax_refuse(int err, const char *fmt, ...)
+{
+	unsigned tid = current_thread()->tid, slot = tid % WHY_SLOTS;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why_slot[slot].text, sizeof(why_slot[slot].text), fmt, ap);
+	va_end(ap);
+	why_slot[slot].tid = tid;
+	return err;
+}
+
+struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip)
+{
+	assert_mutex_held(&fs->lock);
+	return ip->host;
+}
+
+/* Takes over the caller's reference to `ip`, on failure as well. fs->lock held. */
+int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, struct dax_inode **out)
+{
+	struct dax_inode *inode = inode_find(fs, ip);
+
+	if (inode) {
+		ext4_iput(ip); /* the object holds one already; not the last */
+	} else {
+		inode = calloc(1, sizeof(*inode));
+		if (!inode) {
+			ext4_iput(ip);
+			return dax_refuse(-ENOMEM, "no memory for an open file");
+		}
+		mapping_init(&inode->mapping);
+		rwsem_init(&inode->io_lock, "io_lock");
+		rwsem_init(&inode->fault_lock, "fault_lock");
+		spin_init(&inode->tree_lock, "dax tree");
+		inode->fs = fs;
+		inode->ops = &dax_ext4_ops;
+		inode->ip = ip;
+		inode->size = ip->size;
+		snprintf(inode->name, sizeof(inode->name), "%s", name);
+		ip->host = inode;
+		LIST_INSERT_HEAD(&fs->inodes, inode, link);
+	}
+	inode->refs++;
+	*out = inode;
+	return 0;
+}
+
+void dax_get(struct dax_inode *inode)
+{
+	mutex_lock(&inode->fs->lock);
+	inode->refs++;
+	mutex_unlock(&inode->fs->lock);
+}
+
+/* Off the mount's list, entries gone. fs->lock NOT held: deleting takes the fault lock first. */
+static void inode_empty(struct dax_inode *inode)
+{
+	down_write(&inode->fault_lock);
+	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
+	entries_delete(inode, 0, DAX_TO_END);
+	up_write(&inode->fault_lock);
+}
+
+static void inode_free(struct dax_inode *inode)
+{
+	struct dax_fs *fs = inode->fs;
+	struct ext4_inode *ip = inode->ip;
+	bool evict;
+
+	mutex_lock(&fs->lock);
+	LIST_REMOVE(inode, link);
+	ip->host = NULL;
+	evict = ext4_iput(ip);
+	if (evict && ext4_evict(ip))
+		warn("%s: %s", fs->region->name, ext4_why(fs->ext4));
+	mutex_unlock(&fs->lock);
+	free(inode);
+}
+
+void inode_drop(struct dax_inode *inode)
+{
+	ASSERT(!inode->refs, "%s is dropped with %u references", inode->name, inode->refs);
+	inode_empty(inode);
+	inode_free(inode);
+}
+
+void dax_put(struct dax_inode *inode)
+{
+	struct dax_fs *fs = inode->fs;
+	bool gone;
+
+	mutex_lock(&fs->lock);
+	ASSERT(inode->refs, "%s is closed more often than it was opened", inode->name);
+	gone = --inode->refs == 0 && inode->ip->links == 0;
+	mutex_unlock(&fs->lock);
+	if (!gone)
+		return;
+	/* Unlinked and closed: nobody finds it any more, so these locks are ours alone. */
+	down_write(&inode->io_lock);
+	down_write(&inode->fault_lock);
+	fs->lifetime->evict(inode);
+	up_write(&inode->fault_lock);
+	up_write(&inode->io_lock);
+	inode_drop(inode);
+}
+
+/* fs->lock held. The file itself, or a fresh one if `create`. */
+static int walk_or_create(struct dax_fs *fs, const char *rest, bool create, struct ext4_inode **ip)
+{
+	char last[EXT4_NAME_MAX + 1];
+	struct ext4_inode *dir;
+	int err = ext4_walk(fs->ext4, rest, ip);
+
+	if (err != -ENOENT || !create)
+		return err;
+	err = ext4_walk_parent(fs->ext4, rest, &dir, last);
+	if (err)
+		return err;
+	err = ext4_create(dir, last, 0644, ip);
+	ext4_iput(dir);
+	return err;
+}
+
+int dax_open(const char *path, bool create, struct dax_inode **out)
+{
+	const char *rest;
+	struct dax_fs *fs = dax_fs_find(path, &rest);
+	struct ext4_inode *ip;
+	int err;
+
+	if (!fs)
+		return dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
+	mutex_lock(&fs->lock);
+	err = walk_or_create(fs, rest, create, &ip);
+	if (err)
+		dax_refuse(err, "%s: %s", path, ext4_why(fs->ext4));
+	else if ((ip->mode & EXT4_S_IFMT) != EXT4_S_IFREG) {
+		err = dax_refuse((ip->mode & EXT4_S_IFMT) == EXT4_S_IFDIR ? -EISDIR : -EINVAL,
+				 "%s is not a regular file", path);
+		ext4_iput(ip);
+	} else {
+		err = inode_attach(fs, ip, path, out);
+	}
+	mutex_unlock(&fs->lock);
+	return err;
+}

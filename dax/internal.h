@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of dax/ share with each other and with nobody else. */
+#ifndef DAX_INTERNAL_H
+#define DAX_INTERNAL_H
+
+#include "dax/dax.h"
+
+#define DAX_TO_END (1ull << 52) /* past the last page of any file */
+
+/* Page → (file, offset), under the tree lock (I6). A page that has another link is a panic. */
+void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
+void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
+
+/* Sleeps until lifetime->busy(page) is false, with the fault lock given up meanwhile; the reason and
+ * the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, or -EINTR (signal). */
+int layout_sleep(struct dax_inode *inode, struct page *page, const char *waker);
+bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
+
+/* inode.c; fs->lock held. */
+struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip);
+int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, struct dax_inode **out);
+void inode_drop(struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
+
+
+/* ext4_glue.c */
+struct ext4_env dax_ext4_env(struct dax_fs *fs);
+extern const struct dax_layer_ops dax_ext4_ops;
+
+#endif

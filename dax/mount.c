@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounts: a pmem region, an ext4 on it, a lifetime, a place in the tree of names.
+ *
+ * The lifetime belongs to the device from the first mount on: its records rest at that design's
+ * count. Another design may take over only while every record is at rest; otherwise the mount is
+ * refused and says who holds what.
+ */
+#include "dax/internal.h"
+
+static LIST_HEAD(, dax_fs) mounts = LIST_HEAD_INITIALIZER(mounts);
+static struct mutex mounts_lock = MUTEX_INIT("mounts");
+
+/* Does `path` lie in the mount at `mount`? The part behind it in *rest. */
+static bool lies_in(const char *mount, const char *path, const char **rest)
+{
+	size_t n = strlen(mount);
+
+	if (n == 1) /* "/" */
+		n = 0;
+	if (strncmp(path, mount, n) || (path[n] && path[n] != '/'))
+		return false;
+	*rest = path[n] ? path + n : "/";
+	return true;
+}
+
+struct dax_fs *dax_fs_find(const char *path, const char **rest)
+{
+	struct dax_fs *fs, *best = NULL;
+	const char *tail;
+
+	mutex_lock(&mounts_lock);
+	LIST_FOREACH (fs, &mounts, link)
+		if (lies_in(fs->path, path, &tail) &&
+		    (!best || strlen(fs->path) > strlen(best->path))) {
+			best = fs;
+			*rest = tail;
+		}
+	mutex_unlock(&mounts_lock);
+	return best;
+}
+
+void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg)
+{
+	struct dax_fs *fs, *next;
+
+	mutex_lock(&mounts_lock);
+	for (fs = LIST_FIRST(&mounts); fs; fs = next) {
+		next = LIST_NEXT(fs, link);
+		if (fn(fs, arg))
+			break;
+	}
+	mutex_unlock(&mounts_lock);
+}
+
+static int check_place(struct pmem_region *region, const char *path)
+{
+	struct dax_fs *fs;
+
+	if (path[0] != '/' || strlen(path) >= sizeof(fs->path) || strstr(path, "//") ||
+	    (path[1] && path[strlen(path) - 1] == '/'))
+		return dax_refuse(-EINVAL, "'%s' is no mount point; give an absolute path such as /t",
+				  path);
+	LIST_FOREACH (fs, &mounts, link) {
+		if (fs->region == region)
+			return dax_refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
+					  region->name, fs->path, fs->path);
+		if (!strcmp(fs->path, path))
+			return dax_refuse(-EBUSY, "%s is mounted at %s; choose another path",
+					  fs->region->name, path);
+	}
+	return 0;
+}
+
+/* The device's records get the lifetime's resting count and its waker. */
+static int claim(struct pmem_region *region, const struct lifetime *lt)
+{
+	struct page *held = NULL;
+	char who[200];
+
+	if (region->pgmap.ops != &lt->pgmap_ops) {
+		if (pgmap_set_rest(&region->pgmap, lt->rest, &held)) {
+			holders_describe(held, who, sizeof(who));
+			return dax_refuse(-EBUSY,
+					  "%s: pfn 0x%lx is held (%u references, rest %u) by %s; "
+					  "its lifetime cannot change to %s before they let go",
+					  region->name, page_to_pfn(held), page_refs(held),
+					  region->pgmap.rest, who, lt->name);
+		}
+		region->pgmap.ops = &lt->pgmap_ops;
+	}
+	return 0;
+}
+
+int dax_mount(struct pmem_region *region, const char *path, const struct lifetime *lt,
+	      struct dax_fs **out)
+{
+	struct dax_fs *fs = calloc(1, sizeof(*fs));
+	struct ext4_env env;
+	char why[256];
+	int err;
+
+	if (!fs)
+		return dax_refuse(-ENOMEM, "no memory for a mount");
+	mutex_lock(&mounts_lock);
+	fs->region = region;
+	fs->lifetime = lt;
+	mutex_init(&fs->lock, "file layer");
+	LIST_INIT(&fs->inodes);
+	snprintf(fs->path, sizeof(fs->path), "%s", path);
+	err = check_place(region, path);
+	if (!err)
+		err = claim(region, lt);
+	if (!err) {
+		env = dax_ext4_env(fs);
+		err = ext4_mount(&env, &fs->ext4, why, sizeof(why));
+		if (err)
+			dax_refuse(err, "%s: %s", region->name, why);
+	}
+	if (err) {
+		free(fs);
+	} else {
+		region->pgmap.owner = fs;
+		LIST_INSERT_HEAD(&mounts, fs, link);
+		if (out)
+			*out = fs;
+	}
+	mutex_unlock(&mounts_lock);
+	return err;
+}
+
+static struct dax_inode *open_inode(struct dax_fs *fs)
+{
+	struct dax_inode *inode;
+
+	LIST_FOREACH (inode, &fs->inodes, link)
+		if (inode->refs)
+			return inode;
+	return NULL;
+}
+
+int dax_umount(const char *path)
+{
+	struct dax_inode *inode;
+	struct dax_fs *fs;
+	int err = 0;
+
+	mutex_lock(&mounts_lock);
+	LIST_FOREACH (fs, &mounts, link)
+		if (!strcmp(fs->path, path))
+			break;
+	if (!fs)
+		err = dax_refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts", path);
+	else if ((inode = open_inode(fs)))
+		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
+				 inode->name, inode->refs);
+	if (!err) {
+		while ((inode = LIST_FIRST(&fs->inodes)))
+			inode_drop(inode);
+		err = ext4_unmount(fs->ext4);
+		if (err)
+			dax_refuse(err, "%s: %s", fs->path, ext4_why(fs->ext4));
+	}
+	if (!err) {
+		LIST_REMOVE(fs, link);
+		fs->region->pgmap.owner = NULL;
+		free(fs);
+	}
+	mutex_unlock(&mounts_lock);
+	return err;
+}
+
+static int umount_everything(void)
+{
+	struct dax_fs *fs;
+	int failed = 0;
+
+	while ((fs = LIST_FIRST(&mounts))) {
+		int err = dax_umount(fs->path);
+
+		if (!err)
+			continue;
+		kprintf("poweroff: %s stays mounted: %s\n", fs->path, dax_why());
+		return err;
+	}
+	return failed;
+}
+
+static int dax_init(const struct boot_info *bi)
+{
+	(void)bi;
+	shell_at_poweroff(umount_everything, "unmount");
+	return 0;
+}
+INITCALL(INIT_DAX, dax, "dax file layer", dax_init);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pin, unpin, dma: holding pages by hand.
+ *
+ * `pin` does what a driver does before it programs a device; `dma` lets a device really work on the
+ * pages, and gives them back from its completion interrupt. With both, a waiting truncate can be
+ * built command by command, and looked at with `ps` and `page`.
+ */
+#include <ctype.h>
+
+#include "drivers/clients/clients.h"
+
+#define MAX_PINS 16
+#define MAX_JOBS 16
+
+static struct pin {
+	bool used;
+	struct page *pages[DMA_MAX_PAGES];
+	unsigned nr;
+	struct holder holder;
+	char name[16];
+} pins[MAX_PINS];
+
+static struct {
+	struct dma_job *job;
+	enum dma_dir dir;
+	char what[48];
+} jobs[MAX_JOBS];
+static struct mutex lock = MUTEX_INIT("shell pins");
+
+/* Pages of m1+OFF … into pages[]; how many, or a negative errno after a sentence. */
+static long grab(const char *place, uint64_t len, unsigned flags, struct page **pages)
+{
+	uint64_t addr, left, want;
+	int err = dax_parse_place(place, &addr, &left);
+	long got;
+
+	if (err)
+		return err;
+	if (!len)
+		len = left;
+	want = (ALIGN_UP(addr + MIN(len, left), PAGE_SIZE) - ALIGN_DOWN(addr, PAGE_SIZE)) / PAGE_SIZE;
+	if (len > left || want > DMA_MAX_PAGES)
+		return shell_fail(-EINVAL, "%lu page(s) asked for; at most %u, inside the mapping "
+				  "(give a LEN)", want, DMA_MAX_PAGES);
+	got = get_user_pages_fast(ALIGN_DOWN(addr, PAGE_SIZE), want, flags, pages);
+	if (got == -EOPNOTSUPP)
+		return shell_fail(got, "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
+				  "file-system DAX): it could block truncate for ever");
+	if (got < 0)
+		return shell_fail(got, "get_user_pages: %s", mm_fault_reason());
+	if ((uint64_t)got < want) {
+		unpin_user_pages(pages, got);
+		return shell_fail(-EFAULT, "only %ld of %lu page(s) could be had; is the file long "
+				  "enough?", got, want);
+	}
+	return got;
+}
+
+static int list_pins(void)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < MAX_PINS; i++) {
+		if (!pins[i].used)
+			continue;
+		any = true;
+		kprintf("p%u: %u page(s) from pfn 0x%lx\n", i + 1, pins[i].nr,
+			page_to_pfn(pins[i].pages[0]));
+	}
+	if (!any)
+		kprintf("nothing is pinned; try: pin m1\n");
+	return 0;
+}
+
+/* lock held. */
+static int do_pin(const char *place, uint64_t len, unsigned flags)
+{
+	struct pin *p = pins;
+	long got;
+
+	while (p < pins + MAX_PINS && p->used)
+		p++;
+	if (p == pins + MAX_PINS)
+		return shell_fail(-ENOSPC, "all %u names are in use; 'unpin' one", MAX_PINS);
+	got = grab(place, len, flags, p->pages);
+	if (got < 0)
+		return got;
+	p->nr = got;
+	p->used = true;
+	snprintf(p->name, sizeof(p->name), "pin p%u", (unsigned)(p - pins) + 1);
+	p->holder = (struct holder){.what = p->name, .pages = p->pages, .nr = p->nr};
+	holder_add(&p->holder);
+	kprintf("p%u: %u page(s) from pfn 0x%lx\n", (unsigned)(p - pins) + 1, p->nr,
+		page_to_pfn(p->pages[0]));
+	return 0;
+}
+
+static int cmd_pin(int argc, char **argv)
+{
+	unsigned flags = FOLL_PIN | FOLL_WRITE;
+	uint64_t len = 0;
+	int err = 0;
+
+	if (argc == 1)
+		return list_pins();
+	if (argc > 2 && !strcmp(argv[argc - 1], "longterm")) {
+		flags |= FOLL_LONGTERM;
+		argc--;
+	}
+	if (argc > 2 && !strcmp(argv[argc - 1], "ro")) {
+		flags &= ~FOLL_WRITE;
+		argc--;
+	}
+	if (argc > 3)
+		return shell_usage();
+	if (argc == 3)
+		err = shell_number("length", argv[2], &len);
+	if (err)
+		return err;
+	mutex_lock(&lock);
+	err = do_pin(argv[1], len, flags);
+	mutex_unlock(&lock);
+	return err;
+}
+SHELL_COMMAND(pin, cmd_pin, "pin [MAPPING[+OFF] [LEN] [ro] [longterm]]",
+	      "hold the pages of a mapping as a driver does (get_user_pages), or list the pins\n"
+	      "ro: for reading only; longterm: refused on files, as it could block truncate for ever.");
+
+/* lock held. NULL after a sentence. */
+static struct pin *pin_by_name(const char *word)
+{
+	char *end;
+	unsigned long n = word[0] == 'p' && isdigit((unsigned char)word[1])
+				  ? strtoul(word + 1, &end, 10) : 0;
+
+	if (!n || *end || n > MAX_PINS || !pins[n - 1].used) {
+		shell_fail(-ENOENT, "there is no pin '%s'; 'pin' lists them", word);
+		return NULL;
+	}
+	return &pins[n - 1];
+}
+
+static int cmd_unpin(int argc, char **argv)
+{
+	struct pin *p;
+
+	if (argc != 2)
+		return shell_usage();
+	mutex_lock(&lock);
+	p = pin_by_name(argv[1]);
+	if (p) {
+		holder_remove(&p->holder);
+		p->used = false;
+		unpin_user_pages(p->pages, p->nr);
+	}
+	mutex_unlock(&lock);
+	return p ? 0 : -ENOENT;
+}
+SHELL_COMMAND(unpin, cmd_unpin, "unpin PIN", "give the pages of a pin back");
+
+/* lock held: finished jobs are reported and their slots freed. */
+static void reap_jobs(bool list)
+{
+	for (unsigned i = 0; i < MAX_JOBS; i++) {
+		if (!jobs[i].job)
+			continue;
+		if (!dma_done(jobs[i].job)) {
+			if (list)
+				kprintf("%s: running\n", jobs[i].what);
+			continue;
+		}
+		kprintf("%s: done", jobs[i].what);
+		if (jobs[i].dir == DMA_OUT)
+			kprintf(", the device received \"%.32s\"", dma_received(jobs[i].job));
+		kprintf("\n");
+		dma_free(jobs[i].job);
+		jobs[i].job = NULL;
+	}
+}
+
+struct dma_args {
+	const char *place, *text;
+	enum dma_dir dir;
+	uint64_t edu, times;
+};
+
+static int parse_dma(int argc, char **argv, struct dma_args *a)
+{
+	int err = 0;
+
+	*a = (struct dma_args){.place = argv[1], .times = 1};
+	if (argc < 3)
+		return shell_usage();
+	if (strcmp(argv[2], "in") && strcmp(argv[2], "out"))
+		return shell_fail(-EINVAL, "direction '%s' must be in (device writes) or out (device "
+				  "reads)", argv[2]);
+	a->dir = argv[2][0] == 'i' ? DMA_IN : DMA_OUT;
+	for (int i = 3; i < argc && !err; i++) {
+		if (!strncmp(argv[i], "edu=", 4))
+			err = shell_number("edu", argv[i] + 4, &a->edu);
+		else if (!strncmp(argv[i], "times=", 6))
+			err = shell_number("times", argv[i] + 6, &a->times);
+		else if (a->dir == DMA_IN && !a->text)
+			a->text = argv[i];
+		else
+			err = shell_fail(-EINVAL, "'%s' is not understood; see 'help dma'", argv[i]);
+	}
+	if (!err && a->dir == DMA_IN && !a->text)
+		a->text = "DMA ";
+	if (!err && a->text && (!*a->text || strlen(a->text) >= DMA_TEXT))
+		err = shell_fail(-EINVAL, "the text must have 1 to %d bytes", DMA_TEXT - 1);
+	if (!err && (!a->times || a->times > 10000))
+		err = shell_fail(-EINVAL, "times must be 1 to 10000");
+	if (!err && a->edu >= edu_count())
+		err = shell_fail(-ENODEV, "no device edu%lu; there are %u (QEMU: -device edu)", a->edu,
+				 edu_count());
+	return err;
+}
+
+/* A pin hands its references to the job; a place in a mapping is pinned for it. lock held. */
+static long take_pages(const struct dma_args *a, struct page **pages, struct pin **from)
+{
+	*from = NULL;
+	if (a->place[0] != 'p')
+		return grab(a->place, 0, FOLL_PIN | (a->dir == DMA_IN ? FOLL_WRITE : 0), pages);
+	*from = pin_by_name(a->place);
+	if (!*from)
+		return -ENOENT;
+	memcpy(pages, (*from)->pages, sizeof((*from)->pages));
+	return (*from)->nr;
+}
+
+static int start_job(const struct dma_args *a, unsigned slot)
+{
+	struct page *pages[DMA_MAX_PAGES];
+	struct pin *from;
+	long nr = take_pages(a, pages, &from);
+	int err;
+
+	if (nr < 0)
+		return nr;
+	jobs[slot].job = dma_start(edu_nth(a->edu), pages, nr, a->dir, a->text, a->times, &err);
+	if (!jobs[slot].job) {
+		if (!from)
+			unpin_user_pages(pages, nr);
+		return shell_fail(err, "the device did not take the job");
+	}
+	if (from) {
+		holder_remove(&from->holder);
+		from->used = false;
+	}
+	jobs[slot].dir = a->dir;
+	snprintf(jobs[slot].what, sizeof(jobs[slot].what), "%s %s %s (%ld pages)",
+		 edu_name(edu_nth(a->edu)), a->dir == DMA_IN ? "writing" : "reading", a->place, nr);
+	kprintf("%s: started, about %ld ms\n", jobs[slot].what, 100 * (1 + 2 * nr * (long)a->times));
+	return 0;
+}
+
+static int cmd_dma(int argc, char **argv)
+{
+	struct dma_args a;
+	unsigned slot = 0;
+	int err = argc > 1 ? parse_dma(argc, argv, &a) : 0;
+
+	if (err)
+		return err;
+	mutex_lock(&lock);
+	reap_jobs(argc == 1);
+	while (slot < MAX_JOBS && jobs[slot].job)
+		slot++;
+	if (argc > 1)
+		err = slot < MAX_JOBS ? start_job(&a, slot)
+				      : shell_fail(-EBUSY, "%u jobs are running; wait for one", slot);
+	mutex_unlock(&lock);
+	return err;
+}
+SHELL_COMMAND(dma, cmd_dma, "dma [PIN|MAPPING[+OFF] in|out [TEXT] [edu=N] [times=K]]",
+	      "let a device write TEXT into pages (in) or read them (out), or list what runs\n"
+	      "It takes about 100 ms for every 2 KiB and holds the pages meanwhile; a PIN is handed over\n"
+	      "to the device, which gives it back when it is done. times: do it K times over.");

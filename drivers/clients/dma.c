@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DMA jobs: pinned pages, a device, and the put that happens in an interrupt.
+ *
+ * A page takes two transfers of 2048 bytes. A job that writes first loads the device's buffer with
+ * its text; one that reads fetches the last chunk back, so that what the device saw can be looked
+ * at. All transfers of a job are queued in one piece. The last completion gives the references
+ * back, right in the interrupt: that is the put which a waiting truncate is woken by.
+ */
+#include "drivers/clients/clients.h"
+
+struct dma_job {
+	struct page *pages[DMA_MAX_PAGES];
+	unsigned nr;
+	struct holder holder;
+	char who[32];
+	uint64_t bounce; /* a frame: the text that goes in, or what came out */
+	unsigned left;	 /* transfers still to come; zero: done, references are back */
+	struct edu_request requests[];
+};
+
+static void transfer_done(struct edu_request *rq)
+{
+	struct dma_job *job = rq->arg;
+
+	/* Only the device's completions count down, one after the other; the last one finishes. */
+	if (job->left > 1) {
+		job->left--;
+		return;
+	}
+	holder_remove(&job->holder);
+	unpin_user_pages(job->pages, job->nr);
+	__atomic_store_n(&job->left, 0, __ATOMIC_RELEASE);
+	wake_up(job); /* a key only: whoever waited may free the job once left is zero */
+}
+
+static struct edu_request transfer(struct dma_job *job, enum edu_dir dir, uint64_t phys)
+{
+	return (struct edu_request){
+		.dir = dir, .phys = phys, .len = EDU_CHUNK, .done = transfer_done, .arg = job};
+}
+
+/* Both halves of every page, `times` times over; returns how many transfers that is. */
+static unsigned plan_pages(struct dma_job *job, struct edu_request *rq, enum edu_dir dir,
+			   unsigned times)
+{
+	unsigned n = 0;
+
+	for (unsigned t = 0; t < times; t++)
+		for (unsigned i = 0; i < job->nr; i++) {
+			uint64_t phys = page_to_pfn(job->pages[i]) << PAGE_SHIFT;
+
+			rq[n++] = transfer(job, dir, phys);
+			rq[n++] = transfer(job, dir, phys + EDU_CHUNK);
+		}
+	return n;
+}
+
+static void fill_pattern(char *buf, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (unsigned i = 0; i < EDU_CHUNK; i++)
+		buf[i] = text[i % n];
+}
+
+static unsigned plan(struct dma_job *job, enum dma_dir dir, unsigned times)
+{
+	struct edu_request *rq = job->requests;
+	unsigned n = 0;
+
+	if (dir == DMA_IN)
+		rq[n++] = transfer(job, EDU_FROM_MEMORY, job->bounce);
+	n += plan_pages(job, rq + n, dir == DMA_IN ? EDU_TO_MEMORY : EDU_FROM_MEMORY, times);
+	if (dir == DMA_OUT)
+		rq[n++] = transfer(job, EDU_TO_MEMORY, job->bounce);
+	return n;
+}
+
+struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
+			  const char *text, unsigned times, int *err)
+{
+	unsigned transfers = 1 + 2 * nr * times;
+	struct dma_job *job;
+
+	*err = !e ? -ENODEV : -EINVAL;
+	if (!e || !nr || nr > DMA_MAX_PAGES || !times || times > 10000 ||
+	    (dir == DMA_IN && (!text || !*text || strlen(text) >= DMA_TEXT)))
+		return NULL;
+	*err = -ENOMEM;
+	job = calloc(1, sizeof(*job) + transfers * sizeof(job->requests[0]));
+	if (!job || !(job->bounce = frame_alloc_zero())) {
+		free(job);
+		return NULL;
+	}
+	if (dir == DMA_IN)
+		fill_pattern(phys_to_virt(job->bounce), text);
+	memcpy(job->pages, pages, nr * sizeof(*pages));
+	job->nr = nr;
+	snprintf(job->who, sizeof(job->who), "%s %s", edu_name(e),
+		 dir == DMA_IN ? "writing" : "reading");
+	job->holder = (struct holder){.what = job->who, .pages = job->pages, .nr = nr};
+	job->left = plan(job, dir, times);
+	holder_add(&job->holder);
+	*err = edu_submit(e, job->requests, transfers);
+	if (*err) {
+		holder_remove(&job->holder);
+		frame_free(job->bounce, 0);
+		free(job);
+		return NULL;
+	}
+	return job;
+}
+
+bool dma_done(const struct dma_job *job)
+{
+	return __atomic_load_n(&job->left, __ATOMIC_ACQUIRE) == 0;
+}
+
+void dma_wait(struct dma_job *job)
+{
+	wait_event(job, dma_done(job), "a DMA job", "the device's completion interrupt");
+}
+
+const char *dma_received(const struct dma_job *job)
+{
+	return phys_to_virt(job->bounce);
+}
+
+void dma_free(struct dma_job *job)
+{
+	ASSERT(dma_done(job), "a DMA job is freed while the device still has %u transfers to do",
+	       job->left);
+	frame_free(job->bounce, 0);
+	free(job);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `pci`: the functions, their addresses, who drives them and whether they may write to memory.
+ */
+#include "drivers/pci_private.h"
+
+static const char *class_name(const struct pci_device *d)
+{
+	static const struct {
+		uint8_t class_code, subclass;
+		const char *name;
+	} names[] = {
+		{0x01, 0x00, "SCSI disk"},  {0x01, 0x01, "IDE"},	 {0x01, 0x06, "SATA"},
+		{0x01, 0x08, "NVMe"},	    {0x02, 0x00, "Ethernet"},	 {0x03, 0x00, "display"},
+		{0x05, 0x02, "CXL memory"}, {0x06, 0x00, "host bridge"}, {0x06, 0x01, "ISA bridge"},
+		{0x06, 0x04, "PCI bridge"}, {0x0c, 0x03, "USB"},	 {0x0c, 0x05, "SMBus"},
+		{0x08, 0x06, "IOMMU"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (names[i].class_code == d->class_code && names[i].subclass == d->subclass)
+			return names[i].name;
+	}
+	return d->class_code == 1 ? "storage" : "other";
+}
+
+static void print_bar(const struct pci_device *d, unsigned n)
+{
+	const struct pci_bar *b = &d->bar[n];
+
+	if (!b->size)
+		return;
+	kprintf("         BAR%u %s 0x%lx size 0x%lx%s%s\n", n, b->io ? "port" : "memory", b->phys,
+		b->size, b->wide ? " 64-bit" : "", b->prefetchable ? " prefetchable" : "");
+}
+
+static void print_function(const struct pci_device *d)
+{
+	kprintf("%s  %04x:%04x class %02x%02x %s", d->name, d->vendor, d->device, d->class_code,
+		d->subclass, class_name(d));
+	if (d->header == 1)
+		kprintf(" to bus %u", d->secondary);
+	kprintf(", %s%s", d->driver ? "driver " : "no driver", d->driver ? d->driver : "");
+	if (!d->bridge)
+		kprintf(", bus mastering %s%s", pci_is_bus_master(d) ? "on" : "off",
+			pci_find_cap(d, PCI_CAP_MSI) ? ", MSI" : "");
+	kprintf("\n");
+	for (unsigned n = 0; n < 6; n++)
+		print_bar(d, n);
+}
+
+static void dump_function(const struct pci_device *d)
+{
+	print_function(d);
+	for (unsigned off = 0; off < 256; off += 16)
+		kprintf("%02x  %08x %08x %08x %08x\n", off, pci_read32(d, off),
+			pci_read32(d, off + 4), pci_read32(d, off + 8), pci_read32(d, off + 12));
+}
+
+static const char *complete_function(int argno, unsigned n)
+{
+	const struct pci_device *d = argno == 1 ? pci_at(n) : NULL;
+
+	return d ? d->name : NULL;
+}
+
+static int cmd_pci(int argc, char **argv)
+{
+	struct pci_device *d;
+
+	if (argc > 2)
+		return shell_usage();
+	for (unsigned i = 0; (d = pci_at(i)); i++) {
+		if (argc == 1) {
+			print_function(d);
+		} else if (!strcmp(argv[1], d->name)) {
+			dump_function(d);
+			return 0;
+		}
+	}
+	if (argc == 2)
+		return shell_fail(-ENODEV, "there is no function %s; `pci` lists them, as 00:1f.2",
+				  argv[1]);
+	kprintf("%u functions, configuration by %s\n", pci_count(), pci_access_name());
+	return 0;
+}
+SHELL_COMMAND(pci, cmd_pci, "pci [BUS:DEV.FN]",
+	      "PCI functions: ids, class, driver, bus mastering, addresses\n"
+	      "with a function: its configuration registers too",
+	      complete_function);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the PCI provider share with each other and with nobody else. */
+#ifndef DRIVERS_PCI_PRIVATE_H
+#define DRIVERS_PCI_PRIVATE_H
+
+#include "mm/mm.h"
+#include "drivers/pci.h"
+
+/* Make the ECAM window of a bus reachable, if the MCFG has one; else ports are used. */
+void pci_map_bus(uint8_t bus);
+/* The same register through the ports, for a test that both ways agree. */
+uint32_t pci_read32_ports(const struct pci_device *d, unsigned off);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pmem regions: from the firmware's ranges to bound device memory.
+ *
+ * At boot every accepted persistent range gets page records (none is made yet) and a place in the
+ * direct map. A DIMM that is not armed would lose what is written at the next power cut, so its
+ * region is read-only, and says so.
+ */
+#include "drivers/drivers.h"
+
+static struct pmem_region regions[PMEM_MAX];
+static unsigned nr_regions;
+
+unsigned pmem_count(void)
+{
+	return nr_regions;
+}
+
+struct pmem_region *pmem_nth(unsigned n)
+{
+	return n < nr_regions ? &regions[n] : NULL;
+}
+
+struct pmem_region *pmem_find(const char *name)
+{
+	for (unsigned i = 0; i < nr_regions; i++)
+		if (!strcmp(regions[i].name, name))
+			return &regions[i];
+	return NULL;
+}
+
+struct pmem_region *pmem_of_pfn(uint64_t pfn)
+{
+	for (unsigned i = 0; i < nr_regions; i++)
+		if ((pfn << PAGE_SHIFT) - regions[i].start < regions[i].len)
+			return &regions[i];
+	return NULL;
+}
+
+const char *pmem_name_completion(int argno, unsigned n)
+{
+	return argno == 1 && n < nr_regions ? regions[n].name : NULL;
+}
+
+static void bind(struct pmem_region *r)
+{
+	r->pgmap = (struct pgmap){.type = PGMAP_FS_DAX,
+				  .name = r->name,
+				  .node = r->spa->has_proximity ? (int)r->spa->proximity : -1,
+				  .nr_range = 1,
+				  .rest = 1};
+	r->pgmap.range[0].start = r->start >> PAGE_SHIFT;
+	r->pgmap.range[0].end = (r->start + r->len) >> PAGE_SHIFT;
+	if (memremap_pages(&r->pgmap, &r->unbound_why))
+		return;
+	r->bound = true;
+	r->kaddr = phys_to_virt(r->start);
+}
+
+static void add_region(const struct nfit_spa *spa)
+{
+	struct pmem_region *r = &regions[nr_regions];
+
+	snprintf(r->name, sizeof(r->name), "pmem%u", nr_regions++);
+	r->spa = spa;
+	r->start = spa->usable_base;
+	r->len = spa->usable_length;
+	r->readonly = spa->read_only;
+	if (r->readonly)
+		r->ro_reason = "a DIMM is not armed: it could not save its contents at a power cut";
+	bind(r);
+	if (r->bound)
+		kprintf("%s: %lu MiB at 0x%lx%s%s\n", r->name, r->len / MIB, r->start,
+			r->readonly ? ", read-only: " : "", r->readonly ? r->ro_reason : "");
+	else
+		kprintf("%s: not bound: %s\n", r->name, r->unbound_why);
+}
+
+/* shadow=pmem1[,pmem2] on the kernel command line. */
+static void start_shadows(void)
+{
+	char list[64], *rest = list, *name;
+	const char *why;
+
+	if (!cmdline_get("shadow", list, sizeof(list)))
+		return;
+	while ((name = strsep(&rest, ","))) {
+		struct pmem_region *r = pmem_find(name);
+
+		if (!r || !r->bound)
+			kprintf("shadow=%s: no such region is bound\n", name);
+		else if (pmem_shadow_start(r, &why))
+			kprintf("shadow=%s: %s\n", name, why);
+		else
+			kprintf("%s: power-cut model on, %lu MiB copied\n", name, r->len / MIB);
+	}
+}
+
+static int pmem_init(const struct boot_info *bi)
+{
+	const struct nfit_spa *spa = NULL;
+
+	(void)bi;
+	while ((spa = nfit_next(nfit_get(), spa)) && nr_regions < PMEM_MAX)
+		add_region(spa);
+	if (!nr_regions)
+		kprintf("pmem: no persistent memory: the firmware has no usable NFIT range; "
+			"start QEMU with -device nvdimm (PMEM=\"file,size=1G\")\n");
+	if (spa)
+		kprintf("pmem: more than %u regions; the rest is left alone\n", PMEM_MAX);
+	start_shadows();
+	return 0;
+}
+INITCALL(INIT_DEVICES, pmem, "persistent memory", pmem_init);
+
+static void print_dimms(const struct nfit_spa *spa)
+{
+	char health[120];
+
+	for (unsigned i = 0; i < spa->nr_memdevs; i++) {
+		const struct nfit_memdev *m = &spa->memdev[i];
+
+		nfit_flags_text(m->flags, health, sizeof(health));
+		kprintf("  DIMM handle 0x%x (node %u socket %u controller %u channel %u dimm %u)",
+			m->handle, m->dimm->node, m->dimm->socket, m->dimm->controller,
+			m->dimm->channel, m->dimm->dimm);
+		if (m->dcr)
+			kprintf(", serial 0x%x, vendor 0x%04x", m->dcr->serial, m->dcr->vendor);
+		kprintf(", %s\n", health);
+	}
+}
+
+static void print_region(const struct pmem_region *r)
+{
+	const struct nfit_spa *spa = r->spa;
+
+	kprintf("%s: 0x%lx - 0x%lx, %lu MiB, %s\n", r->name, r->start, r->start + r->len,
+		r->len / MIB, r->bound ? "bound (FS_DAX)" : "not bound");
+	if (!r->bound)
+		kprintf("  why: %s\n", r->unbound_why);
+	print_dimms(spa);
+	if (spa->has_proximity)
+		kprintf("  node %u, ", spa->proximity);
+	else
+		kprintf("  node unknown, ");
+	kprintf("%s%s%s\n", r->readonly ? "read-only (" : "armed, writable",
+		r->readonly ? r->ro_reason : "", r->readonly ? ")" : "");
+	kprintf("  persistence domain: %s; flush with %s\n",
+		nfit_persistence_name(spa->table->persistence), cache_writeback_name());
+	if (nfit_pages_lost(spa))
+		kprintf("  trimmed: %lu page(s) lost to 2 MiB alignment (%lu bytes at the start, %lu "
+			"at the end); give the DIMM align=2M\n",
+			nfit_pages_lost(spa), spa->lost_start, spa->lost_end);
+	else
+		kprintf("  trimmed: nothing, start and end are 2 MiB aligned\n");
+	if (r->shadow)
+		kprintf("  power-cut model: on\n");
+}
+
+static int cmd_pmem(int argc, char **argv)
+{
+	const struct pmem_region *r = argc > 1 ? pmem_find(argv[1]) : NULL;
+
+	if (argc > 2)
+		return shell_usage();
+	if (argc > 1 && !r)
+		return shell_fail(-ENODEV, "no region '%s'; there %s %u: pmem0 … (see 'pmem')",
+				  argv[1], nr_regions == 1 ? "is" : "are", nr_regions);
+	if (!nr_regions)
+		kprintf("no persistent memory: start QEMU with -device nvdimm "
+			"(PMEM=\"file,size=1G\")\n");
+	for (unsigned i = 0; i < nr_regions; i++)
+		if (!r || r == &regions[i])
+			print_region(&regions[i]);
+	return 0;
+}
+SHELL_COMMAND(pmem, cmd_pmem, "pmem [REGION]",
+	      "persistent memory: ranges, DIMMs, persistence, what alignment cost",
+	      pmem_name_completion);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The power-cut model: what would be left if the power failed now.
+ *
+ * QEMU's memory survives everything, so forgetting to flush a line has no consequence there. A
+ * shadowed region has one. Every write-back notes the lines and copies what they hold at that moment
+ * into `pending`; the next fence of the same CPU moves them on into `durable`. A power cut is then:
+ * the region's contents become `durable`. This is the strict half of the truth: on hardware a line
+ * may also be evicted by itself and survive; what is lost here is what nobody made durable.
+ * Bytes that a device writes by DMA do not pass a CPU cache: pmem_shadow_device_wrote() moves them at
+ * once.
+ */
+#include "drivers/drivers.h"
+
+#define SHADOW_MAX (64 * MIB)
+#define LINE	   64ull
+#define NOTES	   4096 /* write-backs of one CPU between two fences */
+
+struct note {
+	struct pmem_shadow *shadow;
+	uint64_t off, len;
+};
+struct pmem_shadow {
+	struct pmem_region *region;
+	char *durable, *pending;
+};
+
+static struct {
+	struct note note[NOTES];
+	unsigned nr; /* zero: everything written back is fenced */
+} *notes[MAX_CPUS];
+static struct pmem_shadow *shadows[PMEM_MAX];
+
+static void wrote_back(const void *p, size_t n)
+{
+	uint64_t flags = irq_save();
+	unsigned cpu = cpu_id();
+
+	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
+		struct pmem_shadow *s = shadows[i];
+		uint64_t off = (uint64_t)p - (uint64_t)s->region->kaddr;
+		uint64_t first = ALIGN_DOWN(off, LINE), end = ALIGN_UP(off + n, LINE);
+
+		if (off >= s->region->len)
+			continue;
+		memcpy(s->pending + first, (char *)s->region->kaddr + first, end - first);
+		ASSERT(notes[cpu]->nr < NOTES,
+		       "the power-cut model holds %u write-backs without a fence; fence earlier", NOTES);
+		notes[cpu]->note[notes[cpu]->nr++] = (struct note){s, first, end - first};
+	}
+	irq_restore(flags);
+}
+
+static void fenced(void)
+{
+	uint64_t flags = irq_save();
+	unsigned cpu = cpu_id();
+
+	for (unsigned i = 0; i < notes[cpu]->nr; i++) {
+		const struct note *n = &notes[cpu]->note[i];
+
+		memcpy(n->shadow->durable + n->off, n->shadow->pending + n->off, n->len);
+	}
+	notes[cpu]->nr = 0;
+	irq_restore(flags);
+}
+
+static int alloc_notes(void)
+{
+	for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
+		if (!notes[cpu] && !(notes[cpu] = calloc(1, sizeof(*notes[cpu]))))
+			return -ENOMEM;
+	return 0;
+}
+
+int pmem_shadow_start(struct pmem_region *r, const char **why)
+{
+	static const struct persist_observer observer = {wrote_back, fenced};
+	struct pmem_shadow *s;
+	unsigned slot = 0;
+
+	*why = "no memory for the second copy; give the machine more (MEM=1G)";
+	if (r->len > SHADOW_MAX) {
+		*why = "the power-cut model keeps whole copies: at most 64 MiB (size=64M)";
+		return -EFBIG;
+	}
+	s = calloc(1, sizeof(*s));
+	if (s) {
+		s->durable = malloc(r->len);
+		s->pending = malloc(r->len);
+	}
+	if (!s || !s->durable || !s->pending || alloc_notes()) {
+		if (s) {
+			free(s->pending);
+			free(s->durable);
+		}
+		free(s);
+		return -ENOMEM;
+	}
+	s->region = r;
+	memcpy(s->durable, r->kaddr, r->len);
+	while (shadows[slot])
+		slot++;
+	shadows[slot] = s;
+	r->shadow = s;
+	persist_set_observer(&observer);
+	return 0;
+}
+
+uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r)
+{
+	uint64_t lines = 0;
+
+	if (!r->shadow)
+		return 0;
+	for (uint64_t off = 0; off < r->len; off += LINE)
+		lines += memcmp((char *)r->kaddr + off, r->shadow->durable + off, LINE) != 0;
+	return lines;
+}
+
+void pmem_shadow_device_wrote(uint64_t phys, uint64_t len)
+{
+	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
+		struct pmem_region *r = shadows[i]->region;
+
+		if (phys - r->start < r->len)
+			memcpy(shadows[i]->durable + (phys - r->start),
+			       (char *)r->kaddr + (phys - r->start),
+			       MIN(len, r->len - (phys - r->start)));
+	}
+}
+
+uint64_t pmem_shadow_restore(void)
+{
+	uint64_t lost = 0;
+
+	persist_set_observer(NULL);
+	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
+		struct pmem_region *r = shadows[i]->region;
+
+		lost += pmem_shadow_dirty_lines(r);
+		memcpy(r->kaddr, shadows[i]->durable, r->len);
+	}
+	return lost;
+}
+
+static int cmd_shadow(int argc, char **argv)
+{
+	bool any = false;
+
+	(void)argv;
+	if (argc > 1)
+		return shell_usage();
+	for (unsigned i = 0; i < pmem_count(); i++) {
+		const struct pmem_region *r = pmem_nth(i);
+
+		if (!r->shadow)
+			continue;
+		any = true;
+		kprintf("%s: a power cut now would lose %lu line(s) of 64 bytes\n", r->name,
+			pmem_shadow_dirty_lines(r));
+	}
+	if (!any)
+		kprintf("no region has a second copy; give a DIMM the option shadow: "
+			"PMEM=\"file,size=64M,shadow\"\n");
+	return 0;
+}
+SHELL_COMMAND(shadow, cmd_shadow, "shadow", "what a power cut right now would lose");

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Boot stages. A floor registers its stages with INITCALL; kernel_main() runs them in order of
+ * `level`, prints each one's name before it starts, and stops with a sentence when one fails that
+ * must not. The levels are the boot order of the whole house.
+ */
+#ifndef KERNEL_INIT_H
+#define KERNEL_INIT_H
+
+#include "boot/boot.h"
+
+enum init_level {
+	INIT_FRAMES = 10,  /* mm: frame allocator, final page tables, heap, stacks */
+	INIT_TABLES = 20,  /* drivers: ACPI tables */
+	INIT_CPUS = 30,	   /* interrupt controllers, other CPUs */
+	INIT_BUS = 40,	   /* PCI, NFIT */
+	INIT_DEVICES = 50, /* pmem regions bound, edu, … */
+	INIT_DAX = 60,
+	INIT_LATE = 90,
+};
+
+struct initcall {
+	int level;
+	const char *name;
+	int (*fn)(const struct boot_info *bi); /* negative errno: this stage failed, boot goes on */
+};
+#define INITCALL(lvl, ident, text, func)                                                           \
+	static const struct initcall initcall_##ident                                              \
+		__attribute__((used, section("hf_initcalls"), aligned(8))) = {lvl, text, func}
+
+/* The kernel command line: words separated by blanks. Value of "name=value" copied to buf (cut to
+ * n - 1); false if the word is absent. "name" alone gives an empty value. */
+bool cmdline_get(const char *name, char *buf, unsigned n);
+const struct boot_info *boot_info(void);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of kernel/ share with each other and with nobody else. */
+#ifndef KERNEL_INTERNAL_H
+#define KERNEL_INTERNAL_H
+
+#include "kernel/kernel.h"
+
+#define RFLAGS_IF (1ull << 9)
+
+/* Exception vectors with a role of their own, and the vectors we keep for ourselves. */
+enum {
+	VEC_DEBUG = 1,
+	VEC_NMI = 2,
+	VEC_DOUBLE_FAULT = 8,
+	VEC_PROTECTION = 13,
+	VEC_PAGE_FAULT = 14,
+	VEC_MACHINE_CHECK = 18,
+	VEC_DEVICE_FIRST = 32,
+	VEC_DEVICE_LAST = 223,
+	VEC_PIC = 224, /* 224–239: the old 8259s, masked; only spurious ones can come */
+	VEC_RESCHED = 240,
+	VEC_CALL = 241,
+	VEC_TIMER = 242,
+	VEC_SPURIOUS = 255,
+};
+
+/* ---- entry.asm, trampoline.asm */
+extern const uint64_t trap_stubs[256];
+struct trap_recovery {
+	uint64_t insn, go_on;
+};
+extern const struct trap_recovery trap_recoveries[], trap_recoveries_end[];
+void switch_context(uint64_t *save_rsp, uint64_t next_rsp);
+void thread_start(void);
+void stack_call(void *stack_top, void (*fn)(void)) __noreturn;
+void thread_begin(void) __noreturn;
+void trap_dispatch(struct trap_frame *tf);
+
+/* ---- insn.c, for tests and for what cannot be reached */
+void cpu_undefined(void) __noreturn;
+void cpu_breakpoint(void);
+
+/* ---- gdt.c: segment tables and the three exception stacks of one CPU */
+struct cpu_arch;
+extern struct cpu_arch boot_cpu_arch;
+struct cpu_arch *cpu_arch_alloc(void); /* NULL: no memory */
+void gdt_load(struct cpu *c);	       /* on c itself; also makes GS point to c */
+/* Is [p, p + n) in one of this CPU's exception stacks? */
+bool on_exception_stack(const struct cpu *c, uint64_t p, uint64_t n);
+
+/* ---- cpu.c */
+extern struct cpu cpus[MAX_CPUS];
+void cpu_features_init(void); /* boot CPU; a missing necessity stops the machine with its name */
+void cpu_protections_enable(void); /* WP, NX, SMEP, SMAP, UMIP, PGE; every CPU */
+/* NULL, or the name of the first feature in which this CPU differs from the boot CPU. */
+const char *cpu_features_differ(void);
+uint32_t cpus_online(void); /* mask */
+
+/* ---- traps.c */
+void traps_init_cpu(void);
+const char *exception_name(uint64_t vector);
+void call_interrupt(void); /* smp.c: VEC_CALL arrived */
+
+/* ---- apic.c */
+void apic_early_init(void); /* boot CPU, registers through the identity map: for calibration */
+void apic_remap(void);	    /* boot CPU, once the mm floor maps registers */
+void apic_eoi(void);
+uint32_t apic_id(void);
+void apic_send_ipi(uint32_t apic_id, uint8_t vector);
+void apic_send_init(uint32_t apic_id);
+void apic_send_startup(uint32_t apic_id, uint8_t page);
+void apic_stop_others(void); /* NMI to every other CPU */
+void apic_timer_start(uint32_t ticks);
+uint32_t apic_timer_count(void);
+bool apic_ready(void); /* zero means: no timer, no IPI yet */
+void *map_registers(uint64_t phys, uint64_t len);
+
+/* ---- time.c, timer.c */
+uint32_t ns_to_timer_ticks(uint64_t ns); /* rounded up, at least 1, at most 2^32 - 1 */
+void timers_init(void);
+/* Makes this CPU's timer interrupt come no later than `deadline`. Interrupts off. */
+void timer_want(uint64_t deadline_ns);
+void timer_restart(void);   /* this CPU's interrupt timer works from now on. Interrupts off */
+void timer_interrupt(void); /* VEC_TIMER arrived */
+
+/* ---- sched.c: the run queue. Functions ending in _locked want run_lock held */
+extern struct spinlock run_lock;
+LIST_HEAD(thread_list, thread);
+extern struct thread_list all_threads; /* protected by run_lock */
+void sched_init_cpu(struct cpu *c, struct thread *first);
+void sched_start(void); /* threads may sleep and be preempted from now on */
+bool sched_running(void);
+void sched_make_ready(struct thread *t); /* a new one */
+void sched_wake(struct thread *t);	 /* if it sleeps. Any context */
+void sched_sleep(struct waiter *w);	 /* until w is over; see wait.c */
+void sched_exit(void) __noreturn;	 /* the current thread is dead */
+void sched_preempt(void);		 /* interrupts off; switches if another one is ready */
+void sched_slice_tick(uint64_t now);	 /* from the timer interrupt */
+void sched_idle_loop(void) __noreturn;
+uint64_t sched_slice_end(void); /* this CPU's; zero means nobody waits for it */
+
+/* ---- thread.c */
+struct thread *thread_new(const char *name, void (*fn)(void *), void *arg, uint32_t affinity,
+			  void *stack);		       /* not yet ready; stack NULL: none yet */
+void thread_adopt(struct thread *t, const char *name); /* a flow that already runs */
+void *thread_stack_alloc(void); /* NULL: no memory, or memory management is not up */
+void threads_start(void);	/* idle thread of the boot CPU and the reaper */
+/* The switch away from dead `t` is complete. Called by the next thread, no lock held. */
+void thread_gone(struct thread *t, bool last_reference);
+/* "name" and tid of t if it is still alive, else "a thread that is gone"; any context. */
+void thread_describe(const struct thread *t, char *buf, unsigned n);
+
+/* ---- wait.c */
+void wait_init(void);
+
+/* ---- lock_held.c: which sleeping locks a thread holds */
+enum held_kind { HELD_MUTEX, HELD_READ, HELD_WRITE };
+void held_add(const void *lock, enum held_kind kind);
+bool held_remove(const void *lock, enum held_kind kind); /* false: this thread does not hold it */
+bool held_has(const void *lock, enum held_kind kind);
+void held_print(const struct thread *t);
+
+/* ---- console.c */
+void console_use_interrupt(unsigned gsi_base,
+			   unsigned pins); /* an I/O APIC with these pins is here */
+
+/* ---- panic.c */
+bool panicking(void); /* zero means: no CPU panicked */
+void panic_nmi(void); /* NMI arrived: stop if another CPU panicked */
+/* "WHAT 0xADDRESS: what lies there". */
+void panic_address(const struct trap_frame *tf, const char *what, uint64_t va) __noreturn;
+
+#endif

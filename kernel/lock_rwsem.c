@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reader-writer semaphores: many readers, or one writer.
+ *
+ * One counter says it all: 0 free, n > 0 that many readers, -1 a writer. A writer that has to wait
+ * announces itself in writers_waiting, and readers that come later stay out until it was served:
+ * writers do not starve. The last reader and the leaving writer wake everybody at the semaphore's
+ * address; each tries again. A reader that slips in between the announcement and the writer's first
+ * look delays it by one critical section, no more.
+ */
+#include "kernel/internal.h"
+
+void rwsem_init(struct rwsem *s, const char *name)
+{
+	s->count = 0;
+	s->writers_waiting = 0;
+	s->writer = NULL;
+	s->name = name;
+}
+
+bool rwsem_held(const struct rwsem *s)
+{
+	return __atomic_load_n(&s->count, __ATOMIC_RELAXED) != 0;
+}
+
+bool rwsem_held_write(const struct rwsem *s)
+{
+	return __atomic_load_n(&s->writer, __ATOMIC_RELAXED) == current_thread();
+}
+
+static bool enter_read(struct rwsem *s)
+{
+	int32_t c = __atomic_load_n(&s->count, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&s->writers_waiting, __ATOMIC_RELAXED) != 0)
+		return false;
+	while (c >= 0) {
+		if (__atomic_compare_exchange_n(&s->count, &c, c + 1, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+static bool enter_write(struct rwsem *s)
+{
+	int32_t free = 0;
+
+	if (!__atomic_compare_exchange_n(&s->count, &free, -1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&s->writer, current_thread(), __ATOMIC_RELAXED);
+	return true;
+}
+
+static void refuse_twice(const struct rwsem *s)
+{
+	bool write = rwsem_held_write(s);
+
+	if (write || held_has(s, HELD_READ))
+		panic("rwsem '%s' taken twice by thread %u '%s', which holds it for %s", s->name,
+		      current_thread()->tid, current_thread()->name, write ? "writing" : "reading");
+}
+
+/* Sleeps until `enter` succeeds. Readers have no names: only a writing holder can be told. */
+static void __attribute__((noinline))
+wait_for(struct rwsem *s, bool (*enter)(struct rwsem *), const char *how)
+{
+	struct waiter w = {0};
+	char what[64], holder[64], waker[96];
+
+	refuse_twice(s);
+	snprintf(what, sizeof(what), "rwsem '%s' for %s", s->name, how);
+	for (;;) {
+		const struct thread *writer = __atomic_load_n(&s->writer, __ATOMIC_RELAXED);
+		int32_t count = __atomic_load_n(&s->count, __ATOMIC_RELAXED);
+
+		thread_describe(writer, holder, sizeof(holder));
+		if (writer)
+			snprintf(waker, sizeof(waker), "up_write() by %s", holder);
+		else
+			snprintf(waker, sizeof(waker), "up_read() of %d reader(s)", count);
+		wait_prepare(&w, s, what, waker);
+		if (enter(s))
+			break;
+		wait_sleep(&w);
+	}
+	wait_finish(&w);
+}
+
+bool down_read_trylock(struct rwsem *s)
+{
+	if (!enter_read(s))
+		return false;
+	held_add(s, HELD_READ);
+	return true;
+}
+
+void down_read(struct rwsem *s)
+{
+	might_sleep();
+	if (unlikely(held_has(s, HELD_READ)))
+		refuse_twice(s);
+	if (!enter_read(s))
+		wait_for(s, enter_read, "reading");
+	held_add(s, HELD_READ);
+}
+
+void up_read(struct rwsem *s)
+{
+	int32_t left;
+
+	if (unlikely(!held_remove(s, HELD_READ)))
+		panic("rwsem '%s' released for reading by thread %u '%s', which does not hold it",
+		      s->name, current_thread()->tid, current_thread()->name);
+	left = __atomic_sub_fetch(&s->count, 1, __ATOMIC_RELEASE);
+	ASSERT(left >= 0, "rwsem '%s' has %d readers after one left", s->name, left);
+	if (left == 0)
+		wake_up(s);
+}
+
+bool down_write_trylock(struct rwsem *s)
+{
+	if (!enter_write(s))
+		return false;
+	held_add(s, HELD_WRITE);
+	return true;
+}
+
+void down_write(struct rwsem *s)
+{
+	might_sleep();
+	if (!enter_write(s)) {
+		__atomic_add_fetch(&s->writers_waiting, 1, __ATOMIC_RELAXED);
+		wait_for(s, enter_write, "writing");
+		__atomic_sub_fetch(&s->writers_waiting, 1, __ATOMIC_RELAXED);
+	}
+	held_add(s, HELD_WRITE);
+}
+
+void up_write(struct rwsem *s)
+{
+	char holder[64];
+
+	if (unlikely(!rwsem_held_write(s))) {
+		thread_describe(s->writer, holder, sizeof(holder));
+		panic("rwsem '%s' released for writing by thread %u '%s', but its writer is %s",
+		      s->name, current_thread()->tid, current_thread()->name, holder);
+	}
+	held_remove(s, HELD_WRITE);
+	__atomic_store_n(&s->writer, NULL, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->count, 0, __ATOMIC_RELEASE);
+	wake_up(s);
+}

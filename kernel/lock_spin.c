@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spinlocks: one word, taken by compare-exchange.
+ *
+ * Acquire: nothing after the lock moves before it. Release: nothing before the unlock moves after
+ * it. On x86 that is `lock cmpxchg` and a plain store. While the lock is busy we only read, so that
+ * the cache line stays shared until it is worth another try. The word names the CPU that holds it:
+ * that costs nothing and turns two classic bugs, taking twice and releasing another's, into
+ * sentences.
+ */
+#include "kernel/internal.h"
+
+void spin_init(struct spinlock *l, const char *name)
+{
+	l->locked = 0;
+	l->name = name;
+}
+
+bool spin_trylock(struct spinlock *l)
+{
+	uint32_t free = 0;
+
+	preempt_disable();
+	if (__atomic_compare_exchange_n(&l->locked, &free, 1 + cpu_id(), false, __ATOMIC_ACQUIRE,
+					__ATOMIC_RELAXED))
+		return true;
+	preempt_enable();
+	return false;
+}
+
+void spin_lock(struct spinlock *l)
+{
+	uint32_t me, seen = 0;
+
+	preempt_disable();
+	me = 1 + cpu_id();
+	while (!__atomic_compare_exchange_n(&l->locked, &seen, me, false, __ATOMIC_ACQUIRE,
+					    __ATOMIC_RELAXED)) {
+		if (unlikely(seen == me))
+			panic("spinlock '%s' taken twice by CPU %u", l->name, me - 1);
+		while (__atomic_load_n(&l->locked, __ATOMIC_RELAXED))
+			cpu_pause();
+		seen = 0;
+	}
+}
+
+static void release(struct spinlock *l)
+{
+	if (unlikely(l->locked != 1 + cpu_id()))
+		panic("spinlock '%s' released by CPU %u, but %s%u", l->name, cpu_id(),
+		      l->locked ? "it is held by CPU " : "it is free: state ",
+		      l->locked ? l->locked - 1 : 0);
+	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
+}
+
+void spin_unlock(struct spinlock *l)
+{
+	release(l);
+	preempt_enable();
+}
+
+uint64_t spin_lock_irqsave(struct spinlock *l)
+{
+	uint64_t flags = irq_save();
+
+	spin_lock(l);
+	return flags;
+}
+
+/* Interrupts back on before preemption: the last preempt_enable() then makes up for a switch that
+ * an interrupt asked for in between. */
+void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags)
+{
+	release(l);
+	irq_restore(flags);
+	preempt_enable();
+}
+
+bool spin_held(const struct spinlock *l)
+{
+	uint64_t flags = irq_save();
+	bool held = __atomic_load_n(&l->locked, __ATOMIC_RELAXED) == 1 + cpu_id();
+
+	irq_restore(flags);
+	return held;
+}

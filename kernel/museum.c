@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `museum`: the switches of the bugs on purpose.
+ *
+ * Exhibits lie in a linker section, each defined beside the rule it breaks. This file only finds
+ * them by name, turns them on and off, and shows what each one breaks and which test notices.
+ */
+#include "kernel/kernel.h"
+
+extern struct museum __start_hf_museum[], __stop_hf_museum[];
+
+static unsigned nr_exhibits(void)
+{
+	return (unsigned)(__stop_hf_museum - __start_hf_museum);
+}
+
+struct museum *museum_at(unsigned n)
+{
+	return n < nr_exhibits() ? &__start_hf_museum[n] : NULL;
+}
+
+struct museum *museum_find(const char *name)
+{
+	struct museum *m;
+
+	for (unsigned i = 0; (m = museum_at(i)); i++)
+		if (!strcmp(m->name, name))
+			return m;
+	return NULL;
+}
+
+uint64_t museum_mask(void)
+{
+	struct museum *m;
+	uint64_t mask = 0;
+
+	for (unsigned i = 0; (m = museum_at(i)) && i < 64; i++)
+		mask |= (uint64_t)m->on << i;
+	return mask;
+}
+
+void museum_set_mask(uint64_t mask)
+{
+	struct museum *m;
+
+	for (unsigned i = 0; (m = museum_at(i)) && i < 64; i++)
+		m->on = mask >> i & 1;
+}
+
+static void show(const struct museum *m)
+{
+	kprintf("%-20s %-3s  %s\n", m->name, m->on ? "on" : "off", m->what);
+}
+
+static int list(void)
+{
+	struct museum *m;
+
+	for (unsigned i = 0; (m = museum_at(i)); i++)
+		show(m);
+	if (!nr_exhibits())
+		kprintf("the museum is empty: no exhibit is built in\n");
+	return 0;
+}
+
+static int unknown_exhibit(const char *name)
+{
+	const char *names[64 + 1] = {"all"};
+	unsigned n = MIN(nr_exhibits(), 64u);
+
+	for (unsigned i = 0; i < n; i++)
+		names[i + 1] = museum_at(i)->name;
+	return shell_unknown("exhibit", name, names, n + 1);
+}
+
+/* 0: off, 1: on, or a negative errno after a sentence. */
+static int parse_state(const char *text)
+{
+	static const char *const states[] = {"off", "on"};
+
+	if (!strcmp(text, "on"))
+		return 1;
+	return strcmp(text, "off") ? shell_unknown("state", text, states, 2) : 0;
+}
+
+static int set_one(const char *name, const char *state)
+{
+	struct museum *m = museum_find(name);
+	int on;
+
+	if (!m)
+		return unknown_exhibit(name);
+	on = parse_state(state);
+	if (on < 0)
+		return on;
+	m->on = on;
+	show(m);
+	return 0;
+}
+
+static int set_all(const char *state)
+{
+	int on = parse_state(state);
+
+	if (on < 0)
+		return on;
+	if (on)
+		return shell_fail(-EINVAL,
+				  "`all` can only be turned off: a fault is put in by name, "
+				  "so that what fails can be told from what was broken");
+	museum_set_mask(0);
+	return 0;
+}
+
+static int cmd_museum(int argc, char **argv)
+{
+	if (argc == 1)
+		return list();
+	if (argc > 3)
+		return shell_usage();
+	if (argc == 3 && !strcmp(argv[1], "all"))
+		return set_all(argv[2]);
+	if (argc == 3)
+		return set_one(argv[1], argv[2]);
+	if (!museum_find(argv[1]))
+		return unknown_exhibit(argv[1]);
+	show(museum_find(argv[1]));
+	return 0;
+}
+
+static const char *complete_museum(int argno, unsigned n)
+{
+	static const char *const states[] = {"on", "off"};
+
+	if (argno == 1)
+		return n < nr_exhibits() ? museum_at(n)->name : n == nr_exhibits() ? "all" : NULL;
+	return argno == 2 && n < 2 ? states[n] : NULL;
+}
+SHELL_COMMAND(museum, cmd_museum, "museum [NAME [on|off] | all off]",
+	      "lists the bugs built in on purpose, or puts one in and takes it out\n"
+	      "Each says what it breaks and which test must notice. All are off at boot.",
+	      complete_museum);
+
+SELFTEST(museum_names, "museum.names", "each exhibit has a name of its own and says what it breaks")
+{
+	struct museum *m;
+
+	for (unsigned i = 0; (m = museum_at(i)); i++) {
+		EXPECT(m->name && *m->name, "exhibit %u has no name", i);
+		EXPECT(m->what && *m->what, "'%s' does not say what it breaks", m->name);
+		EXPECT(museum_find(m->name) == m, "'%s' is there twice", m->name);
+		EXPECT(!strpbrk(m->name, " *?;&'\""), "'%s' cannot be typed as it is", m->name);
+	}
+	EXPECT(nr_exhibits() <= 64, "%u exhibits, and the runner watches 64", nr_exhibits());
+}
+
+SELFTEST(museum_refusals, "museum.refusals", "wrong words change no exhibit and get a status")
+{
+	uint64_t before = museum_mask();
+
+	EXPECT(shell_run_line("museum no-such-bug on") == -EINVAL, "an unknown name must fail");
+	EXPECT(shell_run_line("museum selftest-fails onn") == -EINVAL,
+	       "an unknown state must fail");
+	EXPECT(shell_run_line("museum all on") == -EINVAL, "all on must fail");
+	EXPECT(museum_mask() == before, "0x%llx became 0x%llx", (unsigned long long)before,
+	       (unsigned long long)museum_mask());
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `ps`: who is there, and for those who sleep: what for, since when, and who would wake them.
+ *
+ * The list is copied under the run-queue lock, where a sleeping thread's waiter on its own stack
+ * cannot go away, and printed afterwards: printing is slow.
+ */
+#include "kernel/internal.h"
+
+struct row {
+	unsigned tid;
+	char name[32];
+	const char *state;
+	uint32_t cpu;
+	uint64_t ran_ns, since_ns; /* since: zero means it waits for nothing */
+	char what[80], waker[96];
+};
+struct table {
+	struct row *rows;
+	unsigned room, used; /* used may exceed room: the copy was too small */
+};
+
+static void copy_row(struct thread *t, void *arg)
+{
+	struct table *table = arg;
+	struct row *r = &table->rows[table->used];
+
+	if (table->used++ >= table->room)
+		return;
+	memset(r, 0, sizeof(*r));
+	r->tid = t->tid;
+	strcpy(r->name, t->name);
+	r->state = thread_state_name(t);
+	r->cpu = t->cpu;
+	r->ran_ns = t->ran_ns;
+	if (t->state != THREAD_SLEEPING || !t->waiting)
+		return;
+	r->since_ns = t->waiting->since_ns;
+	strncpy(r->what, t->waiting->what, sizeof(r->what) - 1);
+	strncpy(r->waker, t->waiting->waker, sizeof(r->waker) - 1);
+}
+
+static int by_tid(const void *a, const void *b)
+{
+	return (int)((const struct row *)a)->tid - (int)((const struct row *)b)->tid;
+}
+
+static void print_row(const struct row *r, uint64_t now)
+{
+	kprintf("%4u  %-20s %-8s %3u %9lu", r->tid, r->name, r->state, r->cpu, r->ran_ns / 1000);
+	if (r->since_ns)
+		kprintf(" %9lu  waits for %s; woken by %s", (now - r->since_ns) / 1000000, r->what,
+			r->waker);
+	kprintf("\n");
+}
+
+static int ps(int argc, char **argv __attribute__((unused)))
+{
+	struct table t = {.room = 16};
+
+	if (argc != 1)
+		return shell_usage();
+	do {
+		free(t.rows);
+		t.room = MAX(t.room, t.used + 4);
+		t.used = 0;
+		t.rows = calloc(t.room, sizeof(*t.rows));
+		if (!t.rows)
+			return shell_fail(-ENOMEM, "no memory for a list of %u threads", t.room);
+		thread_for_each(copy_row, &t);
+	} while (t.used > t.room);
+	qsort(t.rows, t.used, sizeof(*t.rows), by_tid);
+	kprintf(" TID  %-20s %-8s CPU    RAN us  SINCE ms  WAITS FOR\n", "NAME", "STATE");
+	for (unsigned i = 0; i < t.used; i++)
+		print_row(&t.rows[i], clock_ns());
+	free(t.rows);
+	return 0;
+}
+SHELL_COMMAND(
+	ps, ps, "ps",
+	"list threads: state, CPU, time used, what each waits for, since when, and who wakes it");

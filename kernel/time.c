@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The clock: the time-stamp counter, scaled to nanoseconds by one measurement at boot.
+ *
+ * The yardstick is channel 2 of the PIT, 1193182 Hz since 1981. It is read together with the TSC
+ * and the local APIC's timer, twice, a millisecond apart; a reading counts only by how quickly it
+ * was taken, so that a CPU stolen by the host in the middle spoils nothing. The scaled clock starts
+ * at zero in time_init(). All CPUs' TSCs start together and run alike (true on QEMU and on every
+ * x86-64 this kernel can boot on), so no per-CPU correction is made.
+ */
+#include "kernel/internal.h"
+
+#define PIT_HZ	      1193182ull
+#define PIT_CHANNEL2  0x42
+#define PIT_COMMAND   0x43
+#define PIT_GATE      0x61
+#define MEASURE_TICKS 1194u /* of the PIT: one millisecond */
+#define TRIES	      8
+
+static uint64_t tsc_start, ms_tsc;
+static uint64_t ns_per_tsc;   /* times 2^32 */
+static uint64_t timer_per_ns; /* local APIC timer ticks, times 2^32 */
+static uint64_t unix_at_boot; /* zero means the CMOS clock was not read yet */
+static struct spinlock unix_lock = SPINLOCK_INIT("CMOS clock");
+
+/* The three counters, read together. */
+struct reading {
+	uint64_t tsc;
+	uint32_t timer;
+	uint16_t pit;  /* counts down */
+	uint64_t took; /* TSC ticks since the reading before this one */
+};
+
+static struct reading read_once(void)
+{
+	struct reading r = {.tsc = rdtsc(), .timer = apic_timer_count()};
+	uint8_t low;
+
+	out8(PIT_COMMAND, 0x80); /* latch channel 2 */
+	low = in8(PIT_CHANNEL2);
+	r.pit = (uint16_t)(in8(PIT_CHANNEL2) << 8 | low);
+	return r;
+}
+
+/* The first reading after the PIT went on by one: a moment known better than the PIT's own step. */
+static struct reading read_edge(void)
+{
+	struct reading last, r = read_once();
+
+	do {
+		last = r;
+		r = read_once();
+	} while (r.pit == last.pit);
+	r.took = r.tsc - last.tsc;
+	return r;
+}
+
+static struct reading read_best(void)
+{
+	struct reading best = read_edge();
+
+	for (int i = 1; i < TRIES; i++) {
+		struct reading r = read_edge();
+
+		if (r.took < best.took)
+			best = r;
+	}
+	return best;
+}
+
+void time_init(void)
+{
+	struct reading a, b;
+	uint64_t tsc, pit, timer;
+
+	apic_early_init();
+	apic_timer_start(UINT32_MAX);
+	out8(PIT_GATE, (in8(PIT_GATE) & ~2u) | 1); /* gate on, speaker off */
+	out8(PIT_COMMAND, 0xb0); /* channel 2, both bytes, mode 0: one count down */
+	out8(PIT_CHANNEL2, 0xff);
+	out8(PIT_CHANNEL2, 0xff);
+	a = read_best();
+	do
+		b = read_best();
+	while ((uint16_t)(a.pit - b.pit) < MEASURE_TICKS);
+	apic_timer_start(0);
+
+	tsc = b.tsc - a.tsc;
+	pit = (uint16_t)(a.pit - b.pit);
+	timer = a.timer - b.timer;
+	ms_tsc = tsc * PIT_HZ / (pit * 1000);
+	ns_per_tsc = (1000000ull << 32) / ms_tsc;
+	timer_per_ns = (timer << 32) / (tsc * 1000000 / ms_tsc);
+	tsc_start = a.tsc;
+	kprintf("boot: clock %lu.%03lu MHz, local APIC timer %lu kHz\n", ms_tsc / 1000,
+		ms_tsc % 1000, timer_per_ns * 1000000 >> 32);
+}
+
+uint64_t clock_ns(void)
+{
+	return (uint64_t)((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tsc >> 32);
+}
+
+uint64_t tsc_per_ms(void)
+{
+	return ms_tsc;
+}
+
+uint32_t ns_to_timer_ticks(uint64_t ns)
+{
+	unsigned __int128 ticks = ((unsigned __int128)ns * timer_per_ns >> 32) + 1;
+
+	return ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
+}
+
+void delay_us(unsigned us)
+{
+	uint64_t end = clock_ns() + us * 1000ull;
+
+	while (clock_ns() < end)
+		cpu_pause();
+}
+
+static uint8_t cmos(uint8_t reg)
+{
+	out8(0x70, reg);
+	return in8(0x71);
+}
+
+struct cmos_time {
+	uint8_t second, minute, hour, day, month, year;
+};
+
+static struct cmos_time cmos_read(void)
+{
+	return (struct cmos_time){cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9)};
+}
+
+static unsigned from_bcd(uint8_t v)
+{
+	return (unsigned)(v >> 4) * 10 + (v & 15);
+}
+
+/* Days from 1970-01-01 to the first of `month` (1…12) of `year`, Gregorian. */
+static uint64_t days_before(unsigned year, unsigned month)
+{
+	static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+	unsigned leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+	unsigned y = year - 1;
+
+	return 365ull * (year - 1970) + (y / 4 - y / 100 + y / 400) - (1969 / 4 - 1969 / 100 + 4) +
+	       before[(month - 1) % 12] + (month > 2 ? leap : 0);
+}
+
+/* The CMOS clock ticks while we read: two equal readings in a row are one moment (MC146818A data
+ * sheet; register B bit 2 says binary, bit 1 says 24 hours, which every PC uses). */
+static uint64_t cmos_unix(void)
+{
+	struct cmos_time a, b = cmos_read();
+	bool binary = cmos(0xb) & 4;
+
+	do {
+		a = b;
+		b = cmos_read();
+	} while (memcmp(&a, &b, sizeof(a)) != 0);
+#define FIELD(f) (binary ? a.f : from_bcd(a.f))
+	return (days_before(2000 + FIELD(year), FIELD(month)) + FIELD(day) - 1) * 86400 +
+	       FIELD(hour) * 3600u + FIELD(minute) * 60u + FIELD(second);
+#undef FIELD
+}
+
+/* The CMOS clock is read when somebody first asks, and boot's moment is computed back from it. */
+uint32_t clock_unix(void)
+{
+	uint64_t flags = spin_lock_irqsave(&unix_lock), now = clock_ns() / 1000000000;
+
+	if (unix_at_boot == 0)
+		unix_at_boot = cmos_unix() - now;
+	spin_unlock_irqrestore(&unix_lock, flags);
+	return (uint32_t)(unix_at_boot + now);
+}

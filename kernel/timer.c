@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One-shot timers without a tick.
+ *
+ * Each CPU keeps the timers armed on it in a list sorted by deadline, and programs its local APIC
+ * for the first of {earliest timer, end of the running thread's slice}. With neither the CPU gets
+ * no timer interrupt at all: an idle machine is silent. The interrupt may come early (the hardware
+ * counter holds four seconds, a cancelled timer is not un-programmed); it then finds nothing due
+ * and programs again, so only coming late would be wrong.
+ */
+#include "kernel/internal.h"
+
+#define NEVER UINT64_MAX
+
+TAILQ_HEAD(timer_list, timer);
+
+struct cpu_timers {
+	struct spinlock lock;
+	struct timer_list list; /* by deadline; protected by lock */
+	struct timer *running;	/* function being called now; NULL means none */
+	uint64_t programmed;	/* when the interrupt comes; NEVER: it does not. Its CPU only */
+	bool works;		/* zero means the local APIC is not up yet */
+};
+static struct cpu_timers per_cpu[MAX_CPUS];
+
+void timers_init(void)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		spin_init(&per_cpu[i].lock, "timers of a CPU");
+		TAILQ_INIT(&per_cpu[i].list);
+		per_cpu[i].programmed = NEVER;
+	}
+}
+
+void timer_want(uint64_t deadline_ns)
+{
+	struct cpu_timers *ct = &per_cpu[cpu_id()];
+	uint64_t now;
+
+	if (deadline_ns >= ct->programmed || !ct->works)
+		return;
+	now = clock_ns();
+	ct->programmed = deadline_ns;
+	apic_timer_start(ns_to_timer_ticks(deadline_ns > now ? deadline_ns - now : 0));
+}
+
+/* Programs the interrupt for whatever is due first here. Interrupts off. */
+static void program_next(struct cpu_timers *ct)
+{
+	const struct timer *first;
+	uint64_t slice = sched_slice_end();
+
+	spin_lock(&ct->lock);
+	first = TAILQ_FIRST(&ct->list);
+	if (first)
+		timer_want(first->deadline_ns);
+	spin_unlock(&ct->lock);
+	if (slice)
+		timer_want(slice);
+}
+
+void timer_restart(void)
+{
+	struct cpu_timers *ct = &per_cpu[cpu_id()];
+
+	ct->works = true;
+	ct->programmed = NEVER;
+	program_next(ct);
+}
+
+/* The first timer that is due, taken off the list; NULL: none. */
+static struct timer *take_due(struct cpu_timers *ct, uint64_t now)
+{
+	struct timer *t;
+
+	spin_lock(&ct->lock);
+	t = TAILQ_FIRST(&ct->list);
+	if (t && t->deadline_ns > now)
+		t = NULL;
+	if (t) {
+		TAILQ_REMOVE(&ct->list, t, link);
+		t->armed = false;
+	}
+	/* With the lock held, else timer_cancel_wait() sees neither "armed" nor "running". */
+	__atomic_store_n(&ct->running, t, __ATOMIC_RELEASE);
+	spin_unlock(&ct->lock);
+	return t;
+}
+
+void timer_interrupt(void)
+{
+	struct cpu_timers *ct = &per_cpu[cpu_id()];
+	struct timer *t;
+
+	ct->programmed = NEVER;
+	while ((t = take_due(ct, clock_ns())) != NULL)
+		t->fn(t);
+	sched_slice_tick(clock_ns());
+	program_next(ct);
+}
+
+void timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct timer *))
+{
+	uint64_t flags = irq_save();
+	struct cpu_timers *ct = &per_cpu[cpu_id()];
+	struct timer *other;
+
+	spin_lock(&ct->lock);
+	ASSERT(!t->armed, "a timer is armed once: cancel it before arming it again");
+	t->deadline_ns = deadline_ns;
+	t->fn = fn;
+	t->cpu = cpu_id();
+	t->armed = true;
+	TAILQ_FOREACH_REVERSE(other, &ct->list, timer_list, link)
+	{
+		if (other->deadline_ns <= deadline_ns)
+			break;
+	}
+	if (other)
+		TAILQ_INSERT_AFTER(&ct->list, other, t, link);
+	else
+		TAILQ_INSERT_HEAD(&ct->list, t, link);
+	timer_want(deadline_ns);
+	spin_unlock(&ct->lock);
+	irq_restore(flags);
+}
+
+bool timer_cancel(struct timer *t)
+{
+	struct cpu_timers *ct = &per_cpu[t->cpu];
+	uint64_t flags = spin_lock_irqsave(&ct->lock);
+	bool pending = t->armed;
+
+	if (pending) {
+		TAILQ_REMOVE(&ct->list, t, link);
+		t->armed = false;
+	}
+	spin_unlock_irqrestore(&ct->lock, flags);
+	return pending;
+}
+
+bool timer_cancel_wait(struct timer *t)
+{
+	struct cpu_timers *ct = &per_cpu[t->cpu];
+	bool pending = timer_cancel(t);
+
+	while (__atomic_load_n(&ct->running, __ATOMIC_ACQUIRE) == t)
+		cpu_pause();
+	return pending;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wait queues, hashed by the address waited for.
+ *
+ * One wake, step by step. Left the waker, right the waiter; time runs down.
+ *
+ *     condition = true                     enlist in the bucket
+ *     (full barrier)                       (full barrier: the bucket's lock)
+ *     bucket empty? done                   test the condition
+ *     else: mark each waiter on this       not true: sleep, unless marked
+ *     key, make its thread ready           (marks are tested under the run-queue lock)
+ *
+ * Without the two barriers both could miss: the waker sees an empty bucket while the waiter still
+ * sees the old condition. Only the waiter takes itself off the list, so the structure on its stack
+ * lives as long as a waker with the bucket's lock can see it. Lock order: bucket, then run queue.
+ */
+#include "kernel/internal.h"
+
+#define BUCKET_BITS 8
+
+TAILQ_HEAD(waiter_list, waiter);
+struct bucket {
+	struct spinlock lock;
+	uint32_t count; /* waiters enlisted; zero means a wake has nobody to look for */
+	struct waiter_list list;
+};
+static struct bucket buckets[1u << BUCKET_BITS];
+
+void wait_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(buckets); i++) {
+		spin_init(&buckets[i].lock, "wait bucket");
+		TAILQ_INIT(&buckets[i].list);
+	}
+}
+
+/* Fibonacci hashing: the top bits of a product with 2^64 / golden ratio are well mixed. */
+static struct bucket *bucket_of(const void *key)
+{
+	return &buckets[(uintptr_t)key * 0x9e3779b97f4a7c15ull >> (64 - BUCKET_BITS)];
+}
+
+void wait_prepare(struct waiter *w, const void *key, const char *what, const char *waker)
+{
+	struct bucket *b = bucket_of(key);
+	uint64_t flags;
+
+	might_sleep();
+	ASSERT(!w->enlisted, "a waiter enlists once: wait_finish() before the next wait ('%s')",
+	       what);
+	w->key = key;
+	w->thread = current_thread();
+	w->what = what;
+	w->waker = waker;
+	w->woken = w->timed_out = w->interruptible = false;
+	if (w->since_ns == 0)
+		w->since_ns = clock_ns();
+	flags = spin_lock_irqsave(&b->lock);
+	TAILQ_INSERT_TAIL(&b->list, w, link);
+	__atomic_store_n(&b->count, b->count + 1, __ATOMIC_RELAXED);
+	spin_unlock_irqrestore(&b->lock, flags);
+	w->enlisted = true;
+	/* Enlisted before the caller tests its condition, else its waker finds nobody. */
+	smp_mb();
+}
+
+void wait_finish(struct waiter *w)
+{
+	struct bucket *b = bucket_of(w->key);
+	uint64_t flags;
+
+	if (!w->enlisted)
+		return;
+	flags = spin_lock_irqsave(&b->lock);
+	TAILQ_REMOVE(&b->list, w, link);
+	__atomic_store_n(&b->count, b->count - 1, __ATOMIC_RELAXED);
+	spin_unlock_irqrestore(&b->lock, flags);
+	w->enlisted = false;
+}
+
+void wait_sleep(struct waiter *w)
+{
+	might_sleep();
+	sched_sleep(w);
+	wait_finish(w);
+}
+
+/* A deadline on the sleeper's stack. */
+struct alarm {
+	struct timer timer;
+	struct waiter *w;
+};
+
+static void ring(struct timer *t)
+{
+	struct waiter *w = container_of(t, struct alarm, timer)->w;
+
+	__atomic_store_n(&w->timed_out, true, __ATOMIC_RELEASE);
+	sched_wake(w->thread);
+}
+
+bool wait_sleep_until(struct waiter *w, uint64_t deadline_ns)
+{
+	struct alarm a = {.w = w};
+
+	might_sleep();
+	timer_arm(&a.timer, deadline_ns, ring);
+	sched_sleep(w);
+	timer_cancel_wait(&a.timer);
+	wait_finish(w);
+	return !w->timed_out || w->woken;
+}
+
+int wake_up(const void *key)
+{
+	struct bucket *b = bucket_of(key);
+	struct waiter *w;
+	uint64_t flags;
+	int n = 0;
+
+	/* The caller's condition before our look at the count, else a waiter that saw the old
+	 * condition is not seen here. */
+	smp_mb();
+	if (__atomic_load_n(&b->count, __ATOMIC_RELAXED) == 0)
+		return 0;
+	flags = spin_lock_irqsave(&b->lock);
+	TAILQ_FOREACH (w, &b->list, link) {
+		if (w->key != key || w->woken)
+			continue;
+		__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+		sched_wake(w->thread);
+		n++;
+	}
+	spin_unlock_irqrestore(&b->lock, flags);
+	return n;
+}
+
+int waiters_on(const void *key)
+{
+	struct bucket *b = bucket_of(key);
+	uint64_t flags = spin_lock_irqsave(&b->lock);
+	const struct waiter *w;
+	int n = 0;
+
+	TAILQ_FOREACH (w, &b->list, link) {
+		if (w->key == key && !w->woken)
+			n++;
+	}
+	spin_unlock_irqrestore(&b->lock, flags);
+	return n;
+}

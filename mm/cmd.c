@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* pgmap, page, memory: what there is, decoded. */
+#include "mm/internal.h"
+
+static const char *type_name(enum pgmap_type t)
+{
+	return t == PGMAP_FS_DAX ? "FS_DAX" : "GENERIC";
+}
+
+static int count_record(struct page *p, void *arg)
+{
+	uint64_t *n = arg;
+
+	n[0]++;
+	n[1] += page_refs(p) > p->pgmap->rest;
+	n[2] += page_maps(p) > 0;
+	return 0;
+}
+
+static int print_pgmap(struct pgmap *pgmap, void *arg)
+{
+	*(unsigned *)arg += 1;
+	kprintf("%s: type %s, %s, node %d, references %ld, pages rest at %u\n", pgmap->name,
+		type_name(pgmap->type), pgmap->live ? "live" : "dying", pgmap->node,
+		(long)percpu_ref_sum(&pgmap->ref), pgmap->rest);
+	for (unsigned i = 0; i < pgmap->nr_range; i++) {
+		const struct pgmap_range *r = &pgmap->range[i];
+		uint64_t n[3] = {0};
+
+		page_records_for_each(r->start, r->end - r->start, count_record, n);
+		kprintf("  range %u: pfn 0x%lx - 0x%lx (%lu MiB), records at %p\n"
+			"    %lu records made (%lu KiB), %lu held, %lu mapped\n",
+			i, r->start, r->end - 1, ((r->end - r->start) << PAGE_SHIFT) / MIB,
+			(void *)pfn_to_page(r->start), n[0], n[0] * sizeof(struct page) / KIB, n[1],
+			n[2]);
+	}
+	return 0;
+}
+
+static int cmd_pgmap(int argc, char **argv)
+{
+	unsigned n = 0;
+
+	(void)argv;
+	if (argc > 1)
+		return shell_usage();
+	pgmap_for_each(print_pgmap, &n);
+	if (!n)
+		kprintf("no device memory is bound; see 'pmem'\n");
+	return 0;
+}
+SHELL_COMMAND(pgmap, cmd_pgmap, "pgmap",
+	      "claims on device memory: ranges, references, page records made");
+
+static void print_page(uint64_t pfn, const struct page *p)
+{
+	uint64_t s = page_state(p);
+	char who[256];
+
+	kprintf("pfn 0x%lx (address 0x%lx) of %s, record at %p\n", pfn, pfn << PAGE_SHIFT,
+		p->pgmap->name, (const void *)p);
+	kprintf("  state 0x%016lx: %u reference(s), %u mapping(s)%s; rests at %u: %s\n", s,
+		state_refs(s), state_maps(s), s & PAGE_BUSY ? ", busy" : "", p->pgmap->rest,
+		state_refs(s) > p->pgmap->rest ? "held" : "not held");
+	if (p->mapping)
+		kprintf("  belongs to page %lu of the file at %p\n", p->index, (void *)p->mapping);
+	else
+		kprintf("  no file's entry names it\n");
+	holders_describe(p, who, sizeof(who));
+	kprintf("  held by: %s\n", who);
+}
+
+static int cmd_page(int argc, char **argv)
+{
+	struct pgmap *pgmap;
+	struct page *p;
+	uint64_t pfn;
+	int err;
+
+	if (argc != 2)
+		return shell_usage();
+	err = shell_number("pfn", argv[1], &pfn);
+	if (err)
+		return err;
+	pgmap = pfn >> (MAX_PHYS_BITS - PAGE_SHIFT) ? NULL : pgmap_get(pfn);
+	if (!pgmap)
+		return shell_fail(-ENXIO, "pfn 0x%lx is not device memory; 'pgmap' lists the ranges",
+				  pfn);
+	p = page_record_if_touched(pfn);
+	if (p)
+		print_page(pfn, p);
+	else
+		kprintf("pfn 0x%lx of %s: never touched, so at rest; its record does not exist yet\n",
+			pfn, pgmap->name);
+	pgmap_put(pgmap);
+	return 0;
+}
+SHELL_COMMAND(page, cmd_page, "page PFN", "decode one page record: counts, file, holders");
+
+static int print_mm(struct mm *mm, void *arg)
+{
+	(void)arg;
+	kprintf("address space %s: %u mapping(s), running on CPUs 0x%x\n", mm->name, mm->nr_vmas,
+		mm->active);
+	return 0;
+}
+
+static int cmd_memory(int argc, char **argv)
+{
+	struct frame_stats s = frame_stats();
+
+	(void)argv;
+	if (argc > 1)
+		return shell_usage();
+	kprintf("RAM: %lu KiB in all, %lu free, %lu in use (%lu of it the image, boot data and "
+		"firmware's low memory)\n",
+		s.total * 4, s.free * 4, (s.total - s.free) * 4, s.reserved * 4);
+	kprintf("page tables %lu KiB, page records %lu KiB\n", page_table_frames() * 4,
+		record_frames * 4);
+	kprintf("TLB flushes %lu, IPIs %lu, fast gup undone %lu, slow gup calls %lu\n", tlb_flushes,
+		ipi_sent, gup_fast_retries, gup_slow_calls);
+	mm_for_each(print_mm, NULL);
+	return 0;
+}
+SHELL_COMMAND(memory, cmd_memory, "memory", "RAM in use, page tables, records, counters");
+
+/* The shell has an address space of its own; background commands share it. */
+static void use(void *mm)
+{
+	mm_use(mm);
+}
+
+static void get(void *mm)
+{
+	mm_get(mm);
+}
+
+static void put(void *mm)
+{
+	mm_put(mm);
+}
+
+static int shell_space_init(const struct boot_info *bi)
+{
+	static const struct shell_mm_ops ops = {get, put, use};
+	struct mm *mm = mm_create("shell");
+
+	(void)bi;
+	if (!mm)
+		return -ENOMEM;
+	mm_use(mm);
+	mm_put(mm); /* the shell's thread holds it now */
+	shell_set_mm_ops(&ops);
+	return 0;
+}
+INITCALL(INIT_LATE, shell_space, "address space of the shell", shell_space_init);

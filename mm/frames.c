@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame allocator: a binary buddy system over the RAM that boot found.
+ *
+ * A free block of 2^order frames is linked into free_list[order] through its own first bytes. For
+ * every pair of buddies of an order one bit says "exactly one of the two is free"; it flips at each
+ * allocation and at each free, and when a free flips it to zero both halves are free and merge.
+ * Nothing is done per frame at boot: the ranges are cut into the largest blocks, and that is all.
+ */
+#include "mm/internal.h"
+
+#define FREE_MAGIC 0x4652454546524545ull /* "FREEFREE": the block is on a list */
+
+struct free_block {
+	uint64_t magic;
+	LIST_ENTRY(free_block) link;
+};
+LIST_HEAD(free_head, free_block);
+
+static struct spinlock frame_lock = SPINLOCK_INIT("frames");
+static struct free_head free_list[FRAME_MAX_ORDER + 1];
+static uint64_t *pair_bits[FRAME_MAX_ORDER + 1];
+static uint64_t max_pfn; /* one past the last RAM frame */
+static struct frame_stats stats;
+
+static bool flip_pair(uint64_t pfn, unsigned order)
+{
+	uint64_t bit = pfn >> (order + 1);
+	uint64_t mask = 1ull << (bit & 63);
+
+	return (pair_bits[order][bit >> 6] ^= mask) & mask;
+}
+
+static void list_insert(uint64_t pfn, unsigned order)
+{
+	struct free_block *b = phys_to_virt(pfn << PAGE_SHIFT);
+
+	b->magic = FREE_MAGIC + order;
+	LIST_INSERT_HEAD(&free_list[order], b, link);
+}
+
+static uint64_t list_take(struct free_block *b)
+{
+	LIST_REMOVE(b, link);
+	b->magic = 0;
+	return virt_to_phys(b) >> PAGE_SHIFT;
+}
+
+uint64_t frame_alloc(unsigned order)
+{
+	uint64_t flags = spin_lock_irqsave(&frame_lock);
+	unsigned o = order;
+	uint64_t pfn = 0;
+
+	while (o <= FRAME_MAX_ORDER && LIST_EMPTY(&free_list[o]))
+		o++;
+	if (o <= FRAME_MAX_ORDER) {
+		pfn = list_take(LIST_FIRST(&free_list[o]));
+		if (o < FRAME_MAX_ORDER)
+			flip_pair(pfn, o);
+		while (o > order) { /* keep the lower half, give the upper one back */
+			o--;
+			list_insert(pfn + (1ull << o), o);
+			flip_pair(pfn, o);
+		}
+		stats.free -= 1ull << order;
+	}
+	spin_unlock_irqrestore(&frame_lock, flags);
+	return pfn << PAGE_SHIFT;
+}
+
+uint64_t frame_alloc_zero(void)
+{
+	uint64_t phys = frame_alloc(0);
+
+	if (phys)
+		memset(phys_to_virt(phys), 0, PAGE_SIZE);
+	return phys;
+}
+
+/* Links the block in, merging with its buddy as long as that is free and whole. frame_lock held. */
+static void merge_in(uint64_t pfn, unsigned order)
+{
+	while (order < FRAME_MAX_ORDER && !flip_pair(pfn, order)) {
+		uint64_t buddy = pfn ^ (1ull << order);
+
+		list_take(phys_to_virt(buddy << PAGE_SHIFT));
+		pfn &= ~(1ull << order);
+		order++;
+	}
+	list_insert(pfn, order);
+}
+
+void frame_free(uint64_t phys, unsigned order)
+{
+	const struct free_block *b = phys_to_virt(phys);
+	uint64_t flags;
+
+	ASSERT(IS_ALIGNED(phys, PAGE_SIZE << order) && phys && phys >> PAGE_SHIFT < max_pfn,
+	       "freed frame 0x%lx (order %u) must be RAM, aligned to its size", phys, order);
+	flags = spin_lock_irqsave(&frame_lock);
+	ASSERT(b->magic - FREE_MAGIC > FRAME_MAX_ORDER, "frame 0x%lx is freed twice", phys);
+	merge_in(phys >> PAGE_SHIFT, order);
+	stats.free += 1ull << order;
+	spin_unlock_irqrestore(&frame_lock, flags);
+}
+
+struct frame_stats frame_stats(void)
+{
+	uint64_t flags = spin_lock_irqsave(&frame_lock);
+	struct frame_stats s = stats;
+
+	spin_unlock_irqrestore(&frame_lock, flags);
+	return s;
+}
+
+static void add_free(uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		unsigned order = FRAME_MAX_ORDER;
+
+		while (!IS_ALIGNED(start, PAGE_SIZE << order) || start + (PAGE_SIZE << order) > end)
+			order--;
+		merge_in(start >> PAGE_SHIFT, order);
+		stats.free += 1ull << order;
+		start += PAGE_SIZE << order;
+	}
+}
+
+/* Adds [start, end) but for what lies in `hole`. */
+static void add_around(uint64_t start, uint64_t end, const struct span *hole, unsigned nr)
+{
+	if (start >= end)
+		return;
+	if (!nr) {
+		add_free(start, end);
+		return;
+	}
+	add_around(start, MIN(end, hole->start), hole + 1, nr - 1);
+	add_around(MAX(start, hole->end), end, hole + 1, nr - 1);
+}
+
+/* Frames of the RAM ranges inside [low, high) become free, but for the holes. */
+void frames_add(const struct boot_info *bi, uint64_t low, uint64_t high, const struct span *holes,
+		unsigned nr_holes)
+{
+	for (unsigned i = 0; i < bi->nr_ranges; i++) {
+		const struct boot_range *r = &bi->ranges[i];
+
+		if (r->type == BOOT_RAM)
+			add_around(MAX(low, ALIGN_UP(r->base, PAGE_SIZE)),
+				   MIN(high, ALIGN_DOWN(r->base + r->len, PAGE_SIZE)), holes,
+				   nr_holes);
+	}
+}
+
+static uint64_t map_words(uint64_t pfns, unsigned order)
+{
+	return (pfns >> (order + 1)) / 64 + 1;
+}
+
+/* Bytes that the pair maps take for `pfns` frames. */
+uint64_t frames_maps_size(uint64_t pfns)
+{
+	uint64_t words = 0;
+
+	for (unsigned o = 0; o < FRAME_MAX_ORDER; o++)
+		words += map_words(pfns, o);
+	return ALIGN_UP(words * 8, PAGE_SIZE);
+}
+
+/* Takes `maps` (frames_maps_size() bytes) for the pair bits. No frame is free yet. */
+void frames_init(uint64_t pfns, void *maps, uint64_t total)
+{
+	uint64_t *at = maps;
+
+	memset(maps, 0, frames_maps_size(pfns));
+	for (unsigned o = 0; o < FRAME_MAX_ORDER; o++) {
+		pair_bits[o] = at;
+		at += map_words(pfns, o);
+	}
+	max_pfn = pfns;
+	stats = (struct frame_stats){.total = total};
+}
+
+/* All RAM was added. What never became free is reserved; page tables were allocated meanwhile. */
+void frames_init_done(void)
+{
+	stats.reserved = stats.total - stats.free - page_table_frames();
+}

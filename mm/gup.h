@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * get_user_pages: from addresses to page records that stay while somebody else (a device) uses them.
+ */
+#ifndef MM_GUP_H
+#define MM_GUP_H
+
+#define FOLL_WRITE    1u   /* the pages will be written: needs a writable mapping */
+#define FOLL_GET      2u   /* a plain reference */
+#define FOLL_PIN      4u   /* a reference for DMA; given back by unpin_user_pages() */
+#define FOLL_LONGTERM 8u   /* held for an unbounded time: refused on file-system DAX */
+#define FOLL_FAST_ONLY 16u /* gup_fast must not fall back to the slow path */
+
+/*
+ * Slow path: takes mmap_lock of `mm` for reading, walks, faults in what is missing. Pages from
+ * page-aligned `addr` on into pages[]. Returns how many (1…nr), or -EINVAL (flags, alignment),
+ * -EFAULT (no mapping, no record, no permission), -EOPNOTSUPP (FOLL_LONGTERM on file-system DAX),
+ * -ENOMEM. Sleepable.
+ */
+long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned flags,
+		    struct page **pages);
+/*
+ * Fast path: no lock. With interrupts off it reads each entry, takes a reference (only from a page
+ * that is mapped or referenced), and reads the entry again; a changed entry means the page may
+ * belong to somebody else by now: undo. What it could not get, the slow path gets. Current mm.
+ */
+long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages);
+
+/* The three ways to give references back; each ends in page_put(). Any context. */
+void put_user_page(struct page *p);
+void put_user_pages(struct page **pages, unsigned long nr); /* bulk */
+void unpin_user_pages(struct page **pages, unsigned long nr);
+
+/* Counters since boot. Zero means: never happened. */
+extern unsigned long gup_fast_retries; /* references undone because the entry had changed */
+extern unsigned long gup_slow_calls;
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who holds which pages. A count says how many hold a page, never who; these lists do.
+ *
+ * One holder per gup or pin call, in memory of the caller, on the list of the CPU that took it, so
+ * adding one touches no line that other CPUs write. The lists are walked only to explain a wait.
+ */
+#include "mm/internal.h"
+
+TAILQ_HEAD(holder_head, holder);
+static struct {
+	struct spinlock lock;
+	struct holder_head head;
+	bool ready;
+} lists[MAX_CPUS];
+
+/* Interrupts off. */
+static struct holder_head *list_of(unsigned cpu)
+{
+	if (!lists[cpu].ready) {
+		TAILQ_INIT(&lists[cpu].head);
+		lists[cpu].lock.name = "holders";
+		lists[cpu].ready = true;
+	}
+	return &lists[cpu].head;
+}
+
+void holder_add(struct holder *h)
+{
+	uint64_t flags = irq_save();
+
+	h->cpu = cpu_id();
+	h->tid = current_thread()->tid;
+	h->caller = __builtin_return_address(0);
+	h->since_ns = clock_ns();
+	spin_lock(&lists[h->cpu].lock);
+	TAILQ_INSERT_TAIL(list_of(h->cpu), h, link);
+	spin_unlock(&lists[h->cpu].lock);
+	irq_restore(flags);
+}
+
+void holder_remove(struct holder *h)
+{
+	uint64_t flags = spin_lock_irqsave(&lists[h->cpu].lock);
+
+	TAILQ_REMOVE(list_of(h->cpu), h, link);
+	spin_unlock_irqrestore(&lists[h->cpu].lock, flags);
+}
+
+static bool holds(const struct holder *h, const struct page *p)
+{
+	for (unsigned i = 0; i < h->nr; i++)
+		if (h->pages[i] == p)
+			return true;
+	return false;
+}
+
+unsigned holders_describe(const struct page *p, char *buf, unsigned n)
+{
+	unsigned found = 0, at = 0;
+
+	snprintf(buf, n, "nobody on record");
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+		uint64_t flags = spin_lock_irqsave(&lists[cpu].lock);
+		const struct holder *h;
+
+		TAILQ_FOREACH (h, list_of(cpu), link) {
+			if (!holds(h, p) || at >= n)
+				continue;
+			at += snprintf(buf + at, n - at, "%s%s (thread %u, for %lu ms)",
+				       found ? ", " : "", h->what, h->tid,
+				       (clock_ns() - h->since_ns) / 1000000);
+			found++;
+		}
+		spin_unlock_irqrestore(&lists[cpu].lock, flags);
+	}
+	return found;
+}

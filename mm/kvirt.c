@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernel virtual memory that is not the direct map: thread stacks, device registers, the C heap.
+ *
+ * Addresses are handed out upwards and never come back; there are 512 GiB of them. A stack is four
+ * pages above one that is never mapped, so an overflow is a double fault that names the guard page
+ * and not a silent write into the neighbour. Stacks are kept for the next thread, still mapped.
+ */
+#include "mm/internal.h"
+
+#define HEAP_SIZE   (64 * GIB)
+#define STACK_SLOT  (THREAD_STACK_SIZE + PAGE_SIZE)
+#define STACK_FIRST (KVIRT_BASE + HEAP_SIZE)
+#define MMIO_FIRST  (STACK_FIRST + 64 * GIB)
+
+static struct spinlock kvirt_lock = SPINLOCK_INIT("kvirt");
+static uint64_t heap_end = KVIRT_BASE; /* first unmapped byte of the heap */
+static uint64_t heap_brk = KVIRT_BASE;
+static uint64_t next_stack = STACK_FIRST, next_range = MMIO_FIRST;
+static void *spare_stacks; /* chain through the first word of each */
+
+uint64_t kvirt_reserve(uint64_t bytes)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	uint64_t va = next_range;
+
+	next_range += ALIGN_UP(bytes, PAGE_SIZE) + PAGE_SIZE; /* an absent page after each */
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return va;
+}
+
+void *map_mmio(uint64_t phys, uint64_t len)
+{
+	uint64_t first = ALIGN_DOWN(phys, PAGE_SIZE);
+	uint64_t bytes = ALIGN_UP(phys + len, PAGE_SIZE) - first;
+	uint64_t va = kvirt_reserve(bytes);
+
+	if (kernel_map(va, first, bytes, PTE_W | PTE_NX | PTE_PCD | PTE_G, 1))
+		return NULL;
+	return (void *)(va + (phys - first));
+}
+
+/* Frames for [va, va + len); what was mapped before a failure stays for the next try. */
+static int back_with_frames(uint64_t va, uint64_t len)
+{
+	for (uint64_t end = va + len; va < end; va += PAGE_SIZE) {
+		uint64_t phys = frame_alloc_zero();
+
+		if (!phys)
+			return -ENOMEM;
+		if (kernel_map(va, phys, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, 1)) {
+			frame_free(phys, 0);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void *stack_alloc(void)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	void **stack = spare_stacks;
+	uint64_t va = 0;
+
+	if (stack) {
+		spare_stacks = *stack;
+	} else {
+		va = next_stack + PAGE_SIZE; /* above the guard page */
+		next_stack += STACK_SLOT;
+	}
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	if (stack)
+		return stack;
+	return back_with_frames(va, THREAD_STACK_SIZE) ? NULL : (void *)va;
+}
+
+void stack_free(void *stack)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+
+	*(void **)stack = spare_stacks;
+	spare_stacks = stack;
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+}
+
+/* newlib's malloc asks here for heap. Only growth: what malloc frees it keeps for itself. */
+void *sbrk(ptrdiff_t bytes);
+void *sbrk(ptrdiff_t bytes)
+{
+	uint64_t old = heap_brk, brk = old + bytes;
+
+	/* Called under malloc's own lock: one caller at a time. */
+	if (bytes < 0 || brk > KVIRT_BASE + HEAP_SIZE) {
+		errno = ENOMEM;
+		return (void *)-1;
+	}
+	while (heap_end < brk) {
+		if (back_with_frames(heap_end, PAGE_SIZE)) {
+			errno = ENOMEM;
+			return (void *)-1;
+		}
+		heap_end += PAGE_SIZE;
+	}
+	heap_brk = brk;
+	return (void *)old;
+}
+
+const char *kernel_address_name(uint64_t va)
+{
+	if (va < USER_END)
+		return "the low half (the thread's address space)";
+	if (va >= STACK_FIRST && va < next_stack)
+		return (va - STACK_FIRST) % STACK_SLOT < PAGE_SIZE ? "the guard page of a stack"
+								   : "a thread's stack";
+	if (va >= KVIRT_BASE && va < KVIRT_BASE + HEAP_SIZE)
+		return va < heap_end ? "the heap" : "beyond the end of the heap";
+	if (va >= RECORD_BASE && va < RECORD_BASE + (1ull << 39))
+		return "the page-record window (a record that was never populated)";
+	if (va >= DIRECT_BASE && va < RECORD_BASE)
+		return "the direct map (physical memory that is not mapped)";
+	if (va >= KERNEL_BASE)
+		return "the kernel image";
+	return NULL;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page records: 32 bytes for one pfn of device memory, found by arithmetic alone.
+ *
+ * The record of pfn n stands at RECORD_BASE + 32 n, in a window of kernel virtual memory that is
+ * empty at first. Binding a device costs nothing per page: the 4 KiB frame that holds 128 records
+ * is made by page_records_populate(), which is called where an index entry is about to be made. So
+ * "no frame there" means that all 128 pages are at rest and were never used. Touching the window
+ * where there is none is a panic: whoever is not sure asks page_record_if_touched().
+ *
+ * The state word. One 64-bit word holds everything that decides a page's life:
+ *   bits  0–31  references (gup, pin); what counts as "none" is the pgmap's `rest` count, 0 or 1
+ *   bits 32–62  mappings (page-table entries that point here)
+ *   bit     63  busy: freed by its file, still referenced (only the lifetime busy-extent)
+ * Every change is one read-modify-write and only its own returned value is looked at: whoever
+ * changed the word and reads it again later sees somebody else's life of the page.
+ */
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
+
+struct mapping;
+struct pgmap;
+
+struct page {
+	uint64_t state;
+	struct mapping *mapping; /* the file whose entry names this page; NULL: no entry */
+	uint64_t index;		 /* page offset in that file */
+	struct pgmap *pgmap;	 /* constant while the record exists */
+};
+_Static_assert(sizeof(struct page) == 32, "a page record is 32 bytes");
+
+#define PAGE_REF	1ull
+#define PAGE_REF_MASK	0xffffffffull
+#define PAGE_MAP	(1ull << 32)
+#define PAGE_MAP_MASK	(0x7fffffffull << 32)
+#define PAGE_BUSY	(1ull << 63)
+#define RECORDS_PER_FRAME (PAGE_SIZE / sizeof(struct page))
+
+static inline struct page *pfn_to_page(uint64_t pfn)
+{
+	return (struct page *)RECORD_BASE + pfn;
+}
+static inline uint64_t page_to_pfn(const struct page *p)
+{
+	return (uint64_t)(p - (struct page *)RECORD_BASE);
+}
+static inline uint64_t page_state(const struct page *p)
+{
+	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+}
+static inline uint32_t state_refs(uint64_t s)
+{
+	return (uint32_t)(s & PAGE_REF_MASK);
+}
+static inline uint32_t state_maps(uint64_t s)
+{
+	return (uint32_t)((s & PAGE_MAP_MASK) >> 32);
+}
+static inline uint32_t page_refs(const struct page *p)
+{
+	return state_refs(page_state(p));
+}
+static inline uint32_t page_maps(const struct page *p)
+{
+	return state_maps(page_state(p));
+}
+
+/* Makes the records of [pfn, pfn + nr) exist. The range must lie in one live pgmap (-ENXIO, no
+ * change). -ENOMEM: earlier frames of the range may stay, empty. Sleepable; before the entry lock. */
+int page_records_populate(uint64_t pfn, uint64_t nr);
+/* The record, or NULL: never touched, which means at rest. Any context. */
+struct page *page_record_if_touched(uint64_t pfn);
+/* Gives the record frames of a dead pgmap's range back. Only memunmap_pages(), after the drain. */
+void page_records_release(uint64_t pfn, uint64_t nr);
+/* Calls fn for every record that exists in [pfn, pfn + nr), in order, until fn returns nonzero. */
+int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg);
+extern uint64_t record_frames; /* frames that hold records; zero means no page was ever touched */
+
+/*
+ * References. page_get() takes n references only if there is one or a mapping already, or the rest
+ * count is above zero: a page at zero belongs to nobody and must not be revived by a reader of an
+ * old page-table entry. False: not taken. Any context.
+ */
+bool page_get(struct page *p, uint32_t n);
+/* Drops n references; if what is left is the pgmap's rest count, tells the pgmap's owner (page_idle),
+ * which wakes waiters. Every put of every path ends here. Any context, interrupts included. */
+void page_put(struct page *p, uint32_t n);
+/* Mapping counts, called with the page-table lock held (get) and after the TLB flush was
+ * acknowledged (put): busy-extent.md F-15. */
+void page_map_get(struct page *p);
+void page_map_put(struct page *p);
+
+/* Holders: who holds which pages, for reports only. One per gup or pin call, in the caller's batch. */
+struct holder {
+	const char *what;	/* "edu0 writing", "pin p1" */
+	unsigned tid;		/* thread that took it */
+	void *caller;		/* code address that took it */
+	struct page **pages;
+	unsigned nr;
+	uint64_t since_ns;
+	unsigned cpu;		/* list it is on */
+	TAILQ_ENTRY(holder) link;
+};
+void holder_add(struct holder *h);    /* fills tid, since_ns, cpu. Any context */
+void holder_remove(struct holder *h); /* Any context */
+/* Text about who holds `p` into buf ("nobody on record" if none). Returns how many were found. */
+unsigned holders_describe(const struct page *p, char *buf, unsigned n);
+
+#endif

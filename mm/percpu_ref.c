@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reference count that costs nothing shared while it lives, and can be killed.
+ *
+ * Alive, every CPU counts for itself. Killing: mark dying, let every CPU pass once through an
+ * interrupt (so that nobody is between "not dying" and "counted"), fold the counters into one, give
+ * back the owner's reference. From then on the one counter tells when the last user is gone. While
+ * it is folded a large bias keeps early puts from seeing zero.
+ */
+#include "mm/internal.h"
+
+#define BIAS (1ll << 40)
+
+void percpu_ref_init(struct percpu_ref *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->shared = BIAS + 1;
+}
+
+bool percpu_ref_tryget_live(struct percpu_ref *r)
+{
+	/* Interrupts off: the killer's interrupt cannot come between test and count. */
+	uint64_t flags = irq_save();
+	bool live = !__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE);
+
+	if (live)
+		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
+	irq_restore(flags);
+	return live;
+}
+
+static void shared_put(struct percpu_ref *r, int64_t n)
+{
+	/* Reads of the object before the put (release), else it is freed under them. */
+	if (__atomic_sub_fetch(&r->shared, n, __ATOMIC_ACQ_REL) == 0)
+		wake_up(r);
+}
+
+void percpu_ref_put(struct percpu_ref *r)
+{
+	uint64_t flags = irq_save();
+
+	if (__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE))
+		shared_put(r, 1);
+	else
+		__atomic_fetch_sub(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELEASE);
+	irq_restore(flags);
+}
+
+static void pass_through(void *unused)
+{
+	(void)unused;
+}
+
+int64_t percpu_ref_sum(struct percpu_ref *r)
+{
+	int64_t sum = __atomic_load_n(&r->shared, __ATOMIC_ACQUIRE);
+
+	if (!r->folded)
+		sum -= BIAS;
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		sum += __atomic_load_n(&r->cpu[i].n, __ATOMIC_ACQUIRE);
+	return sum;
+}
+
+void percpu_ref_kill(struct percpu_ref *r)
+{
+	int64_t sum = 0;
+
+	ASSERT(!r->dying, "a reference is killed once");
+	__atomic_store_n(&r->dying, true, __ATOMIC_RELEASE);
+	cpu_call((1u << nr_cpus) - 1, pass_through, NULL);
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		sum += __atomic_exchange_n(&r->cpu[i].n, 0, __ATOMIC_ACQUIRE);
+	r->folded = true;
+	__atomic_fetch_add(&r->shared, sum, __ATOMIC_ACQ_REL);
+	shared_put(r, BIAS + 1);
+}
+
+void percpu_ref_drain(struct percpu_ref *r)
+{
+	wait_event(r, __atomic_load_n(&r->shared, __ATOMIC_ACQUIRE) == 0,
+		   "the last user of a dying pgmap", "percpu_ref_put()");
+}

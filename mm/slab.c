@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slabs: objects of one size, cut from single frames.
+ *
+ * A frame starts with a header that knows its cache, how many of its objects are out and the list
+ * of free ones. Frames with room hang on the cache's `partial` list; a full frame hangs nowhere and
+ * is found again through the object's own address; an empty one goes back to the frame allocator,
+ * so that an idle cache costs nothing.
+ */
+#include "mm/internal.h"
+
+struct slab_page {
+	struct slab_cache *cache;
+	struct slab_page *next, *prev; /* on cache->partial */
+	void *free;		       /* chain of free objects */
+	uint32_t out, capacity;
+};
+#define SLAB_HEADER ALIGN_UP(sizeof(struct slab_page), 64)
+
+static void partial_add(struct slab_page *s)
+{
+	s->prev = NULL;
+	s->next = s->cache->partial;
+	if (s->next)
+		s->next->prev = s;
+	s->cache->partial = s;
+}
+
+static void partial_remove(struct slab_page *s)
+{
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		s->cache->partial = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+}
+
+static struct slab_page *slab_new(struct slab_cache *c)
+{
+	uint64_t phys = frame_alloc(0);
+	uint32_t step = ALIGN_UP(c->size, 16);
+	struct slab_page *s;
+
+	if (!phys)
+		return NULL;
+	s = phys_to_virt(phys);
+	*s = (struct slab_page){.cache = c, .capacity = (PAGE_SIZE - SLAB_HEADER) / step};
+	for (uint32_t i = s->capacity; i-- > 0;) {
+		void **obj = (void **)((char *)s + SLAB_HEADER + i * step);
+
+		*obj = s->free;
+		s->free = obj;
+	}
+	return s;
+}
+
+void *slab_alloc(struct slab_cache *c)
+{
+	uint64_t flags = spin_lock_irqsave(&c->lock);
+	struct slab_page *s = c->partial;
+	void **obj = NULL;
+
+	ASSERT(c->size && c->size <= 2048, "slab '%s' needs a size of 1…2048 bytes, has %u", c->name,
+	       c->size);
+	if (!s && (s = slab_new(c)))
+		partial_add(s);
+	if (s) {
+		obj = s->free;
+		s->free = *obj;
+		c->in_use++;
+		if (++s->out == s->capacity)
+			partial_remove(s);
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (obj)
+		memset(obj, 0, c->size);
+	return obj;
+}
+
+void slab_free(struct slab_cache *c, void *p)
+{
+	struct slab_page *s = (struct slab_page *)ALIGN_DOWN((uintptr_t)p, PAGE_SIZE);
+	uint64_t flags = spin_lock_irqsave(&c->lock);
+
+	ASSERT(s->cache == c, "object %p freed to slab '%s' must come from it", p, c->name);
+	if (s->out == s->capacity)
+		partial_add(s);
+	*(void **)p = s->free;
+	s->free = p;
+	c->in_use--;
+	if (--s->out == 0) {
+		partial_remove(s);
+		s->cache = NULL;
+		frame_free(virt_to_phys(s), 0);
+	}
+	spin_unlock_irqrestore(&c->lock, flags);
+}

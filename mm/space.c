@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces and their VMAs.
+ *
+ * mmap_lock guards the tree: faults and gup read it, map and unmap write it. Unmapping goes in the
+ * one safe order: leave the tree (no new fault finds the VMA), clear the entries and flush (nobody
+ * reaches the pages any more), leave the file's list, drop the reference to the file.
+ */
+#include "mm/internal.h"
+
+static int vma_cmp(struct vma *a, struct vma *b)
+{
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+RB_GENERATE_STATIC(vma_tree, vma, node, vma_cmp)
+
+static struct slab_cache vma_cache = SLAB_CACHE_INIT("vma", sizeof(struct vma));
+static struct slab_cache mm_cache = SLAB_CACHE_INIT("mm", sizeof(struct mm));
+static LIST_HEAD(, mm) all_mms = LIST_HEAD_INITIALIZER(all_mms);
+static struct spinlock all_lock = SPINLOCK_INIT("address spaces");
+
+void mapping_init(struct mapping *m)
+{
+	rwsem_init(&m->i_mmap_lock, "i_mmap");
+	LIST_INIT(&m->vmas);
+}
+
+struct mm *mm_create(const char *name)
+{
+	struct mm *mm = slab_alloc(&mm_cache);
+
+	if (!mm)
+		return NULL;
+	mm->root = frame_alloc_zero();
+	if (!mm->root) {
+		slab_free(&mm_cache, mm);
+		return NULL;
+	}
+	mm_count_table(1);
+	memcpy((char *)phys_to_virt(mm->root) + PAGE_SIZE / 2,
+	       (char *)phys_to_virt(kernel_root) + PAGE_SIZE / 2, PAGE_SIZE / 2);
+	rwsem_init(&mm->mmap_lock, "mmap_lock");
+	spin_init(&mm->ptl, "ptl");
+	RB_INIT(&mm->vmas);
+	mm->refs = 1;
+	snprintf(mm->name, sizeof(mm->name), "%s", name);
+	spin_lock(&all_lock);
+	LIST_INSERT_HEAD(&all_mms, mm, all);
+	spin_unlock(&all_lock);
+	return mm;
+}
+
+void mm_get(struct mm *mm)
+{
+	__atomic_fetch_add(&mm->refs, 1, __ATOMIC_RELAXED);
+}
+
+void mm_put(struct mm *mm)
+{
+	struct vma *vma;
+
+	if (__atomic_sub_fetch(&mm->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	while ((vma = RB_MIN(vma_tree, &mm->vmas)))
+		mm_unmap(mm, vma->start, vma->end - vma->start);
+	ASSERT(!mm->active, "address space '%s' is freed while CPUs 0x%x run it", mm->name,
+	       mm->active);
+	spin_lock(&all_lock);
+	LIST_REMOVE(mm, all);
+	spin_unlock(&all_lock);
+	pte_free_low_half(mm->root);
+	slab_free(&mm_cache, mm);
+}
+
+void mm_for_each(int (*fn)(struct mm *, void *), void *arg)
+{
+	struct mm *mm;
+
+	spin_lock(&all_lock);
+	LIST_FOREACH (mm, &all_mms, all)
+		if (fn(mm, arg))
+			break;
+	spin_unlock(&all_lock);
+}
+
+struct mm *current_mm(void)
+{
+	return current_thread()->mm;
+}
+
+void mm_switch(void *arg)
+{
+	struct mm *next = arg, *old = this_cpu()->mm;
+	uint32_t bit = 1u << cpu_id();
+
+	if (next == old)
+		return;
+	/* Our bit before the load of CR3, else a flusher that misses us leaves entries which we
+	 * then pick up; the old bit after it, while its entries cannot be used any more. */
+	if (next)
+		__atomic_fetch_or(&next->active, bit, __ATOMIC_SEQ_CST);
+	this_cpu()->mm = next;
+	write_cr3(next ? next->root : kernel_root);
+	if (old)
+		__atomic_fetch_and(&old->active, ~bit, __ATOMIC_SEQ_CST);
+}
+
+void mm_use(struct mm *mm)
+{
+	struct thread *self = current_thread();
+	struct mm *old = self->mm;
+	uint64_t flags;
+
+	if (mm)
+		mm_get(mm);
+	flags = irq_save();
+	self->mm = mm;
+	mm_switch(mm);
+	irq_restore(flags);
+	if (old)
+		mm_put(old);
+}
+
+struct vma *mm_find_vma(struct mm *mm, uint64_t addr)
+{
+	struct vma *vma = RB_ROOT(&mm->vmas);
+
+	while (vma && (addr < vma->start || addr >= vma->end))
+		vma = addr < vma->start ? RB_LEFT(vma, node) : RB_RIGHT(vma, node);
+	return vma;
+}
+
+/* First VMA that ends after addr; mmap_lock held. */
+static struct vma *vma_after(struct mm *mm, uint64_t addr)
+{
+	struct vma *vma = RB_ROOT(&mm->vmas), *best = NULL;
+
+	while (vma) {
+		if (vma->end > addr) {
+			best = vma;
+			vma = RB_LEFT(vma, node);
+		} else {
+			vma = RB_RIGHT(vma, node);
+		}
+	}
+	return best;
+}
+
+/* First gap of `len` bytes at or above USER_MMAP; 0: none. Large mappings start on 2 MiB. */
+static uint64_t find_gap(struct mm *mm, uint64_t len)
+{
+	uint64_t align = len >= PMD_SIZE ? PMD_SIZE : PAGE_SIZE;
+	uint64_t at = USER_MMAP;
+	struct vma *vma;
+
+	while ((vma = vma_after(mm, at)) && vma->start < at + len)
+		at = ALIGN_UP(vma->end, align);
+	return at + len <= USER_END ? at : 0;
+}
+
+static int place(struct mm *mm, uint64_t *addr, uint64_t len)
+{
+	struct vma *next;
+
+	if (!*addr)
+		return (*addr = find_gap(mm, len)) ? 0 : -ENOMEM;
+	next = vma_after(mm, *addr);
+	return next && next->start < *addr + len ? -EEXIST : 0;
+}
+
+int mm_map(struct mm *mm, uint64_t *addr, uint64_t len, unsigned flags, const struct vma_ops *ops,
+	   void *private, struct mapping *mapping, uint64_t pgoff)
+{
+	struct vma *vma;
+	int err;
+
+	if (!len || !IS_ALIGNED(*addr | len, PAGE_SIZE) || len > USER_END ||
+	    (*addr && (*addr < USER_START || *addr > USER_END - len)))
+		return -EINVAL;
+	vma = slab_alloc(&vma_cache);
+	if (!vma)
+		return -ENOMEM;
+	down_write(&mm->mmap_lock);
+	err = place(mm, addr, len);
+	if (err) {
+		up_write(&mm->mmap_lock);
+		slab_free(&vma_cache, vma);
+		return err;
+	}
+	*vma = (struct vma){.mm = mm,
+			    .start = *addr,
+			    .end = *addr + len,
+			    .pgoff = pgoff,
+			    .flags = flags,
+			    .mapping = mapping,
+			    .ops = ops,
+			    .private = private};
+	if (ops->open)
+		ops->open(vma);
+	down_write(&mapping->i_mmap_lock);
+	LIST_INSERT_HEAD(&mapping->vmas, vma, i_mmap);
+	up_write(&mapping->i_mmap_lock);
+	RB_INSERT(vma_tree, &mm->vmas, vma);
+	mm->nr_vmas++;
+	up_write(&mm->mmap_lock);
+	return 0;
+}
+
+/* Takes one VMA apart; mmap_lock held for writing. */
+static void vma_remove(struct mm *mm, struct vma *vma)
+{
+	RB_REMOVE(vma_tree, &mm->vmas, vma);
+	mm->nr_vmas--;
+	zap_vma(vma, vma->start, vma->end, ZAP_CLEAR);
+	down_write(&vma->mapping->i_mmap_lock);
+	LIST_REMOVE(vma, i_mmap);
+	up_write(&vma->mapping->i_mmap_lock);
+}
+
+int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
+{
+	struct vma *vma, *gone = NULL;
+	int found = 0;
+
+	if (!len || !IS_ALIGNED(addr | len, PAGE_SIZE))
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	for (vma = vma_after(mm, addr); vma && vma->start < addr + len;
+	     vma = vma_after(mm, vma->end), found++)
+		if (vma->start < addr || vma->end > addr + len) {
+			up_write(&mm->mmap_lock);
+			return -EINVAL;
+		}
+	while ((vma = vma_after(mm, addr)) && vma->start < addr + len) {
+		vma_remove(mm, vma);
+		vma->i_mmap.le_next = gone; /* off every list: the link is ours */
+		gone = vma;
+	}
+	up_write(&mm->mmap_lock);
+	/* close may sleep on file locks that come before mmap_lock's users: not under it. */
+	for (; gone; gone = vma) {
+		vma = gone->i_mmap.le_next;
+		if (gone->ops->close)
+			gone->ops->close(gone);
+		slab_free(&vma_cache, gone);
+	}
+	return found ? 0 : -EINVAL;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces: VMAs, faults, unmapping by address and by file.
+ *
+ * A struct mm is the low half of memory for the threads that use it. A VMA says which file pages an
+ * address range shows; the page tables are filled by faults. A struct mapping is the file's side:
+ * it lists every VMA that shows the file, so that truncate can find and clear all of them.
+ */
+#ifndef MM_SPACE_H
+#define MM_SPACE_H
+
+#define VM_READ	  1u
+#define VM_WRITE  2u
+#define VM_SHARED 8u
+#define VM_DAX	  16u /* pages are device pages of a DAX file */
+#define VM_FSDAX  32u /* … of a file system: no long-term pins */
+
+struct mm;
+struct vma;
+
+/* The file's side of all its mappings. The dax floor embeds it in its own object. */
+struct mapping {
+	struct rwsem i_mmap_lock; /* protects vmas */
+	LIST_HEAD(vma_list, vma) vmas;
+};
+void mapping_init(struct mapping *m);
+
+struct vm_fault {
+	struct vma *vma;
+	uint64_t address; /* page aligned down */
+	uint64_t pgoff;	  /* file page of that address */
+	bool write;
+	const char *why; /* the handler's sentence when it fails */
+};
+struct vma_ops {
+	/* Makes the page present by vmf_insert_pfn(). mmap_lock held for reading. 0, or -EFAULT
+	 * (SIGBUS), -ENOMEM, with vmf->why set. */
+	int (*fault)(struct vm_fault *vmf);
+	void (*open)(struct vma *vma);	/* one more VMA shows the object: takes a reference */
+	void (*close)(struct vma *vma); /* gives it back; may sleep */
+	void (*describe)(const struct vma *vma, char *buf, unsigned n);
+};
+struct vma {
+	struct mm *mm;
+	uint64_t start, end; /* page aligned, [start, end) */
+	uint64_t pgoff;	     /* file page shown at start */
+	unsigned flags;
+	struct mapping *mapping;
+	const struct vma_ops *ops;
+	void *private; /* the object behind it, for ops */
+	RB_ENTRY(vma) node;
+	LIST_ENTRY(vma) i_mmap; /* mapping->vmas */
+};
+
+struct mm {
+	struct rwsem mmap_lock; /* protects the VMA tree */
+	RB_HEAD(vma_tree, vma) vmas;
+	unsigned nr_vmas;
+	struct spinlock ptl; /* protects the page tables' entries; never taken in an interrupt */
+	uint64_t root;	     /* physical address of the PML4 */
+	uint32_t active;     /* CPUs that run it now; zero means no TLB can hold its entries */
+	int refs;	     /* zero means: free it */
+	char name[16];
+	LIST_ENTRY(mm) all;
+};
+struct mm *mm_create(const char *name); /* one reference; NULL: no memory */
+void mm_get(struct mm *mm);
+void mm_put(struct mm *mm); /* the last one unmaps everything; sleepable */
+/* Makes `mm` the current thread's address space (NULL: none); gives the old one back. Returns nothing. */
+void mm_use(struct mm *mm);
+struct mm *current_mm(void); /* NULL: a kernel thread */
+void mm_for_each(int (*fn)(struct mm *, void *), void *arg); /* under a lock; fn must not sleep */
+
+/* Maps `len` bytes of an object; *addr 0: anywhere. 0, -EINVAL (alignment, zero length), -EEXIST
+ * (range taken), -ENOMEM (no room or memory). Takes mmap_lock; calls ops->open once. */
+int mm_map(struct mm *mm, uint64_t *addr, uint64_t len, unsigned flags, const struct vma_ops *ops,
+	   void *private, struct mapping *mapping, uint64_t pgoff);
+/* Unmaps all VMAs inside [addr, addr+len), splitting none: -EINVAL if the range cuts one in two. */
+int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
+struct vma *mm_find_vma(struct mm *mm, uint64_t addr); /* containing addr; mmap_lock held */
+
+/* Installs pfn at vmf->address (4K). Takes ptl. Counts a mapping if the entry was empty; an existing
+ * entry of the same pfn is upgraded to writable. Called by fault handlers with the entry locked. */
+int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable);
+/* Shows the shared page of zeroes, read-only and without a record, for a hole of the file. */
+int vmf_insert_zero(struct vm_fault *vmf);
+/* Handles a fault at addr for the current thread's mm as if by the CPU. 0 or negative errno. */
+int mm_fault(struct mm *mm, uint64_t addr, bool write, const char **why);
+/* Sentence of the last failed fault of the current thread ("" if none). */
+const char *mm_fault_reason(void);
+
+/*
+ * Clears every page-table entry that shows file pages [first, last) in any address space, flushes
+ * the TLBs that may hold them and only then drops the mapping counts (F-15). Sleepable; callers hold
+ * the file's fault lock for writing so that nothing is mapped again. Returns entries cleared.
+ */
+uint64_t unmap_mapping_range(struct mapping *m, uint64_t first, uint64_t last);
+/* Write-protects instead of clearing: the next store faults, so fsync can tell what is dirty again. */
+uint64_t clean_mapping_range(struct mapping *m, uint64_t first, uint64_t last);
+
+/* Flushes [start, end) of mm from every TLB that may hold it; returns when all have acknowledged.
+ * Thread context, interrupts enabled. */
+void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end);
+extern unsigned long tlb_flushes; /* flush operations asked for; zero: none since boot */
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TLB shootdown: after a page-table entry was taken away, no CPU may go on using its copy.
+ *
+ * Only CPUs that run the address space can hold its entries (a switch away reloads CR3, which drops
+ * them), and mm->active says which do. The order that makes this safe: the entry is cleared, then a
+ * full barrier, then the mask is read; a CPU that switches in sets its bit, then loads CR3. Either
+ * we see the bit and interrupt it, or it sees the cleared entry.
+ */
+#include "mm/internal.h"
+
+#define FLUSH_ALL_ABOVE 32 /* pages; beyond this a whole flush is cheaper than one by one */
+
+unsigned long tlb_flushes;
+
+struct flush {
+	struct mm *mm;
+	uint64_t start, end;
+};
+
+static void flush_local(void *arg)
+{
+	const struct flush *f = arg;
+
+	if (this_cpu()->mm != f->mm)
+		return; /* switched away meanwhile: CR3 was reloaded, nothing is left */
+	if ((f->end - f->start) >> PAGE_SHIFT > FLUSH_ALL_ABOVE) {
+		tlb_flush_all_local();
+		return;
+	}
+	for (uint64_t va = f->start; va < f->end; va += PAGE_SIZE)
+		tlb_flush_page_local(va);
+}
+
+void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct flush f = {mm, start, end};
+	uint32_t mask;
+
+	if (start >= end)
+		return;
+	__atomic_fetch_add(&tlb_flushes, 1, __ATOMIC_RELAXED);
+	preempt_disable();
+	smp_mb(); /* cleared entries before the mask, else we miss a CPU that still loads them */
+	mask = __atomic_load_n(&mm->active, __ATOMIC_ACQUIRE);
+	if (mask == 1u << cpu_id())
+		flush_local(&f);
+	else if (mask)
+		cpu_call(mask, flush_local, &f);
+	preempt_enable();
+}

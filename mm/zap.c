@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking translations away: by address (munmap) and by file (truncate, punch, fsync).
+ *
+ * One rule (busy-extent.md F-15): a mapping count is dropped only after every CPU has acknowledged
+ * the flush. Otherwise: munmap on CPU 0 clears an entry and drops the count, truncate on CPU 1 finds
+ * no mapping, flushes nothing and frees the block, and CPU 2 still writes into it through its TLB.
+ * In lifetimes where a mapping counts nothing the same is kept by the page-table lock: it is held
+ * until the flush is acknowledged, so a scan that finds the entry gone knows the flush is over.
+ * The lock is a spinlock, held while waiting for interrupts to be acknowledged: CPUs that spin for
+ * it have interrupts enabled, so they acknowledge.
+ */
+#include "mm/internal.h"
+
+MUSEUM(count_before_flush, "count-before-flush",
+       "unmap drops the mapping count before the TLB flush is acknowledged; "
+       "shown by selftest tlb.count-after-flush");
+
+#define BATCH 64
+
+struct zap {
+	struct vma *vma;
+	enum zap_mode mode;
+	uint64_t start, end; /* addresses touched since the last flush */
+	unsigned nr;	     /* pages whose count is still to be dropped */
+	struct page *pages[BATCH];
+	uint64_t cleared;
+};
+
+static void drop_counts(struct zap *z)
+{
+	for (unsigned i = 0; i < z->nr; i++)
+		page_map_put(z->pages[i]);
+	z->nr = 0;
+}
+
+/* Entries gathered so far: flush, then counts. ptl held. */
+static void zap_flush(struct zap *z)
+{
+	if (museum_on(count_before_flush))
+		drop_counts(z);
+	tlb_flush_range(z->vma->mm, z->start, z->end);
+	drop_counts(z);
+	z->start = z->end = 0;
+}
+
+static void zap_one(struct zap *z, uint64_t va, uint64_t *pte)
+{
+	uint64_t old;
+
+	if (z->mode == ZAP_CLEAR)
+		old = __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+	else
+		old = __atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_ACQ_REL);
+	if (!(old & PTE_P) || (z->mode == ZAP_CLEAN && !(old & PTE_W)))
+		return;
+	if (z->start == z->end)
+		z->start = va;
+	z->end = va + PAGE_SIZE;
+	z->cleared++;
+	if (z->mode == ZAP_CLEAR && (old & PTE_DEVMAP))
+		z->pages[z->nr++] = pfn_to_page((old & PTE_PHYS) >> PAGE_SHIFT);
+	if (z->nr == BATCH)
+		zap_flush(z);
+}
+
+uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
+{
+	struct zap z = {.vma = vma, .mode = mode};
+
+	spin_lock(&vma->mm->ptl);
+	while (start < end) {
+		unsigned level;
+		uint64_t *pte = pte_walk(vma->mm->root, start, 1, false, &level);
+		/* What the table covers, or the gap where there is none. */
+		uint64_t span = PAGE_SIZE << (9 * (pte ? 1 : level - 1));
+		uint64_t next = MIN(ALIGN_DOWN(start, span) + span, end);
+
+		for (; pte && start < next; start += PAGE_SIZE, pte++)
+			if (__atomic_load_n(pte, __ATOMIC_RELAXED) & PTE_P)
+				zap_one(&z, start, pte);
+		start = next;
+	}
+	zap_flush(&z);
+	spin_unlock(&vma->mm->ptl);
+	return z.cleared;
+}
+
+static uint64_t zap_mapping(struct mapping *m, uint64_t first, uint64_t last, enum zap_mode mode)
+{
+	uint64_t cleared = 0;
+	struct vma *vma;
+
+	down_read(&m->i_mmap_lock);
+	LIST_FOREACH (vma, &m->vmas, i_mmap) {
+		uint64_t pages = (vma->end - vma->start) >> PAGE_SHIFT;
+		uint64_t from = MAX(first, vma->pgoff), to = MIN(last, vma->pgoff + pages);
+
+		if (from < to)
+			cleared += zap_vma(vma, vma->start + ((from - vma->pgoff) << PAGE_SHIFT),
+					   vma->start + ((to - vma->pgoff) << PAGE_SHIFT), mode);
+	}
+	up_read(&m->i_mmap_lock);
+	return cleared;
+}
+
+uint64_t unmap_mapping_range(struct mapping *m, uint64_t first, uint64_t last)
+{
+	return zap_mapping(m, first, last, ZAP_CLEAR);
+}
+
+uint64_t clean_mapping_range(struct mapping *m, uint64_t first, uint64_t last)
+{
+	return zap_mapping(m, first, last, ZAP_CLEAN);
+}

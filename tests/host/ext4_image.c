@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Images for the ext4 host tests; see ext4_image.h.  The file is mapped shared, so the tools see
+ * every store of ours without a copy.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "tests/host/ext4_image.h"
+
+#define TOOLS "PATH=/usr/sbin:/sbin:$PATH "
+
+int image_sh(char *out, size_t n, const char *fmt, ...)
+{
+	char cmd[1024];
+	size_t got = 0;
+	va_list ap;
+	FILE *p;
+	int c, status;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	p = popen(cmd, "r");
+	assert_non_null(p);
+	while ((c = fgetc(p)) != EOF)
+		if (out && got + 1 < n)
+			out[got++] = (char)c;
+	if (out && n)
+		out[got] = '\0';
+	status = pclose(p);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void nothing_back(const void *p, size_t n)
+{
+	(void)p;
+	(void)n;
+}
+
+static void nothing(void)
+{
+}
+
+static uint32_t wall_clock(void)
+{
+	return (uint32_t)time(NULL);
+}
+
+static void collect(void *ctx, const char *line)
+{
+	struct image *im = ctx;
+	size_t have = strlen(im->said);
+
+	snprintf(im->said + have, sizeof(im->said) - have, "%s\n", line);
+}
+
+void image_make(struct image *im, uint32_t mib, const char *mkfs_args)
+{
+	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	char out[2000];
+	int fd;
+
+	memset(im, 0, sizeof(*im));
+	im->size = (uint64_t)mib << 20;
+	snprintf(im->path, sizeof(im->path), "%s/hf-ext4-XXXXXX", dir);
+	fd = mkstemp(im->path);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)im->size), 0);
+	if (image_sh(out, sizeof(out), TOOLS "mkfs.ext4 -F -q %s %s 2>&1", mkfs_args, im->path))
+		fail_msg("mkfs.ext4 %s: %s", mkfs_args, out);
+	im->base = mmap(NULL, im->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(im->base, MAP_FAILED);
+	close(fd);
+	im->env = (struct ext4_env){.base = im->base,
+				    .size = im->size,
+				    .writeback = nothing_back,
+				    .fence = nothing,
+				    .now = wall_clock,
+				    .ctx = im,
+				    .report = collect};
+}
+
+void image_drop(struct image *im)
+{
+	if (im->fs)
+		image_down(im);
+	munmap(im->base, im->size);
+	unlink(im->path);
+}
+
+int image_mount(struct image *im)
+{
+	im->said[0] = '\0';
+	return ext4_mount(&im->env, &im->fs, im->why, sizeof(im->why));
+}
+
+void image_up(struct image *im)
+{
+	int err = image_mount(im);
+
+	if (err)
+		fail_msg("mount: %d: %s", err, im->why);
+}
+
+void image_down(struct image *im)
+{
+	int err = ext4_unmount(im->fs);
+
+	if (err)
+		fail_msg("unmount: %d: %s", err, ext4_why(im->fs));
+	im->fs = NULL;
+}
+
+/* A line that e2fsck -fn prints about a file system without a fault. */
+static bool usual(const char *line, const char *path)
+{
+	return !strncmp(line, "e2fsck ", 7) || !strncmp(line, "Pass ", 5) ||
+	       (!strncmp(line, path, strlen(path)) && strstr(line, " files (") &&
+		strstr(line, " blocks"));
+}
+
+bool image_is_clean(struct image *im)
+{
+	static char out[65536], copy[65536];
+	int status = image_sh(out, sizeof(out), TOOLS "e2fsck -fn %s 2>&1", im->path);
+	bool clean = status == 0;
+
+	memcpy(copy, out, sizeof(copy));
+	for (char *l = strtok(copy, "\n"); l; l = strtok(NULL, "\n"))
+		clean &= usual(l, im->path);
+	if (!clean)
+		fprintf(stderr, "e2fsck -fn, status %d:\n%s\n", status, out);
+	return clean;
+}
+
+void image_fsck(struct image *im)
+{
+	assert_true(image_is_clean(im));
+}
+
+void image_check(struct image *im)
+{
+	int n = ext4_check(im->fs, NULL, NULL);
+
+	if (n)
+		fail_msg("ext4_check: %d: %s", n, ext4_why(im->fs));
+	image_down(im);
+	image_fsck(im);
+	image_up(im);
+	assert_string_equal(im->said, "");
+}
+
+void image_debugfs(struct image *im, bool write, const char *request, char *out, size_t n)
+{
+	char said[2000];
+	int status = image_sh(out ? out : said, out ? n : sizeof(said),
+			      TOOLS "debugfs %s -R '%s' %s 2>/dev/null", write ? "-w" : "", request,
+			      im->path);
+
+	if (status)
+		fail_msg("debugfs %s: status %d", request, status);
+}
+
+void image_same(struct image *im, const char *path, const void *data, size_t n)
+{
+	char cmd[400];
+	uint8_t *got = malloc(n + 2);
+	size_t have;
+	FILE *p;
+
+	snprintf(cmd, sizeof(cmd), TOOLS "debugfs -R 'cat \"%s\"' %s 2>/dev/null", path, im->path);
+	p = popen(cmd, "r");
+	assert_non_null(p);
+	have = fread(got, 1, n + 1, p);
+	pclose(p);
+	assert_int_equal(have, n);
+	assert_memory_equal(got, data, n);
+	free(got);
+}
+
+static void good(struct image *im, int err, const char *what, const char *path)
+{
+	if (err < 0)
+		fail_msg("%s %s: %d: %s", what, path, err, ext4_why(im->fs));
+}
+
+struct ext4_inode *im_open(struct image *im, const char *path)
+{
+	struct ext4_inode *ip = NULL;
+
+	good(im, ext4_walk(im->fs, path, &ip), "open", path);
+	return ip;
+}
+
+struct ext4_inode *im_create(struct image *im, const char *path)
+{
+	struct ext4_inode *dir, *ip = NULL;
+	char name[EXT4_NAME_MAX + 1];
+
+	good(im, ext4_walk_parent(im->fs, path, &dir, name), "walk", path);
+	good(im, ext4_create(dir, name, 0644, &ip), "create", path);
+	ext4_iput(dir);
+	return ip;
+}
+
+void im_mkdir(struct image *im, const char *path)
+{
+	struct ext4_inode *dir;
+	char name[EXT4_NAME_MAX + 1];
+
+	good(im, ext4_walk_parent(im->fs, path, &dir, name), "walk", path);
+	good(im, ext4_mkdir(dir, name, 0755, NULL), "mkdir", path);
+	ext4_iput(dir);
+}
+
+void im_put(struct ext4_inode *ip)
+{
+	struct ext4_fs *fs = ip->fs;
+
+	if (ext4_iput(ip) && ext4_evict(ip))
+		fail_msg("evict: %s", ext4_why(fs));
+}
+
+static void take_away(struct image *im, const char *path,
+		      int (*op)(struct ext4_inode *, const char *, struct ext4_inode **))
+{
+	struct ext4_inode *dir, *victim;
+	char name[EXT4_NAME_MAX + 1];
+
+	good(im, ext4_walk_parent(im->fs, path, &dir, name), "walk", path);
+	good(im, op(dir, name, &victim), "remove", path);
+	ext4_iput(dir);
+	im_put(victim);
+}
+
+void im_unlink(struct image *im, const char *path)
+{
+	take_away(im, path, ext4_unlink);
+}
+
+void im_rmdir(struct image *im, const char *path)
+{
+	take_away(im, path, ext4_rmdir);
+}
+
+void im_write(struct ext4_inode *ip, uint64_t off, const void *buf, uint64_t len)
+{
+	int64_t n = ext4_write(ip, off, buf, len);
+
+	if (n != (int64_t)len)
+		fail_msg("write: %lld of %llu: %s", (long long)n, (unsigned long long)len,
+			 ext4_why(ip->fs));
+}
+
+void im_expect(struct image *im, const char *path, const void *data, uint64_t n)
+{
+	struct ext4_inode *ip = im_open(im, path);
+	uint8_t *got = malloc(n + 1);
+
+	assert_int_equal(ip->size, n);
+	assert_int_equal(ext4_read(ip, 0, got, n + 1), n);
+	assert_memory_equal(got, data, n);
+	free(got);
+	ext4_iput(ip);
+}
+
+void im_pattern(uint8_t *buf, uint64_t n, uint32_t seed)
+{
+	for (uint64_t i = 0; i < n; i++)
+		buf[i] = (uint8_t)((i * 2654435761u >> 8) + seed * 97 + i / 4096 * 13 + 1);
+}

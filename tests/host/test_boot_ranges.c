@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * boot/ranges.c: whatever order and overlap the ranges come in, they leave sorted, apart from each
+ * other, and with the more restrictive type wherever two claim the same bytes.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "boot/parse.h"
+
+/* LINK: boot/ranges.c */
+
+static struct boot_info bi;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&bi, 0, sizeof(bi));
+	return 0;
+}
+
+static void expect_range(uint32_t i, uint64_t base, uint64_t len, uint32_t type)
+{
+	assert_true(i < bi.nr_ranges);
+	assert_int_equal(bi.ranges[i].base, base);
+	assert_int_equal(bi.ranges[i].len, len);
+	assert_int_equal(bi.ranges[i].type, type);
+}
+
+static void ranges_come_out_sorted(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, 0x5000, 0x1000, BOOT_RAM);
+	boot_add_range(&bi, 0x1000, 0x1000, BOOT_RAM);
+	boot_add_range(&bi, 0x3000, 0x1000, BOOT_NVS);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(bi.nr_ranges, 3);
+	expect_range(0, 0x1000, 0x1000, BOOT_RAM);
+	expect_range(1, 0x3000, 0x1000, BOOT_NVS);
+	expect_range(2, 0x5000, 0x1000, BOOT_RAM);
+	assert_int_equal(boot_ram_bytes(&bi), 0x2000);
+}
+
+static void empty_ranges_vanish(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, 0x1000, 0, BOOT_RAM);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(bi.nr_ranges, 0);
+}
+
+static void neighbours_of_one_type_join(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, 0x2000, 0x1000, BOOT_RAM);
+	boot_add_range(&bi, 0x1000, 0x1000, BOOT_RAM);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(bi.nr_ranges, 1);
+	expect_range(0, 0x1000, 0x2000, BOOT_RAM);
+}
+
+static void reserved_inside_ram_cuts_it(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, 0x1000, 0x9000, BOOT_RAM);
+	boot_add_range(&bi, 0x3000, 0x1000, BOOT_RESERVED);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(bi.nr_ranges, 3);
+	expect_range(0, 0x1000, 0x2000, BOOT_RAM);
+	expect_range(1, 0x3000, 0x1000, BOOT_RESERVED);
+	expect_range(2, 0x4000, 0x6000, BOOT_RAM);
+}
+
+static void the_more_restrictive_type_wins(void **state)
+{
+	static const uint32_t rising[] = {BOOT_RAM, BOOT_PMEM,	   BOOT_ACPI,
+					  BOOT_NVS, BOOT_RESERVED, BOOT_BAD};
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		for (unsigned order = 0; order < 2; order++) {
+			memset(&bi, 0, sizeof(bi));
+			boot_add_range(&bi, 0x1000, 0x1000, rising[i + order]);
+			boot_add_range(&bi, 0x1000, 0x1000, rising[i + !order]);
+			boot_normalise_ranges(&bi);
+			assert_int_equal(bi.nr_ranges, 1);
+			expect_range(0, 0x1000, 0x1000, rising[i + 1]);
+		}
+}
+
+static void unknown_types_are_as_good_as_reserved(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, 0x1000, 0x2000, BOOT_RAM);
+	boot_add_range(&bi, 0x1000, 0x1000, 99);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(boot_ram_bytes(&bi), 0x1000);
+}
+
+static void a_range_past_the_last_address_is_cut(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, UINT64_MAX - 0x1000, 0x5000, BOOT_RAM);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(bi.nr_ranges, 1);
+	assert_int_equal(bi.ranges[0].len, 0x1000);
+}
+
+static void what_does_not_fit_is_counted(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < BOOT_MAX_RANGES + 3; i++)
+		boot_add_range(&bi, i * 0x2000, 0x1000, BOOT_RAM);
+	assert_int_equal(bi.nr_ranges, BOOT_MAX_RANGES);
+	assert_int_equal(bi.ranges_dropped, 3);
+}
+
+static void a_reserved_range_too_many_costs_ram(void **state)
+{
+	(void)state;
+	boot_add_range(&bi, 0, 1ull << 40, BOOT_RAM);
+	for (uint64_t i = 0; i < BOOT_MAX_RANGES; i++)
+		boot_add_range(&bi, i * 0x2000, 0x1000, BOOT_RESERVED);
+	boot_normalise_ranges(&bi);
+	for (uint32_t i = 0; i < bi.nr_ranges; i++)
+		assert_int_not_equal(bi.ranges[i].type, BOOT_RAM);
+	assert_int_equal(bi.ranges_dropped, 1);
+}
+
+/* Against a byte-wise model: every cell of a small memory has the most restrictive type given. */
+static void ranges_agree_with_a_model(void **state)
+{
+	static const int strength[] = {0, 1, 5, 3, 4, 6, 5, 2};
+
+	(void)state;
+	srand(1);
+	for (int round = 0; round < 2000; round++) {
+		int model[64] = {0};
+
+		memset(&bi, 0, sizeof(bi));
+		for (int n = rand() % 12; n >= 0; n--) {
+			int base = rand() % 60, len = rand() % (64 - base), type = 1 + rand() % 7;
+
+			boot_add_range(&bi, (uint64_t)base, (uint64_t)len, (uint32_t)type);
+			for (int i = base; i < base + len; i++)
+				if (strength[type] > model[i])
+					model[i] = strength[type];
+		}
+		boot_normalise_ranges(&bi);
+		for (uint32_t r = 0; r < bi.nr_ranges; r++) {
+			assert_true(!r || bi.ranges[r].base >=
+						  bi.ranges[r - 1].base + bi.ranges[r - 1].len);
+			for (uint64_t i = 0; i < bi.ranges[r].len; i++) {
+				uint64_t cell = bi.ranges[r].base + i;
+
+				assert_int_equal(strength[bi.ranges[r].type], model[cell]);
+				model[cell] = 0;
+			}
+		}
+		for (int i = 0; i < 64; i++)
+			assert_int_equal(model[i], 0);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(ranges_come_out_sorted),
+		TEST(empty_ranges_vanish),
+		TEST(neighbours_of_one_type_join),
+		TEST(reserved_inside_ram_cuts_it),
+		TEST(the_more_restrictive_type_wins),
+		TEST(unknown_types_are_as_good_as_reserved),
+		TEST(a_range_past_the_last_address_is_cut),
+		TEST(what_does_not_fit_is_counted),
+		TEST(a_reserved_range_too_many_costs_ram),
+		TEST(ranges_agree_with_a_model),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

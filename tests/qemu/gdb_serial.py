@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Runs inside gdb (`make debug`): the machine's serial line, shown and typed into from there."""
+
+import os
+import socket
+import threading
+
+import gdb  # pylint: disable=import-error
+
+line = socket.socket(socket.AF_UNIX)
+line.connect(os.environ["HOLDFAST_SERIAL"])
+
+
+def show():
+    """Ends when the machine does."""
+    while True:
+        data = line.recv(4096)
+        if not data:
+            return
+        os.write(1, data)
+
+
+class Serial(gdb.Command):
+    """serial TEXT: types TEXT and Enter into the machine, which reads it as soon as it runs."""
+
+    def __init__(self):
+        super().__init__("serial", gdb.COMMAND_USER)
+
+    def invoke(self, argument, from_tty):
+        line.sendall(argument.encode() + b"\r")
+
+
+Serial()
+threading.Thread(target=show, daemon=True).start()

@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# deps.sh CONFIG [debug|format]: makes sure that what the build, the runs and the tests need is
+# there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
+#
+# What is missing is installed with apt-get, as root or through sudo when it asks no password.
+# Otherwise, and for a tool of an unsuitable version, the one line on stdout says what would help,
+# and the status is 1. When CONFIG is newer than this script and everything is still in its place,
+# nothing but a few file look-ups happens.
+
+config=$1 group=$2
+cc=${CC:-gcc}
+PATH=$PATH:/usr/sbin:/sbin
+
+fail()
+{
+	echo "$*"
+	exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+found() { for f in "$@"; do [ -e "$f" ] && return; done; return 1; }
+
+# `need PACKAGE test...`: adds PACKAGE to $missing when the test fails.
+need()
+{
+	package=$1
+	shift
+	"$@" || missing="$missing $package"
+}
+
+look()
+{
+	missing=
+	[ "$cc" = gcc ] || have "$cc" || fail "CC=$cc is not installed; gcc 12 or newer would do"
+	need gcc have "$cc"
+	need binutils have objcopy
+	need libc6-dev found /usr/include/elf.h
+	need make have make
+	need nasm have nasm
+	need newlib-source found /usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz
+	need xz-utils have xz
+	need gnu-efi found /usr/lib/crt0-efi-x86_64.o /usr/lib/*/gnuefi/crt0-efi-x86_64.o
+	need qemu-system-x86 have qemu-system-x86_64
+	need ovmf found /usr/share/OVMF/OVMF_CODE_4M.fd
+	need grub-common have grub-mkrescue
+	need grub-pc-bin found /usr/lib/grub/i386-pc/multiboot2.mod
+	need grub-efi-amd64-bin found /usr/lib/grub/x86_64-efi/multiboot2.mod
+	need xorriso have xorriso
+	need mtools have mformat
+	need e2fsprogs have mkfs.ext4
+	need python3 found /usr/bin/python3
+	need python3-pytest found /usr/lib/python3/dist-packages/pytest
+	need python3-pexpect found /usr/lib/python3/dist-packages/pexpect
+	need python3-xdist found /usr/lib/python3/dist-packages/xdist
+	need libcmocka-dev found /usr/include/cmocka.h
+	[ "$group" != debug ] || need gdb have gdb
+	[ "$group" != format ] || need clang-format have clang-format
+	missing=$(echo $missing | sed 's/python3-xdist/python3-pytest-xdist/')
+}
+
+install_missing()
+{
+	command="apt-get update && apt-get install -y --no-install-recommends $missing"
+	if ! have apt-get; then
+		fail "missing (names of Debian packages): $missing"
+	elif [ "$(id -u)" = 0 ]; then
+		sudo=
+	elif have sudo && sudo -n true 2>/dev/null; then
+		sudo="sudo -n"
+	else
+		fail "packages are missing; run: sudo sh -c '$command'"
+	fi
+	echo "installing: $missing" >&2
+	$sudo sh -c "export DEBIAN_FRONTEND=noninteractive; $command" </dev/null >&2 ||
+		fail "installing failed; by hand: sudo sh -c '$command'"
+}
+
+# `version TOOL MINIMUM TEXT`: the first number like 12.2 in TEXT must be at least MINIMUM.
+version()
+{
+	is=$(echo "$3" | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1)
+	[ -n "$is" ] || fail "$1 does not say its version; $2 or newer is needed"
+	lowest=$(printf '%s\n%s\n' "$2" "$is" | sort -V | head -n 1)
+	[ "$lowest" = "$2" ] || fail "$1 is version $is; $2 or newer is needed (Debian 12 has it)"
+}
+
+check_versions()
+{
+	version "$cc" 12.0 "$($cc -dumpfullversion -dumpversion)"
+	[ "$($cc -dumpmachine | cut -d- -f1)" = x86_64 ] ||
+		fail "$cc compiles for $($cc -dumpmachine); a compiler for x86_64 is needed (make CC=...)"
+	version make 4.0 "$(make --version | head -n 1)"
+	version nasm 2.15 "$(nasm -v)"
+	version qemu-system-x86_64 7.0 "$(qemu-system-x86_64 --version | head -n 1)"
+	version /usr/bin/python3 3.9 "$(/usr/bin/python3 --version)"
+	case $newlib in
+	*newlib-3.*) ;;
+	*) fail "$newlib is no newlib 3; version 3.3.0 is needed (Debian 12 and Ubuntu 22.04 have it)" ;;
+	esac
+}
+
+first() { for f in "$@"; do [ -e "$f" ] && echo "$f" && return; done; }
+
+look
+if [ -z "$missing" ] && [ -n "$(find "$config" -newer "$0" 2>/dev/null)" ] &&
+   grep -qx "CHECKED_CC := $cc" "$config"; then
+	exit 0
+fi
+[ -z "$missing" ] || { install_missing; look; }
+[ -z "$missing" ] || fail "still missing after the installation: $missing"
+
+newlib=$(first /usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz)
+check_versions
+efi=$(first /usr/lib/crt0-efi-x86_64.o /usr/lib/*/gnuefi/crt0-efi-x86_64.o)
+mkdir -p "$(dirname "$config")"
+cat >"$config" <<END
+CHECKED_CC := $cc
+NEWLIB_TAR := $newlib
+EFI_LIB := $(dirname "$efi")
+EFI_INC := /usr/include/efi
+END

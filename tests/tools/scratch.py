@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The scratch file system, as the kernel carries it.
+
+`race`, `bench` and the self-tests need a fresh ext4 on a device that has none. mkfs.ext4 makes it
+here, at build time; what the kernel carries are the blocks that a fresh file system has in use
+(everything else is free space), those of zeroes as a count only. Output: NASM, a table of runs.
+
+Usage: scratch.py NAME SIZE INODES DIR >FILE.asm
+"""
+import os
+import re
+import subprocess
+import sys
+
+BLOCK = 4096
+# Fixed, so that two builds carry the same bytes.
+UUID = "686f6c64-6661-7374-7363-726174636800"
+
+
+def make_image(path, size, inodes):
+    with open(path, "wb") as f:
+        f.truncate(size)
+    env = dict(os.environ, E2FSPROGS_FAKE_TIME="1767225600")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-b", str(BLOCK), "-I", "256", "-N", str(inodes), "-m", "0",
+                    "-O", "none,filetype,extent,sparse_super,large_file,extra_isize",
+                    "-U", UUID, "-E", f"hash_seed={UUID}", path], check=True, env=env)
+
+
+def free_blocks(path):
+    text = subprocess.run(["dumpe2fs", path], check=True, capture_output=True, text=True).stdout
+    free = set()
+    for line in re.findall(r"^  Free blocks: *(.*)$", text, re.M):
+        for part in filter(None, re.split(r",\s*", line)):
+            first, _, last = part.partition("-")
+            free.update(range(int(first), int(last or first) + 1))
+    return free
+
+
+def runs(path, size):
+    """(first block, count, data or None), only blocks in use."""
+    free, out = free_blocks(path), []
+    with open(path, "rb") as f:
+        for block in range(size // BLOCK):
+            if block in free:
+                continue
+            f.seek(block * BLOCK)
+            data = f.read(BLOCK)
+            data = None if data.count(0) == BLOCK else data
+            if out and out[-1][0] + out[-1][1] == block and (out[-1][2] is None) == (data is None):
+                first, count, old = out.pop()
+                out.append((first, count + 1, None if data is None else old + data))
+            else:
+                out.append((block, 1, data))
+    return out
+
+
+def main(name, size, inodes, folder):
+    path = os.path.join(folder, f"{name}.img")
+    make_image(path, size, inodes)
+    table, blob = [], b""
+    for first, count, data in runs(path, size):
+        table.append((first, count, len(blob) if data else -1))
+        blob += data or b""
+    os.unlink(path)
+    blob_path = os.path.join(folder, f"{name}.bin")
+    with open(blob_path, "wb") as f:
+        f.write(blob)
+    print("section .rodata")
+    print(f"global {name}_runs, {name}_nr_runs, {name}_bytes, {name}_data")
+    print(f"align 8\n{name}_bytes: dq {size}\n{name}_nr_runs: dq {len(table)}\n{name}_runs:")
+    for first, count, offset in table:
+        print(f"\tdq {first}, {count}, {offset}")
+    print(f'align 16\n{name}_data: incbin "{blob_path}"')
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
