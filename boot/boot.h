@@ -16,7 +16,7 @@
 #define KERNEL_BASE 0xffffffff80000000ull
 
 #define BOOT_MAGIC                                                                                 \
-	0x545341464b4c4f48ull /* "HOLKFAST" in memory order; the EFI loader's hand-over check */
+	0x54534146444c4f48ull /* "HOLDFAST" in memory order; the EFI loader's hand-over check */
 #define BOOT_MAX_RANGES 256
 #define BOOT_CMDLINE	1024
 

@@ -8,10 +8,6 @@
  */
 #include "dax/internal.h"
 
-MUSEUM(keep_entry, "keep-entry",
-       "truncate leaves the first entry of its range in the index; "
-       "shown by selftest dax.truncate-empties-index");
-
 /* What waiters for one entry sleep on; two keys that collide only wake each other needlessly. */
 static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
 {
@@ -91,8 +87,6 @@ uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last)
 	uint64_t at = first, removed = 0, entry;
 
 	assert_rwsem_held_write(&inode->fault_lock);
-	if (museum_on(keep_entry) && entry_next(inode, &at, last))
-		at++;
 	for (; (entry = entry_next(inode, &at, last)); at++) {
 		entry = entry_lock(inode, at);
 		ASSERT(entry, "an entry that exists is locked without memory");

@@ -13,6 +13,9 @@
  */
 #include "dax/internal.h"
 
+MUSEUM(keep_entry, "keep-entry",
+       "truncate leaves the first entry of its range in the index; "
+       "shown by selftest dax.truncate-empties-index");
 MUSEUM(skip_fsync_line, "skip-fsync",
        "fsync fences without writing the dirty lines back; "
        "shown by selftest dax.fsync-writes-back-dirty-pages");
@@ -41,7 +44,7 @@ static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	int err;
 
 	unmap_mapping_range(&inode->mapping, first, last);
-	entries_delete(inode, first, last);
+	entries_delete(inode, museum_on(keep_entry) ? first + 1 : first, last);
 	mutex_lock(&inode->fs->lock);
 	err = ext4_free_blocks(inode->ip, first, last == DAX_TO_END ? EXT4_TO_END : last);
 	if (err)

@@ -63,6 +63,36 @@ SELFTEST(acpi_madt, "acpi.madt-lists-running-cpus",
 	}
 }
 
+static bool cpu_runs(uint32_t apic_id)
+{
+	for (unsigned c = 0; c < nr_cpus; c++) {
+		if (cpu_by_id(c)->apic_id == apic_id)
+			return true;
+	}
+	return false;
+}
+
+/* Reads the raw bytes, so that an entry our decoder overlooked is noticed. */
+SELFTEST(acpi_all_cpus, "acpi.every-enabled-cpu-runs",
+	 "every enabled local APIC entry in the bytes of the MADT is a running CPU, up to MAX_CPUS")
+{
+	const struct acpi_table *m = acpi_find(&acpi_get()->tables, "APIC");
+	unsigned enabled = 0;
+
+	if (!m)
+		SKIP("no MADT");
+	for (uint32_t at = 44; at + 8 <= m->length && m->bytes[at + 1]; at += m->bytes[at + 1]) {
+		const uint8_t *rec = m->bytes + at;
+
+		if (rec[0] != 0 || !(le32(rec + 4) & 1))
+			continue;
+		enabled++;
+		EXPECT(cpu_runs(rec[3]) || nr_cpus == MAX_CPUS, "CPU with APIC id %u", rec[3]);
+	}
+	EXPECT(nr_cpus == MIN(enabled, (unsigned)MAX_CPUS), "%u CPUs run, %u are enabled", nr_cpus,
+	       enabled);
+}
+
 SELFTEST(acpi_lapic, "acpi.lapic-address",
 	 "the MADT's local APIC address is the one the CPU reports in its APIC base register")
 {

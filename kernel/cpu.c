@@ -169,19 +169,11 @@ uint32_t cpus_online(void)
 	return (1u << nr_cpus) - 1;
 }
 
-void preempt_disable(void)
-{
-	((struct cpu __seg_gs *)0)->preempt++;
-	/* The count before what it protects, else an interrupt in between may switch threads. */
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-void preempt_enable(void)
+void preempt_switch(void)
 {
 	struct cpu __seg_gs *c = (struct cpu __seg_gs *)0;
 
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (--c->preempt != 0 || !c->need_resched || !irqs_enabled())
+	if (!irqs_enabled())
 		return;
 	irq_disable();
 	/* Again with interrupts off: one may just have switched for us. */
@@ -194,7 +186,7 @@ bool may_sleep(void)
 {
 	struct cpu __seg_gs *c = (struct cpu __seg_gs *)0;
 
-	return !sched_running() || (irqs_enabled() && c->preempt == 0 && c->irq_depth == 0);
+	return (c->preempt == 0 && c->irq_depth == 0 && irqs_enabled()) || !sched_running();
 }
 
 void might_sleep(void)

@@ -19,9 +19,9 @@ struct thread;
 struct cpu {
 	struct cpu *self; /* at offset 0: what gs:0 reads */
 	struct thread *current;
-	uint32_t id;	  /* 0 … nr_cpus-1; the boot CPU is 0 */
+	uint32_t id; /* 0 … nr_cpus-1; the boot CPU is 0 */
 	uint32_t apic_id;
-	uint32_t preempt; /* depth of preempt_disable(); zero means this CPU may switch threads */
+	uint32_t preempt;   /* depth of preempt_disable(); zero means this CPU may switch threads */
 	uint32_t irq_depth; /* nested interrupt handlers; zero means thread context */
 	volatile bool need_resched;
 	bool online;
@@ -48,8 +48,19 @@ static inline unsigned cpu_id(void)
 }
 
 /* Preemption off/on; nest; may be used in any context. The last enable switches if one is due. */
-void preempt_disable(void);
-void preempt_enable(void);
+void preempt_switch(void); /* the last enable found need_resched: switches, if interrupts are on */
+static inline void preempt_disable(void)
+{
+	((struct cpu __seg_gs *)0)->preempt++;
+	/* The count before what it protects, else an interrupt in between may switch threads. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+static inline void preempt_enable(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (--((struct cpu __seg_gs *)0)->preempt == 0 && ((struct cpu __seg_gs *)0)->need_resched)
+		preempt_switch();
+}
 static inline bool in_interrupt(void)
 {
 	return ((struct cpu __seg_gs *)0)->irq_depth != 0;

@@ -87,6 +87,24 @@ uint64_t read_cr0(void)
 	return v;
 }
 
+void write_debug_registers(const uint64_t *at, unsigned n)
+{
+	uint64_t dr7 = 0x400; /* bit 10 reads as one; no breakpoint enabled */
+
+	asm volatile("mov %0, %%dr7" : : "r"(dr7) : "memory");
+	if (n > 0)
+		asm volatile("mov %0, %%dr0" : : "r"(at[0]));
+	if (n > 1)
+		asm volatile("mov %0, %%dr1" : : "r"(at[1]));
+	if (n > 2)
+		asm volatile("mov %0, %%dr2" : : "r"(at[2]));
+	if (n > 3)
+		asm volatile("mov %0, %%dr3" : : "r"(at[3]));
+	for (unsigned i = 0; i < n; i++)
+		dr7 |= 2ull << (2 * i); /* global enable; type and length 0: on execution */
+	asm volatile("mov %0, %%dr7" : : "r"(dr7) : "memory");
+}
+
 uint64_t read_cr2(void)
 {
 	uint64_t v;
@@ -241,14 +259,15 @@ void smp_mb(void)
 static const struct persist_observer *observer; /* NULL means nobody watches */
 static enum writeback_insn kind = WB_CLFLUSH;
 
-/* One loop per instruction, eight lines a turn: the choice is made once, outside. */
+/* One loop per instruction, sixteen lines a turn: the choice is made once, outside. */
+#define FOUR(insn, at)                                                                             \
+	insn " " #at "+0(%0)\n\t" insn " " #at "+64(%0)\n\t" insn " " #at "+128(%0)\n\t" insn      \
+	     " " #at "+192(%0)\n\t"
 #define WRITEBACK_LOOP(name, insn)                                                                 \
 	static void name(uintptr_t p, uintptr_t end)                                               \
 	{                                                                                          \
-		for (; end - p >= 8 * CACHE_LINE; p += 8 * CACHE_LINE)                             \
-			asm volatile(insn " (%0)\n\t" insn " 64(%0)\n\t" insn " 128(%0)\n\t" insn  \
-					  " 192(%0)\n\t" insn " 256(%0)\n\t" insn                  \
-					  " 320(%0)\n\t" insn " 384(%0)\n\t" insn " 448(%0)"       \
+		for (; p + 16 * CACHE_LINE <= end; p += 16 * CACHE_LINE)                           \
+			asm volatile(FOUR(insn, 0) FOUR(insn, 256) FOUR(insn, 512) FOUR(insn, 768) \
 				     :                                                             \
 				     : "r"(p)                                                      \
 				     : "memory");                                                  \

@@ -29,6 +29,8 @@ void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4]); /* eax, ebx, ecx, edx 
 
 uint64_t read_cr0(void), read_cr2(void), read_cr3(void), read_cr4(void);
 void write_cr0(uint64_t v), write_cr3(uint64_t v), write_cr4(uint64_t v);
+/* Instruction breakpoints DR0… at n addresses (0 … 4), all others off (SDM vol. 3, 17.2). */
+void write_debug_registers(const uint64_t *at, unsigned n);
 void load_gdt(const void *desc), load_idt(const void *desc), load_tr(uint16_t sel);
 
 /* Interrupt flag. irq_save() returns the old RFLAGS for irq_restore(); they nest. */

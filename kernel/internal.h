@@ -34,6 +34,7 @@ void switch_context(uint64_t *save_rsp, uint64_t next_rsp);
 void thread_start(void);
 void stack_call(void *stack_top, void (*fn)(void)) __noreturn;
 void thread_begin(void) __noreturn;
+bool step_hit(void); /* step.c: was this debug exception an armed step point? */
 void trap_dispatch(struct trap_frame *tf);
 
 /* ---- insn.c, for tests and for what cannot be reached */
@@ -79,7 +80,7 @@ void *map_registers(uint64_t phys, uint64_t len);
 uint32_t ns_to_timer_ticks(uint64_t ns); /* rounded up, at least 1, at most 2^32 - 1 */
 void timers_init(void);
 /* Makes this CPU's timer interrupt come no later than `deadline`. Interrupts off. */
-void timer_want(uint64_t deadline_ns);
+void timer_want(uint64_t deadline_ns, uint64_t now);
 void timer_restart(void);   /* this CPU's interrupt timer works from now on. Interrupts off */
 void timer_interrupt(void); /* VEC_TIMER arrived */
 
@@ -90,12 +91,13 @@ extern struct thread_list all_threads; /* protected by run_lock */
 void sched_init_cpu(struct cpu *c, struct thread *first);
 void sched_start(void); /* threads may sleep and be preempted from now on */
 bool sched_running(void);
-void sched_make_ready(struct thread *t); /* a new one */
-void sched_wake(struct thread *t);	 /* if it sleeps. Any context */
-void sched_sleep(struct waiter *w);	 /* until w is over; see wait.c */
-void sched_exit(void) __noreturn;	 /* the current thread is dead */
-void sched_preempt(void);		 /* interrupts off; switches if another one is ready */
-void sched_slice_tick(uint64_t now);	 /* from the timer interrupt */
+void sched_make_ready(struct thread *t);    /* a new one */
+void sched_wake(struct thread *t);	    /* if it sleeps. Any context */
+void sched_wake_irqs_off(struct thread *t); /* the same for callers that have interrupts off */
+void sched_sleep(struct waiter *w);	    /* until w is over; see wait.c */
+void sched_exit(void) __noreturn;	    /* the current thread is dead */
+void sched_preempt(void);		    /* interrupts off; switches if another one is ready */
+void sched_slice_tick(uint64_t now);	    /* from the timer interrupt */
 void sched_idle_loop(void) __noreturn;
 uint64_t sched_slice_end(void); /* this CPU's; zero means nobody waits for it */
 
@@ -112,12 +114,46 @@ void thread_describe(const struct thread *t, char *buf, unsigned n);
 
 /* ---- wait.c */
 void wait_init(void);
+#define WAIT_BUCKET_BITS 8
+extern uint32_t wait_counts[1u << WAIT_BUCKET_BITS]; /* waiters enlisted, by bucket */
+/* Fibonacci hashing: the top bits of a product with 2^64 / golden ratio are well mixed. */
+static inline unsigned wait_bucket(const void *key)
+{
+	return (unsigned)((uintptr_t)key * 0x9e3779b97f4a7c15ull >> (64 - WAIT_BUCKET_BITS));
+}
+/*
+ * Might somebody wait for key? For wakers that just changed the condition by a locked instruction:
+ * it is the full barrier between the change and this look (else a waiter that saw the old condition
+ * is missed), and saves the one in wake_up().
+ */
+static inline bool wait_maybe(const void *key)
+{
+	return __atomic_load_n(&wait_counts[wait_bucket(key)], __ATOMIC_RELAXED) != 0;
+}
 
 /* ---- lock_held.c: which sleeping locks a thread holds */
 enum held_kind { HELD_MUTEX, HELD_READ, HELD_WRITE };
-void held_add(const void *lock, enum held_kind kind);
-bool held_remove(const void *lock, enum held_kind kind); /* false: this thread does not hold it */
+bool held_remove_any(uintptr_t entry); /* false: this thread does not hold it */
 bool held_has(const void *lock, enum held_kind kind);
+static inline void held_add(const void *lock, enum held_kind kind)
+{
+	struct thread *t = current_thread();
+
+	if (likely(t->nr_held < THREAD_MAX_HELD))
+		t->held[t->nr_held] = (uintptr_t)lock | kind;
+	t->nr_held++;
+}
+/* Locks are mostly released in reverse order: then it is the last entry. */
+static inline bool held_remove(const void *lock, enum held_kind kind)
+{
+	struct thread *t = current_thread();
+	uintptr_t entry = (uintptr_t)lock | kind;
+
+	if (unlikely(t->nr_held - 1 >= THREAD_MAX_HELD || t->held[t->nr_held - 1] != entry))
+		return held_remove_any(entry);
+	t->nr_held--;
+	return true;
+}
 void held_print(const struct thread *t);
 
 /* ---- console.c */

@@ -8,15 +8,6 @@
  */
 #include "kernel/internal.h"
 
-void held_add(const void *lock, enum held_kind kind)
-{
-	struct thread *t = current_thread();
-
-	if (t->nr_held < THREAD_MAX_HELD)
-		t->held[t->nr_held] = (uintptr_t)lock | kind;
-	t->nr_held++;
-}
-
 /* Index of the entry, the newest first; -1: not there. */
 static int find(const struct thread *t, uintptr_t entry)
 {
@@ -27,10 +18,10 @@ static int find(const struct thread *t, uintptr_t entry)
 	return i;
 }
 
-bool held_remove(const void *lock, enum held_kind kind)
+bool held_remove_any(uintptr_t entry)
 {
 	struct thread *t = current_thread();
-	int i = find(t, (uintptr_t)lock | kind);
+	int i = find(t, entry);
 
 	if (i < 0 && t->nr_held <= THREAD_MAX_HELD)
 		return false;

@@ -76,6 +76,8 @@ void mutex_unlock(struct mutex *m)
 		      m->owner ? "its holder is" : "it is free; the next holder would be", holder);
 	}
 	held_remove(m, HELD_MUTEX);
-	__atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
-	wake_up(m);
+	/* A locked exchange, not a plain store: see wait_maybe(). */
+	(void)__atomic_exchange_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
+	if (wait_maybe(m))
+		wake_up(m);
 }

@@ -99,7 +99,7 @@ bool down_read_trylock(struct rwsem *s)
 void down_read(struct rwsem *s)
 {
 	might_sleep();
-	if (unlikely(held_has(s, HELD_READ)))
+	if (unlikely(current_thread()->nr_held && held_has(s, HELD_READ)))
 		refuse_twice(s);
 	if (!enter_read(s))
 		wait_for(s, enter_read, "reading");
@@ -113,9 +113,9 @@ void up_read(struct rwsem *s)
 	if (unlikely(!held_remove(s, HELD_READ)))
 		panic("rwsem '%s' released for reading by thread %u '%s', which does not hold it",
 		      s->name, current_thread()->tid, current_thread()->name);
-	left = __atomic_sub_fetch(&s->count, 1, __ATOMIC_RELEASE);
+	left = __atomic_sub_fetch(&s->count, 1, __ATOMIC_SEQ_CST);
 	ASSERT(left >= 0, "rwsem '%s' has %d readers after one left", s->name, left);
-	if (left == 0)
+	if (left == 0 && wait_maybe(s))
 		wake_up(s);
 }
 
@@ -149,6 +149,8 @@ void up_write(struct rwsem *s)
 	}
 	held_remove(s, HELD_WRITE);
 	__atomic_store_n(&s->writer, NULL, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->count, 0, __ATOMIC_RELEASE);
-	wake_up(s);
+	/* A locked exchange, not a plain store: see wait_maybe(). */
+	__atomic_exchange_n(&s->count, 0, __ATOMIC_SEQ_CST);
+	if (wait_maybe(s))
+		wake_up(s);
 }

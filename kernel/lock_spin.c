@@ -28,23 +28,38 @@ bool spin_trylock(struct spinlock *l)
 	return false;
 }
 
-void spin_lock(struct spinlock *l)
+/* Off the fast path: waits until the holder lets go, or tells why it never will. */
+static void __attribute__((noinline)) lock_slowly(struct spinlock *l, uint32_t me)
 {
-	uint32_t me, seen = 0;
+	uint32_t seen;
+
+	do {
+		while ((seen = __atomic_load_n(&l->locked, __ATOMIC_RELAXED)) != 0) {
+			if (unlikely(seen == me))
+				panic("spinlock '%s' taken twice by CPU %u", l->name, me - 1);
+			cpu_pause();
+		}
+	} while (!__atomic_compare_exchange_n(&l->locked, &seen, me, false, __ATOMIC_ACQUIRE,
+					      __ATOMIC_RELAXED));
+}
+
+static inline void acquire(struct spinlock *l)
+{
+	uint32_t me, free = 0;
 
 	preempt_disable();
 	me = 1 + cpu_id();
-	while (!__atomic_compare_exchange_n(&l->locked, &seen, me, false, __ATOMIC_ACQUIRE,
-					    __ATOMIC_RELAXED)) {
-		if (unlikely(seen == me))
-			panic("spinlock '%s' taken twice by CPU %u", l->name, me - 1);
-		while (__atomic_load_n(&l->locked, __ATOMIC_RELAXED))
-			cpu_pause();
-		seen = 0;
-	}
+	if (unlikely(!__atomic_compare_exchange_n(&l->locked, &free, me, false, __ATOMIC_ACQUIRE,
+						  __ATOMIC_RELAXED)))
+		lock_slowly(l, me);
 }
 
-static void release(struct spinlock *l)
+void spin_lock(struct spinlock *l)
+{
+	acquire(l);
+}
+
+static inline void release(struct spinlock *l)
 {
 	if (unlikely(l->locked != 1 + cpu_id()))
 		panic("spinlock '%s' released by CPU %u, but %s%u", l->name, cpu_id(),
@@ -63,7 +78,7 @@ uint64_t spin_lock_irqsave(struct spinlock *l)
 {
 	uint64_t flags = irq_save();
 
-	spin_lock(l);
+	acquire(l);
 	return flags;
 }
 

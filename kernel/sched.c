@@ -78,7 +78,7 @@ static void start_slice(uint64_t now)
 
 	if (cs->slice_end == 0) {
 		cs->slice_end = now + THREAD_SLICE_NS;
-		timer_want(cs->slice_end);
+		timer_want(cs->slice_end, now);
 	}
 }
 
@@ -184,13 +184,20 @@ void sched_make_ready(struct thread *t)
 	spin_unlock_irqrestore(&run_lock, flags);
 }
 
-void sched_wake(struct thread *t)
+void sched_wake_irqs_off(struct thread *t)
 {
-	uint64_t flags = spin_lock_irqsave(&run_lock);
-
+	spin_lock(&run_lock);
 	if (t->state == THREAD_SLEEPING)
 		place(t);
-	spin_unlock_irqrestore(&run_lock, flags);
+	spin_unlock(&run_lock);
+}
+
+void sched_wake(struct thread *t)
+{
+	uint64_t flags = irq_save();
+
+	sched_wake_irqs_off(t);
+	irq_restore(flags);
 }
 
 /* A waker sets the flag first and takes run_lock after, a sleeper tests it with run_lock held: one

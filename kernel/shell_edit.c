@@ -308,11 +308,13 @@ static void clear_screen(struct shell_edit *e)
 	draw(e);
 }
 
+/* Ends the row. Drawn once more, whole: what a job printed into it meanwhile is mended, and who
+ * reads along by machine finds each line that was entered in one piece. */
 static enum shell_edit_event finish(struct shell_edit *e, const char *mark,
 				    enum shell_edit_event event)
 {
-	if (e->pos != e->len)
-		move_to(e, e->len);
+	e->pos = e->len;
+	draw(e);
 	put_text(e, mark);
 	put_text(e, "\n");
 	return event;

@@ -110,6 +110,7 @@ SELFTEST(shell_job, "shell.job", "a command with '&' runs beside its starter")
 	EXPECT(jobs_running() == 2, "%u run", jobs_running());
 	EXPECT(jobs_gone(5000), "they do not end");
 	EXPECT(clock_ns() - start >= 50000000, "they ended too soon");
+	EXPECT(clock_ns() - start < 4000000000ull, "their end woke nobody");
 	jobs_report();
 }
 

@@ -20,7 +20,7 @@
 #define PHYS_MASK     0x000ffffffffff000ull
 #define MSR_EFER      0xc0000080u
 #define EFER_LMA      (1ull << 10) /* set by the CPU itself */
-#define ANSWER_NS     100000000ull
+#define LOOK_NS	      50000ull
 
 extern const uint8_t ap_trampoline[], ap_params[], ap_trampoline_end[];
 
@@ -77,8 +77,11 @@ static void ap_main(struct cpu *c)
 		__atomic_store_n(&c->online, true, __ATOMIC_RELEASE);
 		cpu_halt_forever();
 	}
-	sched_init_cpu(c, c->idle);
 	apic_init_cpu();
+	/* Counted before it can be given a thread, else a call to all CPUs leaves that thread out.
+	 */
+	__atomic_store_n(&nr_cpus, c->id + 1, __ATOMIC_RELEASE);
+	sched_init_cpu(c, c->idle);
 	__atomic_store_n(&c->online, true, __ATOMIC_RELEASE);
 	sched_idle_loop();
 }
@@ -99,14 +102,13 @@ static struct cpu *prepare_cpu(unsigned id, uint32_t apic)
 	return NULL;
 }
 
-static bool wait_online(const struct cpu *c, uint64_t ns)
+/* Asleep, not spinning: a CPU model that runs one CPU at a time then goes on to the new one. */
+static bool wait_online(const struct cpu *c, unsigned looks)
 {
-	uint64_t end = clock_ns() + ns;
-
 	while (!__atomic_load_n(&c->online, __ATOMIC_ACQUIRE)) {
-		if (clock_ns() > end)
+		if (looks-- == 0)
 			return false;
-		cpu_pause();
+		thread_sleep_ns(LOOK_NS);
 	}
 	return true;
 }
@@ -126,12 +128,12 @@ static bool start_cpu(struct cpu *c, uint8_t *page)
 				.entry = (uintptr_t)ap_main};
 	smp_mb(); /* the words before the IPI, else the CPU starts with the last one's stack */
 	apic_send_init(c->apic_id);
-	delay_us(20);
+	thread_sleep_ns(LOOK_NS);
 	apic_send_startup(c->apic_id, TRAMPOLINE >> 12);
-	if (wait_online(c, 1000000))
+	if (wait_online(c, 20))
 		return true;
 	apic_send_startup(c->apic_id, TRAMPOLINE >> 12);
-	return wait_online(c, ANSWER_NS);
+	return wait_online(c, 2000);
 }
 
 unsigned smp_start(const uint32_t *apic_ids, unsigned n)
@@ -163,7 +165,6 @@ unsigned smp_start(const uint32_t *apic_ids, unsigned n)
 			c->online = false;
 			break;
 		}
-		nr_cpus++;
 	}
 	return nr_cpus;
 }

@@ -171,7 +171,7 @@ SELFTEST(ipi_counted, "ipi.counted", "a call to oneself sends no IPI, a call to 
 	EXPECT(all == self + nr_cpus - 1, "%lu IPIs for %u other CPUs", all - self, nr_cpus - 1);
 }
 
-#define CALLS 200
+#define CALLS 40
 static unsigned calls_answered;
 
 static void answer(void *arg __attribute__((unused)))

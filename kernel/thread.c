@@ -228,10 +228,8 @@ void thread_exit(int status)
 void thread_sleep_ns(uint64_t ns)
 {
 	uint64_t end = clock_ns() + ns;
-	char what[48];
 
-	snprintf(what, sizeof(what), "%lu us to pass", ns / 1000);
-	wait_event_until(what, false, end, what, "a timer");
+	wait_event_until(&end, false, end, "the end of its sleep", "a timer");
 }
 
 void thread_signal(struct thread *t)

@@ -32,14 +32,12 @@ void timers_init(void)
 	}
 }
 
-void timer_want(uint64_t deadline_ns)
+void timer_want(uint64_t deadline_ns, uint64_t now)
 {
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
-	uint64_t now;
 
 	if (deadline_ns >= ct->programmed || !ct->works)
 		return;
-	now = clock_ns();
 	ct->programmed = deadline_ns;
 	apic_timer_start(ns_to_timer_ticks(deadline_ns > now ? deadline_ns - now : 0));
 }
@@ -48,15 +46,15 @@ void timer_want(uint64_t deadline_ns)
 static void program_next(struct cpu_timers *ct)
 {
 	const struct timer *first;
-	uint64_t slice = sched_slice_end();
+	uint64_t slice = sched_slice_end(), now = clock_ns();
 
 	spin_lock(&ct->lock);
 	first = TAILQ_FIRST(&ct->list);
 	if (first)
-		timer_want(first->deadline_ns);
+		timer_want(first->deadline_ns, now);
 	spin_unlock(&ct->lock);
 	if (slice)
-		timer_want(slice);
+		timer_want(slice, now);
 }
 
 void timer_restart(void)
@@ -120,7 +118,7 @@ void timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct timer *)
 		TAILQ_INSERT_AFTER(&ct->list, other, t, link);
 	else
 		TAILQ_INSERT_HEAD(&ct->list, t, link);
-	timer_want(deadline_ns);
+	timer_want(deadline_ns, clock_ns());
 	spin_unlock(&ct->lock);
 	irq_restore(flags);
 }

@@ -165,6 +165,8 @@ static void exception(struct trap_frame *tf)
 		panic_nmi();
 		return;
 	}
+	if (tf->vector == VEC_DEBUG && step_hit())
+		return;
 	if (tf->vector == VEC_DOUBLE_FAULT)
 		double_fault(tf);
 	if (tf->vector == VEC_PROTECTION && recover(tf))

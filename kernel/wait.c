@@ -16,15 +16,15 @@
  */
 #include "kernel/internal.h"
 
-#define BUCKET_BITS 8
-
 TAILQ_HEAD(waiter_list, waiter);
 struct bucket {
 	struct spinlock lock;
-	uint32_t count; /* waiters enlisted; zero means a wake has nobody to look for */
 	struct waiter_list list;
 };
-static struct bucket buckets[1u << BUCKET_BITS];
+static struct bucket buckets[1u << WAIT_BUCKET_BITS];
+/* Changed under the bucket's lock; zero means a wake has nobody to look for. Apart from the
+ * buckets, so that a wake without a waiter reads one word of a small table. */
+uint32_t wait_counts[1u << WAIT_BUCKET_BITS];
 
 void wait_init(void)
 {
@@ -34,17 +34,19 @@ void wait_init(void)
 	}
 }
 
-/* Fibonacci hashing: the top bits of a product with 2^64 / golden ratio are well mixed. */
-static struct bucket *bucket_of(const void *key)
+static void enlist(struct waiter *w)
 {
-	return &buckets[(uintptr_t)key * 0x9e3779b97f4a7c15ull >> (64 - BUCKET_BITS)];
+	unsigned i = wait_bucket(w->key);
+	uint64_t flags = spin_lock_irqsave(&buckets[i].lock);
+
+	TAILQ_INSERT_TAIL(&buckets[i].list, w, link);
+	__atomic_store_n(&wait_counts[i], wait_counts[i] + 1, __ATOMIC_RELAXED);
+	spin_unlock_irqrestore(&buckets[i].lock, flags);
+	w->enlisted = true;
 }
 
 void wait_prepare(struct waiter *w, const void *key, const char *what, const char *waker)
 {
-	struct bucket *b = bucket_of(key);
-	uint64_t flags;
-
 	might_sleep();
 	ASSERT(!w->enlisted, "a waiter enlists once: wait_finish() before the next wait ('%s')",
 	       what);
@@ -55,26 +57,22 @@ void wait_prepare(struct waiter *w, const void *key, const char *what, const cha
 	w->woken = w->timed_out = w->interruptible = false;
 	if (w->since_ns == 0)
 		w->since_ns = clock_ns();
-	flags = spin_lock_irqsave(&b->lock);
-	TAILQ_INSERT_TAIL(&b->list, w, link);
-	__atomic_store_n(&b->count, b->count + 1, __ATOMIC_RELAXED);
-	spin_unlock_irqrestore(&b->lock, flags);
-	w->enlisted = true;
+	enlist(w);
 	/* Enlisted before the caller tests its condition, else its waker finds nobody. */
 	smp_mb();
 }
 
 void wait_finish(struct waiter *w)
 {
-	struct bucket *b = bucket_of(w->key);
+	unsigned i = wait_bucket(w->key);
 	uint64_t flags;
 
 	if (!w->enlisted)
 		return;
-	flags = spin_lock_irqsave(&b->lock);
-	TAILQ_REMOVE(&b->list, w, link);
-	__atomic_store_n(&b->count, b->count - 1, __ATOMIC_RELAXED);
-	spin_unlock_irqrestore(&b->lock, flags);
+	flags = spin_lock_irqsave(&buckets[i].lock);
+	TAILQ_REMOVE(&buckets[i].list, w, link);
+	__atomic_store_n(&wait_counts[i], wait_counts[i] - 1, __ATOMIC_RELAXED);
+	spin_unlock_irqrestore(&buckets[i].lock, flags);
 	w->enlisted = false;
 }
 
@@ -113,7 +111,7 @@ bool wait_sleep_until(struct waiter *w, uint64_t deadline_ns)
 
 int wake_up(const void *key)
 {
-	struct bucket *b = bucket_of(key);
+	struct bucket *b = &buckets[wait_bucket(key)];
 	struct waiter *w;
 	uint64_t flags;
 	int n = 0;
@@ -121,14 +119,14 @@ int wake_up(const void *key)
 	/* The caller's condition before our look at the count, else a waiter that saw the old
 	 * condition is not seen here. */
 	smp_mb();
-	if (__atomic_load_n(&b->count, __ATOMIC_RELAXED) == 0)
+	if (!wait_maybe(key))
 		return 0;
 	flags = spin_lock_irqsave(&b->lock);
 	TAILQ_FOREACH (w, &b->list, link) {
 		if (w->key != key || w->woken)
 			continue;
 		__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
-		sched_wake(w->thread);
+		sched_wake_irqs_off(w->thread);
 		n++;
 	}
 	spin_unlock_irqrestore(&b->lock, flags);
@@ -137,7 +135,7 @@ int wake_up(const void *key)
 
 int waiters_on(const void *key)
 {
-	struct bucket *b = bucket_of(key);
+	struct bucket *b = &buckets[wait_bucket(key)];
 	uint64_t flags = spin_lock_irqsave(&b->lock);
 	const struct waiter *w;
 	int n = 0;

@@ -149,6 +149,10 @@ static int free_in_leaf(struct hole *h)
 	leaf = &path.level[path.depth];
 	rec = ext4_recs(leaf->node);
 	next = h->first;
+	if (leaf->at >= 0)
+		err = ext4_extent_check(h->ip->fs, h->ip->ino, &rec[leaf->at]);
+	if (err)
+		return err;
 	if (leaf->at >= 0 && end_of(&rec[leaf->at]) > h->first) {
 		hi = (uint32_t)leaf->at;
 		for (lo = hi; lo > 0 && end_of(&rec[lo - 1]) > h->first; lo--)
@@ -162,6 +166,8 @@ static int free_in_leaf(struct hole *h)
 			err = cut_tail(h, &path, lo, hi);
 		else
 			err = cut_middle(h, &path, lo, hi);
+		if (!err)
+			err = ext4_thin(h->ip, next);
 	}
 	if (!err && next >= h->end)
 		next = h->first; /* records out of order: damaged, but the loop must end */

@@ -178,12 +178,24 @@ static int replace_by_one(struct edit *ed, uint32_t level, const struct ext4_ext
 	return 0;
 }
 
+/*
+ * Where to part @total records of which [at, at + n) are new: a file that grows or shrinks from
+ * one side leaves full nodes behind, anything else gets halves.
+ */
+static uint32_t parting(uint32_t at, uint32_t n, uint32_t total)
+{
+	if (at + n == total)
+		return total - 1 < EXT4_NODE_MAX ? total - 1 : EXT4_NODE_MAX;
+	if (at == 0 && n && total - n <= EXT4_NODE_MAX)
+		return n;
+	return total / 2;
+}
+
 /* The records overflow: two new blocks, and two index records instead of one in the parent. */
 static int replace_by_two(struct edit *ed, uint32_t level, const struct ext4_extent *recs,
-			  uint32_t n)
+			  uint32_t n, uint32_t half)
 {
 	uint64_t old = ed->path->level[level].pblk, left, right;
-	uint32_t half = n / 2;
 	struct ext4_extent index[2];
 	int err = new_node(ed, height(ed, level), recs, half, &left);
 
@@ -303,7 +315,7 @@ static int splice(struct edit *ed, uint32_t level, uint32_t at, uint32_t del,
 	else if (total <= EXT4_NODE_MAX)
 		err = replace_by_one(ed, level, all, total);
 	else
-		err = replace_by_two(ed, level, all, total);
+		err = replace_by_two(ed, level, all, total, parting(at, n, total));
 	free(all);
 	return err;
 }
@@ -331,6 +343,57 @@ int ext4_collapse(struct ext4_inode *ip)
 		drop_node(&ed, pblk);
 	}
 	return 0;
+}
+
+/* Join the leaf of @ed with its right neighbour if both fit well into one block. */
+static int join_right(struct edit *ed)
+{
+	uint32_t level = ed->path->depth;
+	struct ext4_level *up = &ed->path->level[level - 1], *me = &ed->path->level[level];
+	struct ext4_extent *both, index;
+	struct ext4_extent_header *next;
+	uint64_t next_pblk, pblk;
+	uint32_t n;
+	int err;
+
+	if (up->at + 1 >= up->node->eh_entries)
+		return 0;
+	next_pblk = ext4_child(&ext4_recs(up->node)[up->at + 1]);
+	err = ext4_child_node(ed->ip->fs, ed->ip->ino, &ext4_recs(up->node)[up->at + 1], 0, &next);
+	n = me->node->eh_entries;
+	if (err || n + next->eh_entries > EXT4_NODE_MAX * 3 / 4)
+		return err;
+	both = malloc((n + next->eh_entries) * sizeof(*both));
+	if (!both)
+		return -ENOMEM;
+	n = merged(me->node, n, 0, ext4_recs(next), next->eh_entries, both);
+	err = new_node(ed, 0, both, n, &pblk);
+	if (!err) {
+		uint64_t old = me->pblk;
+
+		index = ext4_make_index(both[0].ee_block, pblk);
+		err = splice(ed, level - 1, (uint32_t)up->at, 2, &index, 1);
+		drop_node(ed, err ? pblk : old);
+		if (!err)
+			drop_node(ed, next_pblk);
+	}
+	free(both);
+	return err;
+}
+
+/*
+ * ext4_thin - after records left the leaf at @lblk: join it with a neighbour if both are thin.
+ * Only a matter of shape: without a block or memory to do it in, nothing happens.
+ */
+int ext4_thin(struct ext4_inode *ip, uint64_t lblk)
+{
+	struct ext4_path path;
+	struct edit ed = {ip, &path, 0};
+	int err = ext4_find(ip, lblk, &path);
+
+	if (!err && path.depth)
+		err = join_right(&ed);
+	return err == -ENOSPC || err == -ENOMEM ? 0 : err;
 }
 
 /*

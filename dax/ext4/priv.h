@@ -252,6 +252,7 @@ int ext4_lookup_extent(struct ext4_inode *ip, uint64_t lblk, struct ext4_map *ma
 int ext4_splice(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t at,
 		uint32_t del, const struct ext4_extent *recs, uint32_t n, uint32_t alloc_flags);
 int ext4_collapse(struct ext4_inode *ip);
+int ext4_thin(struct ext4_inode *ip, uint64_t lblk);
 void ext4_fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t key);
 int ext4_insert(struct ext4_inode *ip, uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten);
 int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len);

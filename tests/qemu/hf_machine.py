@@ -20,10 +20,9 @@ import pexpect.fdpexpect
 from hf_config import Config, default_dimms, from_variables
 from hf_process import Process, SerialFilter, describe, verdict
 
-# The line editor draws its row anew for every key: carriage return, prompt, line, erase to the end.
-# An *empty* row is therefore a prompt that waits for the next command.
+# The line editor draws a row as carriage return, prompt, line, erase to the end: an *empty* row is
+# a prompt that waits for the next command.
 PROMPT = r"\rholdfast> \x1b\[K"
-ENTERED = r"\rholdfast> [^\r\n]*\x1b\[K(?:\x1b\[[0-9]+D)?\r?\n"  # a row that Enter ended
 LOCK_PATIENCE = 30
 
 
@@ -106,6 +105,16 @@ def run_commands(cmd: str, folder, **variables) -> Result:
                   split_commands(text))
 
 
+def echo_of(line: str) -> str:
+    """What the editor shows when `line` is entered, as a pattern: its end and a new line.
+
+    A new line alone could be one of before that nobody has read yet. With other keys than plain
+    characters in `line` (arrows, TAB) there is nothing better."""
+    if line and line.isprintable():
+        return re.escape(line[-8:]) + r"(?:\x1b\[K)?\r?\n"
+    return r"\n"
+
+
 class Machine:
     """A booted machine with its serial line in our hands."""
 
@@ -164,7 +173,7 @@ class Machine:
     def ask(self, line: str, timeout: Optional[float] = None) -> str:
         """Types a line at the prompt and returns what is printed until the next prompt."""
         self.send(line)
-        self.expect(ENTERED)  # not an answer of before that nobody has read yet
+        self.expect(echo_of(line))
         self.expect(PROMPT, timeout)
         return self.serial.before.replace("\r\n", "\n")
 

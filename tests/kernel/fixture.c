@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The fixture of the DAX self-tests; see fixture.h. */
+#include "tests/kernel/fixture.h"
+
+int fixture_start(struct fixture *fx, const struct lifetime *lt)
+{
+	*fx = (struct fixture){0};
+	return scratch_mount(SCRATCH_SMALL, lt, &fx->fs, &fx->why);
+}
+
+void fixture_end(struct fixture *fx)
+{
+	while (fx->nr) {
+		fx->nr--;
+		fx_unmap(fx, fx->va[fx->nr]);
+		if (fx->inode[fx->nr])
+			dax_put(fx->inode[fx->nr]);
+	}
+	scratch_umount();
+}
+
+uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned pages, bool write)
+{
+	uint64_t va = 0;
+
+	ASSERT(fx->nr < FX_MAX, "a fixture holds %d mappings", FX_MAX);
+	if (dax_mmap(current_mm(), inode, 0, pages, write, &va))
+		va = 0;
+	fx->inode[fx->nr] = inode;
+	fx->va[fx->nr] = va;
+	fx->pages[fx->nr++] = pages;
+	return va;
+}
+
+uint64_t fx_map(struct fixture *fx, const char *name, unsigned pages, char fill)
+{
+	struct dax_inode *inode = scratch_file(name, pages, fill);
+
+	return inode ? fx_map_as_is(fx, inode, pages, true) : 0;
+}
+
+void fx_unmap(struct fixture *fx, uint64_t va)
+{
+	for (unsigned i = 0; i < FX_MAX; i++)
+		if (va && fx->va[i] == va) {
+			mm_unmap(current_mm(), va, fx->pages[i] * PAGE_SIZE);
+			fx->va[i] = 0;
+		}
+}
+
+struct page *fx_page(uint64_t va)
+{
+	uint64_t *pte = pte_walk(current_mm()->root, va, 1, false, NULL);
+
+	if (!pte || !(*pte & PTE_P) || !(*pte & PTE_DEVMAP))
+		return NULL;
+	return pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT);
+}
+
+uint64_t fx_free_blocks(struct fixture *fx)
+{
+	struct ext4_statfs st;
+
+	mutex_lock(&fx->fs->lock);
+	ext4_statfs(fx->fs->ext4, &st);
+	mutex_unlock(&fx->fs->lock);
+	return st.free_blocks;
+}
+
+static void op_thread(void *arg)
+{
+	struct fx_op *op = arg;
+
+	op->err = op->fn(op->inode, op->arg);
+	__atomic_store_n(&op->done, true, __ATOMIC_RELEASE);
+	wake_up(op);
+}
+
+bool fx_start(struct fx_op *op)
+{
+	op->done = false;
+	op->thread = thread_create("operation", op_thread, op, 0);
+	return op->thread != NULL;
+}
+
+bool fx_done(struct fx_op *op)
+{
+	return __atomic_load_n(&op->done, __ATOMIC_ACQUIRE);
+}
+
+void fx_join(struct fx_op *op)
+{
+	thread_join(op->thread);
+}
+
+bool fx_asleep(struct fx_op *op, struct page *page)
+{
+	for (unsigned i = 0; i < 10000 && !fx_done(op); i++) {
+		if (waiters_on(&page->state))
+			return true;
+		thread_sleep_ns(100000);
+	}
+	return false;
+}
+
+int fx_truncate(struct dax_inode *inode, uint64_t size)
+{
+	return dax_truncate(inode, size);
+}
