@@ -98,6 +98,8 @@ struct dax_fs {
 	char path[64]; /* mount point, "/t" */
 	struct mutex lock; /* serialises the file layer */
 	LIST_HEAD(, dax_inode) inodes; /* fs->lock */
+	uint64_t last_freed;	   /* fs->lock: first block of the run that was freed last */
+	uint32_t last_freed_count; /* fs->lock: zero: none since the mount */
 	LIST_ENTRY(dax_fs) link;
 };
 /* Mounts a region's ext4 at `path`. Refusals leave everything as it was; the sentence is in

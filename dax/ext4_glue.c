@@ -9,6 +9,10 @@ MUSEUM(skip_flush, "skip-flush",
        "the file layer's metadata is not written back; shown by selftest "
        "ext4.metadata-is-written-back and by a power cut");
 
+MUSEUM(free_twice, "free-twice",
+       "a truncate frees again what the one before it freed, though it has a new owner; "
+       "shown by selftest ext4.freed-once");
+
 static void writeback(const void *p, size_t n)
 {
 	if (!museum_on(skip_flush))
@@ -22,6 +26,24 @@ static void report(void *ctx, const char *line)
 	kprintf("%s: %s\n", fs->region->name, line);
 }
 
+/* Runs that files give up, as the file layer frees them; fs->lock held. */
+static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t count)
+{
+	struct dax_fs *fs = ctx;
+
+	(void)ip;
+	fs->last_freed = pblk;
+	fs->last_freed_count = count;
+}
+
+void dax_free_twice(struct dax_fs *fs)
+{
+	if (!museum_on(free_twice) || !fs->last_freed_count)
+		return;
+	ext4_free_again(fs->ext4, fs->last_freed, fs->last_freed_count);
+	fs->last_freed_count = 0;
+}
+
 struct ext4_env dax_ext4_env(struct dax_fs *fs)
 {
 	return (struct ext4_env){
@@ -32,6 +54,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.fence = store_fence,
 		.now = clock_unix,
 		.ctx = fs,
+		.freeing = freeing,
 		.report = report,
 	};
 }

@@ -46,6 +46,7 @@ static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	unmap_mapping_range(&inode->mapping, first, last);
 	entries_delete(inode, museum_on(keep_entry) ? first + 1 : first, last);
 	mutex_lock(&inode->fs->lock);
+	dax_free_twice(inode->fs);
 	err = ext4_free_blocks(inode->ip, first, last == DAX_TO_END ? EXT4_TO_END : last);
 	if (err)
 		fail_ext4(inode, err);

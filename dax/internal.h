@@ -25,5 +25,6 @@ void inode_drop(struct dax_inode *inode); /* no references: entries deleted, ext
 /* ext4_glue.c */
 struct ext4_env dax_ext4_env(struct dax_fs *fs);
 extern const struct dax_layer_ops dax_ext4_ops;
+void dax_free_twice(struct dax_fs *fs); /* the museum's double free, if it is on; fs->lock held */
 
 #endif

@@ -179,6 +179,8 @@ int console_getc(void)
 
 	if (!by_interrupt && !poll_timer.armed)
 		timer_arm(&poll_timer, clock_ns() + POLL_NS, poll);
-	wait_event(ring, take(&c), "a byte on the console", "the serial line's interrupt");
+	wait_event(ring, take(&c), "a byte on the console",
+		   by_interrupt ? "the serial line's interrupt"
+				: "a timer that polls the serial line");
 	return (unsigned char)c;
 }

@@ -2,9 +2,9 @@
 ;
 ; The edges between C and the CPU: trap stubs, context switch, accesses that may fail.
 ;
-; Everything runs in ring 0, so an entry never swaps GS and never changes stacks, except for the three
-; exceptions that have a stack of their own (IST: NMI, double fault, machine check). The CPU aligns the
-; stack to 16 before it pushes SS; 22 words of frame keep that.
+; Everything runs in ring 0, so an entry never swaps GS and never changes stacks, except for the
+; three exceptions that have a stack of their own (IST: NMI, double fault, machine check). The CPU
+; aligns the stack to 16 before it pushes SS; 22 words of frame keep that.
 
 bits 64
 default rel

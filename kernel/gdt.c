@@ -22,7 +22,7 @@ struct tss {
 struct cpu_arch {
 	uint8_t double_fault[8192] __attribute__((aligned(16)));
 	uint8_t machine_check[8192] __attribute__((aligned(16)));
-	uint8_t nmi[4096] __attribute__((aligned(16)));
+	uint8_t nmi[8192] __attribute__((aligned(16)));
 	uint64_t gdt[5];
 	struct tss tss;
 	void *unaligned; /* what malloc() gave */

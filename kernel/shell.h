@@ -64,8 +64,8 @@ struct shell_mm_ops {
 	void (*use)(void *mm); /* takes a reference of its own */
 };
 void shell_set_mm_ops(const struct shell_mm_ops *ops);
-/* Ends the machine inside a command, as if that command had succeeded, with the verdict of the commands
- * before it; nothing is unmounted (a power cut). */
+/* Ends the machine inside a command, as if that command had succeeded, with the verdict of the
+ * commands before it; nothing is unmounted (a power cut). */
 void shell_stop_here(void) __attribute__((noreturn));
 /* How the machine is turned off (ACPI). Set by the ACPI provider. */
 void shell_set_poweroff(void (*fn)(void));

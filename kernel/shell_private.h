@@ -53,8 +53,8 @@ bool in_job(void); /* does the caller run as a job? */
 /* ---- shell_main.c */
 extern struct shell_history shell_history; /* under shell_history_lock */
 extern struct mutex shell_history_lock;
-extern bool shell_in_script;  /* a command list from firmware is running */
-extern bool shell_script_end; /* set by `poweroff`: the list ends here */
+extern bool shell_in_script;	/* a command list from firmware is running */
+extern bool shell_script_end;	/* set by `poweroff`: the list ends here */
 extern int shell_script_status; /* first failing status of the list so far; zero: none failed */
 
 /* ---- shell_poweroff.c */

@@ -81,23 +81,30 @@ SELFTEST(thread_detached, "thread.detached",
 	EXPECT(looks < 4000, "thread %u is still there", tid);
 }
 
+static void exit_when_told(void *arg)
+{
+	wait_event(&word, __atomic_load_n(&word, __ATOMIC_ACQUIRE), "the test", "the test");
+	thread_exit((int)(uintptr_t)arg);
+}
+
 SELFTEST(thread_find_holds, "thread.find-holds",
 	 "a thread that was looked up stays until it is given back")
 {
-	struct thread *th = thread_create("test", exit_with, (void *)7, 0), *found;
+	struct thread *th, *found;
 	int status, refs;
 
+	word = 0;
+	th = thread_create("test", exit_when_told, (void *)7, 0);
 	EXPECT(th, "no memory for a thread");
 	found = thread_find(th->tid);
-	if (!found) { /* it was faster: then there is nothing to hold */
-		thread_join(th);
-		SKIP("the thread was done before it could be looked up");
-	}
+	__atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+	wake_up(&word);
 	thread_join(th);
+	EXPECT(found == th, "a living thread was not found");
 	status = found->exit_status;
 	refs = found->refs;
 	thread_detach(found);
-	EXPECT(found == th && refs == 1 && status == 7, "refs %d, status %d", refs, status);
+	EXPECT(refs == 1 && status == 7, "refs %d, status %d", refs, status);
 }
 
 static void note_cpu(void *arg)

@@ -237,6 +237,11 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 			 "their pages; it would succeed after the last put");
 }
 
+void ext4_free_again(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
+{
+	ext4_bfree(fs, pblk, count);
+}
+
 /*
  * Clear the bits of [pblk, pblk + count).  The caller has fenced the step that made the run
  * unreachable: unlink before clear, else a cut shows a file that reaches a free block.

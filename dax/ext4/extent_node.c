@@ -345,40 +345,47 @@ int ext4_collapse(struct ext4_inode *ip)
 	return 0;
 }
 
-/* Join the leaf of @ed with its right neighbour if both fit well into one block. */
-static int join_right(struct edit *ed)
+/* Put the records of leaves @at and @at + 1 of the path's last index node into one block. */
+static int join_leaves(struct edit *ed, int at)
 {
-	uint32_t level = ed->path->depth;
-	struct ext4_level *up = &ed->path->level[level - 1], *me = &ed->path->level[level];
-	struct ext4_extent *both, index;
-	struct ext4_extent_header *next;
-	uint64_t next_pblk, pblk;
-	uint32_t n;
+	uint32_t level = ed->path->depth - 1, n;
+	struct ext4_extent *slot = &ext4_recs(ed->path->level[level].node)[at];
+	uint64_t old[2] = {ext4_child(&slot[0]), ext4_child(&slot[1])}, pblk;
+	struct ext4_extent_header *a = ext4_block(ed->ip->fs, old[0]);
+	struct ext4_extent_header *b = ext4_block(ed->ip->fs, old[1]);
+	struct ext4_extent *both = malloc((a->eh_entries + b->eh_entries) * sizeof(*both)), index;
 	int err;
 
-	if (up->at + 1 >= up->node->eh_entries)
-		return 0;
-	next_pblk = ext4_child(&ext4_recs(up->node)[up->at + 1]);
-	err = ext4_child_node(ed->ip->fs, ed->ip->ino, &ext4_recs(up->node)[up->at + 1], 0, &next);
-	n = me->node->eh_entries;
-	if (err || n + next->eh_entries > EXT4_NODE_MAX * 3 / 4)
-		return err;
-	both = malloc((n + next->eh_entries) * sizeof(*both));
 	if (!both)
 		return -ENOMEM;
-	n = merged(me->node, n, 0, ext4_recs(next), next->eh_entries, both);
+	n = merged(a, a->eh_entries, 0, ext4_recs(b), b->eh_entries, both);
 	err = new_node(ed, 0, both, n, &pblk);
 	if (!err) {
-		uint64_t old = me->pblk;
-
 		index = ext4_make_index(both[0].ee_block, pblk);
-		err = splice(ed, level - 1, (uint32_t)up->at, 2, &index, 1);
-		drop_node(ed, err ? pblk : old);
+		err = splice(ed, level, (uint32_t)at, 2, &index, 1);
+		drop_node(ed, err ? pblk : old[0]);
 		if (!err)
-			drop_node(ed, next_pblk);
+			drop_node(ed, old[1]);
 	}
 	free(both);
 	return err;
+}
+
+/*
+ * Are leaves @at and @at + 1 so thin that one block holds both?  With no such pair leaves are half
+ * full on the whole, and e2fsck has no advice to give.
+ */
+static bool thin(struct edit *ed, int at)
+{
+	struct ext4_inode *ip = ed->ip;
+	struct ext4_extent_header *up = ed->path->level[ed->path->depth - 1].node, *a, *b;
+
+	if (at < 0 || at + 1 >= up->eh_entries ||
+	    ext4_child_node(ip->fs, ip->ino, &ext4_recs(up)[at], 0, &a) ||
+	    ext4_child_node(ip->fs, ip->ino, &ext4_recs(up)[at + 1], 0, &b))
+		return false;
+	return a->eh_entries && b->eh_entries &&
+	       a->eh_entries + b->eh_entries <= EXT4_NODE_MAX;
 }
 
 /*
@@ -389,10 +396,15 @@ int ext4_thin(struct ext4_inode *ip, uint64_t lblk)
 {
 	struct ext4_path path;
 	struct edit ed = {ip, &path, 0};
-	int err = ext4_find(ip, lblk, &path);
+	int err = ext4_find(ip, lblk, &path), at;
 
-	if (!err && path.depth)
-		err = join_right(&ed);
+	if (err || !path.depth)
+		return err;
+	at = path.level[path.depth - 1].at;
+	if (thin(&ed, at))
+		err = join_leaves(&ed, at);
+	else if (thin(&ed, at - 1))
+		err = join_leaves(&ed, at - 1);
 	return err == -ENOSPC || err == -ENOMEM ? 0 : err;
 }
 

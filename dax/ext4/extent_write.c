@@ -49,8 +49,16 @@ static void join_neighbours(struct ext4_extent_header *leaf, struct change *c)
 
 static int apply(struct ext4_inode *ip, struct ext4_path *path, struct change *c)
 {
+	uint32_t lblk = c->recs[0].ee_block;
+	int err;
+
 	join_neighbours(path->level[path->depth].node, c);
-	return ext4_splice(ip, path, path->depth, c->at, c->del, c->recs, c->n, 0);
+	err = ext4_splice(ip, path, path->depth, c->at, c->del, c->recs, c->n, 0);
+	if (err || c->n >= c->del)
+		return err;
+	/* Fewer records than before: the tree may be flatter now. */
+	err = ext4_thin(ip, lblk);
+	return err ? err : ext4_collapse(ip);
 }
 
 /*

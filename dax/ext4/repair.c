@@ -58,6 +58,22 @@ static int find_behind(void *ctx, const struct ext4_extent_info *e)
 	return 1;
 }
 
+/* A cut may have come before the last step of a removal: the tree gets flat again. */
+static int flatten(struct repair *r, uint32_t ino)
+{
+	struct ext4_inode *ip;
+	int err;
+
+	if (!ext4_root(ext4_raw(r->fs, ino))->eh_depth)
+		return 0;
+	err = ext4_iget(r->fs, ino, &ip);
+	if (err)
+		return err;
+	err = ext4_collapse(ip);
+	ext4_iput(ip);
+	return err;
+}
+
 /* Blocks were linked, the size that should have covered them did not arrive: give them back. */
 static int drop_behind(struct repair *r, uint32_t ino, const struct behind *b)
 {
@@ -88,7 +104,7 @@ static int mend_tree(struct repair *r, uint32_t ino)
 	if (ext4_tree_fix_keys(r->fs, ino))
 		ext4_say(r->fs, "inode %u: corrected keys of its extent tree", (unsigned)ino);
 	pm_fence(r->fs);
-	return found ? drop_behind(r, ino, &b) : 0;
+	return found ? drop_behind(r, ino, &b) : flatten(r, ino);
 }
 
 /* Make one inode that has a name right by itself and count its blocks in. */

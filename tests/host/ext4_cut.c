@@ -27,6 +27,7 @@ void cut_begin(struct cut *c, uint8_t *live, size_t size, void (*moment)(struct 
 	c->pending = calloc(size / LINE, sizeof(*c->pending));
 	c->written = malloc(size);
 	c->moment = moment;
+	c->outer = now;
 	now = c;
 }
 
@@ -35,7 +36,7 @@ void cut_end(struct cut *c)
 	free(c->durable);
 	free(c->pending);
 	free(c->written);
-	now = NULL;
+	now = c->outer;
 }
 
 void cut_writeback(const void *p, size_t n)

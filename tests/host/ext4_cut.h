@@ -34,10 +34,10 @@ struct cut {
 	uint32_t lose_one_in; /* break the order on purpose: ignore one fence in n; 0: none */
 	/* Called before each fence and at every 16th write-back: the moments of a cut. */
 	void (*moment)(struct cut *c);
-	void *ctx;
+	struct cut *outer; /* the recorder that was active before */
 };
 
-/* Start recording on @live: all of it is durable now. */
+/* Start recording on @live: all of it is durable now.  May nest; cut_end returns to the outer. */
 void cut_begin(struct cut *c, uint8_t *live, size_t size, void (*moment)(struct cut *c));
 void cut_end(struct cut *c);
 /* One outcome of a cut at this moment, into @out (which may hold an older one). */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Self-tests: the file layer on real persistent memory: what is flushed, what is freed (ext4.*). */
+#include "tests/kernel/fixture.h"
+
+/* Lines of the scratch region that were stored to and not yet written back: the observer's view. */
+static struct {
+	char *copy, *base; /* contents as of the last write-back, and the region */
+	uint64_t len;
+	unsigned fences;
+} seen;
+
+static void note_writeback(const void *p, size_t n)
+{
+	uint64_t off = ALIGN_DOWN((uint64_t)p, 64ul) - (uint64_t)seen.base;
+	uint64_t end = ALIGN_UP((uint64_t)p + n, 64ul) - (uint64_t)seen.base;
+
+	if (off < seen.len && end <= seen.len)
+		memcpy(seen.copy + off, seen.base + off, end - off);
+}
+
+static void note_fence(void)
+{
+	seen.fences++;
+}
+
+static bool watch_start(struct fixture *fx)
+{
+	static const struct persist_observer observer = {note_writeback, note_fence};
+
+	if (fx->fs->region->shadow)
+		return false; /* somebody watches already */
+	seen.len = 16 * MIB;
+	seen.base = fx->fs->region->kaddr;
+	seen.copy = malloc(seen.len);
+	if (!seen.copy)
+		return false;
+	seen.fences = 0;
+	memcpy(seen.copy, seen.base, seen.len);
+	persist_set_observer(&observer);
+	return true;
+}
+
+/* Lines whose last store was never written back. */
+static unsigned watch_end(void)
+{
+	unsigned lines = 0;
+
+	persist_set_observer(NULL);
+	for (uint64_t off = 0; off < seen.len; off += 64)
+		lines += memcmp(seen.copy + off, seen.base + off, 64) != 0;
+	free(seen.copy);
+	return lines;
+}
+
+SELFTEST(ext4_metadata, "ext4.metadata-is-written-back",
+	 "after create, write, mkdir, truncate and unlink no stored line is left in the cache")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f;
+	unsigned lines;
+	int err;
+
+	EXPECT_OR(out, watch_start(&fx), "the region is watched already, or no memory");
+	f = scratch_file("f", 5, 'a');
+	err = f ? dax_mkdir(SCRATCH_PATH "/d") : -EIO;
+	if (f) {
+		err = err ? err : dax_truncate(f, 4097);
+		err = err ? err : dax_fallocate(f, 0, 64 * KIB, false);
+		err = err ? err : dax_punch(f, 0, 8192);
+		dax_put(f);
+	}
+	err = err ? err : dax_unlink(SCRATCH_PATH "/f");
+	lines = watch_end();
+	EXPECT_OR(out, !err, "%d: %s", err, dax_why());
+	EXPECT_OR(out, !lines && seen.fences, "%u lines were stored and not written back; %u fences",
+		  lines, seen.fences);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(dax_fsync, "dax.fsync-writes-back-dirty-pages",
+	 "fsync writes back every line that a mapping stored to, once; a later store is dirty again")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 4, 'a');
+	unsigned first, second = 0;
+
+	EXPECT_OR(out, va && watch_start(&fx), "not mapped");
+	at(va)[64] = at(va)[3 * PAGE_SIZE + 200] = 'b';
+	dax_fsync(fx.inode[0]);
+	first = watch_end();
+	if (watch_start(&fx)) {
+		at(va)[65] = 'c'; /* the entry must fault again to be seen as dirty */
+		dax_fsync(fx.inode[0]);
+		second = watch_end();
+	}
+	EXPECT_OR(out, !first, "%u lines were not written back", first);
+	EXPECT_OR(out, !second, "%u lines stored after the first fsync were not", second);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(ext4_freed_once, "ext4.freed-once",
+	 "a block that was freed and has a new owner is not freed again by the next truncate (I1)")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *a = scratch_file("a", 1, 'a'), *b = scratch_file("b", 1, 'b'), *g = NULL;
+	unsigned bad = 1;
+
+	EXPECT_OR(out, a && b && !scratch_fill("fill"), "%s", dax_why());
+	EXPECT_OR(close, !dax_truncate(a, 0), "%s", dax_why());
+	g = scratch_file("g", 1, 'g'); /* there is no block but a's */
+	EXPECT_OR(close, g, "%s", dax_why());
+	EXPECT_OR(close, !dax_truncate(b, 0), "%s", dax_why());
+	bad = check_i1_blocks();
+	EXPECT_OR(close, !bad, "%u violation(s) of I1", bad);
+close:
+	if (g)
+		dax_put(g);
+	dax_put(a);
+	dax_put(b);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(ext4_enospc, "ext4.enospc-explains",
+	 "with no block left a store into a hole fails with a sentence, and a freed block helps")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *a = scratch_file("a", 1, 'a'), *f = scratch_file("f", 0, 0);
+	char reason[120] = "";
+	uint64_t va;
+	int full, then;
+
+	EXPECT_OR(out, a && f && !dax_truncate(f, PAGE_SIZE) && !scratch_fill("fill"), "%s",
+		  dax_why());
+	va = fx_map_as_is(&fx, f, 1, true);
+	full = store_checked((uint64_t *)va, 1);
+	snprintf(reason, sizeof(reason), "%s", mm_fault_reason());
+	dax_truncate(a, 0);
+	then = store_checked((uint64_t *)va, 1);
+	dax_put(a);
+	EXPECT_OR(out, full == -EFAULT && strstr(reason, "no free block"), "%d: '%s'", full, reason);
+	EXPECT_OR(out, !then, "%d after a block was freed", then);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(ext4_reused_clean, "ext4.reused-block-is-zeroed",
+	 "a block that comes from another file through a fault shows none of its bytes")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *a = scratch_file("a", 1, 'S'), *f = scratch_file("f", 0, 0);
+	unsigned old = 0;
+	uint64_t va;
+
+	EXPECT_OR(out, a && f && !dax_truncate(f, PAGE_SIZE) && !scratch_fill("fill"), "%s",
+		  dax_why());
+	dax_truncate(a, 0);
+	dax_put(a);
+	va = fx_map_as_is(&fx, f, 1, true);
+	EXPECT_OR(out, !store_checked((uint64_t *)va, 0), "%s", mm_fault_reason());
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		old += at(va)[i] == 'S';
+	EXPECT_OR(out, !old, "%u bytes of the secret are readable", old);
+out:
+	fixture_end(&fx);
+}
