@@ -25,6 +25,7 @@
 #define POLL_NS	 10000000ull
 
 static struct spinlock out_lock = SPINLOCK_INIT("console output");
+static bool quoting, line_start = true; /* out_lock */
 static bool lock_broken; /* zero means output is serialised by out_lock */
 
 static struct spinlock in_lock = SPINLOCK_INIT("console input");
@@ -45,6 +46,24 @@ void console_init(void)
 	out8(MCR, 0x0b); /* DTR, RTS, OUT2: the last one lets interrupts out */
 }
 
+static void put_byte(char c)
+{
+	while (!(in8(LSR) & LSR_THRE))
+		cpu_pause();
+	out8(RBR_THR, (uint8_t)c);
+	line_start = c == '\n';
+}
+
+void console_quote(bool on)
+{
+	uint64_t flags = spin_lock_irqsave(&out_lock);
+
+	if (!on && !line_start)
+		put_byte('\n'); /* what follows starts in column 1 */
+	quoting = on;
+	spin_unlock_irqrestore(&out_lock, flags);
+}
+
 void console_write(const char *s, size_t n)
 {
 	uint64_t flags = 0;
@@ -52,10 +71,12 @@ void console_write(const char *s, size_t n)
 
 	if (locked)
 		flags = spin_lock_irqsave(&out_lock);
-	for (; n > 0; n--) {
-		while (!(in8(LSR) & LSR_THRE))
-			cpu_pause();
-		out8(RBR_THR, (uint8_t)*s++);
+	for (; n > 0; n--, s++) {
+		if (quoting && line_start && *s != '#') {
+			put_byte('#');
+			put_byte(' ');
+		}
+		put_byte(*s);
 	}
 	if (locked)
 		spin_unlock_irqrestore(&out_lock, flags);

@@ -236,7 +236,9 @@ static void run_chosen(const struct selection *s, struct tally *tally)
 	for (unsigned i = 0; i < s->count; i++) {
 		slow_test = s->test[i];
 		timer_arm(&slow_timer, clock_ns() + SLOW_NS, say_slow);
+		console_quote(true);
 		selftest_run_one(s->test[i], &run);
+		console_quote(false);
 		slow_test = NULL;
 		timer_cancel(&slow_timer);
 		report(i + 1, &run);

@@ -237,6 +237,8 @@ static int run_one(const struct shell_words *w, enum shell_mode mode)
 		shell_print_line("> ", w->text, w->text_len, w->background ? " &" : "");
 	status = w->background ? job_start(w->text, w->text_len) : run_here(w, mode);
 	print_status(status, mode);
+	if (mode == SHELL_SCRIPT && !shell_script_status)
+		shell_script_status = status;
 	if (mode != SHELL_QUIET)
 		jobs_report();
 	return status;

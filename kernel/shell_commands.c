@@ -12,6 +12,8 @@ static const struct group {
 	const char *folder, *title;
 } groups[] = {
 	{"dax/ext4/", "files"},
+	{"dax/cmd_mount", "mounts"},
+	{"dax/cmd_file", "files"},
 	{"dax/lifetime/", "page lifetimes"},
 	{"dax/", "DAX: mappings, pins, leases"},
 	{"drivers/clients/", "devices that pin memory"},

@@ -90,7 +90,9 @@ void *sbrk(ptrdiff_t bytes)
 	uint64_t old = heap_brk, brk = old + bytes;
 
 	/* Called under malloc's own lock: one caller at a time. */
-	if (bytes < 0 || brk > KVIRT_BASE + HEAP_SIZE) {
+	if (bytes < 0) /* a trim, from free(): refused, and errno stays the caller's */
+		return (void *)-1;
+	if (brk > KVIRT_BASE + HEAP_SIZE) {
 		errno = ENOMEM;
 		return (void *)-1;
 	}

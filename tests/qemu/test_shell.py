@@ -234,3 +234,11 @@ def test_noise_at_the_prompt(tmp_path):
         m.type("\x03\r\x03'\x15\x03")
         m.type("\x15echo still here\r")
         m.expect(r"\nstill here")
+
+
+def test_a_power_cut_keeps_the_verdict(tmp_path):
+    pmem = f"{tmp_path}/cut.img,size=16M,shadow"
+    result = run_commands("powercut; echo never", tmp_path, PMEM=pmem)
+    assert [c.status for c in result.commands] == [0] and result.rc == 33, result.text
+    result = run_commands("no-such; powercut", tmp_path, PMEM=pmem)
+    assert [c.status for c in result.commands] == [2, 0] and result.rc == 35, result.text

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""What holds for every test here: an ext4 image that a test leaves behind is one e2fsck accepts.
+
+A test that breaks an image on purpose, or leaves it mounted, says so and why:
+`@pytest.mark.unclean("the power was cut while it was mounted")`.
+"""
+
+import pytest
+
+import hf_image
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "unclean(why): this test's images need not pass e2fsck")
+
+
+@pytest.fixture(autouse=True)
+def images_are_clean(request):
+    """After the test: e2fsck -fn on every *.img with an ext4 in the test's folder."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder and not request.node.get_closest_marker("unclean"):
+        hf_image.fsck_all(folder)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""The self-tests in the kernel: the run that counts, the KTAP it prints, and other CPU counts.
+
+The DIMM layouts under which they run as well are in test_dimms.py, the boot paths in test_boot.py,
+and that they *can* fail is test_museum.py.
+"""
+
+import re
+
+import pytest
+
+from run import run_commands
+
+FEWEST = 80
+AREAS = {"acpi", "cpu", "dax", "gup", "ipi", "lifetime", "lock", "mm", "mount", "nfit", "pci",
+         "shell", "thread", "time", "tlb", "trap", "wait"}
+RESULT = re.compile(r"(ok|not ok) ([0-9]+) ([a-z0-9-]+\.[a-z0-9.-]+)( # SKIP \S.*)?")
+
+
+class Ktap:
+    """A KTAP report, parsed by the letter: anything off the format is an assertion failure."""
+
+    def __init__(self, text):
+        lines = text.splitlines()
+        assert lines[0] == "KTAP version 1", lines[:3]
+        plans = [line for line in lines if re.match(r"[0-9]+\.\.", line)]
+        assert len(plans) == 1 and lines[1] == plans[0], f"plans: {plans}"
+        self.plan = int(re.fullmatch(r"1\.\.([0-9]+)", plans[0]).group(1))
+        self.passed, self.failed, self.skipped = [], [], {}
+        for line in lines[2:]:
+            if re.match(r"(not )?ok\b", line):
+                self.result(line)
+        assert self.plan == self.count(), f"{self.plan} planned, {self.count()} reported"
+
+    def result(self, line):
+        match = RESULT.fullmatch(line)
+        assert match, f"no KTAP result: {line!r}"
+        assert int(match.group(2)) == self.count() + 1, f"number out of order: {line!r}"
+        if match.group(4):
+            assert match.group(1) == "ok", f"a skip is no failure: {line!r}"
+            self.skipped[match.group(3)] = match.group(4)[len(" # SKIP "):]
+        else:
+            (self.passed if match.group(1) == "ok" else self.failed).append(match.group(3))
+
+    def count(self):
+        return len(self.passed) + len(self.failed) + len(self.skipped)
+
+
+def test_all_self_tests_on_two_cpus(tmp_path):
+    """THE run: every test once, in KTAP by the letter, none fails, only what must is skipped."""
+    result = run_commands("selftest -l; selftest; check", tmp_path, SMP=2, APPEND="x=1 y")
+    assert result.status == 0, result.text
+    ktap = Ktap(result.command("selftest").output)
+    assert not ktap.failed, result.text
+    assert ktap.plan >= FEWEST
+    listed = result.command("selftest -l").output.splitlines()
+    assert sorted(ktap.passed + list(ktap.skipped)) == sorted(listed)
+    assert AREAS <= {name.split(".")[0] for name in listed}
+    # On a whole machine nothing is missing, so nothing may be skipped.
+    assert not ktap.skipped, ktap.skipped
+    last = result.command("selftest").output.splitlines()[-1]
+    assert last == f"# {len(ktap.passed)} passed, 0 failed, 0 skipped"
+
+
+@pytest.mark.parametrize("smp", [1, 8])
+def test_all_self_tests_on_other_cpu_counts(tmp_path, smp):
+    """One CPU skips what needs another one; eight CPUs skip nothing that two do not."""
+    result = run_commands("selftest; race all; check", tmp_path, SMP=smp, APPEND="x=1")
+    assert result.status == 0, result.text
+    ktap = Ktap(result.command("selftest").output)
+    assert not ktap.failed and "not ok" not in result.text, result.text
+    if smp == 1:
+        assert all("CPU" in reason for reason in ktap.skipped.values()), ktap.skipped
+        assert 1 <= len(ktap.skipped) <= 20
+    else:
+        assert not ktap.skipped, ktap.skipped
+    assert ", 0 unexpected" in result.command("race all").output
+
+
+def test_the_list_is_names_and_claims(tmp_path):
+    """-l: one name a line and nothing else; -l -v: each with a claim of its own."""
+    result = run_commands("selftest -l; selftest -l -v; selftest -l tlb.* wait.deadline", tmp_path,
+                          PMEM="")
+    names = result.commands[0].output.splitlines()
+    assert len(names) == len(set(names)) >= FEWEST
+    assert all(re.fullmatch(r"[a-z0-9-]+\.[a-z0-9.-]+", name) for name in names), names
+    rows = [line.split(None, 1) for line in result.commands[1].output.splitlines()]
+    assert [row[0] for row in rows] == names
+    claims = [row[1] for row in rows if len(row) == 2]
+    assert len(set(claims)) == len(names), "two tests claim the same"
+    assert all(len(claim) >= 20 for claim in claims), [c for c in claims if len(c) < 20]
+    picked = result.commands[2].output.splitlines()
+    assert picked == [n for n in names if n.startswith("tlb.") or n == "wait.deadline"]
+
+
+def test_globs_and_wrong_words(tmp_path):
+    """A glob chooses; one without a match is an error, even beside one that matches."""
+    words = ["selftest nope.*", "selftest tlb.* nope.*", "selftest -x", "selftest ''",
+             "selftest -l nope", "selftest wait.dead*"]
+    result = run_commands("; ".join(words), tmp_path, PMEM="")
+    assert [command.status == 0 for command in result.commands] == [False] * 5 + [True]
+    assert all("\nok " not in "\n" + c.output for c in result.commands[:5]), result.text
+    assert Ktap(result.commands[5].output).plan == 1
+    assert result.status == 1
+
+
+def test_a_second_run_is_like_the_first(tmp_path):
+    """Self-tests leave the machine as it was: run twice, and nothing is lost or left behind."""
+    result = run_commands("selftest; memory; selftest; memory; ps; jobs; museum; mount; map; pin; "
+                          "check", tmp_path, APPEND="x")
+    assert result.status == 0, result.text
+    used = [int(re.search(r"(\d+) in use", c.output).group(1)) for c in result.commands
+            if c.line == "memory"]
+    assert used[1] - used[0] <= 64, f"KiB in use after each run: {used}"
+    assert "\nnot ok" not in result.text
+    assert re.search(r" on  ", result.command("museum").output) is None
+    assert "nothing is mounted" in result.command("mount").output
+    assert "nothing is mapped" in result.command("map").output
+    assert "nothing is pinned" in result.command("pin").output
