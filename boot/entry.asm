@@ -47,6 +47,7 @@ LSR_THR_EMPTY	equ 0x20
 
 extern boot_main
 global boot_entry_efi
+global boot_tsc
 
 ; ---- how GRUB finds us: multiboot2 specification 2.0, section 3.1 ----
 
@@ -79,6 +80,7 @@ page_dirs:	resb 4 * 4096
 tables_end:
 boot_stack:	resb 16384
 boot_stack_end:
+boot_tsc:	resq 1			; when we were entered, for the benchmark of the boot
 
 section .boot.text progbits alloc exec nowrite align=16
 
@@ -129,6 +131,9 @@ enter32:
 	call name_of_caller
 	call puts
 	call check_cpu
+	rdtsc				; not before it is known that there is one
+	mov [boot_tsc], eax
+	mov [boot_tsc + 4], edx
 	mov esi, msg_cpu_ok
 	call puts
 	call make_tables

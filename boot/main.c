@@ -18,6 +18,7 @@
 static struct boot_info boot_info_store;
 
 extern const char __boot_start[], __image_end[]; /* linker.ld */
+extern const uint64_t boot_tsc;			 /* boot/entry.asm; in the part that boot maps only */
 
 uint64_t boot_image_start(void)
 {
@@ -124,5 +125,6 @@ __attribute__((noreturn)) void boot_main(uint32_t magic, uint64_t addr)
 	if (!boot_ram_bytes(bi))
 		stop("the memory map handed over holds no RAM");
 	report(bi);
+	bi->entry_tsc = boot_tsc;
 	kernel_main(bi);
 }

@@ -29,6 +29,7 @@ static struct irq_handler handlers[256]; /* protected by handlers_lock; read wit
 static struct spinlock handlers_lock = SPINLOCK_INIT("interrupt vectors");
 static bool (*page_fault_handler)(struct trap_frame *,
 				  uint64_t); /* NULL means every fault is fatal */
+static void (*single_step)(const struct trap_frame *); /* NULL means nobody steps */
 
 const char *exception_name(uint64_t vector)
 {
@@ -111,6 +112,11 @@ void trap_set_page_fault(bool (*fn)(struct trap_frame *, uint64_t))
 	__atomic_store_n(&page_fault_handler, fn, __ATOMIC_RELEASE);
 }
 
+void trap_set_single_step(void (*fn)(const struct trap_frame *tf))
+{
+	__atomic_store_n(&single_step, fn, __ATOMIC_RELEASE);
+}
+
 static bool recover(struct trap_frame *tf)
 {
 	for (const struct trap_recovery *r = trap_recoveries; r < trap_recoveries_end; r++) {
@@ -167,6 +173,10 @@ static void exception(struct trap_frame *tf)
 	}
 	if (tf->vector == VEC_DEBUG && step_hit())
 		return;
+	if (tf->vector == VEC_DEBUG && single_step) {
+		single_step(tf);
+		return;
+	}
 	if (tf->vector == VEC_DOUBLE_FAULT)
 		double_fault(tf);
 	if (tf->vector == VEC_PROTECTION && recover(tf))

@@ -5,7 +5,9 @@
  * A free block of 2^order frames is linked into free_list[order] through its own first bytes. For
  * every pair of buddies of an order one bit says "exactly one of the two is free"; it flips at each
  * allocation and at each free, and when a free flips it to zero both halves are free and merge.
- * Nothing is done per frame at boot: the ranges are cut into the largest blocks, and that is all.
+ * Nothing is touched at boot: RAM waits in `pending` as ranges, and a block of up to 4 MiB is cut
+ * from there when the lists have none that is large enough. So RAM that is never needed is never
+ * written, and a machine with much of it starts as fast as one with little.
  */
 #include "mm/internal.h"
 
@@ -20,7 +22,9 @@ LIST_HEAD(free_head, free_block);
 static struct spinlock frame_lock = SPINLOCK_INIT("frames");
 static struct free_head free_list[FRAME_MAX_ORDER + 1];
 static uint64_t *pair_bits[FRAME_MAX_ORDER + 1];
-static uint64_t max_pfn; /* one past the last RAM frame */
+static uint64_t max_pfn;			 /* one past the last RAM frame */
+static struct span pending[BOOT_MAX_RANGES + 4]; /* free RAM that was never touched, not empty */
+static unsigned nr_pending;
 static struct frame_stats stats;
 
 static bool flip_pair(uint64_t pfn, unsigned order)
@@ -46,14 +50,48 @@ static uint64_t list_take(struct free_block *b)
 	return virt_to_phys(b) >> PAGE_SHIFT;
 }
 
+/* Links the block in, merging with its buddy as long as that is free and whole. frame_lock held. */
+static void merge_in(uint64_t pfn, unsigned order)
+{
+	while (order < FRAME_MAX_ORDER && !flip_pair(pfn, order)) {
+		uint64_t buddy = pfn ^ (1ull << order);
+
+		list_take(phys_to_virt(buddy << PAGE_SHIFT));
+		pfn &= ~(1ull << order);
+		order++;
+	}
+	list_insert(pfn, order);
+}
+
+/* Moves the next block from the pending ranges to the lists. False: none is left. frame_lock held.
+ */
+static bool refill(void)
+{
+	struct span *s = &pending[nr_pending - 1];
+	unsigned order = FRAME_MAX_ORDER;
+
+	if (!nr_pending)
+		return false;
+	while (!IS_ALIGNED(s->start, PAGE_SIZE << order) ||
+	       s->start + (PAGE_SIZE << order) > s->end)
+		order--;
+	merge_in(s->start >> PAGE_SHIFT, order);
+	s->start += PAGE_SIZE << order;
+	if (s->start == s->end)
+		nr_pending--;
+	return true;
+}
+
 uint64_t frame_alloc(unsigned order)
 {
 	uint64_t flags = spin_lock_irqsave(&frame_lock);
 	unsigned o = order;
 	uint64_t pfn = 0;
 
-	while (o <= FRAME_MAX_ORDER && LIST_EMPTY(&free_list[o]))
-		o++;
+	do {
+		for (o = order; o <= FRAME_MAX_ORDER && LIST_EMPTY(&free_list[o]);)
+			o++;
+	} while (o > FRAME_MAX_ORDER && refill());
 	if (o <= FRAME_MAX_ORDER) {
 		pfn = list_take(LIST_FIRST(&free_list[o]));
 		if (o < FRAME_MAX_ORDER)
@@ -76,19 +114,6 @@ uint64_t frame_alloc_zero(void)
 	if (phys)
 		memset(phys_to_virt(phys), 0, PAGE_SIZE);
 	return phys;
-}
-
-/* Links the block in, merging with its buddy as long as that is free and whole. frame_lock held. */
-static void merge_in(uint64_t pfn, unsigned order)
-{
-	while (order < FRAME_MAX_ORDER && !flip_pair(pfn, order)) {
-		uint64_t buddy = pfn ^ (1ull << order);
-
-		list_take(phys_to_virt(buddy << PAGE_SHIFT));
-		pfn &= ~(1ull << order);
-		order++;
-	}
-	list_insert(pfn, order);
 }
 
 void frame_free(uint64_t phys, unsigned order)
@@ -116,15 +141,9 @@ struct frame_stats frame_stats(void)
 
 static void add_free(uint64_t start, uint64_t end)
 {
-	while (start < end) {
-		unsigned order = FRAME_MAX_ORDER;
-
-		while (!IS_ALIGNED(start, PAGE_SIZE << order) || start + (PAGE_SIZE << order) > end)
-			order--;
-		merge_in(start >> PAGE_SHIFT, order);
-		stats.free += 1ull << order;
-		start += PAGE_SIZE << order;
-	}
+	ASSERT(nr_pending < ARRAY_SIZE(pending), "at most %lu ranges of RAM", ARRAY_SIZE(pending));
+	pending[nr_pending++] = (struct span){start, end};
+	stats.free += (end - start) >> PAGE_SHIFT;
 }
 
 /* Adds [start, end) but for what lies in `hole`. */
@@ -140,7 +159,7 @@ static void add_around(uint64_t start, uint64_t end, const struct span *hole, un
 	add_around(MAX(start, hole->end), end, hole + 1, nr - 1);
 }
 
-/* Frames of the RAM ranges inside [low, high) become free, but for the holes. */
+/* Frames of the RAM ranges inside [low, high) become free, but for the holes. Boot only. */
 void frames_add(const struct boot_info *bi, uint64_t low, uint64_t high, const struct span *holes,
 		unsigned nr_holes)
 {

@@ -90,11 +90,25 @@ static unsigned best_level(uint64_t va, uint64_t phys, uint64_t len, unsigned ma
 	return level;
 }
 
+/*
+ * The entry to fill for va, at *level or below: where smaller pages were mapped before, their table
+ * is still there, empty (tables are never removed), and a large page cannot take its place while
+ * another CPU may be walking it. Such a range is mapped through the table again.
+ */
+static uint64_t *entry_to_fill(uint64_t va, unsigned *level)
+{
+	uint64_t *pte = pte_walk(kernel_root, va, *level, true, NULL);
+
+	while (pte && *level > 1 && (*pte & PTE_P) && !(*pte & PTE_PS))
+		pte = pte_walk(kernel_root, va, --*level, true, NULL);
+	return pte;
+}
+
 int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned max_level)
 {
 	while (len) {
 		unsigned level = best_level(va, phys, len, max_level);
-		uint64_t *pte = pte_walk(kernel_root, va, level, true, NULL);
+		uint64_t *pte = entry_to_fill(va, &level);
 
 		if (!pte)
 			return -ENOMEM;

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows about the machine as a whole: the boot, the memory in use at the prompt; and the rows of
+ * what is not built yet, by name and with the reason, so that the list is complete.
+ */
+#include "tests/kernel/bench.h"
+
+static uint64_t prompt_tsc, prompt_bytes;
+
+/* The last stage of all (the link puts tests/ behind everybody): after it only the prompt comes. */
+static int note_prompt(const struct boot_info *bi)
+{
+	struct frame_stats s = frame_stats();
+
+	(void)bi;
+	prompt_bytes = (s.total - s.free) * PAGE_SIZE;
+	prompt_tsc = rdtsc();
+	return 0;
+}
+INITCALL(INIT_LATE, bench_note, "note of time and memory for bench", note_prompt);
+
+/* From the first instructions of the image (boot/entry.asm, when it is known that the CPU has a
+ * TSC) until the last stage of the boot is over. Firmware is outside. One sample. */
+static void boot(struct bench_run *b)
+{
+	uint64_t ticks = prompt_tsc - boot_info()->entry_tsc;
+
+	bench_samples(b, BENCH_INSNS, &ticks, 1, 1);
+}
+BENCH(boot, "boot", boot);
+
+static void boot_wall(struct bench_run *b)
+{
+	bench_skip(b, "wall time is measured by whoever starts QEMU");
+}
+BENCH(boot_wall, "boot.wall", boot_wall);
+
+/* Every frame of RAM that is not free when the boot is over: image, boot data, the first MiB, frame
+ * maps, page tables, heap, stacks; with every DIMM bound. */
+static void memory_prompt(struct bench_run *b)
+{
+	bench_bytes(b, prompt_bytes, 1);
+}
+BENCH(memory_prompt, "memory.prompt", memory_prompt);
+
+static void no_huge(struct bench_run *b)
+{
+	bench_skip(b, "2 MiB mappings of files are not built yet");
+}
+BENCH(fault_2m_read_new, "fault.2m.read.new", no_huge);
+BENCH(fault_2m_write_present, "fault.2m.write.present", no_huge);
+BENCH(gup_get_2m, "gup.get.2m.b512", no_huge);
+BENCH(gup_put_2m, "gup.put.2m.b512", no_huge);
+BENCH(flush_2m, "flush.2m", no_huge);
+
+static void no_devdax(struct bench_run *b)
+{
+	bench_skip(b, "device-dax mappings are not built yet");
+}
+BENCH(fault_devdax_4k, "fault.devdax.4k.write", no_devdax);
+BENCH(fault_devdax_2m, "fault.devdax.2m.write", no_devdax);
+
+static void no_compound(struct bench_run *b)
+{
+	bench_skip(b, "pgmaps with compound records are not built yet");
+}
+BENCH(records_2m_touched, "records.2m.touched", no_compound);
+BENCH(records_2m_bind, "records.2m.bind", no_compound);
+BENCH(records_1g_touched, "records.1g.touched", no_compound);
+BENCH(records_1g_bind, "records.1g.bind", no_compound);
+
+static void no_busy_extent(struct bench_run *b)
+{
+	bench_skip(b, "the lifetime busy-extent, whose truncate does not wait, is not built yet");
+}
+BENCH(truncate_busy, "truncate.busy", no_busy_extent);
