@@ -84,6 +84,7 @@ void console_write(const char *s, size_t n)
 
 void console_break_lock(void)
 {
+	quoting = false; /* a panic's report is nobody's comment */
 	__atomic_store_n(&lock_broken, true, __ATOMIC_RELEASE);
 }
 
