@@ -19,36 +19,58 @@ struct tss {
 	uint16_t reserved3, iomap;
 } __attribute__((packed));
 
+#define IST_STACKS 3 /* double fault, NMI, machine check */
+
 struct cpu_arch {
-	uint8_t double_fault[8192] __attribute__((aligned(16)));
-	uint8_t machine_check[8192] __attribute__((aligned(16)));
-	uint8_t nmi[8192] __attribute__((aligned(16)));
+	uint8_t *ist[IST_STACKS]; /* lowest byte of each stack */
+	uint64_t ist_size;
 	uint64_t gdt[5];
 	struct tss tss;
-	void *unaligned; /* what malloc() gave */
 };
 
-struct cpu_arch boot_cpu_arch;
+/* Until there are guarded stacks; only an exception in the first milliseconds uses them. */
+static uint8_t early_ist[IST_STACKS][4096] __attribute__((aligned(16)));
+static struct cpu_arch boot_cpu_arch;
+
+struct cpu_arch *cpu_arch_of_boot_cpu(void)
+{
+	boot_cpu_arch.ist_size = sizeof(early_ist[0]);
+	for (unsigned i = 0; i < IST_STACKS; i++)
+		boot_cpu_arch.ist[i] = early_ist[i];
+	return &boot_cpu_arch;
+}
+
+bool cpu_arch_guard_stacks(struct cpu_arch *a)
+{
+	uint8_t *stack[IST_STACKS];
+
+	for (unsigned i = 0; i < IST_STACKS; i++)
+		if (!(stack[i] = thread_stack_alloc()))
+			return false; /* a CPU without memory is not started: nothing to undo for */
+	for (unsigned i = 0; i < IST_STACKS; i++) {
+		a->ist[i] = stack[i];
+		a->tss.ist[i] = (uintptr_t)stack[i] + THREAD_STACK_SIZE;
+	}
+	a->ist_size = THREAD_STACK_SIZE;
+	return true;
+}
 
 struct cpu_arch *cpu_arch_alloc(void)
 {
-	char *p = calloc(1, sizeof(struct cpu_arch) + 16);
-	struct cpu_arch *a;
+	struct cpu_arch *a = calloc(1, sizeof(*a));
 
-	if (!p)
-		return NULL;
-	a = (struct cpu_arch *)ALIGN_UP((uintptr_t)p, 16);
-	a->unaligned = p;
-	return a;
+	if (a && cpu_arch_guard_stacks(a))
+		return a;
+	free(a);
+	return NULL;
 }
 
 static void fill(struct cpu_arch *a)
 {
 	uint64_t base = (uintptr_t)&a->tss, limit = sizeof(a->tss) - 1;
 
-	a->tss.ist[0] = (uintptr_t)a->double_fault + sizeof(a->double_fault);
-	a->tss.ist[1] = (uintptr_t)a->nmi + sizeof(a->nmi);
-	a->tss.ist[2] = (uintptr_t)a->machine_check + sizeof(a->machine_check);
+	for (unsigned i = 0; i < IST_STACKS; i++)
+		a->tss.ist[i] = (uintptr_t)a->ist[i] + a->ist_size;
 	a->tss.iomap = sizeof(a->tss);
 	a->gdt[1] = 0x00af9b000000ffffull; /* 8: 64-bit code */
 	a->gdt[2] = 0x00cf93000000ffffull; /* 16: data */
@@ -70,16 +92,29 @@ void gdt_load(struct cpu *c)
 	wrmsr(MSR_GS_BASE, (uintptr_t)c);
 }
 
-static bool inside(const void *area, uint64_t size, uint64_t p, uint64_t n)
-{
-	return p >= (uintptr_t)area && p + n <= (uintptr_t)area + size;
-}
-
 bool on_exception_stack(const struct cpu *c, uint64_t p, uint64_t n)
 {
 	const struct cpu_arch *a = c->arch;
 
-	return a && (inside(a->double_fault, sizeof(a->double_fault), p, n) ||
-		     inside(a->machine_check, sizeof(a->machine_check), p, n) ||
-		     inside(a->nmi, sizeof(a->nmi), p, n));
+	for (unsigned i = 0; a && i < IST_STACKS; i++)
+		if (p >= (uintptr_t)a->ist[i] && p + n <= (uintptr_t)a->ist[i] + a->ist_size)
+			return true;
+	return false;
+}
+
+SELFTEST(trap_stacks_guarded, "trap.exception-stacks-guarded",
+	 "below every CPU's exception stacks lies a page that cannot be touched")
+{
+	unsigned open = 0;
+	uint64_t v;
+
+	for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
+		for (unsigned i = 0; i < IST_STACKS; i++) {
+			const uint8_t *bottom = cpu_by_id(cpu)->arch->ist[i];
+
+			EXPECT(!load_checked((const uint64_t *)bottom, &v), "stack %u of CPU %u is absent",
+			       i, cpu);
+			open += !load_checked((const uint64_t *)(bottom - 8), &v);
+		}
+	EXPECT(!open, "%u stacks have none", open);
 }

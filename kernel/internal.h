@@ -43,7 +43,9 @@ void cpu_breakpoint(void);
 
 /* ---- gdt.c: segment tables and the three exception stacks of one CPU */
 struct cpu_arch;
-extern struct cpu_arch boot_cpu_arch;
+struct cpu_arch *cpu_arch_of_boot_cpu(void);
+/* Gives the exception stacks guard pages, once there are stacks to be had. False: no memory. */
+bool cpu_arch_guard_stacks(struct cpu_arch *a);
 struct cpu_arch *cpu_arch_alloc(void); /* NULL: no memory */
 void gdt_load(struct cpu *c);	       /* on c itself; also makes GS point to c */
 /* Is [p, p + n) in one of this CPU's exception stacks? */

@@ -86,8 +86,8 @@ static void __noreturn leave_early_stack(void)
 	struct thread *t = current_thread();
 
 	t->stack = thread_stack_alloc();
-	if (!t->stack)
-		panic("expected memory for the stack of the main thread, found none");
+	if (!t->stack || !cpu_arch_guard_stacks(cpus[0].arch))
+		panic("expected memory for the stacks of the first CPU, found none");
 	threads_start();
 	stack_call((char *)t->stack + THREAD_STACK_SIZE, go_on);
 }
@@ -95,7 +95,7 @@ static void __noreturn leave_early_stack(void)
 static void __noreturn bring_up(void)
 {
 	cpus[0].self = &cpus[0];
-	cpus[0].arch = &boot_cpu_arch;
+	cpus[0].arch = cpu_arch_of_boot_cpu();
 	gdt_load(&cpus[0]); /* first: every lock counts in per-CPU data, and printing takes one */
 	cpus[0].online = true;
 	console_init();

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Bugs put in on purpose: each exhibit makes the test or race that its label names fail.
+
+The table is the museum itself: the labels MUSEUM("…shown by selftest X…race Y (HUNG I4)…") in the
+sources say which, so an exhibit without a demonstration, or one that shows nothing, fails here.
+"""
+
+import glob
+import os
+import re
+
+import pytest
+
+from hf_config import ROOT
+from run import run_commands
+
+# The six that every Holdfast must have: what is wrong, and a word of its label.
+REQUIRED = {"the wake skipped": "wake", "the recheck in fast gup skipped": "recheck",
+            "a flush skipped": "skip-flush", "an entry not removed": "entry",
+            "a block freed twice": "twice", "a count dropped before the flush": "before-flush"}
+TEST = re.compile(r"\b([a-z0-9]+\.[a-z][a-z0-9-]+(?:\.[a-z0-9-]+)*)\b")
+RACE = re.compile(r"\brace ([a-z]+-[a-z-]+)(?: \((HUNG|BROKEN) (I[1-7])\))?")
+
+
+def labels():
+    """{name: label} of every exhibit in the sources."""
+    found = {}
+    for folder in ("boot", "kernel", "mm", "drivers", "dax", "tests/kernel"):
+        for path in glob.glob(os.path.join(ROOT, folder, "**", "*.c"), recursive=True):
+            with open(path, encoding="utf-8") as source:
+                text = source.read()
+            for match in re.finditer(r'^MUSEUM\(\w+,\s*"([^"]+)",((?:\s*"[^"]*")+)\)', text, re.M):
+                found[match.group(1)] = "".join(re.findall(r'"([^"]*)"', match.group(2)))
+    return found
+
+
+LABELS = labels()
+
+
+def cells():
+    """(exhibit, command, verdict it must show) for everything a label promises."""
+    for name, label in sorted(LABELS.items()):
+        for test in TEST.findall(label):
+            yield name, f"selftest {test}", "not ok"
+        for race, word, rule in RACE.findall(label):
+            yield name, f"race {race}", f"{word} {rule}" if word else ""
+
+
+def test_the_museum_shows_what_the_sources_hold(tmp_path):
+    """`museum` lists every exhibit with its label, all off; completion and refusals know them."""
+    result = run_commands("museum; museum all off; museum skip-wake; museum skip-wake on; museum; "
+                          "museum all off; museum", tmp_path, PMEM="")
+    assert result.status == 0, result.text
+    rows = re.findall(r"(?m)^(\S+) +(on|off) +(\S.*)$", result.commands[0].output)
+    assert {name: label for name, _, label in rows} == LABELS
+    assert {state for _, state, _ in rows} == {"off"}
+    states = [set(re.findall(r"(?m)^\S+ +(on|off) ", c.output)) for c in result.commands
+              if c.line == "museum"]
+    assert states == [{"off"}, {"on", "off"}, {"off"}]
+
+
+@pytest.mark.parametrize("what", REQUIRED)
+def test_the_six_faults_are_there(what):
+    """Each of the six faults that the suite must be able to find is an exhibit."""
+    assert any(REQUIRED[what] in name + label for name, label in LABELS.items()), LABELS
+
+
+def test_every_exhibit_names_its_demonstration():
+    """No label without a self-test or a race that shows the fault."""
+    shown = {name for name, _, _ in cells()}
+    assert shown == set(LABELS), set(LABELS) - shown
+
+
+@pytest.mark.parametrize("name,command,verdict", cells())
+def test_an_exhibit_makes_its_demonstration_fail(tmp_path, name, command, verdict):
+    """With the switch on the named test or race fails, as told; with it off again it passes."""
+    result = run_commands(f"{command}; museum {name} on; {command}; museum {name} off; {command}; "
+                          "check", tmp_path)
+    before, _, broken, _, after, check = result.commands
+    assert (before.status, after.status, check.status) == (0, 0, 0), result.text
+    assert broken.status != 0, f"{name} is on and nobody notices:\n{result.text}"
+    if command.startswith("selftest"):
+        test = command.split()[1]
+        for run, sign in ((before, "ok"), (broken, "not ok"), (after, "ok")):
+            assert f"\n{sign} 1 {test}\n" in run.output, run.output
+        assert re.search(r"(?m)^# \S+\.c:\d+: expected ", broken.output), "no word on what failed"
+    else:
+        line = re.search(rf"(?m)^{command} lifetime=\S+: (.*)$", broken.output).group(1)
+        assert line.startswith(verdict or ("BROKEN", "HUNG")), line
+        assert ": safe\n" in before.output and ": safe\n" in after.output
+
+
+def test_one_fault_does_not_fail_everything(tmp_path):
+    """keep-entry on: its own test fails, tests of other areas do not: a failure points somewhere."""
+    result = run_commands("museum keep-entry on; selftest dax.truncate-empties-index; "
+                          "selftest acpi.* nfit.* lock.* thread.* wait.* trap.*", tmp_path)
+    assert [c.status for c in result.commands] == [0, 5, 0], result.text

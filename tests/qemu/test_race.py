@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""The race between a device and the file layer: by `race`, and by hand with ps watching."""
+
+import re
+
+import pytest
+
+import hf_command
+import hf_image
+from run import Machine, run_commands
+
+RACES = ("dma-punch", "dma-truncate")
+LIFETIMES = ("unaware", "idle-at-one")
+LINE = re.compile(r"race (\S+) lifetime=(\S+): (safe|BROKEN I[1-7] \S.*|HUNG I4 \S.*|skip \S.*)")
+
+
+def verdicts(output):
+    """{(race, lifetime): verdict}: the lines in column 1, one for each cell, and nothing else."""
+    found = {}
+    for line in output.splitlines():
+        if line.startswith((" ", "race all: ", "#")):
+            continue
+        match = LINE.fullmatch(line)
+        assert match, f"neither a verdict nor indented: {line!r}"
+        assert match.group(1, 2) not in found, f"two verdicts for {match.group(1, 2)}"
+        found[match.group(1, 2)] = match.group(3)
+    return found
+
+
+def test_race_all_is_as_expected(tmp_path):
+    """Every race under every lifetime, each verdict as the table says; nothing mounted before."""
+    result = run_commands("race all; race; check; mount", tmp_path)
+    assert result.status == 0, result.text
+    output = result.command("race all").output
+    cells = verdicts(output)
+    assert {name for name, _ in cells} >= set(RACES)
+    assert {lifetime for _, lifetime in cells} >= set(LIFETIMES)
+    assert output.splitlines()[-1] == f"race all: {len(cells)} cells, 0 unexpected"
+    assert all(v != "safe" for (_, lt), v in cells.items() if lt == "unaware")
+    assert all(v == "safe" for (_, lt), v in cells.items() if lt == "idle-at-one")
+    listed = {line.split()[0] for line in result.command("race").output.splitlines()}
+    assert listed == {name for name, _ in cells}
+    assert "nothing is mounted" in result.command("mount").output
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_the_unaware_lifetime_is_broken(tmp_path, race):
+    """unaware: F's bytes come out of G, read through the file layer: BROKEN I1, status not 0."""
+    result = run_commands(f"race {race} lifetime=unaware", tmp_path)
+    output = result.commands[0].output
+    verdict = verdicts(output)[(race, "unaware")]
+    assert verdict.startswith("BROKEN I1 "), output
+    assert re.search(r'[1-9]\d* of \d+ bytes of G are F\'s: "F\'s DMA', verdict), verdict
+    assert result.commands[0].status != 0 and result.status == 1
+    # The proof lies on the DIMM too: the new owner's file holds the old file's bytes.
+    assert hf_image.contents(tmp_path / "pmem1.img", "/G").startswith(b"F's DMA F's DMA ")
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_the_waiting_lifetime_is_safe(tmp_path, race):
+    """idle-at-one, the default: safe, with how long it waited and how often it saw it busy."""
+    result = run_commands(f"race {race}; race {race} lifetime=idle-at-one", tmp_path, SMP=1)
+    assert result.status == 0, result.text
+    for command in result.commands:
+        assert verdicts(command.output) == {(race, "idle-at-one"): "safe"}
+        waited = re.search(r"waited (\d+) ms; the device was seen busy (\d+) time", command.output)
+        assert int(waited.group(1)) >= 100 and int(waited.group(2)) >= 1, command.output
+    assert hf_image.contents(tmp_path / "pmem1.img", "/G") == b"G" * 4096
+
+
+def test_races_on_any_machine(tmp_path):
+    """lifetime=all runs each; eight CPUs and exact instruction counting change no verdict."""
+    for variables in ({"SMP": 8}, {"ICOUNT": 1}):
+        result = run_commands("race dma-truncate lifetime=all", tmp_path, **variables)
+        cells = verdicts(result.commands[0].output)
+        assert cells[("dma-truncate", "idle-at-one")] == "safe", result.text
+        assert cells[("dma-truncate", "unaware")].startswith("BROKEN I1"), result.text
+        assert result.commands[0].status != 0
+
+
+@pytest.mark.parametrize("pmem,reason", [
+    ("", "pmem1"), ("{0}/a.img,size=64M", "pmem1"),
+    ("{0}/a.img,size=64M {0}/b.img,size=64M,unarmed", "pmem1 is read-only"),
+    ("{0}/a.img,size=64M {0}/b.img,size=8M", "pmem1 is too small"),
+])
+def test_without_a_scratch_device_races_skip_by_name(tmp_path, pmem, reason):
+    """A missing, read-only or small pmem1: each cell says skip and why; a skip is not safe."""
+    result = run_commands("race dma-truncate; race dma-punch lifetime=all; race all", tmp_path,
+                          PMEM=pmem.format(tmp_path))
+    skips(result, reason)
+
+
+def test_without_a_dma_device_races_skip_by_name(tmp_path, monkeypatch):
+    """No edu device: each cell says skip and why, `dma` says which option adds one, boot goes on."""
+    make = hf_command.qemu_command
+
+    def without_edu(*args):
+        return [word for n, word in enumerate(command := make(*args))
+                if hf_command.EDU not in command[n:n + 2]]
+
+    monkeypatch.setattr(hf_command, "qemu_command", without_edu)
+    result = run_commands("race dma-truncate; race dma-punch lifetime=all; race all; "
+                          "mount pmem0 /t; write /t/f 0 x; map /t/f; dma m1 in; unmap m1; "
+                          "umount /t; selftest", tmp_path)
+    skips(result, "no edu device")
+    assert result.command("dma m1 in").status == 19
+    assert "-device edu" in result.command("dma m1 in").output
+    assert result.command("selftest").status == 0 and "\nnot ok" not in result.text
+
+
+def skips(result, reason):
+    """The three race commands at the head of a run: skip lines with this reason, and no success."""
+    one, two, every = result.commands[:3]
+    assert list(verdicts(one.output)) == [("dma-truncate", "idle-at-one")]
+    assert len(verdicts(two.output)) >= 2 and len(verdicts(every.output)) >= 4
+    for command in (one, two, every):
+        for verdict in verdicts(command.output).values():
+            assert verdict.startswith("skip ") and reason in verdict, verdict
+    assert one.status != 0 and two.status != 0, result.text
+    unexpected = int(re.search(r"(?m)^race all: \d+ cells, (\d+) unexpected$",
+                               every.output).group(1))
+    assert (every.status == 0) == (unexpected == 0)
+
+
+BY_HAND = """mount pmem0 /t; write /t/f 0 hello; map /t/f; touch m1; {hold}
+truncate /t/f 0 & sleep 30; ps; jobs; stat /t/f; umount /t; check; {release}
+wait; stat /t/f; touch m1; ps; unmap m1; check; umount /t"""
+
+
+@pytest.mark.parametrize("hold,release,holder", [
+    ("pin m1;", "unpin p1;", "pin p1"),
+    ("dma m1 in WORLD times=3;", "", "edu0 writing"),
+    ("pin m1; dma p1 out edu=1 times=3;", "", "edu1 reading"),
+])
+def test_a_truncate_asleep_is_explained(tmp_path, hold, release, holder):
+    """By hand: ps names the page, its file, both counts, the waker and the holder; then it ends."""
+    result = run_commands(BY_HAND.format(hold=hold, release=release).replace("\n", " "), tmp_path)
+    text = result.text
+    pfn = re.search(r"waits for pfn (0x[0-9a-f]+)", result.command("ps").output).group(1)
+    row = re.search(r"(?m)^ +\d+  truncate /t/f 0 +sleeping .*$", result.command("ps").output)
+    assert row, text
+    assert f"waits for pfn {pfn} (/t/f page 0, 2 references, rest 1) to be idle" in row.group()
+    assert "woken by last put of the page, count 2 to 1" in row.group()
+    assert re.search(rf"held by: {holder} \(thread \d+, for \d+ ms\)", row.group()), row.group()
+    assert holder in result.command("jobs").output
+    stats = [c.output for c in result.commands if c.line == "stat /t/f"]
+    assert "5 bytes" in stats[0] and pfn in stats[0], "nothing is freed while it is held"
+    assert "0 bytes" in stats[1] and pfn not in stats[1]
+    umounts = [c for c in result.commands if c.line == "umount /t"]
+    assert umounts[0].status == 16 and "/t/f" in umounts[0].output
+    assert umounts[1].status == 0
+    assert re.search(r"(?m)^truncate: waited \d+ ms for /t/f; saw a busy page \d+ time", text)
+    assert "done: status 0: truncate /t/f 0" in text
+    touched = [c for c in result.commands if c.line == "touch m1"]
+    assert touched[0].status == 0 and "hello" in touched[0].output
+    assert touched[1].status == 14 and "beyond the end of the file" in touched[1].output
+    assert "truncate" not in [c for c in result.commands if c.line == "ps"][1].output
+    assert "violated" not in text
+    assert hf_image.contents(tmp_path / "pmem0.img", "/f") == b""
+
+
+def test_a_device_writes_a_file(tmp_path):
+    """dma in lands in the file (debugfs sees it), dma out reads what the file holds."""
+    result = run_commands("mount pmem0 /t; write /t/f 0 'for the device'; map /t/f; dma m1 out; "
+                          "sleep 900; dma; dma m1 in 'from the device, '; sleep 900; dma; touch m1; "
+                          "cat /t/f; truncate /t/f 4096; sync; unmap m1; umount /t", tmp_path)
+    assert result.status == 0, result.text
+    assert 'the device received "for the device' in result.text, result.text
+    assert "from the devic" in result.command("cat /t/f").output
+    got = hf_image.contents(tmp_path / "pmem0.img", "/f")
+    assert len(got) == 4096 and got.startswith(b"from the devic"), got[:64]
+
+
+def test_a_signal_ends_the_wait_and_nothing_else(tmp_path):
+    """kill of a sleeping truncate: EINTR, size and block as before; the pin still works."""
+    result = run_commands("mount pmem0 /t; write /t/f 0 stay; map /t/f; pin m1; truncate /t/f 0 & "
+                          "sleep 30; kill %1; wait; cat /t/f; stat /t/f; check; dma p1 out; "
+                          "sleep 900; dma; unmap m1; umount /t", tmp_path)
+    assert "done: status 4: truncate /t/f 0" in result.text, result.text
+    assert result.command("cat /t/f").output == "stay\n"
+    assert "4 bytes" in result.command("stat /t/f").output
+    assert 'received "stay' in result.text and "violated" not in result.text
+    assert all(c.status == 0 for c in result.commands), result.text
+    assert result.status == 1, "a job that failed fails the run"
+
+
+def test_what_is_left_waiting_fails_the_run(tmp_path):
+    """A pin nobody gives back: the run names the waiting truncate and the mount, and fails."""
+    result = run_commands("mount pmem0 /t; write /t/f 0 x; map /t/f; pin m1; truncate /t/f 0 &",
+                          tmp_path, ICOUNT=1, SMP=1)
+    assert all(c.status == 0 for c in result.commands), result.text
+    assert result.status == 1 and result.rc == 35, result.text
+    assert re.search(r"(?m)^\[job 1\] .*truncate /t/f 0: waits for pfn", result.text)
+
+
+def test_a_person_watches(tmp_path):
+    """The same at the prompt: the job's end is told without losing the line being typed."""
+    with Machine(tmp_path) as m:
+        for line in ("mount pmem0 /t", "write /t/f 0 hello", "map /t/f", "pin m1",
+                     "truncate /t/f 0 &"):
+            assert m.run(line).status == 0, m.text()
+        assert "held by: pin p1" in m.ask("ps")
+        m.send("unpin p1")
+        m.expect(r"\[job 1\] done: status 0: truncate /t/f 0")
+        m.expect(r"holdfast> ")
+        assert "0 bytes" in m.ask("stat /t/f")
+        m.send("unmap m1; poweroff")
+        assert m.wait() in (0, 33), m.text()
