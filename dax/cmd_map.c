@@ -88,7 +88,10 @@ static int map_file(struct dax_inode *inode, uint64_t off, uint64_t len, bool wr
 		maps[slot].start = addr;
 		maps[slot].pages = pages;
 		snprintf(maps[slot].file, sizeof(maps[slot].file), "%s", inode->name);
-		kprintf("m%u: %s at 0x%lx, %lu page(s)\n", slot + 1, inode->name, addr, pages);
+		kprintf("m%u: %s at 0x%lx, %lu page(s)", slot + 1, inode->name, addr, pages);
+		if (inode->fs->region->readonly)
+			kprintf(", read-only (%s)", inode->fs->region->ro_reason);
+		kprintf("\n");
 	} else if (err == -ENOMEM) {
 		dax_refuse(err, "no room for %lu page(s) in the address space", pages);
 	}

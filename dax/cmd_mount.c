@@ -86,14 +86,33 @@ static int cmd_umount(int argc, char **argv)
 }
 SHELL_COMMAND(umount, cmd_umount, "umount PATH", "unmount; refused while a file is open or mapped");
 
-static int sync_inodes(struct dax_fs *fs, void *arg)
+/* The next file behind `at` (NULL: the first) that has a name, with a reference, which also keeps
+ * its place in the list. An unlinked file need not be durable, and may be going right now. */
+static struct dax_inode *next_named(struct dax_fs *fs, struct dax_inode *at)
 {
 	struct dax_inode *inode;
+
+	mutex_lock(&fs->lock);
+	inode = at ? LIST_NEXT(at, link) : LIST_FIRST(&fs->inodes);
+	while (inode && !inode->ip->links)
+		inode = LIST_NEXT(inode, link);
+	if (inode)
+		inode->refs++;
+	mutex_unlock(&fs->lock);
+	return inode;
+}
+
+static int sync_inodes(struct dax_fs *fs, void *arg)
+{
+	struct dax_inode *inode = next_named(fs, NULL), *next;
 	int *err = arg;
 
-	LIST_FOREACH (inode, &fs->inodes, link)
+	for (; inode; inode = next) {
 		if (!*err)
 			*err = dax_fsync(inode);
+		next = next_named(fs, inode);
+		dax_put(inode);
+	}
 	mutex_lock(&fs->lock);
 	if (!*err)
 		*err = ext4_sync(fs->ext4);

@@ -74,7 +74,8 @@ const char *dax_why(void);
 int dax_refuse(int err, const char *fmt, ...) __printf(2, 3); /* sets dax_why(), returns err */
 
 /* Byte ranges. Reads and writes: bytes done or negative errno. Written data is durable after
- * dax_fsync(), metadata at once. */
+ * dax_fsync(), metadata at once. `buf` is kernel memory that never faults: copying happens under the
+ * very locks that a fault in a mapping of the file needs. */
 int64_t dax_read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len);
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len);
 int dax_truncate(struct dax_inode *inode, uint64_t size);
@@ -109,7 +110,8 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	      struct dax_fs **out);
 /* -EBUSY while a file is open or mapped; the sentence names it. */
 int dax_umount(const char *path);
-struct dax_fs *dax_fs_find(const char *path, const char **rest); /* longest mount point; NULL: none */
+/* The mount that `path` lies in, with its lock taken; what is left of the path in *rest. NULL: none. */
+struct dax_fs *dax_fs_find(const char *path, const char **rest);
 void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
 
 /* ---- entries (entry.c) ------------------------------------------------------------------------ */

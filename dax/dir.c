@@ -18,7 +18,6 @@ static int with_parent(const char *path,
 
 	if (!fs)
 		return dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
-	mutex_lock(&fs->lock);
 	err = ext4_walk_parent(fs->ext4, rest, &dir, last);
 	if (!err) {
 		err = op(fs, dir, last, arg);

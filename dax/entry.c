@@ -14,20 +14,33 @@ static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
 	return (const char *)&inode->index + pgoff;
 }
 
+/* tree_lock held. */
+static bool try_lock_locked(struct dax_inode *inode, uint64_t pgoff, uint64_t *value,
+			    bool *no_memory)
+{
+	uint64_t *slot = index_slot(&inode->index, pgoff);
+
+	if (!slot) {
+		*value = ENTRY_EMPTY;
+		*no_memory = !index_store(&inode->index, pgoff, ENTRY_EMPTY | ENTRY_LOCKED);
+		return true;
+	}
+	*value = *slot;
+	if (*value & ENTRY_LOCKED)
+		return false;
+	*slot = *value | ENTRY_LOCKED;
+	return true;
+}
+
+/* True: it is ours, or there was no memory for it. */
 static bool try_lock(struct dax_inode *inode, uint64_t pgoff, uint64_t *value, bool *no_memory)
 {
-	bool got = false;
+	bool done;
 
 	spin_lock(&inode->tree_lock);
-	*value = index_load(&inode->index, pgoff);
-	if (!(*value & ENTRY_LOCKED)) {
-		if (!*value)
-			*value = ENTRY_EMPTY;
-		got = index_store(&inode->index, pgoff, *value | ENTRY_LOCKED);
-		*no_memory = !got;
-	}
+	done = try_lock_locked(inode, pgoff, value, no_memory);
 	spin_unlock(&inode->tree_lock);
-	return got || *no_memory;
+	return done;
 }
 
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
@@ -43,10 +56,16 @@ uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
 
 void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 {
+	uint64_t *slot;
+
 	spin_lock(&inode->tree_lock);
-	ASSERT(index_load(&inode->index, pgoff) & ENTRY_LOCKED,
-	       "entry %lu of %s is unlocked, and nobody holds it", pgoff, inode->name);
-	index_store(&inode->index, pgoff, value & ENTRY_EMPTY ? 0 : value & ~ENTRY_LOCKED);
+	slot = index_slot(&inode->index, pgoff);
+	ASSERT(slot && (*slot & ENTRY_LOCKED), "entry %lu of %s is unlocked, and nobody holds it",
+	       pgoff, inode->name);
+	if (!value || (value & ENTRY_EMPTY))
+		index_remove(&inode->index, slot, pgoff);
+	else
+		*slot = value & ~ENTRY_LOCKED;
 	spin_unlock(&inode->tree_lock);
 	wake_up(wait_key(inode, pgoff));
 }
@@ -82,14 +101,31 @@ void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgof
 	spin_unlock(&inode->tree_lock);
 }
 
+/* The next entry in [*pgoff, last), locked; 0: none. Sleeps; woken by: entry_unlock(). */
+static uint64_t lock_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
+{
+	uint64_t value = 0, *slot;
+
+	spin_lock(&inode->tree_lock);
+	slot = index_next_slot(&inode->index, pgoff, last);
+	if (slot) {
+		value = *slot;
+		*slot |= ENTRY_LOCKED;
+	}
+	spin_unlock(&inode->tree_lock);
+	if (!(value & ENTRY_LOCKED))
+		return value;
+	value = entry_lock(inode, *pgoff);
+	ASSERT(value, "an entry that exists is locked without memory");
+	return value;
+}
+
 uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	uint64_t at = first, removed = 0, entry;
 
 	assert_rwsem_held_write(&inode->fault_lock);
-	for (; (entry = entry_next(inode, &at, last)); at++) {
-		entry = entry_lock(inode, at);
-		ASSERT(entry, "an entry that exists is locked without memory");
+	for (; (entry = lock_next(inode, &at, last)); at++) {
 		if (!(entry & (ENTRY_EMPTY | ENTRY_ZERO)))
 			inode->fs->lifetime->remove(inode, at, pfn_to_page(entry_pfn(entry)));
 		entry_unlock(inode, at, 0);

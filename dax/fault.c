@@ -18,10 +18,12 @@ static int fail(struct vm_fault *vmf, int err, const char *why)
 /* Entry `e` becomes one for block `b`; its record exists and is linked. The new value, 0: no memory. */
 static uint64_t insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b)
 {
-	if (page_records_populate(b->pfn, 1))
-		return 0;
+	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not fresh. */
 	if (b->fresh)
 		unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
+	/* The device stays bound while it is mounted, so a record that is there stays. */
+	if (!page_record_if_touched(b->pfn) && page_records_populate(b->pfn, 1))
+		return 0;
 	inode->fs->lifetime->insert(inode, pgoff, pfn_to_page(b->pfn));
 	return b->pfn << PAGE_SHIFT;
 }
@@ -101,8 +103,9 @@ int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pa
 {
 	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0);
 
-	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END)
-		return dax_refuse(-EINVAL, "a mapping has at least one page, of 4096 bytes");
+	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
+		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
+					   "below 2^64");
 	if (write && inode->fs->region->readonly)
 		return dax_refuse(-EROFS, "%s is read-only (%s); map it with r",
 				  inode->fs->region->name, inode->fs->region->ro_reason);

@@ -68,11 +68,21 @@ static int set_size(struct dax_inode *inode, uint64_t size)
 	return err;
 }
 
+/* Asked before anything is unmapped or waited for: a refusal must leave everything as it was. */
+static int may_change(struct dax_inode *inode)
+{
+	const struct pmem_region *r = inode->fs->region;
+
+	return r->readonly ? dax_refuse(-EROFS, "%s is read-only: %s", r->name, r->ro_reason) : 0;
+}
+
 int dax_truncate(struct dax_inode *inode, uint64_t size)
 {
 	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	int err = 0;
+	int err = may_change(inode);
 
+	if (err)
+		return err;
 	lock_layout(inode);
 	if (size < inode->size)
 		err = inode->fs->lifetime->break_layout(inode, size >> PAGE_SHIFT, DAX_TO_END);
@@ -112,8 +122,11 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	uint64_t end = off + len, first = ALIGN_UP(off, PAGE_SIZE) >> PAGE_SHIFT;
 	int err;
 
-	if (!len || end < off)
-		return dax_refuse(-EINVAL, "a hole has at least one byte and ends below 2^64");
+	if (!len || end < off || end > ALIGN_DOWN(UINT64_MAX, PAGE_SIZE))
+		return dax_refuse(-EINVAL, "a hole has at least one byte and ends below 2^64 - 4095");
+	err = may_change(inode);
+	if (err)
+		return err;
 	lock_layout(inode);
 	err = inode->fs->lifetime->break_layout(inode, off >> PAGE_SHIFT,
 						ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT);
@@ -174,21 +187,21 @@ static void unmap_holes(struct dax_inode *inode, uint64_t first, uint64_t last)
 }
 
 /*
- * Blocks that the write filled in where a hole was may still be mapped as zeroes. A read fault that
- * saw the hole holds the fault lock until it has mapped it, so once we get the lock for writing,
- * every such mapping is there to be taken away.
+ * Blocks that the write filled in where a hole was may still be mapped as zeroes. The fault lock is
+ * held from before the block exists until those mappings are gone, else a fault in between finds
+ * the block, makes an entry for it, and the zeroes elsewhere look like mappings of that entry.
  */
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len)
 {
 	int64_t n;
 
 	down_write(&inode->io_lock);
+	down_write(&inode->fault_lock);
 	mutex_lock(&inode->fs->lock);
 	n = ext4_write(inode->ip, off, buf, len);
 	if (n < 0)
 		fail_ext4(inode, n);
 	mutex_unlock(&inode->fs->lock);
-	down_write(&inode->fault_lock);
 	inode->size = inode->ip->size;
 	if (n > 0)
 		unmap_holes(inode, off >> PAGE_SHIFT, ((off + n - 1) >> PAGE_SHIFT) + 1);
@@ -197,22 +210,53 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 	return n;
 }
 
-/* Entries that a mapping stored to: their lines go back, the stores that follow fault again. */
+#define SYNC_RUN 64 /* entries that one fsync holds at a time */
+
+/*
+ * Locks the entries from `at` on as long as they are dirty or locked: a locked one is waited for, as
+ * the fault that holds it may have mapped the page writable already, another thread stored to it,
+ * and the dirty mark comes only with the unlock. How many; their values in entry[]. Several are held at
+ * once, so they are taken in ascending order: two that do this cannot wait for each other.
+ */
+static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t *entry)
+{
+	unsigned n = 0;
+
+	do {
+		entry[n] = entry_lock(inode, at);
+		if (!entry[n])
+			break; /* gone meanwhile, and no memory to make it again */
+		n++;
+		at++;
+	} while (n < SYNC_RUN &&
+		 (entry_next(inode, &(uint64_t){at}, at + 1) & (ENTRY_DIRTY | ENTRY_LOCKED)));
+	return n;
+}
+
+/* Lines of the dirty entries of a locked run go back; the stores that follow fault again. */
+static void write_run_back(struct dax_inode *inode, uint64_t at, const uint64_t *entry, unsigned n)
+{
+	/* Write-protect before the write-back, else a store after it stays unseen. */
+	clean_mapping_range(&inode->mapping, at, at + n);
+	for (unsigned i = 0; i < n; i++) {
+		if ((entry[i] & ENTRY_DIRTY) && !museum_on(skip_fsync_line))
+			cache_writeback(phys_to_virt(entry[i] & PTE_PHYS), PAGE_SIZE);
+		entry_unlock(inode, at + i, entry[i] & ~ENTRY_DIRTY);
+	}
+}
+
 static void write_entries_back(struct dax_inode *inode)
 {
-	uint64_t at = 0, entry;
+	uint64_t at = 0, entry, run[SYNC_RUN];
 
-	for (; (entry = entry_next(inode, &at, DAX_TO_END)); at++) {
-		if (!(entry & ENTRY_DIRTY))
-			continue;
-		entry = entry_lock(inode, at);
-		if (entry & ENTRY_DIRTY) {
-			/* Write-protect before the write-back, else a store after it stays unseen. */
-			clean_mapping_range(&inode->mapping, at, at + 1);
-			if (!museum_on(skip_fsync_line))
-				cache_writeback(phys_to_virt(entry & PTE_PHYS), PAGE_SIZE);
-		}
-		entry_unlock(inode, at, entry & ~ENTRY_DIRTY);
+	while ((entry = entry_next(inode, &at, DAX_TO_END))) {
+		unsigned n = 0;
+
+		if (entry & (ENTRY_DIRTY | ENTRY_LOCKED))
+			n = lock_run(inode, at, run);
+		if (n)
+			write_run_back(inode, at, run, n);
+		at += n ? n : 1;
 	}
 }
 

@@ -33,18 +33,27 @@ static struct index_node *child(const struct index_node *n, unsigned slot)
 	return (struct index_node *)(uintptr_t)n->slot[slot];
 }
 
-uint64_t index_load(const struct index *ix, uint64_t pgoff)
+uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
 {
-	const struct index_node *n = ix->root;
+	struct index_node *n = ix->root;
+	uint64_t *slot;
 
 	if (!n || !fits(ix, pgoff))
-		return 0;
-	for (unsigned level = ix->height - 1; level > 0; level--) {
-		n = child(n, slot_of(pgoff, level));
+		return NULL;
+	for (unsigned shift = BITS * (ix->height - 1); shift > 0; shift -= BITS) {
+		n = child(n, pgoff >> shift & (SLOTS - 1));
 		if (!n)
-			return 0;
+			return NULL;
 	}
-	return n->slot[slot_of(pgoff, 0)];
+	slot = &n->slot[pgoff & (SLOTS - 1)];
+	return *slot ? slot : NULL;
+}
+
+uint64_t index_load(const struct index *ix, uint64_t pgoff)
+{
+	const uint64_t *slot = index_slot(ix, pgoff);
+
+	return slot ? *slot : 0;
 }
 
 /* Adds levels at the top until `pgoff` fits. */
@@ -123,41 +132,56 @@ static struct index_node *leaf(struct index *ix, uint64_t pgoff)
 	return n;
 }
 
-bool index_store(struct index *ix, uint64_t pgoff, uint64_t value)
+void index_remove(struct index *ix, uint64_t *slot, uint64_t pgoff)
 {
-	uint64_t old = index_load(ix, pgoff);
-	struct index_node *n;
+	struct index_node *n = (struct index_node *)(slot - (pgoff & (SLOTS - 1)));
 
-	if (!old && !value)
-		return true;
-	n = leaf(ix, pgoff);
-	if (n) {
-		n->slot[slot_of(pgoff, 0)] = value;
-		n->used += !!value - !!old;
-		ix->nr += !!value - !!old;
-	}
-	if (!n || !value)
+	*slot = 0;
+	ix->nr--;
+	if (--n->used == 0)
 		prune(ix, pgoff);
-	return n != NULL;
 }
 
-uint64_t index_next(const struct index *ix, uint64_t *pgoff, uint64_t end)
+bool index_store(struct index *ix, uint64_t pgoff, uint64_t value)
+{
+	uint64_t *slot = index_slot(ix, pgoff);
+	struct index_node *n;
+
+	if (slot && value)
+		*slot = value;
+	else if (slot)
+		index_remove(ix, slot, pgoff);
+	if (slot || !value)
+		return true;
+	n = leaf(ix, pgoff);
+	if (!n) {
+		prune(ix, pgoff); /* what was made on the way */
+		return false;
+	}
+	n->slot[slot_of(pgoff, 0)] = value;
+	n->used++;
+	ix->nr++;
+	return true;
+}
+
+uint64_t *index_next_slot(const struct index *ix, uint64_t *pgoff, uint64_t end)
 {
 	while (*pgoff < end && ix->root && fits(ix, *pgoff)) {
-		const struct index_node *n = ix->root;
-		unsigned level = ix->height - 1;
-		uint64_t step;
+		struct index_node *n = ix->root;
+		unsigned shift = BITS * (ix->height - 1);
+		uint64_t step, *slot = &n->slot[*pgoff >> shift & (SLOTS - 1)];
 
-		while (level > 0 && child(n, slot_of(*pgoff, level))) {
-			n = child(n, slot_of(*pgoff, level));
-			level--;
+		while (*slot && shift > 0) {
+			shift -= BITS;
+			n = (struct index_node *)(uintptr_t)*slot;
+			slot = &n->slot[*pgoff >> shift & (SLOTS - 1)];
 		}
-		if (n->slot[slot_of(*pgoff, level)]) /* only at level 0 */
-			return n->slot[slot_of(*pgoff, 0)];
-		step = 1ull << (BITS * level);
+		if (*slot)
+			return slot;
+		step = 1ull << shift;
 		if ((*pgoff & ~(step - 1)) + step < step) /* past the last offset there is */
-			return 0;
+			return NULL;
 		*pgoff = (*pgoff & ~(step - 1)) + step;
 	}
-	return 0;
+	return NULL;
 }

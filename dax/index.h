@@ -20,10 +20,21 @@ struct index {
 
 /* Value at `pgoff`, 0 if none. */
 uint64_t index_load(const struct index *ix, uint64_t pgoff);
+/* Where the value at `pgoff` stands, for a change in place to another one that is not zero; NULL:
+ * there is none. Good until the next index_store(). */
+uint64_t *index_slot(const struct index *ix, uint64_t pgoff);
+void index_remove(struct index *ix, uint64_t *slot, uint64_t pgoff); /* the value at that slot */
 /* Stores a value; 0 removes and frees nodes that became empty. False: no memory, nothing changed
  * (never for a removal or a change of an existing entry). */
 bool index_store(struct index *ix, uint64_t pgoff, uint64_t value);
 /* First entry at or after *pgoff and before `end`: its value with *pgoff set to it, or 0. */
-uint64_t index_next(const struct index *ix, uint64_t *pgoff, uint64_t end);
+uint64_t *index_next_slot(const struct index *ix, uint64_t *pgoff,
+			  uint64_t end); /* or where it stands */
+static inline uint64_t index_next(const struct index *ix, uint64_t *pgoff, uint64_t end)
+{
+	const uint64_t *slot = index_next_slot(ix, pgoff, end);
+
+	return slot ? *slot : 0;
+}
 
 #endif

@@ -53,7 +53,8 @@ int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, str
 	} else {
 		inode = calloc(1, sizeof(*inode));
 		if (!inode) {
-			ext4_iput(ip);
+			if (ext4_iput(ip)) /* just unlinked, and nobody has it open or mapped */
+				ext4_evict(ip);
 			return dax_refuse(-ENOMEM, "no memory for an open file");
 		}
 		mapping_init(&inode->mapping);
@@ -107,7 +108,6 @@ static void inode_free(struct dax_inode *inode)
 
 void inode_drop(struct dax_inode *inode)
 {
-	ASSERT(!inode->refs, "%s is dropped with %u references", inode->name, inode->refs);
 	inode_empty(inode);
 	inode_free(inode);
 }
@@ -119,11 +119,14 @@ void dax_put(struct dax_inode *inode)
 
 	mutex_lock(&fs->lock);
 	ASSERT(inode->refs, "%s is closed more often than it was opened", inode->name);
-	gone = --inode->refs == 0 && inode->ip->links == 0;
+	gone = inode->refs == 1 && inode->ip->links == 0;
+	if (!gone)
+		inode->refs--;
 	mutex_unlock(&fs->lock);
 	if (!gone)
 		return;
-	/* Unlinked and closed: nobody finds it any more, so these locks are ours alone. */
+	/* Unlinked and closed: nobody finds it any more, so these locks are ours alone. The last
+	 * reference stays until the object goes, else umount takes the file for closed. */
 	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
 	fs->lifetime->evict(inode);
@@ -158,7 +161,6 @@ int dax_open(const char *path, bool create, struct dax_inode **out)
 
 	if (!fs)
 		return dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
-	mutex_lock(&fs->lock);
 	err = walk_or_create(fs, rest, create, &ip);
 	if (err)
 		dax_refuse(err, "%s: %s", path, ext4_why(fs->ext4));

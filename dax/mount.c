@@ -36,6 +36,8 @@ struct dax_fs *dax_fs_find(const char *path, const char **rest)
 			best = fs;
 			*rest = tail;
 		}
+	if (best) /* before the list is let go, else an umount frees it in between */
+		mutex_lock(&best->lock);
 	mutex_unlock(&mounts_lock);
 	return best;
 }
@@ -133,10 +135,12 @@ static struct dax_inode *open_inode(struct dax_fs *fs)
 {
 	struct dax_inode *inode;
 
+	mutex_lock(&fs->lock);
 	LIST_FOREACH (inode, &fs->inodes, link)
 		if (inode->refs)
-			return inode;
-	return NULL;
+			break;
+	mutex_unlock(&fs->lock);
+	return inode;
 }
 
 int dax_umount(const char *path)
@@ -155,8 +159,11 @@ int dax_umount(const char *path)
 		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
 				 inode->name, inode->refs);
 	if (!err) {
-		while ((inode = LIST_FIRST(&fs->inodes)))
+		/* Stores through mappings that are gone by now become durable, as at any umount. */
+		while ((inode = LIST_FIRST(&fs->inodes))) {
+			dax_fsync(inode);
 			inode_drop(inode);
+		}
 		err = ext4_unmount(fs->ext4);
 		if (err)
 			dax_refuse(err, "%s: %s", fs->path, ext4_why(fs->ext4));

@@ -3,22 +3,24 @@
  * The power-cut model: what would be left if the power failed now.
  *
  * QEMU's memory survives everything, so forgetting to flush a line has no consequence there. A
- * shadowed region has one. Every write-back notes the lines and copies what they hold at that moment
- * into `pending`; the next fence of the same CPU moves them on into `durable`. A power cut is then:
- * the region's contents become `durable`. This is the strict half of the truth: on hardware a line
- * may also be evicted by itself and survive; what is lost here is what nobody made durable.
- * Bytes that a device writes by DMA do not pass a CPU cache: pmem_shadow_device_wrote() moves them at
- * once.
+ * shadowed region has one. Every write-back notes the lines and copies what they hold at that
+ * moment into `pending`; the next fence of the same thread moves them on into `durable`. (Of the
+ * thread, not of the CPU: one that is moved to another CPU in between has passed locked
+ * instructions, which order CLWB like a fence.) A power cut is then: the region's contents become
+ * `durable`. This is the strict half of the truth: on hardware a line may also be evicted by itself
+ * and survive; what is lost here is what nobody made durable. Bytes that a device writes by DMA do
+ * not pass a CPU cache: pmem_shadow_device_wrote() moves them at once.
  */
 #include "drivers/drivers.h"
 
 #define SHADOW_MAX (64 * MIB)
 #define LINE	   64ull
-#define NOTES	   4096 /* write-backs of one CPU between two fences */
+#define NOTES	   (SHADOW_MAX / PAGE_SIZE + 4096) /* write-backs that are not fenced yet */
 
 struct note {
 	struct pmem_shadow *shadow;
 	uint64_t off, len;
+	unsigned tid; /* whose fence makes it durable */
 };
 struct pmem_shadow {
 	struct pmem_region *region;
@@ -26,15 +28,29 @@ struct pmem_shadow {
 };
 
 static struct {
-	struct note note[NOTES];
-	unsigned nr; /* zero: everything written back is fenced */
-} *notes[MAX_CPUS];
+	struct spinlock lock; /* with interrupts off: protects all below, and the copies */
+	struct note *note;    /* NOTES of them */
+	unsigned nr;	      /* zero: everything written back is fenced */
+} notes = {.lock = SPINLOCK_INIT("power-cut model")};
 static struct pmem_shadow *shadows[PMEM_MAX];
+
+/* lock held. Joined with the thread's note before it if the two touch: a file's pages often do. */
+static void add_note(struct pmem_shadow *s, uint64_t off, uint64_t len, unsigned tid)
+{
+	struct note *last = notes.nr ? &notes.note[notes.nr - 1] : NULL;
+
+	if (last && last->shadow == s && last->tid == tid && last->off + last->len == off) {
+		last->len += len;
+		return;
+	}
+	ASSERT(notes.nr < NOTES,
+	       "the power-cut model holds %lu write-backs without a fence; fence earlier", NOTES);
+	notes.note[notes.nr++] = (struct note){s, off, len, tid};
+}
 
 static void wrote_back(const void *p, size_t n)
 {
-	uint64_t flags = irq_save();
-	unsigned cpu = cpu_id();
+	uint64_t flags = spin_lock_irqsave(&notes.lock);
 
 	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
 		struct pmem_shadow *s = shadows[i];
@@ -44,33 +60,33 @@ static void wrote_back(const void *p, size_t n)
 		if (off >= s->region->len)
 			continue;
 		memcpy(s->pending + first, (char *)s->region->kaddr + first, end - first);
-		ASSERT(notes[cpu]->nr < NOTES,
-		       "the power-cut model holds %u write-backs without a fence; fence earlier", NOTES);
-		notes[cpu]->note[notes[cpu]->nr++] = (struct note){s, first, end - first};
+		add_note(s, first, end - first, current_thread()->tid);
 	}
-	irq_restore(flags);
+	spin_unlock_irqrestore(&notes.lock, flags);
 }
 
 static void fenced(void)
 {
-	uint64_t flags = irq_save();
-	unsigned cpu = cpu_id();
+	uint64_t flags = spin_lock_irqsave(&notes.lock);
+	unsigned tid = current_thread()->tid, kept = 0;
 
-	for (unsigned i = 0; i < notes[cpu]->nr; i++) {
-		const struct note *n = &notes[cpu]->note[i];
+	for (unsigned i = 0; i < notes.nr; i++) {
+		const struct note *n = &notes.note[i];
 
-		memcpy(n->shadow->durable + n->off, n->shadow->pending + n->off, n->len);
+		if (n->tid == tid)
+			memcpy(n->shadow->durable + n->off, n->shadow->pending + n->off, n->len);
+		else
+			notes.note[kept++] = *n;
 	}
-	notes[cpu]->nr = 0;
-	irq_restore(flags);
+	notes.nr = kept;
+	spin_unlock_irqrestore(&notes.lock, flags);
 }
 
 static int alloc_notes(void)
 {
-	for (unsigned cpu = 0; cpu < nr_cpus; cpu++)
-		if (!notes[cpu] && !(notes[cpu] = calloc(1, sizeof(*notes[cpu]))))
-			return -ENOMEM;
-	return 0;
+	if (!notes.note)
+		notes.note = calloc(NOTES, sizeof(*notes.note));
+	return notes.note ? 0 : -ENOMEM;
 }
 
 int pmem_shadow_start(struct pmem_region *r, const char **why)
@@ -120,14 +136,22 @@ uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r)
 
 void pmem_shadow_device_wrote(uint64_t phys, uint64_t len)
 {
-	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
-		struct pmem_region *r = shadows[i]->region;
+	uint64_t flags = spin_lock_irqsave(&notes.lock);
 
-		if (phys - r->start < r->len)
-			memcpy(shadows[i]->durable + (phys - r->start),
-			       (char *)r->kaddr + (phys - r->start),
-			       MIN(len, r->len - (phys - r->start)));
+	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
+		struct pmem_shadow *s = shadows[i];
+		uint64_t off = phys - s->region->start;
+
+		if (off >= s->region->len)
+			continue;
+		/* Pending too, else a fence behind this puts the older bytes of a noted line back.
+		 */
+		memcpy(s->pending + off, (char *)s->region->kaddr + off,
+		       MIN(len, s->region->len - off));
+		memcpy(s->durable + off, (char *)s->region->kaddr + off,
+		       MIN(len, s->region->len - off));
 	}
+	spin_unlock_irqrestore(&notes.lock, flags);
 }
 
 uint64_t pmem_shadow_restore(void)

@@ -223,16 +223,33 @@ unsigned jobs_drain(uint64_t ns)
 	}
 }
 
+/* What a thread waits for; empty strings: for nothing. */
+struct wait_text {
+	const struct thread *thread;
+	char what[160], waker[256];
+};
+
+/* Copied under the run-queue lock: the waiter and its texts lie on the stack of the thread. */
+static void copy_wait(struct thread *t, void *arg)
+{
+	struct wait_text *x = arg;
+
+	if (t != x->thread || !t->waiting)
+		return;
+	snprintf(x->what, sizeof(x->what), "%s", t->waiting->what);
+	snprintf(x->waker, sizeof(x->waker), "%s", t->waiting->waker);
+}
+
 /* One line on a job: number, thread, state, command, and what it waits for. Under jobs_lock. */
 static void describe(const struct job *j)
 {
-	const struct waiter *w = __atomic_load_n(&j->thread->waiting, __ATOMIC_ACQUIRE);
+	struct wait_text x = {.thread = j->thread};
 	uint64_t ms = (clock_ns() - j->started_ns) / 1000000;
 
+	thread_for_each(copy_wait, &x);
 	kprintf("[job %u] tid %u, %s, for %llu ms: %.60s%s%s%s%s\n", j->id, j->thread->tid,
 		j->done ? "done" : thread_state_name(j->thread), (unsigned long long)ms, j->text,
-		w ? ": waits for " : "", w ? w->what : "", w ? ", woken by: " : "",
-		w ? w->waker : "");
+		x.what[0] ? ": waits for " : "", x.what, x.what[0] ? ", woken by: " : "", x.waker);
 }
 
 void jobs_name_running(void)

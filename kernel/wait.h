@@ -50,6 +50,24 @@ int wake_up(const void *key);
 /* Waiters on `key` right now. Zero means nobody would notice a wake. */
 int waiters_on(const void *key);
 
+/* ---- for wakers on measured paths */
+#define WAIT_BUCKET_BITS 8
+extern uint32_t wait_counts[1u << WAIT_BUCKET_BITS]; /* waiters enlisted, by bucket */
+/* Fibonacci hashing: the top bits of a product with 2^64 / golden ratio are well mixed. */
+static inline unsigned wait_bucket(const void *key)
+{
+	return (unsigned)((uintptr_t)key * 0x9e3779b97f4a7c15ull >> (64 - WAIT_BUCKET_BITS));
+}
+/*
+ * Might somebody wait for key? For wakers that just changed the condition by a locked instruction:
+ * it is the full barrier between the change and this look (else a waiter that saw the old condition
+ * is missed), and saves the one in wake_up().
+ */
+static inline bool wait_maybe(const void *key)
+{
+	return __atomic_load_n(&wait_counts[wait_bucket(key)], __ATOMIC_RELAXED) != 0;
+}
+
 #define wait_event(key, cond, what, waker)                                                         \
 	do {                                                                                       \
 		struct waiter w__ = {0};                                                           \

@@ -48,9 +48,12 @@ const char *mm_fault_reason(void)
 	return why ? why : "";
 }
 
+/* Each per-CPU word by one load: this_cpu() could be another CPU's before it is used, since the
+ * fault runs with interrupts on. */
 static bool may_sleep_at(const struct trap_frame *tf)
 {
-	return (tf->rflags & (1u << 9)) && !in_interrupt() && !this_cpu()->preempt;
+	return (tf->rflags & (1u << 9)) && !in_interrupt() &&
+	       !((struct cpu __seg_gs *)0)->preempt;
 }
 
 static bool page_fault(struct trap_frame *tf, uint64_t addr)

@@ -2,14 +2,15 @@
 /*
  * get_user_pages: addresses in, referenced page records out.
  *
- * Slow: under mmap_lock and the page-table lock. An entry found under that lock cannot be taken away
- * before its reference is taken, so what is returned was mapped at that moment.
+ * Slow: under mmap_lock and the page-table lock. An entry found under that lock cannot be taken
+ * away before its reference is taken, so what is returned was mapped at that moment.
  *
  * Fast: no lock at all. The order is everything: read the entry, take the reference, read the entry
  * again. If it is still the same, the page was mapped while we already held it, so truncate's scan,
- * which unmaps first and looks at counts afterwards, sees our reference. If it changed, the page may
- * have been freed and belong to another file: put it back and let the slow path decide. Interrupts
- * stay off, so no page-table page can be freed under us: that needs every CPU's acknowledgement.
+ * which unmaps first and looks at counts afterwards, sees our reference. If it changed, the page
+ * may have been freed and belong to another file: put it back and let the slow path decide.
+ * Interrupts stay off, so no page-table page can be freed under us: that needs every CPU's
+ * acknowledgement.
  */
 #include "mm/internal.h"
 
@@ -20,47 +21,72 @@ STEP_POINT_DECLARE(gup_fast_before_ref);
 
 unsigned long gup_fast_retries, gup_slow_calls;
 
-static bool entry_allows(uint64_t pte, unsigned flags)
+/* The bits that an entry must have. */
+static uint64_t needed(unsigned flags)
 {
-	uint64_t need = PTE_P | PTE_DEVMAP | (flags & FOLL_WRITE ? PTE_W : 0);
-
-	return (pte & need) == need;
+	return PTE_P | PTE_DEVMAP | (flags & FOLL_WRITE ? PTE_W : 0);
 }
 
-/* One page through one entry; NULL: the entry does not allow it, or changed meanwhile. */
-static struct page *fast_one(uint64_t root, uint64_t addr, unsigned flags)
+/* The entry changed while we took our reference: the page may be another file's by now. */
+static bool __attribute__((noinline)) keep_anyway(struct page *page)
 {
-	uint64_t *ptep = pte_walk(root, addr, 1, false, NULL);
-	uint64_t pte = ptep ? __atomic_load_n(ptep, __ATOMIC_ACQUIRE) : 0;
-	struct page *page;
-
-	if (!entry_allows(pte, flags))
-		return NULL;
-	page = pfn_to_page((pte & PTE_PHYS) >> PAGE_SHIFT);
-	STEP_POINT(gup_fast_before_ref);
-	if (!page_get(page, 1))
-		return NULL;
-	/* Reference before the second look, else the scan misses us and we miss its unmapping:
-	 * page_get() is a locked operation, a full barrier on x86. */
-	if (__atomic_load_n(ptep, __ATOMIC_ACQUIRE) == pte || museum_on(fast_gup_no_recheck))
-		return page;
+	if (museum_on(fast_gup_no_recheck))
+		return true;
 	__atomic_fetch_add(&gup_fast_retries, 1, __ATOMIC_RELAXED);
 	page_put(page, 1);
-	return NULL;
+	return false;
 }
 
-static unsigned long fast_walk(uint64_t addr, unsigned long nr, unsigned flags,
+/*
+ * Pages through the `nr` entries of one page table from ptep on; value: how many it got. What stops
+ * it is an entry that does not allow it, or changed meanwhile. An entry that is the one before plus
+ * one page has the same rights and the next record: its bits need no second look.
+ */
+static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t need,
+				struct page **pages)
+{
+	uint64_t expected = ~0ull; /* no entry looks like that */
+	struct page *page = NULL;
+	unsigned long n;
+
+	for (n = 0; n < nr; n++, page++, expected += PAGE_SIZE) {
+		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
+
+		if (pte != expected) {
+			if ((pte & need) != need)
+				break;
+			page = pte_page(pte);
+			expected = pte;
+		}
+		STEP_POINT(gup_fast_before_ref);
+		if (!page_get_one(page))
+			break;
+		/* Reference before the second look, else the scan misses us and we miss its
+		 * unmapping: taking it is a locked operation, a full barrier on x86. */
+		if (unlikely(__atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE) != expected) &&
+		    !keep_anyway(page))
+			break;
+		pages[n] = page;
+	}
+	return n;
+}
+
+static unsigned long fast_walk(const struct mm *mm, uint64_t addr, unsigned long nr, uint64_t need,
 			       struct page **pages)
 {
-	uint64_t root = current_mm()->root;
 	uint64_t irq = irq_save();
-	unsigned long n = 0;
+	unsigned long n = 0, want, got;
 
-	for (; n < nr; n++, addr += PAGE_SIZE) {
-		pages[n] = fast_one(root, addr, flags);
-		if (!pages[n])
+	do { /* one page table at a time */
+		const uint64_t *ptep = pte_leaf(mm->root, addr);
+
+		if (!ptep)
 			break;
-	}
+		want = MIN(nr - n, 512 - (addr >> PAGE_SHIFT & 511));
+		got = fast_table(ptep, want, need, pages + n);
+		n += got;
+		addr += got << PAGE_SHIFT;
+	} while (got == want && n < nr);
 	irq_restore(irq);
 	return n;
 }
@@ -68,14 +94,15 @@ static unsigned long fast_walk(uint64_t addr, unsigned long nr, unsigned flags,
 static int check_args(uint64_t addr, unsigned long nr, unsigned flags)
 {
 	const unsigned known = FOLL_WRITE | FOLL_GET | FOLL_PIN | FOLL_LONGTERM | FOLL_FAST_ONLY;
+	unsigned kind = flags & (FOLL_GET | FOLL_PIN);
 
-	if ((flags & ~known) || !nr || !IS_ALIGNED(addr, PAGE_SIZE) || addr >= USER_END ||
-	    nr > (USER_END - addr) >> PAGE_SHIFT)
+	if ((flags & ~known) || (addr & ~(USER_END - PAGE_SIZE)) ||
+	    nr - 1 >= (USER_END - addr) >> PAGE_SHIFT) /* no page, or too many */
 		return -EINVAL;
 	/* Exactly one kind of reference; a long-term one is a pin by definition. */
-	if (!(flags & FOLL_GET) == !(flags & FOLL_PIN))
-		return -EINVAL;
-	return (flags & FOLL_LONGTERM) && !(flags & FOLL_PIN) ? -EINVAL : 0;
+	if (kind == FOLL_GET)
+		return flags & FOLL_LONGTERM ? -EINVAL : 0;
+	return kind == FOLL_PIN ? 0 : -EINVAL;
 }
 
 /* The page mapped at addr, referenced; NULL with *err 0: fault it in and come back. */
@@ -90,8 +117,8 @@ static struct page *slow_one(struct mm *mm, uint64_t addr, unsigned flags, bool 
 	spin_lock(&mm->ptl);
 	pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
 	*special = (pte & PTE_P) && (pte & PTE_SPECIAL);
-	if (entry_allows(pte, flags))
-		page = pfn_to_page((pte & PTE_PHYS) >> PAGE_SHIFT);
+	if ((pte & needed(flags)) == needed(flags))
+		page = pte_page(pte);
 	if (page && !page_get(page, 1))
 		page = NULL;
 	spin_unlock(&mm->ptl);
@@ -141,20 +168,20 @@ long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned fla
 
 long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages)
 {
+	struct mm *mm = current_thread()->mm;
 	int err = check_args(addr, nr, flags);
 	unsigned long n = 0;
 	long more;
 
 	if (err)
 		return err;
-	if (!current_mm())
+	if (!mm)
 		return -EFAULT;
 	if (!(flags & FOLL_LONGTERM)) /* only the slow path sees the VMA, which decides that */
-		n = fast_walk(addr, nr, flags, pages);
+		n = fast_walk(mm, addr, nr, needed(flags), pages);
 	if (n == nr || (flags & FOLL_FAST_ONLY))
 		return n;
-	more = get_user_pages(current_mm(), addr + n * PAGE_SIZE, nr - n,
-			      flags & ~FOLL_FAST_ONLY, pages + n);
+	more = get_user_pages(mm, addr + n * PAGE_SIZE, nr - n, flags & ~FOLL_FAST_ONLY, pages + n);
 	return n ? (long)n + MAX(more, 0) : more;
 }
 
@@ -165,8 +192,7 @@ void put_user_page(struct page *p)
 
 void put_user_pages(struct page **pages, unsigned long nr)
 {
-	for (unsigned long i = 0; i < nr; i++)
-		page_put(pages[i], 1);
+	page_put_each(pages, nr);
 }
 
 void unpin_user_pages(struct page **pages, unsigned long nr)

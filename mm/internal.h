@@ -24,6 +24,32 @@ void mm_count_table(int delta);
 /* Switches this CPU to `next` (NULL: the kernel's own tables). Interrupts off. */
 void mm_switch(void *next);
 
+/*
+ * pte_walk() to level 1 for the fast paths: the 4K entry for va, NULL if a table is absent or the
+ * address is mapped by a larger page.
+ */
+static inline uint64_t *pte_leaf(uint64_t root, uint64_t va)
+{
+	uint64_t *table = phys_to_virt(root);
+
+#pragma GCC unroll 3
+	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
+
+		if ((e & (PTE_P | PTE_PS)) != PTE_P)
+			return NULL;
+		table = phys_to_virt(e & PTE_PHYS);
+	}
+	return &table[va >> PAGE_SHIFT & 511];
+}
+
+/* The record of the page that an entry with PTE_DEVMAP shows. */
+static inline struct page *pte_page(uint64_t pte)
+{
+	return (struct page *)(RECORD_BASE +
+			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
+}
+
 enum zap_mode { ZAP_CLEAR, ZAP_CLEAN }; /* take the translation away, or only the right to write */
 /* Works on [start, end) of the VMA; takes ptl; flushes; then drops counts. Entries changed. */
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode);

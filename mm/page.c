@@ -100,7 +100,8 @@ bool page_get(struct page *p, uint32_t n)
 	uint64_t old = page_state(p);
 
 	do {
-		/* Nobody references it and nothing maps it: it may belong to another file already. */
+		/* Nobody references it and nothing maps it: it may belong to another file already.
+		 */
 		if (!(old & (PAGE_REF_MASK | PAGE_MAP_MASK)))
 			return false;
 		ASSERT(state_refs(old) + n > state_refs(old),
@@ -111,7 +112,7 @@ bool page_get(struct page *p, uint32_t n)
 	return true;
 }
 
-void page_put(struct page *p, uint32_t n)
+static inline void put(struct page *p, uint32_t n)
 {
 	/* Our own old value decides: another thread may change the word right after. */
 	uint64_t old = __atomic_fetch_sub(&p->state, n * PAGE_REF, __ATOMIC_ACQ_REL);
@@ -125,15 +126,37 @@ void page_put(struct page *p, uint32_t n)
 		pgmap->ops->page_idle(p);
 }
 
+void page_put(struct page *p, uint32_t n)
+{
+	put(p, n);
+}
+
+void page_put_each(struct page **pages, unsigned long nr)
+{
+	for (unsigned long i = 0; i < nr; i++)
+		put(pages[i], 1);
+}
+
 void page_map_get(struct page *p)
 {
 	__atomic_fetch_add(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL);
 }
 
-void page_map_put(struct page *p)
+static inline void map_put(struct page *p)
 {
 	uint64_t old = __atomic_fetch_sub(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL);
 
 	ASSERT(state_maps(old), "pfn 0x%lx is unmapped more often than it was mapped",
 	       page_to_pfn(p));
+}
+
+void page_map_put(struct page *p)
+{
+	map_put(p);
+}
+
+void page_map_put_each(struct page **pages, unsigned long nr)
+{
+	for (unsigned long i = 0; i < nr; i++)
+		map_put(pages[i]);
 }

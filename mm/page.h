@@ -82,13 +82,26 @@ extern uint64_t record_frames; /* frames that hold records; zero means no page w
  * old page-table entry. False: not taken. Any context.
  */
 bool page_get(struct page *p, uint32_t n);
+/* page_get(p, 1) with its common case in line: it has a reference already, and not all of them. */
+static inline bool page_get_one(struct page *p)
+{
+	uint64_t old = page_state(p);
+
+	if (likely((uint32_t)(old + 1) > 1) &&
+	    likely(__atomic_compare_exchange_n(&p->state, &old, old + PAGE_REF, false,
+					       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+		return true;
+	return page_get(p, 1);
+}
 /* Drops n references; if what is left is the pgmap's rest count, tells the pgmap's owner (page_idle),
  * which wakes waiters. Every put of every path ends here. Any context, interrupts included. */
 void page_put(struct page *p, uint32_t n);
+void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
 /* Mapping counts, called with the page-table lock held (get) and after the TLB flush was
  * acknowledged (put): busy-extent.md F-15. */
 void page_map_get(struct page *p);
 void page_map_put(struct page *p);
+void page_map_put_each(struct page **pages, unsigned long nr); /* page_map_put(pages[i]) */
 
 /* Holders: who holds which pages, for reports only. One per gup or pin call, in the caller's batch. */
 struct holder {

@@ -60,10 +60,12 @@ static bool table_install(uint64_t *entry)
 
 uint64_t *pte_walk(uint64_t root, uint64_t va, unsigned level, bool make, unsigned *at)
 {
-	uint64_t *table = phys_to_virt(root);
+	uint64_t *table = phys_to_virt(root), *leaf;
 
 	if (at)
 		*at = level;
+	if (level == 1 && (leaf = pte_leaf(root, va))) /* nearly always, and quickly */
+		return leaf;
 	for (unsigned l = 4; l > level; l--) {
 		uint64_t *entry = &table[index_of(va, l)];
 		uint64_t e = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
@@ -109,16 +111,21 @@ int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned
 	while (len) {
 		unsigned level = best_level(va, phys, len, max_level);
 		uint64_t *pte = entry_to_fill(va, &level);
+		uint64_t size = level_size(level), ps = level > 1 ? PTE_PS : 0;
+		/* On to the end of this table: a larger page can only begin at the next one. */
+		uint64_t n = MIN(len / size, ENTRIES - index_of(va, level));
 
 		if (!pte)
 			return -ENOMEM;
-		ASSERT(!(*pte & PTE_P), "kernel address 0x%lx is mapped already (entry 0x%lx)", va,
-		       *pte);
-		__atomic_store_n(pte, phys | prot | PTE_P | (level > 1 ? PTE_PS : 0),
-				 __ATOMIC_RELEASE);
-		va += level_size(level);
-		phys += level_size(level);
-		len -= level_size(level);
+		do {
+			ASSERT(!(*pte & PTE_P), "kernel address 0x%lx is mapped already (entry 0x%lx)",
+			       va, *pte);
+			__atomic_store_n(pte++, phys | prot | PTE_P | ps, __ATOMIC_RELEASE);
+			va += size;
+			phys += size;
+			len -= size;
+			/* A table of smaller pages, left from before: see entry_to_fill(). */
+		} while (--n && !(level > 1 && (*pte & PTE_P) && !(*pte & PTE_PS)));
 	}
 	return 0;
 }

@@ -3,12 +3,12 @@
  * Taking translations away: by address (munmap) and by file (truncate, punch, fsync).
  *
  * One rule (busy-extent.md F-15): a mapping count is dropped only after every CPU has acknowledged
- * the flush. Otherwise: munmap on CPU 0 clears an entry and drops the count, truncate on CPU 1 finds
- * no mapping, flushes nothing and frees the block, and CPU 2 still writes into it through its TLB.
- * In lifetimes where a mapping counts nothing the same is kept by the page-table lock: it is held
- * until the flush is acknowledged, so a scan that finds the entry gone knows the flush is over.
- * The lock is a spinlock, held while waiting for interrupts to be acknowledged: CPUs that spin for
- * it have interrupts enabled, so they acknowledge.
+ * the flush. Otherwise: munmap on CPU 0 clears an entry and drops the count, truncate on CPU 1
+ * finds no mapping, flushes nothing and frees the block, and CPU 2 still writes into it through its
+ * TLB. In lifetimes where a mapping counts nothing the same is kept by the page-table lock: it is
+ * held until the flush is acknowledged, so a scan that finds the entry gone knows the flush is
+ * over. The lock is a spinlock, held while waiting for interrupts to be acknowledged: CPUs that
+ * spin for it have interrupts enabled, so they acknowledge.
  */
 #include "mm/internal.h"
 
@@ -23,14 +23,13 @@ struct zap {
 	enum zap_mode mode;
 	uint64_t start, end; /* addresses touched since the last flush */
 	unsigned nr;	     /* pages whose count is still to be dropped */
-	struct page *pages[BATCH];
 	uint64_t cleared;
+	struct page *pages[BATCH]; /* the first `nr`; the rest is not even initialised */
 };
 
 static void drop_counts(struct zap *z)
 {
-	for (unsigned i = 0; i < z->nr; i++)
-		page_map_put(z->pages[i]);
+	page_map_put_each(z->pages, z->nr);
 	z->nr = 0;
 }
 
@@ -44,30 +43,45 @@ static void zap_flush(struct zap *z)
 	z->start = z->end = 0;
 }
 
-static void zap_one(struct zap *z, uint64_t va, uint64_t *pte)
+/* Takes away, or write-protects, one entry that the mode is about; value: it as it was. The CPU may
+ * set its accessed and dirty bits at any moment, so both are one read-modify-write. */
+static uint64_t zap_entry(uint64_t *pte, enum zap_mode mode)
 {
-	uint64_t old;
+	if (mode == ZAP_CLEAR)
+		return __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_ACQ_REL);
+}
 
-	if (z->mode == ZAP_CLEAR)
-		old = __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
-	else
-		old = __atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_ACQ_REL);
-	if (!(old & PTE_P) || (z->mode == ZAP_CLEAN && !(old & PTE_W)))
-		return;
-	if (z->start == z->end)
-		z->start = va;
-	z->end = va + PAGE_SIZE;
-	z->cleared++;
-	if (z->mode == ZAP_CLEAR && (old & PTE_DEVMAP))
-		z->pages[z->nr++] = pfn_to_page((old & PTE_PHYS) >> PAGE_SHIFT);
-	if (z->nr == BATCH)
-		zap_flush(z);
+/* The entries of one page table, of [va, end), from pte on. ptl held. */
+static void zap_table(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end)
+{
+	const enum zap_mode mode = z->mode;
+	const uint64_t about = mode == ZAP_CLEAR ? PTE_P : PTE_P | PTE_W;
+
+	for (; va < end; va += PAGE_SIZE, pte++) {
+		uint64_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+
+		if ((old & about) != about)
+			continue;
+		old = zap_entry(pte, mode);
+		if (z->start == z->end)
+			z->start = va;
+		z->end = va + PAGE_SIZE;
+		z->cleared++;
+		if (mode == ZAP_CLEAR && (old & PTE_DEVMAP))
+			z->pages[z->nr++] = pte_page(old);
+		if (z->nr == BATCH)
+			zap_flush(z);
+	}
 }
 
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
 {
-	struct zap z = {.vma = vma, .mode = mode};
+	struct zap z; /* the list of pages needs no zeroes */
 
+	z.vma = vma;
+	z.mode = mode;
+	z.start = z.end = z.cleared = z.nr = 0;
 	spin_lock(&vma->mm->ptl);
 	while (start < end) {
 		unsigned level;
@@ -76,9 +90,8 @@ uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mo
 		uint64_t span = PAGE_SIZE << (9 * (pte ? 1 : level - 1));
 		uint64_t next = MIN(ALIGN_DOWN(start, span) + span, end);
 
-		for (; pte && start < next; start += PAGE_SIZE, pte++)
-			if (__atomic_load_n(pte, __ATOMIC_RELAXED) & PTE_P)
-				zap_one(&z, start, pte);
+		if (pte)
+			zap_table(&z, pte, start, next);
 		start = next;
 	}
 	zap_flush(&z);

@@ -217,10 +217,11 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 	if (run.len) {
 		*pblk = (uint64_t)g * fs->blocks_per_group + run.at;
 		if (ext4_forbidden(fs, *pblk, run.len))
-			return ext4_fail(fs, -EIO,
-					 "group %u: the bitmap calls metadata free near block %llu; "
-					 "run e2fsck -f",
-					 (unsigned)g, (unsigned long long)*pblk);
+			return ext4_fail(
+				fs, -EIO,
+				"group %u: the bitmap calls metadata free near block %llu; "
+				"run e2fsck -f",
+				(unsigned)g, (unsigned long long)*pblk);
 		take(fs, g, run);
 		return 0;
 	}

@@ -12,8 +12,8 @@ int ext4_census_init(struct ext4_census *c, struct ext4_fs *fs)
 {
 	c->fs = fs;
 	c->map = calloc(fs->groups, sizeof(*c->map));
-	return c->map ? 0 : ext4_fail(fs, -ENOMEM, "no memory to scan %u groups",
-				      (unsigned)fs->groups);
+	return c->map ? 0
+		      : ext4_fail(fs, -ENOMEM, "no memory to scan %u groups", (unsigned)fs->groups);
 }
 
 void ext4_census_free(struct ext4_census *c)

@@ -70,8 +70,9 @@ static void compare_blocks(struct check *c, uint32_t g, const uint8_t *expect)
 			b++;
 			free += !owned;
 		}
-		finding(c, owned ? "I7: blocks %llu+%u belong to a file, the bitmap calls them free"
-				 : "blocks %llu+%u belong to nobody, the bitmap calls them used",
+		finding(c,
+			owned ? "I7: blocks %llu+%u belong to a file, the bitmap calls them free"
+			      : "blocks %llu+%u belong to nobody, the bitmap calls them used",
 			(unsigned long long)first + from, (unsigned)(b - from + 1));
 	}
 	if (free != ext4_desc_counts(c->fs, g).free_blocks)

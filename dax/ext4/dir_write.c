@@ -103,7 +103,8 @@ static int add_block(struct ext4_inode *dir, const struct new_entry *e)
 }
 
 /*
- * Add @name, which is not there yet, for an inode that is durable.  -ENOSPC: nothing changed.
+ * Add @name, which is not there yet.  Every way fences before its one small store, so what
+ * the caller wrote back (the inode) is durable before the name.  -ENOSPC: nothing changed.
  */
 int ext4_dir_add(struct ext4_inode *dir, const char *name, uint32_t ino, uint8_t type)
 {

@@ -100,11 +100,11 @@ _Static_assert(offsetof(struct ext4_disk_inode, i_block) == 40, "i_block");
 #define EXT4_EXTRA_ISIZE_OFFSET 128u /* u16 i_extra_isize behind the core */
 #define EXT4_WANT_EXTRA_ISIZE	32u
 
-#define EXT4_INDEX_FL	   0x00001000u /* directory with a hash index */
-#define EXT4_HUGE_FILE_FL  0x00040000u /* i_blocks counts fs blocks, not sectors */
-#define EXT4_EXTENTS_FL	   0x00080000u
-#define EXT4_IMMUTABLE_FL  0x00000010u
-#define EXT4_INLINE_FL	   0x10000000u
+#define EXT4_INDEX_FL	  0x00001000u /* directory with a hash index */
+#define EXT4_HUGE_FILE_FL 0x00040000u /* i_blocks counts fs blocks, not sectors */
+#define EXT4_EXTENTS_FL	  0x00080000u
+#define EXT4_IMMUTABLE_FL 0x00000010u
+#define EXT4_INLINE_FL	  0x10000000u
 
 /* The write-ahead image of one inode core; see inode.c.  Lies in the superblock's reserve. */
 struct ext4_redo {

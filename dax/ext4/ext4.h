@@ -294,7 +294,8 @@ int ext4_fsync(struct ext4_inode *ip);
 
 /*
  * ext4_free_again - clear the bitmap bits of [pblk, pblk + count) although nobody gave them up.
- * What a double free does; only for those who want to see it found (the museum, ext4_check's tests).
+ * What a double free does; only for those who want to see it found (the museum, ext4_check's
+ * tests).
  */
 void ext4_free_again(struct ext4_fs *fs, uint64_t pblk, uint32_t count);
 

@@ -55,8 +55,7 @@ static void give_back(const struct hole *h, const struct ext4_extent *recs, uint
 		ext4_bfree(fs, pblk, len);
 		ext4_add_blocks(h->ip, -(int64_t)len);
 	}
-	/* Bits and counters of this leaf are durable before the next leaf's turn. */
-	pm_fence(fs);
+	/* ext4_free_blocks fences bits and counters at its end: no order among them matters. */
 }
 
 /* No block for the tree: zero the blocks and let the file keep them (F-10). */
@@ -72,7 +71,6 @@ static void zero_in_place(const struct hole *h, const struct ext4_extent *recs, 
 		memset(ext4_block(fs, pblk), 0, (size_t)len * EXT4_BLOCK_SIZE);
 		pm_wb(fs, ext4_block(fs, pblk), (size_t)len * EXT4_BLOCK_SIZE);
 	}
-	pm_fence(fs);
 }
 
 /* Records lo..hi reach to the end of their leaf, and the hole to the end of the last one. */
@@ -120,10 +118,9 @@ static int cut_middle(const struct hole *h, struct ext4_path *path, uint32_t lo,
 					     (uint32_t)(h->first - first.ee_block),
 					     ext4_unwritten(&first));
 	if (end_of(&last) > h->end)
-		kept[k++] = ext4_make_extent((uint32_t)h->end,
-					     ext4_start(&last) + (h->end - last.ee_block),
-					     (uint32_t)(end_of(&last) - h->end),
-					     ext4_unwritten(&last));
+		kept[k++] = ext4_make_extent(
+			(uint32_t)h->end, ext4_start(&last) + (h->end - last.ee_block),
+			(uint32_t)(end_of(&last) - h->end), ext4_unwritten(&last));
 	err = ext4_splice(h->ip, path, path->depth, lo, n, kept, k, EXT4_ALLOC_POOL);
 	if (err == -ENOSPC || err == -ENOMEM) {
 		zero_in_place(h, &rec[lo], n);
@@ -188,6 +185,7 @@ int ext4_free_blocks(struct ext4_inode *ip, uint64_t first, uint64_t end)
 	if (!err)
 		err = ext4_collapse(ip);
 	ext4_touch(ip);
+	/* Bits, counters, zeroes and times are durable on return. */
 	pm_fence(ip->fs);
 	return err;
 }

@@ -120,8 +120,7 @@ static int splice_root(struct edit *ed, const struct ext4_extent *recs, uint32_t
 	int err;
 
 	if (n <= EXT4_ROOT_MAX) {
-		/* The children the records name are durable before the root names them. */
-		pm_fence(ed->ip->fs);
+		/* What the records name is durable before the root names it: the commit fences. */
 		commit_root(ed, n ? depth : 0, recs, n);
 		return 0;
 	}
@@ -131,7 +130,6 @@ static int splice_root(struct edit *ed, const struct ext4_extent *recs, uint32_t
 	err = new_node(ed, depth, recs, n, &pblk);
 	if (err)
 		return err;
-	pm_fence(ed->ip->fs);
 	index = ext4_make_index(recs[0].ee_block, pblk);
 	commit_root(ed, depth + 1, &index, 1);
 	return 0;
@@ -150,7 +148,7 @@ void ext4_fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level
 		if (l->at != 0)
 			break;
 	}
-	/* Durable before the next change; a cut before it is mended by repair. */
+	/* Durable on return; a cut before it is mended by repair. */
 	pm_fence(ip->fs);
 }
 
@@ -384,8 +382,7 @@ static bool thin(struct edit *ed, int at)
 	    ext4_child_node(ip->fs, ip->ino, &ext4_recs(up)[at], 0, &a) ||
 	    ext4_child_node(ip->fs, ip->ino, &ext4_recs(up)[at + 1], 0, &b))
 		return false;
-	return a->eh_entries && b->eh_entries &&
-	       a->eh_entries + b->eh_entries <= EXT4_NODE_MAX;
+	return a->eh_entries && b->eh_entries && a->eh_entries + b->eh_entries <= EXT4_NODE_MAX;
 }
 
 /*

@@ -48,10 +48,11 @@ int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header 
 				 "-f",
 				 (unsigned)ino, node->eh_depth, (unsigned)depth);
 	if (node->eh_max > max || node->eh_entries > node->eh_max)
-		return ext4_fail(fs, -EIO,
-				 "inode %u: a tree node claims %u of %u records, %u fit; run e2fsck "
-				 "-f",
-				 (unsigned)ino, node->eh_entries, node->eh_max, (unsigned)max);
+		return ext4_fail(
+			fs, -EIO,
+			"inode %u: a tree node claims %u of %u records, %u fit; run e2fsck "
+			"-f",
+			(unsigned)ino, node->eh_entries, node->eh_max, (unsigned)max);
 	if (depth && !node->eh_entries)
 		return ext4_fail(fs, -EIO, "inode %u: an inner tree node is empty; run e2fsck -f",
 				 (unsigned)ino);
@@ -119,8 +120,9 @@ int ext4_find(struct ext4_inode *ip, uint64_t lblk, struct ext4_path *path)
 	int err;
 
 	if (depth > EXT4_EXT_MAX_DEPTH)
-		return ext4_fail(ip->fs, -EIO, "inode %u: extent tree of depth %u, at most %u; run "
-					       "e2fsck",
+		return ext4_fail(ip->fs, -EIO,
+				 "inode %u: extent tree of depth %u, at most %u; run "
+				 "e2fsck",
 				 (unsigned)ip->ino, (unsigned)depth, EXT4_EXT_MAX_DEPTH);
 	err = ext4_node_check(ip->fs, ip->ino, node, depth, EXT4_ROOT_MAX);
 	path->depth = depth;
@@ -183,8 +185,9 @@ int ext4_lookup_extent(struct ext4_inode *ip, uint64_t lblk, struct ext4_map *ma
 	}
 	next = next_start(&path);
 	if (next <= lblk)
-		return ext4_fail(ip->fs, -EIO, "inode %u: extents out of order at block %llu; run "
-					       "e2fsck",
+		return ext4_fail(ip->fs, -EIO,
+				 "inode %u: extents out of order at block %llu; run "
+				 "e2fsck",
 				 (unsigned)ip->ino, (unsigned long long)lblk);
 	map->count = (uint32_t)(next - lblk);
 	return 0;

@@ -40,8 +40,7 @@ static void join_neighbours(struct ext4_extent_header *leaf, struct change *c)
 		c->at--;
 		c->del++;
 	}
-	if (c->at + c->del < leaf->eh_entries &&
-	    joins(&c->recs[c->n - 1], &rec[c->at + c->del])) {
+	if (c->at + c->del < leaf->eh_entries && joins(&c->recs[c->n - 1], &rec[c->at + c->del])) {
 		c->recs[c->n - 1] = join(&c->recs[c->n - 1], &rec[c->at + c->del]);
 		c->del++;
 	}
@@ -103,7 +102,8 @@ int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len)
 		c.recs[c.n++] = ext4_make_extent(e.ee_block, ext4_start(&e), head, true);
 	c.recs[c.n++] = ext4_make_extent(lblk, ext4_start(&e) + head, len, false);
 	if (tail)
-		c.recs[c.n++] = ext4_make_extent(lblk + len, ext4_start(&e) + head + len, tail, true);
+		c.recs[c.n++] =
+			ext4_make_extent(lblk + len, ext4_start(&e) + head + len, tail, true);
 	return apply(ip, &path, &c);
 }
 

@@ -9,7 +9,8 @@
  */
 #include "dax/ext4/priv.h"
 
-#define MKFS "`mkfs.ext4 -b 4096 -I 256 -O none,filetype,extent,sparse_super,large_file,extra_isize`"
+#define MKFS                                                                                       \
+	"`mkfs.ext4 -b 4096 -I 256 -O none,filetype,extent,sparse_super,large_file,extra_isize`"
 
 enum { COMPAT, INCOMPAT, RO_COMPAT };
 enum { TUNE2FS, E2FSCK, MKFS_ONLY }; /* what turns it off in an existing image */
@@ -51,7 +52,8 @@ static const struct feature table[] = {
 	{RO_COMPAT, MKFS_ONLY, RO_HAS_SNAPSHOT, "has_snapshot", "blocks have one owner"},
 	{RO_COMPAT, TUNE2FS, RO_QUOTA, "quota", "usage is not accounted by owner"},
 	{RO_COMPAT, MKFS_ONLY, RO_BIGALLOC, "bigalloc", "blocks are allocated one by one"},
-	{RO_COMPAT, TUNE2FS, RO_METADATA_CSUM, "metadata_csum", "in-place updates keep no checksums"},
+	{RO_COMPAT, TUNE2FS, RO_METADATA_CSUM, "metadata_csum",
+	 "in-place updates keep no checksums"},
 	{RO_COMPAT, MKFS_ONLY, RO_REPLICA, "replica", "there is one copy"},
 	{RO_COMPAT, TUNE2FS, RO_READONLY, "read-only", "the image asks never to be written"},
 	{RO_COMPAT, TUNE2FS, RO_PROJECT, "project", "usage is not accounted by project"},

@@ -73,8 +73,9 @@ static int check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
 	if (!ext4_has(ip->fs, RO_LARGE_FILE))
 		max = INT32_MAX;
 	if (off > max || len > max - off)
-		return ext4_fail(ip->fs, -EFBIG, "offset %llu + %llu is beyond the largest file, %llu "
-						 "bytes",
+		return ext4_fail(ip->fs, -EFBIG,
+				 "offset %llu + %llu is beyond the largest file, %llu "
+				 "bytes",
 				 (unsigned long long)off, (unsigned long long)len,
 				 (unsigned long long)max);
 	return 0;
@@ -118,8 +119,8 @@ static int fill_hole(struct ext4_inode *ip, struct ext4_map *map, const struct s
 {
 	uint32_t flags = map->lblk % 512 == 0 ? EXT4_ALLOC_ALIGN : 0;
 	uint32_t want = map->count < EXT4_EXT_MAX_LEN ? map->count : EXT4_EXT_MAX_LEN;
-	int err = ext4_balloc(ip->fs, ext4_goal(ip, map->lblk), want, flags, &map->pblk,
-			      &map->count);
+	int err =
+		ext4_balloc(ip->fs, ext4_goal(ip, map->lblk), want, flags, &map->pblk, &map->count);
 
 	if (err)
 		return err;

@@ -20,8 +20,9 @@ static int check_sizes(struct ext4_fs *fs)
 	if (sb->s_log_cluster_size != sb->s_log_block_size)
 		return ext4_fail(fs, -EINVAL, "superblock: cluster size differs from block size");
 	if (sb->s_inode_size != 256 && sb->s_inode_size != 128)
-		return ext4_fail(fs, -EINVAL, "inode size %u is not 256 or 128: run "
-					      "`mkfs.ext4 -I 256`",
+		return ext4_fail(fs, -EINVAL,
+				 "inode size %u is not 256 or 128: run "
+				 "`mkfs.ext4 -I 256`",
 				 sb->s_inode_size);
 	if (sb->s_first_data_block != 0)
 		return ext4_fail(fs, -EINVAL, "superblock: first data block is %u, expected 0",

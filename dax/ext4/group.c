@@ -153,8 +153,9 @@ void ext4_base_bitmap(const struct ext4_fs *fs, uint32_t g, uint8_t *map)
 		for (uint64_t b = from; b < to; b++)
 			bit_set(map, (uint32_t)(b - first));
 	}
-	for (uint32_t b = n; b < 8 * EXT4_BLOCK_SIZE; b++)
-		bit_set(map, b);
+	for (; n % 8; n++)
+		bit_set(map, n);
+	memset(map + n / 8, 0xFF, EXT4_BLOCK_SIZE - n / 8);
 }
 
 /* Write the block bitmap of a group that never had one. */

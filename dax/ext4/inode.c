@@ -62,7 +62,7 @@ void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_
 
 	redo->image = *image;
 	pm_wb(fs, &redo->image, sizeof(redo->image));
-	/* Image before commit word, else a cut replays half an image. */
+	/* Image, and all that it names, before commit word: else a cut replays half an image. */
 	pm_fence(fs);
 	pm_set64(fs, &redo->commit, redo_word(ino, image));
 	/* Commit word before the inode, else a cut leaves half an inode and nothing to replay. */
@@ -159,9 +159,14 @@ int ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	ip = calloc(1, sizeof(*ip));
 	if (!ip)
 		return ext4_fail(fs, -ENOMEM, "no memory for inode %u", (unsigned)ino);
-	*ip = (struct ext4_inode){.fs = fs, .ino = ino, .refs = 1, .mode = raw->i_mode,
-				  .links = raw->i_links_count, .size = ext4_raw_size(raw),
-				  .raw = raw, .hash_next = fs->hash[ino % EXT4_HASH]};
+	*ip = (struct ext4_inode){.fs = fs,
+				  .ino = ino,
+				  .refs = 1,
+				  .mode = raw->i_mode,
+				  .links = raw->i_links_count,
+				  .size = ext4_raw_size(raw),
+				  .raw = raw,
+				  .hash_next = fs->hash[ino % EXT4_HASH]};
 	fs->hash[ino % EXT4_HASH] = ip;
 	*out = ip;
 	return 0;

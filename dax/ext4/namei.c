@@ -20,8 +20,8 @@ static int component(struct ext4_fs *fs, const char **p, char *name)
 		(*p)++;
 	n = strcspn(*p, "/");
 	if (n > EXT4_NAME_MAX)
-		return ext4_fail(fs, -ENAMETOOLONG, "a name of the path has %u bytes, up to 255 fit",
-				 (unsigned)n);
+		return ext4_fail(fs, -ENAMETOOLONG,
+				 "a name of the path has %u bytes, up to 255 fit", (unsigned)n);
 	memcpy(name, *p, n);
 	name[n] = '\0';
 	*p += n;
@@ -97,8 +97,8 @@ static struct ext4_disk_inode *init_inode(struct ext4_fs *fs, uint32_t ino, uint
 {
 	struct ext4_disk_inode *raw = ext4_raw(fs, ino);
 	uint32_t generation = raw->i_generation + 1, now = ext4_now(fs);
-	uint16_t extra = fs->sb->s_want_extra_isize ? fs->sb->s_want_extra_isize
-						    : EXT4_WANT_EXTRA_ISIZE;
+	uint16_t extra =
+		fs->sb->s_want_extra_isize ? fs->sb->s_want_extra_isize : EXT4_WANT_EXTRA_ISIZE;
 	struct ext4_extent_header *root = ext4_root(raw);
 
 	memset(raw, 0, fs->inode_size);
@@ -150,8 +150,7 @@ int ext4_create(struct ext4_inode *dir, const char *name, uint32_t perm, struct 
 	/* Bit before inode, else a cut leaves an inode with links that counts as free. */
 	pm_fence(fs);
 	init_inode(fs, ino, EXT4_S_IFREG | (perm & 07777), 1);
-	/* Inode before name, else a cut names an unwritten inode. */
-	pm_fence(fs);
+	/* Inode before name, else a cut names an unwritten inode: ext4_dir_add fences first. */
 	err = ext4_dir_add(dir, name, ino, EXT4_FT_REG);
 	if (err) {
 		undo_inode(fs, ino, false);
@@ -212,8 +211,7 @@ static int new_dir(struct ext4_inode *dir, uint32_t perm, uint32_t *ino, uint64_
 	root->eh_entries = 1;
 	raw->i_size_lo = EXT4_BLOCK_SIZE;
 	ext4_put_sectors(fs, raw, 8);
-	/* Inode and block before name. */
-	pm_fence(fs);
+	/* Inode and block before name: ext4_dir_add fences before it commits. */
 	return 0;
 }
 
@@ -225,8 +223,9 @@ int ext4_mkdir(struct ext4_inode *dir, const char *name, uint32_t perm, struct e
 	int err = check_new(dir, name);
 
 	if (!err && dir->links >= LINK_MAX_DIR && !ext4_has(fs, RO_DIR_NLINK))
-		err = ext4_fail(fs, -EMLINK, "directory %u has 65000 links, the most without the "
-					     "dir_nlink feature",
+		err = ext4_fail(fs, -EMLINK,
+				"directory %u has 65000 links, the most without the "
+				"dir_nlink feature",
 				(unsigned)dir->ino);
 	if (!err)
 		err = new_dir(dir, perm, &ino, &pblk);

@@ -58,8 +58,8 @@ struct ext4_fs {
 	struct ext4_zone *zone;
 	uint32_t zones;
 
-	bool dirty;	/* s_state on the device says so */
-	uint64_t goal;	/* next-fit: where the last search for blocks ended */
+	bool dirty;		      /* s_state on the device says so */
+	uint64_t goal;		      /* next-fit: where the last search for blocks ended */
 	uint64_t pool[EXT4_POOL_MAX]; /* free blocks set aside for ext4_free_blocks; balloc.c */
 	uint32_t pool_n;	      /* zero means: freeing has to zero in place */
 	uint64_t passed_busy;	      /* busy blocks the running search passed by */

@@ -254,7 +254,8 @@ int ext4_repair(struct ext4_fs *fs)
 	int err;
 
 	if (!r)
-		return ext4_fail(fs, -ENOMEM, "no memory to repair %u groups", (unsigned)fs->groups);
+		return ext4_fail(fs, -ENOMEM, "no memory to repair %u groups",
+				 (unsigned)fs->groups);
 	fs->env.freeing = NULL; /* nobody has mapped anything yet */
 	err = run(r);
 	fs->env.freeing = freeing;

@@ -94,7 +94,7 @@ static int visit(struct repair *r, struct ext4_inode *dir, struct ext4_slot *slo
 	if (!*links)
 		err = first_name(r, ino, dir->ino);
 	if (is_dir(r->fs, ino)) {
-		*links = 2; /* its name and its "." */
+		*links = 2;	/* its name and its "." */
 		links = parent; /* and its ".." */
 	}
 	if (*links < UINT16_MAX)

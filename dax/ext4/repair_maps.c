@@ -28,8 +28,14 @@ static uint32_t zeroes(const uint8_t *map, uint32_t n)
 {
 	uint32_t free = 0;
 
-	for (uint32_t b = 0; b < n; b++)
+	for (uint32_t b = 0; b < n; b++) {
+		if (b % 8 == 0 && b + 8 <= n && (map[b / 8] == 0 || map[b / 8] == 0xFF)) {
+			free += map[b / 8] ? 0 : 8;
+			b += 7;
+			continue;
+		}
 		free += !bit_test(map, b);
+	}
 	return free;
 }
 

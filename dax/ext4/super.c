@@ -74,8 +74,9 @@ void ext4_mark_clean(struct ext4_fs *fs)
 int ext4_begin(struct ext4_fs *fs)
 {
 	if (fs->env.readonly)
-		return ext4_fail(fs, -EROFS, "the file system is mounted read-only: its device "
-					     "does not keep writes");
+		return ext4_fail(fs, -EROFS,
+				 "the file system is mounted read-only: its device "
+				 "does not keep writes");
 	if (!fs->dirty)
 		ext4_mark_dirty(fs);
 	ext4_pool_fill(fs);

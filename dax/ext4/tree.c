@@ -23,7 +23,8 @@ static int disorder(const struct walk *w, uint64_t lblk)
 			 (unsigned)w->ino, (unsigned long long)lblk);
 }
 
-static int walk_leaf(const struct walk *w, struct ext4_extent_header *leaf, uint64_t lo, uint64_t hi)
+static int walk_leaf(const struct walk *w, struct ext4_extent_header *leaf, uint64_t lo,
+		     uint64_t hi)
 {
 	for (uint32_t i = 0; i < leaf->eh_entries; i++) {
 		const struct ext4_extent e = ext4_recs(leaf)[i];
@@ -48,7 +49,8 @@ static int walk_leaf(const struct walk *w, struct ext4_extent_header *leaf, uint
 	return 0;
 }
 
-static int walk_node(const struct walk *w, struct ext4_extent_header *node, uint64_t lo, uint64_t hi)
+static int walk_node(const struct walk *w, struct ext4_extent_header *node, uint64_t lo,
+		     uint64_t hi)
 {
 	int err = 0;
 
@@ -85,8 +87,9 @@ int ext4_tree_walk(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *ct
 	int err;
 
 	if (root->eh_depth > EXT4_EXT_MAX_DEPTH)
-		return ext4_fail(fs, -EIO, "inode %u: extent tree of depth %u, at most %u; run "
-					   "e2fsck",
+		return ext4_fail(fs, -EIO,
+				 "inode %u: extent tree of depth %u, at most %u; run "
+				 "e2fsck",
 				 (unsigned)ino, root->eh_depth, EXT4_EXT_MAX_DEPTH);
 	err = ext4_node_check(fs, ino, root, root->eh_depth, EXT4_ROOT_MAX);
 	return err ? err : walk_node(&w, root, 0, EXT4_MAX_LBLK);

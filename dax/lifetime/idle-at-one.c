@@ -46,8 +46,9 @@ static bool busy(const struct page *page)
 
 static void last_put(struct page *page)
 {
-	if (!museum_on(skip_wake))
-		wake_up(&page->state); /* key: the count's own address */
+	/* Key: the count's own address. The put itself was the barrier that wait_maybe() wants. */
+	if (wait_maybe(&page->state) && !museum_on(skip_wake))
+		wake_up(&page->state);
 }
 
 static int wait_idle(struct dax_inode *inode, struct page *page)

@@ -14,7 +14,7 @@ struct dma_job;
 
 /*
  * Starts a DMA between referenced pages and an edu device. DMA_IN: the device writes `text`, over and
- * over, into every page, `times` times. DMA_OUT: the device reads the pages; what it got of the last
+ * over, into every page, `times` times. DMA_OUT: the device reads the pages; what it got of the first
  * half page can be read by dma_received(). The job takes the references over and gives them back from the
  * completion interrupt. `who` names the holder in reports. Sleepable. NULL: *err is -EINVAL (no
  * pages, too many, no text), -ENODEV (no device), -ENOMEM; the references stay the caller's.
@@ -25,7 +25,7 @@ struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum 
 bool dma_done(const struct dma_job *job);
 /* Sleeps until the device has finished; woken by: the completion interrupt. */
 void dma_wait(struct dma_job *job);
-/* Bytes of the last transfer as the device saw them (DMA_OUT, after dma_done()). */
+/* The beginning of the first page as the device saw it (DMA_OUT, after dma_done()). */
 const char *dma_received(const struct dma_job *job);
 void dma_free(struct dma_job *job); /* after dma_done() */
 

@@ -159,6 +159,18 @@ static int cmd_unpin(int argc, char **argv)
 }
 SHELL_COMMAND(unpin, cmd_unpin, "unpin PIN", "give the pages of a pin back");
 
+/* What a device received: the bytes before the first zero, 32 at most, unprintable ones as dots. */
+static void print_received(const struct dma_job *job)
+{
+	char text[33];
+
+	snprintf(text, sizeof(text), "%s", dma_received(job));
+	for (char *c = text; *c; c++)
+		if (!isprint((unsigned char)*c))
+			*c = '.';
+	kprintf(", the device received \"%s\"", text);
+}
+
 /* lock held: finished jobs are reported and their slots freed. */
 static void reap_jobs(bool list)
 {
@@ -172,7 +184,7 @@ static void reap_jobs(bool list)
 		}
 		kprintf("%s: done", jobs[i].what);
 		if (jobs[i].dir == DMA_OUT)
-			kprintf(", the device received \"%.32s\"", dma_received(jobs[i].job));
+			print_received(jobs[i].job);
 		kprintf("\n");
 		dma_free(jobs[i].job);
 		jobs[i].job = NULL;

@@ -3,7 +3,7 @@
  * DMA jobs: pinned pages, a device, and the put that happens in an interrupt.
  *
  * A page takes two transfers of 2048 bytes. A job that writes first loads the device's buffer with
- * its text; one that reads fetches the last chunk back, so that what the device saw can be looked
+ * its text; one that reads fetches its first chunk back, so that what the device saw can be looked
  * at. All transfers of a job are queued in one piece. The last completion gives the references
  * back, right in the interrupt: that is the put which a waiting truncate is woken by.
  */
@@ -40,18 +40,21 @@ static struct edu_request transfer(struct dma_job *job, enum edu_dir dir, uint64
 		.dir = dir, .phys = phys, .len = EDU_CHUNK, .done = transfer_done, .arg = job};
 }
 
-/* Both halves of every page, `times` times over; returns how many transfers that is. */
+/*
+ * Both halves of every page, `times` times over; returns how many transfers that is. A job that
+ * reads goes from the end to the beginning: the device then holds the first chunk when it is done.
+ */
 static unsigned plan_pages(struct dma_job *job, struct edu_request *rq, enum edu_dir dir,
 			   unsigned times)
 {
-	unsigned n = 0;
+	unsigned n = 0, chunks = 2 * job->nr;
 
 	for (unsigned t = 0; t < times; t++)
-		for (unsigned i = 0; i < job->nr; i++) {
-			uint64_t phys = page_to_pfn(job->pages[i]) << PAGE_SHIFT;
+		for (unsigned i = 0; i < chunks; i++) {
+			unsigned chunk = dir == EDU_FROM_MEMORY ? chunks - 1 - i : i;
+			uint64_t phys = page_to_pfn(job->pages[chunk / 2]) << PAGE_SHIFT;
 
-			rq[n++] = transfer(job, dir, phys);
-			rq[n++] = transfer(job, dir, phys + EDU_CHUNK);
+			rq[n++] = transfer(job, dir, phys + chunk % 2 * EDU_CHUNK);
 		}
 	return n;
 }

@@ -61,7 +61,6 @@ static void model(struct crash_state *s, const struct op *op)
 	}
 }
 
-
 static uint32_t cut_after; /* moments still to pass */
 static uint8_t *second;	   /* what the second cut left */
 

@@ -59,9 +59,9 @@ extern uint32_t cut_seed;
 extern uint32_t outcomes, broken; /* judged, and found wrong; zero broken is the aim */
 
 /* How crash_run works, set before it. */
-extern uint32_t e2fsck_one_in;	/* run e2fsck on one outcome in n; 0: never */
-extern uint32_t lose_one_in;	/* break the order on purpose; 0: do not */
-extern bool cut_repair_too;	/* cut the repair of each outcome off, too */
+extern uint32_t e2fsck_one_in;	    /* run e2fsck on one outcome in n; 0: never */
+extern uint32_t lose_one_in;	    /* break the order on purpose; 0: do not */
+extern bool cut_repair_too;	    /* cut the repair of each outcome off, too */
 extern void (*crash_prepare)(void); /* change `live` before the first mount; NULL: do not */
 
 /* /dN/fI, or /fI for directory 0; valid until the next call. */

@@ -22,6 +22,7 @@ void cut_begin(struct cut *c, uint8_t *live, size_t size, void (*moment)(struct 
 	memset(c, 0, sizeof(*c));
 	c->live = live;
 	c->size = size;
+	c->low = size / LINE;
 	c->durable = malloc(size);
 	memcpy(c->durable, live, size);
 	c->pending = calloc(size / LINE, sizeof(*c->pending));
@@ -45,6 +46,8 @@ void cut_writeback(const void *p, size_t n)
 	size_t from = (size_t)((const uint8_t *)p - now->live) / LINE;
 	size_t to = ((size_t)((const uint8_t *)p - now->live) + n + LINE - 1) / LINE;
 
+	now->low = from < now->low ? from : now->low;
+	now->high = to > now->high ? to : now->high;
 	for (size_t l = from; l < to; l++) {
 		now->pending[l] = true;
 		memcpy(now->written + l * LINE, now->live + l * LINE, LINE);
@@ -60,12 +63,14 @@ void cut_fence(void)
 	now->fences++;
 	if (now->lose_one_in && now->fences % now->lose_one_in == 0)
 		return;
-	for (size_t l = 0; l < now->size / LINE; l++) {
+	for (size_t l = now->low; l < now->high; l++) {
 		if (!now->pending[l])
 			continue;
 		now->pending[l] = false;
 		memcpy(now->durable + l * LINE, now->written + l * LINE, LINE);
 	}
+	now->low = now->size / LINE;
+	now->high = 0;
 }
 
 static void maybe_line(const struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out,

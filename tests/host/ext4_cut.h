@@ -28,9 +28,10 @@ enum cut_kind {
 struct cut {
 	uint8_t *live, *durable;
 	size_t size;
-	bool *pending;	    /* by line */
-	uint8_t *written;   /* the content a pending line had when it was written back */
-	uint64_t fences;    /* so far */
+	size_t low, high;     /* pending lines lie in [low, high) */
+	bool *pending;	      /* by line */
+	uint8_t *written;     /* the content a pending line had when it was written back */
+	uint64_t fences;      /* so far */
 	uint32_t lose_one_in; /* break the order on purpose: ignore one fence in n; 0: none */
 	/* Called before each fence and at every 16th write-back: the moments of a cut. */
 	void (*moment)(struct cut *c);

@@ -17,6 +17,7 @@
 
 #include "tests/host/ext4_image.h"
 
+#define GUARD 4096u
 #define TOOLS "PATH=/usr/sbin:/sbin:$PATH "
 
 int image_sh(char *out, size_t n, const char *fmt, ...)
@@ -64,6 +65,18 @@ static void collect(void *ctx, const char *line)
 	snprintf(im->said + have, sizeof(im->said) - have, "%s\n", line);
 }
 
+/* The image between two pages that fault: an access outside of it ends the test. */
+static uint8_t *map_guarded(int fd, uint64_t size)
+{
+	uint8_t *all = mmap(NULL, size + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(all, MAP_FAILED);
+	assert_ptr_equal(
+		mmap(all + GUARD, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+		all + GUARD);
+	return all + GUARD;
+}
+
 void image_make(struct image *im, uint32_t mib, const char *mkfs_args)
 {
 	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -78,8 +91,7 @@ void image_make(struct image *im, uint32_t mib, const char *mkfs_args)
 	assert_int_equal(ftruncate(fd, (off_t)im->size), 0);
 	if (image_sh(out, sizeof(out), TOOLS "mkfs.ext4 -F -q %s %s 2>&1", mkfs_args, im->path))
 		fail_msg("mkfs.ext4 %s: %s", mkfs_args, out);
-	im->base = mmap(NULL, im->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(im->base, MAP_FAILED);
+	im->base = map_guarded(fd, im->size);
 	close(fd);
 	im->env = (struct ext4_env){.base = im->base,
 				    .size = im->size,
@@ -94,7 +106,7 @@ void image_drop(struct image *im)
 {
 	if (im->fs)
 		image_down(im);
-	munmap(im->base, im->size);
+	munmap(im->base - GUARD, im->size + 2 * GUARD);
 	unlink(im->path);
 }
 

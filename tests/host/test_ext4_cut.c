@@ -29,60 +29,84 @@
 #define B 4096u
 
 static const struct op names[] = {
-	{MKDIR, 1, 0, 0},	{CREATE, 0, 0, 0}, {CREATE, 1, 1, 0},	{CREATE, 2, 1, 0},
-	{WRITE, 1, 0, 5000},	{MKDIR, 2, 0, 0},  {RENAME, 1, 0, 2},	{UNLINK, 0, 0, 0},
-	{RENAME, 2, 0, 0},	{RMDIR, 1, 0, 0},  {CREATE, 3, 2, 0},	{WRITE, 3, 0, 20000},
-	{HOLD, 3, 0, 0},	{HOLD, 1, 0, 0},   {LETGO, 3, 0, 0},	{CREATE, 4, 0, 0},
-	{WRITE, 4, 0, 9000},	{LETGO, 1, 0, 0},  {UNLINK, 2, 0, 0},	{RMDIR, 2, 0, 0},
+	{MKDIR, 1, 0, 0},    {CREATE, 0, 0, 0}, {CREATE, 1, 1, 0}, {CREATE, 2, 1, 0},
+	{WRITE, 1, 0, 5000}, {MKDIR, 2, 0, 0},	{RENAME, 1, 0, 2}, {UNLINK, 0, 0, 0},
+	{RENAME, 2, 0, 0},   {RMDIR, 1, 0, 0},	{CREATE, 3, 2, 0}, {WRITE, 3, 0, 20000},
+	{HOLD, 3, 0, 0},     {HOLD, 1, 0, 0},	{LETGO, 3, 0, 0},  {CREATE, 4, 0, 0},
+	{WRITE, 4, 0, 9000}, {LETGO, 1, 0, 0},	{UNLINK, 2, 0, 0}, {RMDIR, 2, 0, 0},
 };
 
 static const struct op contents[] = {
-	{CREATE, 0, 0, 0},	       {WRITE, 0, 0, 100},
-	{WRITE, 0, 100, 5000},	       {WRITE, 0, 50, 300},
-	{CREATE, 1, 0, 0},	       {WRITE, 1, 10 * B, B},
-	{WRITE, 1, 8 * B, B},	       {WRITE, 1, 6 * B, B},
-	{WRITE, 1, 4 * B, B},	       {WRITE, 1, 2 * B, B}, /* the root grows a level */
-	{WRITE, 1, 0, B},	       {WRITE, 1, 3 * B, B}, /* merges */
-	{WRITE, 0, 30000, 10},	       {TRUNCATE, 0, 0, 3000},
-	{TRUNCATE, 0, 0, 50000},       {TRUNCATE, 1, 0, 5 * B + 7},
-	{TRUNCATE, 1, 0, 0},	       {WRITE, 1, 0, 50 * B},
-	{PUNCH, 1, 10 * B, B},	       {PUNCH, 1, 12 * B, 2 * B + 5},
-	{PUNCH, 1, 20 * B, B},	       {PUNCH, 1, 22 * B, B},
-	{PUNCH, 1, 24 * B, B},	       {PUNCH, 1, 5 * B + 9, 17 * B},
-	{PUNCH, 1, 0, 3 * B},	       {PUNCH, 1, 0, 50 * B},
-	{UNLINK, 1, 0, 0},	       {CREATE, 2, 0, 0},
-	{FALLOCATE, 2, 0, 40 * B},     {FAULT, 2, 5, 1},
-	{FAULT, 2, 6, 2},	       {FAULT, 2, 20, 5},
-	{WRITE, 2, 30 * B + 50, 100},  {WRITE, 2, 0, 40 * B},
-	{KEEP, 0, 60000, 20 * B},      {WRITE, 0, 50000, 30000},
-	{FAULT, 0, 1, 8},	       {TRUNCATE, 2, 0, 1},
-	{UNLINK, 2, 0, 0},	       {UNLINK, 0, 0, 0},
+	{CREATE, 0, 0, 0},
+	{WRITE, 0, 0, 100},
+	{WRITE, 0, 100, 5000},
+	{WRITE, 0, 50, 300},
+	{WRITE, 0, 5100, 200},
+	{CREATE, 1, 0, 0},
+	{WRITE, 1, 10 * B, B},
+	{WRITE, 1, 8 * B, B},
+	{WRITE, 1, 6 * B, B},
+	{WRITE, 1, 4 * B, B},
+	{WRITE, 1, 2 * B, B}, /* the root grows a level */
+	{WRITE, 1, 0, B},
+	{WRITE, 1, 3 * B, B}, /* merges */
+	{WRITE, 0, 30000, 10},
+	{TRUNCATE, 0, 0, 3000},
+	{TRUNCATE, 0, 0, 50000},
+	{TRUNCATE, 1, 0, 5 * B + 7},
+	{TRUNCATE, 1, 0, 0},
+	{WRITE, 1, 0, 50 * B},
+	{PUNCH, 1, 10 * B, B},
+	{PUNCH, 1, 12 * B, 2 * B + 5},
+	{PUNCH, 1, 20 * B, B},
+	{PUNCH, 1, 22 * B, B},
+	{PUNCH, 1, 24 * B, B},
+	{PUNCH, 1, 5 * B + 9, 17 * B},
+	{PUNCH, 1, 0, 3 * B},
+	{PUNCH, 1, 0, 50 * B},
+	{UNLINK, 1, 0, 0},
+	{CREATE, 2, 0, 0},
+	{FALLOCATE, 2, 0, 40 * B},
+	{FAULT, 2, 5, 1},
+	{FAULT, 2, 6, 2},
+	{FAULT, 2, 20, 5},
+	{WRITE, 2, 30 * B + 50, 100},
+	{WRITE, 2, 0, 40 * B},
+	{KEEP, 0, 60000, 20 * B},
+	{WRITE, 0, 50000, 30000},
+	{FAULT, 0, 1, 8},
+	{TRUNCATE, 2, 0, 1},
+	{UNLINK, 2, 0, 0},
+	{UNLINK, 0, 0, 0},
 };
 
 /* A directory whose first block is full: a second block, its first entry freed and used again. */
 static const struct op crowded[] = {
-	{MKDIR, 1, 0, 0},  {CROWD, 1, 0, 0},  /* set-up ends */
+	{MKDIR, 1, 0, 0},  {CROWD, 1, 0, 0}, /* set-up ends */
 	{CREATE, 0, 1, 0}, {CREATE, 1, 1, 0}, {UNLINK, 0, 0, 0}, {CREATE, 2, 1, 0},
 	{RENAME, 2, 0, 0}, {RENAME, 1, 0, 0}, {RENAME, 2, 0, 1},
 };
 
 /* /d1 was made and indexed by the host; the model must know it. */
 static const struct op indexed[] = {
-	{CREATE, 0, 1, 0}, {UNLINK, 0, 0, 0}, {CREATE, 1, 1, 0}, {RENAME, 1, 0, 0},
+	{CREATE, 0, 1, 0},
+	{UNLINK, 0, 0, 0},
+	{CREATE, 1, 1, 0},
+	{RENAME, 1, 0, 0},
 };
 
 /* Leaves of 340 records overflow, in front, in the middle, behind; neighbours join again. */
 static const struct op leaves[] = {
 	{CREATE, 0, 0, 0},
-	{HOLEY, 0, 0, 682 * B},	      /* 341 extents: a full leaf and a thin one */
-	{WRITE, 0, 681 * B, B},	      /* set-up ends */
-	{WRITE, 0, 684 * B, B},	      /* append */
+	{HOLEY, 0, 0, 682 * B}, /* 341 extents: a full leaf and a thin one */
+	{WRITE, 0, 681 * B, B}, /* set-up ends */
+	{WRITE, 0, 684 * B, B}, /* append */
 	{PUNCH, 0, 682 * B, 3 * B},
-	{WRITE, 0, 5 * B, B},	      /* joins three records */
-	{PUNCH, 0, 4 * B, B},	      /* splits in the middle */
+	{WRITE, 0, 5 * B, B},		/* joins three records */
+	{PUNCH, 0, 4 * B, B},		/* splits in the middle */
 	{WRITE, 0, 300 * B + 1, 3 * B}, /* overwrites and fills */
-	{PUNCH, 0, 2 * B, 400 * B},   /* most of a leaf */
-	{PUNCH, 0, 400 * B, 270 * B}, /* leaves thin out and join */
+	{PUNCH, 0, 2 * B, 400 * B},	/* most of a leaf */
+	{PUNCH, 0, 400 * B, 270 * B},	/* leaves thin out and join */
 	{TRUNCATE, 0, 0, 660 * B},
 	{TRUNCATE, 0, 0, 3 * B},
 	{UNLINK, 0, 0, 0},

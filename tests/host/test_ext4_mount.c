@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is refused, and by which words: features by name, superblocks that contradict themselves
- * or the device, damaged inodes, extents and directories.  Then 4,000 seeded mutations of the
- * metadata: whatever they hit, nothing is touched outside of the image.
+ * or the device, damaged inodes, extents and directories.
  */
 /* LINK: tests/host/ext4_image.c dax/ext4/balloc.c dax/ext4/census.c dax/ext4/check.c */
 /* LINK: dax/ext4/dir.c dax/ext4/dir_write.c dax/ext4/extent_free.c dax/ext4/extent_node.c */
@@ -410,95 +409,6 @@ static void bitmap_that_frees_metadata(void **state)
 	im_put(ip);
 }
 
-static uint32_t rng(uint32_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 17;
-	*s ^= *s << 5;
-	return *s;
-}
-
-/* Look at everything and change something, whatever comes back. */
-static void use_it(void)
-{
-	struct ext4_inode *root, *ip, *victim;
-	struct ext4_dirent_info info;
-	struct ext4_map map;
-	uint64_t pos = 0;
-
-	ext4_check(im.fs, NULL, NULL);
-	if (ext4_iget(im.fs, 2, &root))
-		return;
-	for (int i = 0; i < 100 && ext4_readdir(root, &pos, &info) == 1; i++) {
-		if (ext4_lookup(root, info.name, &ip))
-			continue;
-		ext4_read(ip, 0, buf, sizeof(buf));
-		if ((ip->mode & EXT4_S_IFMT) == EXT4_S_IFREG) {
-			ext4_write(ip, 5000, "mutant", 6);
-			ext4_map_blocks(ip, 1, 5, EXT4_MAP_CREATE, &map);
-			ext4_punch_hole(ip, 100, 30000);
-			ext4_truncate(ip, 4097);
-		}
-		ext4_iput(ip);
-	}
-	ext4_create(root, "fresh", 0644, NULL);
-	ext4_mkdir(root, "newdir", 0755, NULL);
-	if (!ext4_unlink(root, "f", &victim) && ext4_iput(victim))
-		ext4_evict(victim);
-	ext4_iput(root);
-}
-
-static void random_mutations(void **state)
-{
-	uint32_t seed = 20240229, mounted = 0;
-	uint8_t *keep = malloc(4 << 20);
-	uint64_t meta;
-
-	(void)state;
-	image_make(&im, 4, OURS);
-	image_up(&im);
-	for (int i = 0; i < 12; i++) {
-		char path[16];
-		struct ext4_inode *ip;
-
-		snprintf(path, sizeof(path), i ? "/f%d" : "/f", i);
-		ip = im_create(&im, path);
-		for (int b = 0; b < (i == 3 ? 60 : 3); b++)
-			im_write(ip, b * 8192ull, "block", 5);
-		im_put(ip);
-	}
-	image_down(&im);
-	memcpy(keep, im.base, 4 << 20);
-	meta = (uint64_t)((struct ext4_group_desc *)(keep + 4096))->bg_inode_table_lo * 4096;
-	for (int round = 0; round < 4000; round++) {
-		uint32_t n = 1 + rng(&seed) % 6;
-
-		memcpy(im.base, keep, 4 << 20);
-		while (n--) {
-			/* superblock, descriptors, used inodes, or anywhere */
-			static const uint32_t span[] = {264, 32, 24 * 256, 4 << 20};
-			const uint64_t from[] = {1024, 4096, meta, 0};
-			uint32_t kind = rng(&seed) % 4;
-
-			im.base[from[kind] + rng(&seed) % span[kind]] ^= 1u << rng(&seed) % 8;
-		}
-		if (rng(&seed) % 4 == 0) /* let repair have its share */
-			((struct ext4_super *)(im.base + 1024))->s_state = 0;
-		if (image_mount(&im)) {
-			assert_true(im.why[0]);
-			continue;
-		}
-		mounted++;
-		use_it();
-		if (ext4_unmount(im.fs)) { /* damage may keep an inode from being put */
-			fail_msg("round %d: %s", round, ext4_why(im.fs));
-		}
-		im.fs = NULL;
-	}
-	free(keep);
-	assert_in_range(mounted, 500, 3900);
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, drop)
@@ -517,7 +427,6 @@ int main(void)
 		F(damaged_directory_entries),
 		F(bad_inode_numbers),
 		F(bitmap_that_frees_metadata),
-		T(random_mutations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

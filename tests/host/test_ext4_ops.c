@@ -101,7 +101,6 @@ static void write_behind_the_end_leaves_a_hole(void **state)
 	image_same(&im, "/sparse", buf, 65003);
 }
 
-
 /* Every second block, from the end: no two extents merge, every insert is in front. */
 static void holey(struct ext4_inode *ip, uint32_t blocks)
 {
@@ -152,7 +151,8 @@ static void punch_every_extent_apart(void **state)
 static void truncate_a_tree_step_by_step(void **state)
 {
 	struct ext4_inode *ip = im_create(&im, "/t");
-	static const uint32_t sizes[] = {8000000, 7999999, 4096 * 800 + 1, 4096 * 8, 4096 * 7, 5, 0};
+	static const uint32_t sizes[] = {8000000, 7999999, 4096 * 800 + 1, 4096 * 8, 4096 * 7,
+					 5,	  0};
 
 	(void)state;
 	holey(ip, 1999);

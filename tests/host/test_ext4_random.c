@@ -181,8 +181,7 @@ static void do_punch(int i, struct ext4_inode *ip)
 
 	assert_int_equal(ext4_punch_hole(ip, off, len), 0);
 	if (off < file[i].size)
-		memset(file[i].data + off, 0,
-		       len < file[i].size - off ? len : file[i].size - off);
+		memset(file[i].data + off, 0, len < file[i].size - off ? len : file[i].size - off);
 }
 
 static void do_fallocate(int i, struct ext4_inode *ip)
@@ -266,7 +265,8 @@ static void do_unlink(int i)
 static void one_operation(void)
 {
 	static void (*const ops[])(int, struct ext4_inode *) = {
-		do_write, do_write, do_write, do_truncate, do_punch, do_punch, do_fallocate, do_fault,
+		do_write, do_write, do_write,	  do_truncate,
+		do_punch, do_punch, do_fallocate, do_fault,
 	};
 	struct ext4_inode *ip;
 	int i = pick();

@@ -64,8 +64,8 @@ static void image_from_host(uint32_t mib, const char *args)
 	char cmd[300];
 
 	im_pattern(buf, 3000000, 11);
-	snprintf(cmd, sizeof(cmd), "mkdir -p %s/d/e; printf hello > %s/small; : > %s/empty", dir, dir,
-		 dir);
+	snprintf(cmd, sizeof(cmd), "mkdir -p %s/d/e; printf hello > %s/small; : > %s/empty", dir,
+		 dir, dir);
 	sh_ok(cmd);
 	snprintf(cmd, sizeof(cmd), "%s/d/e/large", dir);
 	host_file(cmd, buf, 3000000);
@@ -124,22 +124,25 @@ static void inode_size_128(void **state)
 static void flex_bg_and_64bit(void **state)
 {
 	(void)state;
-	read_then_change(64, "-b 4096 -I 256 -g 2048 -O none,filetype,extent,sparse_super,large_file,"
-			     "extra_isize,flex_bg,64bit,huge_file,dir_nlink");
+	read_then_change(64,
+			 "-b 4096 -I 256 -g 2048 -O none,filetype,extent,sparse_super,large_file,"
+			 "extra_isize,flex_bg,64bit,huge_file,dir_nlink");
 }
 
 static void uninitialised_groups(void **state)
 {
 	(void)state;
-	read_then_change(64, "-b 4096 -I 256 -g 2048 -O none,filetype,extent,sparse_super,large_file,"
-			     "extra_isize,flex_bg,uninit_bg,dir_nlink");
+	read_then_change(64,
+			 "-b 4096 -I 256 -g 2048 -O none,filetype,extent,sparse_super,large_file,"
+			 "extra_isize,flex_bg,uninit_bg,dir_nlink");
 }
 
 static void uninitialised_groups_64bit(void **state)
 {
 	(void)state;
-	read_then_change(64, "-b 4096 -I 256 -g 2048 -O none,filetype,extent,sparse_super,large_file,"
-			     "extra_isize,64bit,uninit_bg");
+	read_then_change(64,
+			 "-b 4096 -I 256 -g 2048 -O none,filetype,extent,sparse_super,large_file,"
+			 "extra_isize,64bit,uninit_bg");
 }
 
 static void mkfs_defaults_without_journal(void **state)
@@ -255,11 +258,12 @@ static void indexed_directory_of_2000(void **state)
 
 	(void)state;
 	snprintf(cmd, sizeof(cmd),
-		 "mkdir %s/many; for i in $(seq 2000); do : > %s/many/an-entry-of-some-length-$i; done",
+		 "mkdir %s/many; for i in $(seq 2000); do : > %s/many/an-entry-of-some-length-$i; "
+		 "done",
 		 dir, dir);
 	sh_ok(cmd);
-	snprintf(cmd, sizeof(cmd), "-b 4096 -I 256 -O none,filetype,extent,dir_index,large_file -d %s",
-		 dir);
+	snprintf(cmd, sizeof(cmd),
+		 "-b 4096 -I 256 -O none,filetype,extent,dir_index,large_file -d %s", dir);
 	image_make(&im, 32, cmd);
 	/* mkfs writes plain directories; e2fsck -D indexes them */
 	image_sh(cmd, sizeof(cmd), "PATH=/usr/sbin:/sbin:$PATH e2fsck -fyD %s 2>&1", im.path);

@@ -2,7 +2,7 @@
 /*
  * Rows about page faults: a store or a load on a DAX file, from the access to the instruction after
  * it, exception entry and return included. Blocks are allocated and written, records exist. The
- * median of 512 faults, so the first ones of a page table (it is built) and of an index node do not
+ * median of 500 faults, so the first ones of a page table (it is built) and of an index node do not
  * show.
  *
  * The counts come from a call of the fault handler, as the handler of an exception is not
@@ -11,7 +11,7 @@
 #include "tests/kernel/bench.h"
 
 #define PAGES 640
-#define TIMED 512
+#define TIMED 500
 
 struct walk {
 	struct bench_run *b;

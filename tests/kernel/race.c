@@ -142,7 +142,13 @@ static void run_steps(struct attempt *a)
 {
 	struct dax_inode *g = NULL;
 
-	if (wait_for_truncate(a)) {
+	int err = wait_for_truncate(a);
+
+	if (err == -ENOMEM) {
+		race_set(a->result, RACE_SKIP, "no memory for a thread");
+		return;
+	}
+	if (err) {
 		race_set(a->result, RACE_HUNG,
 			 "the device is done and gave the page back, and the %s still sleeps",
 			 a->punch ? "punch" : "truncate");

@@ -24,18 +24,19 @@ def host(*command: str) -> subprocess.CompletedProcess:
 
 
 def mkfs(path, size: str = "32M", features: str = OURS, tree: Optional[str] = None,
-         extra: Optional[List[str]] = None) -> str:
+         extra: Optional[List[str]] = None, fs_size: Optional[str] = None) -> str:
     """A new image with a file system; `tree`: a folder of the host to fill it with. Its path.
 
-    `features` beginning with a comma are added to OURS."""
+    `features` beginning with a comma are added to OURS; `fs_size`: less than the whole image."""
     path = str(path)
-    if features.startswith((",", "^")):
-        features = OURS + "," + features.lstrip(",")
+    if features.startswith(","):
+        features = OURS + features
     with open(path, "wb"):
         pass
     host("truncate", "-s", size, path)
     command = ["mkfs.ext4", "-q", "-F", "-b", "4096", "-I", "256", "-O", features]
-    done = host(*command, *(["-d", str(tree)] if tree else []), *(extra or []), path)
+    done = host(*command, *(["-d", str(tree)] if tree else []), *(extra or []), path,
+                *([fs_size] if fs_size else []))
     assert done.returncode == 0, done.stdout
     return path
 

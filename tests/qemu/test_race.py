@@ -95,8 +95,8 @@ def test_without_a_dma_device_races_skip_by_name(tmp_path, monkeypatch):
     make = hf_command.qemu_command
 
     def without_edu(*args):
-        return [word for n, word in enumerate(command := make(*args))
-                if hf_command.EDU not in command[n:n + 2]]
+        command = make(*args)
+        return [w for n, w in enumerate(command) if hf_command.EDU not in command[n:n + 2]]
 
     monkeypatch.setattr(hf_command, "qemu_command", without_edu)
     result = run_commands("race dma-truncate; race dma-punch lifetime=all; race all; "

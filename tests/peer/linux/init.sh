@@ -1,0 +1,44 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: MIT
+#
+# The first program of the Linux column: what a prompt needs, then the suites named on the kernel
+# command line as suites=a,b,c. `prompt` stands for an interactive shell at this place.
+export PATH=/bin
+/bin/busybox mkdir -p /proc /sys /dev /dax
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev 2>/dev/null
+while read -r module; do
+	/bin/busybox insmod "/modules/$module" || echo "{\"error\":\"insmod $module\"}"
+done </modules/order
+# The drivers probe in the background: every region is bound before anything else begins.
+until [ "$(echo /sys/bus/nd/devices/region*/namespace*/block/pmem*)" != \
+	"/sys/bus/nd/devices/region*/namespace*/block/pmem*" ] &&
+	[ "$(echo /sys/bus/nd/devices/region*/namespace*/block/pmem* | /bin/busybox wc -w)" = \
+	  "$(echo /sys/bus/nd/devices/region[0-9]* | /bin/busybox wc -w)" ]; do
+	/bin/busybox usleep 10000
+done
+read -r cmdline </proc/cmdline
+suites=
+for word in $cmdline; do
+	case $word in
+	suites=*) suites=$(echo "${word#suites=}" | /bin/busybox tr , ' ') ;;
+	esac
+done
+for suite in $suites; do
+	case $suite in
+	# Mounts the larger DIMM: what follows works on files.
+	dax)
+		for disk in /sys/block/pmem*; do
+			read -r size <"$disk/size"
+			[ "$size" -gt 4194304 ] && disk=/dev/${disk##*/} && break
+		done
+		/bin/busybox mount -t ext4 -o dax=always "$disk" /dax || echo '{"error":"mount"}'
+		;;
+	undax) /bin/busybox umount /dax ;;
+	sh) /bin/busybox setsid /bin/busybox cttyhack /bin/busybox sh ;;
+	*) /bin/hfwork "$suite" ;;
+	esac
+done
+echo '{"end":1}'
+/bin/busybox poweroff -f

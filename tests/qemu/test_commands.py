@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Nothing typed can crash the kernel: every command of hf_lines.py, and lines that mean nothing.
+
+What the shell makes of a line before it runs a command (quotes, frames, jobs, keys) is in
+test_shell.py.
+"""
+
+import re
+
+import pytest
+
+import hf_image
+from hf_lines import LEAVE, SETUP, TABLE
+from hf_machine import Command
+from run import Machine, run_commands
+
+BAD_WORDS = ("PANIC", "panic:", "ASSERT", "BUG", "page fault", "violated")
+
+
+def known_commands(folder):
+    return set(re.findall(r"(?m)^  ([a-z][a-z0-9_-]*) ", run_commands("help", folder, PMEM="").text))
+
+
+def test_the_table_is_complete(tmp_path):
+    """Every command that `help` lists has rows here, right and wrong ones, and no other has."""
+    known = known_commands(tmp_path)
+    assert known == set(TABLE), known ^ set(TABLE)
+    for command, rows in TABLE.items():
+        assert command == "echo" or any(not row.good for row in rows), f"{command}: nothing wrong"
+
+
+def complaint(row, command: Command) -> str:
+    """Why this command did not do what its row says; empty when it did."""
+    if command.status is None:
+        return "it never ended"
+    if row.good != (command.status == 0):
+        return f"status {command.status}, {'0' if row.good else 'another one'} expected"
+    if row.words not in command.output:
+        return f"no {row.words!r} in its output"
+    if not row.good and not command.output.strip():
+        return "it failed without a sentence"
+    if any(word in command.output for word in BAD_WORDS):
+        return "that is no answer to a wrong word"
+    return ""
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_right_and_wrong_arguments(tmp_path, name):
+    """Right lines succeed, wrong ones are refused with a sentence, and the machine goes on."""
+    rows = TABLE[name]
+    cmd = "; ".join([SETUP] + [row.line for row in rows])
+    result = run_commands(f"{cmd}; echo alive; check; {LEAVE}".replace("& ;", "&"), tmp_path)
+    assert result.rc in (33, 35), result.text[-4000:]
+    commands = result.commands[SETUP.count(";") + 1:]
+    wrong = []
+    for row in rows:
+        for _ in range(row.line.count(" &") or 1):
+            command = commands.pop(0)
+        why = complaint(row, command)
+        if why:
+            wrong.append(f"{row.line[:200]}: {why}: [{command.status}] {command.output[:300]!r}")
+    assert not wrong, "\n".join(wrong)
+    assert commands[0].output == "alive\n" and commands[1].status == 0, result.text[-2000:]
+
+
+NOTHING = [("nope", "unknown command 'nope'"), ("trunkate /t 0", "did you mean 'truncate'"),
+           ("MOUNT", "did you mean 'mount'"), ("''", "''"), ("' '", ""), ("/t", "/t"),
+           ("mount\\ pmem0", ""), ("=", "="), ("-", "-"), ("#", "#"), ("%1", "%1"), ("\\", ""),
+           ("x" * 4000, ""), ("0", "0"), ("../mount", "../mount"), ("echo a | cat", "|"),
+           ("echo a > b", ">"), ("(echo)", "(")]
+
+
+def test_lines_that_mean_nothing(tmp_path):
+    """No command, a path, an operator of sh: each is refused in a sentence; the next line runs."""
+    with Machine(tmp_path, PMEM="") as m:
+        for line, words in NOTHING:
+            if len(line) > 900:
+                continue
+            answer = m.run(line)
+            if words in "|>(":
+                assert answer.output.strip(), line
+                continue
+            assert answer.status != 0, (line, answer)
+            assert words in answer.output and answer.output.strip(), (line, answer)
+        assert m.run("echo alive").output == "alive\n"
+
+
+def test_suggestions(tmp_path):
+    """A word one or two letters off is named with the right one: commands and their arguments."""
+    pairs = {"trucate /t 0": "truncate", "hlep": "help", "mout": "mount", "selftset": "selftest",
+             "museum skip-wkae on": "skip-wake", "race dma-punhc": "dma-punch",
+             "help pmme": "pmem", "selftest wait.deadlin": "wait.deadline",
+             "mount pmem0 /t lifetime=unawar": "unaware"}
+    result = run_commands("; ".join(pairs), tmp_path)
+    for line, word in pairs.items():
+        command = result.command(line)
+        assert command.status != 0 and f"{word}" in command.output, command
+
+
+def test_tab_completes_commands_names_and_devices(tmp_path):
+    """TAB finishes a command, an exhibit, a device and a self-test, or shows what is possible."""
+    with Machine(tmp_path) as m:
+        assert "usage: truncate" in m.ask("help trun\t")
+        assert "skip-wake" in m.ask("museum skip-w\t")
+        assert "pmem0 on /t" in m.ask("mount pme\t0 /t")
+        assert "ok 1 wait.deadline" in m.ask("selftest wait.dea\t")
+        m.type("un\t\t")
+        m.expect(r"unmap")
+        m.expect(r"unpin")
+        m.type("\x15")
+        assert m.run("umount /t").status == 0
+
+
+def test_many_mappings_and_pins_run_out_politely(tmp_path):
+    """Names for mappings and pins, and DMA slots, are finite: the one too many is refused."""
+    lines = ["mount pmem0 /t", "write /t/f 0 x"] + ["map /t/f"] * 33 + ["pin m1"] * 17
+    lines += [f"unpin p{n}" for n in range(1, 17)] + [f"unmap m{n}" for n in range(1, 33)]
+    result = run_commands("; ".join(lines) + "; check; umount /t", tmp_path)
+    failed = [c for c in result.commands if c.status != 0]
+    assert [c.line for c in failed] == ["map /t/f", "pin m1"], result.text
+    assert all("in use" in c.output for c in failed), failed
+    assert result.rc == 35
+
+
+def test_a_full_device(tmp_path):
+    """No block left: write and fallocate say so, nothing is torn, removing makes room again."""
+    image = hf_image.mkfs(tmp_path / "small.img", "16M")
+    result = run_commands("mount pmem0 /t; fallocate /t/a 0 12M; fallocate /t/b 0 12M; check; "
+                          "write /t/c 0 small; cat /t/c; fallocate /t/d 0 4M; write /t/e 0 x; "
+                          "check; rm /t/a; write /t/e 0 room; cat /t/e; check; umount /t",
+                          tmp_path, PMEM=image)
+    assert result.command("fallocate /t/b 0 12M").status == 28, result.text
+    assert "space" in result.command("fallocate /t/b 0 12M").output.lower() \
+        or "free block" in result.command("fallocate /t/b 0 12M").output
+    assert result.command("cat /t/e").output == "room\n"
+    assert all(c.status == 0 for c in result.commands if c.line == "check"), result.text
+    assert hf_image.contents(image, "/e") == b"room"
