@@ -144,6 +144,10 @@ static int cmd_powercut(int argc, char **argv)
 	if (!any)
 		return shell_fail(-ENODEV, "no region has a second copy of what is durable; give a "
 					   "DIMM the option shadow: PMEM=\"file,size=64M,shadow\"");
+	for (unsigned i = 0; i < pci_count(); i++)
+		if (pci_is_bus_master(pci_at(i)))
+			pci_set_bus_master(pci_at(i), false); /* no device stores any more, … */
+	machine_freeze(); /* … and no other CPU */
 	kprintf("power cut: %lu line(s) of 64 bytes were not durable and are lost\n",
 		pmem_shadow_restore());
 	shell_stop_here();

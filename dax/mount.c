@@ -98,7 +98,10 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	      struct dax_fs **out)
 {
 	struct dax_fs *fs = calloc(1, sizeof(*fs));
+	const struct pgmap_ops *old_ops = region->pgmap.ops;
+	uint32_t old_rest = region->pgmap.rest;
 	struct ext4_env env;
+	struct page *held;
 	char why[256];
 	int err;
 
@@ -116,8 +119,11 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	if (!err) {
 		env = dax_ext4_env(fs);
 		err = ext4_mount(&env, &fs->ext4, why, sizeof(why));
-		if (err)
+		if (err) { /* nothing was faulted in meanwhile: what was at rest still is */
+			pgmap_set_rest(&region->pgmap, old_rest, &held);
+			region->pgmap.ops = old_ops;
 			dax_refuse(err, "%s: %s", region->name, why);
+		}
 	}
 	if (err) {
 		free(fs);

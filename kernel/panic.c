@@ -148,6 +148,11 @@ static void take_over(void)
 	machine_exit(EXIT_PANIC);
 }
 
+void machine_freeze(void)
+{
+	take_over();
+}
+
 static void print_frame(const struct trap_frame *tf)
 {
 	uint64_t off;

@@ -221,6 +221,7 @@ void thread_exit(int status)
 
 	might_sleep();
 	ASSERT(t->nr_held == 0, "thread '%s' exits while it holds %u lock(s)", t->name, t->nr_held);
+	ASSERT(!t->mm, "thread '%s' exits inside an address space; it must give it back", t->name);
 	t->exit_status = status;
 	sched_exit();
 }

@@ -85,11 +85,11 @@ bool page_get(struct page *p, uint32_t n);
 /* page_get(p, 1) with its common case in line: it has a reference already, and not all of them. */
 static inline bool page_get_one(struct page *p)
 {
-	uint64_t old = page_state(p);
+	uint64_t old = page_state(p), next = old + PAGE_REF;
 
-	if (likely((uint32_t)(old + 1) > 1) &&
-	    likely(__atomic_compare_exchange_n(&p->state, &old, old + PAGE_REF, false,
-					       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+	if (likely((uint32_t)next > 1) &&
+	    likely(__atomic_compare_exchange_n(&p->state, &old, next, false, __ATOMIC_ACQ_REL,
+					       __ATOMIC_ACQUIRE)))
 		return true;
 	return page_get(p, 1);
 }

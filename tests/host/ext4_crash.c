@@ -101,6 +101,15 @@ static void judge_all(struct cut *c)
 		judge_repaired();
 	}
 }
+/* What an operation did is durable when it returns, without any further fence. */
+static void judge_returned(void)
+{
+	outcomes++;
+	cut_make(&recorder, CUT_NOTHING, &cut_seed, crash.base);
+	if (judge_as_it_lies())
+		judge_repaired();
+}
+
 static void rename_op(const struct op *op)
 {
 	int from_dir = before.file[op->file].dir;
@@ -150,6 +159,7 @@ static bool perform_name(const struct op *op)
 		im_unlink(&live, path);
 		return true;
 	case LETGO: im_put(held[op->file]); return true;
+	case SYNC: ext4_sync(live.fs); return true;
 	case RENAME: rename_op(op); return true;
 	default: return false;
 	}
@@ -216,8 +226,10 @@ void crash_run(const struct op *script, size_t set_up, size_t n, uint32_t mib, c
 		running = &script[i];
 		model(&after, running);
 		perform(running);
-		cut_fence();
 		before = after;
+		if (i >= set_up)
+			judge_returned();
+		cut_fence();
 		if (broken && !lose_one_in)
 			fail_msg("operation %zu, fence %llu: %s\nrepair said: %s", i,
 				 (unsigned long long)recorder.fences, crash_reason(), crash.said);

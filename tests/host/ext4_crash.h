@@ -32,6 +32,7 @@ enum kind {
 	CROWD, /* names that fill the directory's first block; for set-up */
 	HOLD,  /* unlink while open */
 	LETGO,
+	SYNC, /* mark the device clean */
 	RMDIR,
 	RENAME /* to directory len */
 };

@@ -33,7 +33,8 @@ static const struct op names[] = {
 	{WRITE, 1, 0, 5000}, {MKDIR, 2, 0, 0},	{RENAME, 1, 0, 2}, {UNLINK, 0, 0, 0},
 	{RENAME, 2, 0, 0},   {RMDIR, 1, 0, 0},	{CREATE, 3, 2, 0}, {WRITE, 3, 0, 20000},
 	{HOLD, 3, 0, 0},     {HOLD, 1, 0, 0},	{LETGO, 3, 0, 0},  {CREATE, 4, 0, 0},
-	{WRITE, 4, 0, 9000}, {LETGO, 1, 0, 0},	{UNLINK, 2, 0, 0}, {RMDIR, 2, 0, 0},
+	{WRITE, 4, 0, 9000}, {LETGO, 1, 0, 0},	{SYNC, 0, 0, 0},   {UNLINK, 2, 0, 0},
+	{RMDIR, 2, 0, 0},    {SYNC, 0, 0, 0},
 };
 
 static const struct op contents[] = {
@@ -56,6 +57,7 @@ static const struct op contents[] = {
 	{TRUNCATE, 1, 0, 5 * B + 7},
 	{TRUNCATE, 1, 0, 0},
 	{WRITE, 1, 0, 50 * B},
+	{SYNC, 0, 0, 0},
 	{PUNCH, 1, 10 * B, B},
 	{PUNCH, 1, 12 * B, 2 * B + 5},
 	{PUNCH, 1, 20 * B, B},
@@ -67,6 +69,7 @@ static const struct op contents[] = {
 	{UNLINK, 1, 0, 0},
 	{CREATE, 2, 0, 0},
 	{FALLOCATE, 2, 0, 40 * B},
+	{SYNC, 0, 0, 0},
 	{FAULT, 2, 5, 1},
 	{FAULT, 2, 6, 2},
 	{FAULT, 2, 20, 5},

@@ -31,6 +31,7 @@ struct bench_run {
 	const char *name;
 	bool skipped;
 	char why[160]; /* of a skip */
+	bool insns;    /* a tick is an instruction; else times are in nanoseconds */
 	enum bench_unit unit;
 	uint64_t value; /* hundredths of the unit */
 	uint64_t n;	/* operations that the value comes from */

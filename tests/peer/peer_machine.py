@@ -10,11 +10,12 @@ import json
 import os
 import re
 import shlex
+import struct
 import subprocess
 import sys
 import threading
 import time
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
@@ -26,6 +27,7 @@ from hf_process import die_with_parent  # noqa: E402
 
 PEER = os.path.join(ROOT, "build", "peer")
 CPU = "max,-erms"  # clear and copy by one instruction per word, on both sides
+DATA = 2 * MIB  # where the data of an fsdax namespace begins: one alignment unit
 SERIAL = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none"]
 
 
@@ -88,16 +90,19 @@ def add_line(run: Run, line: str, seconds: float) -> None:
 
 
 def boot(config: Config, media: List[str], who: str, seconds: int,
-         ext4: Optional[int] = None) -> Run:
-    """Runs the machine to its end. `ext4`: the number of the DIMM that gets a file system before.
+         fsdax: Sequence[int] = (), ext4: Sequence[int] = ()) -> Run:
+    """Runs the machine to its end. `fsdax`, `ext4`: the numbers of the DIMMs that are made an fsdax
+    namespace before, and that get a file system in it.
 
     PeerError: QEMU did not end within `seconds`."""
     os.makedirs(PEER, exist_ok=True)
     locks = hf_media.prepare_dimms(config, f"the comparison of kernels, process {os.getpid()}", 60)
     process = None
     try:
-        if ext4 is not None:
-            make_ext4(config.dimms[ext4].path)
+        for number in fsdax:
+            make_fsdax(config.dimms[number].path)
+        for number in ext4:
+            make_ext4(config.dimms[number].path)
         run = Run(hf_command.qemu_command(config, media, SERIAL))
         start = time.monotonic()
         process = subprocess.Popen(run.command, pass_fds=locks, stdin=subprocess.DEVNULL,
@@ -120,17 +125,43 @@ def boot(config: Config, media: List[str], who: str, seconds: int,
     return run
 
 
+# ---- what a DIMM carries before Linux sees it ----
+
+
+def fletcher64(data: bytes) -> int:
+    low = high = 0
+    for (word,) in struct.iter_unpack("<I", data):
+        low = (low + word) & 0xFFFFFFFF
+        high = (high + low) & 0xFFFFFFFF
+    return high << 32 | low
+
+
+def info_block(size: int) -> bytes:
+    """The 4 KiB that make a region without labels an fsdax namespace whose page records are in RAM.
+
+    Linux 6.1 maps no file of a region without it ("DAX unsupported by block device")."""
+    head = struct.pack("<16s16s16sIHHQQIIIIIH", b"NVDIMM_PFN_INFO\0", b"holdfast-compare", b"", 0,
+                       1, 4, DATA, (size - DATA) // 4096, 1, 0, 0, DATA, 4096, 64)
+    block = head.ljust(4088, b"\0")
+    return block + struct.pack("<Q", fletcher64(block + bytes(8)))
+
+
+def make_fsdax(path: str) -> None:
+    with open(path, "r+b") as image:
+        image.seek(4096)
+        image.write(info_block(os.path.getsize(path)))
+
+
 def make_ext4(path: str) -> None:
     """As Debian makes it, but with nothing left for a background thread to initialise, and with
     2 MiB as the unit of allocation (stripe), so that large files can have 2 MiB entries. UUIDs are
     fixed: two runs start from the same bytes."""
+    blocks = (os.path.getsize(path) - DATA) // 4096
     hf_media.tool(["mkfs.ext4", "-q", "-F", "-b", "4096", "-U",
                    "00000000-0000-4000-8000-0000000000f5", "-E",
-                   "lazy_itable_init=0,lazy_journal_init=0,nodiscard,stride=512,stripe_width=512,"
-                   "hash_seed=00000000-0000-4000-8000-0000000000f6", path])
-
-
-
+                   f"offset={DATA},lazy_itable_init=0,lazy_journal_init=0,nodiscard,stride=512,"
+                   "stripe_width=512,hash_seed=00000000-0000-4000-8000-0000000000f6", path,
+                   str(blocks)])
 
 
 def printable(command: List[str]) -> str:

@@ -31,7 +31,7 @@ void need(bool ok, const char *fmt, ...)
 	va_start(ap, fmt);
 	printf("{\"error\":\"");
 	vprintf(fmt, ap);
-	printf(": %s\"}\n", strerror(err));
+	printf("%s%s\"}\n", err ? ": " : "", err ? strerror(err) : "");
 	va_end(ap);
 	exit(1);
 }
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
 	} suites[] = {
 		{"calibrate", rows_calibrate}, {"gup", rows_gup},	{"fault", rows_fault},
 		{"layout", rows_layout},       {"wake", rows_wake},	{"boot", rows_boot},
-		{"devdax", rows_devdax},       {"memremap", rows_memremap}, {"split", rows_split},
+		{"compound", rows_compound}, {"devdax", rows_devdax},       {"memremap", rows_memremap}, {"split", rows_split},
 	};
 
 	device = open("/dev/hfpeer", O_RDWR);

@@ -86,6 +86,7 @@ void rows_wake(void);
 void rows_boot(void);
 void rows_devdax(void);
 void rows_memremap(void);
+void rows_compound(void);
 void rows_split(void);
 
 #endif

@@ -2,10 +2,12 @@
 /*
  * Rows about the machine as a whole: the boot, memory in use, what binding a region costs and weighs.
  *
- * There are no labels: the driver nd_pmem binds the whole region at boot, with records in RAM. It is
- * let go and bound again here, by sysfs. Binding waits for RCU, and an idle clock jumps; so its
- * time is that of the two functions that do the work, by probes.
+ * There are no labels: the driver nd_pmem binds the whole region at boot, as an fsdax namespace when
+ * it has an information block (records in RAM), else raw. It is let go and bound again here, by
+ * sysfs. Binding waits for RCU, and an idle clock jumps; so its time is that of the two functions
+ * that do the work, by probes.
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -60,13 +62,8 @@ static uint64_t ram(void)
 void rows_boot(void)
 {
 	uint64_t now = hfp_ticks();
-	char text[64];
-	double up, idle;
 
-	need(get_text(text, sizeof(text), "/proc/uptime") && sscanf(text, "%lf %lf", &up, &idle) == 2,
-	     "/proc/uptime");
 	report_value("boot", "insns", now * 100, 1);
-	report_value("boot.idle", "insns", (uint64_t)(idle * 100) * 1000000000, 1);
 	report_value("memory.prompt", "bytes", (ram() - meminfo("MemFree:")) * 100, 1);
 	report_value("memory.prompt.after_boot", "bytes",
 		     (meminfo("MemTotal:") - meminfo("MemFree:")) * 100, 1);
@@ -76,14 +73,33 @@ void rows_boot(void)
 
 static char dax_name[64]; /* the one that is bound */
 
+/* The device of this kind and region that the driver nd_pmem has. */
+static bool bound_to_pmem(char *name, size_t size, const char *kind, int region)
+{
+	char prefix[32];
+	struct dirent *entry;
+	DIR *folder = opendir(ND "drivers/nd_pmem");
+	bool found = false;
+
+	need(folder, ND "drivers/nd_pmem");
+	snprintf(prefix, sizeof(prefix), "%s%d.", kind, region);
+	while (!found && (entry = readdir(folder))) {
+		found = !strncmp(entry->d_name, prefix, strlen(prefix));
+		if (found)
+			snprintf(name, size, "%s", entry->d_name);
+	}
+	closedir(folder);
+	return found;
+}
+
 void devdax_make(int region, uint64_t align)
 {
 	static int uuids;
 	char text[64], namespace[32];
 
 	snprintf(namespace, sizeof(namespace), "namespace%d.0", region);
-	if (get_text(text, sizeof(text), ND "drivers/nd_pmem/%s/size", namespace))
-		put_text(namespace, ND "drivers/nd_pmem/unbind");
+	if (bound_to_pmem(text, sizeof(text), "namespace", region))
+		put_text(text, ND "drivers/nd_pmem/unbind");
 	need(get_text(dax_name, sizeof(dax_name), ND "devices/region%d/dax_seed", region),
 	     "dax_seed");
 	put_text("ram", ND "devices/%s/mode", dax_name);
@@ -128,15 +144,15 @@ static void probe(const char *name)
 	need(!ioctl(device, HFP_PROBE, &p), "a probe on %s", name);
 }
 
-static void bind_cycle(const char *namespace, uint64_t *ticks, uint64_t *bytes)
+static void bind_cycle(const char *name, uint64_t *ticks, uint64_t *bytes)
 {
 	uint64_t free;
 
-	put_text(namespace, ND "drivers/nd_pmem/unbind");
+	put_text(name, ND "drivers/nd_pmem/unbind");
 	settle();
 	free = meminfo("MemFree:");
 	*ticks = probed("memmap_init_zone_device") + probed("__add_pages");
-	put_text(namespace, ND "drivers/nd_pmem/bind");
+	put_text(name, ND "drivers/nd_pmem/bind");
 	*ticks = probed("memmap_init_zone_device") + probed("__add_pages") - *ticks;
 	settle();
 	*bytes = free - meminfo("MemFree:");
@@ -145,13 +161,14 @@ static void bind_cycle(const char *namespace, uint64_t *ticks, uint64_t *bytes)
 static void records_4k(int region, uint64_t size)
 {
 	uint64_t ticks[CYCLES], bytes[CYCLES], gib = size / GIB;
-	char row[32], namespace[32];
+	char row[32], name[64];
 
-	snprintf(namespace, sizeof(namespace), "namespace%d.0", region);
+	need(bound_to_pmem(name, sizeof(name), "pfn", region), "an fsdax namespace in region %d",
+	     region);
 	probe("memmap_init_zone_device");
 	probe("__add_pages");
 	for (int i = 0; i < CYCLES; i++)
-		bind_cycle(namespace, &ticks[i], &bytes[i]);
+		bind_cycle(name, &ticks[i], &bytes[i]);
 	need(!ioctl(device, HFP_PROBES_GO), "HFP_PROBES_GO");
 	snprintf(row, sizeof(row), "memremap.%lug", gib);
 	report(row, "insns", ticks, CYCLES, 0, 1, false);
@@ -179,11 +196,16 @@ static void records_compound(const char *row, int region, uint64_t size, uint64_
 void rows_memremap(void)
 {
 	uint64_t size;
-	int region = region_find(false, &size);
+	int region = region_find(true, &size);
 
 	records_4k(region, size);
-	region = region_find(true, &size);
-	records_4k(region, size);
+}
+
+void rows_compound(void)
+{
+	uint64_t size;
+	int region = region_find(true, &size);
+
 	records_compound("records.2m.bind", region, size + HUGE, HUGE);
 	records_compound("records.1g.bind", region, size, GIB);
 }
