@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of the altmap are handed out upwards and never one by one again: records come when pages are
- * first used and leave all together, when the device does. So one counter is the whole allocator.
+ * Pages of the altmap are handed out upwards and never one by one again: records come when pages
+ * are first used and leave all together, when the device does. So one counter is the whole
+ * allocator.
  */
 #include "mm/altmap.h"
 

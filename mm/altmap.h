@@ -5,8 +5,8 @@
  *   base            base + reserve         base + reserve + free                 end of the range
  *   | the driver's own | page records          | pages that have records                |
  *
- * RAM for the records of a very large device may not be there; the device then gives `free` pages of
- * its own for them. Pages before base + reserve + free have no record at all. What is taken is
+ * RAM for the records of a very large device may not be there; the device then gives `free` pages
+ * of its own for them. Pages before base + reserve + free have no record at all. What is taken is
  * counted in `alloc`, which must be zero again when the device leaves.
  */
 #ifndef MM_ALTMAP_H
@@ -24,7 +24,8 @@ struct altmap {
 	uint64_t alloc; /* pages that hold records; zero means all are back */
 };
 
-/* `nr` pages, a power of two, aligned to their own size. First pfn, or 0: no room, or nr is none. */
+/* `nr` pages, a power of two, aligned to their own size. First pfn, or 0: no room, or nr is none.
+ */
 uint64_t altmap_alloc(struct altmap *a, uint64_t nr);
 /* Gives nr pages back. When the last ones are back, all of `free` can be taken again. */
 void altmap_free(struct altmap *a, uint64_t nr);

@@ -84,10 +84,12 @@ static bool refill(void)
 
 uint64_t frame_alloc(unsigned order)
 {
-	uint64_t flags = spin_lock_irqsave(&frame_lock);
-	unsigned o = order;
-	uint64_t pfn = 0;
+	uint64_t flags, pfn = 0;
+	unsigned o;
 
+	if (alloc_fails())
+		return 0;
+	flags = spin_lock_irqsave(&frame_lock);
 	do {
 		for (o = order; o <= FRAME_MAX_ORDER && LIST_EMPTY(&free_list[o]);)
 			o++;

@@ -19,8 +19,8 @@ bool ram_overlaps(uint64_t start, uint64_t end)
 	for (unsigned i = 0; i < bi->nr_ranges; i++) {
 		const struct boot_range *r = &bi->ranges[i];
 
-		if (r->type != BOOT_PMEM && r->base < end && r->base + r->len > start)
-			return r->type == BOOT_RAM;
+		if (r->type == BOOT_RAM && r->base < end && r->base + r->len > start)
+			return true;
 	}
 	return false;
 }

@@ -14,6 +14,14 @@ void frames_init_done(void);
 void frames_add(const struct boot_info *bi, uint64_t low, uint64_t high, const struct span *holes,
 		unsigned nr_holes);
 bool ram_overlaps(uint64_t start, uint64_t end); /* bytes; of the boot map */
+/* fail_alloc.c: is this allocation the one that a test wants to fail? */
+extern struct thread *alloc_fail_thread; /* NULL: nobody asked for a failure */
+bool alloc_fails_now(void);
+static inline bool alloc_fails(void)
+{
+	return unlikely(__atomic_load_n(&alloc_fail_thread, __ATOMIC_RELAXED) != NULL) &&
+	       alloc_fails_now();
+}
 uint64_t kvirt_reserve(uint64_t bytes); /* address space only; never given back */
 void page_tables_init(const struct boot_info *bi);
 void pte_free_table(uint64_t phys);

@@ -17,7 +17,9 @@ static struct spinlock kvirt_lock = SPINLOCK_INIT("kvirt");
 static uint64_t heap_end = KVIRT_BASE; /* first unmapped byte of the heap */
 static uint64_t heap_brk = KVIRT_BASE;
 static uint64_t next_stack = STACK_FIRST, next_range = MMIO_FIRST;
-static void *spare_stacks; /* chain through the first word of each */
+static void *spare_stacks;    /* chain through the first word of each */
+static struct span mmio[512]; /* physical ranges mapped uncached */
+static unsigned nr_mmio;
 
 uint64_t kvirt_reserve(uint64_t bytes)
 {
@@ -29,13 +31,37 @@ uint64_t kvirt_reserve(uint64_t bytes)
 	return va;
 }
 
+/* Remembers what is uncached, so that nobody maps it as memory under another name. False: full. */
+static bool mmio_note(uint64_t start, uint64_t end)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	bool room = nr_mmio < ARRAY_SIZE(mmio);
+
+	if (room)
+		mmio[nr_mmio++] = (struct span){start, end};
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return room;
+}
+
+bool mmio_overlaps(uint64_t start, uint64_t end)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	bool yes = false;
+
+	for (unsigned i = 0; i < nr_mmio && !yes; i++)
+		yes = mmio[i].start < end && start < mmio[i].end;
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return yes;
+}
+
 void *map_mmio(uint64_t phys, uint64_t len)
 {
 	uint64_t first = ALIGN_DOWN(phys, PAGE_SIZE);
 	uint64_t bytes = ALIGN_UP(phys + len, PAGE_SIZE) - first;
 	uint64_t va = kvirt_reserve(bytes);
 
-	if (kernel_map(va, first, bytes, PTE_W | PTE_NX | PTE_PCD | PTE_G, 1))
+	if (!mmio_note(first, first + bytes) ||
+	    kernel_map(va, first, bytes, PTE_W | PTE_NX | PTE_PCD | PTE_G, 1))
 		return NULL;
 	return (void *)(va + (phys - first));
 }
@@ -116,7 +142,7 @@ const char *kernel_address_name(uint64_t va)
 								   : "a thread's stack";
 	if (va >= KVIRT_BASE && va < KVIRT_BASE + HEAP_SIZE)
 		return va < heap_end ? "the heap" : "beyond the end of the heap";
-	if (va >= RECORD_BASE && va < RECORD_BASE + (1ull << 39))
+	if (va >= RECORD_BASE && va < COMPOUND_END)
 		return "the page-record window (a record that was never populated)";
 	if (va >= DIRECT_BASE && va < RECORD_BASE)
 		return "the direct map (physical memory that is not mapped)";

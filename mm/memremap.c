@@ -1,106 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memremap_pages() and the tree of ranges that answers "whose pfn is this?".
+ * memremap_pages(): device memory comes, and leaves again without a trace.
  *
- * The claim on a range is an interval tree node, not a bit per page or per section, so binding 4 TiB
- * costs what binding 1 GiB costs, but for one direct-map entry per GiB. The whole span is tested
- * for conflicts, a dying neighbour included: it still owns its records.
+ * Coming: check everything; enter the ranges in the table (not live yet, so nobody finds them, but
+ * nobody else can have them either); map them into the kernel's direct map; live. No record is
+ * made: binding 4 TiB costs what binding 2 MiB costs, but for one direct-map entry per GiB.
+ *
+ * Leaving, in reverse. Kill: look-ups fail from now on. Drop the initial references, where pages
+ * have one. Drain: wait for the last user. Grace: a put that found its page idle may still be
+ * telling the owner, with interrupts off. Only then records, direct map and ranges go.
  */
-#include "mm/internal.h"
+#include "mm/pgmap.h"
 
-static int range_cmp(struct pgmap_range *a, struct pgmap_range *b)
+static uint64_t slots_taken[COMPOUND_SLOTS / 64]; /* pgmap_table_lock; zero: no compound records */
+
+/* A window for the records: the common one, or a slot of the compound one. */
+static int window_take(struct pgmap *pgmap)
 {
-	return a->start < b->start ? -1 : a->start > b->start;
-}
+	pgmap->record_base = RECORD_BASE;
+	if (!pgmap->vmemmap_shift)
+		return 0;
+	for (unsigned slot = 0; slot < COMPOUND_SLOTS; slot++) {
+		uint64_t bit = 1ull << (slot & 63);
 
-static RB_HEAD(range_tree, pgmap_range) ranges = RB_INITIALIZER(&ranges);
-static struct spinlock ranges_lock = SPINLOCK_INIT("pgmap ranges");
-RB_GENERATE_STATIC(range_tree, pgmap_range, node, range_cmp)
-
-/* First range that ends after `start` and begins before `end`; ranges_lock held. */
-static struct pgmap_range *range_find(uint64_t start, uint64_t end)
-{
-	struct pgmap_range *r = RB_ROOT(&ranges), *best = NULL;
-
-	while (r) {
-		if (r->end <= start) {
-			r = RB_RIGHT(r, node);
-		} else {
-			best = r;
-			r = RB_LEFT(r, node);
-		}
+		if (record_slot_shift(slot) != pgmap->vmemmap_shift ||
+		    (slots_taken[slot / 64] & bit))
+			continue;
+		slots_taken[slot / 64] |= bit;
+		pgmap->record_base = record_slot_base(slot);
+		return 0;
 	}
-	return best && best->start < end ? best : NULL;
+	return pgmap_refuse(
+		pgmap, -ENOMEM,
+		"all %u windows for compound records of this size are taken; unbind one",
+		COMPOUND_SLOTS / 2);
 }
 
-static int refuse(const char **why, int err, const char *sentence)
+static void window_return(const struct pgmap *pgmap)
 {
-	if (why)
-		*why = sentence;
-	return err;
+	unsigned slot = (pgmap->record_base - COMPOUND_BASE) / COMPOUND_SLOT_SIZE;
+
+	if (pgmap->vmemmap_shift)
+		slots_taken[slot / 64] &= ~(1ull << (slot & 63));
 }
 
-static int check_range(const struct pgmap_range *r, const char **why)
+/* Checks and enters the ranges, or changes nothing. */
+static int claim(struct pgmap *pgmap)
 {
-	const uint64_t align = PMD_SIZE >> PAGE_SHIFT;
+	int err;
 
-	if (r->start >= r->end)
-		return refuse(why, -EINVAL, "a range is empty; give at least 2 MiB");
-	if (!IS_ALIGNED(r->start | r->end, align))
-		return refuse(why, -EINVAL,
-			      "start and end of a range must be multiples of 2 MiB; trim it inwards");
-	if (r->end > 1ull << (MIN(cpu_features.phys_bits, MAX_PHYS_BITS) - PAGE_SHIFT))
-		return refuse(why, -EINVAL,
-			      "a range ends beyond the physical addresses that the CPU can map");
-	if (ram_overlaps(r->start << PAGE_SHIFT, r->end << PAGE_SHIFT))
-		return refuse(why, -ENXIO, "a range overlaps RAM; device memory must lie outside");
-	return 0;
-}
-
-static int check(const struct pgmap *pgmap, const char **why)
-{
-	int err = 0;
-
-	if (!pgmap->nr_range || pgmap->nr_range > PGMAP_MAX_RANGES)
-		return refuse(why, -EINVAL, "a pgmap has one to four ranges");
-	if (pgmap->type != PGMAP_FS_DAX && pgmap->type != PGMAP_GENERIC)
-		return refuse(why, -EINVAL, "the type must be FS_DAX or GENERIC");
-	for (unsigned i = 0; i < pgmap->nr_range && !err; i++)
-		err = check_range(&pgmap->range[i], why);
-	return err;
-}
-
-/* Enters all ranges, or none: -ENOMEM is Linux's answer to a conflict. */
-static int claim(struct pgmap *pgmap, const char **why)
-{
-	uint64_t flags = spin_lock_irqsave(&ranges_lock);
-	unsigned done = 0;
-	int err = 0;
-
-	for (; done < pgmap->nr_range && !err; done++) {
-		struct pgmap_range *r = &pgmap->range[done];
-
-		if (range_find(r->start, r->end)) {
-			err = refuse(why, -ENOMEM,
-				     "another pgmap lies in the range; unbind its device first");
-			break;
-		}
-		r->pgmap = pgmap;
-		RB_INSERT(range_tree, &ranges, r);
+	pgmap_table_lock();
+	err = pgmap_check(pgmap);
+	if (!err)
+		err = window_take(pgmap);
+	if (!err) {
+		percpu_ref_init(&pgmap->ref); /* before anybody finds it: `dying` must be false */
+		err = pgmap_table_add(pgmap);
+		if (err)
+			window_return(pgmap);
 	}
-	while (err && done-- > 0)
-		RB_REMOVE(range_tree, &ranges, &pgmap->range[done]);
-	spin_unlock_irqrestore(&ranges_lock, flags);
+	pgmap_table_unlock();
 	return err;
 }
 
 static void unclaim(struct pgmap *pgmap)
 {
-	uint64_t flags = spin_lock_irqsave(&ranges_lock);
-
-	for (unsigned i = 0; i < pgmap->nr_range; i++)
-		RB_REMOVE(range_tree, &ranges, &pgmap->range[i]);
-	spin_unlock_irqrestore(&ranges_lock, flags);
+	pgmap_table_lock();
+	pgmap_table_remove(pgmap);
+	window_return(pgmap);
+	pgmap_table_unlock();
 }
 
 static uint64_t range_va(const struct pgmap_range *r)
@@ -113,79 +81,85 @@ static uint64_t range_bytes(const struct pgmap_range *r)
 	return (r->end - r->start) << PAGE_SHIFT;
 }
 
+static void unmap_ranges(const struct pgmap *pgmap, unsigned nr)
+{
+	while (nr-- > 0)
+		kernel_unmap(range_va(&pgmap->range[nr]), range_bytes(&pgmap->range[nr]), false);
+}
+
+/* Ranges 0 … k, or none: what a failed range has got of its own is taken away with the rest. */
+static int map_ranges(struct pgmap *pgmap)
+{
+	for (unsigned i = 0; i < pgmap->nr_range; i++) {
+		const struct pgmap_range *r = &pgmap->range[i];
+
+		if (!kernel_map(range_va(r), r->start << PAGE_SHIFT, range_bytes(r),
+				PTE_W | PTE_NX | PTE_G, 3))
+			continue;
+		unmap_ranges(pgmap, i + 1);
+		return pgmap_refuse(
+			pgmap, -ENOMEM,
+			"no memory for the page tables that map range %u (%lu MiB); one "
+			"frame per GiB, or per 2 MiB at an odd end, is needed",
+			i, range_bytes(r) / MIB);
+	}
+	return 0;
+}
+
 int memremap_pages(struct pgmap *pgmap, const char **why)
 {
-	int err = check(pgmap, why);
-	unsigned i;
+	int err;
 
-	if (!err)
-		err = claim(pgmap, why);
-	if (err)
-		return err;
-	percpu_ref_init(&pgmap->ref);
-	for (i = 0; i < pgmap->nr_range && !err; i++)
-		err = kernel_map(range_va(&pgmap->range[i]), pgmap->range[i].start << PAGE_SHIFT,
-				 range_bytes(&pgmap->range[i]), PTE_W | PTE_NX | PTE_G, 3);
-	if (err) {
-		while (i-- > 0)
-			kernel_unmap(range_va(&pgmap->range[i]), range_bytes(&pgmap->range[i]), false);
-		unclaim(pgmap);
-		return refuse(why, err, "no memory for the direct map of the device");
+	might_sleep();
+	ASSERT(!pgmap->live, "pgmap %s is bound already; memunmap_pages() first", pgmap->name);
+	spin_init(&pgmap->altmap_lock, "altmap");
+	err = claim(pgmap);
+	if (!err) {
+		err = map_ranges(pgmap);
+		if (err)
+			unclaim(pgmap);
+		else
+			__atomic_store_n(&pgmap->live, true, __ATOMIC_RELEASE);
 	}
-	__atomic_store_n(&pgmap->live, true, __ATOMIC_RELEASE);
+	if (err && why)
+		*why = pgmap->refusal;
+	return err;
+}
+
+static int drop_initial(struct page *p, void *unused)
+{
+	(void)unused;
+	page_drop_initial(p);
 	return 0;
+}
+
+static int for_each_record(struct pgmap *pgmap, int (*fn)(struct page *, void *), void *arg)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < pgmap->nr_range && !ret; i++) {
+		const struct pgmap_range *r = &pgmap->range[i];
+
+		ret = records_for_each(pgmap, r->start, r->end - r->start, fn, arg);
+	}
+	return ret;
 }
 
 void memunmap_pages(struct pgmap *pgmap)
 {
+	might_sleep();
+	ASSERT(pgmap->live, "pgmap %s must be bound to be unbound", pgmap->name);
 	__atomic_store_n(&pgmap->live, false, __ATOMIC_RELEASE);
+	percpu_ref_get(&pgmap->ref); /* keeps the sum above zero while initial references drop */
 	percpu_ref_kill(&pgmap->ref);
-	percpu_ref_drain(&pgmap->ref);
-	for (unsigned i = pgmap->nr_range; i-- > 0;) {
-		struct pgmap_range *r = &pgmap->range[i];
-
-		page_records_release(r->start, r->end - r->start);
-		kernel_unmap(range_va(r), range_bytes(r), false);
-	}
-	unclaim(pgmap);
-}
-
-struct pgmap *pgmap_get(uint64_t pfn)
-{
-	uint64_t flags = spin_lock_irqsave(&ranges_lock);
-	struct pgmap_range *r = range_find(pfn, pfn + 1);
-	struct pgmap *pgmap = r && r->pgmap->live ? r->pgmap : NULL;
-
-	if (pgmap && !percpu_ref_tryget_live(&pgmap->ref))
-		pgmap = NULL;
-	spin_unlock_irqrestore(&ranges_lock, flags);
-	return pgmap;
-}
-
-void pgmap_put(struct pgmap *pgmap)
-{
+	if (pgmap->rest)
+		for_each_record(pgmap, drop_initial, NULL);
 	percpu_ref_put(&pgmap->ref);
-}
-
-bool pfn_is_device(uint64_t pfn)
-{
-	uint64_t flags = spin_lock_irqsave(&ranges_lock);
-	struct pgmap_range *r = range_find(pfn, pfn + 1);
-	bool yes = r && r->pgmap->live;
-
-	spin_unlock_irqrestore(&ranges_lock, flags);
-	return yes;
-}
-
-/* In order of address; one call per pgmap. fn may sleep: pgmaps are only made and removed by the
- * shell's and the boot's thread, so the tree does not change meanwhile. */
-void pgmap_for_each(int (*fn)(struct pgmap *, void *), void *arg)
-{
-	struct pgmap_range *r;
-
-	RB_FOREACH (r, range_tree, &ranges)
-		if (r == &r->pgmap->range[0] && fn(r->pgmap, arg))
-			return;
+	percpu_ref_drain(&pgmap->ref);
+	wait_for_readers();
+	records_release(pgmap);
+	unmap_ranges(pgmap, pgmap->nr_range);
+	unclaim(pgmap);
 }
 
 struct rest_change {
@@ -210,17 +184,13 @@ int pgmap_set_rest(struct pgmap *pgmap, uint32_t rest, struct page **busy)
 {
 	struct rest_change c = {.rest = rest};
 
-	for (int pass = 0; pass < 2; pass++) {
-		c.apply = pass == 1;
-		for (unsigned i = 0; i < pgmap->nr_range; i++)
-			page_records_for_each(pgmap->range[i].start,
-					      pgmap->range[i].end - pgmap->range[i].start,
-					      change_rest, &c);
-		if (c.busy) {
-			*busy = c.busy;
-			return -EBUSY;
-		}
+	for_each_record(pgmap, change_rest, &c);
+	if (c.busy) {
+		*busy = c.busy;
+		return -EBUSY;
 	}
+	c.apply = true;
+	for_each_record(pgmap, change_rest, &c);
 	pgmap->rest = rest;
 	return 0;
 }

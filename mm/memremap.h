@@ -10,69 +10,132 @@
 #ifndef MM_MEMREMAP_H
 #define MM_MEMREMAP_H
 
-/* A reference that is cheap to take and can be killed. Zero of the sum means: nobody, may be freed. */
+#include "mm/altmap.h"
+
+/* A reference that is cheap to take and can be killed. Zero of the sum means: nobody, may be freed.
+ */
 struct percpu_ref {
 	struct {
 		int64_t n;
 		uint64_t pad[7]; /* a cache line each: no CPU writes another's */
 	} cpu[MAX_CPUS];
-	int64_t shared;	 /* the one counter after the kill */
+	int64_t shared; /* the one counter after the kill */
 	bool dying, folded;
 };
-void percpu_ref_init(struct percpu_ref *r); /* value 1: the owner's */
+void percpu_ref_init(struct percpu_ref *r); /* value 1: the owner's. Cannot fail: it is embedded */
 bool percpu_ref_tryget_live(struct percpu_ref *r); /* false: dying. Any context */
-void percpu_ref_put(struct percpu_ref *r);	   /* wakes the drain at zero. Any context */
+/* One more, by somebody who holds one or keeps the owner from killing it. Any context. */
+void percpu_ref_get(struct percpu_ref *r);
+void percpu_ref_put(struct percpu_ref *r); /* wakes the drain at zero. Any context */
+void percpu_ref_put_many(struct percpu_ref *r, int64_t n); /* n > 0 of them at once */
 /* No new references; gives the owner's back. Sleepable. */
 void percpu_ref_kill(struct percpu_ref *r);
-void percpu_ref_drain(struct percpu_ref *r); /* after kill; sleeps; woken by: the last put */
+void percpu_ref_drain(struct percpu_ref *r);  /* after kill; sleeps; woken by: the last put */
 int64_t percpu_ref_sum(struct percpu_ref *r); /* for reports: exact only while nobody moves */
 
-enum pgmap_type { PGMAP_FS_DAX = 3, PGMAP_GENERIC = 4 };
-#define PGMAP_MAX_RANGES 4
+/* Linux's numbers. Zero is none of them, so that a forgotten type is seen. */
+enum pgmap_type {
+	PGMAP_PRIVATE = 1,  /* the CPU cannot reach it: not built in */
+	PGMAP_COHERENT = 2, /* another processor's memory: not built in */
+	PGMAP_FS_DAX = 3,   /* a file system's, one record per 4 KiB page */
+	PGMAP_GENERIC = 4,  /* device-dax, compound records allowed */
+	PGMAP_P2PDMA = 5,   /* a PCI device's own memory: not built in */
+};
+#define PGMAP_MAX_RANGES   4
+#define PGMAP_ALTMAP_VALID 1u /* flags: records are made on the device, see altmap.h */
 
 struct pgmap_range {
 	uint64_t start, end; /* pfns, [start, end) */
-	struct pgmap *pgmap;
-	RB_ENTRY(pgmap_range) node;
 };
 struct pgmap_ops {
-	/* The reference count came back to rest. Any context, interrupts included; must not sleep. */
+	/* The reference count came back to rest. Called with interrupts off, so that the pgmap
+	 * stays until it returns; must not sleep. */
 	void (*page_idle)(struct page *p);
 };
 struct pgmap {
+	/* Given by the driver, constant while bound. */
 	enum pgmap_type type;
+	unsigned flags;
 	const char *name;
 	int node; /* proximity domain */
 	unsigned nr_range;
 	struct pgmap_range range[PGMAP_MAX_RANGES];
-	struct percpu_ref ref;
-	bool live;
+	struct altmap altmap;	/* with PGMAP_ALTMAP_VALID */
+	unsigned vmemmap_shift; /* log2 of the pages of a record: 0; GENERIC also 9 and 18 */
 	/* Changed only while every record is at rest (a mount with another lifetime). */
 	uint32_t rest;		     /* reference count of a page nobody holds: 0 or 1 */
 	bool mapped_holds;	     /* a mapping keeps a page from rest as a reference does */
 	const struct pgmap_ops *ops; /* NULL: nobody wants to know */
 	void *owner;		     /* who claimed it (a mounted file layer); NULL: nobody */
+
+	/* Kept by memremap. */
+	struct percpu_ref ref;
+	bool live;
+	uint64_t record_base;	     /* window of its records: see record.h */
+	struct spinlock altmap_lock; /* protects altmap.alloc, .align and the making of records */
+	char refusal[200];	     /* the last sentence of memremap_pages() */
 };
 
 /*
- * Preconditions: sleepable; type, name, node, nr_range and range[].start/end filled, the rest zero.
- * Checks everything, then maps the ranges into the direct map and enters them in the tree.
- * 0, or (nothing changed; *why, if not NULL, is the sentence): -EINVAL no range, empty range, bad
- * type, not 2 MiB aligned, beyond MAX_PHYS_BITS; -ENOMEM another pgmap anywhere in the span, or no
- * memory; -ENXIO overlaps RAM.
+ * Preconditions: sleepable, interrupts on; the driver's fields filled, the rest zero. Checks
+ * everything, then acts. 0, or (nothing changed; *why, if not NULL, is the sentence, kept in
+ * pgmap->refusal), in the order of spec memremap.md section 2:
+ *   -EINVAL  no range or too many; a type that is not built in or unknown; a vmemmap_shift that is
+ *            not 0, 9 or 18, or not 0 for FS_DAX; rest above 1; altmap with several ranges; an
+ * empty range; a range beyond what the CPU can name; a start or end that is not a multiple of 2 MiB
+ * and of the compound; an altmap that does not begin at the range, does not fit, or cuts a compound
+ *   -ENOMEM  another live pgmap anywhere in a range; the table of ranges or the compound slots are
+ *            full; an altmap too small for the records; no memory for tables of the direct map
+ *   -ENXIO   a range overlaps RAM, wholly or in part
+ *   -EBUSY   a range holds something that the kernel has mapped already: device registers, firmware
+ *   -EEXIST  the range is still some dying pgmap's, or two ranges of this one overlap
  */
 int memremap_pages(struct pgmap *pgmap, const char **why);
-/* Kills and drains the reference, then takes records and mappings away. Sleeps; woken by: the last
- * percpu_ref_put(). Precondition: no address space maps the ranges any more. */
+/*
+ * Kills the reference, waits, then takes records and mappings away. Sleeps; woken by: the last put.
+ * What it waits for (I2): every reference by pgmap_get(); at rest 0, every page that is referenced
+ * or mapped, since its birth took a reference; at rest 1, every page that is referenced, but not
+ * for one that is only mapped: that is Linux 4.17 – 5.17 (page-lifetime.md C), with its weaknesses
+ * C-4 and C-7, which the callers of such designs have to exclude by unmapping first. Precondition:
+ * the driver lets nobody in any more (faults, mounts).
+ */
 void memunmap_pages(struct pgmap *pgmap);
-/* The pgmap of a pfn with a reference, or NULL: none or dying. Give back by pgmap_put(). Any context. */
+
+/* ---- lookups: no lock; any context ---------------------------------------------------------- */
+
+/* The pgmap of a pfn with a reference, or NULL: none or dying. Give back by pgmap_put(). */
 struct pgmap *pgmap_get(uint64_t pfn);
+/* The same for the next pfn of a series: `cached` (NULL, or with a reference) is returned as it is
+ * when it covers the pfn, else its reference is given back first. */
+struct pgmap *pgmap_get_next(uint64_t pfn, struct pgmap *cached);
 void pgmap_put(struct pgmap *pgmap);
-/* True if the pfn has (or may get) a record: it lies in a live pgmap. Any context. */
+/* True from claim to unclaim: a pgmap, living or dying, has this pfn; those that an altmap took
+ * from it included. Never true of RAM, which has no records here. */
+bool pfn_valid(uint64_t pfn);
+/* True if a pgmap that is live has it. */
 bool pfn_is_device(uint64_t pfn);
+/* True if the pfn has (or may get) a record in this pgmap: inside a range and behind the altmap. To
+ * be asked before a record is touched that was found by address. */
+bool pgmap_pfn_valid(const struct pgmap *pgmap, uint64_t pfn);
+/* Page offset of a pfn in the device: the lengths of the ranges before its own are summed. Must be
+ * pfn_valid and the pgmap's. */
+uint64_t pgmap_page_offset(const struct pgmap *pgmap, uint64_t pfn);
+/* The 64 sub-sections of 2 MiB of the 128 MiB section `pfn` lies in; a set bit is device memory. */
+uint64_t pfn_subsections(uint64_t pfn);
+/* In order of address, one call per pgmap, until fn returns nonzero. Sleepable; fn may sleep, but
+ * neither bind nor unbind. */
 void pgmap_for_each(int (*fn)(struct pgmap *, void *), void *arg);
+
+/* The record that stands for pfn, in any pgmap, compound or not. It exists once it was populated.
+ */
+static inline struct page *page_of_pfn(const struct pgmap *pgmap, uint64_t pfn)
+{
+	return (struct page *)record_va(pgmap->record_base, pgmap->vmemmap_shift, pfn);
+}
+
 /* Makes `rest` the resting count of every record of the pgmap that exists. -EBUSY if one is not at
- * rest (*busy tells which), then nothing changed. Caller excludes faults and gup (nothing mounted). */
+ * rest (*busy tells which), then nothing changed. Caller excludes faults and gup (nothing mounted).
+ */
 int pgmap_set_rest(struct pgmap *pgmap, uint32_t rest, struct page **busy);
 
 #endif

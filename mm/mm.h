@@ -24,7 +24,7 @@
 #define USER_MMAP    0x0000010000000000ull /* where mm_map() starts to look for room */
 #define USER_END     0x0000800000000000ull
 #define DIRECT_BASE  0xffff800000000000ull /* physical memory, one to one */
-#define RECORD_BASE  0xffffe00000000000ull /* struct page of pfn n at RECORD_BASE + 32 n */
+/* Page records: 0xffffe00000000000 – 0xffffe10000000000, see record.h */
 #define KVIRT_BASE   0xfffff00000000000ull /* stacks with guard pages, device registers, heap */
 #define MAX_PHYS_BITS 46		    /* what the direct map and the record window hold */
 
@@ -43,6 +43,13 @@ uint64_t virt_to_phys(const void *p);
 uint64_t frame_alloc(unsigned order);
 uint64_t frame_alloc_zero(void); /* one frame of zeroes; 0: none left */
 void frame_free(uint64_t phys, unsigned order);
+/*
+ * Fault injection for tests: the nth allocation from now on (1: the next) of a frame or a slab object
+ * by the calling thread fails, once. 0: none will. Allocations of other threads are not counted.
+ */
+void alloc_fail_nth(uint64_t nth);
+/* Allocations counted since alloc_fail_nth(); whether one was made to fail is in *failed. */
+uint64_t alloc_fail_count(bool *failed);
 struct frame_stats {
 	uint64_t total, free; /* in frames; free == total means nothing was ever allocated */
 	uint64_t reserved;    /* kernel image, boot data, allocator's own maps */
@@ -89,10 +96,12 @@ uint64_t *pte_walk(uint64_t root, uint64_t va, unsigned level, bool make, unsign
 extern uint64_t kernel_root; /* physical address of the kernel's PML4 */
 /* Maps [va, va+len) to phys with the largest pages that alignment and `max_level` allow. -ENOMEM. */
 int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned max_level);
-/* Unmaps and flushes every CPU's TLB (global entries too). `free_frames`: gives the mapped 4K frames
- * back as well; value: how many. Interrupts on, no spinlock held. */
+/* Unmaps and flushes every CPU's TLB (global entries too). Value: how many 4K frames were mapped;
+ * `free_frames`: they are given back as well. Interrupts on, no spinlock held. */
 uint64_t kernel_unmap(uint64_t va, uint64_t len, bool free_frames);
-void *map_mmio(uint64_t phys, uint64_t len); /* uncached; for ever */
+bool kernel_is_mapped(uint64_t va, uint64_t len); /* any of it */
+void *map_mmio(uint64_t phys, uint64_t len);	  /* uncached; for ever */
+bool mmio_overlaps(uint64_t start, uint64_t end); /* with what map_mmio() was given */
 uint64_t page_table_frames(void);	     /* frames in use as page tables, all address spaces */
 
 /* ---- kvirt.c: kernel virtual ranges --------------------------------------------------------- */

@@ -3,10 +3,11 @@
  * Page records: 32 bytes for one pfn of device memory, found by arithmetic alone.
  *
  * The record of pfn n stands at RECORD_BASE + 32 n, in a window of kernel virtual memory that is
- * empty at first. Binding a device costs nothing per page: the 4 KiB frame that holds 128 records
- * is made by page_records_populate(), which is called where an index entry is about to be made. So
- * "no frame there" means that all 128 pages are at rest and were never used. Touching the window
- * where there is none is a panic: whoever is not sure asks page_record_if_touched().
+ * empty at first (record.h; a pgmap with compound records has a window of its own). Binding a
+ * device costs nothing per page: the 4 KiB frame that holds 128 records is made by
+ * page_records_populate(), which is called where an index entry is about to be made. So "no frame
+ * there" means that all 128 pages are at rest and were never used. Touching the window where there
+ * is none is a panic: whoever is not sure asks page_record_if_touched().
  *
  * The state word. One 64-bit word holds everything that decides a page's life:
  *   bits  0–31  references (gup, pin); what counts as "none" is the pgmap's `rest` count, 0 or 1
@@ -18,6 +19,8 @@
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
 
+#include "mm/record.h"
+
 struct mapping;
 struct pgmap;
 
@@ -27,21 +30,26 @@ struct page {
 	uint64_t index;		 /* page offset in that file */
 	struct pgmap *pgmap;	 /* constant while the record exists */
 };
-_Static_assert(sizeof(struct page) == 32, "a page record is 32 bytes");
+_Static_assert(sizeof(struct page) == RECORD_SIZE, "a page record is 32 bytes");
 
-#define PAGE_REF	1ull
-#define PAGE_REF_MASK	0xffffffffull
-#define PAGE_MAP	(1ull << 32)
-#define PAGE_MAP_MASK	(0x7fffffffull << 32)
-#define PAGE_BUSY	(1ull << 63)
+#define PAGE_REF	  1ull
+#define PAGE_REF_MASK	  0xffffffffull
+#define PAGE_MAP	  (1ull << 32)
+#define PAGE_MAP_MASK	  (0x7fffffffull << 32)
+#define PAGE_BUSY	  (1ull << 63)
 #define RECORDS_PER_FRAME (PAGE_SIZE / sizeof(struct page))
 
+/* The record of a 4 KiB page, where those are: FS_DAX, and GENERIC without compounds. In general:
+ * page_of_pfn(pgmap, pfn). */
 static inline struct page *pfn_to_page(uint64_t pfn)
 {
 	return (struct page *)RECORD_BASE + pfn;
 }
+/* The (first) pfn of any record. */
 static inline uint64_t page_to_pfn(const struct page *p)
 {
+	if (unlikely((uint64_t)p >= COMPOUND_BASE))
+		return record_compound_pfn((uint64_t)p);
 	return (uint64_t)(p - (struct page *)RECORD_BASE);
 }
 static inline uint64_t page_state(const struct page *p)
@@ -65,16 +73,19 @@ static inline uint32_t page_maps(const struct page *p)
 	return state_maps(page_state(p));
 }
 
-/* Makes the records of [pfn, pfn + nr) exist. The range must lie in one live pgmap (-ENXIO, no
- * change). -ENOMEM: earlier frames of the range may stay, empty. Sleepable; before the entry lock. */
+/*
+ * Makes the records of [pfn, pfn + nr) exist. The range must lie in one live pgmap and behind its
+ * altmap (-ENXIO, no change). -ENOMEM: earlier frames of the range may stay, empty. Sleepable;
+ * before the entry lock.
+ */
 int page_records_populate(uint64_t pfn, uint64_t nr);
-/* The record, or NULL: never touched, which means at rest. Any context. */
+/* The record that stands for pfn, or NULL: never touched (which means at rest), or no device
+ * memory. Any context; the caller excludes unbinding. */
 struct page *page_record_if_touched(uint64_t pfn);
-/* Gives the record frames of a dead pgmap's range back. Only memunmap_pages(), after the drain. */
-void page_records_release(uint64_t pfn, uint64_t nr);
-/* Calls fn for every record that exists in [pfn, pfn + nr), in order, until fn returns nonzero. */
+/* Calls fn for every record that exists and stands for a page of [pfn, pfn + nr), in order, until
+ * fn returns nonzero, which is the value. The caller excludes unbinding. */
 int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg);
-extern uint64_t record_frames; /* frames that hold records; zero means no page was ever touched */
+extern uint64_t record_frames; /* frames of RAM that hold records; zero: no page was ever touched */
 
 /*
  * References. page_get() takes n references only if there is one or a mapping already, or the rest
@@ -93,25 +104,35 @@ static inline bool page_get_one(struct page *p)
 		return true;
 	return page_get(p, 1);
 }
-/* Drops n references; if what is left is the pgmap's rest count, tells the pgmap's owner (page_idle),
- * which wakes waiters. Every put of every path ends here. Any context, interrupts included. */
+/*
+ * Birth: n references on a page that may be at zero (rest 0). By somebody who keeps it from being
+ * freed and given to another file, such as the holder of its entry's lock. The pgmap is held from
+ * here, or from the first page_map_get(), until neither a reference nor a mapping is left. False:
+ * the pgmap is dying. Any context.
+ */
+bool page_get_first(struct page *p, uint32_t n);
+/* Drops n references; if what is left is the pgmap's rest count, tells the pgmap's owner
+ * (page_idle), which wakes waiters. Every put of every path ends here. Any context, interrupts
+ * included. */
 void page_put(struct page *p, uint32_t n);
 void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
 /* Mapping counts, called with the page-table lock held (get) and after the TLB flush was
- * acknowledged (put): busy-extent.md F-15. */
+ * acknowledged (put): busy-extent.md F-15. At rest 0 a first mapping is a birth, see
+ * page_get_first(); the caller keeps the pgmap alive while it makes it. */
 void page_map_get(struct page *p);
 void page_map_put(struct page *p);
 void page_map_put_each(struct page **pages, unsigned long nr); /* page_map_put(pages[i]) */
 
-/* Holders: who holds which pages, for reports only. One per gup or pin call, in the caller's batch. */
+/* Holders: who holds which pages, for reports only. One per gup or pin call, in the caller's batch.
+ */
 struct holder {
-	const char *what;	/* "edu0 writing", "pin p1" */
-	unsigned tid;		/* thread that took it */
-	void *caller;		/* code address that took it */
+	const char *what; /* "edu0 writing", "pin p1" */
+	unsigned tid;	  /* thread that took it */
+	void *caller;	  /* code address that took it */
 	struct page **pages;
 	unsigned nr;
 	uint64_t since_ns;
-	unsigned cpu;		/* list it is on */
+	unsigned cpu; /* list it is on */
 	TAILQ_ENTRY(holder) link;
 };
 void holder_add(struct holder *h);    /* fills tid, since_ns, cpu. Any context */

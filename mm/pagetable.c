@@ -42,7 +42,8 @@ uint64_t page_table_frames(void)
 	return __atomic_load_n(&table_frames, __ATOMIC_RELAXED);
 }
 
-/* Makes *entry point at a table. If we lose the exchange, another CPU's table is as good as ours. */
+/* Makes *entry point at a table. If we lose the exchange, another CPU's table is as good as ours.
+ */
 static bool table_install(uint64_t *entry)
 {
 	uint64_t none = 0, phys = frame_alloc_zero();
@@ -50,8 +51,8 @@ static bool table_install(uint64_t *entry)
 	if (!phys)
 		return false;
 	/* Zeroes before the pointer (release), else a walker on another CPU reads old bytes. */
-	if (__atomic_compare_exchange_n(entry, &none, phys | PTE_P | PTE_W, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(entry, &none, phys | PTE_P | PTE_W, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
 		mm_count_table(1);
 	else
 		frame_free(phys, 0);
@@ -110,22 +111,23 @@ int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned
 {
 	while (len) {
 		unsigned level = best_level(va, phys, len, max_level);
-		uint64_t *pte = entry_to_fill(va, &level);
-		uint64_t size = level_size(level), ps = level > 1 ? PTE_PS : 0;
+		uint64_t *pte = entry_to_fill(va, &level), *from = pte;
+		uint64_t size = level_size(level);
+		uint64_t entry = phys | prot | PTE_P | (level > 1 ? PTE_PS : 0);
 		/* On to the end of this table: a larger page can only begin at the next one. */
-		uint64_t n = MIN(len / size, ENTRIES - index_of(va, level));
+		const uint64_t *stop = pte + MIN(len / size, ENTRIES - index_of(va, level));
 
 		if (!pte)
 			return -ENOMEM;
-		do {
-			ASSERT(!(*pte & PTE_P), "kernel address 0x%lx is mapped already (entry 0x%lx)",
-			       va, *pte);
-			__atomic_store_n(pte++, phys | prot | PTE_P | ps, __ATOMIC_RELEASE);
-			va += size;
-			phys += size;
-			len -= size;
-			/* A table of smaller pages, left from before: see entry_to_fill(). */
-		} while (--n && !(level > 1 && (*pte & PTE_P) && !(*pte & PTE_PS)));
+		ASSERT(!(*pte & PTE_P), "kernel address 0x%lx is mapped already (entry 0x%lx)", va,
+		       *pte);
+		/* Something present may be a table of smaller pages, left from before: the next
+		 * round asks entry_to_fill(). */
+		for (; pte < stop && !(*pte & PTE_P); entry += size)
+			__atomic_store_n(pte++, entry, __ATOMIC_RELEASE);
+		va += (pte - from) * size;
+		phys += (pte - from) * size;
+		len -= (pte - from) * size;
 	}
 	return 0;
 }
@@ -144,19 +146,62 @@ static void flush_everything(void *unused)
 	write_cr4(cr4);
 }
 
-/* Clears the entry that covers va, whatever its level; *step: bytes it stood for. */
-static uint64_t clear_entry(uint64_t va, uint64_t *step, unsigned *level)
+/*
+ * The entry that covers va, at the level where the walk ends; *level says which. Above level 1 it
+ * is a large page, or absent: a neighbour may be installing a table there right now.
+ */
+static uint64_t *lowest_entry(uint64_t va, unsigned *level)
 {
 	uint64_t *pte = pte_walk(kernel_root, va, 1, false, level);
 
-	if (!pte)
-		pte = pte_walk(kernel_root, va, *level, false, NULL);
-	*step = ALIGN_DOWN(va, level_size(*level)) + level_size(*level) - va;
-	/* Above level 1 and not a large page: absent. A neighbour may be installing a table there
-	 * right now, so leave it alone; only its whole span is skipped. */
-	if (*level > 1 && !(__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_PS))
-		return 0;
-	return __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+	return pte ? pte : pte_walk(kernel_root, va, *level, false, NULL);
+}
+
+static bool is_leaf(uint64_t entry, unsigned level)
+{
+	return (entry & PTE_P) && (level == 1 || (entry & PTE_PS));
+}
+
+struct unmapping {
+	bool free_frames;
+	uint64_t chain;	 /* frames to free, linked through their first word; 0: none */
+	uint64_t frames; /* 4K frames that were mapped */
+	bool any;	 /* something was mapped, so a TLB may know it */
+};
+
+static void clear_leaf(struct unmapping *u, uint64_t *pte, unsigned level)
+{
+	uint64_t old = __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+
+	u->any = true;
+	if (level > 1)
+		return;
+	u->frames++;
+	if (u->free_frames) {
+		*(uint64_t *)phys_to_virt(old & PTE_PHYS) = u->chain;
+		u->chain = old & PTE_PHYS;
+	}
+}
+
+/* Clears from va to `end`, or to the end of the table that the walk ends in; value: how far. What
+ * is absent is stepped over whole: an empty GiB costs one step. */
+static uint64_t clear_table(struct unmapping *u, uint64_t va, uint64_t end)
+{
+	unsigned level;
+	uint64_t *pte = lowest_entry(va, &level);
+	uint64_t size = level_size(level);
+	uint64_t n = ENTRIES - index_of(va, level);
+
+	va = ALIGN_DOWN(va, size);
+	for (; n && va < end; n--, pte++, va += size) {
+		uint64_t e = __atomic_load_n(pte, __ATOMIC_ACQUIRE);
+
+		if (is_leaf(e, level))
+			clear_leaf(u, pte, level);
+		else if (e & PTE_P)
+			break; /* a table below: the next walk goes there */
+	}
+	return va;
 }
 
 /*
@@ -165,26 +210,37 @@ static uint64_t clear_entry(uint64_t va, uint64_t *step, unsigned *level)
  */
 uint64_t kernel_unmap(uint64_t va, uint64_t len, bool free_frames)
 {
-	uint64_t chain = 0, freed = 0; /* chain: frames to free, linked through their first word */
-	uint64_t step;
-	unsigned level;
+	struct unmapping u = {.free_frames = free_frames};
 
-	for (uint64_t end = va + len; va < end; va += step) {
-		uint64_t old = clear_entry(va, &step, &level);
+	for (uint64_t end = va + len; va < end;)
+		va = clear_table(&u, va, end);
+	if (u.any)
+		cpu_call((1u << nr_cpus) - 1, flush_everything, NULL);
+	while (u.chain) {
+		uint64_t phys = u.chain;
 
-		if ((old & PTE_P) && free_frames && level == 1) {
-			*(uint64_t *)phys_to_virt(old & PTE_PHYS) = chain;
-			chain = old & PTE_PHYS;
-		}
+		u.chain = *(uint64_t *)phys_to_virt(phys);
+		frame_free(phys, 0);
 	}
-	cpu_call((1u << nr_cpus) - 1, flush_everything, NULL);
-	for (; chain; freed++) {
-		uint64_t next = *(uint64_t *)phys_to_virt(chain);
+	return u.frames;
+}
 
-		frame_free(chain, 0);
-		chain = next;
+bool kernel_is_mapped(uint64_t va, uint64_t len)
+{
+	for (uint64_t end = va + len; va < end;) {
+		unsigned level;
+		const uint64_t *pte = lowest_entry(va, &level);
+		uint64_t size = level_size(level), n = ENTRIES - index_of(va, level), e = 0;
+
+		va = ALIGN_DOWN(va, size);
+		for (; n && va < end && !(e & PTE_P); n--, va += size)
+			e = __atomic_load_n(pte++, __ATOMIC_ACQUIRE);
+		if (is_leaf(e, level))
+			return true;
+		if (e & PTE_P) /* a table below: look there */
+			va -= size;
 	}
-	return freed;
+	return false;
 }
 
 static void free_tables(uint64_t table_phys, unsigned level, unsigned entries)
@@ -195,7 +251,8 @@ static void free_tables(uint64_t table_phys, unsigned level, unsigned entries)
 		if (!(table[i] & PTE_P))
 			continue;
 		ASSERT(level > 1 && !(table[i] & PTE_PS),
-		       "an address space is freed with a page still mapped (entry 0x%lx)", table[i]);
+		       "an address space is freed with a page still mapped (entry 0x%lx)",
+		       table[i]);
 		free_tables(table[i] & PTE_PHYS, level - 1, ENTRIES);
 	}
 	mm_count_table(-1);
@@ -267,7 +324,7 @@ void page_tables_init(const struct boot_info *bi)
 	ASSERT(kernel_root, "no frame for the first page table");
 	mm_count_table(1);
 	make_slots(DIRECT_BASE, DIRECT_BASE + (1ull << MIN(cpu_features.phys_bits, MAX_PHYS_BITS)));
-	make_slots(RECORD_BASE, RECORD_BASE + (1ull << 39));
+	make_slots(RECORD_BASE, COMPOUND_END);
 	make_slots(KVIRT_BASE, KVIRT_BASE + (1ull << 39));
 	map_image();
 	for (unsigned i = 0; i < bi->nr_ranges; i++) {

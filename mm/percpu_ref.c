@@ -36,15 +36,32 @@ static void shared_put(struct percpu_ref *r, int64_t n)
 		wake_up(r);
 }
 
-void percpu_ref_put(struct percpu_ref *r)
+void percpu_ref_get(struct percpu_ref *r)
+{
+	uint64_t flags = irq_save();
+
+	/* Legal while dying: the caller's own reference keeps the sum above zero. */
+	if (__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE))
+		__atomic_fetch_add(&r->shared, 1, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
+	irq_restore(flags);
+}
+
+void percpu_ref_put_many(struct percpu_ref *r, int64_t n)
 {
 	uint64_t flags = irq_save();
 
 	if (__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE))
-		shared_put(r, 1);
+		shared_put(r, n);
 	else
-		__atomic_fetch_sub(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELEASE);
+		__atomic_fetch_sub(&r->cpu[cpu_id()].n, n, __ATOMIC_RELEASE);
 	irq_restore(flags);
+}
+
+void percpu_ref_put(struct percpu_ref *r)
+{
+	percpu_ref_put_many(r, 1);
 }
 
 static void pass_through(void *unused)

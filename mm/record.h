@@ -58,7 +58,8 @@ static inline uint64_t record_va(uint64_t base, unsigned shift, uint64_t pfn)
 /* Frames of 4 KiB that hold the records of [pfn, pfn + nr), nr > 0. */
 static inline uint64_t record_frames_for(uint64_t base, unsigned shift, uint64_t pfn, uint64_t nr)
 {
-	return (record_va(base, shift, pfn + nr - 1) >> 12) - (record_va(base, shift, pfn) >> 12) + 1;
+	return (record_va(base, shift, pfn + nr - 1) >> 12) - (record_va(base, shift, pfn) >> 12) +
+	       1;
 }
 
 #endif

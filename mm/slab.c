@@ -61,8 +61,10 @@ void *slab_alloc(struct slab_cache *c)
 	struct slab_page *s = c->partial;
 	void **obj = NULL;
 
-	ASSERT(c->size && c->size <= 2048, "slab '%s' needs a size of 1…2048 bytes, has %u", c->name,
-	       c->size);
+	ASSERT(c->size && c->size <= 2048, "slab '%s' needs a size of 1…2048 bytes, has %u",
+	       c->name, c->size);
+	if (alloc_fails())
+		goto out;
 	if (!s && (s = slab_new(c)))
 		partial_add(s);
 	if (s) {
@@ -72,6 +74,7 @@ void *slab_alloc(struct slab_cache *c)
 		if (++s->out == s->capacity)
 			partial_remove(s);
 	}
+out:
 	spin_unlock_irqrestore(&c->lock, flags);
 	if (obj)
 		memset(obj, 0, c->size);

@@ -18,8 +18,8 @@
 
 extern const struct bench __start_hf_benches[], __stop_hf_benches[];
 
-static struct mutex one_at_a_time = MUTEX_INIT("bench");
-/* Under one_at_a_time. */
+struct mutex bench_lock = MUTEX_INIT("bench");
+/* Under bench_lock. */
 static uint64_t samples[BENCH_MAX_REPEATS];
 static bool tick_is_insn;
 static uint64_t empty_ticks; /* of a timed section without contents */
@@ -56,6 +56,7 @@ void bench_samples(struct bench_run *b, enum bench_unit unit, uint64_t *ticks, u
 {
 	qsort(ticks, nr, sizeof(*ticks), by_value);
 	b->unit = unit;
+	b->insns = tick_is_insn;
 	b->n = nr * per;
 	b->value = ticks_to_value(ticks[nr / 2] - MIN(ticks[nr / 2], empty_ticks), per);
 }
@@ -99,14 +100,14 @@ void bench_bytes(struct bench_run *b, uint64_t bytes, uint64_t n)
 
 /* ---- JSON ---- */
 
-static const char *unit_name(enum bench_unit unit)
+static const char *unit_name(const struct bench_run *b)
 {
 	static const char *const names[][2] = {{"ns", "insns"},
 					       {"ns/page", "insns/page"},
 					       {"ns/record", "insns/record"},
 					       {"bytes", "bytes"}};
 
-	return names[unit][tick_is_insn];
+	return names[b->unit][b->insns];
 }
 
 /* 1420 is 14.2, 1400 is 14, 1425 is 14.25. */
@@ -146,7 +147,7 @@ int bench_format(char *buf, size_t n, const struct bench_run *b)
 		return snprintf(buf, n, "{\"bench\":\"%s\",\"skip\":\"%s\"}", b->name,
 				escape(why, sizeof(why), b->why));
 	len = snprintf(buf, n, "{\"bench\":\"%s\",\"value\":%s,\"unit\":\"%s\",\"n\":%lu", b->name,
-		       decimal(v[0], b->value), unit_name(b->unit), b->n);
+		       decimal(v[0], b->value), unit_name(b), b->n);
 	if (b->counted && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len,
 				",\"atomics\":%s,\"clwb\":%s,\"tlb\":%s,\"ipi\":%s",
@@ -255,10 +256,10 @@ static int cmd_bench(int argc, char **argv)
 		return shell_usage();
 	if (argc == 3 && strcmp(argv[2], "functions"))
 		return shell_fail(-EINVAL, "'%s' must be 'functions', or be left out", argv[2]);
-	mutex_lock(&one_at_a_time);
+	mutex_lock(&bench_lock);
 	bench_by_function = argc == 3;
 	rows = run_rows(glob);
-	mutex_unlock(&one_at_a_time);
+	mutex_unlock(&bench_lock);
 	return rows ? 0 : no_such_row(glob);
 }
 

@@ -95,9 +95,7 @@ void bench_file_unmap(struct bench_file *f);
 
 /* TSC ticks of a loop of exactly 2 * rounds instructions. */
 uint64_t bench_loop(uint64_t rounds);
-/* Runs the matching rows' single-stepped operation again, and prints how many instructions each
- * function took. */
-extern bool bench_by_function;
-void bench_count_init(void);
+extern bool bench_by_function;	/* bench_count() prints how many instructions each function took */
+extern struct mutex bench_lock; /* one benchmark at a time: times, samples and counts are shared */
 
 #endif

@@ -17,7 +17,7 @@ static int note_prompt(const struct boot_info *bi)
 	prompt_tsc = rdtsc();
 	return 0;
 }
-INITCALL(INIT_LATE, bench_note, "note of time and memory for bench", note_prompt);
+INITCALL(INIT_LATE, bench_note, "figures for bench", note_prompt);
 
 /* From the first instructions of the image (boot/entry.asm, when it is known that the CPU has a
  * TSC) until the last stage of the boot is over. Firmware is outside. One sample. */

@@ -83,11 +83,9 @@ static bool bound_to_pmem(char *name, size_t size, const char *kind, int region)
 
 	need(folder, ND "drivers/nd_pmem");
 	snprintf(prefix, sizeof(prefix), "%s%d.", kind, region);
-	while (!found && (entry = readdir(folder))) {
-		found = !strncmp(entry->d_name, prefix, strlen(prefix));
-		if (found)
-			snprintf(name, size, "%s", entry->d_name);
-	}
+	while (!found && (entry = readdir(folder)))
+		found = !strncmp(entry->d_name, prefix, strlen(prefix)) &&
+			(size_t)snprintf(name, size, "%s", entry->d_name) < size;
 	closedir(folder);
 	return found;
 }
