@@ -42,7 +42,7 @@ def dimm(handle: int, spa_index: int, dcr_index: int, size: int, flags: int = 0,
 
 def dcr(index: int, serial: int = 0x777, windows: int = 0, length=None) -> bytes:
     """A control region, 80 bytes."""
-    return structure(4, struct.pack("<HHHHHHHBBHIHH", index, 0x8086, 1, 1, 0, 0, 0, 0, 0, 0, serial,
+    return structure(4, struct.pack("<HHHHHHHBBHHIHH", index, 0x8086, 1, 1, 0, 0, 0, 0, 0, 0, 0, serial,
                                     0x301, windows) + bytes(48), length)
 
 
