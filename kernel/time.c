@@ -4,7 +4,9 @@
  *
  * The yardstick is channel 2 of the PIT, 1193182 Hz since 1981. It is read together with the TSC
  * and the local APIC's timer, twice, a millisecond apart; a reading counts only by how quickly it
- * was taken, so that a CPU stolen by the host in the middle spoils nothing. The scaled clock starts
+ * was taken, from before the first counter to after the last, and two measurements must agree: a
+ * CPU that the host steals in the middle, even for so long that the PIT wraps around, spoils one of
+ * them and not both alike. The scaled clock starts
  * at zero in time_init(). All CPUs' TSCs start together and run alike (true on QEMU and on every
  * x86-64 this kernel can boot on), so no per-CPU correction is made.
  */
@@ -28,7 +30,8 @@ struct reading {
 	uint64_t tsc;
 	uint32_t timer;
 	uint16_t pit;  /* counts down */
-	uint64_t took; /* TSC ticks since the reading before this one */
+	uint64_t after; /* TSC when all were read */
+	uint64_t took;	/* TSC ticks from the reading before this one to the end of this one */
 };
 
 static struct reading read_once(void)
@@ -39,6 +42,7 @@ static struct reading read_once(void)
 	out8(PIT_COMMAND, 0x80); /* latch channel 2 */
 	low = in8(PIT_CHANNEL2);
 	r.pit = (uint16_t)(in8(PIT_CHANNEL2) << 8 | low);
+	r.after = rdtsc();
 	return r;
 }
 
@@ -51,7 +55,7 @@ static struct reading read_edge(void)
 		last = r;
 		r = read_once();
 	} while (r.pit == last.pit);
-	r.took = r.tsc - last.tsc;
+	r.took = r.after - last.tsc;
 	return r;
 }
 
@@ -68,10 +72,37 @@ static struct reading read_best(void)
 	return best;
 }
 
+struct measurement {
+	uint64_t start, ms_tsc; /* TSC at the beginning; TSC ticks per millisecond */
+	uint64_t timer_per_ns;	/* local APIC timer ticks, times 2^32 */
+};
+
+static struct measurement measure(void)
+{
+	struct reading a = read_best(), b;
+	uint64_t tsc, pit, ms;
+
+	do
+		b = read_best();
+	while ((uint16_t)(a.pit - b.pit) < MEASURE_TICKS);
+	tsc = b.tsc - a.tsc;
+	pit = (uint16_t)(a.pit - b.pit);
+	ms = tsc * PIT_HZ / (pit * 1000);
+	return (struct measurement){a.tsc, ms,
+				    ((uint64_t)(a.timer - b.timer) << 32) / (tsc * 1000000 / ms)};
+}
+
+/* Within one part in 200 of each other. */
+static bool agree(const struct measurement *a, const struct measurement *b)
+{
+	uint64_t low = MIN(a->ms_tsc, b->ms_tsc), high = MAX(a->ms_tsc, b->ms_tsc);
+
+	return (high - low) * 200 <= high;
+}
+
 void time_init(void)
 {
-	struct reading a, b;
-	uint64_t tsc, pit, timer;
+	struct measurement last, m;
 
 	apic_early_init();
 	apic_timer_start(UINT32_MAX);
@@ -79,21 +110,21 @@ void time_init(void)
 	out8(PIT_COMMAND, 0xb0); /* channel 2, both bytes, mode 0: one count down */
 	out8(PIT_CHANNEL2, 0xff);
 	out8(PIT_CHANNEL2, 0xff);
-	a = read_best();
-	do
-		b = read_best();
-	while ((uint16_t)(a.pit - b.pit) < MEASURE_TICKS);
+	m = measure();
+	tsc_start = m.start;
+	for (int i = 0; i < TRIES; i++) {
+		last = m;
+		m = measure();
+		if (agree(&m, &last))
+			break;
+	}
 	apic_timer_start(0);
-
-	tsc = b.tsc - a.tsc;
-	pit = (uint16_t)(a.pit - b.pit);
-	timer = a.timer - b.timer;
-	ms_tsc = tsc * PIT_HZ / (pit * 1000);
+	ms_tsc = m.ms_tsc;
+	timer_per_ns = m.timer_per_ns;
 	ns_per_tsc = (1000000ull << 32) / ms_tsc;
-	timer_per_ns = (timer << 32) / (tsc * 1000000 / ms_tsc);
-	tsc_start = a.tsc;
-	kprintf("boot: clock %lu.%03lu MHz, local APIC timer %lu kHz\n", ms_tsc / 1000,
-		ms_tsc % 1000, timer_per_ns * 1000000 >> 32);
+	kprintf("boot: clock %lu.%03lu MHz, local APIC timer %lu kHz%s\n", ms_tsc / 1000,
+		ms_tsc % 1000, timer_per_ns * 1000000 >> 32,
+		agree(&m, &last) ? "" : " (measurements disagree: is the host overloaded?)");
 }
 
 uint64_t clock_ns(void)

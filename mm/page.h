@@ -11,10 +11,17 @@
  *
  * The state word. One 64-bit word holds everything that decides a page's life:
  *   bits  0–31  references (gup, pin); what counts as "none" is the pgmap's `rest` count, 0 or 1
- *   bits 32–62  mappings (page-table entries that point here)
+ *   bits 32–61  mappings (page-table entries that point here)
+ *   bit     62  folio: this record counts for all 512 pages of its 2 MiB
  *   bit     63  busy: freed by its file, still referenced (only the lifetime busy-extent)
  * Every change is one read-modify-write and only its own returned value is looked at: whoever
  * changed the word and reads it again later sees somebody else's life of the page.
+ *
+ * Folios. While a file's index has one entry for 2 MiB, the first record of the 512, the head,
+ * counts for all of them, and the others may not even exist. A pointer to any of the 512 still names
+ * its page (arithmetic only); page_head() says which record to touch. The mark is in the state word
+ * so that it changes only while nothing is counted: page_folio_make(), page_folio_split(). Records
+ * are therefore populated together with the one of their head.
  */
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
@@ -35,7 +42,8 @@ _Static_assert(sizeof(struct page) == RECORD_SIZE, "a page record is 32 bytes");
 #define PAGE_REF	  1ull
 #define PAGE_REF_MASK	  0xffffffffull
 #define PAGE_MAP	  (1ull << 32)
-#define PAGE_MAP_MASK	  (0x7fffffffull << 32)
+#define PAGE_MAP_MASK	  (0x3fffffffull << 32)
+#define PAGE_FOLIO	  (1ull << 62)
 #define PAGE_BUSY	  (1ull << 63)
 #define RECORDS_PER_FRAME (PAGE_SIZE / sizeof(struct page))
 
@@ -51,6 +59,25 @@ static inline uint64_t page_to_pfn(const struct page *p)
 	if (unlikely((uint64_t)p >= COMPOUND_BASE))
 		return record_compound_pfn((uint64_t)p);
 	return (uint64_t)(p - (struct page *)RECORD_BASE);
+}
+#define FOLIO_PAGES (PMD_SIZE / PAGE_SIZE)
+/* Where the records of the 2 MiB begin that the page lies in. Of 4 KiB records only. */
+static inline struct page *page_first(const struct page *p)
+{
+	return (struct page *)((uint64_t)p & ~(FOLIO_PAGES * RECORD_SIZE - 1));
+}
+struct page *page_of_name(const struct page *name); /* of anything above the 4 KiB records */
+/* The record that counts for the page which `p` names; p itself need not exist. Any context; the
+ * caller holds the page, or keeps its entry from changing. */
+static inline struct page *page_head(const struct page *p)
+{
+	struct page *first = page_first(p);
+
+	if (unlikely((uint64_t)p >= COMPOUND_BASE))
+		return page_of_name(p);
+	if (unlikely(__atomic_load_n(&first->state, __ATOMIC_ACQUIRE) & PAGE_FOLIO))
+		return first;
+	return (struct page *)p;
 }
 static inline uint64_t page_state(const struct page *p)
 {
@@ -76,7 +103,7 @@ static inline uint32_t page_maps(const struct page *p)
 /*
  * Makes the records of [pfn, pfn + nr) exist. The range must lie in one live pgmap and behind its
  * altmap (-ENXIO, no change). -ENOMEM: earlier frames of the range may stay, empty. Sleepable;
- * before the entry lock.
+ * before the entry lock. The records that page_first() leads to come with them.
  */
 int page_records_populate(uint64_t pfn, uint64_t nr);
 /* The record that stands for pfn, or NULL: never touched (which means at rest), or no device
@@ -111,15 +138,28 @@ static inline bool page_get_one(struct page *p)
  * the pgmap is dying. Any context.
  */
 bool page_get_first(struct page *p, uint32_t n);
-/* Drops n references; if what is left is the pgmap's rest count, tells the pgmap's owner
+/* Drops n references of the page that p names, from its page_head(); if what is left is the pgmap's rest count, tells the pgmap's owner
  * (page_idle), which wakes waiters. Every put of every path ends here. Any context, interrupts
  * included. */
 void page_put(struct page *p, uint32_t n);
 void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
-/* Mapping counts, called with the page-table lock held (get) and after the TLB flush was
+/* page_put(first + i, 1) for i < nr: one step a folio or compound, whatever its size. */
+void page_put_range(struct page *first, unsigned long nr);
+void page_put_record(struct page *record, uint32_t n); /* page_put() for who knows the record */
+/*
+ * Folios. Both are called by the holder of the lock of the index entry that covers the whole 2 MiB,
+ * when nothing maps any of it; false: somebody still holds a page of it from an earlier life, and
+ * nothing was changed. A folio that cannot be split keeps counting for its pages, whoever owns them
+ * next, until a later split succeeds.
+ */
+bool page_folio_make(struct page *head);
+bool page_folio_split(struct page *head);
+/* Mapping counts of a record, called with the page-table lock held (get) and after the TLB flush was
  * acknowledged (put): busy-extent.md F-15. At rest 0 a first mapping is a birth, see
  * page_get_first(); the caller keeps the pgmap alive while it makes it. */
 void page_map_get(struct page *p);
+/* The same for a page named by p: its page_head() counts, and is returned. */
+struct page *page_map_get_head(struct page *p);
 void page_map_put(struct page *p);
 void page_map_put_each(struct page **pages, unsigned long nr); /* page_map_put(pages[i]) */
 

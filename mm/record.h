@@ -14,6 +14,10 @@
  * what Linux keeps in 512 (or 262144) records, of which all but the head may not be written, is 32
  * bytes here. Slots keep two devices from sharing a frame of records: 128 compounds of 2 MiB are
  * 256 MiB, of 1 GiB 128 GiB, and devices are smaller than that.
+ *
+ * A page inside a compound has no record, and still a name: NAME_BASE + 32 * pfn, an address where
+ * nothing is ever mapped. get_user_pages() hands names out, so that a device's address follows from
+ * them; page_head() leads from a name to the record.
  */
 #ifndef MM_RECORD_H
 #define MM_RECORD_H
@@ -24,6 +28,7 @@
 #define RECORD_BASE	   0xffffe00000000000ull
 #define COMPOUND_BASE	   0xffffe08000000000ull /* right behind the first window */
 #define COMPOUND_END	   0xffffe10000000000ull
+#define NAME_BASE	   COMPOUND_END /* 512 GiB of addresses, for ever empty */
 #define COMPOUND_SLOTS	   512u
 #define COMPOUND_SLOT_SIZE (1ull << 30)
 #define SHIFT_4K	   0u /* log2 of the 4 KiB pages that one record stands for */
@@ -46,9 +51,11 @@ static inline unsigned record_shift(uint64_t va)
 		return SHIFT_4K;
 	return record_slot_shift((unsigned)((va - COMPOUND_BASE) / COMPOUND_SLOT_SIZE));
 }
-/* First pfn of the compound whose record is at `va` ≥ COMPOUND_BASE. */
+/* First pfn of the compound whose record is at `va` ≥ COMPOUND_BASE; of a name, its own. */
 static inline uint64_t record_compound_pfn(uint64_t va)
 {
+	if (va >= NAME_BASE)
+		return (va - NAME_BASE) / RECORD_SIZE;
 	return (va & (COMPOUND_SLOT_SIZE - 1)) / RECORD_SIZE << record_shift(va);
 }
 static inline uint64_t record_va(uint64_t base, unsigned shift, uint64_t pfn)

@@ -186,8 +186,11 @@ class Machine:
         return Command(line, text, 0)
 
     def wait(self, timeout: Optional[float] = None) -> int:
-        """Waits until QEMU ends by itself; its exit status."""
-        return self.process.wait(timeout or self.config.timeout)
+        """Waits until QEMU ends by itself; its exit status.
+
+        Reads meanwhile: a guest whose serial line nobody reads stands still after 300 bytes."""
+        self.expect(pexpect.EOF, timeout)
+        return self.process.wait(10)
 
     def text(self) -> str:
         """Everything the serial line said so far, firmware included."""

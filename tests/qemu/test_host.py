@@ -15,7 +15,7 @@ import pytest
 from hf_config import BUILD, ROOT
 
 SOURCES = os.path.join(ROOT, "tests", "host")
-MACRO = re.compile(r"#define (\w+)\(\w+\)\s+\\?\s*cmocka_unit_test\w*.*\n")
+MACRO = re.compile(r"#define (\w+)\([\w, ]+\)\s+\\?\s*cmocka_unit_test\w*.*\n")
 
 
 def names_in(path):

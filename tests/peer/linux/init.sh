@@ -3,6 +3,7 @@
 #
 # The first program of the Linux column: what a prompt needs, then the suites named on the kernel
 # command line as suites=a,b,c. `prompt` stands for an interactive shell at this place.
+export DUMP=1
 export PATH=/bin
 /bin/busybox mkdir -p /proc /sys /dev /dax
 /bin/busybox mount -t proc proc /proc
@@ -11,12 +12,14 @@ export PATH=/bin
 while read -r module; do
 	/bin/busybox insmod "/modules/$module" || echo "{\"error\":\"insmod $module\"}"
 done </modules/order
-# The drivers probe in the background: every region is bound before anything else begins.
-until [ "$(echo /sys/bus/nd/devices/region*/namespace*/block/pmem*)" != \
-	"/sys/bus/nd/devices/region*/namespace*/block/pmem*" ] &&
-	[ "$(echo /sys/bus/nd/devices/region*/namespace*/block/pmem* | /bin/busybox wc -w)" = \
-	  "$(echo /sys/bus/nd/devices/region[0-9]* | /bin/busybox wc -w)" ]; do
+# The drivers probe in the background: every region has its disk before anything else begins.
+count() { echo $#; }
+tries=500
+until [ "$(count /sys/block/pmem*)" = "$(count /sys/bus/nd/devices/region*)" ] &&
+	[ -e /sys/block/pmem0 ]; do
 	/bin/busybox usleep 10000
+	tries=$((tries - 1))
+	[ $tries -gt 0 ] || { echo '{"error":"no disk for some region"}'; break; }
 done
 read -r cmdline </proc/cmdline
 suites=

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""`bench`: the shape of its lines, and that counted instructions repeat to the digit."""
+
+import json
+import re
+
+import pytest
+
+from run import run_commands
+
+
+def test_counted_instructions_repeat_to_the_digit(tmp_path):
+    """ICOUNT=1: two runs print the same bytes, times and addresses included."""
+    texts = []
+    for _ in range(2):
+        for image in tmp_path.glob("*.img"):
+            image.unlink()
+        result = run_commands("memory; race dma-truncate; ps; bench gup.*; bench memremap.*", tmp_path,
+                              ICOUNT=1)
+        assert result.status == 0, result.text
+        texts.append(result.text)
+    assert texts[0] == texts[1]
+
+
+ROW = {"bench", "value", "unit", "n"}
+UNITS = r"(insns|ns|bytes)(/page|/record)?"
+
+
+@pytest.mark.parametrize("icount", ["", "1"])
+def test_bench_speaks_json(tmp_path, icount):
+    """One JSON object a line, named as asked, a unit, or a reason why it cannot run."""
+    result = run_commands("bench; bench gup.get.*; bench nope.*", tmp_path, ICOUNT=icount)
+    assert [c.status == 0 for c in result.commands] == [True, True, False], result.text
+    rows = [json.loads(line) for line in result.commands[0].output.splitlines()]
+    assert len({row["bench"] for row in rows}) == len(rows) >= 25
+    for row in rows:
+        assert set(row) == {"bench", "skip"} or ROW <= set(row), row
+        assert "skip" in row or re.fullmatch(UNITS, row["unit"]), row
+        assert "skip" in row or ("ns" in row["unit"] and "insns" not in row["unit"]) != bool(icount) \
+            or row["unit"] == "bytes", row
+    some = [json.loads(line)["bench"] for line in result.commands[1].output.splitlines()]
+    assert some == [row["bench"] for row in rows if row["bench"].startswith("gup.get.")]
+    by_name = {row["bench"]: row for row in rows}
+    assert {"boot", "memory.prompt", "memremap.1g", "memremap.64g", "fault.4k.read.present",
+            "fault.4k.write.new", "gup.get.4k.b1", "gup.get.4k.b512", "truncate.4k.4096",
+            "punch.4k.4096", "wake.put"} <= set(by_name)
+    if icount:
+        grown = by_name["memremap.64g"]["value"] - by_name["memremap.1g"]["value"]
+        assert grown <= 63 * 64, "more than a page-table entry per GiB"

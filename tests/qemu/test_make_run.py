@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""`make run` as scripts rely on it: what goes to stdout and stderr, and what its status says.
+
+Real `make run` processes, in the tree's own build folder. The kernel's part of the contract,
+through run_commands() instead, is in test_shell.py.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+
+import hf_config
+from hf_machine import split_commands
+from run import Machine, run_commands
+
+
+class Make:
+    """A `make run` that is under way or over: start(), then finish()."""
+
+    def __init__(self, folder, stdin=subprocess.DEVNULL, **variables):
+        variables = {"PMEM": f"{folder}/a.img,size=64M", **variables}
+        words = [f"{name}={value}" for name, value in variables.items() if value is not None]
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+        self.process = subprocess.Popen(["make", "run", *words], cwd=hf_config.ROOT, env=env,
+                                        stdin=stdin, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+
+    def finish(self, stdin=None):
+        """(status, stdout, stderr)"""
+        out, err = self.process.communicate(stdin, timeout=100)
+        return self.process.returncode, out, err
+
+
+def make_run(folder, **variables):
+    return Make(folder, **variables).finish()
+
+
+class Qmp:
+    """QEMU's control socket, in the hands of a test that wants to spoil a run."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.socket.connect(path)
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "no machine came up"
+                time.sleep(0.02)
+        self.file = self.socket.makefile("rw")
+        self.file.readline()
+        self.execute("qmp_capabilities")
+
+    def execute(self, command):
+        """Sends it and waits for the answer, which never comes when the machine ends of it."""
+        try:
+            self.file.write(json.dumps({"execute": command}) + "\n")
+            self.file.flush()
+            self.file.readline()
+        except ConnectionError:
+            pass
+
+
+def test_stdout_is_the_serial_line_and_nothing_else(tmp_path):
+    """From `boot:` on; each command framed; make, run.py and QEMU speak on stderr."""
+    status, out, err = make_run(tmp_path, CMD="echo a  b; help nfit")
+    assert status == 0, out + err
+    lines = out.splitlines()
+    assert lines[0].startswith("boot: entered by")
+    at = lines.index("> echo a  b")
+    assert lines[at:at + 4] == ["> echo a  b", "a b", "[status 0]", "> help nfit"]
+    assert lines[-1] == "[status 0]" and "\r" not in out and "\x1b" not in out
+    assert "make" not in out and "qemu" not in out.lower().replace("qemu:", "")
+
+
+def test_a_failing_command_fails_make_and_not_the_next_command(tmp_path):
+    """Statuses as they come; the last command runs; make's status is not 0."""
+    status, out, err = make_run(tmp_path, CMD="nope; echo on; cat /none; echo end")
+    assert [c.status for c in split_commands(out)] == [2, 0, 2, 0], out
+    assert status != 0 and "a command failed" in err
+
+
+@pytest.mark.parametrize("cmd,want", [
+    ("echo 'a;  b' \"c; d\" e\\;f", "a;  b c; d e;f"), ("echo * *.c [a-z]", "* *.c [a-z]"),
+    ("echo $HOME $(pwd) `id` $$", "$HOME $(pwd) `id` $$"), ("echo '%s' a,b #c", "%s a,b #c"),
+    ("echo 'it'\\''s'", "it's"),
+])
+def test_words_arrive_as_they_were_typed(tmp_path, cmd, want):
+    """Quotes as in sh, no globbing, nothing expanded by make, a shell, or QEMU on the way."""
+    status, out, err = make_run(tmp_path, CMD=cmd)
+    assert status == 0, out + err
+    assert split_commands(out)[0].line == cmd and split_commands(out)[0].output == want + "\n"
+
+
+def test_time_out(tmp_path):
+    """A run that takes too long: the line TIMEOUT on stderr, a status that is not 0, no QEMU left."""
+    start = time.monotonic()
+    status, out, err = make_run(tmp_path, CMD="echo a; sleep 60000; echo b", TIMEOUT=2)
+    assert status != 0 and time.monotonic() - start < 30
+    assert "TIMEOUT" in err.splitlines() and "TIMEOUT" not in out
+    assert [c.status for c in split_commands(out)] == [0, None]
+    assert subprocess.run(["pgrep", "-f", f"mem-path={tmp_path}"], check=False).returncode == 1
+
+
+def spoilt(folder, command):
+    """A run whose machine gets this QMP command while it sleeps: (status, stdout, stderr)."""
+    path = f"{folder}/q"
+    make = Make(folder, CMD="echo first; sleep 3000; echo last",
+                QEMU_ARGS=f"-qmp unix:{path},server=on,wait=off")
+    qmp = Qmp(path)
+    time.sleep(1)
+    qmp.execute(command)
+    return make.finish()
+
+
+def test_a_panic_fails_the_run(tmp_path):
+    """An NMI is an exception nobody expects: a panic that explains itself, and a failed make."""
+    status, out, err = spoilt(tmp_path, "inject-nmi")
+    assert status != 0 and "panicked" in err, out + err
+    panic = out[out.index("PANIC: "):]
+    for words in ("non-maskable interrupt", "on CPU ", "rip ", "backtrace:", "  #0 ", "cpu_halt",
+                  "replay: boot path direct", "cr3"):
+        assert words in panic, panic
+    assert "> echo last" not in out
+
+
+@pytest.mark.parametrize("command", ["system_reset", "quit"])
+def test_a_machine_that_ends_without_a_verdict_fails_the_run(tmp_path, command):
+    """A reset (what a triple fault is) or QEMU's end is no success, whatever QEMU's status."""
+    status, out, err = spoilt(tmp_path, command)
+    assert status != 0 and "without a verdict" in err, out + err
+    assert "> echo last" not in out
+
+
+@pytest.mark.parametrize("variables,words", [
+    ({"BOOT": "floppy"}, "direct, grub, grub-uefi, efi"), ({"SMP": "0"}, "SMP=0"),
+    ({"PMEM": "/nonexistent/x.img"}, "size=1G"), ({"QEMU_ARGS": "-no-such-option"}, "no-such"),
+])
+def test_what_cannot_be_started_is_explained(tmp_path, variables, words):
+    """A wrong variable or a QEMU error: the reason on stderr, nothing on stdout, status not 0."""
+    status, out, err = make_run(tmp_path, CMD="echo a", **variables)
+    assert status != 0 and out == "" and words in err, out + err
+
+
+def test_commands_may_come_from_a_pipe(tmp_path):
+    """Without CMD and without a terminal, standard input is typed into the machine."""
+    make = Make(tmp_path, stdin=subprocess.PIPE)
+    status, out, err = make.finish("echo from a pipe\npoweroff\n")
+    assert status == 0 and "from a pipe" in out, out + err
+
+
+def test_what_stays_mounted_is_named_and_fails(tmp_path):
+    """A mapping nobody takes away keeps the mount busy: the run names it and fails."""
+    result = run_commands("mount pmem0 /t; write /t/f 0 x; map /t/f", tmp_path)
+    assert [c.status for c in result.commands] == [0, 0, 0] and result.status == 1
+    end = result.text[result.text.rindex("[status 0]"):]
+    assert "/t" in end and "/t/f" in end, result.text
+
+
+def test_wait_reads_the_serial_line(tmp_path):
+    """Machine.wait() takes what a machine prints while it ends, however much that is."""
+    with Machine(tmp_path, PMEM="") as m:
+        m.send("help; help; help; acpi; selftest -l -v; poweroff")
+        assert m.wait(60) in (0, 33)
+        assert "wait.woken-early" in m.text()
