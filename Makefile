@@ -176,6 +176,10 @@ host-test: $(HOST_BIN)
 test: all $(HOST_BIN)
 	@tests/tools/pytest.sh tests/qemu
 
+# What operations cost, in instructions; bench-peer: beside Linux, and writes docs/performance.md.
+bench bench-peer: all
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/peer.py $@
+
 deps: ;
 
 STYLED = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null || \
@@ -197,4 +201,4 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test deps format format-check clean help
+.PHONY: FORCE all run debug test host-test bench bench-peer deps format format-check clean help

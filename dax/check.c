@@ -106,16 +106,22 @@ static void check_vma(struct finding *f, struct vma *vma)
 {
 	struct dax_inode *inode = vma->private;
 
-	for (uint64_t va = vma->start; va < vma->end; va += PAGE_SIZE) {
-		uint64_t *pte = pte_walk(vma->mm->root, va, 1, false, NULL);
+	for (uint64_t va = vma->start, next; va < vma->end; va = next) {
+		unsigned level;
+		uint64_t *pte = pte_walk(vma->mm->root, va, 1, false, &level);
 		uint64_t pgoff = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT), at = pgoff, entry;
+		uint64_t bytes = PAGE_SIZE << (9 * (level - 1)), pfn;
 
-		if (!pte || !(*pte & PTE_P) || !(*pte & PTE_DEVMAP))
+		if (!pte) /* a larger entry, or nothing, up to here */
+			pte = pte_walk(vma->mm->root, va, level, false, NULL);
+		next = ALIGN_DOWN(va, bytes) + bytes;
+		if (!(*pte & PTE_P) || !(*pte & PTE_DEVMAP) || pte_is_anon(*pte))
 			continue;
+		pfn = entry_pfn(*pte) + ((va & (bytes - 1)) >> PAGE_SHIFT);
 		entry = entry_next(inode, &at, pgoff + 1);
-		if (entry_pfn(entry) != entry_pfn(*pte))
+		if (entry_pfn_at(entry, pgoff) != pfn)
 			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx", va,
-				 entry_pfn(*pte), pgoff, inode->name, entry_pfn(entry));
+				 pfn, pgoff, inode->name, entry_pfn_at(entry, pgoff));
 	}
 }
 
@@ -174,11 +180,18 @@ static int check_held(struct page *p, void *arg)
 {
 	struct record_check *c = arg;
 	struct ext4_extent_info owner;
-	uint64_t block = page_to_pfn(p) - p->pgmap->range[0].start;
+	uint64_t block = page_to_pfn(p) - p->pgmap->range[0].start, n;
 
-	if (c->fs && page_refs(p) > p->pgmap->rest && !(page_state(p) & PAGE_BUSY) &&
-	    ext4_block_owner(c->fs->ext4, block, &owner) == -ENOENT)
-		violated(c->f, "pfn 0x%lx is held, and its block %lu is free", page_to_pfn(p), block);
+	if (!c->fs || page_refs(p) <= p->pgmap->rest || (page_state(p) & PAGE_BUSY))
+		return 0;
+	/* A folio is held as one: every block of it must be somebody's. */
+	for (n = page_state(p) & PAGE_FOLIO ? FOLIO_PAGES : 1; n; n--, block++) {
+		if (ext4_block_owner(c->fs->ext4, block, &owner) != -ENOENT)
+			continue;
+		violated(c->f, "pfn 0x%lx is held%s, and block %lu is free", page_to_pfn(p),
+			 page_state(p) & PAGE_FOLIO ? " with its 2 MiB" : "", block);
+		break;
+	}
 	return 0;
 }
 
@@ -206,8 +219,8 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 		 (p->mapping != &inode->mapping || p->index != pgoff))
 		violated(f, "page %lu of %s is pfn 0x%lx, whose record names another place", pgoff,
 			 inode->name, pfn);
-	if (ext4_map_blocks(inode->ip, pgoff, 1, 0, &m) || m.state != EXT4_WRITTEN ||
-	    base + m.pblk != pfn)
+	if (ext4_map_blocks(inode->ip, pgoff, entry_pages(entry), 0, &m) ||
+	    m.state != EXT4_WRITTEN || base + m.pblk != pfn || m.count != entry_pages(entry))
 		violated(f, "page %lu of %s has an entry for pfn 0x%lx, the file keeps it in block %lu",
 			 pgoff, inode->name, pfn, m.pblk);
 }
@@ -220,7 +233,7 @@ static int check_fs_entries(struct dax_fs *fs, void *arg)
 	LIST_FOREACH (inode, &fs->inodes, link) {
 		uint64_t at = 0, entry;
 
-		for (; (entry = entry_next(inode, &at, DAX_TO_END)); at++)
+		for (; (entry = entry_next(inode, &at, DAX_TO_END)); at += entry_pages(entry))
 			check_entry(arg, inode, at, entry);
 	}
 	mutex_unlock(&fs->lock);

@@ -124,13 +124,13 @@ static int cmd_sync(int argc, char **argv)
 {
 	int err = 0;
 
-	(void)argv;
-	if (argc != 1)
-		return shell_usage();
+	if (argc > 1)
+		return dax_sync_mapping(argc, argv);
 	dax_fs_for_each(sync_inodes, &err);
 	return err ? shell_fail(err, "%s", dax_why()) : 0;
 }
-SHELL_COMMAND(sync, cmd_sync, "sync", "make everything that was written durable");
+SHELL_COMMAND(sync, cmd_sync, "sync [MAPPING [OFF LEN]]",
+	      "make everything that was written durable, or what was stored through a mapping (msync)");
 
 static int cmd_powercut(int argc, char **argv)
 {

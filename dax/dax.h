@@ -29,6 +29,13 @@ struct dax_block {
 	uint64_t pfn; /* zero: a hole */
 	bool fresh;   /* allocated by this very call: the hole may still be mapped as zeroes */
 };
+/* Where a file keeps several: what the first ones have in common. */
+struct dax_run {
+	uint64_t pfn;	/* zero: a hole */
+	uint32_t count; /* pages from the first one on that are alike and side by side, 1 … want */
+	bool written;	/* false: a hole, or allocated and reads as zeroes */
+	bool fresh;	/* as above */
+};
 /* The part of a file layer that the fault path needs. */
 struct dax_layer_ops {
 	const char *name;
@@ -36,6 +43,9 @@ struct dax_layer_ops {
 	 * -EIO, …; *why gets a sentence. Called with the entry locked; may sleep. */
 	int (*map)(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
 		   const char **why);
+	/* The same for up to `want` pages; the answer may stop earlier. */
+	int (*map_run)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
+		       struct dax_run *run, const char **why);
 };
 
 /* How the last layout break of a file went. */
@@ -51,6 +61,7 @@ struct dax_inode {
 	struct rwsem fault_lock;  /* readers: faults; writer: a layout change */
 	struct spinlock tree_lock;/* protects index, and page ↔ entry agreement (I6) */
 	struct index index;
+	unsigned nr_huge;	  /* tree_lock: entries with ENTRY_PMD in it; zero: none */
 	struct dax_fs *fs;
 	const struct dax_layer_ops *ops;
 	struct ext4_inode *ip;	  /* one reference, for as long as this object lives */
@@ -83,12 +94,18 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len);
 int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
 /* Writes dirty lines of every dirty entry back and fences. */
 int dax_fsync(struct dax_inode *inode);
+int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last); /* of pages [first, last) */
 int dax_unlink(const char *path);
 int dax_mkdir(const char *path);
 int dax_rmdir(const char *path);
 /* Maps [pgoff, +pages) of the file into mm, shared; *addr 0: anywhere. */
 int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
 	     uint64_t *addr);
+
+/* The same, private: stores go to copies that the file never sees. Allowed, with `write`, on a file
+ * that may not be written. */
+int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages,
+		     bool write, uint64_t *addr);
 
 /* ---- mounts (mount.c) ------------------------------------------------------------------------ */
 
@@ -119,6 +136,9 @@ void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
  * An entry: physical address of the page | flags. Its lock bit is held by one fault or layout change
  * at a time; others sleep. Order of a fault: lock the entry, ask the file layer, populate the record,
  * associate, map, unlock.
+ *
+ * One with ENTRY_PMD stands for 512 pages, and stands at the first of them; whoever asks for another
+ * of the 512 finds it. No other entry is in that range while it is there.
  */
 #define ENTRY_LOCKED 1ull
 #define ENTRY_PMD    2ull /* 2 MiB entry */
@@ -129,19 +149,60 @@ static inline uint64_t entry_pfn(uint64_t e)
 {
 	return (e & PTE_PHYS) >> PAGE_SHIFT;
 }
+/* Pages that an entry stands for, and the first one, if it is the entry of `pgoff`. */
+static inline uint64_t entry_pages(uint64_t e)
+{
+	return e & ENTRY_PMD ? FOLIO_PAGES : 1;
+}
+static inline uint64_t entry_start(uint64_t e, uint64_t pgoff)
+{
+	return ALIGN_DOWN(pgoff, entry_pages(e));
+}
+/* The pfn of file page `pgoff`, whose entry e is. */
+static inline uint64_t entry_pfn_at(uint64_t e, uint64_t pgoff)
+{
+	return entry_pfn(e) + (pgoff & (entry_pages(e) - 1));
+}
 /* Locks the entry of `pgoff`, making an EMPTY one if absent; its value without the lock bit, or 0:
  * no memory. Sleeps; woken by: entry_unlock(). */
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff);
+/* The same, but if nothing of the 2 MiB around has an entry: makes one for all of it (EMPTY, PMD). */
+uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff);
+/* An (EMPTY, PMD) that the caller has locked becomes an EMPTY one for pgoff alone, locked; its value,
+ * or 0: no memory, and none is locked. */
+uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff);
 /* Stores the new value (0 or EMPTY: removes it) and lets the next one in. */
 void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value);
-/* Removes the entries of [first, last) and their association; the lifetime is told of each. The
- * fault lock is held for writing and nothing maps the range. Returns how many were removed. */
+/* Removes the entries of [first, last) and their association; the lifetime is told of each. One of
+ * 2 MiB that reaches over an end goes as a whole; it is unmapped, and what it had dirty outside the
+ * range is written back. The fault lock is held for writing and nothing maps the range. Returns how
+ * many were removed. */
 uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last);
-/* Next entry in [*pgoff, last): value without lock bit, or 0. For scans and reports; a snapshot. */
+/* Next entry that has a page in [*pgoff, last): its value, or 0; *pgoff becomes its first page, which
+ * for one of 2 MiB may lie before. The next one is entry_pages() further. A snapshot. */
 uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last);
 
 /* ---- faults (fault.c) ------------------------------------------------------------------------- */
 extern const struct vma_ops dax_vma_ops;
+
+/* ---- 2 MiB mappings (huge.c) -------------------------------------------------------------------- */
+/* What became of a fault that might have been served by 2 MiB. */
+enum huge_result {
+	HUGE_INSTALLED,
+	HUGE_PRIVATE,	/* the mapping is private: stores copy single pages */
+	HUGE_ALIGNMENT, /* address and file offset differ modulo 2 MiB */
+	HUGE_LENGTH,	/* the mapping does not cover all of the 2 MiB */
+	HUGE_FILE_END,	/* the file does not */
+	HUGE_START,	/* the region does not start at a multiple of 2 MiB */
+	HUGE_HOLE,	/* a hole, or blocks that were never written */
+	HUGE_EXTENT,	/* the blocks are not contiguous, or do not begin at a multiple of 2 MiB */
+	HUGE_ENTRIES,	/* single pages of it are in use already */
+	HUGE_HELD,	/* somebody holds one of the pages from an earlier life */
+	HUGE_NO_MEMORY,
+	HUGE_RESULTS
+};
+/* Faults of DAX files since boot with this result. Zero: none. */
+uint64_t huge_count(enum huge_result result);
 
 /* ---- lifetimes (lifetime/) ---------------------------------------------------------------------- */
 #include "dax/lifetime/lifetime.h"

@@ -80,4 +80,26 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 	return 0;
 }
 
-const struct dax_layer_ops dax_ext4_ops = {.name = "ext4", .map = map};
+static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
+		   struct dax_run *run, const char **why)
+{
+	struct dax_fs *fs = inode->fs;
+	struct ext4_map m;
+	int err;
+
+	mutex_lock(&fs->lock);
+	err = ext4_map_blocks(inode->ip, pgoff, want, create ? EXT4_MAP_CREATE : 0, &m);
+	if (err)
+		*why = err == -ENOSPC ? "no free blocks for these pages of the file"
+				      : "the file layer could not find or make the blocks";
+	mutex_unlock(&fs->lock);
+	if (err)
+		return err;
+	*run = (struct dax_run){
+		.count = m.count, .written = m.state == EXT4_WRITTEN, .fresh = m.fresh};
+	if (m.state != EXT4_HOLE)
+		run->pfn = (fs->region->start >> PAGE_SHIFT) + m.pblk;
+	return 0;
+}
+
+const struct dax_layer_ops dax_ext4_ops = {.name = "ext4", .map = map, .map_run = map_run};

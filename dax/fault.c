@@ -24,6 +24,9 @@ static uint64_t insert_entry(struct dax_inode *inode, uint64_t pgoff, const stru
 	/* The device stays bound while it is mounted, so a record that is there stays. */
 	if (!page_record_if_touched(b->pfn) && page_records_populate(b->pfn, 1))
 		return 0;
+	/* What a 2 MiB entry of an earlier file left behind while it was held. */
+	if (page_state(page_first(pfn_to_page(b->pfn))) & PAGE_FOLIO)
+		page_folio_split(page_first(pfn_to_page(b->pfn)));
 	inode->fs->lifetime->insert(inode, pgoff, pfn_to_page(b->pfn));
 	return b->pfn << PAGE_SHIFT;
 }
@@ -35,6 +38,8 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 	uint64_t fresh;
 	int err;
 
+	if ((vmf->vma->flags & VM_PRIVATE) && (vmf->write || pte_is_anon(vmf_entry(vmf))))
+		return dax_private_fault(inode, vmf, *entry);
 	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
 		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block, &vmf->why);
 		if (err)
@@ -48,28 +53,43 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 	}
 	if (vmf->write)
 		*entry |= ENTRY_DIRTY;
-	err = vmf_insert_pfn(vmf, entry_pfn(*entry), vmf->write);
+	err = vmf_insert_pfn(vmf, entry_pfn_at(*entry, vmf->pgoff), vmf->write);
 	return err ? fail(vmf, err, "no memory for a page table") : 0;
+}
+
+/* By 2 MiB if everything fits, else by the single page. Under the fault lock, for reading. */
+static int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
+{
+	enum huge_result result = huge_fits(inode, vmf);
+	uint64_t entry;
+	int err = 0;
+
+	if (result == HUGE_INSTALLED) {
+		entry = entry_lock_huge(inode, vmf->pgoff);
+		if (entry)
+			result = entry & ENTRY_PMD ? huge_fault(inode, vmf, &entry) : HUGE_ENTRIES;
+	} else {
+		entry = entry_lock(inode, vmf->pgoff);
+	}
+	huge_note(inode, vmf, result);
+	if (!entry)
+		return fail(vmf, -ENOMEM, "no memory for an index entry");
+	if (result != HUGE_INSTALLED)
+		err = fault_locked(inode, vmf, &entry);
+	entry_unlock(inode, vmf->pgoff, entry);
+	return err;
 }
 
 static int dax_fault(struct vm_fault *vmf)
 {
 	struct dax_inode *inode = vmf->vma->private;
-	uint64_t entry;
 	int err;
 
 	down_read(&inode->fault_lock);
-	if (vmf->pgoff << PAGE_SHIFT >= inode->size) {
-		up_read(&inode->fault_lock);
-		return fail(vmf, -EFAULT, "beyond the end of the file (SIGBUS)");
-	}
-	entry = entry_lock(inode, vmf->pgoff);
-	if (!entry) {
-		up_read(&inode->fault_lock);
-		return fail(vmf, -ENOMEM, "no memory for an index entry");
-	}
-	err = fault_locked(inode, vmf, &entry);
-	entry_unlock(inode, vmf->pgoff, entry);
+	if (vmf->pgoff << PAGE_SHIFT >= inode->size)
+		err = fail(vmf, -EFAULT, "beyond the end of the file (SIGBUS)");
+	else
+		err = fault_by_size(inode, vmf);
 	up_read(&inode->fault_lock);
 	return err;
 }
@@ -91,17 +111,26 @@ static void dax_vma_describe(const struct vma *vma, char *buf, unsigned n)
 	snprintf(buf, n, "%s page %lu", inode->name, vma->pgoff);
 }
 
+static int dax_vma_sync(struct vma *vma, uint64_t start, uint64_t end)
+{
+	uint64_t first = vma->pgoff + ((start - vma->start) >> PAGE_SHIFT);
+
+	return dax_fsync_range(vma->private, first, first + ((end - start) >> PAGE_SHIFT));
+}
+
 const struct vma_ops dax_vma_ops = {
 	.fault = dax_fault,
 	.open = dax_vma_open,
 	.close = dax_vma_close,
 	.describe = dax_vma_describe,
+	.sync = dax_vma_sync,
 };
 
 int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
 	     uint64_t *addr)
 {
-	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0);
+	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0) |
+			 (inode->fs->region->readonly ? 0 : VM_MAYWRITE);
 
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
 		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "

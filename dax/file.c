@@ -92,6 +92,8 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 	if (!err)
 		err = set_size(inode, size);
 	if (!err)
+		unmap_mapping_copies(&inode->mapping, first, DAX_TO_END);
+	if (!err)
 		err = free_range(inode, first, DAX_TO_END);
 	unlock_layout(inode);
 	return err;
@@ -141,6 +143,27 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	return err;
 }
 
+/* -ENOSPC, before anything is taken, if the holes of the range need more blocks than are free: a
+ * slip of the pen must not fill the device. fs->lock held. */
+static int room_for(struct dax_inode *inode, uint64_t off, uint64_t len)
+{
+	uint64_t at = off >> PAGE_SHIFT, end = ((off + len - 1) >> PAGE_SHIFT) + 1, need = 0;
+	struct ext4_statfs st;
+	struct ext4_map m;
+
+	ext4_statfs(inode->fs->ext4, &st);
+	for (; at < end && need <= st.free_blocks; at += m.count) {
+		if (ext4_map_blocks(inode->ip, at, MIN(end - at, 1ul << 30), 0, &m))
+			return 0; /* the file layer itself says what is wrong with the range */
+		need += m.state == EXT4_HOLE ? m.count : 0;
+	}
+	if (need + st.reserved_blocks <= st.free_blocks)
+		return 0;
+	return dax_refuse(-ENOSPC, "%s: %s%lu blocks are needed, %lu are free; nothing was taken",
+			  inode->name, at < end ? "more than " : "", need,
+			  st.free_blocks - st.reserved_blocks);
+}
+
 int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size)
 {
 	int err;
@@ -149,9 +172,12 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 		return dax_refuse(-EINVAL, "a range has at least one byte and ends below 2^64");
 	lock_layout(inode);
 	mutex_lock(&inode->fs->lock);
-	err = ext4_fallocate(inode->ip, off, len, keep_size ? EXT4_FALLOC_KEEP_SIZE : 0);
-	if (err)
-		fail_ext4(inode, err);
+	err = room_for(inode, off, len);
+	if (!err) {
+		err = ext4_fallocate(inode->ip, off, len, keep_size ? EXT4_FALLOC_KEEP_SIZE : 0);
+		if (err)
+			fail_ext4(inode, err);
+	}
 	inode->size = inode->ip->size;
 	mutex_unlock(&inode->fs->lock);
 	unlock_layout(inode);
@@ -176,13 +202,13 @@ int64_t dax_read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len)
 static void unmap_holes(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	while (first < last) {
-		uint64_t next = first;
+		uint64_t next = first, entry = entry_next(inode, &next, last);
 
-		if (!entry_next(inode, &next, last))
+		if (!entry)
 			next = last;
 		if (first < next)
 			unmap_mapping_range(&inode->mapping, first, next);
-		first = next + 1;
+		first = next + entry_pages(entry);
 	}
 }
 
@@ -228,44 +254,50 @@ static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t *entry)
 			break; /* gone meanwhile, and no memory to make it again */
 		n++;
 		at++;
-	} while (n < SYNC_RUN &&
+	} while (n < SYNC_RUN && !(entry[n - 1] & ENTRY_PMD) && at % FOLIO_PAGES &&
 		 (entry_next(inode, &(uint64_t){at}, at + 1) & (ENTRY_DIRTY | ENTRY_LOCKED)));
-	return n;
+	return n; /* one of 2 MiB is a run of its own: it is the only one in its 512 pages */
 }
 
-/* Lines of the dirty entries of a locked run go back; the stores that follow fault again. */
-static void write_run_back(struct dax_inode *inode, uint64_t at, const uint64_t *entry, unsigned n)
+/* Lines of the dirty entries of a locked run go back; the stores that follow fault again. Value: pages
+ * that the run has. */
+static uint64_t write_run_back(struct dax_inode *inode, uint64_t at, const uint64_t *entry, unsigned n)
 {
+	const uint64_t size = entry_pages(entry[0]), pages = n * size; /* of one entry; of all */
+
 	/* Write-protect before the write-back, else a store after it stays unseen. */
-	clean_mapping_range(&inode->mapping, at, at + n);
+	at = entry_start(entry[0], at);
+	clean_mapping_range(&inode->mapping, at, at + pages);
 	for (unsigned i = 0; i < n; i++) {
 		if ((entry[i] & ENTRY_DIRTY) && !museum_on(skip_fsync_line))
-			cache_writeback(phys_to_virt(entry[i] & PTE_PHYS), PAGE_SIZE);
+			cache_writeback(phys_to_virt(entry[i] & PTE_PHYS), size << PAGE_SHIFT);
 		entry_unlock(inode, at + i, entry[i] & ~ENTRY_DIRTY);
 	}
+	return pages;
 }
 
-static void write_entries_back(struct dax_inode *inode)
+static void write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t last)
 {
-	uint64_t at = 0, entry, run[SYNC_RUN];
+	uint64_t entry, run[SYNC_RUN];
 
-	while ((entry = entry_next(inode, &at, DAX_TO_END))) {
+	while ((entry = entry_next(inode, &at, last))) {
+		uint64_t pages = entry_pages(entry);
 		unsigned n = 0;
 
 		if (entry & (ENTRY_DIRTY | ENTRY_LOCKED))
 			n = lock_run(inode, at, run);
 		if (n)
-			write_run_back(inode, at, run, n);
-		at += n ? n : 1;
+			pages = write_run_back(inode, at, run, n);
+		at += pages;
 	}
 }
 
-int dax_fsync(struct dax_inode *inode)
+int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	int err;
 
 	down_read(&inode->fault_lock);
-	write_entries_back(inode);
+	write_entries_back(inode, first, last);
 	mutex_lock(&inode->fs->lock);
 	err = ext4_fsync(inode->ip); /* fences */
 	if (err)
@@ -273,4 +305,9 @@ int dax_fsync(struct dax_inode *inode)
 	mutex_unlock(&inode->fs->lock);
 	up_read(&inode->fault_lock);
 	return err;
+}
+
+int dax_fsync(struct dax_inode *inode)
+{
+	return dax_fsync_range(inode, 0, DAX_TO_END);
 }

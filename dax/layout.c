@@ -22,6 +22,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, const char *waker)
 	int err;
 
 	assert_rwsem_held_write(&inode->fault_lock);
+	page = page_head(page); /* whose count the last put brings to rest */
 	holders_describe(page, holders, sizeof(holders));
 	snprintf(what, sizeof(what), "pfn 0x%lx (%s page %lu, %u references, rest %u) to be idle",
 		 page_to_pfn(page), inode->name, page->index, page_refs(page), lt->rest);

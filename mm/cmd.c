@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pgmap, page, memory: what there is, decoded. */
-#include "mm/internal.h"
+#include "mm/pgmap.h"
 
 static const char *type_name(enum pgmap_type t)
 {
@@ -23,6 +23,12 @@ static int print_pgmap(struct pgmap *pgmap, void *arg)
 	kprintf("%s: type %s, %s, node %d, references %ld, pages rest at %u\n", pgmap->name,
 		type_name(pgmap->type), pgmap->live ? "live" : "dying", pgmap->node,
 		(long)percpu_ref_sum(&pgmap->ref), pgmap->rest);
+	if (pgmap->vmemmap_shift)
+		kprintf("  one record per %lu MiB\n", (PAGE_SIZE << pgmap->vmemmap_shift) / MIB);
+	if (pgmap_has_altmap(pgmap))
+		kprintf("  records on the device: pages 0x%lx - 0x%lx, %lu in use\n",
+			pgmap->altmap.base_pfn + pgmap->altmap.reserve,
+			altmap_first_pfn(&pgmap->altmap) - 1, pgmap->altmap.alloc);
 	for (unsigned i = 0; i < pgmap->nr_range; i++) {
 		const struct pgmap_range *r = &pgmap->range[i];
 		uint64_t n[3] = {0};
@@ -31,8 +37,8 @@ static int print_pgmap(struct pgmap *pgmap, void *arg)
 		kprintf("  range %u: pfn 0x%lx - 0x%lx (%lu MiB), records at %p\n"
 			"    %lu records made (%lu KiB), %lu held, %lu mapped\n",
 			i, r->start, r->end - 1, ((r->end - r->start) << PAGE_SHIFT) / MIB,
-			(void *)pfn_to_page(r->start), n[0], n[0] * sizeof(struct page) / KIB, n[1],
-			n[2]);
+			(void *)page_of_pfn(pgmap, pgmap_first_pfn(pgmap, r)), n[0],
+			n[0] * sizeof(struct page) / KIB, n[1], n[2]);
 	}
 	return 0;
 }
@@ -57,8 +63,9 @@ static void print_page(uint64_t pfn, const struct page *p)
 	uint64_t s = page_state(p);
 	char who[256];
 
-	kprintf("pfn 0x%lx (address 0x%lx) of %s, record at %p\n", pfn, pfn << PAGE_SHIFT,
-		p->pgmap->name, (const void *)p);
+	kprintf("pfn 0x%lx (address 0x%lx) of %s, record at %p%s\n", pfn, pfn << PAGE_SHIFT,
+		p->pgmap->name, (const void *)p,
+		s & PAGE_FOLIO ? ", which counts for all pages of its 2 MiB" : "");
 	kprintf("  state 0x%016lx: %u reference(s), %u mapping(s)%s; rests at %u: %s\n", s,
 		state_refs(s), state_maps(s), s & PAGE_BUSY ? ", busy" : "", p->pgmap->rest,
 		state_refs(s) > p->pgmap->rest ? "held" : "not held");
@@ -84,13 +91,16 @@ static int cmd_page(int argc, char **argv)
 		return err;
 	pgmap = pfn >> (MAX_PHYS_BITS - PAGE_SHIFT) ? NULL : pgmap_get(pfn);
 	if (!pgmap)
-		return shell_fail(-ENXIO, "pfn 0x%lx is not device memory; 'pgmap' lists the ranges",
-				  pfn);
-	p = page_record_if_touched(pfn);
+		return shell_fail(-ENXIO,
+				  "pfn 0x%lx is not device memory; 'pgmap' lists the ranges", pfn);
+	p = page_record_if_touched(ALIGN_DOWN(pfn, FOLIO_PAGES));
+	if (!p || !(page_state(p) & PAGE_FOLIO))
+		p = page_record_if_touched(pfn);
 	if (p)
 		print_page(pfn, p);
 	else
-		kprintf("pfn 0x%lx of %s: never touched, so at rest; its record does not exist yet\n",
+		kprintf("pfn 0x%lx of %s: never touched, so at rest; its record does not exist "
+			"yet\n",
 			pfn, pgmap->name);
 	pgmap_put(pgmap);
 	return 0;

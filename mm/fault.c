@@ -76,6 +76,12 @@ static uint64_t make_entry(uint64_t pfn, uint64_t kind, bool writable)
 	       (writable ? PTE_W | PTE_D : 0);
 }
 
+/* One more mapping of the page; PTE_HEAD if another record than its own counts it. */
+static uint64_t count_mapping(struct page *page)
+{
+	return page_map_get_head(page) == page ? 0 : PTE_HEAD;
+}
+
 /* Puts `entry` at the fault's address. ptl is taken; the caller holds the entry lock, so that of
  * several faults on one file page only one is here. */
 static int set_entry(struct vm_fault *vmf, uint64_t entry)
@@ -89,9 +95,9 @@ static int set_entry(struct vm_fault *vmf, uint64_t entry)
 	spin_lock(&mm->ptl);
 	old = __atomic_load_n(pte, __ATOMIC_RELAXED);
 	if ((old & PTE_P) && ((old ^ entry) & (PTE_PHYS | PTE_DEVMAP)) == 0)
-		entry |= old & PTE_W; /* never take a right away here */
+		entry |= old & (PTE_W | PTE_HEAD); /* never take a right away here */
 	else if (entry & PTE_DEVMAP)
-		page_map_get(pfn_to_page((entry & PTE_PHYS) >> PAGE_SHIFT));
+		entry |= count_mapping(pte_page(entry));
 	ASSERT(!(old & PTE_DEVMAP) || ((old ^ entry) & PTE_PHYS) == 0,
 	       "address 0x%lx shows pfn 0x%lx, and a fault brings pfn 0x%lx: the old entry was not "
 	       "unmapped before its block changed (invariant I6)",

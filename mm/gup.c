@@ -27,13 +27,14 @@ static uint64_t needed(unsigned flags)
 	return PTE_P | PTE_DEVMAP | (flags & FOLL_WRITE ? PTE_W : 0);
 }
 
-/* The entry changed while we took our reference: the page may be another file's by now. */
-static bool __attribute__((noinline)) keep_anyway(struct page *page)
+/* The entry changed while we took our references: the page may be another file's by now. They go
+ * back to the record they were taken from: whose head counts for it may have changed as well. */
+bool __attribute__((noinline)) gup_keep_anyway(struct page *record, unsigned long n)
 {
 	if (museum_on(fast_gup_no_recheck))
 		return true;
 	__atomic_fetch_add(&gup_fast_retries, 1, __ATOMIC_RELAXED);
-	page_put(page, 1);
+	page_put_record(record, n);
 	return false;
 }
 
@@ -53,9 +54,9 @@ static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t
 		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
 
 		if (pte != expected) {
-			if ((pte & need) != need)
+			if ((pte & need) != need || (pte & PTE_HEAD)) /* slow: rare */
 				break;
-			page = pte_page(pte);
+			page = pte_record(pte);
 			expected = pte;
 		}
 		STEP_POINT(gup_fast_before_ref);
@@ -64,7 +65,7 @@ static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t
 		/* Reference before the second look, else the scan misses us and we miss its
 		 * unmapping: taking it is a locked operation, a full barrier on x86. */
 		if (unlikely(__atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE) != expected) &&
-		    !keep_anyway(page))
+		    !gup_keep_anyway(page, 1))
 			break;
 		pages[n] = page;
 	}
@@ -77,13 +78,12 @@ static unsigned long fast_walk(const struct mm *mm, uint64_t addr, unsigned long
 	uint64_t irq = irq_save();
 	unsigned long n = 0, want, got;
 
-	do { /* one page table at a time */
+	do { /* one page table, or one larger entry, at a time */
 		const uint64_t *ptep = pte_leaf(mm->root, addr);
 
-		if (!ptep)
-			break;
 		want = MIN(nr - n, 512 - (addr >> PAGE_SHIFT & 511));
-		got = fast_table(ptep, want, need, pages + n);
+		got = ptep ? fast_table(ptep, want, need, pages + n)
+			   : gup_fast_leaf(mm, addr, want, need, pages + n);
 		n += got;
 		addr += got << PAGE_SHIFT;
 	} while (got == want && n < nr);
@@ -108,19 +108,15 @@ static int check_args(uint64_t addr, unsigned long nr, unsigned flags)
 /* The page mapped at addr, referenced; NULL with *err 0: fault it in and come back. */
 static struct page *slow_one(struct mm *mm, uint64_t addr, unsigned flags, bool *special)
 {
-	uint64_t *ptep = pte_walk(mm->root, addr, 1, false, NULL);
 	struct page *page = NULL;
+	unsigned level;
 	uint64_t pte;
 
-	if (!ptep)
-		return NULL;
-	spin_lock(&mm->ptl);
-	pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
+	spin_lock(&mm->ptl); /* before the walk: a table may be freed under it */
+	pte = __atomic_load_n(pte_lowest(mm->root, addr, &level), __ATOMIC_ACQUIRE);
 	*special = (pte & PTE_P) && (pte & PTE_SPECIAL);
-	if ((pte & needed(flags)) == needed(flags))
-		page = pte_page(pte);
-	if (page && !page_get(page, 1))
-		page = NULL;
+	if ((pte & needed(flags)) == needed(flags) && page_get(pte_record(pte), 1))
+		page = pte_page(pte) + ((addr & (level_bytes(level) - 1)) >> PAGE_SHIFT);
 	spin_unlock(&mm->ptl);
 	return page;
 }
@@ -163,6 +159,10 @@ long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned fla
 	up_read(&mm->mmap_lock);
 	if (err)
 		n--; /* the one that failed was counted */
+	if (err == -EOPNOTSUPP) { /* some of them for ever help nobody */
+		unpin_user_pages(pages, n);
+		n = 0;
+	}
 	return n ? (long)n : err;
 }
 

@@ -47,10 +47,11 @@ void holder_remove(struct holder *h)
 	spin_unlock_irqrestore(&lists[h->cpu].lock, flags);
 }
 
+/* p: a record. Of a folio or compound it cannot be told which of its pages is meant. */
 static bool holds(const struct holder *h, const struct page *p)
 {
 	for (unsigned i = 0; i < h->nr; i++)
-		if (h->pages[i] == p)
+		if (page_head(h->pages[i]) == p)
 			return true;
 	return false;
 }

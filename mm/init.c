@@ -81,6 +81,7 @@ static int memory_init(const struct boot_info *bi)
 	kernel_set_address_name(kernel_address_name);
 	thread_set_stack_ops(&stacks);
 	faults_init();
+	anon_init();
 	return 0;
 }
 INITCALL(INIT_FRAMES, memory, "frames, page tables, heap", memory_init);

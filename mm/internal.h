@@ -24,7 +24,8 @@ static inline bool alloc_fails(void)
 }
 uint64_t kvirt_reserve(uint64_t bytes); /* address space only; never given back */
 void page_tables_init(const struct boot_info *bi);
-void pte_free_table(uint64_t phys);
+/* Frees a table, of entries of `level`, and the empty ones below it. Nobody may be walking it. */
+void pte_free_table(uint64_t phys, unsigned level);
 void faults_init(void);
 /* Frees the tables of the low half under `root` and the root. Nothing may be mapped. */
 void pte_free_low_half(uint64_t root);
@@ -51,16 +52,79 @@ static inline uint64_t *pte_leaf(uint64_t root, uint64_t va)
 	return &table[va >> PAGE_SHIFT & 511];
 }
 
-/* The record of the page that an entry with PTE_DEVMAP shows. */
+static inline uint64_t level_bytes(unsigned level)
+{
+	return PAGE_SIZE << (9 * (level - 1));
+}
+
+/* The entry for va where the walk ends: a leaf of any size, or something absent; *level says at
+ * which. What is pointed to may be freed once ptl is let go, or interrupts are on again. */
+static inline uint64_t *pte_lowest(uint64_t root, uint64_t va, unsigned *level)
+{
+	uint64_t table = root;
+
+	for (unsigned l = 4;; l--) {
+		uint64_t *entry = (uint64_t *)phys_to_virt(table) +
+				  (va >> (PAGE_SHIFT + 9 * (l - 1)) & 511);
+		uint64_t e = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+
+		*level = l;
+		if (l == 1 || (e & (PTE_P | PTE_PS)) != PTE_P)
+			return entry;
+		table = e & PTE_PHYS;
+	}
+}
+
+/* What names the (first) page that an entry with PTE_DEVMAP shows, its record or not. */
 static inline struct page *pte_page(uint64_t pte)
 {
+	return (struct page *)((pte & PTE_COMPOUND ? NAME_BASE : RECORD_BASE) +
+			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
+}
+/* The record that counts this entry. */
+static inline struct page *pte_record(uint64_t pte)
+{
+	if (unlikely(pte & PTE_HEAD))
+		return page_head(pte_page(pte));
 	return (struct page *)(RECORD_BASE +
 			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
 }
 
+/* gup.c: the entry changed while n references were taken. False: they were given back. */
+bool gup_keep_anyway(struct page *record, unsigned long n);
+/* huge.c. References on what a larger entry shows: up to nr pages from addr on. Interrupts off. */
+unsigned long gup_fast_leaf(const struct mm *mm, uint64_t addr, unsigned long nr, uint64_t need,
+			    struct page **pages);
+
 enum zap_mode { ZAP_CLEAR, ZAP_CLEAN }; /* take the translation away, or only the right to write */
 /* Works on [start, end) of the VMA; takes ptl; flushes; then drops counts. Entries changed. */
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode);
+/* ---- space.c and change.c: VMAs. mmap_lock held for writing --------------------------------- */
+/* A VMA that shows what `like` shows from its start on, in no list yet; NULL: no memory. */
+struct vma *vma_new(const struct vma *like, struct mm *mm, uint64_t start, uint64_t end);
+/* Gives its object back. May take file locks: after mmap_lock, unless another VMA holds the object. */
+void vma_free(struct vma *vma);
+/* i_mmap_lock of its file for writing, if it has one: whoever holds it is not met by truncate. */
+void vma_lock_file(struct vma *vma);
+void vma_unlock_file(struct vma *vma);
+void vma_enter(struct mm *mm, struct vma *vma);	 /* into the tree and the file's list, file locked */
+void vma_remove(struct mm *mm, struct vma *vma); /* out of both, its entries go; takes the lock */
+/* Takes out the VMAs that have something in [start, end), already isolated; a chain for vmas_free(). */
+struct vma *vmas_remove(struct mm *mm, uint64_t start, uint64_t end);
+void vmas_free(struct vma *gone); /* no lock held */
+/* Room for `len` bytes: stores it in *addr if that is 0. -ENOMEM: no room, -EEXIST: *addr is taken. */
+int vma_place(struct mm *mm, uint64_t *addr, uint64_t len);
+struct vma *mm_next_vma(struct mm *mm, const struct vma *vma); /* NULL: the first; value NULL: last */
+/* Cuts VMAs at start and end, so that none reaches over. 0, -ENOMEM, -EINVAL (may_split refuses). */
+int vma_isolate(struct mm *mm, uint64_t start, uint64_t end);
+/* ---- anon.c --------------------------------------------------------------------------------- */
+void anon_init(void);
+/* A page with a copy of `from` (4096 bytes; NULL: zeroes), neither mapped nor referenced: the caller
+ * maps it, or frees the frame. NULL: no memory. Any context that may not be an interrupt. */
+struct page *anon_page_new(const void *from);
+uint64_t anon_entry(const struct page *page, bool writable); /* for the only one who shows it */
+/* zap_vma() of a private mapping on behalf of the file: copies stay as they are. */
+uint64_t zap_private(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode);
 int mm_fault_locked(struct mm *mm, uint64_t addr, bool write, const char **why);
 
 #endif

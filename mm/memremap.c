@@ -175,7 +175,7 @@ static int change_rest(struct page *p, void *arg)
 
 	if (c->apply)
 		__atomic_store_n(&p->state, c->rest, __ATOMIC_RELEASE);
-	else if (s != p->pgmap->rest)
+	else if ((s & ~PAGE_FOLIO) != p->pgmap->rest)
 		c->busy = p;
 	return c->busy != NULL;
 }

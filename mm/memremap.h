@@ -40,6 +40,7 @@ enum pgmap_type {
 	PGMAP_FS_DAX = 3,   /* a file system's, one record per 4 KiB page */
 	PGMAP_GENERIC = 4,  /* device-dax, compound records allowed */
 	PGMAP_P2PDMA = 5,   /* a PCI device's own memory: not built in */
+	PGMAP_RAM = 16,	    /* no device: ram_pgmap alone has it (anon.h), memremap refuses it */
 };
 #define PGMAP_MAX_RANGES   4
 #define PGMAP_ALTMAP_VALID 1u /* flags: records are made on the device, see altmap.h */
@@ -48,8 +49,9 @@ struct pgmap_range {
 	uint64_t start, end; /* pfns, [start, end) */
 };
 struct pgmap_ops {
-	/* The reference count came back to rest. Called with interrupts off, so that the pgmap
-	 * stays until it returns; must not sleep. */
+	/* The reference count came back to rest; with mapped_holds, neither a reference above rest
+	 * nor a mapping is left: called by whichever put brought the page there. Interrupts are
+	 * off, or the caller holds the pgmap, so it stays until this returns; must not sleep. */
 	void (*page_idle)(struct page *p);
 };
 struct pgmap {

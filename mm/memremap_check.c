@@ -152,12 +152,12 @@ static uint64_t pages_of(const struct pgmap_range *r)
 	return r->end - r->start;
 }
 
-/* Row 13, and that no compound is cut. */
+/* Row 13, and that no compound is cut, nor the 2 MiB of pages that a folio may count for. */
 static int check_altmap(struct pgmap *m)
 {
 	const struct pgmap_range *r = &m->range[0];
 	struct altmap *a = &m->altmap;
-	uint64_t taken = a->reserve + a->free;
+	uint64_t taken = a->reserve + a->free, unit = MAX(FOLIO_PAGES, 1ull << m->vmemmap_shift);
 
 	if (a->base_pfn != r->start)
 		return pgmap_refuse(m, -EINVAL,
@@ -170,12 +170,12 @@ static int check_altmap(struct pgmap *m)
 			"the altmap takes %lu + %lu pages of a range of %lu; at least one "
 			"must be left to have a record",
 			a->reserve, a->free, pages_of(r));
-	if (taken & ((1ull << m->vmemmap_shift) - 1))
+	if (!IS_ALIGNED(taken, unit))
 		return pgmap_refuse(
 			m, -EINVAL,
-			"the altmap takes %lu pages, which cuts a compound; it must take "
-			"a multiple of %lu",
-			taken, 1ul << m->vmemmap_shift);
+			"the altmap takes %lu pages, which cuts a folio or compound; it "
+			"must take a multiple of %lu",
+			taken, unit);
 	if (a->alloc || a->align)
 		return pgmap_refuse(
 			m, -EINVAL,

@@ -81,6 +81,9 @@ void slab_free(struct slab_cache *c, void *p);
 #define PTE_G	    (1ul << 8)
 #define PTE_DEVMAP  (1ul << 9)	 /* software: the pfn has a page record (Linux's name) */
 #define PTE_SPECIAL (1ul << 10) /* software: no record; gup refuses it */
+#define PTE_HEAD    (1ul << 11) /* software: page_head() of the page counts this entry, not the page */
+#define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
+#define PTE_OWN	    (1ul << 57) /* software: an anonymous page that no other entry shows */
 #define PTE_NX	    (1ul << 63)
 #define PTE_PHYS    0x000ffffffffff000ul
 
@@ -111,10 +114,11 @@ void stack_free(void *stack);
 /* "guard page of a stack" and the like for an address in kernel space; NULL: nothing known. */
 const char *kernel_address_name(uint64_t va);
 
-/* ---- page.h: records; memremap.h: device memory; space.h: address spaces; gup.h ------------- */
+/* ---- page.h: records; memremap.h: device memory; space.h, anon.h: address spaces; gup.h ----- */
 #include "mm/page.h"
 #include "mm/memremap.h"
 #include "mm/space.h"
+#include "mm/anon.h"
 #include "mm/gup.h"
 
 #endif

@@ -259,6 +259,11 @@ static void free_tables(uint64_t table_phys, unsigned level, unsigned entries)
 	frame_free(table_phys, 0);
 }
 
+void pte_free_table(uint64_t phys, unsigned level)
+{
+	free_tables(phys, level, ENTRIES);
+}
+
 void pte_free_low_half(uint64_t root)
 {
 	free_tables(root, 4, ENTRIES / 2);

@@ -31,6 +31,8 @@ void wait_for_readers(void);
 struct page *record_if_touched(const struct pgmap *pgmap, uint64_t pfn);
 int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 		     int (*fn)(struct page *, void *), void *arg);
+/* Makes the record of a frame of RAM, for ram_pgmap: that is in no table. 0 or -ENOMEM. */
+int record_populate_ram(struct pgmap *ram, uint64_t pfn);
 /* Gives all record frames of a dead pgmap back, to RAM or to its altmap. */
 void records_release(struct pgmap *pgmap);
 /* First pfn of the range that has a record: behind the altmap. */

@@ -198,6 +198,21 @@ struct page *page_record_if_touched(uint64_t pfn)
 	return pgmap ? record_if_touched(pgmap, pfn) : NULL;
 }
 
+struct page *page_of_name(const struct page *name)
+{
+	uint64_t pfn = page_to_pfn(name), flags;
+	const struct pgmap *pgmap;
+
+	if ((uint64_t)name < NAME_BASE)
+		return (struct page *)name; /* a compound's record itself */
+	flags = irq_save();
+	pgmap = lookup(pfn);
+	irq_restore(flags);
+	ASSERT(pgmap && pgmap->vmemmap_shift,
+	       "pfn 0x%lx is named as part of a compound, and is none", pfn);
+	return page_of_pfn(pgmap, pfn);
+}
+
 int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg)
 {
 	uint64_t end = pfn + nr;
@@ -205,7 +220,8 @@ int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, vo
 
 	while (pfn < end && !ret) {
 		uint64_t flags = irq_save();
-		const struct range_entry *e = range_find(published, pfn, end);
+		const struct range_table *t = __atomic_load_n(&published, __ATOMIC_ACQUIRE);
+		const struct range_entry *e = range_find(t, pfn, end);
 		struct range_entry found = e ? *e : (struct range_entry){end, end, NULL};
 
 		irq_restore(flags);

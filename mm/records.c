@@ -21,7 +21,8 @@ static uint64_t va_of(const struct pgmap *pgmap, uint64_t pfn)
 
 /*
  * Records at rest in the frame that will stand at `va`. Those that lie before an altmap's first pfn
- * are left alone: there is no such record. (Others beside the range are made, and never found.)
+ * are left alone: there is no such record, and none of 4 KiB pages lies in a frame, or a folio,
+ * with one that exists. (Others beside the range are made, and never found.)
  */
 static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
 {
@@ -87,6 +88,15 @@ static int frame_populate(struct pgmap *pgmap, uint64_t va)
 				       : populate_ram(pgmap, pte, va);
 }
 
+/* Where page_first() of any record in reach leads there is one too. A range of pages that crosses
+ * into the next 2 MiB has that one's within its own frames. */
+static int frame_populate_head(struct pgmap *pgmap, uint64_t pfn)
+{
+	if (pgmap->vmemmap_shift)
+		return 0;
+	return frame_populate(pgmap, ALIGN_DOWN((uint64_t)page_first(pfn_to_page(pfn)), PAGE_SIZE));
+}
+
 static bool all_in_one_range(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr)
 {
 	for (unsigned i = 0; i < pgmap->nr_range; i++) {
@@ -109,12 +119,21 @@ int page_records_populate(uint64_t pfn, uint64_t nr)
 	if (!nr || !all_in_one_range(pgmap, pfn, nr))
 		err = nr ? -ENXIO : 0;
 	else
+		err = frame_populate_head(pgmap, pfn);
+	if (nr && !err)
 		for (va = ALIGN_DOWN(va_of(pgmap, pfn), PAGE_SIZE),
 		    last = va_of(pgmap, pfn + nr - 1);
 		     va <= last && !err; va += PAGE_SIZE)
 			err = frame_populate(pgmap, va);
 	pgmap_put(pgmap);
 	return err;
+}
+
+int record_populate_ram(struct pgmap *ram, uint64_t pfn)
+{
+	int err = frame_populate_head(ram, pfn);
+
+	return err ? err : frame_populate(ram, ALIGN_DOWN(va_of(ram, pfn), PAGE_SIZE));
 }
 
 static bool exists(uint64_t va)

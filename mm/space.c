@@ -158,7 +158,7 @@ static uint64_t find_gap(struct mm *mm, uint64_t len)
 	return at + len <= USER_END ? at : 0;
 }
 
-static int place(struct mm *mm, uint64_t *addr, uint64_t len)
+int vma_place(struct mm *mm, uint64_t *addr, uint64_t len)
 {
 	struct vma *next;
 
@@ -168,81 +168,144 @@ static int place(struct mm *mm, uint64_t *addr, uint64_t len)
 	return next && next->start < *addr + len ? -EEXIST : 0;
 }
 
+static struct vma *vma_make(const struct vma *v)
+{
+	struct vma *vma = slab_alloc(&vma_cache);
+
+	if (!vma)
+		return NULL;
+	*vma = *v;
+	if (vma->ops->open)
+		vma->ops->open(vma);
+	return vma;
+}
+
+struct vma *vma_new(const struct vma *like, struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct vma v = {.mm = mm,
+			.start = start,
+			.end = end,
+			.pgoff = like->pgoff,
+			.flags = like->flags,
+			.mapping = like->mapping,
+			.ops = like->ops,
+			.private = like->private};
+
+	return vma_make(&v);
+}
+
+void vma_free(struct vma *vma)
+{
+	if (vma->ops->close)
+		vma->ops->close(vma);
+	slab_free(&vma_cache, vma);
+}
+
+void vma_lock_file(struct vma *vma)
+{
+	if (vma->mapping)
+		down_write(&vma->mapping->i_mmap_lock);
+}
+
+void vma_unlock_file(struct vma *vma)
+{
+	if (vma->mapping)
+		up_write(&vma->mapping->i_mmap_lock);
+}
+
+void vma_enter(struct mm *mm, struct vma *vma)
+{
+	if (vma->mapping)
+		LIST_INSERT_HEAD(&vma->mapping->vmas, vma, i_mmap);
+	RB_INSERT(vma_tree, &mm->vmas, vma);
+	mm->nr_vmas++;
+}
+
+struct vma *mm_next_vma(struct mm *mm, const struct vma *vma)
+{
+	return vma ? RB_NEXT(vma_tree, &mm->vmas, (struct vma *)vma) : RB_MIN(vma_tree, &mm->vmas);
+}
+
 int mm_map(struct mm *mm, uint64_t *addr, uint64_t len, unsigned flags, const struct vma_ops *ops,
 	   void *private, struct mapping *mapping, uint64_t pgoff)
 {
-	struct vma *vma;
+	struct vma v = {.mm = mm,
+			.pgoff = pgoff,
+			.flags = flags,
+			.mapping = mapping,
+			.ops = ops,
+			.private = private};
+	struct vma *vma = NULL;
 	int err;
 
 	if (!len || !IS_ALIGNED(*addr | len, PAGE_SIZE) || len > USER_END ||
-	    (*addr && (*addr < USER_START || *addr > USER_END - len)))
+	    (*addr && (*addr < USER_START || *addr > USER_END - len)) ||
+	    (flags & (VM_PRIVATE | VM_SHARED)) == (VM_PRIVATE | VM_SHARED))
 		return -EINVAL;
-	vma = slab_alloc(&vma_cache);
-	if (!vma)
-		return -ENOMEM;
 	down_write(&mm->mmap_lock);
-	err = place(mm, addr, len);
-	if (err) {
-		up_write(&mm->mmap_lock);
-		slab_free(&vma_cache, vma);
-		return err;
+	err = vma_place(mm, addr, len);
+	if (!err) {
+		v.start = *addr;
+		v.end = *addr + len;
+		vma = vma_make(&v);
+		err = vma ? 0 : -ENOMEM;
 	}
-	*vma = (struct vma){.mm = mm,
-			    .start = *addr,
-			    .end = *addr + len,
-			    .pgoff = pgoff,
-			    .flags = flags,
-			    .mapping = mapping,
-			    .ops = ops,
-			    .private = private};
-	if (ops->open)
-		ops->open(vma);
-	down_write(&mapping->i_mmap_lock);
-	LIST_INSERT_HEAD(&mapping->vmas, vma, i_mmap);
-	up_write(&mapping->i_mmap_lock);
-	RB_INSERT(vma_tree, &mm->vmas, vma);
-	mm->nr_vmas++;
+	if (!err) {
+		vma_lock_file(vma);
+		vma_enter(mm, vma);
+		vma_unlock_file(vma);
+	}
 	up_write(&mm->mmap_lock);
-	return 0;
+	return err;
 }
 
-/* Takes one VMA apart; mmap_lock held for writing. */
-static void vma_remove(struct mm *mm, struct vma *vma)
+void vma_remove(struct mm *mm, struct vma *vma)
 {
 	RB_REMOVE(vma_tree, &mm->vmas, vma);
 	mm->nr_vmas--;
 	zap_vma(vma, vma->start, vma->end, ZAP_CLEAR);
-	down_write(&vma->mapping->i_mmap_lock);
-	LIST_REMOVE(vma, i_mmap);
-	up_write(&vma->mapping->i_mmap_lock);
+	vma_lock_file(vma);
+	if (vma->mapping)
+		LIST_REMOVE(vma, i_mmap);
+	vma_unlock_file(vma);
 }
 
-int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
+struct vma *vmas_remove(struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct vma *vma, *gone = NULL;
-	int found = 0;
 
-	if (!len || !IS_ALIGNED(addr | len, PAGE_SIZE))
-		return -EINVAL;
-	down_write(&mm->mmap_lock);
-	for (vma = vma_after(mm, addr); vma && vma->start < addr + len;
-	     vma = vma_after(mm, vma->end), found++)
-		if (vma->start < addr || vma->end > addr + len) {
-			up_write(&mm->mmap_lock);
-			return -EINVAL;
-		}
-	while ((vma = vma_after(mm, addr)) && vma->start < addr + len) {
+	while ((vma = vma_after(mm, start)) && vma->start < end) {
 		vma_remove(mm, vma);
 		vma->i_mmap.le_next = gone; /* off every list: the link is ours */
 		gone = vma;
 	}
-	up_write(&mm->mmap_lock);
-	/* close may sleep on file locks that come before mmap_lock's users: not under it. */
-	for (; gone; gone = vma) {
-		vma = gone->i_mmap.le_next;
-		if (gone->ops->close)
-			gone->ops->close(gone);
-		slab_free(&vma_cache, gone);
+	return gone;
+}
+
+void vmas_free(struct vma *gone)
+{
+	struct vma *next;
+
+	for (; gone; gone = next) {
+		next = gone->i_mmap.le_next;
+		vma_free(gone);
 	}
-	return found ? 0 : -EINVAL;
+}
+
+int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len)
+{
+	struct vma *gone = NULL;
+	int err;
+
+	if (!len || !IS_ALIGNED(addr | len, PAGE_SIZE) || addr + len < addr)
+		return -EINVAL;
+	down_write(&mm->mmap_lock);
+	err = vma_isolate(mm, addr, addr + len);
+	if (!err)
+		gone = vmas_remove(mm, addr, addr + len);
+	up_write(&mm->mmap_lock);
+	if (!err && !gone)
+		err = -EINVAL;
+	vmas_free(gone);
+	return err;
 }

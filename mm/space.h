@@ -11,9 +11,11 @@
 
 #define VM_READ	  1u
 #define VM_WRITE  2u
+#define VM_PRIVATE 4u /* stores go to a copy of the page; never together with VM_SHARED */
 #define VM_SHARED 8u
 #define VM_DAX	  16u /* pages are device pages of a DAX file */
 #define VM_FSDAX  32u /* … of a file system: no long-term pins */
+#define VM_MAYWRITE 1024u /* mprotect may grant VM_WRITE */
 
 struct mm;
 struct vma;
@@ -39,13 +41,18 @@ struct vma_ops {
 	void (*open)(struct vma *vma);	/* one more VMA shows the object: takes a reference */
 	void (*close)(struct vma *vma); /* gives it back; may sleep */
 	void (*describe)(const struct vma *vma, char *buf, unsigned n);
+	/* May the VMA be cut in two at `at`? NULL: everywhere. mmap_lock held for writing. */
+	bool (*may_split)(const struct vma *vma, uint64_t at);
+	/* Makes what was stored to [start, end) durable; NULL: there is nothing to do. mmap_lock
+	 * held for reading. 0 or a negative errno. */
+	int (*sync)(struct vma *vma, uint64_t start, uint64_t end);
 };
 struct vma {
 	struct mm *mm;
 	uint64_t start, end; /* page aligned, [start, end) */
 	uint64_t pgoff;	     /* file page shown at start */
 	unsigned flags;
-	struct mapping *mapping;
+	struct mapping *mapping; /* NULL: no file behind it (anonymous memory) */
 	const struct vma_ops *ops;
 	void *private; /* the object behind it, for ops */
 	RB_ENTRY(vma) node;
@@ -71,17 +78,53 @@ void mm_use(struct mm *mm);
 struct mm *current_mm(void); /* NULL: a kernel thread */
 void mm_for_each(int (*fn)(struct mm *, void *), void *arg); /* under a lock; fn must not sleep */
 
-/* Maps `len` bytes of an object; *addr 0: anywhere. 0, -EINVAL (alignment, zero length), -EEXIST
- * (range taken), -ENOMEM (no room or memory). Takes mmap_lock; calls ops->open once. */
+/* Maps `len` bytes of an object; *addr 0: anywhere. 0, -EINVAL (alignment, zero length, private and
+ * shared at once), -EEXIST (range taken), -ENOMEM (no room or memory). Takes mmap_lock; calls
+ * ops->open once. `mapping` NULL: no file is behind it. */
 int mm_map(struct mm *mm, uint64_t *addr, uint64_t len, unsigned flags, const struct vma_ops *ops,
 	   void *private, struct mapping *mapping, uint64_t pgoff);
-/* Unmaps all VMAs inside [addr, addr+len), splitting none: -EINVAL if the range cuts one in two. */
+/* Unmaps what is mapped in [addr, addr+len); VMAs that reach over an end are cut there. 0, -EINVAL
+ * (alignment, nothing is mapped there, or ops->may_split refuses a cut), -ENOMEM (for the cut);
+ * after an error everything is mapped as before. */
 int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 struct vma *mm_find_vma(struct mm *mm, uint64_t addr); /* containing addr; mmap_lock held */
+
+/* ---- changing what is mapped (change.c). All: page-aligned, sleepable, take mmap_lock --------- */
+
+/* New rights, VM_READ or VM_READ | VM_WRITE, for a range that is mapped without gaps. When it
+ * returns no CPU can use a right that was taken away. 0, -EINVAL (alignment, other flags, a cut that
+ * is refused), -ENOMEM (a gap, or memory for a cut), -EACCES (writable, and the object may not be
+ * written: no VM_MAYWRITE); nothing changed then. */
+int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
+/* Moves [from, from+len), which must lie in one VMA, to *to; 0: anywhere, the address is stored. What
+ * is mapped at *to goes. 0, -EINVAL (alignment, the two overlap, a cut that is refused), -EFAULT (not
+ * one VMA), -ENOMEM; everything is mapped as before then. */
+int mm_remap(struct mm *mm, uint64_t from, uint64_t len, uint64_t *to);
+enum mm_advice {
+	MM_DONT_NEED, /* forget the translations; private copies are lost, files keep their bytes */
+	MM_HUGE,      /* accepted without effect: DAX decides by alignment alone */
+	MM_NO_HUGE,   /* the same */
+};
+/* 0, -EINVAL (alignment, unknown advice), -ENOMEM (a gap). */
+int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, enum mm_advice advice);
+/* msync: what was stored through shared mappings of [addr, addr+len) is durable when it returns.
+ * 0, -EINVAL (alignment), -ENOMEM (a gap), or what ops->sync says. */
+int mm_sync(struct mm *mm, uint64_t addr, uint64_t len);
+/* A copy of the address space: shared mappings show the same objects (a fault brings their pages
+ * back), private copies are shared by both until one of them stores. One reference; NULL: no memory. */
+struct mm *mm_fork(struct mm *mm, const char *name);
 
 /* Installs pfn at vmf->address (4K). Takes ptl. Counts a mapping if the entry was empty; an existing
  * entry of the same pfn is upgraded to writable. Called by fault handlers with the entry locked. */
 int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable);
+/*
+ * The same for a whole 2 MiB (level 2) or 1 GiB (level 3) around the address: pfn is the first one's,
+ * aligned to that size, and the VMA covers all of it. For the first, of FS_DAX, the head of a folio;
+ * vmf_insert_compound(): of a pgmap with compounds of that size. -EEXIST: smaller pages are mapped
+ * there; -ENOMEM.
+ */
+int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable);
+int vmf_insert_compound(struct vm_fault *vmf, uint64_t pfn, unsigned level, bool writable);
 /* Shows the shared page of zeroes, read-only and without a record, for a hole of the file. */
 int vmf_insert_zero(struct vm_fault *vmf);
 /* Handles a fault at addr for the current thread's mm as if by the CPU. 0 or negative errno. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-tests: frames, slabs, kernel mappings, page records, memremap, pgmap references (mm.*). */
+/* Self-tests: frames, slabs, kernel mappings (mm.*). */
 #include "mm/internal.h"
 
 SELFTEST(mm_frames_return, "mm.frames-return", "frames of every order come back to the last one")
@@ -12,7 +12,8 @@ SELFTEST(mm_frames_return, "mm.frames-return", "frames of every order come back 
 		if (got[o])
 			frame_free(got[o], o);
 	for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++)
-		EXPECT(got[o] && IS_ALIGNED(got[o], PAGE_SIZE << o), "order %u gave 0x%lx", o, got[o]);
+		EXPECT(got[o] && IS_ALIGNED(got[o], PAGE_SIZE << o), "order %u gave 0x%lx", o,
+		       got[o]);
 	EXPECT(frame_stats().free == before, "%lu frames free, %lu before", frame_stats().free,
 	       before);
 }
@@ -51,7 +52,8 @@ SELFTEST(mm_frames_distinct, "mm.frames-distinct", "no frame is handed out twice
 	EXPECT(!twice, "%u of %u frames were overwritten through another one", twice, N);
 }
 
-SELFTEST(mm_slab_returns, "mm.slab-returns", "a slab gives its frames back when all objects are free")
+SELFTEST(mm_slab_returns, "mm.slab-returns",
+	 "a slab gives its frames back when all objects are free")
 {
 	static struct slab_cache cache = SLAB_CACHE_INIT("test", 200);
 	uint64_t before = frame_stats().free;
@@ -156,247 +158,4 @@ SELFTEST(mm_direct_map_large, "mm.direct-map-large",
 		SKIP("no device memory with a whole aligned GiB");
 	rights(va, &level);
 	EXPECT(level == best, "mapped at level %u, not %u", level, best);
-}
-
-/* ---- memremap ---------------------------------------------------------------------------------- */
-
-/* A range that is neither RAM nor a device; nothing in it is ever touched. */
-static struct pgmap fake(uint64_t start, uint64_t mib)
-{
-	struct pgmap pgmap = {.type = PGMAP_FS_DAX, .name = "fake", .nr_range = 1, .rest = 1};
-
-	pgmap.range[0].start = start >> PAGE_SHIFT;
-	pgmap.range[0].end = (start + mib * MIB) >> PAGE_SHIFT;
-	return pgmap;
-}
-#define FAKE_PHYS (200 * GIB)
-
-SELFTEST(mm_memremap_errors, "mm.memremap-errors",
-	 "every refusal of memremap_pages has its errno and a sentence, and changes nothing")
-{
-	struct pgmap p[] = {fake(FAKE_PHYS, 2), fake(FAKE_PHYS, 2), fake(FAKE_PHYS + PAGE_SIZE, 2),
-			    fake(FAKE_PHYS, 0), fake(16 * MIB, 2), fake(FAKE_PHYS, 2)};
-	const int want[] = {-EINVAL, -EINVAL, -EINVAL, -EINVAL, -ENXIO, -EINVAL};
-	uint64_t before = frame_stats().free;
-
-	p[0].nr_range = 0;
-	p[1].type = 0;
-	p[5].range[0].end = 1ull << 50;
-	for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
-		const char *why = NULL;
-		int err = memremap_pages(&p[i], &why);
-
-		EXPECT(err == want[i], "case %u: %d, not %d", i, err, want[i]);
-		EXPECT(why && strlen(why) > 20, "case %u has no sentence", i);
-	}
-	EXPECT(frame_stats().free == before, "%ld frames lost", (long)(before - frame_stats().free));
-}
-
-SELFTEST(mm_memremap_conflict, "mm.memremap-conflict",
-	 "a range inside, around or across another one is refused, beside it is not")
-{
-	static const struct {
-		int64_t off;
-		uint64_t mib;
-		int want;
-	} c[] = {{0, 8, -ENOMEM}, {2, 2, -ENOMEM}, {-2, 4, -ENOMEM}, {6, 4, -ENOMEM},
-		 {-2, 16, -ENOMEM}, {8, 2, 0}, {-2, 2, 0}};
-	struct pgmap base = fake(FAKE_PHYS, 8), other;
-	int got[ARRAY_SIZE(c)];
-
-	EXPECT(!memremap_pages(&base, NULL), "the first range is refused");
-	for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
-		other = fake(FAKE_PHYS + c[i].off * (int64_t)MIB, c[i].mib);
-		got[i] = memremap_pages(&other, NULL);
-		if (!got[i])
-			memunmap_pages(&other);
-	}
-	memunmap_pages(&base);
-	for (unsigned i = 0; i < ARRAY_SIZE(c); i++)
-		EXPECT(got[i] == c[i].want, "case %u: %d, not %d", i, got[i], c[i].want);
-}
-
-SELFTEST(mm_memremap_returns, "mm.memremap-returns",
-	 "bind and unbind a hundred times, records included: not a frame is lost")
-{
-	struct pgmap p = fake(FAKE_PHYS, 64);
-	uint64_t before = 0, after, records = record_frames;
-	int err = 0;
-
-	for (unsigned i = 0; i < 101 && !err; i++) {
-		p = fake(FAKE_PHYS, 64);
-		err = memremap_pages(&p, NULL);
-		if (err)
-			break;
-		err = page_records_populate(p.range[0].start + i, 300);
-		memunmap_pages(&p);
-		if (i == 0) /* kernel page tables made on the way stay for the next time */
-			before = frame_stats().free;
-	}
-	after = frame_stats().free;
-	EXPECT(!err, "error %d", err);
-	EXPECT(after == before, "%ld frames lost in 100 rounds", (long)(before - after));
-	EXPECT(record_frames == records, "%ld record frames lost", (long)(record_frames - records));
-}
-
-SELFTEST(mm_bind_cost_flat, "mm.bind-populates-nothing",
-	 "binding makes no page record; touching one page makes one frame of them")
-{
-	struct pgmap p = fake(FAKE_PHYS, 1024);
-	uint64_t records = record_frames, bound, touched;
-	int err = memremap_pages(&p, NULL);
-
-	EXPECT(!err, "error %d", err);
-	bound = record_frames - records;
-	err = page_records_populate(p.range[0].start + 5000, 1);
-	touched = record_frames - records;
-	memunmap_pages(&p);
-	EXPECT(!err && bound == 0 && touched == 1, "error %d, %lu frames at bind, %lu after a touch",
-	       err, bound, touched);
-}
-
-SELFTEST(mm_record_at_rest, "mm.record-at-rest", "a fresh record rests, knows its pgmap and no file")
-{
-	struct pgmap p = fake(FAKE_PHYS, 2);
-	struct page copy, *page = pfn_to_page(FAKE_PHYS >> PAGE_SHIFT);
-	bool untouched;
-	int err = memremap_pages(&p, NULL);
-
-	EXPECT(!err, "error %d", err);
-	untouched = !page_record_if_touched(p.range[0].start);
-	err = page_records_populate(p.range[0].start, 1);
-	copy = err ? (struct page){0} : *page;
-	memunmap_pages(&p);
-	EXPECT(untouched, "a record exists before it was populated");
-	EXPECT(!err && copy.state == 1 && copy.pgmap == &p && !copy.mapping,
-	       "error %d, state 0x%lx, mapping %p", err, copy.state, (void *)copy.mapping);
-}
-
-SELFTEST(mm_populate_outside, "mm.populate-outside",
-	 "records are refused beyond a pgmap's range, at either end")
-{
-	struct pgmap p = fake(FAKE_PHYS, 2);
-	uint64_t start = p.range[0].start, end = p.range[0].end;
-	int before, across, behind, err = memremap_pages(&p, NULL);
-
-	EXPECT(!err, "error %d", err);
-	before = page_records_populate(start - 1, 1);
-	across = page_records_populate(end - 1, 2);
-	behind = page_records_populate(end, 1);
-	memunmap_pages(&p);
-	EXPECT(before == -ENXIO && across == -ENXIO && behind == -ENXIO, "%d, %d, %d", before, across,
-	       behind);
-}
-
-/* ---- references --------------------------------------------------------------------------------- */
-
-static unsigned idle_calls;
-
-static void count_idle(struct page *p)
-{
-	(void)p;
-	idle_calls++;
-}
-
-SELFTEST(mm_put_tells_once, "mm.put-tells-once",
-	 "only the put that brings a page back to rest tells its owner, single or in bulk")
-{
-	static const struct pgmap_ops ops = {count_idle};
-	struct pgmap p = fake(FAKE_PHYS, 2);
-	struct page *page = pfn_to_page(p.range[0].start);
-	unsigned after_one = 0, after_two = 0, after_bulk = 0;
-	int err = memremap_pages(&p, NULL);
-
-	EXPECT(!err, "error %d", err);
-	p.ops = &ops;
-	err = page_records_populate(p.range[0].start, 1);
-	idle_calls = 0;
-	if (!err) {
-		page_get(page, 2);
-		page_put(page, 1);
-		after_one = idle_calls;
-		page_put(page, 1);
-		after_two = idle_calls;
-		page_get(page, 7);
-		page_put(page, 7);
-		after_bulk = idle_calls;
-	}
-	memunmap_pages(&p);
-	EXPECT(!err && after_one == 0 && after_two == 1 && after_bulk == 2,
-	       "error %d; calls: %u after the first put, %u after the last, %u after the bulk", err,
-	       after_one, after_two, after_bulk);
-}
-
-SELFTEST(mm_no_birth_from_zero, "mm.no-birth-from-zero",
-	 "a page with no reference and no mapping cannot be taken by a reader of an old entry")
-{
-	struct pgmap p = fake(FAKE_PHYS, 2);
-	struct page *page = pfn_to_page(p.range[0].start);
-	bool from_zero = true, from_mapped = false;
-	int err;
-
-	p.rest = 0;
-	err = memremap_pages(&p, NULL);
-	EXPECT(!err, "error %d", err);
-	err = page_records_populate(p.range[0].start, 1);
-	if (!err) {
-		from_zero = page_get(page, 1);
-		page_map_get(page);
-		from_mapped = page_get(page, 1);
-		if (from_mapped)
-			page_put(page, 1);
-		page_map_put(page);
-	}
-	memunmap_pages(&p);
-	EXPECT(!err && !from_zero && from_mapped, "error %d, from zero %d, from mapped %d", err,
-	       from_zero, from_mapped);
-}
-
-static void drain_thread(void *arg)
-{
-	percpu_ref_drain(arg);
-}
-
-SELFTEST(mm_ref_drain_waits, "mm.ref-drain-waits",
-	 "a killed reference takes no new users, and its drain waits for the last old one")
-{
-	static struct percpu_ref ref;
-	struct thread *waiter;
-	bool late, waited = false;
-
-	percpu_ref_init(&ref);
-	EXPECT(percpu_ref_tryget_live(&ref), "a live reference refuses");
-	percpu_ref_kill(&ref);
-	late = percpu_ref_tryget_live(&ref);
-	waiter = thread_create("drain", drain_thread, &ref, 0);
-	EXPECT(waiter, "no memory");
-	for (unsigned i = 0; i < 1000 && !waited; i++) {
-		thread_sleep_ns(100000);
-		waited = waiters_on(&ref) == 1;
-	}
-	percpu_ref_put(&ref);
-	thread_join(waiter);
-	EXPECT(!late, "taken after the kill");
-	EXPECT(waited, "the drain did not wait for the user");
-	EXPECT(percpu_ref_sum(&ref) == 0, "%ld left", (long)percpu_ref_sum(&ref));
-}
-
-SELFTEST(mm_pgmap_lookup, "mm.pgmap-lookup",
-	 "a pfn finds its pgmap from the first page to the last, and none beside it")
-{
-	struct pgmap p = fake(FAKE_PHYS, 2), *got[4];
-	const uint64_t pfn[] = {p.range[0].start - 1, p.range[0].start, p.range[0].end - 1,
-				p.range[0].end};
-	int err = memremap_pages(&p, NULL);
-
-	EXPECT(!err, "error %d", err);
-	for (unsigned i = 0; i < 4; i++) {
-		got[i] = pgmap_get(pfn[i]);
-		if (got[i])
-			pgmap_put(got[i]);
-	}
-	memunmap_pages(&p);
-	EXPECT(!got[0] && got[1] == &p && got[2] == &p && !got[3], "%d %d %d %d", !!got[0], !!got[1],
-	       !!got[2], !!got[3]);
-	EXPECT(!pgmap_get(pfn[1]), "found after it was unmapped");
 }

@@ -69,10 +69,33 @@ static void zap_table(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end)
 		z->end = va + PAGE_SIZE;
 		z->cleared++;
 		if (mode == ZAP_CLEAR && (old & PTE_DEVMAP))
-			z->pages[z->nr++] = pte_page(old);
+			z->pages[z->nr++] = pte_record(old);
 		if (z->nr == BATCH)
 			zap_flush(z);
 	}
+}
+
+/*
+ * The one large entry of `bytes` at va, of which at least a part is to go: all of it goes, since
+ * nothing smaller can be left. What is missing then and still in its file is faulted in again. ptl
+ * held.
+ */
+static void zap_leaf(struct zap *z, uint64_t *pte, uint64_t va, uint64_t bytes)
+{
+	const uint64_t about = z->mode == ZAP_CLEAR ? PTE_P : PTE_P | PTE_W;
+	uint64_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+
+	if ((old & about) != about)
+		return;
+	old = zap_entry(pte, z->mode);
+	if (z->start == z->end)
+		z->start = va;
+	z->end = va + bytes;
+	z->cleared++;
+	if (z->mode == ZAP_CLEAR && (old & PTE_DEVMAP))
+		z->pages[z->nr++] = pte_record(old);
+	if (z->nr == BATCH)
+		zap_flush(z);
 }
 
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
@@ -85,13 +108,15 @@ uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mo
 	spin_lock(&vma->mm->ptl);
 	while (start < end) {
 		unsigned level;
-		uint64_t *pte = pte_walk(vma->mm->root, start, 1, false, &level);
-		/* What the table covers, or the gap where there is none. */
-		uint64_t span = PAGE_SIZE << (9 * (pte ? 1 : level - 1));
-		uint64_t next = MIN(ALIGN_DOWN(start, span) + span, end);
+		uint64_t *pte = pte_lowest(vma->mm->root, start, &level);
+		/* What the table covers, or the large entry, or the gap where there is none. */
+		uint64_t span = level_bytes(level == 1 ? 2 : level);
+		uint64_t from = ALIGN_DOWN(start, span), next = MIN(from + span, end);
 
-		if (pte)
+		if (level == 1)
 			zap_table(&z, pte, start, next);
+		else
+			zap_leaf(&z, pte, from, span);
 		start = next;
 	}
 	zap_flush(&z);
@@ -108,10 +133,12 @@ static uint64_t zap_mapping(struct mapping *m, uint64_t first, uint64_t last, en
 	LIST_FOREACH (vma, &m->vmas, i_mmap) {
 		uint64_t pages = (vma->end - vma->start) >> PAGE_SHIFT;
 		uint64_t from = MAX(first, vma->pgoff), to = MIN(last, vma->pgoff + pages);
+		uint64_t (*zap)(struct vma *, uint64_t, uint64_t, enum zap_mode) =
+			vma->flags & VM_PRIVATE ? zap_private : zap_vma;
 
 		if (from < to)
-			cleared += zap_vma(vma, vma->start + ((from - vma->pgoff) << PAGE_SHIFT),
-					   vma->start + ((to - vma->pgoff) << PAGE_SHIFT), mode);
+			cleared += zap(vma, vma->start + ((from - vma->pgoff) << PAGE_SHIFT),
+				       vma->start + ((to - vma->pgoff) << PAGE_SHIFT), mode);
 	}
 	up_read(&m->i_mmap_lock);
 	return cleared;

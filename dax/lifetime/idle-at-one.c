@@ -27,6 +27,11 @@ MUSEUM(skip_wake, "skip-wake",
        "the last put of a page wakes nobody; shown by race dma-truncate (HUNG I4) "
        "and selftest lifetime.last-put-wakes");
 
+static bool busy(const struct page *page)
+{
+	return page_refs(page_head(page)) > lifetime_idle_at_one.rest;
+}
+
 static void insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	page_associate(page, inode, pgoff);
@@ -34,14 +39,9 @@ static void insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 
 static void remove_entry(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
-	if (page_refs(page) > lifetime_idle_at_one.rest)
+	if (busy(page))
 		inode->collisions++; /* "dax-dma truncate collision": freed while held (C-1 … C-3) */
 	page_disassociate(page, inode, pgoff);
-}
-
-static bool busy(const struct page *page)
-{
-	return page_refs(page) > lifetime_idle_at_one.rest;
 }
 
 static void last_put(struct page *page)
@@ -65,7 +65,7 @@ static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 	if (!mapping_mapped(&inode->mapping))
 		return NULL;
 	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
-	for (; (entry = entry_next(inode, &at, last)); at++) {
+	for (; (entry = entry_next(inode, &at, last)); at += entry_pages(entry)) {
 		if ((entry & (ENTRY_EMPTY | ENTRY_ZERO | ENTRY_LOCKED)))
 			continue;
 		if (busy(pfn_to_page(entry_pfn(entry))))

@@ -27,7 +27,7 @@ static void remove_entry(struct dax_inode *inode, uint64_t pgoff, struct page *p
 
 static bool busy(const struct page *page)
 {
-	return page_refs(page) > lifetime_unaware.rest;
+	return page_refs(page_head(page)) > lifetime_unaware.rest;
 }
 
 static void last_put(struct page *page)

@@ -60,15 +60,6 @@ static void no_devdax(struct bench_run *b)
 BENCH(fault_devdax_4k, "fault.devdax.4k.write", no_devdax);
 BENCH(fault_devdax_2m, "fault.devdax.2m.write", no_devdax);
 
-static void no_compound(struct bench_run *b)
-{
-	bench_skip(b, "pgmaps with compound records are not built yet");
-}
-BENCH(records_2m_touched, "records.2m.touched", no_compound);
-BENCH(records_2m_bind, "records.2m.bind", no_compound);
-BENCH(records_1g_touched, "records.1g.touched", no_compound);
-BENCH(records_1g_bind, "records.1g.bind", no_compound);
-
 static void no_busy_extent(struct bench_run *b)
 {
 	bench_skip(b, "the lifetime busy-extent, whose truncate does not wait, is not built yet");

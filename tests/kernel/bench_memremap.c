@@ -133,10 +133,12 @@ static void record_populate(struct bench_run *b)
 }
 BENCH(record_populate, "record.populate", record_populate);
 
-/* records.4k: bytes of RAM that hold records of one GiB, after binding it and after every page of
- * it was used. Page tables of the record window are not counted, on either side of the comparison.
+/*
+ * records.SIZE: bytes of RAM that hold records of one GiB, after binding it and after every page of
+ * it was used; with one record per 4 KiB page, per 2 MiB compound, per 1 GiB compound. Page tables
+ * of the record window are not counted, on either side of the comparison.
  */
-static void weigh_records(struct bench_run *b, bool touch)
+static void weigh_records(struct bench_run *b, unsigned shift, bool touch)
 {
 	static struct populate p;
 	uint64_t before = record_frames;
@@ -144,23 +146,26 @@ static void weigh_records(struct bench_run *b, bool touch)
 	if (!bind_start(b, &p.m, GIB))
 		return;
 	fill_pgmap(&p.m);
+	p.m.pgmap.type = shift ? PGMAP_GENERIC : PGMAP_FS_DAX;
+	p.m.pgmap.vmemmap_shift = shift;
 	bind(&p.m);
 	p.pfn = p.m.pgmap.range[0].start;
 	p.nr = GIB >> PAGE_SHIFT;
 	if (touch && !b->skipped)
 		populate(&p);
-	bench_bytes(b, (record_frames - before) * PAGE_SIZE, touch ? p.nr : 1);
+	bench_bytes(b, (record_frames - before) * PAGE_SIZE, touch ? p.nr >> shift : 1);
 	unbind(&p.m);
 }
 
-static void records_touched(struct bench_run *b)
-{
-	weigh_records(b, true);
-}
-BENCH(records_4k_touched, "records.4k.touched", records_touched);
-
-static void records_bind(struct bench_run *b)
-{
-	weigh_records(b, false);
-}
-BENCH(records_4k_bind, "records.4k.bind", records_bind);
+#define WEIGH(ident, dotted, shift, touch)                                                         \
+	static void weigh_##ident(struct bench_run *b)                                             \
+	{                                                                                          \
+		weigh_records(b, shift, touch);                                                    \
+	}                                                                                          \
+	BENCH(records_##ident, dotted, weigh_##ident)
+WEIGH(4k_touched, "records.4k.touched", SHIFT_4K, true);
+WEIGH(4k_bind, "records.4k.bind", SHIFT_4K, false);
+WEIGH(2m_touched, "records.2m.touched", SHIFT_2M, true);
+WEIGH(2m_bind, "records.2m.bind", SHIFT_2M, false);
+WEIGH(1g_touched, "records.1g.touched", SHIFT_1G, true);
+WEIGH(1g_bind, "records.1g.bind", SHIFT_1G, false);

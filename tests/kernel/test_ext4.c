@@ -166,3 +166,22 @@ SELFTEST(ext4_reused_clean, "ext4.reused-block-is-zeroed",
 out:
 	fixture_end(&fx);
 }
+
+SELFTEST(ext4_fallocate_room, "ext4.fallocate-takes-all-or-nothing",
+	 "fallocate of more than there is takes not one block")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	uint64_t before = fx_free_blocks(&fx);
+	int err;
+
+	EXPECT_OR(out, f, "no file");
+	err = dax_fallocate(f, 0, (before + 2) * PAGE_SIZE, false);
+	EXPECT_OR(close, err == -ENOSPC && fx_free_blocks(&fx) == before && f->size == PAGE_SIZE,
+		  "error %d, %ld blocks taken, size %lu", err, (long)(before - fx_free_blocks(&fx)),
+		  f->size);
+close:
+	dax_put(f);
+out:
+	fixture_end(&fx);
+}

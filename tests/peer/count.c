@@ -49,10 +49,10 @@ static struct counts {
 } now, begin;
 
 struct insn {
-	bool lock, operand16; /* prefixes F0, 66 */
-	uint8_t op[2];	      /* 0F xx has both, else the first is 0 */
-	uint8_t reg;	      /* of the ModRM byte */
-	bool memory;	      /* the ModRM byte names memory */
+	bool lock, ds, operand16; /* prefixes F0, 3E, 66 */
+	uint8_t op[2];		  /* 0F xx has both, else the first is 0 */
+	uint8_t reg;		  /* of the ModRM byte */
+	bool memory;		  /* the ModRM byte names memory */
 };
 
 /* Prefixes, REX, opcode, ModRM (SDM vol. 2, 2.1), never past the end of the instruction. */
@@ -65,6 +65,7 @@ static struct insn decode(const uint8_t *p, size_t size)
 
 	for (; p < end && memchr(prefixes, *p, sizeof(prefixes)); p++) {
 		i.lock |= *p == 0xf0;
+		i.ds |= *p == 0x3e;
 		i.operand16 |= *p == 0x66;
 	}
 	if (p < end && (*p & 0xf0) == 0x40)
@@ -103,7 +104,24 @@ static void add(struct qemu_plugin_insn *insn, uint64_t *counter)
 	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
 }
 
-/* XCHG with memory is atomic without a prefix; MOV to CR3 and INVLPG invalidate translations. */
+/* A read-modify-write of memory that LOCK may stand before (SDM vol. 2, LOCK). */
+static bool lockable(const struct insn *i)
+{
+	if (!i->memory)
+		return false;
+	if (i->op[0])
+		return strchr("\xb0\xb1\xc0\xc1\xc7\xab\xb3\xbb\xba", i->op[1]) != NULL && i->op[1];
+	return (i->op[1] < 0x38 && (i->op[1] & 7) < 2) || /* ADD … XOR to memory */
+	       ((i->op[1] & 0xfc) == 0x80 && i->reg != 7) ||
+	       ((i->op[1] & 0xfe) == 0xf6 && (i->reg & 6) == 2) ||
+	       ((i->op[1] & 0xfe) == 0xfe && i->reg < 2);
+}
+
+/*
+ * Linux on one CPU writes a DS prefix over each LOCK: such an instruction is counted as the atomic
+ * that it is on every larger machine. XCHG with memory is atomic without a prefix; MOV to CR3 and
+ * INVLPG invalidate translations.
+ */
 static void count_kind(struct qemu_plugin_insn *insn, const struct insn *i)
 {
 	bool xchg = !i->op[0] && (i->op[1] == 0x86 || i->op[1] == 0x87) && i->memory;
@@ -112,7 +130,7 @@ static void count_kind(struct qemu_plugin_insn *insn, const struct insn *i)
 	bool invlpg = i->op[0] && i->op[1] == 0x01 && i->memory && i->reg == 7;
 	bool cr3 = i->op[0] && i->op[1] == 0x22 && i->reg == 3;
 
-	if (i->lock || xchg)
+	if (i->lock || xchg || (i->ds && lockable(i)))
 		add(insn, &now.atomics);
 	if (line)
 		add(insn, &now.clwb);
@@ -144,9 +162,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		add(insn, &now.insns);
 		count_kind(insn, &i);
 		if (mark == MARK_BEGIN || mark == MARK_END)
-			qemu_plugin_register_vcpu_insn_exec_cb(
-				insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
-				mark == MARK_BEGIN ? &now : NULL);
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark,
+							       QEMU_PLUGIN_CB_NO_REGS,
+							       mark == MARK_BEGIN ? &now : NULL);
 	}
 }
 

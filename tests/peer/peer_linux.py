@@ -61,13 +61,20 @@ def known(package: str) -> bool:
     return done.returncode == 0
 
 
-def package_names() -> Tuple[str, List[str]]:
-    """The kernel's release (6.1.0-NN-amd64), and all packages that are needed."""
+def read_lists() -> None:
+    say("reading Debian's lists of packages")
+    as_root(["apt-get", "update", "-q"], "reading the lists of packages")
+
+
+def need_lists() -> None:
     if not shutil.which("apt-get"):
         raise PeerError("the Linux column is Debian's kernel; a Debian 12 with apt-get is needed")
     if not known(IMAGE) or not known(BUSYBOX):
-        say("reading Debian's lists of packages")
-        as_root(["apt-get", "update", "-q"], "reading the lists of packages")
+        read_lists()
+
+
+def package_names() -> Tuple[str, List[str]]:
+    """The kernel's release (6.1.0-NN-amd64), and all packages that are needed."""
     image = [name for name in dependencies(IMAGE) if name.startswith("linux-image-")]
     if len(image) != 1:
         raise PeerError(f"{IMAGE} should depend on one kernel, and depends on {image}; "
@@ -87,9 +94,23 @@ def install_tools() -> None:
               "libc6-dev": glob.glob("/usr/lib/*/libc.a")}
     missing = [package for package, found in wanted.items() if not found]
     if missing:
+        need_lists()
         say(f"installing {' '.join(missing)}")
         as_root(["apt-get", "install", "-y", "-q", "--no-install-recommends"] + missing,
                 "installing what the module's build needs")
+
+
+def download(release: str, names: List[str]) -> str:
+    """To DEB. Lists that are older than the mirror name files it no longer has: read them and try
+    once more. The release that was downloaded."""
+    say(f"downloading {' '.join(names)} (about 85 MB)")
+    try:
+        output(["apt-get", "download", "-q"] + names, "downloading", cwd=DEB)
+    except PeerError:
+        read_lists()
+        release, names = package_names()
+        output(["apt-get", "download", "-q"] + names, "downloading", cwd=DEB)
+    return release
 
 
 def fetch() -> Dict[str, str]:
@@ -98,12 +119,12 @@ def fetch() -> Dict[str, str]:
     if os.path.exists(stamp):
         with open(stamp, encoding="ascii") as text:
             return dict(line.split() for line in text)
+    need_lists()
     release, names = package_names()
     for folder in (DEB, UNPACKED):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-    say(f"downloading {' '.join(names)} (about 85 MB)")
-    output(["apt-get", "download", "-q"] + names, "downloading", cwd=DEB)
+    release = download(release, names)
     found = {"release": release}
     for deb in sorted(os.listdir(DEB)):
         path = os.path.join(DEB, deb)

@@ -64,7 +64,7 @@ class Run:
 
     def wall(self, pattern: str) -> Optional[float]:
         """Seconds until a line matched; None: no line did."""
-        for when, line in zip(self.times, self.text.splitlines()):
+        for when, line in zip(self.times, self.text.split("\n")):
             if re.search(pattern, line):
                 return when
         return None

@@ -146,7 +146,7 @@ def test_jobs_at_the_same_time(tmp_path, smp, lifetime):
                 f"write {file} {offset} {'w' * 50} &", f"truncate {file} {offset} &",
                 f"punch {file} {offset} 9000 &", f"fallocate {file} {offset} 9000 &",
                 f"touch m{source.randrange(1, 5)}+{offset} store &", f"cat {file} &",
-                f"write /t/n{offset} 0 new &", f"mkdir /t/d{offset} &", "sync &", "check &")))
+                f"write /t/n{offset} 0 new &", f"mkdir /t/d{offset} &", "sync &", "pgmap &")))
         lines.append("wait")
     lines += ["check"] + [f"unmap m{n}" for n in range(1, 5)] + ["check", "umount /t"]
     result = run_commands("; ".join(lines).replace("&;", "&"), tmp_path, PMEM=image, SMP=smp)

@@ -130,12 +130,15 @@ static int get(const struct hfp_gup *g)
 		      : get_user_pages_fast(g->addr, g->pages, FOLL_WRITE, pages);
 }
 
+/* One by one: unpin_user_pages() takes 135 instructions a page where unpin_user_page() takes 124.
+ */
 static void put(const struct hfp_gup *g, int nr)
 {
 	int i;
 
 	if (g->pin)
-		unpin_user_pages(pages, nr);
+		for (i = 0; i < nr; i++)
+			unpin_user_page(pages[i]);
 	else
 		for (i = 0; i < nr; i++)
 			put_page(pages[i]);
@@ -244,26 +247,18 @@ static int dispatch(unsigned int cmd, union args *a)
 		a->number = hfp_ticks();
 		a->number = hfp_ticks() - a->number;
 		return 0;
-	case HFP_LOOP:
-		a->number = hfp_loop(a->number);
-		return 0;
-	case HFP_GUP:
-		return gup(&a->gup);
-	case HFP_HOLD:
-		return hold(a->number);
-	case HFP_DROP:
-		return drop(&a->drop);
+	case HFP_LOOP: a->number = hfp_loop(a->number); return 0;
+	case HFP_GUP: return gup(&a->gup);
+	case HFP_HOLD: return hold(a->number);
+	case HFP_DROP: return drop(&a->drop);
 	case HFP_PROBE:
 		a->probe.name[sizeof(a->probe.name) - 1] = '\0';
 		return probe_start(a->probe.name);
 	case HFP_PROBED:
 		a->probe.name[sizeof(a->probe.name) - 1] = '\0';
 		return read_probe(&a->probe);
-	case HFP_PROBES_GO:
-		probes_end();
-		return 0;
-	case HFP_DELAY:
-		return measure_delay(&a->number);
+	case HFP_PROBES_GO: probes_end(); return 0;
+	case HFP_DELAY: return measure_delay(&a->number);
 	}
 	return -ENOTTY;
 }

@@ -67,7 +67,7 @@ struct hfp_probe {
 #define HFP_DROP      _IOWR('H', 4, struct hfp_drop)
 #define HFP_PROBE     _IOW('H', 5, struct hfp_probe) /* starts it; one more each time, at most 4 */
 #define HFP_PROBED    _IOWR('H', 6, struct hfp_probe)
-#define HFP_PROBES_GO _IO('H', 7)	   /* ends all probes */
+#define HFP_PROBES_GO _IO('H', 7)	  /* ends all probes */
 #define HFP_DELAY     _IOR('H', 8, __u64) /* from a function's return to its probe's clock */
 
 #endif

@@ -49,7 +49,6 @@ void report(const char *bench, const char *unit, uint64_t *ticks, unsigned nr, u
 	uint64_t t, h;
 
 	qsort(ticks, nr, sizeof(*ticks), by_value);
-	if (getenv("DUMP") && nr < 60) for (unsigned i = 0; i < nr; i++) printf("%lu ", ticks[i]);
 	t = ticks[nr / 2] > less ? ticks[nr / 2] - less : 0;
 	h = (t * 100 + per / 2) / per;
 	printf("{\"bench\":\"%s\",\"value\":%lu.%02lu,\"unit\":\"%s\",\"n\":%lu%s}\n", bench,
@@ -241,7 +240,8 @@ int main(int argc, char **argv)
 	} suites[] = {
 		{"calibrate", rows_calibrate}, {"gup", rows_gup},	{"fault", rows_fault},
 		{"layout", rows_layout},       {"wake", rows_wake},	{"boot", rows_boot},
-		{"compound", rows_compound}, {"devdax", rows_devdax},       {"memremap", rows_memremap}, {"split", rows_split},
+		{"compound", rows_compound},   {"devdax", rows_devdax}, {"memremap", rows_memremap},
+		{"split", rows_split},
 	};
 
 	device = open("/dev/hfpeer", O_RDWR);

@@ -16,11 +16,11 @@
 
 #include "hfpeer.h"
 
-#define PAGE	     4096ul
-#define HUGE	     (2ul << 20)
-#define HUGE_PAGES   (HUGE / PAGE)
-#define MAX_REPEATS  HFP_MAX_REPEATS
-#define FILE_FOLDER  "/dax/"
+#define PAGE	    4096ul
+#define HUGE	    (2ul << 20)
+#define HUGE_PAGES  (HUGE / PAGE)
+#define MAX_REPEATS HFP_MAX_REPEATS
+#define FILE_FOLDER "/dax/"
 
 extern int device;	    /* /dev/hfpeer */
 extern uint64_t empty;	    /* ticks of a timed section without contents, through measure() */
@@ -36,7 +36,8 @@ void report(const char *bench, const char *unit, uint64_t *ticks, unsigned nr, u
 void report_value(const char *bench, const char *unit, uint64_t hundredths, uint64_t n);
 
 struct work {
-	void (*before)(void *arg), (*op)(void *arg), (*after)(void *arg); /* before, after: or NULL */
+	void (*before)(void *arg), (*op)(void *arg),
+		(*after)(void *arg); /* before, after: or NULL */
 	void *arg;
 };
 /* `repeats` times before, op (timed), after; and once more with marks around op. */
@@ -72,7 +73,8 @@ bool get_text(char *buf, size_t size, const char *fmt, ...) __attribute__((forma
 uint64_t meminfo(const char *field); /* bytes */
 /* The number of the smallest, or of the largest, NVDIMM region. */
 int region_find(bool largest, uint64_t *size);
-/* Region `region` becomes /dev/daxN.0 of this alignment, its records in RAM; and is let go again. */
+/* Region `region` becomes /dev/daxN.0 of this alignment, its records in RAM; and is let go again.
+ */
 void devdax_make(int region, uint64_t align);
 void devdax_end(void);
 

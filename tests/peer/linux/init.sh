@@ -3,7 +3,6 @@
 #
 # The first program of the Linux column: what a prompt needs, then the suites named on the kernel
 # command line as suites=a,b,c. `prompt` stands for an interactive shell at this place.
-export DUMP=1
 export PATH=/bin
 /bin/busybox mkdir -p /proc /sys /dev /dax
 /bin/busybox mount -t proc proc /proc

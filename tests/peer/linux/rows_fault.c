@@ -41,18 +41,20 @@ static void next(void *arg)
 
 /*
  * One fault per step, and none for the last page of a step, or the entries are not of that size.
+ * One that is smaller, where two extents meet, does not move a median.
  */
 static void walk(const char *bench, char *map, uint64_t step, void (*op)(void *), unsigned timed)
 {
 	struct walk w = {map, step};
 	const struct work c = {.op = op, .after = next, .arg = &w};
-	long before = faults();
+	long before = faults(), extra;
 
 	measure(bench, "insns", &c, timed, 1);
 	for (w.at = map + step - PAGE; w.at < map + (timed + 1) * step; w.at += step)
 		op(&w);
-	need(faults() - before == timed + 1, "%s: %ld faults for %u entries", bench,
-	     faults() - before, timed + 1);
+	extra = faults() - before - (timed + 1);
+	need(extra == 0 || extra == 1, "%s: %ld entries of %u are not of its size", bench, extra,
+	     timed + 1);
 }
 
 /* Entries are made through one mapping, by stores; the row's faults are on another. */

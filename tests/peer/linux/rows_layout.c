@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Rows about letting pages go, each one system call, entry and return included: ftruncate, punch
- * hole, munmap, sync_file_range of what a mapping dirtied. ext4 has its journal; nothing waits for a
- * commit inside a timed section.
+ * hole, munmap, sync_file_range of what a mapping dirtied. ext4 has its journal; nothing waits for
+ * a commit inside a timed section.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

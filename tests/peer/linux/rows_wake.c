@@ -4,7 +4,8 @@
  *
  * The module holds the page. A child truncates and sleeps in ext4_break_layouts(); the parent, on
  * the same CPU, has the module put the page: the clock is read around the put (wake.put). The child
- * then runs, and a probe reads the clock when ext4_break_layouts() has returned in it (wake.waiter).
+ * then runs, and a probe reads the clock when ext4_break_layouts() has returned in it
+ * (wake.waiter).
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork of an address space: the same VMAs, and copies shared until somebody stores.
+ *
+ * What a file shows is not copied entry by entry: the child's first access faults, and the file
+ * answers. Private copies live in the page tables alone, so both sides show them from now on,
+ * read-only. The order: first take the right to write away from the parent and flush, then look at
+ * the references. A device that got a page for writing before the flush is seen; whoever comes later
+ * finds a read-only entry and waits for mmap_lock, which is held for writing.
+ */
+#include "mm/internal.h"
+
+/* A device may be writing to it: the page stays the parent's alone, the child gets what is in it. */
+static int copy_now(const struct page *page, uint64_t *to)
+{
+	struct page *copy = anon_page_new(phys_to_virt(page_to_pfn(page) << PAGE_SHIFT));
+
+	if (!copy)
+		return -ENOMEM;
+	page_map_get(copy);
+	__atomic_store_n(to, anon_entry(copy, false), __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* One entry of the parent, write-protected and flushed already. */
+static int share_entry(struct mm *child, uint64_t va, uint64_t *from)
+{
+	uint64_t entry = __atomic_load_n(from, __ATOMIC_ACQUIRE), *to;
+
+	if (!pte_is_anon(entry))
+		return 0;
+	to = pte_walk(child->root, va, 1, true, NULL);
+	if (!to)
+		return -ENOMEM;
+	if ((entry & PTE_OWN) && page_refs(pte_page(entry)))
+		return copy_now(pte_page(entry), to);
+	page_map_get(pte_page(entry));
+	__atomic_fetch_and(from, ~PTE_OWN, __ATOMIC_ACQ_REL);
+	__atomic_store_n(to, entry & ~(PTE_OWN | PTE_D), __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* File locked, so that truncate does not look at one of the two VMAs only. */
+static int share_copies(struct vma *old, struct mm *child)
+{
+	struct mm *mm = old->mm;
+	int err = 0;
+
+	zap_vma(old, old->start, old->end, ZAP_CLEAN);
+	for (uint64_t va = old->start; va < old->end && !err;) {
+		unsigned level;
+		uint64_t *pte = pte_walk(mm->root, va, 1, false, &level);
+		uint64_t span = PAGE_SIZE << (9 * (pte ? 0 : level - 1));
+
+		if (pte)
+			err = share_entry(child, va, pte);
+		va = ALIGN_DOWN(va, span) + span;
+	}
+	return err;
+}
+
+static int fork_vma(struct vma *vma, struct mm *child)
+{
+	struct vma *copy = vma_new(vma, child, vma->start, vma->end);
+	int err = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	vma_lock_file(copy);
+	vma_enter(child, copy); /* nobody else knows the child yet: its own lock is not needed */
+	if (vma->flags & VM_PRIVATE)
+		err = share_copies(vma, child);
+	vma_unlock_file(copy);
+	return err;
+}
+
+struct mm *mm_fork(struct mm *mm, const char *name)
+{
+	struct mm *child = mm_create(name);
+	struct vma *vma = NULL;
+	int err = 0;
+
+	if (!child)
+		return NULL;
+	down_write(&mm->mmap_lock);
+	while (!err && (vma = mm_next_vma(mm, vma)))
+		err = fork_vma(vma, child);
+	up_write(&mm->mmap_lock);
+	if (err) {
+		mm_put(child); /* unmaps what it has got so far */
+		return NULL;
+	}
+	return child;
+}
