@@ -5,8 +5,8 @@
  * Kernel memory is mapped once, at boot, in the upper half of kernel_root, and every address space
  * points at the same tables there: all top-level slots that the kernel will ever use exist before
  * the first address space is made, so the upper halves never differ. Tables are installed by
- * compare-exchange and, but for whole address spaces, never removed: a walker needs no lock to find
- * an entry, only to change one.
+ * compare-exchange and never removed but for a whole address space, or when a large page takes an
+ * empty one's place: a walker needs no lock to find an entry, only to change one.
  */
 #include "mm/internal.h"
 
@@ -91,45 +91,6 @@ static unsigned best_level(uint64_t va, uint64_t phys, uint64_t len, unsigned ma
 	while (level > 1 && ((va | phys) & (level_size(level) - 1) || len < level_size(level)))
 		level--;
 	return level;
-}
-
-/*
- * The entry to fill for va, at *level or below: where smaller pages were mapped before, their table
- * is still there, empty (tables are never removed), and a large page cannot take its place while
- * another CPU may be walking it. Such a range is mapped through the table again.
- */
-static uint64_t *entry_to_fill(uint64_t va, unsigned *level)
-{
-	uint64_t *pte = pte_walk(kernel_root, va, *level, true, NULL);
-
-	while (pte && *level > 1 && (*pte & PTE_P) && !(*pte & PTE_PS))
-		pte = pte_walk(kernel_root, va, --*level, true, NULL);
-	return pte;
-}
-
-int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned max_level)
-{
-	while (len) {
-		unsigned level = best_level(va, phys, len, max_level);
-		uint64_t *pte = entry_to_fill(va, &level), *from = pte;
-		uint64_t size = level_size(level);
-		uint64_t entry = phys | prot | PTE_P | (level > 1 ? PTE_PS : 0);
-		/* On to the end of this table: a larger page can only begin at the next one. */
-		const uint64_t *stop = pte + MIN(len / size, ENTRIES - index_of(va, level));
-
-		if (!pte)
-			return -ENOMEM;
-		ASSERT(!(*pte & PTE_P), "kernel address 0x%lx is mapped already (entry 0x%lx)", va,
-		       *pte);
-		/* Something present may be a table of smaller pages, left from before: the next
-		 * round asks entry_to_fill(). */
-		for (; pte < stop && !(*pte & PTE_P); entry += size)
-			__atomic_store_n(pte++, entry, __ATOMIC_RELEASE);
-		va += (pte - from) * size;
-		phys += (pte - from) * size;
-		len -= (pte - from) * size;
-	}
-	return 0;
 }
 
 /* Kernel entries are global: only toggling CR4.PGE drops them (SDM vol. 3, 4.10.4.1). */
@@ -251,7 +212,7 @@ static void free_tables(uint64_t table_phys, unsigned level, unsigned entries)
 		if (!(table[i] & PTE_P))
 			continue;
 		ASSERT(level > 1 && !(table[i] & PTE_PS),
-		       "an address space is freed with a page still mapped (entry 0x%lx)",
+		       "tables are freed with a page still mapped (entry 0x%lx)",
 		       table[i]);
 		free_tables(table[i] & PTE_PHYS, level - 1, ENTRIES);
 	}
@@ -267,6 +228,50 @@ void pte_free_table(uint64_t phys, unsigned level)
 void pte_free_low_half(uint64_t root)
 {
 	free_tables(root, 4, ENTRIES / 2);
+}
+
+/*
+ * The entry to fill for va at this level. Where smaller pages were mapped before, their table is
+ * still there, empty: the large page takes its place. All of its span is the caller's, so no other
+ * CPU walks it in software; what a CPU has cached of it (SDM vol. 3, 4.10.3) is flushed before the
+ * table is freed, else a speculative walk would read a frame that has a new owner.
+ */
+static uint64_t *entry_to_fill(uint64_t va, unsigned level)
+{
+	uint64_t *pte = pte_walk(kernel_root, va, level, true, NULL);
+	uint64_t old = pte && level > 1 ? *pte : 0;
+
+	if ((old & PTE_P) && !(old & PTE_PS)) {
+		__atomic_store_n(pte, 0, __ATOMIC_RELEASE);
+		cpu_call((1u << nr_cpus) - 1, flush_everything, NULL);
+		free_tables(old & PTE_PHYS, level - 1, ENTRIES);
+	}
+	return pte;
+}
+
+int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned max_level)
+{
+	while (len) {
+		unsigned level = best_level(va, phys, len, max_level);
+		uint64_t *pte = entry_to_fill(va, level), *from = pte;
+		uint64_t size = level_size(level);
+		uint64_t entry = phys | prot | PTE_P | (level > 1 ? PTE_PS : 0);
+		/* On to the end of this table: a larger page can only begin at the next one. */
+		const uint64_t *stop = pte + MIN(len / size, ENTRIES - index_of(va, level));
+
+		if (!pte)
+			return -ENOMEM;
+		ASSERT(!(*pte & PTE_P), "kernel address 0x%lx is mapped already (entry 0x%lx)", va,
+		       *pte);
+		/* Something present may be a table of smaller pages, left from before: the next
+		 * round asks entry_to_fill(). */
+		for (; pte < stop && !(*pte & PTE_P); entry += size)
+			__atomic_store_n(pte++, entry, __ATOMIC_RELEASE);
+		va += (pte - from) * size;
+		phys += (pte - from) * size;
+		len -= (pte - from) * size;
+	}
+	return 0;
 }
 
 /* The direct map of [start, end): all of it writable and not executable, but the kernel's text and
