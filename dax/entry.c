@@ -23,7 +23,7 @@ static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
 }
 
 /* The slot of the 2 MiB entry around pgoff, NULL: none. tree_lock held. */
-static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
+static uint64_t *__attribute__((noinline)) huge_slot(struct dax_inode *inode, uint64_t pgoff)
 {
 	uint64_t *slot = index_slot(&inode->index, ALIGN_DOWN(pgoff, FOLIO_PAGES));
 
@@ -31,7 +31,7 @@ static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
 }
 
 /* The slot of the entry of *pgoff, which becomes the entry's first page. tree_lock held. */
-static uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff)
+static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff)
 {
 	uint64_t *slot;
 
@@ -76,7 +76,23 @@ static bool try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_
 	return done;
 }
 
-static uint64_t lock(struct dax_inode *inode, uint64_t pgoff, bool huge)
+/* Nearly always there is an entry, and nobody holds it. Its value; 0: it is not so. */
+static inline uint64_t lock_present(struct dax_inode *inode, uint64_t pgoff)
+{
+	uint64_t *slot, value = 0;
+
+	spin_lock(&inode->tree_lock);
+	slot = find_slot(inode, &pgoff);
+	if (slot && !(*slot & ENTRY_LOCKED)) {
+		value = *slot;
+		*slot = value | ENTRY_LOCKED;
+	}
+	spin_unlock(&inode->tree_lock);
+	return value;
+}
+
+static uint64_t __attribute__((noinline))
+lock_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge)
 {
 	uint64_t value;
 
@@ -88,12 +104,16 @@ static uint64_t lock(struct dax_inode *inode, uint64_t pgoff, bool huge)
 
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
 {
-	return lock(inode, pgoff, false);
+	uint64_t value = lock_present(inode, pgoff);
+
+	return value ? value : lock_slowly(inode, pgoff, false);
 }
 
 uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff)
 {
-	return lock(inode, pgoff, true);
+	uint64_t value = lock_present(inode, pgoff);
+
+	return value ? value : lock_slowly(inode, pgoff, true);
 }
 
 /* tree_lock held. */

@@ -195,6 +195,11 @@ void put_user_pages(struct page **pages, unsigned long nr)
 	page_put_each(pages, nr);
 }
 
+void put_user_page_range(struct page *first, unsigned long nr)
+{
+	page_put_range(first, nr);
+}
+
 void unpin_user_pages(struct page **pages, unsigned long nr)
 {
 	put_user_pages(pages, nr);

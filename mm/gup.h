@@ -26,10 +26,13 @@ long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned fla
  */
 long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages);
 
-/* The three ways to give references back; each ends in page_put(). Any context. */
+/* The ways to give references back; each ends where page_put() does. Any context. */
 void put_user_page(struct page *p);
 void put_user_pages(struct page **pages, unsigned long nr); /* bulk */
 void unpin_user_pages(struct page **pages, unsigned long nr);
+/* For who knows that it holds nr pages side by side, as those of one larger entry are: first, first +
+ * 1, … One step for each folio or compound. Any context. */
+void put_user_page_range(struct page *first, unsigned long nr);
 
 /* Counters since boot. Zero means: never happened. */
 extern unsigned long gup_fast_retries; /* references undone because the entry had changed */

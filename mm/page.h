@@ -159,7 +159,14 @@ bool page_folio_split(struct page *head);
  * page_get_first(); the caller keeps the pgmap alive while it makes it. */
 void page_map_get(struct page *p);
 /* The same for a page named by p: its page_head() counts, and is returned. */
-struct page *page_map_get_head(struct page *p);
+struct page *page_map_get_counted(struct page *p);
+static inline struct page *page_map_get_head(struct page *p)
+{
+	if (unlikely(page_head(p) != p))
+		return page_map_get_counted(p);
+	page_map_get(p);
+	return p;
+}
 void page_map_put(struct page *p);
 void page_map_put_each(struct page **pages, unsigned long nr); /* page_map_put(pages[i]) */
 

@@ -212,8 +212,7 @@ static void free_tables(uint64_t table_phys, unsigned level, unsigned entries)
 		if (!(table[i] & PTE_P))
 			continue;
 		ASSERT(level > 1 && !(table[i] & PTE_PS),
-		       "tables are freed with a page still mapped (entry 0x%lx)",
-		       table[i]);
+		       "tables are freed with a page still mapped (entry 0x%lx)", table[i]);
 		free_tables(table[i] & PTE_PHYS, level - 1, ENTRIES);
 	}
 	mm_count_table(-1);

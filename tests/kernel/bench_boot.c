@@ -43,16 +43,6 @@ static void memory_prompt(struct bench_run *b)
 }
 BENCH(memory_prompt, "memory.prompt", memory_prompt);
 
-static void no_huge(struct bench_run *b)
-{
-	bench_skip(b, "2 MiB mappings of files are not built yet");
-}
-BENCH(fault_2m_read_new, "fault.2m.read.new", no_huge);
-BENCH(fault_2m_write_present, "fault.2m.write.present", no_huge);
-BENCH(gup_get_2m, "gup.get.2m.b512", no_huge);
-BENCH(gup_put_2m, "gup.put.2m.b512", no_huge);
-BENCH(flush_2m, "flush.2m", no_huge);
-
 static void no_devdax(struct bench_run *b)
 {
 	bench_skip(b, "device-dax mappings are not built yet");

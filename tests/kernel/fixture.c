@@ -19,17 +19,31 @@ void fixture_end(struct fixture *fx)
 	scratch_umount();
 }
 
-uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned pages, bool write)
+static uint64_t remember(struct fixture *fx, struct dax_inode *inode, unsigned pages, uint64_t va)
 {
-	uint64_t va = 0;
-
 	ASSERT(fx->nr < FX_MAX, "a fixture holds %d mappings", FX_MAX);
-	if (dax_mmap(current_mm(), inode, 0, pages, write, &va))
-		va = 0;
 	fx->inode[fx->nr] = inode;
 	fx->va[fx->nr] = va;
 	fx->pages[fx->nr++] = pages;
 	return va;
+}
+
+uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned pages, bool write)
+{
+	uint64_t va = 0;
+
+	if (dax_mmap(current_mm(), inode, 0, pages, write, &va))
+		va = 0;
+	return remember(fx, inode, pages, va);
+}
+
+uint64_t fx_map_private(struct fixture *fx, struct dax_inode *inode, unsigned pages)
+{
+	uint64_t va = 0;
+
+	if (dax_mmap_private(current_mm(), inode, 0, pages, true, &va))
+		va = 0;
+	return remember(fx, inode, pages, va);
 }
 
 uint64_t fx_map(struct fixture *fx, const char *name, unsigned pages, char fill)

@@ -35,6 +35,8 @@ void fixture_end(struct fixture *fx);
 uint64_t fx_map(struct fixture *fx, const char *name, unsigned pages, char fill);
 /* As fx_map() for a file that exists, with a size of its own: no bytes are written. */
 uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned pages, bool write);
+/* The same, private and writable. */
+uint64_t fx_map_private(struct fixture *fx, struct dax_inode *inode, unsigned pages);
 void fx_unmap(struct fixture *fx, uint64_t va); /* the mapping only; the file stays open */
 struct page *fx_page(uint64_t va); /* record of the page mapped at va, NULL: none */
 static inline volatile char *at(uint64_t va)

@@ -56,10 +56,16 @@ def test_all_self_tests_on_two_cpus(tmp_path):
     listed = result.command("selftest -l").output.splitlines()
     assert sorted(ktap.passed + list(ktap.skipped)) == sorted(listed)
     assert AREAS <= {name.split(".")[0] for name in listed}
-    # On a whole machine nothing is missing, so nothing may be skipped.
-    assert not ktap.skipped, ktap.skipped
+    # The default machine has all that tests ask for, but for the address bits of very large DIMMs.
+    assert not missing(ktap), ktap.skipped
     last = result.command("selftest").output.splitlines()[-1]
-    assert last == f"# {len(ktap.passed)} passed, 0 failed, 0 skipped"
+    assert last == f"# {len(ktap.passed)} passed, 0 failed, {len(ktap.skipped)} skipped"
+
+
+def missing(ktap):
+    """Skips for a reason that is no lack of the default machine."""
+    return {name: reason for name, reason in ktap.skipped.items()
+            if "physical address bits" not in reason}
 
 
 @pytest.mark.parametrize("smp", [1, 8])
@@ -70,10 +76,10 @@ def test_all_self_tests_on_other_cpu_counts(tmp_path, smp):
     ktap = Ktap(result.command("selftest").output)
     assert not ktap.failed and "not ok" not in result.text, result.text
     if smp == 1:
-        assert all("CPU" in reason for reason in ktap.skipped.values()), ktap.skipped
-        assert 1 <= len(ktap.skipped) <= 20
+        assert all("CPU" in reason for reason in missing(ktap).values()), ktap.skipped
+        assert 1 <= len(missing(ktap)) <= 20
     else:
-        assert not ktap.skipped, ktap.skipped
+        assert not missing(ktap), ktap.skipped
     assert ", 0 unexpected" in result.command("race all").output
 
 
