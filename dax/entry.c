@@ -23,7 +23,7 @@ static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
 }
 
 /* The slot of the 2 MiB entry around pgoff, NULL: none. tree_lock held. */
-static uint64_t *__attribute__((noinline)) huge_slot(struct dax_inode *inode, uint64_t pgoff)
+static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
 {
 	uint64_t *slot = index_slot(&inode->index, ALIGN_DOWN(pgoff, FOLIO_PAGES));
 
@@ -33,21 +33,21 @@ static uint64_t *__attribute__((noinline)) huge_slot(struct dax_inode *inode, ui
 /* The slot of the entry of *pgoff, which becomes the entry's first page. tree_lock held. */
 static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff)
 {
-	uint64_t *slot;
+	uint64_t first = ALIGN_DOWN(*pgoff, FOLIO_PAGES), *slot;
 
-	if (unlikely(inode->nr_huge) && (slot = huge_slot(inode, *pgoff))) {
-		*pgoff = ALIGN_DOWN(*pgoff, FOLIO_PAGES);
+	if (unlikely(inode->nr_huge) && first != *pgoff && (slot = huge_slot(inode, first))) {
+		*pgoff = first;
 		return slot;
 	}
 	return index_slot(&inode->index, *pgoff);
 }
 
 /* A locked EMPTY entry, for all of the 2 MiB if there is nothing else. tree_lock held. 0: no memory. */
-static uint64_t make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
+static uint64_t __attribute__((noinline)) make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
 {
 	uint64_t first = ALIGN_DOWN(pgoff, FOLIO_PAGES), value = ENTRY_EMPTY;
 
-	if (huge && !index_next(&inode->index, &(uint64_t){first}, first + FOLIO_PAGES)) {
+	if (huge && index_is_empty(&inode->index, first, FOLIO_PAGES)) {
 		pgoff = first;
 		value |= ENTRY_PMD;
 	}
@@ -58,7 +58,7 @@ static uint64_t make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
 }
 
 /* True: it is ours, or there was no memory for it (*value 0). */
-static bool try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t *value)
+static inline bool try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t *value)
 {
 	uint64_t *slot;
 	bool done = true;
@@ -76,21 +76,6 @@ static bool try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_
 	return done;
 }
 
-/* Nearly always there is an entry, and nobody holds it. Its value; 0: it is not so. */
-static inline uint64_t lock_present(struct dax_inode *inode, uint64_t pgoff)
-{
-	uint64_t *slot, value = 0;
-
-	spin_lock(&inode->tree_lock);
-	slot = find_slot(inode, &pgoff);
-	if (slot && !(*slot & ENTRY_LOCKED)) {
-		value = *slot;
-		*slot = value | ENTRY_LOCKED;
-	}
-	spin_unlock(&inode->tree_lock);
-	return value;
-}
-
 static uint64_t __attribute__((noinline))
 lock_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge)
 {
@@ -104,16 +89,18 @@ lock_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge)
 
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
 {
-	uint64_t value = lock_present(inode, pgoff);
+	uint64_t value;
 
-	return value ? value : lock_slowly(inode, pgoff, false);
+	return likely(try_lock(inode, pgoff, false, &value)) ? value
+							      : lock_slowly(inode, pgoff, false);
 }
 
 uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff)
 {
-	uint64_t value = lock_present(inode, pgoff);
+	uint64_t value;
 
-	return value ? value : lock_slowly(inode, pgoff, true);
+	return likely(try_lock(inode, pgoff, true, &value)) ? value
+							     : lock_slowly(inode, pgoff, true);
 }
 
 /* tree_lock held. */

@@ -239,12 +239,12 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 #define SYNC_RUN 64 /* entries that one fsync holds at a time */
 
 /*
- * Locks the entries from `at` on as long as they are dirty or locked: a locked one is waited for, as
+ * Locks the entries of [at, last) as long as they are dirty or locked: a locked one is waited for, as
  * the fault that holds it may have mapped the page writable already, another thread stored to it,
  * and the dirty mark comes only with the unlock. How many; their values in entry[]. Several are held at
  * once, so they are taken in ascending order: two that do this cannot wait for each other.
  */
-static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t *entry)
+static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t last, uint64_t *entry)
 {
 	unsigned n = 0;
 
@@ -254,7 +254,7 @@ static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t *entry)
 			break; /* gone meanwhile, and no memory to make it again */
 		n++;
 		at++;
-	} while (n < SYNC_RUN && !(entry[n - 1] & ENTRY_PMD) && at % FOLIO_PAGES &&
+	} while (n < SYNC_RUN && at < last && !(entry[n - 1] & ENTRY_PMD) && at % FOLIO_PAGES &&
 		 (entry_next(inode, &(uint64_t){at}, at + 1) & (ENTRY_DIRTY | ENTRY_LOCKED)));
 	return n; /* one of 2 MiB is a run of its own: it is the only one in its 512 pages */
 }
@@ -285,7 +285,7 @@ static void write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t la
 		unsigned n = 0;
 
 		if (entry & (ENTRY_DIRTY | ENTRY_LOCKED))
-			n = lock_run(inode, at, run);
+			n = lock_run(inode, at, last, run);
 		if (n)
 			pages = write_run_back(inode, at, run, n);
 		at += pages;

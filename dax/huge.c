@@ -10,7 +10,7 @@
  */
 #include "dax/internal.h"
 
-#define EVENTS 64u
+#define EVENTS 32u
 
 static const char *const result_text[HUGE_RESULTS] = {
 	[HUGE_INSTALLED] = "served by 2 MiB",
@@ -26,23 +26,21 @@ static const char *const result_text[HUGE_RESULTS] = {
 	[HUGE_NO_MEMORY] = "no memory",
 };
 
-/* One per CPU, a line or more each: a fault writes nothing that another CPU writes. A count that is
- * lost because a thread moved between its two halves is accepted. */
-static struct per_cpu {
-	uint64_t n[HUGE_RESULTS];
-	uint64_t last; /* what was traced last; the same again is not */
-	uint64_t pad[16 - HUGE_RESULTS - 1];
-} per_cpu[MAX_CPUS];
-
-static struct event {
+struct event {
 	uint64_t ns, address, pgoff;
 	unsigned tid;
 	enum huge_result result;
 	bool write;
 	char file[32];
-} events[EVENTS];
-static uint64_t nr_events; /* since boot; the last EVENTS of them are kept */
-static struct spinlock events_lock = SPINLOCK_INIT("fault events");
+};
+/* One per CPU, so that a fault writes nothing that another CPU writes. A count that is lost because a
+ * thread moved between its two halves is accepted, and so is an event that was read half written. */
+static struct per_cpu {
+	uint64_t n[HUGE_RESULTS];
+	uint64_t last;	    /* what was traced last; the same again is not */
+	uint64_t nr_events; /* since boot; the last EVENTS of them are kept */
+	struct event event[EVENTS];
+} __attribute__((aligned(64))) per_cpu[MAX_CPUS];
 
 uint64_t huge_count(enum huge_result result)
 {
@@ -54,20 +52,19 @@ uint64_t huge_count(enum huge_result result)
 }
 
 static void __attribute__((noinline))
-trace(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result)
+trace(struct per_cpu *c, const struct dax_inode *inode, const struct vm_fault *vmf,
+      enum huge_result result)
 {
-	struct event *e;
+	struct event *e = &c->event[c->nr_events++ % EVENTS];
 
-	spin_lock(&events_lock);
-	e = &events[nr_events++ % EVENTS];
-	*e = (struct event){.ns = clock_ns(),
-			    .address = vmf->address,
-			    .pgoff = vmf->pgoff,
-			    .tid = current_thread()->tid,
-			    .result = result,
-			    .write = vmf->write};
-	snprintf(e->file, sizeof(e->file), "%s", inode->name);
-	spin_unlock(&events_lock);
+	e->ns = clock_ns();
+	e->address = vmf->address;
+	e->pgoff = vmf->pgoff;
+	e->tid = current_thread()->tid;
+	e->result = result;
+	e->write = vmf->write;
+	_Static_assert(sizeof(inode->name) >= sizeof(e->file), "the copy has a fixed size");
+	memcpy(e->file, inode->name, sizeof(e->file));
 }
 
 void huge_note(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result)
@@ -79,23 +76,7 @@ void huge_note(const struct dax_inode *inode, const struct vm_fault *vmf, enum h
 	if (c->last == key)
 		return;
 	c->last = key;
-	trace(inode, vmf, result);
-}
-
-enum huge_result huge_fits(const struct dax_inode *inode, const struct vm_fault *vmf)
-{
-	const struct vma *vma = vmf->vma;
-	uint64_t start = ALIGN_DOWN(vmf->address, PMD_SIZE);
-
-	if ((vmf->address >> PAGE_SHIFT ^ vmf->pgoff) & (FOLIO_PAGES - 1))
-		return HUGE_ALIGNMENT;
-	if (start < vma->start || start + PMD_SIZE > vma->end)
-		return HUGE_LENGTH;
-	if (!(vma->flags & VM_SHARED))
-		return HUGE_PRIVATE;
-	if ((ALIGN_DOWN(vmf->pgoff, FOLIO_PAGES) + FOLIO_PAGES) << PAGE_SHIFT > inode->size)
-		return HUGE_FILE_END;
-	return IS_ALIGNED(inode->fs->region->start, PMD_SIZE) ? HUGE_INSTALLED : HUGE_START;
+	trace(c, inode, vmf, result);
 }
 
 /* Is the run the blocks of a 2 MiB entry, or could it become that by a store? */
@@ -195,30 +176,38 @@ SHELL_COMMAND(huge, cmd_huge, "huge",
 
 static void print_event(const struct event *e)
 {
-	kprintf("%8lu.%03lu ms  thread %u %s 0x%lx, page %lu of %s: %s\n", e->ns / 1000000,
+	kprintf("%8lu.%03lu ms  thread %u %s 0x%lx, page %lu of %.31s: %s\n", e->ns / 1000000,
 		e->ns / 1000 % 1000, e->tid, e->write ? "stores to" : "reads", e->address, e->pgoff,
 		e->file, result_text[e->result]);
 }
 
+/* The oldest event of any CPU that is younger than `after`; NULL: none. */
+static const struct event *next_event(uint64_t after)
+{
+	const struct event *best = NULL;
+
+	for (unsigned i = 0; i < MAX_CPUS * EVENTS; i++) {
+		const struct event *e = &per_cpu[i / EVENTS].event[i % EVENTS];
+
+		if (e->ns > after && (!best || e->ns < best->ns))
+			best = e;
+	}
+	return best;
+}
+
 static int cmd_trace(int argc, char **argv)
 {
-	uint64_t end = __atomic_load_n(&nr_events, __ATOMIC_ACQUIRE);
+	const struct event *e = next_event(0);
 
 	(void)argv;
 	if (argc > 1)
 		return shell_usage();
-	for (uint64_t i = end > EVENTS ? end - EVENTS : 0; i < end; i++) {
-		struct event e;
-
-		spin_lock(&events_lock);
-		e = events[i % EVENTS];
-		spin_unlock(&events_lock);
-		print_event(&e);
-	}
-	if (!end)
+	if (!e)
 		kprintf("no fault of a DAX file yet; try: map /t/f, touch m1\n");
+	for (; e; e = next_event(e->ns))
+		print_event(e);
 	return 0;
 }
 SHELL_COMMAND(trace, cmd_trace, "trace",
-	      "the last 64 faults of DAX files: served by 2 MiB, or why not\n"
+	      "the last faults of DAX files, 32 of each CPU: served by 2 MiB, or why not\n"
 	      "Faults in the same 2 MiB with the same result, one after the other, show once.");

@@ -164,6 +164,27 @@ bool index_store(struct index *ix, uint64_t pgoff, uint64_t value)
 	return true;
 }
 
+/* Empty nodes do not exist, so the slots of the second level tell. */
+bool index_is_empty(const struct index *ix, uint64_t pgoff, uint64_t n)
+{
+	struct index_node *node = ix->root;
+	unsigned first = slot_of(pgoff, 1);
+
+	if (!node || !fits(ix, pgoff))
+		return true;
+	for (unsigned level = ix->height - 1; level > 1; level--) {
+		node = child(node, slot_of(pgoff, level));
+		if (!node)
+			return true;
+	}
+	if (ix->height == 1) /* one node, of the first 64 */
+		return false;
+	for (unsigned i = 0; i < n / SLOTS; i++)
+		if (node->slot[first + i])
+			return false;
+	return true;
+}
+
 uint64_t *index_next_slot(const struct index *ix, uint64_t *pgoff, uint64_t end)
 {
 	while (*pgoff < end && ix->root && fits(ix, *pgoff)) {

@@ -27,6 +27,8 @@ void index_remove(struct index *ix, uint64_t *slot, uint64_t pgoff); /* the valu
 /* Stores a value; 0 removes and frees nodes that became empty. False: no memory, nothing changed
  * (never for a removal or a change of an existing entry). */
 bool index_store(struct index *ix, uint64_t pgoff, uint64_t value);
+/* No entry in [pgoff, pgoff + n)? n: a multiple of 64 up to 4096, pgoff one of n. */
+bool index_is_empty(const struct index *ix, uint64_t pgoff, uint64_t n);
 /* First entry at or after *pgoff and before `end`: its value with *pgoff set to it, or 0. */
 uint64_t *index_next_slot(const struct index *ix, uint64_t *pgoff,
 			  uint64_t end); /* or where it stands */

@@ -11,8 +11,24 @@
 void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
 void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
 
-/* huge.c. Could this fault be served by 2 MiB, as far as the mapping tells? HUGE_INSTALLED: yes. */
-enum huge_result huge_fits(const struct dax_inode *inode, const struct vm_fault *vmf);
+/* Could this fault be served by 2 MiB, as far as the mapping tells? HUGE_INSTALLED: yes. In line, as
+ * every fault asks. */
+static inline enum huge_result huge_fits(const struct dax_inode *inode, const struct vm_fault *vmf)
+{
+	const struct vma *vma = vmf->vma;
+	uint64_t start = ALIGN_DOWN(vmf->address, PMD_SIZE);
+
+	if ((vmf->address >> PAGE_SHIFT ^ vmf->pgoff) & (FOLIO_PAGES - 1))
+		return HUGE_ALIGNMENT;
+	if (start < vma->start || start + PMD_SIZE > vma->end)
+		return HUGE_LENGTH;
+	if (!(vma->flags & VM_SHARED))
+		return HUGE_PRIVATE;
+	if ((ALIGN_DOWN(vmf->pgoff, FOLIO_PAGES) + FOLIO_PAGES) << PAGE_SHIFT > inode->size)
+		return HUGE_FILE_END;
+	return IS_ALIGNED(inode->fs->region->start, PMD_SIZE) ? HUGE_INSTALLED : HUGE_START;
+}
+/* huge.c */
 /* The 2 MiB entry is locked. HUGE_INSTALLED: mapped; anything else: single pages have to do, *entry is
  * what is locked now (0: nothing, no memory). */
 enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry);

@@ -12,7 +12,7 @@
 
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry)
 {
-	struct dax_block block = {.pfn = entry_pfn(entry)};
+	struct dax_block block = {.pfn = entry_pfn_at(entry, vmf->pgoff)};
 	uint64_t seen = vmf_entry(vmf);
 	int err = 0;
 
@@ -20,8 +20,6 @@ int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t en
 		return vmf->write ? vmf_write_anon(vmf, seen) : 0;
 	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
 		err = inode->ops->map(inode, vmf->pgoff, false, &block, &vmf->why);
-	else if (entry & ENTRY_PMD)
-		block.pfn += vmf->pgoff & (PMD_SIZE / PAGE_SIZE - 1);
 	if (err)
 		return err;
 	return vmf_insert_anon(vmf, seen, block.pfn ? phys_to_virt(block.pfn << PAGE_SHIFT) : NULL);

@@ -259,18 +259,17 @@ void smp_mb(void)
 static const struct persist_observer *observer; /* NULL means nobody watches */
 static enum writeback_insn kind = WB_CLFLUSH;
 
-/* One loop per instruction, sixteen lines a turn: the choice is made once, outside. */
+/* One loop per instruction, 32 lines a turn: the choice is made once, outside. */
 #define FOUR(insn, at)                                                                             \
 	insn " " #at "+0(%0)\n\t" insn " " #at "+64(%0)\n\t" insn " " #at "+128(%0)\n\t" insn      \
 	     " " #at "+192(%0)\n\t"
+#define SIXTEEN(insn, at)                                                                          \
+	FOUR(insn, at) FOUR(insn, at + 256) FOUR(insn, at + 512) FOUR(insn, at + 768)
 #define WRITEBACK_LOOP(name, insn)                                                                 \
 	static void name(uintptr_t p, uintptr_t end)                                               \
 	{                                                                                          \
-		for (; p + 16 * CACHE_LINE <= end; p += 16 * CACHE_LINE)                           \
-			asm volatile(FOUR(insn, 0) FOUR(insn, 256) FOUR(insn, 512) FOUR(insn, 768) \
-				     :                                                             \
-				     : "r"(p)                                                      \
-				     : "memory");                                                  \
+		for (; p + 32 * CACHE_LINE <= end; p += 32 * CACHE_LINE)                           \
+			asm volatile(SIXTEEN(insn, 0) SIXTEEN(insn, 1024) : : "r"(p) : "memory");  \
 		for (; p < end; p += CACHE_LINE)                                                   \
 			asm volatile(insn " (%0)" : : "r"(p) : "memory");                          \
 	}

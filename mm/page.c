@@ -110,17 +110,17 @@ static void put_neighbours(struct page *p, unsigned long nr)
 	const uint32_t rest = pgmap->rest;
 	const struct page *end = p + nr;
 
-	for (; p < end; p++) {
+	do {
 		uint64_t old = __atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL);
-		uint32_t left = state_refs(old) - 1;
+		int32_t left = (int32_t)(state_refs(old) - 1), above = left - (int32_t)rest;
 
-		if (likely(left > rest && left != UINT32_MAX))
+		if (above > 0)
 			continue;
-		if (left == rest && idle_matters(pgmap, old))
+		if (likely(!above) && idle_matters(pgmap, old))
 			pgmap->ops->page_idle(p);
-		if (unlikely(!left || left != rest))
+		if (unlikely(left <= 0 || above))
 			put_last(p, pgmap, old, 1);
-	}
+	} while (++p < end);
 }
 
 /* The record that counts for p, and in *n for how many pages from p on it is known by now. False:
@@ -168,6 +168,11 @@ static unsigned long run_length(struct page **pages, unsigned long nr)
 	const struct page *expected = pages[0];
 	unsigned long n = 0;
 
+	for (; n + 8 <= nr; n += 8, expected += 8)
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < 8; i++)
+			if (pages[n + i] != expected + i)
+				return n + i;
 	while (n < nr && pages[n] == expected) {
 		n++;
 		expected++;
@@ -228,7 +233,7 @@ static bool map_get_folio(struct page *head)
 	return true;
 }
 
-struct page *page_map_get_head(struct page *p)
+struct page *page_map_get_counted(struct page *p)
 {
 	for (;;) {
 		struct page *head = page_head(p);

@@ -254,6 +254,11 @@ static void altmap_case(struct selftest_run *t, unsigned shift, uint64_t alloc)
 
 	if (!device)
 		SKIP("no pmem1 that is not mounted");
+	if (device->range[0].end - device->range[0].start < 64 * MIB >> PAGE_SHIFT) {
+		back = pmem1_return(device);
+		EXPECT(!back, "pmem1 cannot be bound again: %d", back);
+		SKIP("pmem1 has less than 64 MiB");
+	}
 	p = with_altmap(device, shift);
 	r = run_altmap(&p);
 	back = pmem1_return(device);

@@ -52,24 +52,48 @@ static uint64_t zap_entry(uint64_t *pte, enum zap_mode mode)
 	return __atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_ACQ_REL);
 }
 
-/* The entries of one page table, of [va, end), from pte on. ptl held. */
-static void zap_table(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end)
+/*
+ * The entries of one page table, of [va, end), from pte on, until the list is full; value: how far.
+ * What is gathered stays in registers up to then. ptl held.
+ */
+static inline __attribute__((always_inline)) uint64_t
+zap_some(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end, const enum zap_mode mode)
 {
-	const enum zap_mode mode = z->mode;
 	const uint64_t about = mode == ZAP_CLEAR ? PTE_P : PTE_P | PTE_W;
+	struct page **page = z->pages + z->nr, **const full = z->pages + BATCH;
+	uint64_t first = 0, last = 0, cleared = 0;
 
-	for (; va < end; va += PAGE_SIZE, pte++) {
+	for (; va < end && page < full; va += PAGE_SIZE, pte++) {
 		uint64_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
 
 		if ((old & about) != about)
 			continue;
 		old = zap_entry(pte, mode);
-		if (z->start == z->end)
-			z->start = va;
-		z->end = va + PAGE_SIZE;
-		z->cleared++;
+		if (!first)
+			first = va;
+		last = va;
+		cleared++;
 		if (mode == ZAP_CLEAR && (old & PTE_DEVMAP))
-			z->pages[z->nr++] = pte_record(old);
+			*page++ = pte_record(old);
+	}
+	if (cleared) {
+		if (z->start == z->end)
+			z->start = first;
+		z->end = last + PAGE_SIZE;
+		z->cleared += cleared;
+		z->nr = page - z->pages;
+	}
+	return va;
+}
+
+static void zap_table(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end)
+{
+	while (va < end) {
+		uint64_t next = z->mode == ZAP_CLEAR ? zap_some(z, pte, va, end, ZAP_CLEAR)
+						     : zap_some(z, pte, va, end, ZAP_CLEAN);
+
+		pte += (next - va) >> PAGE_SHIFT;
+		va = next;
 		if (z->nr == BATCH)
 			zap_flush(z);
 	}

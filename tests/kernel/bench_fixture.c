@@ -88,7 +88,7 @@ void bench_file_dirty(struct bench_file *f)
 
 void bench_file_map(struct bench_file *f, uint64_t at)
 {
-	uint64_t va = at;
+	uint64_t va = at ? at : BENCH_4K;
 
 	if (!dax_mmap(current_mm(), f->inode, 0, f->pages, true, &va))
 		f->va = va;
