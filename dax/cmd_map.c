@@ -101,6 +101,25 @@ static void new_name(uint64_t start, uint64_t pages, const char *what)
 	print_name(i);
 }
 
+int dax_name_mapping(const char *what, uint64_t addr)
+{
+	struct mm *mm = current_mm();
+	uint64_t pages;
+	int err;
+
+	down_read(&mm->mmap_lock);
+	pages = (mm_find_vma(mm, addr)->end - addr) >> PAGE_SHIFT;
+	up_read(&mm->mmap_lock);
+	mutex_lock(&maps_lock);
+	err = MIN(free_slot(), 0);
+	if (!err)
+		new_name(addr, pages, what);
+	mutex_unlock(&maps_lock);
+	if (err)
+		mm_unmap(mm, addr, pages << PAGE_SHIFT);
+	return err;
+}
+
 struct request {
 	struct dax_inode *inode; /* NULL: anonymous */
 	uint64_t off, len;

@@ -204,6 +204,21 @@ enum huge_result {
 /* Faults of DAX files since boot with this result. Zero: none. */
 uint64_t huge_count(enum huge_result result);
 
+/* ---- whole regions (devdax.c) -------------------------------------------------------------------- */
+#define DEVDAX_ALL UINT64_MAX
+/*
+ * Maps [off, off + len) of a region (DEVDAX_ALL: to its end) with pages of `align` bytes: 4 KiB, 2 MiB
+ * or 1 GiB. Offset 0 is the first multiple of `align` in the region. flags: VM_*, with VM_SHARED;
+ * *addr 0: anywhere. -EINVAL (size, alignment, private, no such page), -EBUSY (mounted, mapped with
+ * another size, a page is held; named), -EROFS, -ENXIO (not bound), -ENOMEM; the sentence is in
+ * dax_why(). Sleepable.
+ */
+int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t off, uint64_t len,
+		unsigned flags, uint64_t *addr);
+/* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named). */
+int devdax_mount_begin(struct pmem_region *r);
+void devdax_mount_end(struct pmem_region *r);
+
 /* ---- lifetimes (lifetime/) ---------------------------------------------------------------------- */
 #include "dax/lifetime/lifetime.h"
 
@@ -211,6 +226,8 @@ uint64_t huge_count(enum huge_result result);
 /* "m1" or "m1+OFF": its address and the bytes from there to the mapping's end. A sentence and a
  * negative errno for anything else. */
 int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left);
+/* Gives the VMA at `addr` a name (m1, …) and prints it. -ENOSPC: all are in use, and it is unmapped. */
+int dax_name_mapping(const char *what, uint64_t addr);
 /* A lifetime by its name; a sentence that names the nearest one, and -EINVAL. */
 int dax_parse_lifetime(const char *word, const struct lifetime **lt);
 

@@ -22,6 +22,14 @@ static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
 	return (const char *)&inode->index + pgoff / FOLIO_PAGES;
 }
 
+/* After the lock bit went. Nearly always nobody waits. */
+static inline void wake_waiters(const void *key)
+{
+	smp_mb(); /* the bit before the look, else a waiter that saw it set is missed */
+	if (unlikely(wait_maybe(key)))
+		wake_up(key);
+}
+
 /* The slot of the 2 MiB entry around pgoff, NULL: none. tree_lock held. */
 static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
 {
@@ -123,7 +131,7 @@ void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 	else
 		*slot = value & ~ENTRY_LOCKED;
 	spin_unlock(&inode->tree_lock);
-	wake_up(wait_key(inode, pgoff));
+	wake_waiters(wait_key(inode, pgoff));
 }
 
 uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff)
@@ -185,23 +193,31 @@ void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgof
 	spin_unlock(&inode->tree_lock);
 }
 
-/* The next entry in [*pgoff, last), locked; 0: none. Sleeps; woken by: entry_unlock(). */
-static uint64_t lock_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
+/* The next entry in [*pgoff, last), locked; 0: none. Its place in *slot, which is good until another
+ * entry is made: not while the fault lock is held for writing. Sleeps; woken by: entry_unlock(). */
+static uint64_t lock_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last, uint64_t **slot)
 {
-	uint64_t value = 0, *slot;
+	uint64_t value = 0;
 
 	spin_lock(&inode->tree_lock);
-	slot = next_slot(inode, pgoff, last);
-	if (slot) {
-		value = *slot;
-		*slot |= ENTRY_LOCKED;
+	*slot = next_slot(inode, pgoff, last);
+	if (*slot) {
+		value = **slot;
+		**slot |= ENTRY_LOCKED;
 	}
 	spin_unlock(&inode->tree_lock);
-	if (!(value & ENTRY_LOCKED))
-		return value;
-	value = entry_lock(inode, *pgoff);
-	ASSERT(value, "an entry that exists is locked without memory");
+	ASSERT(!(value & ENTRY_LOCKED),
+	       "entry %lu of %s is locked by somebody who does not hold the fault lock", *pgoff,
+	       inode->name);
 	return value;
+}
+
+static void remove_locked(struct dax_inode *inode, uint64_t pgoff, uint64_t *slot)
+{
+	spin_lock(&inode->tree_lock);
+	remove_slot(inode, slot, pgoff);
+	spin_unlock(&inode->tree_lock);
+	wake_waiters(wait_key(inode, pgoff));
 }
 
 /*
@@ -239,15 +255,15 @@ static void delete_entry(struct dax_inode *inode, uint64_t at, uint64_t entry)
 
 uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
-	uint64_t at = first, removed = 0, entry;
+	uint64_t at = first, removed = 0, entry, *slot;
 
 	assert_rwsem_held_write(&inode->fault_lock);
-	for (; (entry = lock_next(inode, &at, last)); at += entry_pages(entry)) {
+	for (; (entry = lock_next(inode, &at, last, &slot)); at += entry_pages(entry)) {
 		if (entry & ENTRY_PMD)
 			break_huge(inode, at, entry, first, last);
 		if (!(entry & (ENTRY_EMPTY | ENTRY_ZERO)))
 			delete_entry(inode, at, entry);
-		entry_unlock(inode, at, 0);
+		remove_locked(inode, at, slot);
 		removed++;
 	}
 	return removed;

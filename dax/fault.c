@@ -22,7 +22,7 @@ static uint64_t insert_entry(struct dax_inode *inode, uint64_t pgoff, const stru
 	if (b->fresh)
 		unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
 	/* The device stays bound while it is mounted, so a record that is there stays. */
-	if (!page_record_if_touched(b->pfn) && page_records_populate(b->pfn, 1))
+	if (!page_record_exists(pfn_to_page(b->pfn)) && page_records_populate(b->pfn, 1))
 		return 0;
 	/* What a 2 MiB entry of an earlier file left behind while it was held. */
 	if (page_state(page_first(pfn_to_page(b->pfn))) & PAGE_FOLIO)

@@ -33,8 +33,9 @@ struct event {
 	bool write;
 	char file[32];
 };
-/* One per CPU, so that a fault writes nothing that another CPU writes. A count that is lost because a
- * thread moved between its two halves is accepted, and so is an event that was read half written. */
+/* One per CPU, so that a fault writes nothing that another CPU writes. A count that is lost because
+ * a thread moved between its two halves is accepted, and so is an event that was read half written.
+ */
 static struct per_cpu {
 	uint64_t n[HUGE_RESULTS];
 	uint64_t last;	    /* what was traced last; the same again is not */
@@ -51,9 +52,8 @@ uint64_t huge_count(enum huge_result result)
 	return sum;
 }
 
-static void __attribute__((noinline))
-trace(struct per_cpu *c, const struct dax_inode *inode, const struct vm_fault *vmf,
-      enum huge_result result)
+static void __attribute__((noinline)) trace(struct per_cpu *c, const struct dax_inode *inode,
+					    const struct vm_fault *vmf, enum huge_result result)
 {
 	struct event *e = &c->event[c->nr_events++ % EVENTS];
 
@@ -91,8 +91,8 @@ static enum huge_result check_run(const struct dax_run *run, bool may_fill)
 
 /*
  * The blocks of [first, first + 512). A store fills a hole that is as large, or converts what was
- * never written; a piece of 2 MiB that is partly there is left to single pages. On HUGE_EXTENT after
- * filling, the blocks stay where they are and are found by the faults on single pages.
+ * never written; a piece of 2 MiB that is partly there is left to single pages. On HUGE_EXTENT
+ * after filling, the blocks stay where they are and are found by the faults on single pages.
  */
 static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool write,
 				   struct dax_run *run, const char **why)
@@ -100,7 +100,8 @@ static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool
 	enum huge_result result;
 
 	if (inode->ops->map_run(inode, first, FOLIO_PAGES, false, run, why))
-		return HUGE_EXTENT; /* the fault on a single page meets the error again, and says it */
+		return HUGE_EXTENT; /* the fault on a single page meets the error again, and says it
+				     */
 	result = check_run(run, write);
 	if (result != HUGE_INSTALLED || run->written)
 		return result;
@@ -118,7 +119,7 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t first,
 	/* Zeroes first, as for a single page. */
 	if (run->fresh)
 		unmap_mapping_range(&inode->mapping, first, first + FOLIO_PAGES);
-	if (!page_record_if_touched(run->pfn) && page_records_populate(run->pfn, 1))
+	if (!page_record_exists(head) && page_records_populate(run->pfn, 1))
 		return HUGE_NO_MEMORY;
 	if (!page_folio_make(head))
 		return HUGE_HELD;

@@ -98,8 +98,9 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	      struct dax_fs **out)
 {
 	struct dax_fs *fs = calloc(1, sizeof(*fs));
-	const struct pgmap_ops *old_ops = region->pgmap.ops;
-	uint32_t old_rest = region->pgmap.rest;
+	const struct pgmap_ops *old_ops;
+	uint32_t old_rest;
+	bool begun = false;
 	struct ext4_env env;
 	struct page *held;
 	char why[256];
@@ -114,6 +115,12 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	LIST_INIT(&fs->inodes);
 	snprintf(fs->path, sizeof(fs->path), "%s", path);
 	err = check_place(region, path);
+	if (!err) {
+		err = devdax_mount_begin(region);
+		begun = !err;
+	}
+	old_ops = region->pgmap.ops;
+	old_rest = region->pgmap.rest;
 	if (!err)
 		err = claim(region, lt);
 	if (!err) {
@@ -126,6 +133,8 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 		}
 	}
 	if (err) {
+		if (begun)
+			devdax_mount_end(region);
 		free(fs);
 	} else {
 		region->pgmap.owner = fs;
@@ -177,6 +186,7 @@ int dax_umount(const char *path)
 	if (!err) {
 		LIST_REMOVE(fs, link);
 		fs->region->pgmap.owner = NULL;
+		devdax_mount_end(fs->region);
 		free(fs);
 	}
 	mutex_unlock(&mounts_lock);

@@ -135,7 +135,10 @@ static void print_region(const struct pmem_region *r)
 	const struct nfit_spa *spa = r->spa;
 
 	kprintf("%s: 0x%lx - 0x%lx, %lu MiB, %s\n", r->name, r->start, r->start + r->len,
-		r->len / MIB, r->bound ? "bound (FS_DAX)" : "not bound");
+		r->len / MIB,
+		!r->bound			? "not bound"
+		: r->pgmap.type == PGMAP_FS_DAX ? "bound (FS_DAX)"
+						: "bound (GENERIC: a device)");
 	if (!r->bound)
 		kprintf("  why: %s\n", r->unbound_why);
 	print_dimms(spa);

@@ -87,10 +87,10 @@ static uint64_t count_mapping(struct page *page)
 static int set_entry(struct vm_fault *vmf, uint64_t entry)
 {
 	struct mm *mm = vmf->vma->mm;
-	uint64_t *pte = pte_walk(mm->root, vmf->address, 1, true, NULL);
+	uint64_t *pte = pte_leaf(mm->root, vmf->address);
 	uint64_t old;
 
-	if (!pte)
+	if (unlikely(!pte) && !(pte = pte_walk(mm->root, vmf->address, 1, true, NULL)))
 		return -ENOMEM;
 	spin_lock(&mm->ptl);
 	old = __atomic_load_n(pte, __ATOMIC_RELAXED);

@@ -54,9 +54,10 @@ static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t
 		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
 
 		if (pte != expected) {
-			if ((pte & need) != need || (pte & PTE_HEAD)) /* slow: rare */
+			/* PTE_HEAD, which is among the needed, must be clear: the slow path then. */
+			if (((pte ^ PTE_HEAD) & need) != need)
 				break;
-			page = pte_record(pte);
+			page = pte_own_record(pte);
 			expected = pte;
 		}
 		STEP_POINT(gup_fast_before_ref);
@@ -82,7 +83,7 @@ static unsigned long fast_walk(const struct mm *mm, uint64_t addr, unsigned long
 		const uint64_t *ptep = pte_leaf(mm->root, addr);
 
 		want = MIN(nr - n, 512 - (addr >> PAGE_SHIFT & 511));
-		got = ptep ? fast_table(ptep, want, need, pages + n)
+		got = ptep ? fast_table(ptep, want, need | PTE_HEAD, pages + n)
 			   : gup_fast_leaf(mm, addr, want, need, pages + n);
 		n += got;
 		addr += got << PAGE_SHIFT;

@@ -26,6 +26,11 @@ long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned fla
  */
 long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages);
 
+/*
+ * What pages[] holds are names: page_to_pfn() and arithmetic work on each, but inside a folio or a
+ * compound only page_head() of it may be looked into; the reference is counted there.
+ */
+
 /* The ways to give references back; each ends where page_put() does. Any context. */
 void put_user_page(struct page *p);
 void put_user_pages(struct page **pages, unsigned long nr); /* bulk */

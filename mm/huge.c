@@ -4,12 +4,12 @@
  * them.
  *
  * A large entry stands where a table of smaller ones would be. Unmapping leaves tables behind, so a
- * range that was once mapped by small pages has an empty table in the way; it is freed here. That is
- * the only moment at which a table of a living address space goes, and its rule is:
- *   cleared entry  →  flush, acknowledged by every CPU that runs the address space  →  free.
- * Whoever walks without the page-table lock has interrupts off, and so does not acknowledge before it
- * is out (fast gup), or holds mmap_lock and walks to a place of its own: the VMA that gets the large
- * entry covers the whole range, and its faults there are serialised by the entry's lock.
+ * range that was once mapped by small pages has an empty table in the way; it is freed here. That
+ * is the only moment at which a table of a living address space goes, and its rule is: cleared
+ * entry  →  flush, acknowledged by every CPU that runs the address space  →  free. Whoever walks
+ * without the page-table lock has interrupts off, and so does not acknowledge before it is out
+ * (fast gup), or holds mmap_lock and walks to a place of its own: the VMA that gets the large entry
+ * covers the whole range, and its faults there are serialised by the entry's lock.
  *
  * One reference or mapping of a large entry is one count on one record, whatever its size: the head
  * of the folio, or the compound's record (page.h).
@@ -43,7 +43,8 @@ static void drop_table(struct mm *mm, uint64_t *entry, uint64_t va, unsigned lev
 }
 
 /* ptl held. The mapping is counted if it is a new one. */
-static int set_leaf(struct vm_fault *vmf, uint64_t *pte, unsigned level, uint64_t entry)
+static int set_leaf(struct vm_fault *vmf, uint64_t *pte, unsigned level, uint64_t entry,
+		    struct page *record)
 {
 	uint64_t va = ALIGN_DOWN(vmf->address, level_bytes(level));
 	uint64_t old = __atomic_load_n(pte, __ATOMIC_ACQUIRE);
@@ -61,15 +62,17 @@ static int set_leaf(struct vm_fault *vmf, uint64_t *pte, unsigned level, uint64_
 	if (old)
 		entry |= old & PTE_W; /* never take a right away here */
 	else
-		page_map_get(pte_record(entry));
+		page_map_get(record);
 	__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
 	if (old)
 		tlb_flush_page_local(va);
 	return 0;
 }
 
-static int insert(struct vm_fault *vmf, uint64_t pfn, unsigned level, uint64_t kind, bool writable)
+static int insert(struct vm_fault *vmf, struct page *record, unsigned level, uint64_t kind,
+		  bool writable)
 {
+	uint64_t pfn = page_to_pfn(record);
 	const uint64_t entry = pfn << PAGE_SHIFT | kind | PTE_DEVMAP | PTE_P | PTE_PS | PTE_NX |
 			       PTE_A | (writable ? PTE_W | PTE_D : 0);
 	struct mm *mm = vmf->vma->mm;
@@ -81,19 +84,19 @@ static int insert(struct vm_fault *vmf, uint64_t pfn, unsigned level, uint64_t k
 	if (!pte)
 		return -ENOMEM;
 	spin_lock(&mm->ptl);
-	err = set_leaf(vmf, pte, level, entry);
+	err = set_leaf(vmf, pte, level, entry, record);
 	spin_unlock(&mm->ptl);
 	return err;
 }
 
 int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable)
 {
-	return insert(vmf, pfn, 2, 0, writable);
+	return insert(vmf, pfn_to_page(pfn), 2, 0, writable);
 }
 
-int vmf_insert_compound(struct vm_fault *vmf, uint64_t pfn, unsigned level, bool writable)
+int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned level, bool writable)
 {
-	return insert(vmf, pfn, level, PTE_HEAD | PTE_COMPOUND, writable);
+	return insert(vmf, record, level, PTE_HEAD | PTE_COMPOUND, writable);
 }
 
 /* The names of n neighbours. */
@@ -122,8 +125,7 @@ unsigned long gup_fast_leaf(const struct mm *mm, uint64_t addr, unsigned long nr
 	if (!page_get(record, n))
 		return 0;
 	/* References before the second look, as in fast_table(). */
-	if (unlikely(__atomic_load_n(pte, __ATOMIC_ACQUIRE) != e) &&
-	    !gup_keep_anyway(record, n))
+	if (unlikely(__atomic_load_n(pte, __ATOMIC_ACQUIRE) != e) && !gup_keep_anyway(record, n))
 		return 0;
 	name_pages(pages, pte_page(e) + skip, n);
 	return n;

@@ -81,13 +81,18 @@ static inline struct page *pte_page(uint64_t pte)
 	return (struct page *)((pte & PTE_COMPOUND ? NAME_BASE : RECORD_BASE) +
 			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
 }
+/* The record that counts this entry, which has no PTE_HEAD. */
+static inline struct page *pte_own_record(uint64_t pte)
+{
+	return (struct page *)(RECORD_BASE +
+			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
+}
 /* The record that counts this entry. */
 static inline struct page *pte_record(uint64_t pte)
 {
 	if (unlikely(pte & PTE_HEAD))
 		return page_head(pte_page(pte));
-	return (struct page *)(RECORD_BASE +
-			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
+	return pte_own_record(pte);
 }
 
 /* gup.c: the entry changed while n references were taken. False: they were given back. */

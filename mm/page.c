@@ -90,7 +90,7 @@ static inline void put(struct page *p, uint32_t n)
 		put_last(p, pgmap, old, n);
 }
 
-void page_put_record(struct page *record, uint32_t n)
+static inline void put_irq_off(struct page *record, uint32_t n)
 {
 	uint64_t flags = irq_save();
 
@@ -98,9 +98,14 @@ void page_put_record(struct page *record, uint32_t n)
 	irq_restore(flags);
 }
 
+void __attribute__((noinline)) page_put_record(struct page *record, uint32_t n)
+{
+	put_irq_off(record, n);
+}
+
 void page_put(struct page *p, uint32_t n)
 {
-	page_put_record(page_head(p), n);
+	put_irq_off(page_head(p), n);
 }
 
 /* One reference of each of nr records that lie side by side within one pgmap. Interrupts off. */

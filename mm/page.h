@@ -109,6 +109,8 @@ int page_records_populate(uint64_t pfn, uint64_t nr);
 /* The record that stands for pfn, or NULL: never touched (which means at rest), or no device
  * memory. Any context; the caller excludes unbinding. */
 struct page *page_record_if_touched(uint64_t pfn);
+/* Does the record exist? Of a pgmap that the caller knows to be bound. Any context. */
+bool page_record_exists(const struct page *p);
 /* Calls fn for every record that exists and stands for a page of [pfn, pfn + nr), in order, until
  * fn returns nonzero, which is the value. The caller excludes unbinding. */
 int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg);

@@ -136,6 +136,13 @@ int record_populate_ram(struct pgmap *ram, uint64_t pfn)
 	return err ? err : frame_populate(ram, ALIGN_DOWN(va_of(ram, pfn), PAGE_SIZE));
 }
 
+bool page_record_exists(const struct page *p)
+{
+	const uint64_t *pte = pte_leaf(kernel_root, (uint64_t)p);
+
+	return pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P);
+}
+
 static bool exists(uint64_t va)
 {
 	const uint64_t *pte = pte_walk(kernel_root, va, 1, false, NULL);

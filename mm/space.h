@@ -119,12 +119,12 @@ struct mm *mm_fork(struct mm *mm, const char *name);
 int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable);
 /*
  * The same for a whole 2 MiB (level 2) or 1 GiB (level 3) around the address: pfn is the first one's,
- * aligned to that size, and the VMA covers all of it. For the first, of FS_DAX, the head of a folio;
- * vmf_insert_compound(): of a pgmap with compounds of that size. -EEXIST: smaller pages are mapped
- * there; -ENOMEM.
+ * aligned to that size, and the VMA covers all of it. vmf_insert_pmd(): of FS_DAX, the head of a
+ * folio; vmf_insert_compound(): the record of a compound of that size. -EEXIST: smaller pages are
+ * mapped there; -ENOMEM.
  */
 int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable);
-int vmf_insert_compound(struct vm_fault *vmf, uint64_t pfn, unsigned level, bool writable);
+int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned level, bool writable);
 /* Shows the shared page of zeroes, read-only and without a record, for a hole of the file. */
 int vmf_insert_zero(struct vm_fault *vmf);
 /* Handles a fault at addr for the current thread's mm as if by the CPU. 0 or negative errno. */

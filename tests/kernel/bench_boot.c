@@ -43,13 +43,6 @@ static void memory_prompt(struct bench_run *b)
 }
 BENCH(memory_prompt, "memory.prompt", memory_prompt);
 
-static void no_devdax(struct bench_run *b)
-{
-	bench_skip(b, "device-dax mappings are not built yet");
-}
-BENCH(fault_devdax_4k, "fault.devdax.4k.write", no_devdax);
-BENCH(fault_devdax_2m, "fault.devdax.2m.write", no_devdax);
-
 static void no_busy_extent(struct bench_run *b)
 {
 	bench_skip(b, "the lifetime busy-extent, whose truncate does not wait, is not built yet");

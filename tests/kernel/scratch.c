@@ -90,6 +90,19 @@ int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_
 	return err;
 }
 
+int scratch_forget_records(void)
+{
+	const char *why = "";
+	struct pmem_region *r = scratch_region(&why);
+	uint64_t va = 0;
+	int err = -ENODEV;
+
+	/* A mapping as a device binds it once, the end of that mapping once more. */
+	if (r)
+		err = devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, VM_READ | VM_SHARED, &va);
+	return err ? err : mm_unmap(current_mm(), va, PMD_SIZE);
+}
+
 void scratch_umount(void)
 {
 	int err = dax_umount(SCRATCH_PATH);

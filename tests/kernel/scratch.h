@@ -17,6 +17,9 @@ struct pmem_region *scratch_region(const char **why);
  * was on the region stays. Sleepable. */
 int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,
 		  const char **why);
+/* Binds the scratch region anew, so that none of its page records exists. Nothing is mounted on it.
+ * 0, or a negative errno. */
+int scratch_forget_records(void);
 void scratch_umount(void); /* panics if it is refused: somebody left a file open */
 
 /* Gives every free block to the file `name`, so that the allocator has no other to give. 0 or errno. */

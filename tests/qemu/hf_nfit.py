@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""NFITs made by hand, for -acpitable: the structures of ACPI 6.x, 5.2.25, and the frame around them.
+"""NFITs made by hand, for -acpitable: the structures of ACPI 6.x, 5.2.25, and their frame.
 
 QEMU sets a table's length and checksum itself, so those two cannot be wrong here; the host tests
 (tests/host/test_nfit_tables.c) have them.
@@ -42,8 +42,8 @@ def dimm(handle: int, spa_index: int, dcr_index: int, size: int, flags: int = 0,
 
 def dcr(index: int, serial: int = 0x777, windows: int = 0, length=None) -> bytes:
     """A control region, 80 bytes."""
-    return structure(4, struct.pack("<HHHHHHHBBHHIHH", index, 0x8086, 1, 1, 0, 0, 0, 0, 0, 0, 0, serial,
-                                    0x301, windows) + bytes(48), length)
+    return structure(4, struct.pack("<HHHHHHHBBHHIHH", index, 0x8086, 1, 1, 0, 0, 0, 0, 0, 0, 0,
+                                    serial, 0x301, windows) + bytes(48), length)
 
 
 def interleave(index: int, lines: int, offsets: int) -> bytes:

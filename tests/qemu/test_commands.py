@@ -19,7 +19,8 @@ BAD_WORDS = ("PANIC", "panic:", "ASSERT", "BUG", "page fault", "violated")
 
 
 def known_commands(folder):
-    return set(re.findall(r"(?m)^  ([a-z][a-z0-9_-]*) ", run_commands("help", folder, PMEM="").text))
+    text = run_commands("help", folder, PMEM="").text
+    return set(re.findall(r"(?m)^  ([a-z][a-z0-9_-]*) ", text))
 
 
 def test_the_table_is_complete(tmp_path):
@@ -150,11 +151,12 @@ def random_line(source):
         f"protect {mapping} rw", f"remap {mapping} {number} {length}",
         f"remap {mapping} {number} {length} m{source.randrange(1, 12)}",
         f"advise {mapping} dontneed", f"advise {mapping} huge", f"touch {mapping}+{number} store",
-        f"touch {mapping}+{number}", f"touch {mapping} x", f"pin {mapping}+{number} {length}; unpin p1",
-        f"pin {mapping} {length} ro; unpin p1", f"truncate {file} {number}",
+        f"touch {mapping}+{number}", f"touch {mapping} x",
+        f"pin {mapping}+{number} {length}; unpin p1", f"pin {mapping} {length} ro; unpin p1",
+        f"truncate {file} {number}",
         f"punch {file} {number} {length}", f"fallocate {file} {number} {length}",
         f"write {file} {number} text", f"rm {file}", f"sync {mapping}", "sync", "check", "pgmap",
-        f"dma {mapping}+{number} in A edu={source.randrange(2)}", "ps", "huge", "map", "memory"))
+        "ps", "huge", "map", "memory"))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -163,7 +165,7 @@ def test_random_lines(tmp_path, seed):
     source = random.Random(seed)
     image = hf_image.mkfs(tmp_path / "a.img", "64M")
     lines = [random_line(source) for _ in range(300)]
-    end = [f"unmap m{n}" for n in range(1, 33)] + ["sleep 1500", "dma", "check", "umount /t"]
+    end = [f"unmap m{n}" for n in range(1, 33)] + ["check", "umount /t"]
     result = run_commands("; ".join(["mount pmem0 /t"] + lines + end), tmp_path, PMEM=image,
                           SMP=1 + seed % 2, ICOUNT=seed // 2 % 2)
     assert result.rc in (33, 35) and "violated" not in result.text, result.text[-4000:]

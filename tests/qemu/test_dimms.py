@@ -74,7 +74,7 @@ LABELLED = ("{0}/a.img,size=64M,label=128K {0}/b.img,size=32M,label=128K "
 
 
 def test_three_dimms_with_unaligned_starts(tmp_path):
-    """Label areas without align= shift the next DIMM: borders are trimmed, pages and fix printed."""
+    """Label areas without align= shift the next DIMM: borders are trimmed, the fix is printed."""
     image = hf_image.mkfs(tmp_path / "a.img", "64M", fs_size="60M")
     result = run_commands("pmem; nfit; pgmap; mount pmem0 /t; write /t/f 0 hello; cat /t/f; "
                           "umount /t; selftest; race all; check", tmp_path,
@@ -180,7 +180,7 @@ def test_64_gib_sparse_dimm(tmp_path):
 
 
 def test_binding_costs_the_same_whatever_the_size(tmp_path):
-    """Memory in use at the prompt does not grow with the DIMM: 1 GiB and 64 GiB differ by tables."""
+    """Memory in use at the prompt does not grow with the DIMM: 1 GiB and 64 GiB: a few tables."""
     used = []
     for size in ("1G", "64G"):
         result = run_commands("memory", tmp_path, PMEM=f"{tmp_path}/{size}.img,size={size}",

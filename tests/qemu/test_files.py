@@ -157,11 +157,11 @@ def test_jobs_at_the_same_time(tmp_path, smp, lifetime):
 
 
 def test_an_unlinked_file_goes_with_its_last_user(tmp_path):
-    """rm of a mapped file: readable until unmap, its blocks free afterwards, e2fsck finds nothing."""
+    """rm of a mapped file: readable until unmap, its blocks free afterwards, e2fsck content."""
     image = hf_image.mkfs(tmp_path / "a.img", "32M")
     result = run_commands("mount pmem0 /t; mount; fallocate /t/f 0 8M; write /t/f 0 ghost; "
-                          "map /t/f 0 4096; rm /t/f; ls /t; touch m1; check; unmap m1; check; mount; "
-                          "umount /t", tmp_path, PMEM=image)
+                          "map /t/f 0 4096; rm /t/f; ls /t; touch m1; check; unmap m1; check; "
+                          "mount; umount /t", tmp_path, PMEM=image)
     assert result.status == 0, result.text
     assert "ghost" in result.command("touch m1").output
     assert " f\n" not in result.command("ls /t").output

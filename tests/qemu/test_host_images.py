@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Images that others made: read right under every feature set, refused by name, damaged ones told."""
+"""Images others made: read right under every feature set, refused by name, damaged ones told."""
 
 import os
 import random
@@ -63,9 +63,9 @@ def test_host_made_images_read_right(tmp_path, tree, features):
         f"mount pmem0 /t; ls /t; cat {deep}/bottom; ls /t/wide; cat /t/wide/entry-1900; "
         f"stat /t/sparse; map /t/sparse 2147483648 4096; touch m1+5; unmap m1; cat /t/bytes; "
         f"cat /t/{'n' * 255}; stat /t/pieces; map /t/pieces 5726208 4096; touch m1; unmap m1; "
-        "cat /t/empty; check; write /t/wide/new 0 new; rm /t/wide/entry-0007; truncate /t/pieces 1M; "
-        "write /t/sparse 1073741824 middle; rm /t/bytes; fallocate /t/big 0 30M; check; "
-        "umount /t", tmp_path, PMEM=image)
+        "cat /t/empty; check; write /t/wide/new 0 new; rm /t/wide/entry-0007; "
+        "truncate /t/pieces 1M; write /t/sparse 1073741824 middle; rm /t/bytes; "
+        "fallocate /t/big 0 30M; check; umount /t", tmp_path, PMEM=image)
     assert result.status == 0, result.text[-4000:]
     listed = {line.split()[3] for line in result.command("ls /t/wide").output.splitlines()}
     assert listed == {".", ".."} | {f"entry-{n:04d}" for n in range(ENTRIES)}

@@ -98,7 +98,7 @@ def test_words_arrive_as_they_were_typed(tmp_path, cmd, want):
 
 
 def test_time_out(tmp_path):
-    """A run that takes too long: the line TIMEOUT on stderr, a status that is not 0, no QEMU left."""
+    """A run that takes too long: TIMEOUT on stderr, a status that is not 0, no QEMU left."""
     start = time.monotonic()
     status, out, err = make_run(tmp_path, CMD="echo a; sleep 60000; echo b", TIMEOUT=2)
     assert status != 0 and time.monotonic() - start < 30

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Bugs put in on purpose: each exhibit makes the test or race that its label names fail.
 
-The table is the museum itself: the labels MUSEUM("…shown by selftest X…race Y (HUNG I4)…") in the
-sources say which, so an exhibit without a demonstration, or one that shows nothing, fails here.
+The table is the museum itself: the labels MUSEUM("…shown by selftest X…race Y (HUNG I4)…") say
+which, so an exhibit without a demonstration, or one that shows nothing, fails here.
 """
 
 import glob
@@ -91,7 +91,7 @@ def test_an_exhibit_makes_its_demonstration_fail(tmp_path, name, command, verdic
 
 
 def test_one_fault_does_not_fail_everything(tmp_path):
-    """keep-entry on: its own test fails, tests of other areas do not: a failure points somewhere."""
+    """keep-entry on: its own test fails, tests of other areas do not."""
     result = run_commands("museum keep-entry on; selftest dax.truncate-empties-index; "
                           "selftest acpi.* nfit.* lock.* thread.* wait.* trap.*", tmp_path)
     assert [c.status for c in result.commands] == [0, 5, 0], result.text

@@ -137,7 +137,7 @@ def test_frames_that_are_no_nfit(tmp_path):
 
 
 def test_an_nfit_without_a_dimm(tmp_path):
-    """No NVDIMM at all, only a table that claims one where RAM is: nothing is bound, nothing dies."""
+    """No NVDIMM, only a table that claims one where RAM is: nothing is bound, nothing dies."""
     result = run_commands("nfit; pmem; mount pmem0 /t; selftest mm.* acpi.*; check", tmp_path,
                           PMEM="", QEMU_ARGS=add(tmp_path, table(whole(16 * MIB, 64 * MIB))))
     assert verdict_lines(result.text)[1].startswith("accepted: 0 of 1 ranges usable")

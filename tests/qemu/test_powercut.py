@@ -76,7 +76,7 @@ def test_shadow_counts_lines(tmp_path):
 
 
 def test_without_the_flush_the_file_is_lost(tmp_path):
-    """museum skip-flush: metadata is not written back, so the written file is not there: visible."""
+    """museum skip-flush: metadata is not written back, so the written file is not there."""
     image, pmem = shadowed(tmp_path)
     assert cut("museum skip-flush on; write /t/f 0 hello", tmp_path, pmem) > 0
     result = after("cat /t/f", tmp_path, pmem)
@@ -119,7 +119,8 @@ MIDDLE = ("fallocate /t/new 0 20M", "truncate /t/big 0", "punch /t/big 4096 9M",
 def test_a_cut_in_the_middle(tmp_path, line):
     """Power fails while a job is at work: no block has two owners, other files are untouched."""
     image, pmem = shadowed(tmp_path)
-    result = run_commands("mount pmem0 /t; mkdir /t/d; write /t/keep 0 kept; fallocate /t/big 0 10M; "
+    result = run_commands("mount pmem0 /t; mkdir /t/d; write /t/keep 0 kept; "
+                          "fallocate /t/big 0 10M; "
                           + "; ".join(f"write /t/many {n * 8192} {n}" for n in range(100))
                           + "; umount /t", tmp_path, PMEM=pmem)
     assert result.status == 0, result.text

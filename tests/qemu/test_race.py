@@ -92,7 +92,7 @@ def test_without_a_scratch_device_races_skip_by_name(tmp_path, pmem, reason):
 
 
 def test_without_a_dma_device_races_skip_by_name(tmp_path, monkeypatch):
-    """No edu device: each cell says skip and why, `dma` says which option adds one, boot goes on."""
+    """No edu device: each cell says skip and why, `dma` says which option adds one."""
     make = hf_command.qemu_command
 
     def without_edu(*args):
@@ -164,9 +164,9 @@ def test_a_truncate_asleep_is_explained(tmp_path, hold, release, holder):
 def test_a_device_writes_a_file(tmp_path):
     """dma in lands in the file (debugfs sees it), dma out reads what the file holds."""
     result = run_commands("mount pmem0 /t; write /t/f 0 'for the device'; map /t/f; dma m1 out; "
-                          "sleep 900; dma; dma m1 in 'from the device, '; sleep 900; dma; touch m1; "
-                          "cat /t/f; truncate /t/f 4096; sync; unmap m1; umount /t", tmp_path,
-                          ICOUNT=1)
+                          "sleep 900; dma; dma m1 in 'from the device, '; sleep 900; dma; "
+                          "touch m1; cat /t/f; truncate /t/f 4096; sync; unmap m1; umount /t",
+                          tmp_path, ICOUNT=1)
     assert result.status == 0, result.text
     assert 'the device received "for the device' in result.text, result.text
     assert "from the devic" in result.command("cat /t/f").output
