@@ -51,7 +51,8 @@ struct boot_info {
 	struct boot_framebuffer fb;
 	uint32_t nr_ranges, ranges_dropped; /* dropped: what did not fit (zero means all fitted) */
 	struct boot_range ranges[BOOT_MAX_RANGES];
-	uint64_t entry_tsc; /* time-stamp counter when the image was entered; written by boot_main() */
+	uint64_t entry_tsc; /* time-stamp counter when the image was entered; written by boot_main()
+			     */
 };
 
 /* Serial line usable from the first instruction in C on: polled, COM1, for boot stages only. */

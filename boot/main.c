@@ -18,7 +18,7 @@
 static struct boot_info boot_info_store;
 
 extern const char __boot_start[], __image_end[]; /* linker.ld */
-extern const uint64_t boot_tsc;			 /* boot/entry.asm; in the part that boot maps only */
+extern const uint64_t boot_tsc; /* boot/entry.asm; in the part that boot maps only */
 
 uint64_t boot_image_start(void)
 {

@@ -2,9 +2,10 @@
 /*
  * The invariants as functions, over everything that is mounted, mapped and bound.
  *
- * They ask the layers that know, in both directions, and never trust a counter that could be derived:
- * the extent trees say who owns a block, the page tables what is mapped, the records what is held.
- * The file layer is locked while it is asked; the rest is a snapshot of a system that should be quiet.
+ * They ask the layers that know, in both directions, and never trust a counter that could be
+ * derived: the extent trees say who owns a block, the page tables what is mapped, the records what
+ * is held. The file layer is locked while it is asked; the rest is a snapshot of a system that
+ * should be quiet.
  */
 #include <stdarg.h>
 
@@ -27,7 +28,8 @@ static void __printf(2, 3) violated(struct finding *f, const char *fmt, ...)
 		kprintf("  %s violated: %s\n", f->rule, text);
 }
 
-/* ---- I1: one owner per block ------------------------------------------------------------------ */
+/* ---- I1: one owner per block ------------------------------------------------------------------
+ */
 
 static void say(void *arg, const char *line)
 {
@@ -60,7 +62,8 @@ unsigned check_i1_blocks(void)
 	return f.n;
 }
 
-/* ---- records: I2, and half of I5 and I6 -------------------------------------------------------- */
+/* ---- records: I2, and half of I5 and I6 --------------------------------------------------------
+ */
 
 struct record_check {
 	struct finding *f;
@@ -100,7 +103,8 @@ unsigned check_i2_records(void)
 	return f.n;
 }
 
-/* ---- I3: what is mapped has an entry ------------------------------------------------------------ */
+/* ---- I3: what is mapped has an entry ------------------------------------------------------------
+ */
 
 static void check_vma(struct finding *f, struct vma *vma)
 {
@@ -120,8 +124,8 @@ static void check_vma(struct finding *f, struct vma *vma)
 		pfn = entry_pfn(*pte) + ((va & (bytes - 1)) >> PAGE_SHIFT);
 		entry = entry_next(inode, &at, pgoff + 1);
 		if (entry_pfn_at(entry, pgoff) != pfn)
-			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx", va,
-				 pfn, pgoff, inode->name, entry_pfn_at(entry, pgoff));
+			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx",
+				 va, pfn, pgoff, inode->name, entry_pfn_at(entry, pgoff));
 	}
 }
 
@@ -149,7 +153,8 @@ unsigned check_i3_entries(void)
 	return f.n;
 }
 
-/* ---- I4: nobody sleeps for a page that is idle --------------------------------------------------- */
+/* ---- I4: nobody sleeps for a page that is idle
+ * --------------------------------------------------- */
 
 static void check_waiter(struct thread *t, void *arg)
 {
@@ -162,8 +167,8 @@ static void check_waiter(struct thread *t, void *arg)
 	p = w->key;
 	r = pmem_of_pfn(page_to_pfn(p));
 	if (r && page_refs(p) <= r->pgmap.rest && !w->woken)
-		violated(arg, "thread %u sleeps for pfn 0x%lx, which is idle: a wake was lost", t->tid,
-			 page_to_pfn(p));
+		violated(arg, "thread %u sleeps for pfn 0x%lx, which is idle: a wake was lost",
+			 t->tid, page_to_pfn(p));
 }
 
 unsigned check_i4_waiters(void)
@@ -174,7 +179,8 @@ unsigned check_i4_waiters(void)
 	return f.n;
 }
 
-/* ---- I5: what is held is not free ---------------------------------------------------------------- */
+/* ---- I5: what is held is not free
+ * ---------------------------------------------------------------- */
 
 static int check_held(struct page *p, void *arg)
 {
@@ -203,7 +209,8 @@ unsigned check_i5_idle(void)
 	return f.n;
 }
 
-/* ---- I6: file → page and page → file agree --------------------------------------------------------- */
+/* ---- I6: file → page and page → file agree
+ * --------------------------------------------------------- */
 
 static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
 {
@@ -214,15 +221,18 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
 		return;
 	if (!p)
-		violated(f, "page %lu of %s is pfn 0x%lx, which has no record", pgoff, inode->name, pfn);
+		violated(f, "page %lu of %s is pfn 0x%lx, which has no record", pgoff, inode->name,
+			 pfn);
 	else if (inode->fs->lifetime->associates &&
 		 (p->mapping != &inode->mapping || p->index != pgoff))
 		violated(f, "page %lu of %s is pfn 0x%lx, whose record names another place", pgoff,
 			 inode->name, pfn);
 	if (ext4_map_blocks(inode->ip, pgoff, entry_pages(entry), 0, &m) ||
 	    m.state != EXT4_WRITTEN || base + m.pblk != pfn || m.count != entry_pages(entry))
-		violated(f, "page %lu of %s has an entry for pfn 0x%lx, the file keeps it in block %lu",
-			 pgoff, inode->name, pfn, m.pblk);
+		violated(
+			f,
+			"page %lu of %s has an entry for pfn 0x%lx, the file keeps it in block %lu",
+			pgoff, inode->name, pfn, m.pblk);
 }
 
 static int check_fs_entries(struct dax_fs *fs, void *arg)
@@ -266,7 +276,8 @@ unsigned check_i6_association(void)
 	return f.n;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------ */
+/* ---- all of them
+ * ------------------------------------------------------------------------------------ */
 
 static const struct {
 	const char *rule, *text;

@@ -2,9 +2,9 @@
 /*
  * map, touch, unmap and what changes mappings: the shell's own address space.
  *
- * A mapping gets a short name (m1, m2, …) that other commands take: m1+0x1000 is a place in it. A name
- * stands for one range that is mapped from end to end: where a piece is taken out of the middle, what
- * is left behind it gets a name of its own.
+ * A mapping gets a short name (m1, m2, …) that other commands take: m1+0x1000 is a place in it. A
+ * name stands for one range that is mapped from end to end: where a piece is taken out of the
+ * middle, what is left behind it gets a name of its own.
  */
 #include <ctype.h>
 
@@ -28,8 +28,10 @@ int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left)
 	while (word[0] == 'm' && isdigit((unsigned char)*p) && n < MAX_MAPS)
 		n = n * 10 + (*p++ - '0');
 	if (word[0] != 'm' || p == word + 1 || (*p && *p != '+'))
-		return shell_fail(-EINVAL, "'%s' is no place in a mapping; write m1 or m1+OFFSET "
-				  "('map' lists them)", word);
+		return shell_fail(-EINVAL,
+				  "'%s' is no place in a mapping; write m1 or m1+OFFSET "
+				  "('map' lists them)",
+				  word);
 	if (*p == '+') {
 		err = shell_number("offset", p + 1, &off);
 		if (err)
@@ -39,8 +41,8 @@ int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left)
 	if (!n || n > MAX_MAPS || !maps[n - 1].used)
 		err = shell_fail(-ENOENT, "there is no mapping m%lu; 'map' lists them", n);
 	else if (off >= maps[n - 1].pages << PAGE_SHIFT)
-		err = shell_fail(-EINVAL, "offset 0x%lx is beyond m%lu, which has %lu page(s)", off, n,
-				 maps[n - 1].pages);
+		err = shell_fail(-EINVAL, "offset 0x%lx is beyond m%lu, which has %lu page(s)", off,
+				 n, maps[n - 1].pages);
 	else
 		err = 0;
 	if (!err) {
@@ -53,7 +55,8 @@ int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left)
 
 static void print_name(unsigned i)
 {
-	kprintf("m%u: %s at 0x%lx, %lu page(s)\n", i + 1, maps[i].what, maps[i].start, maps[i].pages);
+	kprintf("m%u: %s at 0x%lx, %lu page(s)\n", i + 1, maps[i].what, maps[i].start,
+		maps[i].pages);
 }
 
 static int list_maps(void)
@@ -172,9 +175,10 @@ static int map_file(const char *path, bool with_len, struct request *rq)
 	if (!with_len)
 		rq->len = rq->inode->size > rq->off ? rq->inode->size - rq->off : 0;
 	if (!rq->len || rq->len > DAX_TO_END)
-		err = dax_refuse(-EINVAL, "%s has %lu bytes: nothing to map at offset 0x%lx; write or "
-				 "fallocate first, or give OFF and LEN", rq->inode->name,
-				 rq->inode->size, rq->off);
+		err = dax_refuse(-EINVAL,
+				 "%s has %lu bytes: nothing to map at offset 0x%lx; write or "
+				 "fallocate first, or give OFF and LEN",
+				 rq->inode->name, rq->inode->size, rq->off);
 	else
 		err = map_request(rq);
 	dax_put(rq->inode); /* the mapping holds its own reference */
@@ -234,13 +238,15 @@ static int cmd_map(int argc, char **argv)
 	err = map_file(argv[1], words > 3, &rq);
 	return err ? shell_fail(err, "%s", dax_why()) : 0;
 }
-SHELL_COMMAND(map, cmd_map, "map [FILE [OFF [LEN]] [ro] [private] | anon LEN [ro]]",
-	      "map a file or anonymous memory, or list the mappings\n"
-	      "OFF and LEN in bytes (OFF a multiple of 4 KiB; LEN: to the end of the file). private:\n"
-	      "stores go to copies of the file's pages. The mapping gets a name, m1, m2, …; m1+0x1000\n"
-	      "is a place in it.");
+SHELL_COMMAND(
+	map, cmd_map, "map [FILE [OFF [LEN]] [ro] [private] | anon LEN [ro]]",
+	"map a file or anonymous memory, or list the mappings\n"
+	"OFF and LEN in bytes (OFF a multiple of 4 KiB; LEN: to the end of the file). private:\n"
+	"stores go to copies of the file's pages. The mapping gets a name, m1, m2, …; m1+0x1000\n"
+	"is a place in it.");
 
-/* ---- changing mappings ------------------------------------------------------------------------ */
+/* ---- changing mappings ------------------------------------------------------------------------
+ */
 
 /* "m1" and, if there are two more words, an offset and a length in it: whole pages. */
 static int parse_range(const char *name, int argc, char **argv, uint64_t *addr, uint64_t *len)
@@ -249,7 +255,8 @@ static int parse_range(const char *name, int argc, char **argv, uint64_t *addr, 
 	int err;
 
 	if (strchr(name, '+'))
-		return shell_fail(-EINVAL, "a mapping goes as a whole: leave the offset away, or give "
+		return shell_fail(-EINVAL,
+				  "a mapping goes as a whole: leave the offset away, or give "
 				  "OFF and LEN");
 	err = dax_parse_place(name, addr, &all);
 	*len = all;
@@ -260,8 +267,10 @@ static int parse_range(const char *name, int argc, char **argv, uint64_t *addr, 
 	if (err)
 		return err;
 	if (!*len || !IS_ALIGNED(off | *len, PAGE_SIZE))
-		return shell_fail(-EINVAL, "OFF 0x%lx and LEN 0x%lx must be multiples of 4096, LEN at "
-				  "least 4096", off, *len);
+		return shell_fail(-EINVAL,
+				  "OFF 0x%lx and LEN 0x%lx must be multiples of 4096, LEN at "
+				  "least 4096",
+				  off, *len);
 	if (off >= all || *len > all - off)
 		return shell_fail(-EINVAL, "0x%lx bytes at 0x%lx reach beyond %s, which has 0x%lx",
 				  *len, off, name, all);
@@ -321,8 +330,8 @@ static int cmd_unmap(int argc, char **argv)
 		err = mm_unmap(current_mm(), addr, len);
 		if (err)
 			dax_refuse(err, "0x%lx bytes at 0x%lx cannot be taken away: %s", len, addr,
-				   err == -ENOMEM ? "no memory to cut the mapping" :
-						    "its object refuses the cut");
+				   err == -ENOMEM ? "no memory to cut the mapping"
+						  : "its object refuses the cut");
 		else
 			cut_names(addr, addr + len);
 	}
@@ -349,8 +358,10 @@ static int cmd_protect(int argc, char **argv)
 		return err;
 	err = mm_protect(current_mm(), addr, len, VM_READ | (ro ? 0 : VM_WRITE));
 	if (err == -EACCES)
-		return shell_fail(err, "%s may not be written: its device is read-only; map it "
-				  "private", argv[1]);
+		return shell_fail(err,
+				  "%s may not be written: its device is read-only; map it "
+				  "private",
+				  argv[1]);
 	return err ? shell_fail(err, "the rights of 0x%lx cannot be changed", addr) : 0;
 }
 SHELL_COMMAND(protect, cmd_protect, "protect MAPPING ro|rw [OFF LEN]",
@@ -369,8 +380,10 @@ static int parse_target(int argc, char **argv, uint64_t len, uint64_t *to)
 	if (err)
 		return err;
 	if (!IS_ALIGNED(*to, PAGE_SIZE) || len > left)
-		return shell_fail(-EINVAL, "0x%lx bytes do not fit at %s: it must be a multiple of 4096 "
-				  "with that much behind it", len, argv[4]);
+		return shell_fail(-EINVAL,
+				  "0x%lx bytes do not fit at %s: it must be a multiple of 4096 "
+				  "with that much behind it",
+				  len, argv[4]);
 	return 0;
 }
 
@@ -381,9 +394,10 @@ static int remap(uint64_t from, uint64_t len, uint64_t to)
 	int err;
 
 	if (free_slots() < 3) /* behind either cut, and for the piece */
-		return dax_refuse(-ENOSPC, "up to 3 of the %u names are needed; 'unmap' some", MAX_MAPS);
-	while (m < maps + MAX_MAPS && !(m->used && m->start <= from &&
-					from < m->start + (m->pages << PAGE_SHIFT)))
+		return dax_refuse(-ENOSPC, "up to 3 of the %u names are needed; 'unmap' some",
+				  MAX_MAPS);
+	while (m < maps + MAX_MAPS &&
+	       !(m->used && m->start <= from && from < m->start + (m->pages << PAGE_SHIFT)))
 		m++;
 	if (m == maps + MAX_MAPS)
 		return dax_refuse(-ENOENT, "the mapping is gone");
@@ -393,8 +407,8 @@ static int remap(uint64_t from, uint64_t len, uint64_t to)
 		return dax_refuse(err, "the two places overlap, or the object refuses the cut");
 	if (err)
 		return dax_refuse(err, err == -EFAULT ? "the piece has pages of two mappings; move "
-							"them one by one" :
-							"no memory to cut and move the mapping");
+							"them one by one"
+						      : "no memory to cut and move the mapping");
 	cut_names(from, from + len);
 	cut_names(to, to + len);
 	new_name(to, len >> PAGE_SHIFT, what);
@@ -434,7 +448,8 @@ static int cmd_advise(int argc, char **argv)
 	while (advice < ARRAY_SIZE(words) && strcmp(argv[2], words[advice]))
 		advice++;
 	if (advice == ARRAY_SIZE(words))
-		return shell_fail(-EINVAL, "'%s' is no advice; dontneed, huge, nohuge are", argv[2]);
+		return shell_fail(-EINVAL, "'%s' is no advice; dontneed, huge, nohuge are",
+				  argv[2]);
 	err = parse_range(argv[1], argc - 3, argv + 3, &addr, &len);
 	if (!err && mm_advise(current_mm(), addr, len, (enum mm_advice)advice))
 		err = shell_fail(-ENOMEM, "0x%lx is not mapped in this address space", addr);
@@ -455,45 +470,10 @@ int dax_sync_mapping(int argc, char **argv)
 	if (err)
 		return err;
 	err = mm_sync(current_mm(), addr, len);
-	return err ? shell_fail(err, "%s", err == -ENOMEM ? "a part of it is not mapped" : dax_why())
+	return err ? shell_fail(err, "%s",
+				err == -ENOMEM ? "a part of it is not mapped" : dax_why())
 		   : 0;
 }
 
-/* ---- access ------------------------------------------------------------------------------------ */
-
-static int show_bytes(uint64_t addr, uint64_t left)
-{
-	char text[33];
-	int err = copy_checked(text, (void *)addr, MIN(left, 32ul));
-
-	if (err)
-		return shell_fail(err, "0x%lx cannot be read: %s", addr, mm_fault_reason());
-	for (unsigned i = 0; i < 32; i++)
-		if (i >= left || !isprint((unsigned char)text[i]))
-			text[i] = '.';
-	text[32] = '\0';
-	kprintf("0x%lx: %s\n", addr, text);
-	return 0;
-}
-
-static int cmd_touch(int argc, char **argv)
-{
-	uint64_t addr, left;
-	int err;
-
-	if (argc < 2 || argc > 3)
-		return shell_usage();
-	err = dax_parse_place(argv[1], &addr, &left);
-	if (err)
-		return err;
-	if (argc == 2)
-		return show_bytes(addr, left);
-	if (strlen(argv[2]) > left)
-		return shell_fail(-EINVAL, "%lu bytes do not fit in the %lu left of the mapping",
-				  strlen(argv[2]), left);
-	err = copy_checked((void *)addr, argv[2], strlen(argv[2]));
-	return err ? shell_fail(err, "0x%lx cannot be written: %s", addr, mm_fault_reason()) : 0;
-}
-SHELL_COMMAND(touch, cmd_touch, "touch MAPPING[+OFF] [TEXT]",
-	      "read through a mapping (32 bytes are shown), or store TEXT through it\n"
-	      "A store is durable after 'sync' only.");
+/* ---- access ------------------------------------------------------------------------------------
+ */

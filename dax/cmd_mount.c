@@ -55,7 +55,8 @@ static int cmd_mount(int argc, char **argv)
 		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
 	if (argc == 4) {
 		if (strncmp(argv[3], "lifetime=", 9))
-			return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?",
+			return shell_fail(-EINVAL,
+					  "unknown option '%s': did you mean 'lifetime=%s'?",
 					  argv[3], argv[3]);
 		err = dax_parse_lifetime(argv[3] + 9, &lt);
 		if (err)
@@ -129,8 +130,9 @@ static int cmd_sync(int argc, char **argv)
 	dax_fs_for_each(sync_inodes, &err);
 	return err ? shell_fail(err, "%s", dax_why()) : 0;
 }
-SHELL_COMMAND(sync, cmd_sync, "sync [MAPPING [OFF LEN]]",
-	      "make everything that was written durable, or what was stored through a mapping (msync)");
+SHELL_COMMAND(
+	sync, cmd_sync, "sync [MAPPING [OFF LEN]]",
+	"make everything that was written durable, or what was stored through a mapping (msync)");
 
 static int cmd_powercut(int argc, char **argv)
 {
@@ -147,7 +149,7 @@ static int cmd_powercut(int argc, char **argv)
 	for (unsigned i = 0; i < pci_count(); i++)
 		if (pci_is_bus_master(pci_at(i)))
 			pci_set_bus_master(pci_at(i), false); /* no device stores any more, … */
-	machine_freeze(); /* … and no other CPU */
+	machine_freeze();				      /* … and no other CPU */
 	kprintf("power cut: %lu line(s) of 64 bytes were not durable and are lost\n",
 		pmem_shadow_restore());
 	shell_stop_here();

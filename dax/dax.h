@@ -3,8 +3,9 @@
  * The dax floor's public face: mounted file layers, DAX files, their entries, layouts, lifetimes.
  *
  * A DAX page *is* the file's block. So the block allocator and whoever holds the page (a device, by
- * get_user_pages) must agree on when a block may go to another file; how they agree is the lifetime,
- * chosen at mount (dax/lifetime/). This header is what the file layers, clients and tests call.
+ * get_user_pages) must agree on when a block may go to another file; how they agree is the
+ * lifetime, chosen at mount (dax/lifetime/). This header is what the file layers, clients and tests
+ * call.
  *
  * Lock order:  io_lock → mmap_lock → fault_lock → entry lock → fs->lock → i_mmap_lock → ptl.
  * A fault takes mmap_lock (read) and fault_lock (read); truncate takes io_lock and fault_lock for
@@ -50,32 +51,32 @@ struct dax_layer_ops {
 
 /* How the last layout break of a file went. */
 struct layout_break {
-	uint64_t waited_ns;  /* zero: it did not wait */
-	unsigned busy_seen;  /* times a busy page was met; zero: every page was idle at once */
-	uint64_t busy_pfn;   /* the last one */
+	uint64_t waited_ns; /* zero: it did not wait */
+	unsigned busy_seen; /* times a busy page was met; zero: every page was idle at once */
+	uint64_t busy_pfn;  /* the last one */
 };
 
 struct dax_inode {
-	struct mapping mapping;	  /* every VMA that shows the file */
-	struct rwsem io_lock;	  /* readers: read; writers and layout changes: write */
-	struct rwsem fault_lock;  /* readers: faults; writer: a layout change */
-	struct spinlock tree_lock;/* protects index, and page ↔ entry agreement (I6) */
+	struct mapping mapping;	   /* every VMA that shows the file */
+	struct rwsem io_lock;	   /* readers: read; writers and layout changes: write */
+	struct rwsem fault_lock;   /* readers: faults; writer: a layout change */
+	struct spinlock tree_lock; /* protects index, and page ↔ entry agreement (I6) */
 	struct index index;
-	unsigned nr_huge;	  /* tree_lock: entries with ENTRY_PMD in it; zero: none */
+	unsigned nr_huge; /* tree_lock: entries with ENTRY_PMD in it; zero: none */
 	struct dax_fs *fs;
 	const struct dax_layer_ops *ops;
-	struct ext4_inode *ip;	  /* one reference, for as long as this object lives */
-	uint64_t size;		  /* bytes; written with fault_lock held for writing */
+	struct ext4_inode *ip; /* one reference, for as long as this object lives */
+	uint64_t size;	       /* bytes; written with fault_lock held for writing */
 	struct layout_break last_break;
-	unsigned collisions;	  /* blocks freed while held; zero: none (io_lock) */
+	unsigned collisions; /* blocks freed while held; zero: none (io_lock) */
 	/* fs->lock */
-	unsigned refs;		  /* opens and VMAs; zero means it may be dropped at unmount */
-	char name[64];		  /* path it was first opened by, for reports */
+	unsigned refs; /* opens and VMAs; zero means it may be dropped at unmount */
+	char name[64]; /* path it was first opened by, for reports */
 	LIST_ENTRY(dax_inode) link;
 };
 
-/* Opens `path` (absolute, mount point included), `create`: makes it if absent. One reference in *out.
- * Negative errno with a sentence in dax_why(). Sleepable. */
+/* Opens `path` (absolute, mount point included), `create`: makes it if absent. One reference in
+ * *out. Negative errno with a sentence in dax_why(). Sleepable. */
 int dax_open(const char *path, bool create, struct dax_inode **out);
 void dax_get(struct dax_inode *inode);
 /* Gives a reference back; the last one of an unlinked file frees its blocks. Sleepable. */
@@ -85,8 +86,8 @@ const char *dax_why(void);
 int dax_refuse(int err, const char *fmt, ...) __printf(2, 3); /* sets dax_why(), returns err */
 
 /* Byte ranges. Reads and writes: bytes done or negative errno. Written data is durable after
- * dax_fsync(), metadata at once. `buf` is kernel memory that never faults: copying happens under the
- * very locks that a fault in a mapping of the file needs. */
+ * dax_fsync(), metadata at once. `buf` is kernel memory that never faults: copying happens under
+ * the very locks that a fault in a mapping of the file needs. */
 int64_t dax_read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len);
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len);
 int dax_truncate(struct dax_inode *inode, uint64_t size);
@@ -94,7 +95,8 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len);
 int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
 /* Writes dirty lines of every dirty entry back and fences. */
 int dax_fsync(struct dax_inode *inode);
-int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last); /* of pages [first, last) */
+int dax_fsync_range(struct dax_inode *inode, uint64_t first,
+		    uint64_t last); /* of pages [first, last) */
 int dax_unlink(const char *path);
 int dax_mkdir(const char *path);
 int dax_rmdir(const char *path);
@@ -113,11 +115,11 @@ struct dax_fs {
 	struct pmem_region *region;
 	struct ext4_fs *ext4;
 	const struct lifetime *lifetime;
-	char path[64]; /* mount point, "/t" */
-	struct mutex lock; /* serialises the file layer */
+	char path[64];		       /* mount point, "/t" */
+	struct mutex lock;	       /* serialises the file layer */
 	LIST_HEAD(, dax_inode) inodes; /* fs->lock */
-	uint64_t last_freed;	   /* fs->lock: first block of the run that was freed last */
-	uint32_t last_freed_count; /* fs->lock: zero: none since the mount */
+	uint64_t last_freed;	       /* fs->lock: first block of the run that was freed last */
+	uint32_t last_freed_count;     /* fs->lock: zero: none since the mount */
 	LIST_ENTRY(dax_fs) link;
 };
 /* Mounts a region's ext4 at `path`. Refusals leave everything as it was; the sentence is in
@@ -127,23 +129,25 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	      struct dax_fs **out);
 /* -EBUSY while a file is open or mapped; the sentence names it. */
 int dax_umount(const char *path);
-/* The mount that `path` lies in, with its lock taken; what is left of the path in *rest. NULL: none. */
+/* The mount that `path` lies in, with its lock taken; what is left of the path in *rest. NULL:
+ * none. */
 struct dax_fs *dax_fs_find(const char *path, const char **rest);
 void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
 
-/* ---- entries (entry.c) ------------------------------------------------------------------------ */
+/* ---- entries (entry.c) ------------------------------------------------------------------------
+ */
 /*
- * An entry: physical address of the page | flags. Its lock bit is held by one fault or layout change
- * at a time; others sleep. Order of a fault: lock the entry, ask the file layer, populate the record,
- * associate, map, unlock.
+ * An entry: physical address of the page | flags. Its lock bit is held by one fault or layout
+ * change at a time; others sleep. Order of a fault: lock the entry, ask the file layer, populate
+ * the record, associate, map, unlock.
  *
- * One with ENTRY_PMD stands for 512 pages, and stands at the first of them; whoever asks for another
- * of the 512 finds it. No other entry is in that range while it is there.
+ * One with ENTRY_PMD stands for 512 pages, and stands at the first of them; whoever asks for
+ * another of the 512 finds it. No other entry is in that range while it is there.
  */
 #define ENTRY_LOCKED 1ull
-#define ENTRY_PMD    2ull /* 2 MiB entry */
-#define ENTRY_ZERO   4ull /* a hole, mapped as zeroes; no record */
-#define ENTRY_EMPTY  8ull /* nothing yet, being filled by whoever holds the lock */
+#define ENTRY_PMD    2ull  /* 2 MiB entry */
+#define ENTRY_ZERO   4ull  /* a hole, mapped as zeroes; no record */
+#define ENTRY_EMPTY  8ull  /* nothing yet, being filled by whoever holds the lock */
 #define ENTRY_DIRTY  16ull /* stored to through a mapping since the last fsync */
 static inline uint64_t entry_pfn(uint64_t e)
 {
@@ -166,10 +170,11 @@ static inline uint64_t entry_pfn_at(uint64_t e, uint64_t pgoff)
 /* Locks the entry of `pgoff`, making an EMPTY one if absent; its value without the lock bit, or 0:
  * no memory. Sleeps; woken by: entry_unlock(). */
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff);
-/* The same, but if nothing of the 2 MiB around has an entry: makes one for all of it (EMPTY, PMD). */
+/* The same, but if nothing of the 2 MiB around has an entry: makes one for all of it (EMPTY, PMD).
+ */
 uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff);
-/* An (EMPTY, PMD) that the caller has locked becomes an EMPTY one for pgoff alone, locked; its value,
- * or 0: no memory, and none is locked. */
+/* An (EMPTY, PMD) that the caller has locked becomes an EMPTY one for pgoff alone, locked; its
+ * value, or 0: no memory, and none is locked. */
 uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff);
 /* Stores the new value (0 or EMPTY: removes it) and lets the next one in. */
 void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value);
@@ -178,14 +183,16 @@ void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value);
  * range is written back. The fault lock is held for writing and nothing maps the range. Returns how
  * many were removed. */
 uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last);
-/* Next entry that has a page in [*pgoff, last): its value, or 0; *pgoff becomes its first page, which
- * for one of 2 MiB may lie before. The next one is entry_pages() further. A snapshot. */
+/* Next entry that has a page in [*pgoff, last): its value, or 0; *pgoff becomes its first page,
+ * which for one of 2 MiB may lie before. The next one is entry_pages() further. A snapshot. */
 uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last);
 
-/* ---- faults (fault.c) ------------------------------------------------------------------------- */
+/* ---- faults (fault.c) -------------------------------------------------------------------------
+ */
 extern const struct vma_ops dax_vma_ops;
 
-/* ---- 2 MiB mappings (huge.c) -------------------------------------------------------------------- */
+/* ---- 2 MiB mappings (huge.c) --------------------------------------------------------------------
+ */
 /* What became of a fault that might have been served by 2 MiB. */
 enum huge_result {
 	HUGE_INSTALLED,
@@ -204,34 +211,40 @@ enum huge_result {
 /* Faults of DAX files since boot with this result. Zero: none. */
 uint64_t huge_count(enum huge_result result);
 
-/* ---- whole regions (devdax.c) -------------------------------------------------------------------- */
+/* ---- whole regions (devdax.c)
+ * -------------------------------------------------------------------- */
 #define DEVDAX_ALL UINT64_MAX
 /*
- * Maps [off, off + len) of a region (DEVDAX_ALL: to its end) with pages of `align` bytes: 4 KiB, 2 MiB
- * or 1 GiB. Offset 0 is the first multiple of `align` in the region. flags: VM_*, with VM_SHARED;
- * *addr 0: anywhere. -EINVAL (size, alignment, private, no such page), -EBUSY (mounted, mapped with
- * another size, a page is held; named), -EROFS, -ENXIO (not bound), -ENOMEM; the sentence is in
- * dax_why(). Sleepable.
+ * Maps [off, off + len) of a region (DEVDAX_ALL: to its end) with pages of `align` bytes: 4 KiB, 2
+ * MiB or 1 GiB. Offset 0 is the first multiple of `align` in the region. flags: VM_*, with
+ * VM_SHARED; *addr 0: anywhere. -EINVAL (size, alignment, private, no such page), -EBUSY (mounted,
+ * mapped with another size, a page is held; named), -EROFS, -ENXIO (not bound), -ENOMEM; the
+ * sentence is in dax_why(). Sleepable.
  */
 int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t off, uint64_t len,
 		unsigned flags, uint64_t *addr);
-/* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named). */
+/* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named).
+ */
 int devdax_mount_begin(struct pmem_region *r);
 void devdax_mount_end(struct pmem_region *r);
 
-/* ---- lifetimes (lifetime/) ---------------------------------------------------------------------- */
+/* ---- lifetimes (lifetime/) ----------------------------------------------------------------------
+ */
 #include "dax/lifetime/lifetime.h"
 
-/* ---- words of the shell (cmd_map.c, cmd_mount.c) ------------------------------------------------- */
+/* ---- words of the shell (cmd_map.c, cmd_mount.c)
+ * ------------------------------------------------- */
 /* "m1" or "m1+OFF": its address and the bytes from there to the mapping's end. A sentence and a
  * negative errno for anything else. */
 int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left);
-/* Gives the VMA at `addr` a name (m1, …) and prints it. -ENOSPC: all are in use, and it is unmapped. */
+/* Gives the VMA at `addr` a name (m1, …) and prints it. -ENOSPC: all are in use, and it is
+ * unmapped. */
 int dax_name_mapping(const char *what, uint64_t addr);
 /* A lifetime by its name; a sentence that names the nearest one, and -EINVAL. */
 int dax_parse_lifetime(const char *word, const struct lifetime **lt);
 
-/* ---- invariants (check.c) ------------------------------------------------------------------------ */
+/* ---- invariants (check.c)
+ * ------------------------------------------------------------------------ */
 /* Each returns the number of violations and prints a sentence for each. The system should be quiet;
  * on a busy one a transient state may be reported. */
 unsigned check_i1_blocks(void);

@@ -15,8 +15,9 @@
  */
 #include "dax/internal.h"
 
-#define FIRST_PLACE (2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB   \
-				  */
+#define FIRST_PLACE                                                                                \
+	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
+		      */
 
 static struct devdax {
 	struct pmem_region *region;

@@ -15,8 +15,8 @@ MUSEUM(keep_order, "keep-order",
        "a deleted 2 MiB entry leaves its first record counting for 512 pages (E-6); "
        "shown by selftest huge.deleted-is-split");
 
-/* What waiters for one entry sleep on: all of one 2 MiB together, as nobody knows before he looks which
- * entry stands in his way. Two keys that collide only wake each other needlessly. */
+/* What waiters for one entry sleep on: all of one 2 MiB together, as nobody knows before he looks
+ * which entry stands in his way. Two keys that collide only wake each other needlessly. */
 static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
 {
 	return (const char *)&inode->index + pgoff / FOLIO_PAGES;
@@ -50,8 +50,10 @@ static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff)
 	return index_slot(&inode->index, *pgoff);
 }
 
-/* A locked EMPTY entry, for all of the 2 MiB if there is nothing else. tree_lock held. 0: no memory. */
-static uint64_t __attribute__((noinline)) make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
+/* A locked EMPTY entry, for all of the 2 MiB if there is nothing else. tree_lock held. 0: no
+ * memory. */
+static uint64_t __attribute__((noinline))
+make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
 {
 	uint64_t first = ALIGN_DOWN(pgoff, FOLIO_PAGES), value = ENTRY_EMPTY;
 
@@ -100,7 +102,7 @@ uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
 	uint64_t value;
 
 	return likely(try_lock(inode, pgoff, false, &value)) ? value
-							      : lock_slowly(inode, pgoff, false);
+							     : lock_slowly(inode, pgoff, false);
 }
 
 uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff)
@@ -108,7 +110,7 @@ uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff)
 	uint64_t value;
 
 	return likely(try_lock(inode, pgoff, true, &value)) ? value
-							     : lock_slowly(inode, pgoff, true);
+							    : lock_slowly(inode, pgoff, true);
 }
 
 /* tree_lock held. */
@@ -193,8 +195,9 @@ void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgof
 	spin_unlock(&inode->tree_lock);
 }
 
-/* The next entry in [*pgoff, last), locked; 0: none. Its place in *slot, which is good until another
- * entry is made: not while the fault lock is held for writing. Sleeps; woken by: entry_unlock(). */
+/* The next entry in [*pgoff, last), locked; 0: none. Its place in *slot, which is good until
+ * another entry is made: not while the fault lock is held for writing. Sleeps; woken by:
+ * entry_unlock(). */
 static uint64_t lock_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last, uint64_t **slot)
 {
 	uint64_t value = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the pure ext4 layer meets the machine: its memory is a pmem region, its write-back and fence
- * are the real instructions, and its blocks are pages that somebody may hold.
+ * Where the pure ext4 layer meets the machine: its memory is a pmem region, its write-back and
+ * fence are the real instructions, and its blocks are pages that somebody may hold.
  */
 #include "dax/internal.h"
 

@@ -4,8 +4,8 @@
  *
  * Under the fault lock (for reading) nothing can be truncated; under the entry lock nobody else
  * fills the same page. A hole that is read shows the shared page of zeroes; the store that turns it
- * into a block takes those zeroes out of every address space first, else a reader would go on seeing
- * them.
+ * into a block takes those zeroes out of every address space first, else a reader would go on
+ * seeing them.
  */
 #include "dax/internal.h"
 
@@ -15,10 +15,12 @@ static int fail(struct vm_fault *vmf, int err, const char *why)
 	return err;
 }
 
-/* Entry `e` becomes one for block `b`; its record exists and is linked. The new value, 0: no memory. */
+/* Entry `e` becomes one for block `b`; its record exists and is linked. The new value, 0: no
+ * memory. */
 static uint64_t insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b)
 {
-	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not fresh. */
+	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not
+	 * fresh. */
 	if (b->fresh)
 		unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
 	/* The device stays bound while it is mounted, so a record that is there stays. */

@@ -125,7 +125,8 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	int err;
 
 	if (!len || end < off || end > ALIGN_DOWN(UINT64_MAX, PAGE_SIZE))
-		return dax_refuse(-EINVAL, "a hole has at least one byte and ends below 2^64 - 4095");
+		return dax_refuse(-EINVAL,
+				  "a hole has at least one byte and ends below 2^64 - 4095");
 	err = may_change(inode);
 	if (err)
 		return err;
@@ -239,10 +240,10 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 #define SYNC_RUN 64 /* entries that one fsync holds at a time */
 
 /*
- * Locks the entries of [at, last) as long as they are dirty or locked: a locked one is waited for, as
- * the fault that holds it may have mapped the page writable already, another thread stored to it,
- * and the dirty mark comes only with the unlock. How many; their values in entry[]. Several are held at
- * once, so they are taken in ascending order: two that do this cannot wait for each other.
+ * Locks the entries of [at, last) as long as they are dirty or locked: a locked one is waited for,
+ * as the fault that holds it may have mapped the page writable already, another thread stored to
+ * it, and the dirty mark comes only with the unlock. How many; their values in entry[]. Several are
+ * held at once, so they are taken in ascending order: two that do this cannot wait for each other.
  */
 static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t last, uint64_t *entry)
 {
@@ -259,9 +260,10 @@ static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t last, ui
 	return n; /* one of 2 MiB is a run of its own: it is the only one in its 512 pages */
 }
 
-/* Lines of the dirty entries of a locked run go back; the stores that follow fault again. Value: pages
- * that the run has. */
-static uint64_t write_run_back(struct dax_inode *inode, uint64_t at, const uint64_t *entry, unsigned n)
+/* Lines of the dirty entries of a locked run go back; the stores that follow fault again. Value:
+ * pages that the run has. */
+static uint64_t write_run_back(struct dax_inode *inode, uint64_t at, const uint64_t *entry,
+			       unsigned n)
 {
 	const uint64_t size = entry_pages(entry[0]), pages = n * size; /* of one entry; of all */
 

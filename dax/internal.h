@@ -11,8 +11,8 @@
 void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
 void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
 
-/* Could this fault be served by 2 MiB, as far as the mapping tells? HUGE_INSTALLED: yes. In line, as
- * every fault asks. */
+/* Could this fault be served by 2 MiB, as far as the mapping tells? HUGE_INSTALLED: yes. In line,
+ * as every fault asks. */
 static inline enum huge_result huge_fits(const struct dax_inode *inode, const struct vm_fault *vmf)
 {
 	const struct vma *vma = vmf->vma;
@@ -29,19 +29,20 @@ static inline enum huge_result huge_fits(const struct dax_inode *inode, const st
 	return IS_ALIGNED(inode->fs->region->start, PMD_SIZE) ? HUGE_INSTALLED : HUGE_START;
 }
 /* huge.c */
-/* The 2 MiB entry is locked. HUGE_INSTALLED: mapped; anything else: single pages have to do, *entry is
- * what is locked now (0: nothing, no memory). */
+/* The 2 MiB entry is locked. HUGE_INSTALLED: mapped; anything else: single pages have to do, *entry
+ * is what is locked now (0: nothing, no memory). */
 enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry);
 /* Counts what became of a fault, and notes it for `trace`. */
 void huge_note(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result);
 
-/* Sleeps until lifetime->busy(page) is false, with the fault lock given up meanwhile; the reason and
- * the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, or -EINTR (signal). */
+/* Sleeps until lifetime->busy(page) is false, with the fault lock given up meanwhile; the reason
+ * and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, or -EINTR (signal).
+ */
 int layout_sleep(struct dax_inode *inode, struct page *page, const char *waker);
 bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
 
-/* private.c: a store to a private mapping, or any access to a page that is a copy already. The entry
- * is locked and stays as it is; `entry` is its value. */
+/* private.c: a store to a private mapping, or any access to a page that is a copy already. The
+ * entry is locked and stays as it is; `entry` is its value. */
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry);
 
 /* cmd_map.c: `sync MAPPING [OFF LEN]`. */
@@ -49,9 +50,10 @@ int dax_sync_mapping(int argc, char **argv);
 
 /* inode.c; fs->lock held. */
 struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip);
-int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, struct dax_inode **out);
-void inode_drop(struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
-
+int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name,
+		 struct dax_inode **out);
+void inode_drop(
+	struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
 
 /* ext4_glue.c */
 struct ext4_env dax_ext4_env(struct dax_fs *fs);

@@ -61,8 +61,8 @@ static int check_place(struct pmem_region *region, const char *path)
 
 	if (path[0] != '/' || strlen(path) >= sizeof(fs->path) || strstr(path, "//") ||
 	    (path[1] && path[strlen(path) - 1] == '/'))
-		return dax_refuse(-EINVAL, "'%s' is no mount point; give an absolute path such as /t",
-				  path);
+		return dax_refuse(-EINVAL,
+				  "'%s' is no mount point; give an absolute path such as /t", path);
 	LIST_FOREACH (fs, &mounts, link) {
 		if (fs->region == region)
 			return dax_refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
@@ -169,7 +169,8 @@ int dax_umount(const char *path)
 		if (!strcmp(fs->path, path))
 			break;
 	if (!fs)
-		err = dax_refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts", path);
+		err = dax_refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts",
+				 path);
 	else if ((inode = open_inode(fs)))
 		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
 				 inode->name, inode->refs);

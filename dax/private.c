@@ -2,11 +2,11 @@
 /*
  * Private mappings of DAX files: the file's pages until a store, then a copy in RAM.
  *
- * A page that is only read is the file's own block, mapped read-only; writes by others show through.
- * A store copies the block (a hole is copied as zeroes) and the copy is nobody's but the mapping's:
- * fsync does not see it, a hole punched into the file leaves it, truncate takes it away if it lies
- * beyond the new end. The entry of the file page is locked while the block is copied, so a fault
- * that fills the page cannot come in between; the fault lock keeps layout changes out.
+ * A page that is only read is the file's own block, mapped read-only; writes by others show
+ * through. A store copies the block (a hole is copied as zeroes) and the copy is nobody's but the
+ * mapping's: fsync does not see it, a hole punched into the file leaves it, truncate takes it away
+ * if it lies beyond the new end. The entry of the file page is locked while the block is copied, so
+ * a fault that fills the page cannot come in between; the fault lock keeps layout changes out.
  */
 #include "dax/internal.h"
 

@@ -10,8 +10,9 @@
 
 #include "mm/mm.h"
 
-#define EDU_MAX	  4
-#define EDU_CHUNK 2048 /* bytes per transfer; a page takes two (platform: dev_addr + size < 0x41000) */
+#define EDU_MAX 4
+#define EDU_CHUNK                                                                                  \
+	2048 /* bytes per transfer; a page takes two (platform: dev_addr + size < 0x41000) */
 
 enum edu_dir { EDU_FROM_MEMORY, EDU_TO_MEMORY };
 
@@ -21,8 +22,8 @@ struct edu;
 struct edu_request {
 	enum edu_dir dir;
 	uint64_t phys;
-	uint32_t len;	 /* 1 … EDU_CHUNK */
-	uint32_t offset; /* in the device's buffer; offset + len <= 4095 */
+	uint32_t len;			      /* 1 … EDU_CHUNK */
+	uint32_t offset;		      /* in the device's buffer; offset + len <= 4095 */
 	void (*done)(struct edu_request *rq); /* interrupt context; may free or reuse rq */
 	void *arg;
 	TAILQ_ENTRY(edu_request) link;

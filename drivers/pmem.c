@@ -151,7 +151,8 @@ static void print_region(const struct pmem_region *r)
 	kprintf("  persistence domain: %s; flush with %s\n",
 		nfit_persistence_name(spa->table->persistence), cache_writeback_name());
 	if (nfit_pages_lost(spa))
-		kprintf("  trimmed: %lu page(s) lost to 2 MiB alignment (%lu bytes at the start, %lu "
+		kprintf("  trimmed: %lu page(s) lost to 2 MiB alignment (%lu bytes at the start, "
+			"%lu "
 			"at the end); give the DIMM align=2M\n",
 			nfit_pages_lost(spa), spa->lost_start, spa->lost_end);
 	else

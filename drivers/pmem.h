@@ -15,29 +15,30 @@ struct pmem_region {
 	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB */
 	const struct nfit_spa *spa; /* what the firmware said; for reports */
 	bool readonly;
-	const char *ro_reason;	    /* "DIMM not armed: …", NULL when writable */
-	bool bound;		    /* pgmap is live */
+	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
+	bool bound;	       /* pgmap is live */
 	const char *unbound_why;
-	void *kaddr;		    /* the region in the direct map */
+	void *kaddr; /* the region in the direct map */
 	struct pgmap pgmap;
 	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
 };
 
 unsigned pmem_count(void);
-struct pmem_region *pmem_nth(unsigned n);		  /* NULL past the last */
-struct pmem_region *pmem_find(const char *name);	  /* NULL: unknown */
-struct pmem_region *pmem_of_pfn(uint64_t pfn);		  /* NULL: none */
-const char *pmem_name_completion(int argno, unsigned n);  /* for struct shell_command */
+struct pmem_region *pmem_nth(unsigned n);		 /* NULL past the last */
+struct pmem_region *pmem_find(const char *name);	 /* NULL: unknown */
+struct pmem_region *pmem_of_pfn(uint64_t pfn);		 /* NULL: none */
+const char *pmem_name_completion(int argno, unsigned n); /* for struct shell_command */
 
 /*
- * The power-cut model (shadow.c). QEMU loses nothing when it stops, so a missing flush would never be
- * seen. A shadowed region has a second copy in RAM that receives a line only when the line was
+ * The power-cut model (shadow.c). QEMU loses nothing when it stops, so a missing flush would never
+ * be seen. A shadowed region has a second copy in RAM that receives a line only when the line was
  * written back and then fenced. pmem_powercut() puts that copy in place of the region's contents.
  */
 int pmem_shadow_start(struct pmem_region *r, const char **why); /* -EFBIG over 64 MiB, -ENOMEM */
 /* Lines whose contents differ from the copy: what a power cut right now would lose. */
 uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r);
-/* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any context. */
+/* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any
+ * context. */
 void pmem_shadow_device_wrote(uint64_t phys, uint64_t len);
 /* Every shadowed region is put back to its copy. Number of lines lost. */
 uint64_t pmem_shadow_restore(void);

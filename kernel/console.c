@@ -26,7 +26,7 @@
 
 static struct spinlock out_lock = SPINLOCK_INIT("console output");
 static bool quoting, line_start = true; /* out_lock */
-static bool lock_broken; /* zero means output is serialised by out_lock */
+static bool lock_broken;		/* zero means output is serialised by out_lock */
 
 static struct spinlock in_lock = SPINLOCK_INIT("console input");
 static char ring[RING];

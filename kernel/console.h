@@ -13,8 +13,8 @@
 
 void console_init(void);
 void console_write(const char *s, size_t n);
-/* On: every line that does not start with '#' gets "# " in front, so that what a self-test prints is
- * a comment in its KTAP. Off: ends a line that was begun. */
+/* On: every line that does not start with '#' gets "# " in front, so that what a self-test prints
+ * is a comment in its KTAP. Off: ends a line that was begun. */
 void console_quote(bool on);
 int kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int kvprintf(const char *fmt, va_list ap);

@@ -112,8 +112,8 @@ SELFTEST(trap_stacks_guarded, "trap.exception-stacks-guarded",
 		for (unsigned i = 0; i < IST_STACKS; i++) {
 			const uint8_t *bottom = cpu_by_id(cpu)->arch->ist[i];
 
-			EXPECT(!load_checked((const uint64_t *)bottom, &v), "stack %u of CPU %u is absent",
-			       i, cpu);
+			EXPECT(!load_checked((const uint64_t *)bottom, &v),
+			       "stack %u of CPU %u is absent", i, cpu);
 			open += !load_checked((const uint64_t *)(bottom - 8), &v);
 		}
 	EXPECT(!open, "%u stacks have none", open);

@@ -21,9 +21,9 @@
 #include <sys/tree.h>
 
 #define ARRAY_SIZE(a)	      (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_DOWN(x, a)      ((x) & ~((__typeof__(x))(a) - 1))
-#define ALIGN_UP(x, a)	      ALIGN_DOWN((x) + ((__typeof__(x))(a) - 1), a)
-#define IS_ALIGNED(x, a)      (((x) & ((__typeof__(x))(a) - 1)) == 0)
+#define ALIGN_DOWN(x, a)      ((x) & ~((__typeof__(x))(a)-1))
+#define ALIGN_UP(x, a)	      ALIGN_DOWN((x) + ((__typeof__(x))(a)-1), a)
+#define IS_ALIGNED(x, a)      (((x) & ((__typeof__(x))(a)-1)) == 0)
 #define container_of(p, t, m) ((t *)((char *)(p)-offsetof(t, m)))
 #define MIN(a, b)	      ((a) < (b) ? (a) : (b))
 #define MAX(a, b)	      ((a) > (b) ? (a) : (b))

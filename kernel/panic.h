@@ -28,10 +28,11 @@ void backtrace(uint64_t rbp);
 void assert_failed(const char *file, int line, const char *cond, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 4, 5)));
 
-/* Stops every other CPU where it is, for ever, and this CPU's interrupts; output takes no lock from then on.
- * For what must be the last thing that happens: a panic, a power cut. */
+/* Stops every other CPU where it is, for ever, and this CPU's interrupts; output takes no lock from
+ * then on. For what must be the last thing that happens: a panic, a power cut. */
 void machine_freeze(void);
-/* Ends QEMU through isa-debug-exit (port 0xf4); rc of QEMU = value << 1 | 1. Halts if it is absent. */
+/* Ends QEMU through isa-debug-exit (port 0xf4); rc of QEMU = value << 1 | 1. Halts if it is absent.
+ */
 enum exit_code { EXIT_OK = 0x10, EXIT_FAILED = 0x11, EXIT_PANIC = 0x12 };
 void machine_exit(enum exit_code code) __attribute__((noreturn));
 

@@ -27,13 +27,14 @@ struct step_point {
 				 : "memory")
 /* At file scope, once per file that marks it: the name as scripts say it. */
 #define STEP_POINT_DECLARE(ident)                                                                  \
-	static const char step_name_##ident[] __asm__("step_name_" #ident)                         \
-		__attribute__((used)) = #ident
+	static const char step_name_##ident[] __asm__("step_name_" #ident) __attribute__((used)) = \
+		#ident
 
 /*
  * Arms the point for this CPU: when its thread next passes, fn(arg) runs in the debug exception
- * (interrupts off; it must not sleep) and the point is disarmed. Call with preemption off and keep it off
- * until the path was passed. -ENOENT: no such point was linked in. -EBUSY: one is armed here.
+ * (interrupts off; it must not sleep) and the point is disarmed. Call with preemption off and keep
+ * it off until the path was passed. -ENOENT: no such point was linked in. -EBUSY: one is armed
+ * here.
  */
 int step_arm(const char *name, void (*fn)(void *), void *arg);
 /* Disarms; value: how often it fired since step_arm() (0 or 1). */

@@ -29,7 +29,7 @@ static struct spinlock unix_lock = SPINLOCK_INIT("CMOS clock");
 struct reading {
 	uint64_t tsc;
 	uint32_t timer;
-	uint16_t pit;  /* counts down */
+	uint16_t pit;	/* counts down */
 	uint64_t after; /* TSC when all were read */
 	uint64_t took;	/* TSC ticks from the reading before this one to the end of this one */
 };

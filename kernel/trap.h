@@ -28,8 +28,9 @@ void traps_init(void); /* boot CPU: IDT; every CPU: traps_init_cpu() */
  */
 void trap_set_page_fault(bool (*fn)(struct trap_frame *tf, uint64_t addr));
 
-/* Who is told of every instruction that ran with the trap flag set (SDM vol. 3, 17.3.1.4): the frame's
- * rip is the next one. Interrupts off; must not sleep. NULL: nobody, the rest state; a step is a panic. */
+/* Who is told of every instruction that ran with the trap flag set (SDM vol. 3, 17.3.1.4): the
+ * frame's rip is the next one. Interrupts off; must not sleep. NULL: nobody, the rest state; a step
+ * is a panic. */
 void trap_set_single_step(void (*fn)(const struct trap_frame *tf));
 
 /*

@@ -28,7 +28,7 @@ struct irq_handler {
 static struct irq_handler handlers[256]; /* protected by handlers_lock; read without it */
 static struct spinlock handlers_lock = SPINLOCK_INIT("interrupt vectors");
 static bool (*page_fault_handler)(struct trap_frame *,
-				  uint64_t); /* NULL means every fault is fatal */
+				  uint64_t);	       /* NULL means every fault is fatal */
 static void (*single_step)(const struct trap_frame *); /* NULL means nobody steps */
 
 const char *exception_name(uint64_t vector)

@@ -3,20 +3,21 @@
  * Anonymous memory: pages of RAM that belong to address spaces and to no file.
  *
  * An anonymous page is a frame with a page record, so that unmapping, fork and get_user_pages treat
- * it as they treat a device's page: the entry has PTE_DEVMAP, mappings and references are counted in
- * the record. What differs is the end. All of RAM belongs to one pgmap, `ram_pgmap`, at rest 0, and
- * it is told when neither a reference nor a mapping is left: the frame is free again. So a page that
- * a device still writes outlives its mapping, and nobody has to wait for it: no file wants it back.
+ * it as they treat a device's page: the entry has PTE_DEVMAP, mappings and references are counted
+ * in the record. What differs is the end. All of RAM belongs to one pgmap, `ram_pgmap`, at rest 0,
+ * and it is told when neither a reference nor a mapping is left: the frame is free again. So a page
+ * that a device still writes outlives its mapping, and nobody has to wait for it: no file wants it
+ * back.
  *
  * ram_pgmap is in no table of ranges. Who has an entry finds it through the record; asking "whose
- * pfn is this?" of RAM answers "no device's", as before. Records are made when a frame is first used
- * so, 128 at a time, and stay: the frame will be used again.
+ * pfn is this?" of RAM answers "no device's", as before. Records are made when a frame is first
+ * used so, 128 at a time, and stay: the frame will be used again.
  *
- * Copy on write. PTE_OWN in an entry says that no other entry shows the page. fork clears it on both
- * sides; the store that follows looks at the count: the last one to map the page may have it, others
- * get a copy. A page with PTE_OWN is never copied by a store, however many references it has, else
- * a device would go on writing to a page that its owner has left. For the same reason fork copies a
- * page at once if it is referenced.
+ * Copy on write. PTE_OWN in an entry says that no other entry shows the page. fork clears it on
+ * both sides; the store that follows looks at the count: the last one to map the page may have it,
+ * others get a copy. A page with PTE_OWN is never copied by a store, however many references it
+ * has, else a device would go on writing to a page that its owner has left. For the same reason
+ * fork copies a page at once if it is referenced.
  */
 #include "mm/pgmap.h"
 
@@ -119,8 +120,7 @@ int vmf_insert_anon(struct vm_fault *vmf, uint64_t seen, const void *from)
 		return -ENOMEM;
 	}
 	/* Somebody else was first: the access is repeated, and finds that page. */
-	if (!replace(mm, vmf->address, pte, seen,
-		     anon_entry(page, vmf->vma->flags & VM_WRITE)))
+	if (!replace(mm, vmf->address, pte, seen, anon_entry(page, vmf->vma->flags & VM_WRITE)))
 		frame_idle(page);
 	return 0;
 }
@@ -160,8 +160,8 @@ int vmf_write_anon(struct vm_fault *vmf, uint64_t seen)
 
 /* ---- mappings of nothing but such pages ------------------------------------------------------ */
 
-/* Reading what was never stored to gets a page of its own, too: the store that usually follows needs
- * no second fault, and get_user_pages finds a record. */
+/* Reading what was never stored to gets a page of its own, too: the store that usually follows
+ * needs no second fault, and get_user_pages finds a record. */
 static int anon_fault(struct vm_fault *vmf)
 {
 	uint64_t seen = vmf_entry(vmf);
@@ -184,9 +184,11 @@ int mm_map_anon(struct mm *mm, uint64_t *addr, uint64_t len, bool write)
 		      &anon_vma_ops, NULL, NULL, 0);
 }
 
-/* ---- private mappings of files: which of their pages are copies ------------------------------- */
+/* ---- private mappings of files: which of their pages are copies -------------------------------
+ */
 
-/* End of the run of pages from `va` on that are no copies. What has no table is stepped over whole. */
+/* End of the run of pages from `va` on that are no copies. What has no table is stepped over whole.
+ */
 static uint64_t copies_begin(struct vma *vma, uint64_t va, uint64_t end)
 {
 	while (va < end) {
@@ -228,9 +230,9 @@ uint64_t unmap_mapping_copies(struct mapping *m, uint64_t first, uint64_t last)
 		uint64_t from = MAX(first, vma->pgoff), to = MIN(last, vma->pgoff + pages);
 
 		if ((vma->flags & VM_PRIVATE) && from < to)
-			cleared += zap_vma(vma, vma->start + ((from - vma->pgoff) << PAGE_SHIFT),
-					   vma->start + ((to - vma->pgoff) << PAGE_SHIFT),
-					   ZAP_CLEAR);
+			cleared +=
+				zap_vma(vma, vma->start + ((from - vma->pgoff) << PAGE_SHIFT),
+					vma->start + ((to - vma->pgoff) << PAGE_SHIFT), ZAP_CLEAR);
 	}
 	up_read(&m->i_mmap_lock);
 	return cleared;

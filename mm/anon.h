@@ -26,15 +26,16 @@ int mm_map_anon(struct mm *mm, uint64_t *addr, uint64_t len, bool write);
 /* The 4K entry at the fault's address as it is now; 0: none. */
 uint64_t vmf_entry(const struct vm_fault *vmf);
 /* A page of its own, filled from the 4096 bytes at `from` (NULL: zeroes), takes the place of what
- * `seen` (a value of vmf_entry()) showed; if the entry is another one by now, nothing happens and the
- * access is repeated. Takes ptl. 0, or -ENOMEM with vmf->why set. Sleepable. */
+ * `seen` (a value of vmf_entry()) showed; if the entry is another one by now, nothing happens and
+ * the access is repeated. Takes ptl. 0, or -ENOMEM with vmf->why set. Sleepable. */
 int vmf_insert_anon(struct vm_fault *vmf, uint64_t seen, const void *from);
 /* A store to an anonymous page: it becomes writable if nobody else has it, else it is copied. Takes
  * ptl. 0, or -ENOMEM with vmf->why set. Sleepable. */
 int vmf_write_anon(struct vm_fault *vmf, uint64_t seen);
 
-/* Clears what private mappings of the file show of its pages [first, last), copies too: for truncate,
- * behind the new end. Locks and value as unmap_mapping_range(), which leaves copies alone. */
+/* Clears what private mappings of the file show of its pages [first, last), copies too: for
+ * truncate, behind the new end. Locks and value as unmap_mapping_range(), which leaves copies
+ * alone. */
 uint64_t unmap_mapping_copies(struct mapping *m, uint64_t first, uint64_t last);
 
 #endif

@@ -29,7 +29,8 @@ static bool may_split(const struct vma *vma, uint64_t at)
 	return !vma->ops->may_split || vma->ops->may_split(vma, at);
 }
 
-/* Cuts at `at`, inside the VMA; the upper part goes on at the file page where the lower one ends. */
+/* Cuts at `at`, inside the VMA; the upper part goes on at the file page where the lower one ends.
+ */
 static int split(struct mm *mm, struct vma *vma, uint64_t at)
 {
 	struct vma *upper = vma_new(vma, mm, at, vma->end);
@@ -37,7 +38,8 @@ static int split(struct mm *mm, struct vma *vma, uint64_t at)
 	if (!upper)
 		return -ENOMEM;
 	upper->pgoff = vma->pgoff + ((at - vma->start) >> PAGE_SHIFT);
-	/* A larger page across the cut would belong to both: it goes, a fault brings smaller ones. */
+	/* A larger page across the cut would belong to both: it goes, a fault brings smaller ones.
+	 */
 	if (!(vma->flags & VM_PRIVATE) && !IS_ALIGNED(at, PUD_SIZE))
 		zap_vma(vma, at, at + PAGE_SIZE, ZAP_CLEAR);
 	vma_lock_file(vma);

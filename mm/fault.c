@@ -52,8 +52,7 @@ const char *mm_fault_reason(void)
  * fault runs with interrupts on. */
 static bool may_sleep_at(const struct trap_frame *tf)
 {
-	return (tf->rflags & (1u << 9)) && !in_interrupt() &&
-	       !((struct cpu __seg_gs *)0)->preempt;
+	return (tf->rflags & (1u << 9)) && !in_interrupt() && !((struct cpu __seg_gs *)0)->preempt;
 }
 
 static bool page_fault(struct trap_frame *tf, uint64_t addr)
@@ -72,8 +71,7 @@ static bool page_fault(struct trap_frame *tf, uint64_t addr)
 /* The entry for one page; a stale translation may exist only where less was allowed before. */
 static uint64_t make_entry(uint64_t pfn, uint64_t kind, bool writable)
 {
-	return pfn << PAGE_SHIFT | kind | PTE_P | PTE_NX | PTE_A |
-	       (writable ? PTE_W | PTE_D : 0);
+	return pfn << PAGE_SHIFT | kind | PTE_P | PTE_NX | PTE_A | (writable ? PTE_W | PTE_D : 0);
 }
 
 /* One more mapping of the page; PTE_HEAD if another record than its own counts it. */

@@ -5,12 +5,13 @@
  * What a file shows is not copied entry by entry: the child's first access faults, and the file
  * answers. Private copies live in the page tables alone, so both sides show them from now on,
  * read-only. The order: first take the right to write away from the parent and flush, then look at
- * the references. A device that got a page for writing before the flush is seen; whoever comes later
- * finds a read-only entry and waits for mmap_lock, which is held for writing.
+ * the references. A device that got a page for writing before the flush is seen; whoever comes
+ * later finds a read-only entry and waits for mmap_lock, which is held for writing.
  */
 #include "mm/internal.h"
 
-/* A device may be writing to it: the page stays the parent's alone, the child gets what is in it. */
+/* A device may be writing to it: the page stays the parent's alone, the child gets what is in it.
+ */
 static int copy_now(const struct page *page, uint64_t *to)
 {
 	struct page *copy = anon_page_new(phys_to_virt(page_to_pfn(page) << PAGE_SHIFT));

@@ -54,7 +54,8 @@ static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t
 		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
 
 		if (pte != expected) {
-			/* PTE_HEAD, which is among the needed, must be clear: the slow path then. */
+			/* PTE_HEAD, which is among the needed, must be clear: the slow path then.
+			 */
 			if (((pte ^ PTE_HEAD) & need) != need)
 				break;
 			page = pte_own_record(pte);
@@ -159,7 +160,7 @@ long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned fla
 		err = slow_page(mm, addr + n * PAGE_SIZE, flags, &pages[n]);
 	up_read(&mm->mmap_lock);
 	if (err)
-		n--; /* the one that failed was counted */
+		n--;		  /* the one that failed was counted */
 	if (err == -EOPNOTSUPP) { /* some of them for ever help nobody */
 		unpin_user_pages(pages, n);
 		n = 0;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * get_user_pages: from addresses to page records that stay while somebody else (a device) uses them.
+ * get_user_pages: from addresses to page records that stay while somebody else (a device) uses
+ * them.
  */
 #ifndef MM_GUP_H
 #define MM_GUP_H
 
-#define FOLL_WRITE    1u   /* the pages will be written: needs a writable mapping */
-#define FOLL_GET      2u   /* a plain reference */
-#define FOLL_PIN      4u   /* a reference for DMA; given back by unpin_user_pages() */
-#define FOLL_LONGTERM 8u   /* held for an unbounded time: refused on file-system DAX */
+#define FOLL_WRITE     1u  /* the pages will be written: needs a writable mapping */
+#define FOLL_GET       2u  /* a plain reference */
+#define FOLL_PIN       4u  /* a reference for DMA; given back by unpin_user_pages() */
+#define FOLL_LONGTERM  8u  /* held for an unbounded time: refused on file-system DAX */
 #define FOLL_FAST_ONLY 16u /* gup_fast must not fall back to the slow path */
 
 /*
@@ -35,8 +36,8 @@ long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct
 void put_user_page(struct page *p);
 void put_user_pages(struct page **pages, unsigned long nr); /* bulk */
 void unpin_user_pages(struct page **pages, unsigned long nr);
-/* For who knows that it holds nr pages side by side, as those of one larger entry are: first, first +
- * 1, … One step for each folio or compound. Any context. */
+/* For who knows that it holds nr pages side by side, as those of one larger entry are: first, first
+ * + 1, … One step for each folio or compound. Any context. */
 void put_user_page_range(struct page *first, unsigned long nr);
 
 /* Counters since boot. Zero means: never happened. */

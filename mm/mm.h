@@ -7,7 +7,8 @@
  * divided by 4096, of RAM or of a device. A *page* (struct page) is the 32-byte record of one pfn
  * of device memory: RAM needs none here. A *pgmap* is a device's claim on a range of pfns.
  *
- * Lock order: mmap_lock → (the dax floor's fault lock → entry lock → tree lock) → i_mmap_lock → ptl.
+ * Lock order: mmap_lock → (the dax floor's fault lock → entry lock → tree lock) → i_mmap_lock →
+ * ptl.
  */
 #ifndef MM_MM_H
 #define MM_MM_H
@@ -20,12 +21,12 @@
 #define PUD_SIZE   (1 * GIB)
 
 /* The map of kernel virtual memory. Below USER_END: the running thread's own address space. */
-#define USER_START   0x0000000000010000ull
-#define USER_MMAP    0x0000010000000000ull /* where mm_map() starts to look for room */
-#define USER_END     0x0000800000000000ull
-#define DIRECT_BASE  0xffff800000000000ull /* physical memory, one to one */
+#define USER_START  0x0000000000010000ull
+#define USER_MMAP   0x0000010000000000ull /* where mm_map() starts to look for room */
+#define USER_END    0x0000800000000000ull
+#define DIRECT_BASE 0xffff800000000000ull /* physical memory, one to one */
 /* Page records: 0xffffe00000000000 – 0xffffe10000000000, see record.h */
-#define KVIRT_BASE   0xfffff00000000000ull /* stacks with guard pages, device registers, heap */
+#define KVIRT_BASE    0xfffff00000000000ull /* stacks with guard pages, device registers, heap */
 #define MAX_PHYS_BITS 46		    /* what the direct map and the record window hold */
 
 static inline void *phys_to_virt(uint64_t phys)
@@ -44,8 +45,9 @@ uint64_t frame_alloc(unsigned order);
 uint64_t frame_alloc_zero(void); /* one frame of zeroes; 0: none left */
 void frame_free(uint64_t phys, unsigned order);
 /*
- * Fault injection for tests: the nth allocation from now on (1: the next) of a frame or a slab object
- * by the calling thread fails, once. 0: none will. Allocations of other threads are not counted.
+ * Fault injection for tests: the nth allocation from now on (1: the next) of a frame or a slab
+ * object by the calling thread fails, once. 0: none will. Allocations of other threads are not
+ * counted.
  */
 void alloc_fail_nth(uint64_t nth);
 /* Allocations counted since alloc_fail_nth(); whether one was made to fail is in *failed. */
@@ -66,7 +68,10 @@ struct slab_cache {
 	struct slab_page *partial;
 	struct slab_cache *next; /* all caches, for reports */
 };
-#define SLAB_CACHE_INIT(n, s) {.name = n, .size = s, .lock = SPINLOCK_INIT(n)}
+#define SLAB_CACHE_INIT(n, s)                                                                      \
+	{                                                                                          \
+		.name = n, .size = s, .lock = SPINLOCK_INIT(n)                                     \
+	}
 void *slab_alloc(struct slab_cache *c); /* zeroed; NULL: no memory. Any context */
 void slab_free(struct slab_cache *c, void *p);
 
@@ -79,25 +84,26 @@ void slab_free(struct slab_cache *c, void *p);
 #define PTE_D	    (1ul << 6)
 #define PTE_PS	    (1ul << 7)
 #define PTE_G	    (1ul << 8)
-#define PTE_DEVMAP  (1ul << 9)	 /* software: the pfn has a page record (Linux's name) */
+#define PTE_DEVMAP  (1ul << 9)	/* software: the pfn has a page record (Linux's name) */
 #define PTE_SPECIAL (1ul << 10) /* software: no record; gup refuses it */
-#define PTE_HEAD    (1ul << 11) /* software: page_head() of the page counts this entry, not the page */
+#define PTE_HEAD    (1ul << 11) /* software: page_head() of the page counts this entry, not the page \
+				 */
 #define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
-#define PTE_OWN	    (1ul << 57) /* software: an anonymous page that no other entry shows */
-#define PTE_NX	    (1ul << 63)
-#define PTE_PHYS    0x000ffffffffff000ul
+#define PTE_OWN	     (1ul << 57) /* software: an anonymous page that no other entry shows */
+#define PTE_NX	     (1ul << 63)
+#define PTE_PHYS     0x000ffffffffff000ul
 
 /* Level 1 = 4K entries, 2 = 2M (PMD), 3 = 1G (PUD), 4 = PML4. */
 /*
- * Pointer to the level-`level` entry for va under the root table at physical `root`; NULL if a table above is
- * absent
- * or the address is mapped by a larger page; *at, if not NULL, is the level where it stopped.
- * `make` builds absent tables; NULL then means no memory. Tables are installed by compare-exchange,
- * so two makers need no lock between them.
+ * Pointer to the level-`level` entry for va under the root table at physical `root`; NULL if a
+ * table above is absent or the address is mapped by a larger page; *at, if not NULL, is the level
+ * where it stopped. `make` builds absent tables; NULL then means no memory. Tables are installed by
+ * compare-exchange, so two makers need no lock between them.
  */
 uint64_t *pte_walk(uint64_t root, uint64_t va, unsigned level, bool make, unsigned *at);
 extern uint64_t kernel_root; /* physical address of the kernel's PML4 */
-/* Maps [va, va+len) to phys with the largest pages that alignment and `max_level` allow. -ENOMEM. */
+/* Maps [va, va+len) to phys with the largest pages that alignment and `max_level` allow. -ENOMEM.
+ */
 int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned max_level);
 /* Unmaps and flushes every CPU's TLB (global entries too). Value: how many 4K frames were mapped;
  * `free_frames`: they are given back as well. Interrupts on, no spinlock held. */
@@ -105,7 +111,7 @@ uint64_t kernel_unmap(uint64_t va, uint64_t len, bool free_frames);
 bool kernel_is_mapped(uint64_t va, uint64_t len); /* any of it */
 void *map_mmio(uint64_t phys, uint64_t len);	  /* uncached; for ever */
 bool mmio_overlaps(uint64_t start, uint64_t end); /* with what map_mmio() was given */
-uint64_t page_table_frames(void);	     /* frames in use as page tables, all address spaces */
+uint64_t page_table_frames(void); /* frames in use as page tables, all address spaces */
 
 /* ---- kvirt.c: kernel virtual ranges --------------------------------------------------------- */
 /* A stack of `bytes` (pages) above an unmapped guard page; NULL: no memory. */

@@ -18,10 +18,10 @@
  * changed the word and reads it again later sees somebody else's life of the page.
  *
  * Folios. While a file's index has one entry for 2 MiB, the first record of the 512, the head,
- * counts for all of them, and the others may not even exist. A pointer to any of the 512 still names
- * its page (arithmetic only); page_head() says which record to touch. The mark is in the state word
- * so that it changes only while nothing is counted: page_folio_make(), page_folio_split(). Records
- * are therefore populated together with the one of their head.
+ * counts for all of them, and the others may not even exist. A pointer to any of the 512 still
+ * names its page (arithmetic only); page_head() says which record to touch. The mark is in the
+ * state word so that it changes only while nothing is counted: page_folio_make(),
+ * page_folio_split(). Records are therefore populated together with the one of their head.
  */
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
@@ -140,9 +140,9 @@ static inline bool page_get_one(struct page *p)
  * the pgmap is dying. Any context.
  */
 bool page_get_first(struct page *p, uint32_t n);
-/* Drops n references of the page that p names, from its page_head(); if what is left is the pgmap's rest count, tells the pgmap's owner
- * (page_idle), which wakes waiters. Every put of every path ends here. Any context, interrupts
- * included. */
+/* Drops n references of the page that p names, from its page_head(); if what is left is the pgmap's
+ * rest count, tells the pgmap's owner (page_idle), which wakes waiters. Every put of every path
+ * ends here. Any context, interrupts included. */
 void page_put(struct page *p, uint32_t n);
 void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
 /* page_put(first + i, 1) for i < nr: one step a folio or compound, whatever its size. */
@@ -156,8 +156,8 @@ void page_put_record(struct page *record, uint32_t n); /* page_put() for who kno
  */
 bool page_folio_make(struct page *head);
 bool page_folio_split(struct page *head);
-/* Mapping counts of a record, called with the page-table lock held (get) and after the TLB flush was
- * acknowledged (put): busy-extent.md F-15. At rest 0 a first mapping is a birth, see
+/* Mapping counts of a record, called with the page-table lock held (get) and after the TLB flush
+ * was acknowledged (put): busy-extent.md F-15. At rest 0 a first mapping is a birth, see
  * page_get_first(); the caller keeps the pgmap alive while it makes it. */
 void page_map_get(struct page *p);
 /* The same for a page named by p: its page_head() counts, and is returned. */

@@ -9,12 +9,12 @@
 #ifndef MM_SPACE_H
 #define MM_SPACE_H
 
-#define VM_READ	  1u
-#define VM_WRITE  2u
-#define VM_PRIVATE 4u /* stores go to a copy of the page; never together with VM_SHARED */
-#define VM_SHARED 8u
-#define VM_DAX	  16u /* pages are device pages of a DAX file */
-#define VM_FSDAX  32u /* … of a file system: no long-term pins */
+#define VM_READ	    1u
+#define VM_WRITE    2u
+#define VM_PRIVATE  4u /* stores go to a copy of the page; never together with VM_SHARED */
+#define VM_SHARED   8u
+#define VM_DAX	    16u	  /* pages are device pages of a DAX file */
+#define VM_FSDAX    32u	  /* … of a file system: no long-term pins */
 #define VM_MAYWRITE 1024u /* mprotect may grant VM_WRITE */
 
 struct mm;
@@ -73,9 +73,10 @@ struct mm {
 struct mm *mm_create(const char *name); /* one reference; NULL: no memory */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* the last one unmaps everything; sleepable */
-/* Makes `mm` the current thread's address space (NULL: none); gives the old one back. Returns nothing. */
+/* Makes `mm` the current thread's address space (NULL: none); gives the old one back. Returns
+ * nothing. */
 void mm_use(struct mm *mm);
-struct mm *current_mm(void); /* NULL: a kernel thread */
+struct mm *current_mm(void);				     /* NULL: a kernel thread */
 void mm_for_each(int (*fn)(struct mm *, void *), void *arg); /* under a lock; fn must not sleep */
 
 /* Maps `len` bytes of an object; *addr 0: anywhere. 0, -EINVAL (alignment, zero length, private and
@@ -89,16 +90,17 @@ int mm_map(struct mm *mm, uint64_t *addr, uint64_t len, unsigned flags, const st
 int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
 struct vma *mm_find_vma(struct mm *mm, uint64_t addr); /* containing addr; mmap_lock held */
 
-/* ---- changing what is mapped (change.c). All: page-aligned, sleepable, take mmap_lock --------- */
+/* ---- changing what is mapped (change.c). All: page-aligned, sleepable, take mmap_lock ---------
+ */
 
 /* New rights, VM_READ or VM_READ | VM_WRITE, for a range that is mapped without gaps. When it
- * returns no CPU can use a right that was taken away. 0, -EINVAL (alignment, other flags, a cut that
- * is refused), -ENOMEM (a gap, or memory for a cut), -EACCES (writable, and the object may not be
- * written: no VM_MAYWRITE); nothing changed then. */
+ * returns no CPU can use a right that was taken away. 0, -EINVAL (alignment, other flags, a cut
+ * that is refused), -ENOMEM (a gap, or memory for a cut), -EACCES (writable, and the object may not
+ * be written: no VM_MAYWRITE); nothing changed then. */
 int mm_protect(struct mm *mm, uint64_t addr, uint64_t len, unsigned flags);
-/* Moves [from, from+len), which must lie in one VMA, to *to; 0: anywhere, the address is stored. What
- * is mapped at *to goes. 0, -EINVAL (alignment, the two overlap, a cut that is refused), -EFAULT (not
- * one VMA), -ENOMEM; everything is mapped as before then. */
+/* Moves [from, from+len), which must lie in one VMA, to *to; 0: anywhere, the address is stored.
+ * What is mapped at *to goes. 0, -EINVAL (alignment, the two overlap, a cut that is refused),
+ * -EFAULT (not one VMA), -ENOMEM; everything is mapped as before then. */
 int mm_remap(struct mm *mm, uint64_t from, uint64_t len, uint64_t *to);
 enum mm_advice {
 	MM_DONT_NEED, /* forget the translations; private copies are lost, files keep their bytes */
@@ -111,17 +113,19 @@ int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, enum mm_advice advice)
  * 0, -EINVAL (alignment), -ENOMEM (a gap), or what ops->sync says. */
 int mm_sync(struct mm *mm, uint64_t addr, uint64_t len);
 /* A copy of the address space: shared mappings show the same objects (a fault brings their pages
- * back), private copies are shared by both until one of them stores. One reference; NULL: no memory. */
+ * back), private copies are shared by both until one of them stores. One reference; NULL: no
+ * memory. */
 struct mm *mm_fork(struct mm *mm, const char *name);
 
-/* Installs pfn at vmf->address (4K). Takes ptl. Counts a mapping if the entry was empty; an existing
- * entry of the same pfn is upgraded to writable. Called by fault handlers with the entry locked. */
+/* Installs pfn at vmf->address (4K). Takes ptl. Counts a mapping if the entry was empty; an
+ * existing entry of the same pfn is upgraded to writable. Called by fault handlers with the entry
+ * locked. */
 int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable);
 /*
- * The same for a whole 2 MiB (level 2) or 1 GiB (level 3) around the address: pfn is the first one's,
- * aligned to that size, and the VMA covers all of it. vmf_insert_pmd(): of FS_DAX, the head of a
- * folio; vmf_insert_compound(): the record of a compound of that size. -EEXIST: smaller pages are
- * mapped there; -ENOMEM.
+ * The same for a whole 2 MiB (level 2) or 1 GiB (level 3) around the address: pfn is the first
+ * one's, aligned to that size, and the VMA covers all of it. vmf_insert_pmd(): of FS_DAX, the head
+ * of a folio; vmf_insert_compound(): the record of a compound of that size. -EEXIST: smaller pages
+ * are mapped there; -ENOMEM.
  */
 int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable);
 int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned level, bool writable);
@@ -134,11 +138,12 @@ const char *mm_fault_reason(void);
 
 /*
  * Clears every page-table entry that shows file pages [first, last) in any address space, flushes
- * the TLBs that may hold them and only then drops the mapping counts (F-15). Sleepable; callers hold
- * the file's fault lock for writing so that nothing is mapped again. Returns entries cleared.
+ * the TLBs that may hold them and only then drops the mapping counts (F-15). Sleepable; callers
+ * hold the file's fault lock for writing so that nothing is mapped again. Returns entries cleared.
  */
 uint64_t unmap_mapping_range(struct mapping *m, uint64_t first, uint64_t last);
-/* Write-protects instead of clearing: the next store faults, so fsync can tell what is dirty again. */
+/* Write-protects instead of clearing: the next store faults, so fsync can tell what is dirty again.
+ */
 uint64_t clean_mapping_range(struct mapping *m, uint64_t first, uint64_t last);
 
 /* Flushes [start, end) of mm from every TLB that may hold it; returns when all have acknowledged.

@@ -106,8 +106,9 @@ static void zap_table(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end)
  */
 static void zap_leaf(struct zap *z, uint64_t *pte, uint64_t va, uint64_t bytes)
 {
-	/* What was absent a moment ago may be a table by now: a fault beside the range makes it, without
-	 * a lock. PTE_PS tells them apart, else the table goes, and with it what it maps. */
+	/* What was absent a moment ago may be a table by now: a fault beside the range makes it,
+	 * without a lock. PTE_PS tells them apart, else the table goes, and with it what it maps.
+	 */
 	const uint64_t about = z->mode == ZAP_CLEAR ? PTE_P | PTE_PS : PTE_P | PTE_PS | PTE_W;
 	uint64_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
 

@@ -13,13 +13,14 @@
  * Broken    C-1: a file that is not mapped any more is taken for idle, though its page is held.
  *           C-2: an entry that a fault has locked is skipped by the scan.
  *           C-3: eviction and unmount do not ask at all.
- *           C-6: the whole file is unmapped, and a holder that comes back in time starves the waiter.
+ *           C-6: the whole file is unmapped, and a holder that comes back in time starves the
+ * waiter.
  *
  * Why it is right where it is (I5): unmapping needs the page-table lock, under which slow gup takes
- * its reference; fast gup takes it first and then reads the entry again. So either the scan sees the
- * raised count, or gup sees the cleared entry and backs out, and its put is one more wake. New
- * mappings are impossible: faults need the fault lock, which is held for writing but while we sleep,
- * and after every sleep the scan starts anew.
+ * its reference; fast gup takes it first and then reads the entry again. So either the scan sees
+ * the raised count, or gup sees the cleared entry and backs out, and its put is one more wake. New
+ * mappings are impossible: faults need the fault lock, which is held for writing but while we
+ * sleep, and after every sleep the scan starts anew.
  */
 #include "dax/internal.h"
 
@@ -40,7 +41,8 @@ static void insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 static void remove_entry(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	if (busy(page))
-		inode->collisions++; /* "dax-dma truncate collision": freed while held (C-1 … C-3) */
+		inode->collisions++; /* "dax-dma truncate collision": freed while held (C-1 … C-3)
+				      */
 	page_disassociate(page, inode, pgoff);
 }
 

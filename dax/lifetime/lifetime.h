@@ -22,16 +22,17 @@ struct page;
 
 struct lifetime {
 	const char *name;
-	const char *who;	/* years and where it came from */
-	const char *busy_truncate; /* what truncate of a busy page does */
-	uint32_t rest;		/* reference count of a page nobody holds */
-	bool associates;	/* keeps page → file (I6 can be checked) */
+	const char *who;	    /* years and where it came from */
+	const char *busy_truncate;  /* what truncate of a busy page does */
+	uint32_t rest;		    /* reference count of a page nobody holds */
+	bool associates;	    /* keeps page → file (I6 can be checked) */
 	struct pgmap_ops pgmap_ops; /* last_put, as the memory floor calls it */
 
 	void (*insert)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
 	void (*remove)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
 	bool (*busy)(const struct page *page);
-	/* All with io_lock and fault_lock held for writing; [first, last) in file pages. 0, -EINTR. */
+	/* All with io_lock and fault_lock held for writing; [first, last) in file pages. 0, -EINTR.
+	 */
 	int (*wait_idle)(struct dax_inode *inode, struct page *page);
 	int (*break_layout)(struct dax_inode *inode, uint64_t first, uint64_t last);
 	int (*evict)(struct dax_inode *inode);

@@ -13,11 +13,12 @@
 struct dma_job;
 
 /*
- * Starts a DMA between referenced pages and an edu device. DMA_IN: the device writes `text`, over and
- * over, into every page, `times` times. DMA_OUT: the device reads the pages; what it got of the first
- * half page can be read by dma_received(). The job takes the references over and gives them back from the
- * completion interrupt. `who` names the holder in reports. Sleepable. NULL: *err is -EINVAL (no
- * pages, too many, no text), -ENODEV (no device), -ENOMEM; the references stay the caller's.
+ * Starts a DMA between referenced pages and an edu device. DMA_IN: the device writes `text`, over
+ * and over, into every page, `times` times. DMA_OUT: the device reads the pages; what it got of the
+ * first half page can be read by dma_received(). The job takes the references over and gives them
+ * back from the completion interrupt. `who` names the holder in reports. Sleepable. NULL: *err is
+ * -EINVAL (no pages, too many, no text), -ENODEV (no device), -ENOMEM; the references stay the
+ * caller's.
  */
 enum dma_dir { DMA_IN, DMA_OUT };
 struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,

@@ -39,20 +39,26 @@ static long grab(const char *place, uint64_t len, unsigned flags, struct page **
 		return err;
 	if (!len)
 		len = left;
-	want = (ALIGN_UP(addr + MIN(len, left), PAGE_SIZE) - ALIGN_DOWN(addr, PAGE_SIZE)) / PAGE_SIZE;
+	want = (ALIGN_UP(addr + MIN(len, left), PAGE_SIZE) - ALIGN_DOWN(addr, PAGE_SIZE)) /
+	       PAGE_SIZE;
 	if (len > left || want > DMA_MAX_PAGES)
-		return shell_fail(-EINVAL, "%lu page(s) asked for; at most %u, inside the mapping "
-				  "(give a LEN)", want, DMA_MAX_PAGES);
+		return shell_fail(-EINVAL,
+				  "%lu page(s) asked for; at most %u, inside the mapping "
+				  "(give a LEN)",
+				  want, DMA_MAX_PAGES);
 	got = get_user_pages_fast(ALIGN_DOWN(addr, PAGE_SIZE), want, flags, pages);
 	if (got == -EOPNOTSUPP)
-		return shell_fail(got, "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
+		return shell_fail(got,
+				  "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
 				  "file-system DAX): it could block truncate for ever");
 	if (got < 0)
 		return shell_fail(got, "get_user_pages: %s", mm_fault_reason());
 	if ((uint64_t)got < want) {
 		unpin_user_pages(pages, got);
-		return shell_fail(-EFAULT, "only %ld of %lu page(s) could be had; is the file long "
-				  "enough?", got, want);
+		return shell_fail(-EFAULT,
+				  "only %ld of %lu page(s) could be had; is the file long "
+				  "enough?",
+				  got, want);
 	}
 	return got;
 }
@@ -123,16 +129,17 @@ static int cmd_pin(int argc, char **argv)
 	mutex_unlock(&lock);
 	return err;
 }
-SHELL_COMMAND(pin, cmd_pin, "pin [MAPPING[+OFF] [LEN] [ro] [longterm]]",
-	      "hold the pages of a mapping as a driver does (get_user_pages), or list the pins\n"
-	      "ro: for reading only; longterm: refused on files, as it could block truncate for ever.");
+SHELL_COMMAND(
+	pin, cmd_pin, "pin [MAPPING[+OFF] [LEN] [ro] [longterm]]",
+	"hold the pages of a mapping as a driver does (get_user_pages), or list the pins\n"
+	"ro: for reading only; longterm: refused on files, as it could block truncate for ever.");
 
 /* lock held. NULL after a sentence. */
 static struct pin *pin_by_name(const char *word)
 {
 	char *end;
-	unsigned long n = word[0] == 'p' && isdigit((unsigned char)word[1])
-				  ? strtoul(word + 1, &end, 10) : 0;
+	unsigned long n =
+		word[0] == 'p' && isdigit((unsigned char)word[1]) ? strtoul(word + 1, &end, 10) : 0;
 
 	if (!n || *end || n > MAX_PINS || !pins[n - 1].used) {
 		shell_fail(-ENOENT, "there is no pin '%s'; 'pin' lists them", word);
@@ -205,8 +212,10 @@ static int parse_dma(int argc, char **argv, struct dma_args *a)
 	if (argc < 3)
 		return shell_usage();
 	if (strcmp(argv[2], "in") && strcmp(argv[2], "out"))
-		return shell_fail(-EINVAL, "direction '%s' must be in (device writes) or out (device "
-				  "reads)", argv[2]);
+		return shell_fail(-EINVAL,
+				  "direction '%s' must be in (device writes) or out (device "
+				  "reads)",
+				  argv[2]);
 	a->dir = argv[2][0] == 'i' ? DMA_IN : DMA_OUT;
 	for (int i = 3; i < argc && !err; i++) {
 		if (!strncmp(argv[i], "edu=", 4))
@@ -216,7 +225,8 @@ static int parse_dma(int argc, char **argv, struct dma_args *a)
 		else if (a->dir == DMA_IN && !a->text)
 			a->text = argv[i];
 		else
-			err = shell_fail(-EINVAL, "'%s' is not understood; see 'help dma'", argv[i]);
+			err = shell_fail(-EINVAL, "'%s' is not understood; see 'help dma'",
+					 argv[i]);
 	}
 	if (!err && a->dir == DMA_IN && !a->text)
 		a->text = "DMA ";
@@ -225,8 +235,8 @@ static int parse_dma(int argc, char **argv, struct dma_args *a)
 	if (!err && (!a->times || a->times > 10000))
 		err = shell_fail(-EINVAL, "times must be 1 to 10000");
 	if (!err && a->edu >= edu_count())
-		err = shell_fail(-ENODEV, "no device edu%lu; there are %u (QEMU: -device edu)", a->edu,
-				 edu_count());
+		err = shell_fail(-ENODEV, "no device edu%lu; there are %u (QEMU: -device edu)",
+				 a->edu, edu_count());
 	return err;
 }
 
@@ -265,7 +275,8 @@ static int start_job(const struct dma_args *a, unsigned slot)
 	jobs[slot].dir = a->dir;
 	snprintf(jobs[slot].what, sizeof(jobs[slot].what), "%s %s %s (%ld pages)",
 		 edu_name(edu_nth(a->edu)), a->dir == DMA_IN ? "writing" : "reading", a->place, nr);
-	kprintf("%s: started, about %ld ms\n", jobs[slot].what, 100 * (1 + 2 * nr * (long)a->times));
+	kprintf("%s: started, about %ld ms\n", jobs[slot].what,
+		100 * (1 + 2 * nr * (long)a->times));
 	return 0;
 }
 
@@ -282,12 +293,14 @@ static int cmd_dma(int argc, char **argv)
 	while (slot < MAX_JOBS && jobs[slot].job)
 		slot++;
 	if (argc > 1)
-		err = slot < MAX_JOBS ? start_job(&a, slot)
-				      : shell_fail(-EBUSY, "%u jobs are running; wait for one", slot);
+		err = slot < MAX_JOBS
+			      ? start_job(&a, slot)
+			      : shell_fail(-EBUSY, "%u jobs are running; wait for one", slot);
 	mutex_unlock(&lock);
 	return err;
 }
 SHELL_COMMAND(dma, cmd_dma, "dma [PIN|MAPPING[+OFF] in|out [TEXT] [edu=N] [times=K]]",
 	      "let a device write TEXT into pages (in) or read them (out), or list what runs\n"
-	      "It takes about 100 ms for every 2 KiB and holds the pages meanwhile; a PIN is handed over\n"
+	      "It takes about 100 ms for every 2 KiB and holds the pages meanwhile; a PIN is "
+	      "handed over\n"
 	      "to the device, which gives it back when it is done. times: do it K times over.");

@@ -74,7 +74,8 @@ static void agrees_with_an_array_over_random_operations(void **state)
 	(void)state;
 	srand(1);
 	for (int op = 0; op < 200000; op++) {
-		uint64_t pg = (uint64_t)rand() % PAGES, value = rand() % 3 ? (uint64_t)rand() + 1 : 0;
+		uint64_t pg = (uint64_t)rand() % PAGES,
+			 value = rand() % 3 ? (uint64_t)rand() + 1 : 0;
 
 		assert_true(index_store(&ix, pg, value));
 		model[pg] = value;

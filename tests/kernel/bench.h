@@ -86,8 +86,9 @@ struct bench_file {
 bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages);
 void bench_file_end(struct bench_file *f);   /* unmaps, unmounts */
 bool bench_file_write(struct bench_file *f); /* all pages get blocks and bytes (again) */
+/* One page off modulo 2 MiB: nothing mapped there is served by 2 MiB. */
+#define BENCH_4K (USER_MMAP + PAGE_SIZE)
 /* Maps all of it writable at `at` (0: BENCH_4K) and stores to every page: present and dirty. */
-#define BENCH_4K (USER_MMAP + PAGE_SIZE) /* one page off modulo 2 MiB: nothing is served by 2 MiB */
 void bench_file_map(struct bench_file *f, uint64_t at);
 void bench_file_dirty(struct bench_file *f); /* stores to every page */
 void bench_file_unmap(struct bench_file *f);

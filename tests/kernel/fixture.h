@@ -38,7 +38,7 @@ uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned page
 /* The same, private and writable. */
 uint64_t fx_map_private(struct fixture *fx, struct dax_inode *inode, unsigned pages);
 void fx_unmap(struct fixture *fx, uint64_t va); /* the mapping only; the file stays open */
-struct page *fx_page(uint64_t va); /* record of the page mapped at va, NULL: none */
+struct page *fx_page(uint64_t va);		/* record of the page mapped at va, NULL: none */
 static inline volatile char *at(uint64_t va)
 {
 	return (volatile char *)va;
@@ -57,7 +57,8 @@ struct fx_op {
 bool fx_start(struct fx_op *op); /* false: no memory */
 bool fx_done(struct fx_op *op);
 void fx_join(struct fx_op *op);
-/* Waits until the thread of `op` sleeps for a page of its file. False: it did not within 10,000 looks. */
+/* Waits until the thread of `op` sleeps for a page of its file. False: it did not within 10,000
+ * looks. */
 bool fx_asleep(struct fx_op *op, struct page *page);
 int fx_truncate(struct dax_inode *inode, uint64_t size);
 

@@ -9,18 +9,19 @@
  *   5  the device finishes; G is read back through the file layer
  *
  * If the truncate did not wait, step 4 happens while the device is still to write, and step 5 finds
- * F's bytes in G. Nothing here depends on how fast anything is: if the device was finished before G was
- * written, though truncate did not wait, the attempt proves nothing and is made again, with more for the
- * device to do.
+ * F's bytes in G. Nothing here depends on how fast anything is: if the device was finished before G
+ * was written, though truncate did not wait, the attempt proves nothing and is made again, with
+ * more for the device to do.
  */
 #include <ctype.h>
 
 #include "tests/kernel/scratch.h"
 #include "tests/kernel/race.h"
 
-#define F_TEXT	"F's DMA "
-#define G_BYTE	'G'
-#define GRACE	(2000ull * 1000 * 1000) /* ns a waiter gets after the last put, nothing else pending */
+#define F_TEXT "F's DMA "
+#define G_BYTE 'G'
+#define GRACE                                                                                      \
+	(2000ull * 1000 * 1000) /* ns a waiter gets after the last put, nothing else pending */
 #define PATIENCE (60ull * 1000 * 1000 * 1000)
 
 /* One attempt: what it needs, and what came out. */
@@ -129,9 +130,9 @@ static void judge(struct attempt *a, struct dax_inode *g)
 		return;
 	}
 	for (unsigned i = 0; i < 16; i++)
-		text[i] = first + i >= PAGE_SIZE	    ? '\0'
+		text[i] = first + i >= PAGE_SIZE		   ? '\0'
 			  : isprint((unsigned char)buf[first + i]) ? buf[first + i]
-							     : '.';
+								   : '.';
 	race_set(a->result, RACE_BROKEN_I1,
 		 "%u of 4096 bytes of G are F's: \"%s\" at offset %u, where \"GGGG\" was written",
 		 foreign, text, first);
@@ -165,7 +166,8 @@ static void run_steps(struct attempt *a)
 		failed(a, "creating G");
 		return;
 	}
-	race_say("G was written while the device had %s", dma_done(a->dma) ? "finished" : "not finished");
+	race_say("G was written while the device had %s",
+		 dma_done(a->dma) ? "finished" : "not finished");
 	a->too_late = dma_done(a->dma) && !a->f->last_break.busy_seen;
 	judge(a, g);
 	dax_put(g);
@@ -223,8 +225,8 @@ static void dma_truncate(const struct lifetime *lt, struct race_result *r)
 	run(lt, false, r);
 }
 RACE(dma_truncate, "dma-truncate", dma_truncate,
-     "a device writes into a file's page while the file is truncated",
-     {"unaware", RACE_BROKEN_I1}, {"idle-at-one", RACE_SAFE});
+     "a device writes into a file's page while the file is truncated", {"unaware", RACE_BROKEN_I1},
+     {"idle-at-one", RACE_SAFE});
 
 static void dma_punch(const struct lifetime *lt, struct race_result *r)
 {

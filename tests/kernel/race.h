@@ -26,9 +26,8 @@ struct race {
 	struct race_expectation expect[8]; /* ends with a NULL lifetime */
 };
 #define RACE(ident, text, fn, summary, ...)                                                        \
-	static const struct race race_##ident                                                      \
-		__attribute__((used, section("hf_races"), aligned(8))) = {text, summary, fn,       \
-									  {__VA_ARGS__}}
+	static const struct race race_##ident __attribute__((                                      \
+		used, section("hf_races"), aligned(8))) = {text, summary, fn, {__VA_ARGS__}}
 
 void race_set(struct race_result *r, enum race_verdict v, const char *fmt, ...) __printf(3, 4);
 /* A line of the story, indented: column 1 belongs to the verdict. */

@@ -109,8 +109,8 @@ static int cmd_race(int argc, char **argv)
 	if (argc > 3)
 		return shell_usage();
 	if (argc == 3 && strncmp(argv[2], "lifetime=", 9))
-		return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?", argv[2],
-				  argv[2]);
+		return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?",
+				  argv[2], argv[2]);
 	if (!strcmp(argv[1], "all"))
 		return argc == 2 ? run_all()
 				 : shell_fail(-EINVAL, "'race all' runs every lifetime by itself");
@@ -137,6 +137,7 @@ static const char *complete_race(int argno, unsigned n)
 }
 SHELL_COMMAND(race, cmd_race, "race [NAME|all] [lifetime=L|lifetime=all]",
 	      "make a race between a device and the file layer happen, and say how it ended\n"
-	      "Runs on pmem1, with a fresh file system. Status 0 only for 'safe'; 'race all' compares every\n"
+	      "Runs on pmem1, with a fresh file system. Status 0 only for 'safe'; 'race all' "
+	      "compares every\n"
 	      "cell with what its lifetime is known to do.",
 	      complete_race);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fresh ext4 on the scratch device, without a mkfs of our own: mkfs.ext4 made it when the kernel was
- * built, and the kernel carries the blocks that such a file system has in use. All others are free,
- * so whatever they hold does not matter.
+ * A fresh ext4 on the scratch device, without a mkfs of our own: mkfs.ext4 made it when the kernel
+ * was built, and the kernel carries the blocks that such a file system has in use. All others are
+ * free, so whatever they hold does not matter.
  */
 #include "tests/kernel/scratch.h"
 
@@ -15,7 +15,8 @@ extern const uint64_t scratch_small_bytes, scratch_small_nr_runs, scratch_large_
 extern const struct run scratch_small_runs[], scratch_large_runs[];
 extern const char scratch_small_data[], scratch_large_data[];
 
-struct template {
+struct template
+{
 	uint64_t bytes, nr_runs;
 	const struct run *runs;
 	const char *data;

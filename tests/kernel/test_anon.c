@@ -31,7 +31,8 @@ static int poke(struct mm *mm, uint64_t va, uint64_t v)
 	return in_space(mm, va, true, &v);
 }
 
-SELFTEST(anon_zeroes, "anon.zeroes", "fresh memory is zero, wherever it was used before, and one's own")
+SELFTEST(anon_zeroes, "anon.zeroes",
+	 "fresh memory is zero, wherever it was used before, and one's own")
 {
 	struct mm *mm = current_mm();
 	uint64_t a = 0, b = 0, wrong = 0;
@@ -50,7 +51,8 @@ SELFTEST(anon_zeroes, "anon.zeroes", "fresh memory is zero, wherever it was used
 	EXPECT(!wrong, "%lu words were not zero", wrong);
 }
 
-SELFTEST(anon_read_only, "anon.read-only", "memory mapped read-only reads as zero and refuses a store")
+SELFTEST(anon_read_only, "anon.read-only",
+	 "memory mapped read-only reads as zero and refuses a store")
 {
 	struct mm *mm = current_mm();
 	uint64_t a = 0, v = 1;
@@ -62,8 +64,8 @@ SELFTEST(anon_read_only, "anon.read-only", "memory mapped read-only reads as zer
 	mm_protect(mm, a, PAGE_SIZE, VM_READ | VM_WRITE);
 	later = store_checked((uint64_t *)a, 1);
 	mm_unmap(mm, a, PAGE_SIZE);
-	EXPECT(!load && !v && store == -EFAULT && !later, "load %d, store %d, with the right %d", load,
-	       store, later);
+	EXPECT(!load && !v && store == -EFAULT && !later, "load %d, store %d, with the right %d",
+	       load, store, later);
 }
 
 /* Frames that are free, or hold records and tables, which stay for the next time. */
@@ -138,7 +140,8 @@ SELFTEST(anon_long_term, "anon.long-term",
 	to = buf + 2 * PAGE_SIZE;
 	EXPECT_OR(unmap, !mm_remap(mm, va, 2 * PAGE_SIZE, &to), "not moved");
 	mixed = get_user_pages_fast(buf, 4, PIN | FOLL_LONGTERM, p);
-	EXPECT_OR(unmap, alone == 4 && mixed == -EOPNOTSUPP, "alone %ld, with a file %ld", alone, mixed);
+	EXPECT_OR(unmap, alone == 4 && mixed == -EOPNOTSUPP, "alone %ld, with a file %ld", alone,
+		  mixed);
 	EXPECT_OR(unmap, page_refs(fx_page(buf)) == 0 && page_refs(fx_page(buf + PAGE_SIZE)) == 0,
 		  "references are left on the memory");
 unmap:
@@ -183,21 +186,22 @@ SELFTEST(fork_both_write, "fork.both-write",
 	child = mm_fork(mm, "child");
 	shared = anon_pages() - before;
 	EXPECT(child, "no memory");
-	poke(child, a, 10);		/* the child stores first */
+	poke(child, a, 10);	     /* the child stores first */
 	poke(mm, a + PAGE_SIZE, 20); /* the parent stores first */
 	split = anon_pages() - before;
 	c[0] = peek(child, a), c[1] = peek(child, a + PAGE_SIZE);
 	p[0] = peek(mm, a), p[1] = peek(mm, a + PAGE_SIZE);
 	mm_put(child);
 	mm_unmap(mm, a, 3 * PAGE_SIZE);
-	EXPECT(shared == 2 && split == 4, "%ld pages after fork, %ld after two stores", (long)shared,
-	       (long)split);
+	EXPECT(shared == 2 && split == 4, "%ld pages after fork, %ld after two stores",
+	       (long)shared, (long)split);
 	EXPECT(c[0] == 10 && c[1] == 2 && p[0] == 1 && p[1] == 20, "child %lu %lu, parent %lu %lu",
 	       c[0], c[1], p[0], p[1]);
 	EXPECT(anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
 }
 
-SELFTEST(fork_last_reuses, "fork.last-reuses", "when the other side is gone, a store copies nothing")
+SELFTEST(fork_last_reuses, "fork.last-reuses",
+	 "when the other side is gone, a store copies nothing")
 {
 	struct mm *mm = current_mm(), *child;
 	struct page *first, *then;
@@ -277,15 +281,16 @@ SELFTEST(fork_shared, "fork.shared-stays-shared",
 	poke(child, va, 7);
 	refs = fx.inode[0]->refs;
 	mm_put(child);
-	EXPECT_OR(out, (seen & 0xff) == 'b' && *(volatile uint64_t *)va == 7, "child 0x%lx, then 0x%lx",
-		  seen, *(volatile uint64_t *)va);
+	EXPECT_OR(out, (seen & 0xff) == 'b' && *(volatile uint64_t *)va == 7,
+		  "child 0x%lx, then 0x%lx", seen, *(volatile uint64_t *)va);
 	EXPECT_OR(out, refs == 3 && fx.inode[0]->refs == 2, "%lu users of the file, then %u", refs,
 		  fx.inode[0]->refs);
 out:
 	fixture_end(&fx);
 }
 
-/* ---- every allocation fails once -------------------------------------------------------------- */
+/* ---- every allocation fails once --------------------------------------------------------------
+ */
 
 /* Maps, touches, cuts, moves and forks in an address space of its own; every part may fail. */
 static void use_memory(struct mm *mm)

@@ -53,8 +53,8 @@ SELFTEST(dax_two_mappings, "dax.two-mappings", "two mappings of a file show the 
 	EXPECT_OR(out, a && b && a != b, "not mapped twice");
 	at(a)[9] = '1';
 	EXPECT_OR(out, at(b)[9] == '1', "the other one shows 0x%x", at(b)[9]);
-	EXPECT_OR(out, fx_page(a) == fx_page(b) && page_maps(fx_page(a)) == 2, "%u mapping(s) counted",
-		  page_maps(fx_page(a)));
+	EXPECT_OR(out, fx_page(a) == fx_page(b) && page_maps(fx_page(a)) == 2,
+		  "%u mapping(s) counted", page_maps(fx_page(a)));
 out:
 	fixture_end(&fx);
 }
@@ -148,7 +148,8 @@ SELFTEST(dax_read_only_mapping, "dax.read-only-mapping",
 	EXPECT_OR(out, f, "no file");
 	va = fx_map_as_is(&fx, f, 1, false);
 	err = store_checked((uint64_t *)va, 0);
-	EXPECT_OR(out, err == -EFAULT && at(va)[0] == 'a', "%d, and the byte is 0x%x", err, at(va)[0]);
+	EXPECT_OR(out, err == -EFAULT && at(va)[0] == 'a', "%d, and the byte is 0x%x", err,
+		  at(va)[0]);
 out:
 	fixture_end(&fx);
 }
@@ -165,8 +166,8 @@ SELFTEST(dax_truncate_empties, "dax.truncate-empties-index",
 	EXPECT_OR(out, fx.inode[0]->index.nr == 6, "%lu entries", fx.inode[0]->index.nr);
 	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PAGE_SIZE), "%s", dax_why());
 	second = 2;
-	EXPECT_OR(out, !entry_next(fx.inode[0], &second, ~0ul >> 12), "an entry is left at page %lu",
-		  second);
+	EXPECT_OR(out, !entry_next(fx.inode[0], &second, ~0ul >> 12),
+		  "an entry is left at page %lu", second);
 	EXPECT_OR(out, entry_next(fx.inode[0], &first, 1), "page 0 lost its entry");
 	EXPECT_OR(out, !check_i6_association() && !check_i3_entries(), "an invariant is violated");
 out:
@@ -197,15 +198,16 @@ SELFTEST(dax_truncate_frees, "dax.truncate-frees", "truncate to zero gives every
 	EXPECT_OR(out, va, "not mapped");
 	used = before - fx_free_blocks(&fx);
 	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", dax_why());
-	EXPECT_OR(out, used >= 20 && fx_free_blocks(&fx) == before, "%lu used, %lu free, %lu before",
-		  used, fx_free_blocks(&fx), before);
+	EXPECT_OR(out, used >= 20 && fx_free_blocks(&fx) == before,
+		  "%lu used, %lu free, %lu before", used, fx_free_blocks(&fx), before);
 	EXPECT_OR(out, !check_i1_blocks(), "bitmap and extents disagree");
 out:
 	fixture_end(&fx);
 }
 
-SELFTEST(dax_partial_page, "dax.partial-page",
-	 "truncate inside a page zeroes its tail, and growing again shows zeroes (generic/029, 030)")
+SELFTEST(
+	dax_partial_page, "dax.partial-page",
+	"truncate inside a page zeroes its tail, and growing again shows zeroes (generic/029, 030)")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 2, 'a');
@@ -230,8 +232,10 @@ SELFTEST(dax_punch, "dax.punch", "a hole reads as zero, its neighbours stay, the
 	EXPECT_OR(out, !dax_punch(fx.inode[0], PAGE_SIZE - 4, PAGE_SIZE + 8), "%s", dax_why());
 	EXPECT_OR(out, fx_free_blocks(&fx) == free_before + 1, "%lu blocks freed",
 		  fx_free_blocks(&fx) - free_before);
-	EXPECT_OR(out, at(va)[PAGE_SIZE] == 0 && at(va)[PAGE_SIZE - 4] == 0 &&
-			  at(va)[2 * PAGE_SIZE + 3] == 0, "the hole is not zero");
+	EXPECT_OR(out,
+		  at(va)[PAGE_SIZE] == 0 && at(va)[PAGE_SIZE - 4] == 0 &&
+			  at(va)[2 * PAGE_SIZE + 3] == 0,
+		  "the hole is not zero");
 	EXPECT_OR(out, at(va)[PAGE_SIZE - 5] == 'a' && at(va)[2 * PAGE_SIZE + 4] == 'a',
 		  "a neighbour was zeroed");
 	EXPECT_OR(out, fx.inode[0]->size == 3 * PAGE_SIZE, "size %lu", fx.inode[0]->size);
@@ -250,8 +254,8 @@ SELFTEST(dax_unmap_counts, "dax.unmap-counts", "unmapping gives every mapping co
 	p = fx_page(va);
 	EXPECT_OR(out, p && page_maps(p) == 1, "%u mapping(s)", p ? page_maps(p) : 0);
 	fx_unmap(&fx, va);
-	EXPECT_OR(out, page_maps(p) == 0 && page_refs(p) == p->pgmap->rest, "%u mapping(s), %u refs",
-		  page_maps(p), page_refs(p));
+	EXPECT_OR(out, page_maps(p) == 0 && page_refs(p) == p->pgmap->rest,
+		  "%u mapping(s), %u refs", page_maps(p), page_refs(p));
 out:
 	fixture_end(&fx);
 }
@@ -267,8 +271,8 @@ SELFTEST(dax_unlinked_stays, "dax.unlinked-stays",
 	used = before - fx_free_blocks(&fx);
 	EXPECT_OR(out, !dax_unlink(SCRATCH_PATH "/f"), "%s", dax_why());
 	c = at(va)[3 * PAGE_SIZE];
-	EXPECT_OR(out, c == 'a' && before - fx_free_blocks(&fx) == used, "0x%x, %lu blocks in use", c,
-		  before - fx_free_blocks(&fx));
+	EXPECT_OR(out, c == 'a' && before - fx_free_blocks(&fx) == used, "0x%x, %lu blocks in use",
+		  c, before - fx_free_blocks(&fx));
 	fx_unmap(&fx, va);
 	dax_put(fx.inode[0]);
 	fx.inode[0] = NULL;

@@ -19,7 +19,8 @@ SELFTEST(edu_arguments, "edu.arguments", "transfers that the device cannot do ar
 	EXPECT(edu_submit(e, &rq, 1) == -EINVAL, "more than a chunk");
 	rq.len = EDU_CHUNK;
 	rq.offset = EDU_CHUNK;
-	EXPECT(edu_submit(e, &rq, 1) == -EINVAL, "to the last byte of the buffer: QEMU would abort");
+	EXPECT(edu_submit(e, &rq, 1) == -EINVAL,
+	       "to the last byte of the buffer: QEMU would abort");
 	rq.offset = 0;
 	rq.phys = 1ull << 40;
 	EXPECT(edu_submit(e, &rq, 1) == -EINVAL, "beyond the DMA mask");
@@ -27,7 +28,8 @@ SELFTEST(edu_arguments, "edu.arguments", "transfers that the device cannot do ar
 }
 
 SELFTEST(edu_both_ways, "edu.both-directions",
-	 "what a device writes into a file's page is in the file, and what it reads is what was there")
+	 "what a device writes into a file's page is in the file, and what it reads is what was "
+	 "there")
 {
 	struct dma_job *in, *out_job = NULL;
 	struct page *p;
@@ -59,7 +61,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(edu_in_parallel, "edu.two-in-parallel", "two devices work at the same time, each on its page")
+SELFTEST(edu_in_parallel, "edu.two-in-parallel",
+	 "two devices work at the same time, each on its page")
 {
 	struct dma_job *job[2];
 	struct page *p[2];
@@ -82,8 +85,8 @@ SELFTEST(edu_in_parallel, "edu.two-in-parallel", "two devices work at the same t
 		dma_free(job[i]);
 		dax_read(fx.inode[0], i * PAGE_SIZE, &c[i], 1);
 	}
-	EXPECT_OR(out, together && c[0] == '0' && c[1] == '1', "together %d, '%c' and '%c'", together,
-		  c[0], c[1]);
+	EXPECT_OR(out, together && c[0] == '0' && c[1] == '1', "together %d, '%c' and '%c'",
+		  together, c[0], c[1]);
 out:
 	fixture_end(&fx);
 }

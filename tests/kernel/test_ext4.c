@@ -72,14 +72,15 @@ SELFTEST(ext4_metadata, "ext4.metadata-is-written-back",
 	err = err ? err : dax_unlink(SCRATCH_PATH "/f");
 	lines = watch_end();
 	EXPECT_OR(out, !err, "%d: %s", err, dax_why());
-	EXPECT_OR(out, !lines && seen.fences, "%u lines were stored and not written back; %u fences",
-		  lines, seen.fences);
+	EXPECT_OR(out, !lines && seen.fences,
+		  "%u lines were stored and not written back; %u fences", lines, seen.fences);
 out:
 	fixture_end(&fx);
 }
 
-SELFTEST(dax_fsync, "dax.fsync-writes-back-dirty-pages",
-	 "fsync writes back every line that a mapping stored to, once; a later store is dirty again")
+SELFTEST(
+	dax_fsync, "dax.fsync-writes-back-dirty-pages",
+	"fsync writes back every line that a mapping stored to, once; a later store is dirty again")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 4, 'a');
@@ -140,7 +141,8 @@ SELFTEST(ext4_enospc, "ext4.enospc-explains",
 	dax_truncate(a, 0);
 	then = store_checked((uint64_t *)va, 1);
 	dax_put(a);
-	EXPECT_OR(out, full == -EFAULT && strstr(reason, "no free block"), "%d: '%s'", full, reason);
+	EXPECT_OR(out, full == -EFAULT && strstr(reason, "no free block"), "%d: '%s'", full,
+		  reason);
 	EXPECT_OR(out, !then, "%d after a block was freed", then);
 out:
 	fixture_end(&fx);

@@ -4,7 +4,8 @@
 
 #define PIN (FOLL_PIN | FOLL_WRITE)
 
-SELFTEST(gup_fast_gets, "gup.fast-gets", "the fast path alone takes mapped pages, one reference each")
+SELFTEST(gup_fast_gets, "gup.fast-gets",
+	 "the fast path alone takes mapped pages, one reference each")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 4, 'a');
@@ -17,7 +18,8 @@ SELFTEST(gup_fast_gets, "gup.fast-gets", "the fast path alone takes mapped pages
 	n = get_user_pages_fast(va, 4, PIN | FOLL_FAST_ONLY, p);
 	EXPECT_OR(out, n == 4, "%ld pages", n);
 	for (unsigned i = 0; i < 4; i++)
-		EXPECT_OR(put, p[i] == fx_page(va + i * PAGE_SIZE) &&
+		EXPECT_OR(put,
+			  p[i] == fx_page(va + i * PAGE_SIZE) &&
 				  page_refs(p[i]) == p[i]->pgmap->rest + 1,
 			  "page %u: %u references", i, page_refs(p[i]));
 put:
@@ -71,7 +73,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_slow_faults, "gup.slow-faults-in", "pages that were never touched are faulted in and taken")
+SELFTEST(gup_slow_faults, "gup.slow-faults-in",
+	 "pages that were never touched are faulted in and taken")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 3, 'a');
@@ -127,7 +130,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_short_count, "gup.short-count", "at the end of the file the count is short, not an error")
+SELFTEST(gup_short_count, "gup.short-count",
+	 "at the end of the file the count is short, not an error")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 2, 'a');
@@ -146,7 +150,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_bad_arguments, "gup.bad-arguments", "flags and addresses that make no sense are refused")
+SELFTEST(gup_bad_arguments, "gup.bad-arguments",
+	 "flags and addresses that make no sense are refused")
 {
 	struct mm *mm = current_mm();
 	struct page *p;
@@ -159,7 +164,8 @@ SELFTEST(gup_bad_arguments, "gup.bad-arguments", "flags and addresses that make 
 	       "a long-term get");
 	EXPECT(get_user_pages(mm, 4096, 1, FOLL_GET | 1u << 20, &p) == -EINVAL, "unknown flag");
 	EXPECT(get_user_pages(mm, DIRECT_BASE, 1, FOLL_GET, &p) == -EINVAL, "a kernel address");
-	EXPECT(get_user_pages(mm, USER_END - PAGE_SIZE, 2, FOLL_GET, &p) == -EINVAL, "across the end");
+	EXPECT(get_user_pages(mm, USER_END - PAGE_SIZE, 2, FOLL_GET, &p) == -EINVAL,
+	       "across the end");
 	EXPECT(get_user_pages(mm, 4096, 1, FOLL_GET, &p) == -EFAULT, "nothing is mapped there");
 }
 
@@ -180,7 +186,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_hole, "gup.hole-gets-a-block", "gup on a hole shown as zeroes gets a real block, even to read")
+SELFTEST(gup_hole, "gup.hole-gets-a-block",
+	 "gup on a hole shown as zeroes gets a real block, even to read")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 0, 0);
@@ -226,13 +233,14 @@ SELFTEST(gup_put_variants, "gup.put-variants",
 		after[way] = page_refs(p[0]) + page_refs(p[1]);
 	}
 	for (unsigned way = 0; way < 3; way++)
-		EXPECT_OR(out, after[way] == 2 * p[0]->pgmap->rest, "way %u leaves %u references", way,
-			  after[way]);
+		EXPECT_OR(out, after[way] == 2 * p[0]->pgmap->rest, "way %u leaves %u references",
+			  way, after[way]);
 out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_holders_named, "gup.holders-named", "who holds a page is said by name, and only while it does")
+SELFTEST(gup_holders_named, "gup.holders-named",
+	 "who holds a page is said by name, and only while it does")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 1, 'a');
@@ -262,8 +270,9 @@ struct stale {
 };
 
 /*
- * On another CPU, with interrupts off so that it cannot acknowledge a flush: loads a translation and
- * watches the mapping count. It must not reach zero while this CPU can still use the translation.
+ * On another CPU, with interrupts off so that it cannot acknowledge a flush: loads a translation
+ * and watches the mapping count. It must not reach zero while this CPU can still use the
+ * translation.
  */
 static void keep_translation(void *arg)
 {

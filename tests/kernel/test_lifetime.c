@@ -57,7 +57,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(lifetime_two_holders, "lifetime.two-holders", "the first of two puts does not end the wait")
+SELFTEST(lifetime_two_holders, "lifetime.two-holders",
+	 "the first of two puts does not end the wait")
 {
 	FIXTURE(fx, &lifetime_idle_at_one);
 	struct page *p = pinned_page(&fx), *again;
@@ -72,7 +73,8 @@ SELFTEST(lifetime_two_holders, "lifetime.two-holders", "the first of two puts do
 	still = !fx_done(&op);
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
-	EXPECT_OR(out, asleep && still, "asleep %d, still there after the first put %d", asleep, still);
+	EXPECT_OR(out, asleep && still, "asleep %d, still there after the first put %d", asleep,
+		  still);
 	EXPECT_OR(out, !op.err, "error %d", op.err);
 out:
 	fixture_end(&fx);
@@ -179,7 +181,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(mount_busy, "mount.busy-is-named", "umount with an open file is refused, and names the file")
+SELFTEST(mount_busy, "mount.busy-is-named",
+	 "umount with an open file is refused, and names the file")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("open", 1, 'a');
@@ -223,7 +226,8 @@ SELFTEST(mount_other_lifetime, "mount.held-keeps-lifetime",
 	EXPECT(held == -EBUSY && rest == 0, "held %d, at rest %d", held, rest);
 }
 
-SELFTEST(check_sees, "check.sees-a-wrong-link", "check finds a page record that names another place (I6)")
+SELFTEST(check_sees, "check.sees-a-wrong-link",
+	 "check finds a page record that names another place (I6)")
 {
 	FIXTURE(fx, &lifetime_idle_at_one);
 	uint64_t va = fx_map(&fx, "f", 1, 'a');

@@ -25,9 +25,11 @@ SELFTEST(private_copies, "private.copies",
 	dax_get(f);
 	b = fx_map_private(&fx, f, 2);
 	at(a)[PAGE_SIZE + 3] = 'x';
-	EXPECT_OR(out, at(a)[PAGE_SIZE + 3] == 'x' && at(a)[PAGE_SIZE + 4] == 'a', "not copied whole");
+	EXPECT_OR(out, at(a)[PAGE_SIZE + 3] == 'x' && at(a)[PAGE_SIZE + 4] == 'a',
+		  "not copied whole");
 	EXPECT_OR(out, at(b)[PAGE_SIZE + 3] == 'a' && file_byte(f, PAGE_SIZE + 3) == 'a',
-		  "the other '%c', the file '%c'", at(b)[PAGE_SIZE + 3], file_byte(f, PAGE_SIZE + 3));
+		  "the other '%c', the file '%c'", at(b)[PAGE_SIZE + 3],
+		  file_byte(f, PAGE_SIZE + 3));
 	EXPECT_OR(out, anon_pages() == before + 1, "%ld copies", (long)(anon_pages() - before));
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 	fx_unmap(&fx, a);
@@ -52,8 +54,8 @@ SELFTEST(private_shows_file, "private.shows-file",
 	EXPECT_OR(out, fx_page(private) == fx_page(shared), "two pages");
 	at(private)[1] = 'p';
 	at(shared)[0] = 'c';
-	EXPECT_OR(out, at(private)[0] == 'b' && at(shared)[1] == 'a', "'%c' and '%c' after the copy",
-		  at(private)[0], at(shared)[1]);
+	EXPECT_OR(out, at(private)[0] == 'b' && at(shared)[1] == 'a',
+		  "'%c' and '%c' after the copy", at(private)[0], at(shared)[1]);
 out:
 	fixture_end(&fx);
 }
@@ -99,7 +101,8 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(private_sync, "private.sync", "fsync and msync leave private copies and the file as they are")
+SELFTEST(private_sync, "private.sync",
+	 "fsync and msync leave private copies and the file as they are")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 1, 'a');
@@ -117,8 +120,9 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(private_truncate, "private.truncate",
-	 "a punched hole leaves private copies; truncate takes those beyond the end, and only those")
+SELFTEST(
+	private_truncate, "private.truncate",
+	"a punched hole leaves private copies; truncate takes those beyond the end, and only those")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 4, 'a');
@@ -133,8 +137,10 @@ SELFTEST(private_truncate, "private.truncate",
 	EXPECT_OR(out, at(va)[PAGE_SIZE] == 'x' && at(va)[2 * PAGE_SIZE] == 0,
 		  "the copy 0x%x, the file's page 0x%x", at(va)[PAGE_SIZE], at(va)[2 * PAGE_SIZE]);
 	EXPECT_OR(out, !dax_truncate(f, 2 * PAGE_SIZE), "%s", dax_why());
-	EXPECT_OR(out, load_checked((uint64_t *)(va + 3 * PAGE_SIZE), &v) == -EFAULT, "still there");
-	EXPECT_OR(out, at(va)[0] == 'x' && at(va)[PAGE_SIZE] == 'x', "a copy before the end is lost");
+	EXPECT_OR(out, load_checked((uint64_t *)(va + 3 * PAGE_SIZE), &v) == -EFAULT,
+		  "still there");
+	EXPECT_OR(out, at(va)[0] == 'x' && at(va)[PAGE_SIZE] == 'x',
+		  "a copy before the end is lost");
 	EXPECT_OR(out, anon_pages() == before + 2, "%ld copies", (long)(anon_pages() - before));
 	EXPECT_OR(out, !dax_truncate(f, 4 * PAGE_SIZE) && at(va)[3 * PAGE_SIZE] == 0,
 		  "the old copy is back: 0x%x", at(va)[3 * PAGE_SIZE]);
@@ -158,12 +164,12 @@ SELFTEST(private_gup, "private.gup",
 	EXPECT_OR(out, get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &p) == 0,
 		  "the fast path gave the file's page to a writer");
 	n = get_user_pages_fast(va, 1, PIN, &p);
-	EXPECT_OR(out, n == 1 && p != file_page && p == fx_page(va), "%ld page(s), the file's: %d", n,
-		  p == file_page);
+	EXPECT_OR(out, n == 1 && p != file_page && p == fx_page(va), "%ld page(s), the file's: %d",
+		  n, p == file_page);
 	memset(phys_to_virt(page_to_pfn(p) << PAGE_SHIFT), 'D', 8); /* the device */
 	unpin_user_pages(&p, 1);
-	EXPECT_OR(out, at(va)[0] == 'D' && file_byte(f, 0) == 'a', "the mapping '%c', the file '%c'",
-		  at(va)[0], file_byte(f, 0));
+	EXPECT_OR(out, at(va)[0] == 'D' && file_byte(f, 0) == 'a',
+		  "the mapping '%c', the file '%c'", at(va)[0], file_byte(f, 0));
 	EXPECT_OR(out, get_user_pages_fast(va, 1, PIN | FOLL_LONGTERM, &p) == -EOPNOTSUPP,
 		  "a long-term pin of a file's mapping");
 out:
@@ -186,8 +192,8 @@ SELFTEST(private_no_break, "private.no-wait",
 	EXPECT_OR(put, !dax_truncate(f, 0), "%s", dax_why());
 	held = anon_pages() - before;
 	c = *(char *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT);
-	EXPECT_OR(put, held == 1 && c == 'a' && !f->last_break.waited_ns, "%ld held, '%c'", (long)held,
-		  c);
+	EXPECT_OR(put, held == 1 && c == 'a' && !f->last_break.waited_ns, "%ld held, '%c'",
+		  (long)held, c);
 put:
 	unpin_user_pages(&p, 1);
 	EXPECT_OR(out, anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
@@ -257,8 +263,9 @@ static bool private_round(struct dax_inode *f, uint64_t nth)
 	return failed;
 }
 
-SELFTEST(private_no_memory, "private.no-memory",
-	 "each allocation of a private mapping, its copies and its fork fails once; nothing is lost")
+SELFTEST(
+	private_no_memory, "private.no-memory",
+	"each allocation of a private mapping, its copies and its fork fails once; nothing is lost")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 4, 'a');
@@ -270,16 +277,18 @@ SELFTEST(private_no_memory, "private.no-memory",
 	while (n < 1000 && private_round(f, n))
 		n++;
 	EXPECT_OR(out, n > 8 && n < 1000, "%lu allocations failed", n - 1);
-	EXPECT_OR(out, anon_pages() == before && f->refs == 2, "%ld pages lost, %u users of the file",
-		  (long)(anon_pages() - before), f->refs);
+	EXPECT_OR(out, anon_pages() == before && f->refs == 2,
+		  "%ld pages lost, %u users of the file", (long)(anon_pages() - before), f->refs);
 	EXPECT_OR(out, file_byte(f, 0) == 'a' && !check_all(), "the file was changed");
 out:
 	fixture_end(&fx);
 }
 
-/* ---- direct I/O: a device in the place of a file opened with O_DIRECT -------------------------- */
+/* ---- direct I/O: a device in the place of a file opened with O_DIRECT --------------------------
+ */
 
-/* One transfer of the page at va; value: what the device got of it (DMA_OUT), "" or NULL: failed. */
+/* One transfer of the page at va; value: what the device got of it (DMA_OUT), "" or NULL: failed.
+ */
 static const char *transfer(uint64_t va, enum dma_dir dir, const char *text, char *got)
 {
 	struct dma_job *job;
@@ -331,7 +340,8 @@ SELFTEST(directio_0, "directio.untouched-then-read-faulted",
 	EXPECT_OR(out, va && transfer(va, DMA_OUT, NULL, got), "not transferred");
 	EXPECT_OR(out, !strcmp(got, "aaaaaaaa"), "the device got '%s'", got);
 	c = at(va)[PAGE_SIZE];
-	EXPECT_OR(out, c == 'a' && transfer(va + PAGE_SIZE, DMA_IN, "device ", got), "not transferred");
+	EXPECT_OR(out, c == 'a' && transfer(va + PAGE_SIZE, DMA_IN, "device ", got),
+		  "not transferred");
 	EXPECT_OR(out, !memcmp((void *)(va + PAGE_SIZE), "device device", 13), "'%.8s'",
 		  (char *)va + PAGE_SIZE);
 	EXPECT_OR(out, at_rest(&fx, 2), "references are left");
@@ -339,8 +349,9 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(directio_1, "directio.out-and-into-memory",
-	 "text stored through a mapping is what a device reads, and it comes back into memory equal")
+SELFTEST(
+	directio_1, "directio.out-and-into-memory",
+	"text stored through a mapping is what a device reads, and it comes back into memory equal")
 {
 	DIRECT(fx);
 	uint64_t va = fx_map(&fx, "f", 1, 'a'), buf = 0;
@@ -400,15 +411,16 @@ SELFTEST(directio_3, "directio.read-then-write",
 		  at(va)[2048], at(va)[2049]);
 	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why()); /* read-only again */
 	EXPECT_OR(out, transfer(va, DMA_IN, "dddddddd", got), "not transferred");
-	EXPECT_OR(out, at(va)[0] == 'd' && file_byte(fx.inode[0], 2049) == 'd', "'%c' '%c'", at(va)[0],
-		  file_byte(fx.inode[0], 2049));
+	EXPECT_OR(out, at(va)[0] == 'd' && file_byte(fx.inode[0], 2049) == 'd', "'%c' '%c'",
+		  at(va)[0], file_byte(fx.inode[0], 2049));
 	EXPECT_OR(out, at_rest(&fx, 1), "references are left");
 out:
 	fixture_end(&fx);
 }
 
 SELFTEST(directio_4, "directio.into-untouched",
-	 "a device writes into a page nobody touched, a hole: it gets a block, and the file has the bytes")
+	 "a device writes into a page nobody touched, a hole: it gets a block, and the file has "
+	 "the bytes")
 {
 	DIRECT(fx);
 	struct dax_inode *f = scratch_file("f", 0, 0);

@@ -152,7 +152,8 @@ out:
 /* ---- rights ---------------------------------------------------------------------------------- */
 
 SELFTEST(space_protect, "space.protect",
-	 "a right that is taken is gone at once, for the piece only, and comes back when it is given")
+	 "a right that is taken is gone at once, for the piece only, and comes back when it is "
+	 "given")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = alphabet(&fx, 3);
@@ -168,7 +169,8 @@ SELFTEST(space_protect, "space.protect",
 	EXPECT_OR(out, middle == -EFAULT && !side, "in the piece %d, behind it %d", middle, side);
 	EXPECT_OR(out, at(va)[PAGE_SIZE] == 'x', "the piece cannot be read, or was changed");
 	EXPECT_OR(out, !mm_protect(mm, va, 3 * PAGE_SIZE, RW), "refused");
-	EXPECT_OR(out, !store_checked((uint64_t *)(va + PAGE_SIZE), 0), "the right did not come back");
+	EXPECT_OR(out, !store_checked((uint64_t *)(va + PAGE_SIZE), 0),
+		  "the right did not come back");
 out:
 	fixture_end(&fx);
 }
@@ -210,14 +212,16 @@ SELFTEST(space_object_decides, "space.object-decides",
 	uint64_t a = 0x40000000, to = 0;
 	int write, cut, part, moved;
 
-	EXPECT(!mm_map(mm, &a, 2 * PAGE_SIZE, VM_READ | VM_SHARED, &whole, NULL, NULL, 0), "no map");
+	EXPECT(!mm_map(mm, &a, 2 * PAGE_SIZE, VM_READ | VM_SHARED, &whole, NULL, NULL, 0),
+	       "no map");
 	write = mm_protect(mm, a, 2 * PAGE_SIZE, RW);
 	cut = mm_protect(mm, a, PAGE_SIZE, VM_READ);
 	part = mm_unmap(mm, a, PAGE_SIZE);
 	moved = mm_remap(mm, a + PAGE_SIZE, PAGE_SIZE, &to);
 	EXPECT(!mm_unmap(mm, a, 2 * PAGE_SIZE), "the whole of it must go");
 	EXPECT(write == -EACCES && cut == -EINVAL && part == -EINVAL && moved == -EINVAL,
-	       "writable %d, cut %d, unmapped in part %d, moved in part %d", write, cut, part, moved);
+	       "writable %d, cut %d, unmapped in part %d, moved in part %d", write, cut, part,
+	       moved);
 }
 
 struct writer {
@@ -305,7 +309,8 @@ SELFTEST(space_remap_onto_anon, "space.remap-onto-anonymous",
 	memset((void *)buf, 'b', 4 * PAGE_SIZE);
 	to = buf + PAGE_SIZE;
 	EXPECT_OR(unmap, !mm_remap(mm, va + 3 * PAGE_SIZE, PAGE_SIZE, &to), "refused");
-	EXPECT_OR(unmap, to == buf + PAGE_SIZE && at(to)[7] == 'd', "0x%lx shows '%c'", to, at(to)[7]);
+	EXPECT_OR(unmap, to == buf + PAGE_SIZE && at(to)[7] == 'd', "0x%lx shows '%c'", to,
+		  at(to)[7]);
 	at(to)[7] = 'S';
 	dax_read(fx.inode[0], 3 * PAGE_SIZE + 7, &c, 1);
 	EXPECT_OR(unmap, c == 'S', "the file reads '%c'", c);
@@ -336,8 +341,8 @@ SELFTEST(space_remap_private, "space.remap-private",
 	p = fx_page(va + 78 * PAGE_SIZE);
 	EXPECT_OR(out, !mm_remap(current_mm(), va, 80 * PAGE_SIZE, &to), "refused");
 	for (unsigned i = 0; i < 80; i++)
-		EXPECT_OR(moved, at(to)[i * PAGE_SIZE] == (i % 2 ? 'a' : 'p'), "page %u shows '%c'", i,
-			  at(to)[i * PAGE_SIZE]);
+		EXPECT_OR(moved, at(to)[i * PAGE_SIZE] == (i % 2 ? 'a' : 'p'), "page %u shows '%c'",
+			  i, at(to)[i * PAGE_SIZE]);
 	EXPECT_OR(moved, fx_page(to + 78 * PAGE_SIZE) == p && page_maps(p) == 1, "another page");
 	EXPECT_OR(moved, !reaches(va), "the old place is mapped");
 moved:
@@ -361,10 +366,13 @@ SELFTEST(space_dont_need, "space.dont-need",
 	dax_get(fx.inode[0]);
 	private = fx_map_private(&fx, fx.inode[0], 2);
 	at(shared)[1] = at(private)[2] = at(anon)[3] = 'x';
-	EXPECT_OR(unmap, !mm_advise(mm, shared, PAGE_SIZE, MM_DONT_NEED) &&
-			!mm_advise(mm, private, PAGE_SIZE, MM_DONT_NEED) &&
-			!mm_advise(mm, anon, PAGE_SIZE, MM_DONT_NEED), "refused");
-	EXPECT_OR(unmap, anon_pages() == before, "%ld pages are left", (long)(anon_pages() - before));
+	EXPECT_OR(unmap,
+		  !mm_advise(mm, shared, PAGE_SIZE, MM_DONT_NEED) &&
+			  !mm_advise(mm, private, PAGE_SIZE, MM_DONT_NEED) &&
+			  !mm_advise(mm, anon, PAGE_SIZE, MM_DONT_NEED),
+		  "refused");
+	EXPECT_OR(unmap, anon_pages() == before, "%ld pages are left",
+		  (long)(anon_pages() - before));
 	EXPECT_OR(unmap, at(shared)[1] == 'x' && at(private)[2] == 'a' && at(anon)[3] == 0,
 		  "shared '%c', private '%c', memory 0x%x", at(shared)[1], at(private)[2],
 		  at(anon)[3]);

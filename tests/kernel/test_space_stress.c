@@ -2,11 +2,12 @@
 /*
  * Self-test: everything that changes mappings at once, bounded by operations (stress.space).
  *
- * Each worker has a window of addresses of its own, half of the workers in one shared address space.
- * In its window it maps memory and private copies of one file, and all it ever stores is its own
- * letter. So every byte it reads must be its letter, the file's letter or zero: anything else came
- * through a translation, or from a frame, that belonged to somebody else already. What a pinned page
- * shows is looked at after the mapping has gone. One worker takes blocks from the file all the time.
+ * Each worker has a window of addresses of its own, half of the workers in one shared address
+ * space. In its window it maps memory and private copies of one file, and all it ever stores is its
+ * own letter. So every byte it reads must be its letter, the file's letter or zero: anything else
+ * came through a translation, or from a frame, that belonged to somebody else already. What a
+ * pinned page shows is looked at after the mapping has gone. One worker takes blocks from the file
+ * all the time.
  */
 #include "tests/kernel/fixture.h"
 
@@ -67,17 +68,10 @@ static void change_something(struct worker *w)
 
 	len = MIN(len, w->base + PAGES * PAGE_SIZE - MAX(at, to));
 	switch (dice(w, 5)) {
-	case 0:
-		mm_unmap(mm, at, len);
-		break;
-	case 1:
-		mm_protect(mm, at, len, VM_READ | (dice(w, 3) ? VM_WRITE : 0));
-		break;
-	case 2:
-		mm_advise(mm, at, len, MM_DONT_NEED);
-		break;
-	default:
-		mm_remap(mm, at, len, &to);
+	case 0: mm_unmap(mm, at, len); break;
+	case 1: mm_protect(mm, at, len, VM_READ | (dice(w, 3) ? VM_WRITE : 0)); break;
+	case 2: mm_advise(mm, at, len, MM_DONT_NEED); break;
+	default: mm_remap(mm, at, len, &to);
 	}
 }
 

@@ -11,7 +11,8 @@ static void file_bytes(struct dax_inode *f, uint64_t off, char *buf, unsigned n)
 	dax_read(f, off, buf, n);
 }
 
-/* First byte of [off, off + len) that is not `c`, in the mapping or in the file; off + len: none. */
+/* First byte of [off, off + len) that is not `c`, in the mapping or in the file; off + len: none.
+ */
 static uint64_t differs(struct fixture *fx, uint64_t va, uint64_t off, uint64_t len, char c)
 {
 	for (uint64_t i = off; i < off + len; i++) {
@@ -54,15 +55,17 @@ SELFTEST(xfs_030, "xfs.030",
 		EXPECT_OR(out, !dax_truncate(fx.inode[0], size), "%s", dax_why());
 		EXPECT_OR(out, !dax_truncate(fx.inode[0], 4 * PAGE_SIZE), "%s", dax_why());
 		bad = differs(&fx, va, size, MIN(2000ul, 4 * PAGE_SIZE - size), 0);
-		EXPECT_OR(out, bad == size + MIN(2000ul, 4 * PAGE_SIZE - size) &&
-				  at(va)[size - 1] == 'e', "size %lu, byte %lu", size, bad);
+		EXPECT_OR(out,
+			  bad == size + MIN(2000ul, 4 * PAGE_SIZE - size) &&
+				  at(va)[size - 1] == 'e',
+			  "size %lu, byte %lu", size, bad);
 	}
 out:
 	fixture_end(&fx);
 }
 
-/* Copies `len` bytes from a mapping into file `to` the way direct I/O does: through the pinned pages
- * of the mapping, by write; or back, by read. Value: pages that could not be had. */
+/* Copies `len` bytes from a mapping into file `to` the way direct I/O does: through the pinned
+ * pages of the mapping, by write; or back, by read. Value: pages that could not be had. */
 static unsigned through_pages(uint64_t va, struct dax_inode *to, uint64_t len, bool write)
 {
 	for (uint64_t off = 0; off < len; off += PAGE_SIZE) {
@@ -133,7 +136,8 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- races ------------------------------------------------------------------------------------ */
+/* ---- races ------------------------------------------------------------------------------------
+ */
 
 #define ROUNDS 300
 
@@ -232,7 +236,8 @@ static void store_at_end(void *arg)
 }
 
 SELFTEST(xfs_438, "xfs.438",
-	 "faults behind the end race with fallocate that extends: a store that succeeded is in the file")
+	 "faults behind the end race with fallocate that extends: a store that succeeded is in the "
+	 "file")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 0, 0);
@@ -287,7 +292,8 @@ SELFTEST(xfs_567, "xfs.567",
 	bad = differs(&fx, va, PAGE_SIZE + 50, 50, 'E');
 	EXPECT_OR(out, bad == PAGE_SIZE + 100, "byte %lu before the end", bad);
 	bad = differs(&fx, va, PAGE_SIZE + 100, 2 * PAGE_SIZE - 100, 0);
-	EXPECT_OR(out, bad == 3 * PAGE_SIZE, "byte %lu behind the old end is 0x%x", bad, at(va)[bad]);
+	EXPECT_OR(out, bad == 3 * PAGE_SIZE, "byte %lu behind the old end is 0x%x", bad,
+		  at(va)[bad]);
 out:
 	fixture_end(&fx);
 }
