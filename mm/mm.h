@@ -77,17 +77,16 @@ void slab_free(struct slab_cache *c, void *p);
 
 /* ---- pagetable.c: 4-level tables ------------------------------------------------------------ */
 
-#define PTE_P	    (1ul << 0)
-#define PTE_W	    (1ul << 1)
-#define PTE_PCD	    (1ul << 4)
-#define PTE_A	    (1ul << 5)
-#define PTE_D	    (1ul << 6)
-#define PTE_PS	    (1ul << 7)
-#define PTE_G	    (1ul << 8)
-#define PTE_DEVMAP  (1ul << 9)	/* software: the pfn has a page record (Linux's name) */
-#define PTE_SPECIAL (1ul << 10) /* software: no record; gup refuses it */
-#define PTE_HEAD    (1ul << 11) /* software: page_head() of the page counts this entry, not the page \
-				 */
+#define PTE_P	     (1ul << 0)
+#define PTE_W	     (1ul << 1)
+#define PTE_PCD	     (1ul << 4)
+#define PTE_A	     (1ul << 5)
+#define PTE_D	     (1ul << 6)
+#define PTE_PS	     (1ul << 7)
+#define PTE_G	     (1ul << 8)
+#define PTE_DEVMAP   (1ul << 9)	 /* software: the pfn has a page record (Linux's name) */
+#define PTE_SPECIAL  (1ul << 10) /* software: no record; gup refuses it */
+#define PTE_HEAD     (1ul << 11) /* software: page_head() of the page counts this entry */
 #define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
 #define PTE_OWN	     (1ul << 57) /* software: an anonymous page that no other entry shows */
 #define PTE_NX	     (1ul << 63)
