@@ -106,22 +106,37 @@ unsigned check_i2_records(void)
 /* ---- I3: what is mapped has an entry ------------------------------------------------------------
  */
 
+/* The entry that shows va, 0: none; *bytes: how much it, or the gap, covers. Under the page-table
+ * lock: a fault may replace an empty table by a large page. */
+static uint64_t entry_at(struct mm *mm, uint64_t va, uint64_t *bytes)
+{
+	unsigned level;
+	uint64_t *pte, e;
+
+	spin_lock(&mm->ptl);
+	pte = pte_walk(mm->root, va, 1, false, &level);
+	if (!pte) /* a larger entry, or nothing, up to here */
+		pte = pte_walk(mm->root, va, level, false, NULL);
+	e = __atomic_load_n(pte, __ATOMIC_ACQUIRE);
+	if (!(e & PTE_P) || !(e & PTE_DEVMAP) || pte_is_anon(e))
+		e = 0;
+	spin_unlock(&mm->ptl);
+	*bytes = PAGE_SIZE << (9 * (level - 1));
+	return e;
+}
+
 static void check_vma(struct finding *f, struct vma *vma)
 {
 	struct dax_inode *inode = vma->private;
 
 	for (uint64_t va = vma->start, next; va < vma->end; va = next) {
-		unsigned level;
-		uint64_t *pte = pte_walk(vma->mm->root, va, 1, false, &level);
-		uint64_t pgoff = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT), at = pgoff, entry;
-		uint64_t bytes = PAGE_SIZE << (9 * (level - 1)), pfn;
+		uint64_t bytes, pte = entry_at(vma->mm, va, &bytes), pfn, entry;
+		uint64_t pgoff = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT), at = pgoff;
 
-		if (!pte) /* a larger entry, or nothing, up to here */
-			pte = pte_walk(vma->mm->root, va, level, false, NULL);
 		next = ALIGN_DOWN(va, bytes) + bytes;
-		if (!(*pte & PTE_P) || !(*pte & PTE_DEVMAP) || pte_is_anon(*pte))
+		if (!pte)
 			continue;
-		pfn = entry_pfn(*pte) + ((va & (bytes - 1)) >> PAGE_SHIFT);
+		pfn = entry_pfn(pte) + ((va & (bytes - 1)) >> PAGE_SHIFT);
 		entry = entry_next(inode, &at, pgoff + 1);
 		if (entry_pfn_at(entry, pgoff) != pfn)
 			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx",

@@ -201,6 +201,9 @@ static int check_use(struct devdax *d, unsigned flags)
 	if (d->mounts)
 		return dax_refuse(-EBUSY, "%s is mounted; 'umount' it first, or map a file",
 				  r->name);
+	if (r->shadow) /* its copy covers the whole region, a device perhaps less of it */
+		return dax_refuse(-EBUSY, "%s has a power-cut model; boot without shadow for it",
+				  r->name);
 	if (!(flags & VM_SHARED))
 		return dax_refuse(-EINVAL, "%s is a device: it can be mapped shared, not private",
 				  r->name);
@@ -324,11 +327,18 @@ static void devdax_open(struct vma *vma)
 	__atomic_fetch_add(&d->users, 1, __ATOMIC_ACQ_REL);
 }
 
+/* Only the last user takes the lock: a part or a moved copy goes with mmap_lock held, which comes
+ * after the lock in devdax_mmap(). */
 static void devdax_close(struct vma *vma)
 {
 	struct devdax *d = vma->private;
 	bool mapping = mutex_held(&lock); /* devdax_mmap() found no room, and goes on */
+	unsigned users = __atomic_load_n(&d->users, __ATOMIC_ACQUIRE);
 
+	while (users > 1)
+		if (__atomic_compare_exchange_n(&d->users, &users, users - 1, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return;
 	if (!mapping)
 		mutex_lock(&lock);
 	__atomic_fetch_sub(&d->users, 1, __ATOMIC_ACQ_REL);
