@@ -46,18 +46,21 @@ SELFTEST(nfit_usable, "nfit.usable-aligned",
 }
 
 SELFTEST(nfit_dimms, "nfit.dimms-known",
-	 "every accepted range has a DIMM with a control region behind it, and a cookie")
+	 "an accepted range whose DIMM names a control region has found it, and has its cookies")
 {
 	const struct nfit_spa *s = NULL;
+	unsigned looked_at = 0;
 
-	if (!nfit_next(nfit_get(), NULL))
-		SKIP("no persistent range");
 	while ((s = nfit_next(nfit_get(), s))) {
-		EXPECT(s->nr_memdevs > 0, "a DIMM behind range %u", s->index);
+		if (!s->nr_memdevs || !s->memdev->dcr_index)
+			continue; /* used all the same, with a warning at boot */
+		looked_at++;
 		EXPECT(s->memdev->dimm && s->memdev->dcr, "a control region of DIMM 0x%x",
 		       s->memdev->handle);
 		EXPECT(s->cookie_v11 && s->cookie_v12, "cookies of range %u", s->index);
 	}
+	if (!looked_at)
+		SKIP("no persistent range with a described DIMM");
 }
 
 /* A copy of the first NFIT, or NULL. */
