@@ -22,7 +22,8 @@ say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
 # ---- (1) what must be there before anything is built ----
 
 ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
-GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)
+GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
+	   $(filter docs,$(MAKECMDGOALS)),docs)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(B)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
@@ -180,6 +181,14 @@ test: all $(HOST_BIN)
 bench bench-peer: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/peer.py $@
 
+# docs/seeds.md, from the self-tests named seed.*; the diagrams of docs/, from their .dot sources.
+docs: seeds $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
+seeds:
+	@$(PYTHON) tests/tools/seeds.py
+docs/%.svg: docs/%.dot
+	@echo "  DOT     $<"
+	@dot -Tsvg $< | sed -e '/^<!--/d' -e '/^ *-->/d' -e '/^ Pages:/d' >$@.new && mv $@.new $@
+
 deps: ;
 
 STYLED = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null || \
@@ -201,4 +210,5 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test bench bench-peer deps format format-check clean help
+.PHONY: FORCE all run debug test host-test bench bench-peer deps docs seeds format format-check \
+	clean help

@@ -28,12 +28,15 @@ static void __printf(2, 3) violated(struct finding *f, const char *fmt, ...)
 		kprintf("  %s violated: %s\n", f->rule, text);
 }
 
-/* ---- I1: one owner per block ------------------------------------------------------------------
- */
+/* ---- I1: one owner per block ---------------------------------------------------------------- */
 
+/* Some lines of the file layer begin with the rule they break as seen from the disk, "I7: ": the
+ * same thing as I1, whose name is before it already. */
 static void say(void *arg, const char *line)
 {
-	violated(arg, "%s", line);
+	const char *text = strncmp(line, "I7: ", 4) ? line : line + 4;
+
+	violated(arg, "%s", text);
 }
 
 static int check_fs_blocks(struct dax_fs *fs, void *arg)
@@ -62,8 +65,7 @@ unsigned check_i1_blocks(void)
 	return f.n;
 }
 
-/* ---- records: I2, and half of I5 and I6 --------------------------------------------------------
- */
+/* ---- records: I2, and half of I5 and I6 ----------------------------------------------------- */
 
 struct record_check {
 	struct finding *f;
@@ -103,8 +105,7 @@ unsigned check_i2_records(void)
 	return f.n;
 }
 
-/* ---- I3: what is mapped has an entry ------------------------------------------------------------
- */
+/* ---- I3: what is mapped has an entry -------------------------------------------------------- */
 
 /* The entry that shows va, 0: none; *bytes: how much it, or the gap, covers. Under the page-table
  * lock: a fault may replace an empty table by a large page. */
@@ -168,8 +169,7 @@ unsigned check_i3_entries(void)
 	return f.n;
 }
 
-/* ---- I4: nobody sleeps for a page that is idle
- * --------------------------------------------------- */
+/* ---- I4: nobody sleeps for a page that is idle ---------------------------------------------- */
 
 static void check_waiter(struct thread *t, void *arg)
 {
@@ -194,8 +194,7 @@ unsigned check_i4_waiters(void)
 	return f.n;
 }
 
-/* ---- I5: what is held is not free
- * ---------------------------------------------------------------- */
+/* ---- I5: what is held is not free ----------------------------------------------------------- */
 
 static int check_held(struct page *p, void *arg)
 {
@@ -224,8 +223,7 @@ unsigned check_i5_idle(void)
 	return f.n;
 }
 
-/* ---- I6: file → page and page → file agree
- * --------------------------------------------------------- */
+/* ---- I6: file → page and page → file agree -------------------------------------------------- */
 
 static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
 {
@@ -291,8 +289,7 @@ unsigned check_i6_association(void)
 	return f.n;
 }
 
-/* ---- all of them
- * ------------------------------------------------------------------------------------ */
+/* ---- all of them ---------------------------------------------------------------------------- */
 
 static const struct {
 	const char *rule, *text;

@@ -193,9 +193,17 @@ static int cmd_write(int argc, char **argv)
 SHELL_COMMAND(write, cmd_write, "write FILE OFF TEXT",
 	      "write TEXT at byte OFF and make it durable; makes the file if it is absent");
 
-/* Opens argv[1], parses the numbers behind it, calls fn, reports waiting. */
-static int change(int argc, char **argv, unsigned numbers, const char *const *what,
-		  int (*fn)(struct dax_inode *, const uint64_t *))
+void dax_cmd_waited(const char *command, const struct dax_inode *inode)
+{
+	const struct layout_break *b = &inode->last_break;
+
+	if (b->waited_ns)
+		kprintf("%s: waited %lu ms for %s; saw a busy page %u time(s), last pfn 0x%lx\n",
+			command, b->waited_ns / 1000000, inode->name, b->busy_seen, b->busy_pfn);
+}
+
+int dax_cmd_change(int argc, char **argv, unsigned numbers, const char *const *what,
+		   int (*fn)(struct dax_inode *, const uint64_t *))
 {
 	struct dax_inode *inode;
 	uint64_t v[2];
@@ -212,10 +220,7 @@ static int change(int argc, char **argv, unsigned numbers, const char *const *wh
 	if (err)
 		return failed(err);
 	err = fn(inode, v);
-	if (inode->last_break.waited_ns)
-		kprintf("%s: waited %lu ms for %s; saw a busy page %u time(s), last pfn 0x%lx\n",
-			argv[0], inode->last_break.waited_ns / 1000000, inode->name,
-			inode->last_break.busy_seen, inode->last_break.busy_pfn);
+	dax_cmd_waited(argv[0], inode);
 	dax_put(inode);
 	return err ? failed(err) : 0;
 }
@@ -229,7 +234,7 @@ static int cmd_truncate(int argc, char **argv)
 {
 	static const char *const what[] = {"size"};
 
-	return change(argc, argv, 1, what, do_truncate);
+	return dax_cmd_change(argc, argv, 1, what, do_truncate);
 }
 SHELL_COMMAND(truncate, cmd_truncate, "truncate FILE SIZE",
 	      "set a file's size; blocks behind it are freed, as the lifetime allows");
@@ -243,7 +248,7 @@ static int cmd_punch(int argc, char **argv)
 {
 	static const char *const what[] = {"offset", "length"};
 
-	return change(argc, argv, 2, what, do_punch);
+	return dax_cmd_change(argc, argv, 2, what, do_punch);
 }
 SHELL_COMMAND(punch, cmd_punch, "punch FILE OFF LEN", "make a hole; the size stays");
 
@@ -264,7 +269,7 @@ static int cmd_fallocate(int argc, char **argv)
 	if (err)
 		return failed(err);
 	dax_put(inode);
-	return change(argc, argv, 2, what, do_fallocate);
+	return dax_cmd_change(argc, argv, 2, what, do_fallocate);
 }
 SHELL_COMMAND(fallocate, cmd_fallocate, "fallocate FILE OFF LEN",
 	      "allocate blocks for a range, reading as zeroes; makes the file if it is absent");

@@ -18,6 +18,7 @@
 #include "drivers/drivers.h"
 #include "dax/ext4/ext4.h"
 #include "dax/index.h"
+#include "dax/lease.h"
 
 struct lifetime;
 struct dax_inode;
@@ -49,6 +50,22 @@ struct dax_layer_ops {
 		       struct dax_run *run, const char **why);
 };
 
+/*
+ * Where a fault found a run of written blocks last, so that the next one need not ask the file
+ * layer, which is one for all files of a mount, with one lock.
+ *
+ * A written block leaves its place in a file only under the file's fault lock, held for writing;
+ * what is remembered is good as long as nobody held it so (`writes` of the lock is the same).
+ * Faults hold it for reading. They write here one at a time, under fs->lock, and make `version` odd
+ * meanwhile; who reads an odd one, or another one afterwards, asks the file layer.
+ */
+struct last_extent {
+	uint32_t version;
+	uint32_t writes;
+	uint64_t pgoff, count; /* pages of the file; count zero: nothing is remembered */
+	uint64_t pfn;	       /* of the first */
+};
+
 /* How the last layout break of a file went. */
 struct layout_break {
 	uint64_t waited_ns; /* zero: it did not wait */
@@ -57,9 +74,12 @@ struct layout_break {
 };
 
 struct dax_inode {
-	struct mapping mapping;	   /* every VMA that shows the file */
-	struct rwsem io_lock;	   /* readers: read; writers and layout changes: write */
-	struct rwsem fault_lock;   /* readers: faults; writer: a layout change */
+	struct mapping mapping;	 /* every VMA that shows the file */
+	struct rwsem io_lock;	 /* readers: read; writers and layout changes: write */
+	struct rwsem fault_lock; /* readers: faults; writer: a layout change */
+	struct last_extent last; /* what a fault found last, for the next one */
+	uint64_t single_frame; /* a frame of records that exists and is marked (page_mark_single()),
+				  for the next fault; zero: none so far */
 	struct spinlock tree_lock; /* protects index, and page ↔ entry agreement (I6) */
 	struct index index;
 	unsigned nr_huge; /* tree_lock: entries with ENTRY_PMD in it; zero: none */
@@ -68,7 +88,8 @@ struct dax_inode {
 	struct ext4_inode *ip; /* one reference, for as long as this object lives */
 	uint64_t size;	       /* bytes; written with fault_lock held for writing */
 	struct layout_break last_break;
-	unsigned collisions; /* blocks freed while held; zero: none (io_lock) */
+	struct lease_list leases; /* promises that its blocks stay */
+	unsigned collisions;	  /* blocks freed while held; zero: none (io_lock) */
 	/* fs->lock */
 	unsigned refs; /* opens and VMAs; zero means it may be dropped at unmount */
 	char name[64]; /* path it was first opened by, for reports */
@@ -93,6 +114,16 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 int dax_truncate(struct dax_inode *inode, uint64_t size);
 int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len);
 int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
+/* The range reads as zeroes and is allocated; the file keeps its blocks (reshape.c). */
+int dax_zero_range(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
+/* Takes whole blocks out of a file, before its end; or makes a hole of them. What is behind moves,
+ * the size follows. -EINVAL: not multiples of 4096, or at the end (truncate is for that). */
+int dax_collapse(struct dax_inode *inode, uint64_t off, uint64_t len);
+int dax_insert(struct dax_inode *inode, uint64_t off, uint64_t len);
+/* The blocks of two ranges change places, and their files. Offsets and length are multiples of
+ * 4096, or the length reaches exactly to the end of both files. -EXDEV: two mounts; -EBUSY: a page
+ * is held and the lifetime does not wait (the holders are named). */
+int dax_exchange(struct dax_inode *a, uint64_t off, struct dax_inode *b, uint64_t at, uint64_t len);
 /* Writes dirty lines of every dirty entry back and fences. */
 int dax_fsync(struct dax_inode *inode);
 int dax_fsync_range(struct dax_inode *inode, uint64_t first,
@@ -111,12 +142,19 @@ int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uin
 
 /* ---- mounts (mount.c) ------------------------------------------------------------------------ */
 
+struct mount_options {
+	bool longterm; /* longterm=allow: pins without an end are taken; a lifetime may refuse it */
+	bool sectors;  /* entries=sectors: unaware only */
+};
 struct dax_fs {
 	struct pmem_region *region;
 	struct ext4_fs *ext4;
 	const struct lifetime *lifetime;
-	char path[64];		       /* mount point, "/t" */
-	struct mutex lock;	       /* serialises the file layer */
+	bool longterm; /* of the options, constant */
+	bool sectors;
+	uint64_t marked;   /* fs->lock: blocks that this mount marked busy; zero: none */
+	char path[64];	   /* mount point, "/t" */
+	struct mutex lock; /* serialises the file layer */
 	LIST_HEAD(, dax_inode) inodes; /* fs->lock */
 	uint64_t last_freed;	       /* fs->lock: first block of the run that was freed last */
 	uint32_t last_freed_count;     /* fs->lock: zero: none since the mount */
@@ -127,6 +165,9 @@ struct dax_fs {
  * -EROFS never: a read-only region is mounted read-only. */
 int dax_mount(struct pmem_region *region, const char *path, const struct lifetime *lt,
 	      struct dax_fs **out);
+/* The same with options (NULL: none). -EINVAL: the lifetime does not have one of them. */
+int dax_mount_with(struct pmem_region *region, const char *path, const struct lifetime *lt,
+		   const struct mount_options *options, struct dax_fs **out);
 /* -EBUSY while a file is open or mapped; the sentence names it. */
 int dax_umount(const char *path);
 /* The mount that `path` lies in, with its lock taken; what is left of the path in *rest. NULL:
@@ -149,6 +190,7 @@ void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
 #define ENTRY_ZERO   4ull  /* a hole, mapped as zeroes; no record */
 #define ENTRY_EMPTY  8ull  /* nothing yet, being filled by whoever holds the lock */
 #define ENTRY_DIRTY  16ull /* stored to through a mapping since the last fsync */
+#define ENTRY_ZAP    32ull /* lifetime zap-to-zero: unmapped, its reference given back */
 static inline uint64_t entry_pfn(uint64_t e)
 {
 	return (e & PTE_PHYS) >> PAGE_SHIFT;
@@ -170,12 +212,12 @@ static inline uint64_t entry_pfn_at(uint64_t e, uint64_t pgoff)
 /* Locks the entry of `pgoff`, making an EMPTY one if absent; its value without the lock bit, or 0:
  * no memory. Sleeps; woken by: entry_unlock(). */
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff);
-/* The same, but if nothing of the 2 MiB around has an entry: makes one for all of it (EMPTY, PMD).
- */
-uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff);
+/* The same, and where it stands, which is known until it is unlocked; `huge`: if nothing of the 2
+ * MiB around has an entry, makes one for all of it (EMPTY, PMD). */
+uint64_t entry_lock_at(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot);
 /* An (EMPTY, PMD) that the caller has locked becomes an EMPTY one for pgoff alone, locked; its
- * value, or 0: no memory, and none is locked. */
-uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff);
+ * value, and its place, or 0: no memory, and none is locked. */
+uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff, uint64_t **slot);
 /* Stores the new value (0 or EMPTY: removes it) and lets the next one in. */
 void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value);
 /* Removes the entries of [first, last) and their association; the lifetime is told of each. One of
@@ -196,15 +238,17 @@ extern const struct vma_ops dax_vma_ops;
 /* What became of a fault that might have been served by 2 MiB. */
 enum huge_result {
 	HUGE_INSTALLED,
-	HUGE_PRIVATE,	/* the mapping is private: stores copy single pages */
-	HUGE_ALIGNMENT, /* address and file offset differ modulo 2 MiB */
-	HUGE_LENGTH,	/* the mapping does not cover all of the 2 MiB */
-	HUGE_FILE_END,	/* the file does not */
-	HUGE_START,	/* the region does not start at a multiple of 2 MiB */
-	HUGE_HOLE,	/* a hole, or blocks that were never written */
-	HUGE_EXTENT,	/* the blocks are not contiguous, or do not begin at a multiple of 2 MiB */
-	HUGE_ENTRIES,	/* single pages of it are in use already */
-	HUGE_HELD,	/* somebody holds one of the pages from an earlier life */
+	HUGE_ZEROES, /* a load of a hole, served by the shared 2 MiB of zeroes */
+	HUGE_SERVED, /* those before: by 2 MiB; those from here on: by single pages, because */
+	HUGE_PRIVATE = HUGE_SERVED, /* the mapping is private: stores copy single pages */
+	HUGE_ALIGNMENT,		    /* address and file offset differ modulo 2 MiB */
+	HUGE_LENGTH,		    /* the mapping does not cover all of the 2 MiB */
+	HUGE_FILE_END,		    /* the file does not */
+	HUGE_START,		    /* the region does not start at a multiple of 2 MiB */
+	HUGE_EXTENT,  /* the blocks are not contiguous, or do not begin at a multiple of 2 MiB */
+	HUGE_ENTRIES, /* single pages of it are in use already */
+	HUGE_HELD,    /* somebody holds one of the pages from an earlier life */
+	HUGE_DYING,   /* the lifetime takes no page of a device that is going */
 	HUGE_NO_MEMORY,
 	HUGE_RESULTS
 };

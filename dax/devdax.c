@@ -23,6 +23,7 @@ static struct devdax {
 	struct pmem_region *region;
 	unsigned level;	       /* 1 … 3: pages of 4 KiB, 2 MiB, 1 GiB; valid while users */
 	uint64_t first, pages; /* pfn of the first page mapped, 4 KiB pages from there */
+	uint64_t frame;	       /* a frame of records that exists, for the next fault; zero: none */
 	unsigned users;	       /* VMAs (atomic); zero: none, the region is free for a mount */
 	unsigned mounts;       /* zero: none, the region is free to be mapped */
 	bool ready;
@@ -187,6 +188,7 @@ static int prepare(struct devdax *d, unsigned level)
 	if (err)
 		return err;
 	d->level = level;
+	d->frame = 0;
 	d->first = next.range[0].start;
 	d->pages = next.range[0].end - next.range[0].start;
 	return 0;
@@ -290,15 +292,26 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 	return err;
 }
 
-static int fail(struct vm_fault *vmf, int err, const char *why)
+static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const char *why)
 {
 	vmf->why = why;
 	return err;
 }
 
+/* The record exists, and so do the others of its frame, as long as the device is bound as it is.
+ * False: no memory. */
+static bool __attribute__((noinline))
+prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
+{
+	if (!page_record_exists(record) && page_records_populate(pfn, 1))
+		return false;
+	__atomic_store_n(&d->frame, ALIGN_DOWN((uint64_t)record, PAGE_SIZE), __ATOMIC_RELAXED);
+	return true;
+}
+
 static int devdax_fault(struct vm_fault *vmf)
 {
-	const struct devdax *d = vmf->vma->private;
+	struct devdax *d = vmf->vma->private;
 	uint64_t unit = page_bytes(d->level), va = ALIGN_DOWN(vmf->address, unit);
 	uint64_t pgoff = vmf->pgoff - ((vmf->address - va) >> PAGE_SHIFT), pfn = d->first + pgoff;
 	struct page *record;
@@ -311,7 +324,9 @@ static int devdax_fault(struct vm_fault *vmf)
 			    "does not cover all of the one at this address, or not at "
 			    "its alignment (SIGBUS)");
 	record = page_of_pfn(&d->region->pgmap, pfn);
-	if (!page_record_exists(record) && page_records_populate(pfn, 1))
+	if (unlikely(ALIGN_DOWN((uint64_t)record, PAGE_SIZE) !=
+		     __atomic_load_n(&d->frame, __ATOMIC_RELAXED)) &&
+	    !prepare_record(d, record, pfn))
 		return fail(vmf, -ENOMEM, "no memory for a page record");
 	err = d->level == 1 ? vmf_insert_pfn(vmf, pfn, vmf->write)
 			    : vmf_insert_compound(vmf, record, d->level, vmf->write);

@@ -3,8 +3,9 @@
  * Entries: one word per page of a file that was ever mapped, with a lock bit of its own.
  *
  * The lock bit lives in the word, the sleeping in the hashed wait queues, so a million entries need
- * no million locks. The tree lock is held for the moment of a change only; it also covers the link
- * page → file, so whoever holds it sees both directions agree (I6).
+ * no million locks. The tree lock is held for the moment of a change only. The link page → file
+ * (I6) is made by the holder of the entry's lock before the entry names the page, and goes with the
+ * entry under the tree lock: while an entry is neither locked nor EMPTY both directions agree.
  */
 #include "dax/internal.h"
 
@@ -14,13 +15,6 @@ MUSEUM(break_narrow, "break-narrow",
 MUSEUM(keep_order, "keep-order",
        "a deleted 2 MiB entry leaves its first record counting for 512 pages (E-6); "
        "shown by selftest huge.deleted-is-split");
-
-/* What waiters for one entry sleep on: all of one 2 MiB together, as nobody knows before he looks
- * which entry stands in his way. Two keys that collide only wake each other needlessly. */
-static const void *wait_key(struct dax_inode *inode, uint64_t pgoff)
-{
-	return (const char *)&inode->index + pgoff / FOLIO_PAGES;
-}
 
 /* After the lock bit went. Nearly always nobody waits. */
 static inline void wake_waiters(const void *key)
@@ -50,74 +44,81 @@ static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff)
 	return index_slot(&inode->index, *pgoff);
 }
 
-/* A locked EMPTY entry, for all of the 2 MiB if there is nothing else. tree_lock held. 0: no
- * memory. */
-static uint64_t __attribute__((noinline))
+/* A locked EMPTY entry, for all of the 2 MiB if there is nothing else; its place. tree_lock held.
+ * NULL: no memory. */
+static uint64_t *__attribute__((noinline))
 make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
 {
-	uint64_t first = ALIGN_DOWN(pgoff, FOLIO_PAGES), value = ENTRY_EMPTY;
+	const uint64_t first = ALIGN_DOWN(pgoff, FOLIO_PAGES), value = ENTRY_EMPTY | ENTRY_LOCKED;
+	bool taken = true; /* by an entry of a single page */
+	uint64_t *slot = NULL;
 
-	if (huge && index_is_empty(&inode->index, first, FOLIO_PAGES)) {
-		pgoff = first;
-		value |= ENTRY_PMD;
-	}
-	if (!index_store(&inode->index, pgoff, value | ENTRY_LOCKED))
-		return 0;
-	inode->nr_huge += (value & ENTRY_PMD) != 0;
-	return value;
+	_Static_assert(ENTRY_PMD == INDEX_LARGE, "the index knows entries of 2 MiB by their flag");
+	if (huge)
+		slot = index_add_large(&inode->index, first, FOLIO_PAGES, value | ENTRY_PMD,
+				       &taken);
+	inode->nr_huge += slot != NULL;
+	return taken ? index_add(&inode->index, pgoff, value) : slot;
 }
 
 /* True: it is ours, or there was no memory for it (*value 0). */
-static inline bool try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t *value)
+static inline __attribute__((always_inline)) bool
+try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, uint64_t *value)
 {
-	uint64_t *slot;
 	bool done = true;
 
 	spin_lock(&inode->tree_lock);
-	slot = find_slot(inode, &pgoff);
-	if (!slot) {
-		*value = make_empty(inode, pgoff, huge);
+	*slot = find_slot(inode, &pgoff);
+	if (!*slot) {
+		*slot = make_empty(inode, pgoff, huge);
+		*value = *slot ? **slot & ~ENTRY_LOCKED : 0;
 	} else {
-		*value = *slot;
+		/* After its unlock (release), which takes no tree lock, we see what it did. */
+		*value = __atomic_load_n(*slot, __ATOMIC_ACQUIRE);
 		done = !(*value & ENTRY_LOCKED);
-		*slot = *value | ENTRY_LOCKED;
+		if (done) /* nobody else writes it: it is unlocked, and the tree lock is ours */
+			**slot = *value | ENTRY_LOCKED;
 	}
 	spin_unlock(&inode->tree_lock);
 	return done;
 }
 
 static uint64_t __attribute__((noinline))
-lock_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge)
+lock_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot)
 {
 	uint64_t value;
 
-	if (!try_lock(inode, pgoff, huge, &value))
-		wait_event(wait_key(inode, pgoff), try_lock(inode, pgoff, huge, &value),
+	if (!try_lock(inode, pgoff, huge, slot, &value))
+		wait_event(entry_wait_key(inode, pgoff), try_lock(inode, pgoff, huge, slot, &value),
 			   "a locked index entry", "entry_unlock() of the fault that holds it");
 	return value;
 }
 
-uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
+uint64_t entry_lock_at(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot)
 {
 	uint64_t value;
 
-	return likely(try_lock(inode, pgoff, false, &value)) ? value
-							     : lock_slowly(inode, pgoff, false);
+	return likely(try_lock(inode, pgoff, huge, slot, &value))
+		       ? value
+		       : lock_slowly(inode, pgoff, huge, slot);
 }
 
-uint64_t entry_lock_huge(struct dax_inode *inode, uint64_t pgoff)
+uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
 {
-	uint64_t value;
+	uint64_t *slot;
 
-	return likely(try_lock(inode, pgoff, true, &value)) ? value
-							    : lock_slowly(inode, pgoff, true);
+	return entry_lock_at(inode, pgoff, false, &slot);
 }
 
 /* tree_lock held. */
 static void remove_slot(struct dax_inode *inode, uint64_t *slot, uint64_t pgoff)
 {
-	inode->nr_huge -= (*slot & ENTRY_PMD) != 0;
-	index_remove(&inode->index, slot, pgoff);
+	if (*slot & ENTRY_PMD) {
+		inode->nr_huge--;
+		index_remove_large(&inode->index, slot, pgoff);
+	} else {
+		index_remove(&inode->index, slot, pgoff, 1);
+	}
 }
 
 void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
@@ -133,21 +134,22 @@ void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 	else
 		*slot = value & ~ENTRY_LOCKED;
 	spin_unlock(&inode->tree_lock);
-	wake_waiters(wait_key(inode, pgoff));
+	wake_waiters(entry_wait_key(inode, pgoff));
 }
 
-uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff)
+uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff, uint64_t **slot)
 {
-	uint64_t first = pgoff, value, *slot;
+	uint64_t first = pgoff, value;
 
 	spin_lock(&inode->tree_lock);
-	slot = find_slot(inode, &first);
-	ASSERT(slot && (*slot & ENTRY_PMD) && (*slot & ENTRY_LOCKED) && (*slot & ENTRY_EMPTY),
+	*slot = find_slot(inode, &first);
+	ASSERT(*slot && (**slot & ENTRY_PMD) && (**slot & ENTRY_LOCKED) && (**slot & ENTRY_EMPTY),
 	       "entry %lu of %s must be locked, empty and of 2 MiB", pgoff, inode->name);
-	remove_slot(inode, slot, first);
-	value = make_empty(inode, pgoff, false);
+	remove_slot(inode, *slot, first);
+	*slot = make_empty(inode, pgoff, false);
+	value = *slot ? ENTRY_EMPTY : 0;
 	spin_unlock(&inode->tree_lock);
-	wake_up(wait_key(inode, pgoff)); /* those who wait for another page of the 2 MiB */
+	wake_up(entry_wait_key(inode, pgoff)); /* those who wait for another page of the 2 MiB */
 	return value;
 }
 
@@ -176,65 +178,161 @@ uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
 
 void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
 {
-	spin_lock(&inode->tree_lock);
 	ASSERT(!page->mapping, "pfn 0x%lx gets file %s, and already belongs to another one (I6)",
 	       page_to_pfn(page), inode->name);
 	page->mapping = &inode->mapping;
 	page->index = pgoff;
-	spin_unlock(&inode->tree_lock);
 }
 
-void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
+void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff)
 {
-	spin_lock(&inode->tree_lock);
-	ASSERT(page->mapping == &inode->mapping && page->index == pgoff,
-	       "pfn 0x%lx must belong to page %lu of %s when that entry goes (I6)",
-	       page_to_pfn(page), pgoff, inode->name);
-	page->mapping = NULL;
-	page->index = 0;
-	spin_unlock(&inode->tree_lock);
-}
-
-/* The next entry in [*pgoff, last), locked; 0: none. Its place in *slot, which is good until
- * another entry is made: not while the fault lock is held for writing. Sleeps; woken by:
- * entry_unlock(). */
-static uint64_t lock_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last, uint64_t **slot)
-{
-	uint64_t value = 0;
-
-	spin_lock(&inode->tree_lock);
-	*slot = next_slot(inode, pgoff, last);
-	if (*slot) {
-		value = **slot;
-		**slot |= ENTRY_LOCKED;
+	assert_spin_held(&inode->tree_lock);
+	for (struct page *page = first, *end = first + nr; page < end; page++, pgoff++) {
+		ASSERT(page->mapping == &inode->mapping && page->index == pgoff,
+		       "pfn 0x%lx must belong to page %lu of %s when that entry goes (I6)",
+		       page_to_pfn(page), pgoff, inode->name);
+		page->mapping = NULL;
+		page->index = 0;
 	}
-	spin_unlock(&inode->tree_lock);
-	ASSERT(!(value & ENTRY_LOCKED),
-	       "entry %lu of %s is locked by somebody who does not hold the fault lock", *pgoff,
-	       inode->name);
-	return value;
 }
 
-static void remove_locked(struct dax_inode *inode, uint64_t pgoff, uint64_t *slot)
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+/* How many of the values from `slot` on, `most` at least one, are those of pages side by side in
+ * memory, with flags that differ in `differ` at most. */
+static inline unsigned run_length(const uint64_t *slot, uint64_t most, uint64_t differ)
 {
-	spin_lock(&inode->tree_lock);
-	remove_slot(inode, slot, pgoff);
-	spin_unlock(&inode->tree_lock);
-	wake_waiters(wait_key(inode, pgoff));
+	const uint64_t *at = slot + 1, *end = slot + most;
+	uint64_t expected = (*slot & ~differ) + PAGE_SIZE;
+
+	for (; at < end && (*at & ~differ) == expected; at++)
+		expected += PAGE_SIZE;
+	return at - slot;
 }
 
 /*
- * The 2 MiB entry at `at` reaches over an end of [first, last). All of it is unmapped, not only the
- * range, else its neighbours stay mapped without an entry (page-lifetime.md E-5); what they have
- * dirty goes back now, as the mark that fsync looks for goes too.
+ * The next run of [*at, last), of entries that differ in flags of `differ` at most; where it stands
+ * in the index, or NULL. *at goes behind it. tree_lock held.
  */
-static void break_huge(struct dax_inode *inode, uint64_t at, uint64_t entry, uint64_t first,
-		       uint64_t last)
+static inline uint64_t *find_run(struct dax_inode *inode, uint64_t *at, uint64_t last,
+				 uint64_t differ, struct entry_run *run)
 {
-	uint64_t end = at + FOLIO_PAGES;
+	uint64_t *slot = next_slot(inode, at, last), most;
+
+	*run = (struct entry_run){.pgoff = *at};
+	if (!slot)
+		return NULL;
+	run->entry = *slot;
+	most = run->entry & ENTRY_PMD ? 1 : MIN(index_left(*at), last - *at);
+	run->nr = run_length(slot, most, differ);
+	*at += run_pages(run);
+	return slot;
+}
+
+bool entries_next(struct dax_inode *inode, uint64_t *at, uint64_t last, struct entry_run *run)
+{
+	spin_lock(&inode->tree_lock);
+	find_run(inode, at, last, ENTRY_DIRTY, run);
+	spin_unlock(&inode->tree_lock);
+	return run->nr;
+}
+
+struct page *entries_find_held(struct dax_inode *inode, uint64_t first, uint64_t last,
+			       uint64_t skip)
+{
+	struct page *page = NULL;
+	struct entry_run run;
+
+	while (!page && entries_next(inode, &first, last, &run))
+		if (!(run.entry & (skip | ENTRY_EMPTY | ENTRY_ZERO)))
+			page = page_find_held(run_record(&run), run.nr, inode->fs->lifetime->rest);
+	return page;
+}
+
+bool entries_mark(struct dax_inode *inode, uint64_t *at, uint64_t last, uint64_t flag,
+		  struct entry_run *run)
+{
+	const uint64_t skip = flag | ENTRY_LOCKED | ENTRY_EMPTY | ENTRY_ZERO;
+
+	do {
+		uint64_t *slot;
+
+		spin_lock(&inode->tree_lock);
+		slot = find_run(inode, at, last, ENTRY_DIRTY, run);
+		for (unsigned i = 0; i < run->nr && !(run->entry & skip); i++)
+			slot[i] |= flag;
+		spin_unlock(&inode->tree_lock);
+	} while (run->nr && (run->entry & skip));
+	return run->nr;
+}
+
+void entries_wait_unlocked(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	struct entry_run run;
+
+	while (entries_next(inode, &first, last, &run)) {
+		if (!(run.entry & ENTRY_LOCKED))
+			continue;
+		/* Its turn comes when the holder lets go; the scan stays where it is (C-2). */
+		entry_unlock(inode, run.pgoff, entry_lock(inode, run.pgoff));
+		first = run.pgoff + entry_pages(run.entry);
+	}
+}
+
+/* What a fault holds: taken as soon as it is free. */
+static void lock_one(struct dax_inode *inode, struct entry_run *run)
+{
+	run->nr = 1;
+	run->entry = entry_lock(inode, run->pgoff); /* gone, and no memory to make it again: 0 */
+	if (run->entry && !(run->entry & ENTRY_DIRTY))
+		entry_unlock(inode, run->pgoff, run->entry);
+}
+
+bool entries_lock_dirty(struct dax_inode *inode, uint64_t *at, uint64_t last, struct entry_run *run)
+{
+	do {
+		uint64_t *slot;
+
+		spin_lock(&inode->tree_lock);
+		slot = find_run(inode, at, last, 0, run);
+		if ((run->entry & (ENTRY_DIRTY | ENTRY_LOCKED)) == ENTRY_DIRTY)
+			for (unsigned i = 0; i < run->nr; i++)
+				slot[i] |= ENTRY_LOCKED;
+		spin_unlock(&inode->tree_lock);
+		if (run->entry & ENTRY_LOCKED) {
+			lock_one(inode, run);
+			*at = run->pgoff + entry_pages(run->entry);
+		}
+	} while (run->nr && !(run->entry & ENTRY_DIRTY));
+	return run->nr;
+}
+
+void entries_unlock_clean(struct dax_inode *inode, const struct entry_run *run)
+{
+	uint64_t *slot;
+
+	spin_lock(&inode->tree_lock);
+	slot = index_slot(&inode->index, run->pgoff);
+	for (unsigned i = 0; i < run->nr; i++)
+		slot[i] &= ~(ENTRY_DIRTY | ENTRY_LOCKED);
+	spin_unlock(&inode->tree_lock);
+	wake_waiters(
+		entry_wait_key(inode, run->pgoff)); /* one node is in one 2 MiB: one key for all */
+}
+
+/* ---- deleting ------------------------------------------------------------------------------- */
+
+/*
+ * The 2 MiB entry around pgoff, if there is one, reaches over an end of [first, last). All of it is
+ * unmapped, not only the range, else its neighbours stay mapped without an entry (page-lifetime.md
+ * E-5); what they have dirty goes back now, as the mark that fsync looks for goes too.
+ */
+static void break_huge(struct dax_inode *inode, uint64_t pgoff, uint64_t first, uint64_t last)
+{
+	uint64_t at = pgoff, entry = entry_next(inode, &at, pgoff + 1), end = at + FOLIO_PAGES;
 	const char *bytes = phys_to_virt(entry_pfn(entry) << PAGE_SHIFT);
 
-	if (at >= first && end <= last)
+	if (!(entry & ENTRY_PMD) || (at >= first && end <= last))
 		return;
 	if (!museum_on(break_narrow))
 		unmap_mapping_range(&inode->mapping, at, end);
@@ -244,30 +342,57 @@ static void break_huge(struct dax_inode *inode, uint64_t at, uint64_t entry, uin
 		cache_writeback(bytes + ((last - at) << PAGE_SHIFT), (end - last) << PAGE_SHIFT);
 }
 
-/* The entry at `at` is locked. */
-static void delete_entry(struct dax_inode *inode, uint64_t at, uint64_t entry)
+/* Both ends of the range; nothing else can reach over. */
+static void break_huge_ends(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
-	struct page *page = pfn_to_page(entry_pfn(entry));
-
-	inode->fs->lifetime->remove(inode, at, page);
-	/* Still held by somebody (only in designs that do not wait): it is split when it is next
-	 * used, and counts as one until then. */
-	if ((entry & ENTRY_PMD) && !museum_on(keep_order))
-		page_folio_split(page);
+	if (!inode->nr_huge || first >= last)
+		return;
+	break_huge(inode, first, first, last);
+	if (first / FOLIO_PAGES != (last - 1) / FOLIO_PAGES)
+		break_huge(inode, last - 1, first, last);
 }
 
+/* The next run of [*at, last) goes; value: how many entries. tree_lock held. */
+static unsigned delete_run(struct dax_inode *inode, uint64_t *at, uint64_t last)
+{
+	struct entry_run run;
+	uint64_t *slot = find_run(inode, at, last, ENTRY_DIRTY, &run);
+
+	if (!slot)
+		return 0;
+	ASSERT(!(run.entry & ENTRY_LOCKED),
+	       "entry %lu of %s is locked by somebody who does not hold the fault lock", run.pgoff,
+	       inode->name);
+	if (!(run.entry & (ENTRY_EMPTY | ENTRY_ZERO)))
+		inode->fs->lifetime->remove(inode, &run);
+	if (run.entry & ENTRY_PMD) {
+		/* Still held by somebody (only in designs that do not wait): it is split when it is
+		 * next used, and counts as one until then. */
+		if (!museum_on(keep_order))
+			page_folio_split(run_record(&run));
+		remove_slot(inode, slot, run.pgoff);
+	} else {
+		index_remove(&inode->index, slot, run.pgoff, run.nr);
+	}
+	return run.nr;
+}
+
+/*
+ * No entry is locked first: whoever locks one holds the fault lock for reading, and it is held for
+ * writing. The tree lock is let go after every node, 64 entries at most.
+ */
 uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
-	uint64_t at = first, removed = 0, entry, *slot;
+	uint64_t removed = 0;
+	unsigned nr;
 
 	assert_rwsem_held_write(&inode->fault_lock);
-	for (; (entry = lock_next(inode, &at, last, &slot)); at += entry_pages(entry)) {
-		if (entry & ENTRY_PMD)
-			break_huge(inode, at, entry, first, last);
-		if (!(entry & (ENTRY_EMPTY | ENTRY_ZERO)))
-			delete_entry(inode, at, entry);
-		remove_locked(inode, at, slot);
-		removed++;
-	}
+	break_huge_ends(inode, first, last);
+	do {
+		spin_lock(&inode->tree_lock);
+		nr = delete_run(inode, &first, last);
+		spin_unlock(&inode->tree_lock);
+		removed += nr;
+	} while (nr);
 	return removed;
 }

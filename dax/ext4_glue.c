@@ -13,6 +13,19 @@ MUSEUM(free_twice, "free-twice",
        "a truncate frees again what the one before it freed, though it has a new owner; "
        "shown by selftest ext4.freed-once");
 
+MUSEUM(no_reserve, "no-reserve",
+       "F-10: no block is set aside for freeing; on a full device a hole in the middle of an "
+       "extent "
+       "is not freed; shown by race F-10");
+MUSEUM(bitmap_first, "bitmap-before-tree",
+       "F-11: blocks are free in the bitmap before they leave their file's tree; shown by race "
+       "F-11");
+
+static uint64_t first_pfn(const struct dax_fs *fs)
+{
+	return fs->region->start >> PAGE_SHIFT;
+}
+
 static void writeback(const void *p, size_t n)
 {
 	if (!museum_on(skip_flush))
@@ -34,6 +47,29 @@ static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t co
 	(void)ip;
 	fs->last_freed = pblk;
 	fs->last_freed_count = count;
+	if (fs->lifetime->freed)
+		fs->lifetime->freed(fs, first_pfn(fs) + pblk, count);
+}
+
+static bool block_busy(void *ctx, uint64_t pblk)
+{
+	const struct dax_fs *fs = ctx;
+
+	return busy_extent_blocked(fs, first_pfn(fs) + pblk);
+}
+
+static void taken(void *ctx, uint64_t pblk, uint32_t count)
+{
+	const struct dax_fs *fs = ctx;
+
+	busy_extent_taken(first_pfn(fs) + pblk, count);
+}
+
+/* The pure layer's own bugs on purpose. */
+static bool museum(void *ctx, enum ext4_exhibit what)
+{
+	(void)ctx;
+	return what == EXT4_NO_RESERVE ? museum_on(no_reserve) : museum_on(bitmap_first);
 }
 
 void dax_free_twice(struct dax_fs *fs)
@@ -54,51 +90,112 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.fence = store_fence,
 		.now = clock_unix,
 		.ctx = fs,
+		.block_busy = fs->lifetime->keeps_busy ? block_busy : NULL,
+		.taken = fs->lifetime->keeps_busy ? taken : NULL,
+		.museum = museum,
 		.freeing = freeing,
 		.report = report,
 	};
 }
 
-static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
-	       const char **why)
+/* ---- where blocks are ----------------------------------------------------------------------- */
+
+/* fs->lock and the fault lock held; m is what the file layer says of a run of written blocks. */
+static void remember(struct dax_inode *inode, const struct ext4_map *m, uint64_t pfn)
+{
+	struct last_extent *last = &inode->last;
+
+	/* Odd before the words, else a reader takes half of them for whole. */
+	__atomic_store_n(&last->version, last->version + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&last->writes, inode->fault_lock.writes, __ATOMIC_RELAXED);
+	__atomic_store_n(&last->pgoff, m->lblk, __ATOMIC_RELAXED);
+	__atomic_store_n(&last->count, m->count, __ATOMIC_RELAXED);
+	__atomic_store_n(&last->pfn, pfn, __ATOMIC_RELAXED);
+	/* The words before the even number that vouches for them. */
+	__atomic_store_n(&last->version, last->version + 1, __ATOMIC_RELEASE);
+}
+
+/* The same without asking: the pfn of page `pgoff`, and in *count how many follow it in file and
+ * memory. 0: not remembered. The fault lock is held for reading, or it is not used. */
+static inline uint64_t remembered(struct dax_inode *inode, uint64_t pgoff, uint64_t *count)
+{
+	const struct last_extent *last = &inode->last;
+	uint32_t version = __atomic_load_n(&last->version, __ATOMIC_ACQUIRE);
+	uint64_t in = pgoff - __atomic_load_n(&last->pgoff, __ATOMIC_RELAXED);
+	uint64_t pages = __atomic_load_n(&last->count, __ATOMIC_RELAXED);
+	uint64_t pfn = __atomic_load_n(&last->pfn, __ATOMIC_RELAXED) + in;
+	uint32_t writes = __atomic_load_n(&last->writes, __ATOMIC_RELAXED);
+
+	/* The words before the second look at their version. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (unlikely((version & 1) || in >= pages || writes != inode->fault_lock.writes ||
+		     __atomic_load_n(&last->version, __ATOMIC_RELAXED) != version ||
+		     rwsem_held_write(&inode->fault_lock)))
+		return 0;
+	*count = pages - in;
+	return pfn;
+}
+
+/* Asks the file layer, and remembers what is written: all of it, not only what is wanted. */
+static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff, uint32_t want,
+					 bool create, struct dax_run *run, const char **why)
 {
 	struct dax_fs *fs = inode->fs;
+	const uint64_t start = fs->region->start >> PAGE_SHIFT;
 	struct ext4_map m;
 	int err;
 
 	mutex_lock(&fs->lock);
-	err = ext4_map_blocks(inode->ip, pgoff, 1, create ? EXT4_MAP_CREATE : 0, &m);
+	err = ext4_map_blocks(inode->ip, pgoff, UINT32_MAX, 0, &m);
+	if (!err && create && m.state != EXT4_WRITTEN)
+		err = ext4_map_blocks(inode->ip, pgoff, want, EXT4_MAP_CREATE, &m);
+	if (!err && m.state == EXT4_WRITTEN)
+		remember(inode, &m, start + m.pblk);
 	if (err)
 		*why = err == -ENOSPC ? "no free block for this page of the file"
 				      : "the file layer could not find or make the block";
 	mutex_unlock(&fs->lock);
 	if (err)
 		return err;
-	*b = (struct dax_block){.fresh = m.fresh};
-	if (m.state == EXT4_WRITTEN)
-		b->pfn = (fs->region->start >> PAGE_SHIFT) + m.pblk;
+	*run = (struct dax_run){
+		.count = MIN(m.count, want), .written = m.state == EXT4_WRITTEN, .fresh = m.fresh};
+	if (m.state != EXT4_HOLE)
+		run->pfn = start + m.pblk;
+	return 0;
+}
+
+static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
+	       const char **why)
+{
+	struct dax_run run;
+	uint64_t count;
+	int err;
+
+	b->fresh = false;
+	b->pfn = remembered(inode, pgoff, &count);
+	if (likely(b->pfn))
+		return 0;
+	err = ask(inode, pgoff, 1, create, &run, why);
+	if (err)
+		return err;
+	b->fresh = run.fresh;
+	b->pfn = run.written ? run.pfn : 0;
 	return 0;
 }
 
 static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
 		   struct dax_run *run, const char **why)
 {
-	struct dax_fs *fs = inode->fs;
-	struct ext4_map m;
-	int err;
+	uint64_t count = 0;
 
-	mutex_lock(&fs->lock);
-	err = ext4_map_blocks(inode->ip, pgoff, want, create ? EXT4_MAP_CREATE : 0, &m);
-	if (err)
-		*why = err == -ENOSPC ? "no free blocks for these pages of the file"
-				      : "the file layer could not find or make the blocks";
-	mutex_unlock(&fs->lock);
-	if (err)
-		return err;
-	*run = (struct dax_run){
-		.count = m.count, .written = m.state == EXT4_WRITTEN, .fresh = m.fresh};
-	if (m.state != EXT4_HOLE)
-		run->pfn = (fs->region->start >> PAGE_SHIFT) + m.pblk;
+	run->pfn = remembered(inode, pgoff, &count);
+	/* Less than is wanted: what follows may be written by now, and contiguous. */
+	if (unlikely(count < want))
+		return ask(inode, pgoff, want, create, run, why);
+	run->count = want;
+	run->written = true;
+	run->fresh = false;
 	return 0;
 }
 

@@ -9,35 +9,53 @@
  */
 #include "dax/internal.h"
 
-static int fail(struct vm_fault *vmf, int err, const char *why)
+static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const char *why)
 {
 	vmf->why = why;
 	return err;
 }
 
-/* Entry `e` becomes one for block `b`; its record exists and is linked. The new value, 0: no
- * memory. */
-static uint64_t insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b)
+/* The record exists and says that it may be used by itself, and so do the others of its frame.
+ * False: no memory. The device stays bound while it is mounted, so what is there stays. */
+static bool __attribute__((noinline)) prepare_record(struct dax_inode *inode, struct page *page)
 {
+	if (!page_record_exists(page) && page_records_populate(page_to_pfn(page), 1))
+		return false;
+	page_mark_single(page);
+	__atomic_store_n(&inode->single_frame, ALIGN_DOWN((uint64_t)page, PAGE_SIZE),
+			 __ATOMIC_RELAXED);
+	return true;
+}
+
+/* The entry of `pgoff` becomes one for block `b`, whose record is linked; *entry is its value then.
+ * 0, -ENOMEM, -ENXIO (the lifetime found the device going). */
+static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b,
+			       uint64_t *entry)
+{
+	struct page *page = pfn_to_page(b->pfn);
+	uint64_t frame = ALIGN_DOWN((uint64_t)page, PAGE_SIZE);
+	int err;
+
 	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not
 	 * fresh. */
-	if (b->fresh)
+	if (unlikely(b->fresh))
 		unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
-	/* The device stays bound while it is mounted, so a record that is there stays. */
-	if (!page_record_exists(pfn_to_page(b->pfn)) && page_records_populate(b->pfn, 1))
-		return 0;
+	if (unlikely(__atomic_load_n(&inode->single_frame, __ATOMIC_RELAXED) != frame) &&
+	    !prepare_record(inode, page))
+		return -ENOMEM;
 	/* What a 2 MiB entry of an earlier file left behind while it was held. */
-	if (page_state(page_first(pfn_to_page(b->pfn))) & PAGE_FOLIO)
-		page_folio_split(page_first(pfn_to_page(b->pfn)));
-	inode->fs->lifetime->insert(inode, pgoff, pfn_to_page(b->pfn));
-	return b->pfn << PAGE_SHIFT;
+	if (unlikely(page_state(page_first(page)) & PAGE_FOLIO))
+		page_folio_split(page_first(page));
+	err = inode->fs->lifetime->insert(inode, pgoff, page);
+	if (likely(!err))
+		*entry = b->pfn << PAGE_SHIFT;
+	return err;
 }
 
 /* The entry is locked. *entry is what it becomes, whether or not this fails. */
-static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
+static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
 {
 	struct dax_block block;
-	uint64_t fresh;
 	int err;
 
 	if ((vmf->vma->flags & VM_PRIVATE) && (vmf->write || pte_is_anon(vmf_entry(vmf))))
@@ -48,10 +66,11 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 			return err;
 		if (!block.pfn) /* a hole, read: shown as zeroes, without an entry */
 			return vmf_insert_zero(vmf) ? fail(vmf, -ENOMEM, "no memory") : 0;
-		fresh = insert_entry(inode, vmf->pgoff, &block);
-		if (!fresh)
-			return fail(vmf, -ENOMEM, "no memory for a page record");
-		*entry = fresh;
+		err = insert_entry(inode, vmf->pgoff, &block, entry);
+		if (unlikely(err))
+			return fail(vmf, err,
+				    err == -ENOMEM ? "no memory for a page record"
+						   : "the device is going (SIGBUS)");
 	}
 	if (vmf->write)
 		*entry |= ENTRY_DIRTY;
@@ -60,25 +79,20 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 }
 
 /* By 2 MiB if everything fits, else by the single page. Under the fault lock, for reading. */
-static int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
+static inline int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
 {
 	enum huge_result result = huge_fits(inode, vmf);
-	uint64_t entry;
+	uint64_t *slot, entry = entry_lock_at(inode, vmf->pgoff, result == HUGE_INSTALLED, &slot);
 	int err = 0;
 
-	if (result == HUGE_INSTALLED) {
-		entry = entry_lock_huge(inode, vmf->pgoff);
-		if (entry)
-			result = entry & ENTRY_PMD ? huge_fault(inode, vmf, &entry) : HUGE_ENTRIES;
-	} else {
-		entry = entry_lock(inode, vmf->pgoff);
-	}
+	if (result == HUGE_INSTALLED && likely(entry))
+		result = entry & ENTRY_PMD ? huge_fault(inode, vmf, &entry, &slot) : HUGE_ENTRIES;
 	huge_note(inode, vmf, result);
-	if (!entry)
+	if (unlikely(!entry))
 		return fail(vmf, -ENOMEM, "no memory for an index entry");
-	if (result != HUGE_INSTALLED)
+	if (result >= HUGE_SERVED)
 		err = fault_locked(inode, vmf, &entry);
-	entry_unlock(inode, vmf->pgoff, entry);
+	entry_unlock_at(inode, vmf->pgoff, slot, entry);
 	return err;
 }
 
@@ -88,7 +102,7 @@ static int dax_fault(struct vm_fault *vmf)
 	int err;
 
 	down_read(&inode->fault_lock);
-	if (vmf->pgoff << PAGE_SHIFT >= inode->size)
+	if (unlikely(vmf->pgoff << PAGE_SHIFT >= inode->size))
 		err = fail(vmf, -EFAULT, "beyond the end of the file (SIGBUS)");
 	else
 		err = fault_by_size(inode, vmf);
@@ -126,13 +140,15 @@ const struct vma_ops dax_vma_ops = {
 	.close = dax_vma_close,
 	.describe = dax_vma_describe,
 	.sync = dax_vma_sync,
+	.gup_begin = dax_gup_begin,
+	.gup_end = dax_gup_end,
 };
 
 int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
 	     uint64_t *addr)
 {
 	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0) |
-			 (inode->fs->region->readonly ? 0 : VM_MAYWRITE);
+			 (inode->fs->region->readonly ? 0 : VM_MAYWRITE) | dax_vma_flags(inode->fs);
 
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
 		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "

@@ -13,6 +13,8 @@
  */
 #include "dax/internal.h"
 
+STEP_POINT_DECLARE(layout_broken); /* nobody was found busy, and nothing is freed yet: C-2 */
+
 MUSEUM(keep_entry, "keep-entry",
        "truncate leaves the first entry of its range in the index; "
        "shown by selftest dax.truncate-empties-index");
@@ -20,29 +22,30 @@ MUSEUM(skip_fsync_line, "skip-fsync",
        "fsync fences without writing the dirty lines back; "
        "shown by selftest dax.fsync-writes-back-dirty-pages");
 
-static int fail_ext4(struct dax_inode *inode, int err)
+int fail_ext4(struct dax_inode *inode, int err)
 {
 	return dax_refuse(err, "%s: %s", inode->name, ext4_why(inode->fs->ext4));
 }
 
-static void lock_layout(struct dax_inode *inode)
+void lock_layout(struct dax_inode *inode)
 {
 	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
 	inode->last_break = (struct layout_break){0};
 }
 
-static void unlock_layout(struct dax_inode *inode)
+void unlock_layout(struct dax_inode *inode)
 {
 	up_write(&inode->fault_lock);
 	up_write(&inode->io_lock);
 }
 
 /* Steps 4 and 5 for whole pages [first, last). */
-static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
+int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	int err;
 
+	STEP_POINT(layout_broken);
 	unmap_mapping_range(&inode->mapping, first, last);
 	entries_delete(inode, museum_on(keep_entry) ? first + 1 : first, last);
 	mutex_lock(&inode->fs->lock);
@@ -69,7 +72,7 @@ static int set_size(struct dax_inode *inode, uint64_t size)
 }
 
 /* Asked before anything is unmapped or waited for: a refusal must leave everything as it was. */
-static int may_change(struct dax_inode *inode)
+int may_change(struct dax_inode *inode)
 {
 	const struct pmem_region *r = inode->fs->region;
 
@@ -84,8 +87,7 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 	if (err)
 		return err;
 	lock_layout(inode);
-	if (size < inode->size)
-		err = inode->fs->lifetime->break_layout(inode, size >> PAGE_SHIFT, DAX_TO_END);
+	err = layout_break_size(inode, size);
 	if (err)
 		dax_refuse(err, "interrupted while waiting for %s; nothing was changed",
 			   inode->name);
@@ -100,7 +102,7 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 }
 
 /* Zeroes the parts of [off, end) that lie in pages which stay. */
-static int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end)
+int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end)
 {
 	uint64_t first = ALIGN_UP(off, PAGE_SIZE), last = ALIGN_DOWN(end, PAGE_SIZE);
 	int err;
@@ -131,8 +133,8 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	if (err)
 		return err;
 	lock_layout(inode);
-	err = inode->fs->lifetime->break_layout(inode, off >> PAGE_SHIFT,
-						ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT);
+	err = layout_break(inode, off >> PAGE_SHIFT, ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT,
+			   LAYOUT_SPACE);
 	if (err)
 		dax_refuse(err, "interrupted while waiting for %s; nothing was changed",
 			   inode->name);
@@ -146,7 +148,7 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 
 /* -ENOSPC, before anything is taken, if the holes of the range need more blocks than are free: a
  * slip of the pen must not fill the device. fs->lock held. */
-static int room_for(struct dax_inode *inode, uint64_t off, uint64_t len)
+int room_for(struct dax_inode *inode, uint64_t off, uint64_t len)
 {
 	uint64_t at = off >> PAGE_SHIFT, end = ((off + len - 1) >> PAGE_SHIFT) + 1, need = 0;
 	struct ext4_statfs st;
@@ -224,10 +226,15 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 
 	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
+	n = layout_break(inode, 0, 0, LAYOUT_WRITE);
+	if (n)
+		dax_refuse(n, "interrupted while waiting for a lease on %s", inode->name);
 	mutex_lock(&inode->fs->lock);
-	n = ext4_write(inode->ip, off, buf, len);
-	if (n < 0)
-		fail_ext4(inode, n);
+	if (!n) {
+		n = ext4_write(inode->ip, off, buf, len);
+		if (n < 0)
+			fail_ext4(inode, n);
+	}
 	mutex_unlock(&inode->fs->lock);
 	inode->size = inode->ip->size;
 	if (n > 0)
@@ -237,61 +244,24 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 	return n;
 }
 
-#define SYNC_RUN 64 /* entries that one fsync holds at a time */
-
-/*
- * Locks the entries of [at, last) as long as they are dirty or locked: a locked one is waited for,
- * as the fault that holds it may have mapped the page writable already, another thread stored to
- * it, and the dirty mark comes only with the unlock. How many; their values in entry[]. Several are
- * held at once, so they are taken in ascending order: two that do this cannot wait for each other.
- */
-static unsigned lock_run(struct dax_inode *inode, uint64_t at, uint64_t last, uint64_t *entry)
+/* The lines of a run of dirty entries, locked, go back; the stores that follow fault again. */
+static void write_run_back(struct dax_inode *inode, const struct entry_run *run)
 {
-	unsigned n = 0;
-
-	do {
-		entry[n] = entry_lock(inode, at);
-		if (!entry[n])
-			break; /* gone meanwhile, and no memory to make it again */
-		n++;
-		at++;
-	} while (n < SYNC_RUN && at < last && !(entry[n - 1] & ENTRY_PMD) && at % FOLIO_PAGES &&
-		 (entry_next(inode, &(uint64_t){at}, at + 1) & (ENTRY_DIRTY | ENTRY_LOCKED)));
-	return n; /* one of 2 MiB is a run of its own: it is the only one in its 512 pages */
-}
-
-/* Lines of the dirty entries of a locked run go back; the stores that follow fault again. Value:
- * pages that the run has. */
-static uint64_t write_run_back(struct dax_inode *inode, uint64_t at, const uint64_t *entry,
-			       unsigned n)
-{
-	const uint64_t size = entry_pages(entry[0]), pages = n * size; /* of one entry; of all */
+	const uint64_t pages = run_pages(run);
 
 	/* Write-protect before the write-back, else a store after it stays unseen. */
-	at = entry_start(entry[0], at);
-	clean_mapping_range(&inode->mapping, at, at + pages);
-	for (unsigned i = 0; i < n; i++) {
-		if ((entry[i] & ENTRY_DIRTY) && !museum_on(skip_fsync_line))
-			cache_writeback(phys_to_virt(entry[i] & PTE_PHYS), size << PAGE_SHIFT);
-		entry_unlock(inode, at + i, entry[i] & ~ENTRY_DIRTY);
-	}
-	return pages;
+	clean_mapping_range(&inode->mapping, run->pgoff, run->pgoff + pages);
+	if (!museum_on(skip_fsync_line))
+		cache_writeback(phys_to_virt(run->entry & PTE_PHYS), pages << PAGE_SHIFT);
+	entries_unlock_clean(inode, run);
 }
 
 static void write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t last)
 {
-	uint64_t entry, run[SYNC_RUN];
+	struct entry_run run;
 
-	while ((entry = entry_next(inode, &at, last))) {
-		uint64_t pages = entry_pages(entry);
-		unsigned n = 0;
-
-		if (entry & (ENTRY_DIRTY | ENTRY_LOCKED))
-			n = lock_run(inode, at, last, run);
-		if (n)
-			pages = write_run_back(inode, at, run, n);
-		at += pages;
-	}
+	while (entries_lock_dirty(inode, &at, last, &run))
+		write_run_back(inode, &run);
 }
 
 int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)

@@ -7,6 +7,11 @@
  * there are written, contiguous, and begin at a multiple of 2 MiB of physical memory. Nothing of it
  * may be in use page by page. Where one of these fails, single pages serve, and the reason is
  * counted and shown (`huge`, `trace`): a mapping that is slow without a word is the worst kind.
+ *
+ * A hole of all of the 2 MiB, or blocks there that were never written, read as one shared 2 MiB of
+ * zeroes, as a page of it does by the shared page, and without an entry for the same reason: there
+ * is no block to name. Whatever makes one, a store through any mapping, write(2), unmaps the zeroes
+ * of that page from every address space first, and an entry of 2 MiB goes as a whole.
  */
 #include "dax/internal.h"
 
@@ -14,15 +19,16 @@
 
 static const char *const result_text[HUGE_RESULTS] = {
 	[HUGE_INSTALLED] = "served by 2 MiB",
+	[HUGE_ZEROES] = "served by 2 MiB of zeroes: a hole, or blocks that were never written",
 	[HUGE_PRIVATE] = "the mapping is private",
 	[HUGE_ALIGNMENT] = "mapping alignment: address and file offset differ modulo 2 MiB",
 	[HUGE_LENGTH] = "length: the mapping does not cover all of the 2 MiB",
 	[HUGE_FILE_END] = "file end: the file does not reach to the end of the 2 MiB",
 	[HUGE_START] = "region start: not a multiple of 2 MiB",
-	[HUGE_HOLE] = "a hole, or blocks that were never written",
 	[HUGE_EXTENT] = "extent: blocks not contiguous, or not aligned to 2 MiB",
 	[HUGE_ENTRIES] = "single pages of the 2 MiB are in use",
 	[HUGE_HELD] = "a page of the 2 MiB is held from an earlier life",
+	[HUGE_DYING] = "the device is going",
 	[HUGE_NO_MEMORY] = "no memory",
 };
 
@@ -33,29 +39,26 @@ struct event {
 	bool write;
 	char file[32];
 };
-/* One per CPU, so that a fault writes nothing that another CPU writes. A count that is lost because
- * a thread moved between its two halves is accepted, and so is an event that was read half written.
- */
-static struct per_cpu {
-	uint64_t n[HUGE_RESULTS];
-	uint64_t last;	    /* what was traced last; the same again is not */
-	uint64_t nr_events; /* since boot; the last EVENTS of them are kept */
+struct huge_counts huge_counts[MAX_CPUS];
+/* By CPU as well. That an event is read half written is accepted. */
+static struct {
+	uint64_t nr; /* since boot; the last EVENTS of them are kept */
 	struct event event[EVENTS];
-} __attribute__((aligned(64))) per_cpu[MAX_CPUS];
+} __attribute__((aligned(64))) traced[MAX_CPUS];
 
 uint64_t huge_count(enum huge_result result)
 {
 	uint64_t sum = 0;
 
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		sum += per_cpu[cpu].n[result];
+		sum += huge_counts[cpu].n[result];
 	return sum;
 }
 
-static void __attribute__((noinline)) trace(struct per_cpu *c, const struct dax_inode *inode,
-					    const struct vm_fault *vmf, enum huge_result result)
+void huge_trace(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result)
 {
-	struct event *e = &c->event[c->nr_events++ % EVENTS];
+	const unsigned cpu = cpu_id();
+	struct event *e = &traced[cpu].event[traced[cpu].nr++ % EVENTS];
 
 	e->ns = clock_ns();
 	e->address = vmf->address;
@@ -64,35 +67,24 @@ static void __attribute__((noinline)) trace(struct per_cpu *c, const struct dax_
 	e->result = result;
 	e->write = vmf->write;
 	_Static_assert(sizeof(inode->name) >= sizeof(e->file), "the copy has a fixed size");
-	memcpy(e->file, inode->name, sizeof(e->file));
-}
-
-void huge_note(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result)
-{
-	struct per_cpu *c = &per_cpu[cpu_id()];
-	uint64_t key = (vmf->address & ~(PMD_SIZE - 1)) + result;
-
-	c->n[result]++;
-	if (c->last == key)
-		return;
-	c->last = key;
-	trace(c, inode, vmf, result);
+	__builtin_memcpy(e->file, inode->name, sizeof(e->file));
 }
 
 /* Is the run the blocks of a 2 MiB entry, or could it become that by a store? */
-static enum huge_result check_run(const struct dax_run *run, bool may_fill)
+static enum huge_result check_run(const struct dax_run *run, bool write)
 {
 	if (run->count < FOLIO_PAGES)
 		return HUGE_EXTENT;
-	if (run->pfn && !IS_ALIGNED(run->pfn, FOLIO_PAGES))
-		return HUGE_EXTENT;
-	return run->written || may_fill ? HUGE_INSTALLED : HUGE_HOLE;
+	if (!run->written && !write)
+		return HUGE_ZEROES;
+	return run->pfn && !IS_ALIGNED(run->pfn, FOLIO_PAGES) ? HUGE_EXTENT : HUGE_INSTALLED;
 }
 
 /*
  * The blocks of [first, first + 512). A store fills a hole that is as large, or converts what was
  * never written; a piece of 2 MiB that is partly there is left to single pages. On HUGE_EXTENT
- * after filling, the blocks stay where they are and are found by the faults on single pages.
+ * after filling, the blocks stay where they are and are found by the faults on single pages. So the
+ * zeroes that were mapped there go in either case, before anybody meets a block that is not fresh.
  */
 static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool write,
 				   struct dax_run *run, const char **why)
@@ -107,7 +99,9 @@ static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool
 		return result;
 	if (inode->ops->map_run(inode, first, FOLIO_PAGES, true, run, why))
 		return HUGE_EXTENT;
-	return check_run(run, false);
+	if (run->fresh)
+		unmap_mapping_range(&inode->mapping, first, first + FOLIO_PAGES);
+	return check_run(run, true);
 }
 
 /* The EMPTY entry becomes one for the run. */
@@ -115,47 +109,57 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t first,
 				   const struct dax_run *run, uint64_t *entry)
 {
 	struct page *head = pfn_to_page(run->pfn);
+	int err = page_folio_make(head);
 
-	/* Zeroes first, as for a single page. */
-	if (run->fresh)
-		unmap_mapping_range(&inode->mapping, first, first + FOLIO_PAGES);
-	if (!page_record_exists(head) && page_records_populate(run->pfn, 1))
-		return HUGE_NO_MEMORY;
-	if (!page_folio_make(head))
-		return HUGE_HELD;
-	inode->fs->lifetime->insert(inode, first, head);
+	if (unlikely(err))
+		return err == -EBUSY ? HUGE_HELD : HUGE_NO_MEMORY;
+	if (inode->fs->lifetime->insert(inode, first, head)) { /* the single page says it again */
+		page_folio_split(head);
+		return HUGE_DYING;
+	}
 	*entry = run->pfn << PAGE_SHIFT | ENTRY_PMD;
 	return HUGE_INSTALLED;
 }
 
-static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
+static enum huge_result why_not_mapped(int err)
+{
+	return err == -EEXIST ? HUGE_ENTRIES : HUGE_NO_MEMORY;
+}
+
+/* The entry is EMPTY, and stays so for zeroes. */
+static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry,
+				   uint64_t **slot)
 {
 	/* Down: a fault in the middle belongs to the entry that begins before it (D-2). */
 	uint64_t first = ALIGN_DOWN(vmf->pgoff, FOLIO_PAGES);
 	enum huge_result result;
 	struct dax_run run;
+	int err = 0;
 
 	result = map_blocks(inode, first, vmf->write, &run, &vmf->why);
 	if (result == HUGE_INSTALLED)
 		result = make_entry(inode, first, &run, entry);
-	if (result != HUGE_INSTALLED)
-		*entry = entry_shrink(inode, vmf->pgoff);
+	else if (result == HUGE_ZEROES && (err = vmf_insert_zero_pmd(vmf)))
+		result = why_not_mapped(err);
+	if (result >= HUGE_SERVED)
+		*entry = entry_shrink(inode, vmf->pgoff, slot);
 	return result;
 }
 
-enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
+enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry,
+			    uint64_t **slot)
 {
 	enum huge_result result;
 	int err;
 
 	if (*entry & ENTRY_EMPTY) {
-		result = fill_entry(inode, vmf, entry);
+		result = fill_entry(inode, vmf, entry, slot);
 		if (result != HUGE_INSTALLED)
 			return result;
 	}
 	err = vmf_insert_pmd(vmf, entry_pfn(*entry), vmf->write);
 	if (err)
-		return err == -EEXIST ? HUGE_ENTRIES : HUGE_NO_MEMORY;
+		return why_not_mapped(err);
 	if (vmf->write)
 		*entry |= ENTRY_DIRTY;
 	return HUGE_INSTALLED;
@@ -169,11 +173,16 @@ static int cmd_huge(int argc, char **argv)
 	for (unsigned i = 0; i < HUGE_RESULTS; i++)
 		if (i == HUGE_INSTALLED || huge_count(i))
 			kprintf("%8lu  %s\n", huge_count(i), result_text[i]);
+	kprintf("Zeroes shared by all holes that were read: %lu KiB by single pages, %lu KiB by 2 "
+		"MiB\n",
+		zero_bytes(1) / KIB, zero_bytes(2) / KIB);
 	return 0;
 }
 SHELL_COMMAND(huge, cmd_huge, "huge",
 	      "faults of DAX files that were served by 2 MiB, and why the others were not\n"
-	      "Counted since boot, every fault once; a reason that never occurred is not shown.");
+	      "Counted since boot, every fault once; a reason that never occurred is not shown. "
+	      "The last\n"
+	      "line: memory that is taken when a hole is first read, and kept.");
 
 static void print_event(const struct event *e)
 {
@@ -188,7 +197,7 @@ static const struct event *next_event(uint64_t after)
 	const struct event *best = NULL;
 
 	for (unsigned i = 0; i < MAX_CPUS * EVENTS; i++) {
-		const struct event *e = &per_cpu[i / EVENTS].event[i % EVENTS];
+		const struct event *e = &traced[i / EVENTS].event[i % EVENTS];
 
 		if (e->ns > after && (!best || e->ns < best->ns))
 			best = e;
@@ -209,6 +218,8 @@ static int cmd_trace(int argc, char **argv)
 		print_event(e);
 	return 0;
 }
-SHELL_COMMAND(trace, cmd_trace, "trace",
-	      "the last faults of DAX files, 32 of each CPU: served by 2 MiB, or why not\n"
-	      "Faults in the same 2 MiB with the same result, one after the other, show once.");
+SHELL_COMMAND(
+	trace, cmd_trace, "trace",
+	"the last faults of DAX files, 32 of each CPU: served by 2 MiB, or why not\n"
+	"One after the other, faults in the same 2 MiB with the same result show once, and those\n"
+	"of one file that were served by 2 MiB.");

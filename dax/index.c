@@ -5,48 +5,26 @@
  * A node holds 64 slots: values at the lowest level, nodes above. The tree grows a level at the top
  * when a page offset does not fit, and a node without slots in use is freed at once, so an empty
  * file costs nothing and a walk meets no empty nodes.
+ *
+ * A large value stands one level up, in the slot where the node of its first 64 pages would be; the
+ * slots of its other pages there stay empty. So 2 MiB of a file cost one slot, and no node.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "dax/index.h"
 
-#define BITS  6
-#define SLOTS (1u << BITS)
-
-struct index_node {
-	uint64_t slot[SLOTS]; /* values, or pointers to nodes */
-	unsigned used;	      /* slots that are not zero; zero means: to be freed */
-};
+#define BITS  INDEX_BITS
+#define SLOTS INDEX_SLOTS
 
 static unsigned slot_of(uint64_t pgoff, unsigned level)
 {
 	return (pgoff >> (BITS * level)) & (SLOTS - 1);
 }
 
-static bool fits(const struct index *ix, uint64_t pgoff)
-{
-	return BITS * ix->height >= 64 || pgoff >> (BITS * ix->height) == 0;
-}
-
 static struct index_node *child(const struct index_node *n, unsigned slot)
 {
 	return (struct index_node *)(uintptr_t)n->slot[slot];
-}
-
-uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
-{
-	struct index_node *n = ix->root;
-	uint64_t *slot;
-
-	if (!n || !fits(ix, pgoff))
-		return NULL;
-	for (unsigned shift = BITS * (ix->height - 1); shift > 0; shift -= BITS) {
-		n = child(n, pgoff >> shift & (SLOTS - 1));
-		if (!n)
-			return NULL;
-	}
-	slot = &n->slot[pgoff & (SLOTS - 1)];
-	return *slot ? slot : NULL;
 }
 
 uint64_t index_load(const struct index *ix, uint64_t pgoff)
@@ -65,7 +43,7 @@ static bool grow(struct index *ix, uint64_t pgoff)
 			return false;
 		ix->height = 1;
 	}
-	while (!fits(ix, pgoff)) {
+	while (!index_fits(ix, pgoff)) {
 		struct index_node *top = calloc(1, sizeof(*top));
 
 		if (!top)
@@ -110,15 +88,16 @@ static void prune(struct index *ix, uint64_t pgoff)
 	}
 }
 
-/* The lowest node for `pgoff`, made if need be; NULL: no memory. */
-static struct index_node *leaf(struct index *ix, uint64_t pgoff)
+/* The node of level `low` (0: the lowest) for `pgoff`, made if need be; NULL: no memory. Nothing on
+ * the way there is a large value. */
+static struct index_node *make_node(struct index *ix, uint64_t pgoff, unsigned low)
 {
 	struct index_node *n;
 
-	if (!grow(ix, pgoff))
+	if (!grow(ix, pgoff | ((SLOTS << (BITS * low)) - 1)))
 		return NULL;
 	n = ix->root;
-	for (unsigned level = ix->height - 1; level > 0; level--) {
+	for (unsigned level = ix->height - 1; level > low; level--) {
 		unsigned at = slot_of(pgoff, level);
 
 		if (!n->slot[at]) {
@@ -132,77 +111,99 @@ static struct index_node *leaf(struct index *ix, uint64_t pgoff)
 	return n;
 }
 
-void index_remove(struct index *ix, uint64_t *slot, uint64_t pgoff)
+uint64_t *index_add(struct index *ix, uint64_t pgoff, uint64_t value)
 {
-	struct index_node *n = (struct index_node *)(slot - (pgoff & (SLOTS - 1)));
+	struct index_node *n = make_node(ix, pgoff, 0);
+	uint64_t *slot;
 
-	*slot = 0;
-	ix->nr--;
-	if (--n->used == 0)
+	if (!n) {
+		prune(ix, pgoff); /* what was made on the way */
+		return NULL;
+	}
+	slot = &n->slot[slot_of(pgoff, 0)];
+	*slot = value;
+	n->used++;
+	ix->nr++;
+	return slot;
+}
+
+uint64_t *index_add_large(struct index *ix, uint64_t pgoff, uint64_t pages, uint64_t value,
+			  bool *taken)
+{
+	struct index_node *n = make_node(ix, pgoff, 1);
+	uint64_t *slot, all = 0;
+
+	*taken = false;
+	if (!n) {
 		prune(ix, pgoff);
+		return NULL;
+	}
+	slot = &n->slot[slot_of(pgoff, 1)];
+	for (unsigned i = 0; i < pages / SLOTS; i++) /* no node is empty */
+		all |= slot[i];
+	*taken = all != 0;
+	if (all)
+		return NULL;
+	*slot = value;
+	n->used++;
+	ix->nr++;
+	return slot;
+}
+
+/* Both kinds of removal: nr slots of the node that `slot`, its at-th, belongs to. */
+static void remove_slots(struct index *ix, uint64_t *slot, unsigned at, uint64_t pgoff, unsigned nr)
+{
+	struct index_node *n = (struct index_node *)(slot - at);
+
+	memset(slot, 0, nr * sizeof(*slot));
+	ix->nr -= nr;
+	n->used -= nr;
+	if (!n->used)
+		prune(ix, pgoff);
+}
+
+void index_remove(struct index *ix, uint64_t *slot, uint64_t pgoff, unsigned nr)
+{
+	remove_slots(ix, slot, slot_of(pgoff, 0), pgoff, nr);
+}
+
+void index_remove_large(struct index *ix, uint64_t *slot, uint64_t pgoff)
+{
+	remove_slots(ix, slot, slot_of(pgoff, 1), pgoff, 1);
 }
 
 bool index_store(struct index *ix, uint64_t pgoff, uint64_t value)
 {
 	uint64_t *slot = index_slot(ix, pgoff);
-	struct index_node *n;
 
 	if (slot && value)
 		*slot = value;
 	else if (slot)
-		index_remove(ix, slot, pgoff);
-	if (slot || !value)
-		return true;
-	n = leaf(ix, pgoff);
-	if (!n) {
-		prune(ix, pgoff); /* what was made on the way */
-		return false;
-	}
-	n->slot[slot_of(pgoff, 0)] = value;
-	n->used++;
-	ix->nr++;
-	return true;
-}
-
-/* Empty nodes do not exist, so the slots of the second level tell. */
-bool index_is_empty(const struct index *ix, uint64_t pgoff, uint64_t n)
-{
-	struct index_node *node = ix->root;
-	unsigned first = slot_of(pgoff, 1);
-
-	if (!node || !fits(ix, pgoff))
-		return true;
-	for (unsigned level = ix->height - 1; level > 1; level--) {
-		node = child(node, slot_of(pgoff, level));
-		if (!node)
-			return true;
-	}
-	if (ix->height == 1) /* one node, of the first 64 */
-		return false;
-	for (unsigned i = 0; i < n / SLOTS; i++)
-		if (node->slot[first + i])
-			return false;
-	return true;
+		index_remove(ix, slot, pgoff, 1);
+	return slot || !value || index_add(ix, pgoff, value);
 }
 
 uint64_t *index_next_slot(const struct index *ix, uint64_t *pgoff, uint64_t end)
 {
-	while (*pgoff < end && ix->root && fits(ix, *pgoff)) {
+	while (*pgoff < end && ix->root && index_fits(ix, *pgoff)) {
 		struct index_node *n = ix->root;
 		unsigned shift = BITS * (ix->height - 1);
 		uint64_t step, *slot = &n->slot[*pgoff >> shift & (SLOTS - 1)];
 
-		while (*slot && shift > 0) {
+		while (*slot && shift > 0 && !index_is_large(*slot)) {
 			shift -= BITS;
 			n = (struct index_node *)(uintptr_t)*slot;
 			slot = &n->slot[*pgoff >> shift & (SLOTS - 1)];
 		}
-		if (*slot)
-			return slot;
 		step = 1ull << shift;
-		if ((*pgoff & ~(step - 1)) + step < step) /* past the last offset there is */
-			return NULL;
-		*pgoff = (*pgoff & ~(step - 1)) + step;
+		if (*slot && !(*pgoff & (step - 1))) /* a large value has one place, its first */
+			return slot;
+		/* On to the next slot of this node that is in use, or to the node after it. */
+		do {
+			*pgoff = (*pgoff & ~(step - 1)) + step;
+			if (!*pgoff) /* past the last offset there is */
+				return NULL;
+		} while (++slot < n->slot + SLOTS && !*slot);
 	}
 	return NULL;
 }

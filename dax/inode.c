@@ -58,6 +58,7 @@ int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, str
 			return dax_refuse(-ENOMEM, "no memory for an open file");
 		}
 		mapping_init(&inode->mapping);
+		lease_list_init(&inode->leases, true);
 		rwsem_init(&inode->io_lock, "io_lock");
 		rwsem_init(&inode->fault_lock, "fault_lock");
 		spin_init(&inode->tree_lock, "dax tree");
@@ -81,13 +82,19 @@ void dax_get(struct dax_inode *inode)
 	mutex_unlock(&inode->fs->lock);
 }
 
-/* Off the mount's list, entries gone. fs->lock NOT held: deleting takes the fault lock first. */
+/* Off the mount's list, entries gone. fs->lock NOT held: deleting takes the fault lock first.
+ * Nobody finds the file any more, so these locks are ours alone; nobody can have been promised
+ * anything about its blocks. */
 static void inode_empty(struct dax_inode *inode)
 {
+	lease_drop_all(&inode->leases);
+	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
+	inode->fs->lifetime->evict(inode);
 	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
 	entries_delete(inode, 0, DAX_TO_END);
 	up_write(&inode->fault_lock);
+	up_write(&inode->io_lock);
 }
 
 static void inode_free(struct dax_inode *inode)
@@ -125,13 +132,8 @@ void dax_put(struct dax_inode *inode)
 	mutex_unlock(&fs->lock);
 	if (!gone)
 		return;
-	/* Unlinked and closed: nobody finds it any more, so these locks are ours alone. The last
-	 * reference stays until the object goes, else umount takes the file for closed. */
-	down_write(&inode->io_lock);
-	down_write(&inode->fault_lock);
-	fs->lifetime->evict(inode);
-	up_write(&inode->fault_lock);
-	up_write(&inode->io_lock);
+	/* Unlinked and closed: its blocks go. The last reference stays until the object goes, else
+	 * umount takes the file for closed. */
 	inode_drop(inode);
 }
 

@@ -7,9 +7,100 @@
 
 #define DAX_TO_END (1ull << 52) /* past the last page of any file */
 
-/* Page → (file, offset), under the tree lock (I6). A page that has another link is a panic. */
+/* Page → (file, offset) (I6). A page that has another link is a panic. */
 void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
-void page_disassociate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
+/* The same for nr pages, tree lock held: they lose the link that they must have, each record to the
+ * page of the file that is as far from pgoff. */
+void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff);
+
+/* ---- entry.c: single entries ------------------------------------------------------------------
+ */
+
+/* What waiters for one entry sleep on: all of one 2 MiB together, as nobody knows before he looks
+ * which entry stands in his way. Two keys that collide only wake each other needlessly. */
+static inline const void *entry_wait_key(struct dax_inode *inode, uint64_t pgoff)
+{
+	return (const char *)&inode->index + pgoff / FOLIO_PAGES;
+}
+
+/* entry_unlock() for who knows where the entry stands. Without the tree lock: the place of a locked
+ * entry stays, and nobody else writes there. By a locked exchange: the bit before the look at the
+ * waiters, else one that saw it set is missed.
+ */
+static inline void entry_unlock_at(struct dax_inode *inode, uint64_t pgoff, uint64_t *slot,
+				   uint64_t value)
+{
+	const void *key = entry_wait_key(inode, pgoff);
+
+	if (unlikely(!value || (value & ENTRY_EMPTY))) {
+		entry_unlock(inode, pgoff, value);
+		return;
+	}
+	value = __atomic_exchange_n(slot, value & ~ENTRY_LOCKED, __ATOMIC_SEQ_CST);
+	ASSERT(value & ENTRY_LOCKED, "entry %lu of %s is unlocked, and nobody holds it", pgoff,
+	       inode->name);
+	if (unlikely(wait_maybe(key)))
+		wake_up(key);
+}
+
+/* ---- entry.c: entries by runs --------------------------------------------------------------- */
+
+/* Entries with the same flags that are side by side, in the file and in memory: of single pages,
+ * all in one node of the index; or one of 2 MiB, alone. */
+struct entry_run {
+	uint64_t pgoff; /* page of the file where the first one stands */
+	uint64_t entry; /* the first one's value */
+	unsigned nr;	/* entries, each with one record; zero: there is none */
+};
+/* The record of the first entry, which has no EMPTY and no ZERO; the others' follow. */
+static inline struct page *run_record(const struct entry_run *run)
+{
+	return pfn_to_page(entry_pfn(run->entry));
+}
+static inline uint64_t run_pages(const struct entry_run *run)
+{
+	return run->nr * entry_pages(run->entry);
+}
+/* The next entries that have a page in [*at, last), whether dirty or not (that flag is the first
+ * one's), under one hold of the tree lock; *at goes behind them. False: there is none. A snapshot.
+ */
+bool entries_next(struct dax_inode *inode, uint64_t *at, uint64_t last, struct entry_run *run);
+/* The same for dirty entries, which the caller now holds locked. An entry that a fault holds is
+ * waited for: it may have mapped the page writable already, another thread stored to it, and the
+ * dirty mark comes only with the unlock. Sleeps; woken by: entry_unlock(). */
+bool entries_lock_dirty(struct dax_inode *inode, uint64_t *at, uint64_t last,
+			struct entry_run *run);
+/* Sets a flag of the next entries of [*at, last) that do not have it, are real and not locked; *run
+ * is what they were. False: there is none. */
+bool entries_mark(struct dax_inode *inode, uint64_t *at, uint64_t last, uint64_t flag,
+		  struct entry_run *run);
+/* Waits for every entry of [first, last) that is locked, one after the other. Sleeps; woken by:
+ * entry_unlock(). */
+void entries_wait_unlocked(struct dax_inode *inode, uint64_t first, uint64_t last);
+void entries_unlock_clean(struct dax_inode *inode, const struct entry_run *run);
+
+/* The first page of [first, last) that somebody holds, beyond what the lifetime has at rest, of
+ * entries without a flag of `skip`; NULL: none. */
+struct page *entries_find_held(struct dax_inode *inode, uint64_t first, uint64_t last,
+			       uint64_t skip);
+/* ---- file.c: what every layout change is made of -------------------------------------------- */
+
+/* May the file be changed at all? Asked first: a refusal leaves everything as it was. 0, -EROFS. */
+int may_change(struct dax_inode *inode);
+/* Step 1: io_lock and fault_lock for writing; no write, no fault. Sleeps. */
+void lock_layout(struct dax_inode *inode);
+void unlock_layout(struct dax_inode *inode);
+/* Steps 4 and 5 for whole pages [first, last): unmapped, entries gone, blocks free. Layout locked
+ * and broken by lifetime->break_layout(). Negative errno with a sentence. */
+int free_range(struct dax_inode *inode, uint64_t first, uint64_t last);
+/* Zeroes the parts of [off, end) that lie in pages which stay. 0, or negative errno, sentence. */
+int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end);
+/* 0, or -ENOSPC if the holes of the range need more blocks than are free. fs->lock held. */
+int room_for(struct dax_inode *inode, uint64_t off, uint64_t len);
+/* The sentence of the file layer becomes that of dax_why(); value: err. fs->lock held. */
+int fail_ext4(struct dax_inode *inode, int err);
+
+/* ---- huge.c, layout.c ----------------------------------------------------------------------- */
 
 /* Could this fault be served by 2 MiB, as far as the mapping tells? HUGE_INSTALLED: yes. In line,
  * as every fault asks. */
@@ -29,21 +120,73 @@ static inline enum huge_result huge_fits(const struct dax_inode *inode, const st
 	return IS_ALIGNED(inode->fs->region->start, PMD_SIZE) ? HUGE_INSTALLED : HUGE_START;
 }
 /* huge.c */
-/* The 2 MiB entry is locked. HUGE_INSTALLED: mapped; anything else: single pages have to do, *entry
- * is what is locked now (0: nothing, no memory). */
-enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry);
+/* The 2 MiB entry is locked, and stands at *slot. Below HUGE_SERVED: mapped; anything else: single
+ * pages have to do, and *entry at *slot is what is locked now (0: nothing, no memory). */
+enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry,
+			    uint64_t **slot);
+/* What becomes of faults, counted by the CPU that served them: a fault writes nothing that another
+ * CPU writes. A count that is lost because a thread moved between its two halves is accepted. */
+struct huge_counts {
+	uint64_t n[HUGE_RESULTS];
+	uint64_t last; /* what was traced last: the same again is not */
+} __attribute__((aligned(64)));
+extern struct huge_counts huge_counts[MAX_CPUS];
+void huge_trace(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result);
 /* Counts what became of a fault, and notes it for `trace`. */
-void huge_note(const struct dax_inode *inode, const struct vm_fault *vmf, enum huge_result result);
+static inline void huge_note(const struct dax_inode *inode, const struct vm_fault *vmf,
+			     enum huge_result result)
+{
+	struct huge_counts *c = &huge_counts[cpu_id()];
+	/* What cannot be served by 2 MiB says so for each 2 MiB; what can, once for the file. */
+	uint64_t where =
+		result == HUGE_INSTALLED ? (uint64_t)inode : vmf->address & ~(PMD_SIZE - 1);
+	uint64_t key = where + result;
 
-/* Sleeps until lifetime->busy(page) is false, with the fault lock given up meanwhile; the reason
- * and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, or -EINTR (signal).
+	c->n[result]++;
+	if (unlikely(c->last != key)) {
+		c->last = key;
+		huge_trace(inode, vmf, result);
+	}
+}
+
+/*
+ * layout.c. What may have to be waited for before blocks of [first, last) go: pages, by the
+ * lifetime, and leases. io_lock and fault_lock are held for writing, and given up meanwhile: what
+ * was looked at before may have changed. 0, or a negative errno such as -EINTR, nothing changed but
+ * that mappings are gone.
  */
-int layout_sleep(struct dax_inode *inode, struct page *page, const char *waker);
+int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason);
+/* The same for a change of the size. */
+int layout_break_size(struct dax_inode *inode, uint64_t size);
+/* Steps of lifetimes. Sleeps until held(page) is false, with the fault lock given up meanwhile; the
+ * reason and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, -EINTR. */
+int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const struct page *),
+		 const char *waker);
+/* The same for an eviction: no signal ends it, and no lock is given up, as nobody else has the
+ * file. */
+void layout_sleep_final(struct dax_inode *inode, struct page *page,
+			bool (*held)(const struct page *), const char *waker);
+/* Breaks leases and waits, with the fault lock given up, and the io_lock unless two files are
+ * exchanged. 0, -EINTR. */
+int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_reason reason);
+/* How many pages of a run somebody holds. Any context. */
+unsigned held_of_run(const struct entry_run *run, uint32_t rest);
+/* What the lifetime and its options add to the flags of a mapping. */
+unsigned dax_vma_flags(const struct dax_fs *fs);
+/* For struct vma_ops: the lifetime's steps. */
+int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie);
+void dax_gup_end(void *cookie, struct page **pages, unsigned long nr);
 bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
 
 /* private.c: a store to a private mapping, or any access to a page that is a copy already. The
  * entry is locked and stays as it is; `entry` is its value. */
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry);
+
+/* cmd_file.c: a command that opens argv[1], parses `numbers` words (two at most) behind it, what[]
+ * being their names, calls fn with them and says whether that waited. */
+int dax_cmd_change(int argc, char **argv, unsigned numbers, const char *const *what,
+		   int (*fn)(struct dax_inode *, const uint64_t *));
+void dax_cmd_waited(const char *command, const struct dax_inode *inode);
 
 /* cmd_map.c: `sync MAPPING [OFF LEN]`. */
 int dax_sync_mapping(int argc, char **argv);
@@ -54,6 +197,11 @@ int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name,
 		 struct dax_inode **out);
 void inode_drop(
 	struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
+
+/* lifetime/busy-extent.c, for the allocator: is a free block held by somebody? fs->lock held. */
+bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn);
+/* A panic unless all of these blocks, just allocated, are at rest. */
+void busy_extent_taken(uint64_t pfn, uint32_t count);
 
 /* ext4_glue.c */
 struct ext4_env dax_ext4_env(struct dax_fs *fs);

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sleeping for a page: the part of breaking a layout that several designs share.
+ * Breaking a layout: the parts that the designs share.
+ *
+ * Before blocks of a file go, two kinds of users are asked to leave: whoever holds a page (the
+ * lifetime's own step break_layout), and whoever was promised that the blocks stay (leases, in
+ * every lifetime). Waiting for a lease gives both locks up, so everything may have changed and both
+ * are asked again from the start. An eviction asks the first kind only: nobody can be promised
+ * anything about a file that nobody can name.
  */
 #include "dax/internal.h"
+
+STEP_POINT_DECLARE(layout_woken); /* idle again, and the fault lock not yet taken back: C-6 */
 
 bool mapping_mapped(struct mapping *m)
 {
@@ -14,25 +22,134 @@ bool mapping_mapped(struct mapping *m)
 	return mapped;
 }
 
-int layout_sleep(struct dax_inode *inode, struct page *page, const char *waker)
+unsigned held_of_run(const struct entry_run *run, uint32_t rest)
 {
-	const struct lifetime *lt = inode->fs->lifetime;
+	struct page *page = run_record(run), *end = page + run->nr;
+	unsigned n = 0;
+
+	for (; (page = page_find_held(page, end - page, rest)); page++)
+		n++;
+	return n;
+}
+
+/* What a sleeper tells `ps`. */
+struct sleep_text {
+	char what[160], who[256];
+};
+
+static void describe(struct sleep_text *t, struct dax_inode *inode, const struct page *page,
+		     const char *waker)
+{
+	char holders[160];
+
+	holders_describe(page, holders, sizeof(holders));
+	snprintf(t->what, sizeof(t->what),
+		 "pfn 0x%lx (%s page %lu, %u references, rest %u) to be idle", page_to_pfn(page),
+		 inode->name, page->index, page_refs(page), inode->fs->lifetime->rest);
+	snprintf(t->who, sizeof(t->who), "%s; held by: %s", waker, holders);
+}
+
+int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const struct page *),
+		 const char *waker)
+{
 	uint64_t start = clock_ns();
-	char what[160], holders[160], who[256];
+	struct sleep_text text;
 	int err;
 
 	assert_rwsem_held_write(&inode->fault_lock);
 	page = page_head(page); /* whose count the last put brings to rest */
-	holders_describe(page, holders, sizeof(holders));
-	snprintf(what, sizeof(what), "pfn 0x%lx (%s page %lu, %u references, rest %u) to be idle",
-		 page_to_pfn(page), inode->name, page->index, page_refs(page), lt->rest);
-	snprintf(who, sizeof(who), "%s; held by: %s", waker, holders);
+	describe(&text, inode, page, waker);
 	inode->last_break.busy_seen++;
 	inode->last_break.busy_pfn = page_to_pfn(page);
 	/* Give way while asleep, else a fault of the holder itself waits for us, and we for it. */
 	up_write(&inode->fault_lock);
-	err = wait_event_interruptible(&page->state, !lt->busy(page), what, who);
+	pgmap_listen(page->pgmap); /* else the last put tells nobody */
+	err = wait_event_interruptible(&page->state, !held(page), text.what, text.who);
+	pgmap_unlisten(page->pgmap);
+	STEP_POINT(layout_woken);
 	down_write(&inode->fault_lock);
 	inode->last_break.waited_ns += clock_ns() - start;
 	return err;
+}
+
+void layout_sleep_final(struct dax_inode *inode, struct page *page,
+			bool (*held)(const struct page *), const char *waker)
+{
+	struct sleep_text text;
+
+	page = page_head(page);
+	describe(&text, inode, page, waker);
+	inode->last_break.busy_seen++;
+	inode->last_break.busy_pfn = page_to_pfn(page);
+	pgmap_listen(page->pgmap);
+	wait_event(&page->state, !held(page), text.what, text.who);
+	pgmap_unlisten(page->pgmap);
+}
+
+int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_reason reason)
+{
+	bool give_io = reason != LAYOUT_EXCHANGE;
+	uint64_t start = clock_ns();
+	int err;
+
+	inode->last_break.busy_seen++;
+	up_write(&inode->fault_lock);
+	if (give_io)
+		up_write(&inode->io_lock);
+	err = lease_break(&inode->leases, classes, true);
+	if (give_io)
+		down_write(&inode->io_lock);
+	down_write(&inode->fault_lock);
+	inode->last_break.waited_ns += clock_ns() - start;
+	return err;
+}
+
+int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason)
+{
+	int err;
+
+	do {
+		err = 0;
+		if (reason != LAYOUT_WRITE)
+			err = inode->fs->lifetime->break_layout(inode, first, last, reason);
+		if (err)
+			return err;
+		err = lease_break(&inode->leases, LEASE_LAYOUT, false);
+		if (likely(err != -EWOULDBLOCK))
+			return err;
+		err = layout_break_leases(inode, LEASE_LAYOUT, reason);
+	} while (!err);
+	return err;
+}
+
+int layout_break_size(struct dax_inode *inode, uint64_t size)
+{
+	uint64_t before;
+	int err;
+
+	do { /* the file may have grown or shrunk while a lease was waited for */
+		before = inode->size;
+		err = layout_break(inode, size >> PAGE_SHIFT, DAX_TO_END,
+				   size < before ? LAYOUT_SIZE : LAYOUT_WRITE);
+	} while (!err && (size < before) != (size < inode->size));
+	return err;
+}
+
+unsigned dax_vma_flags(const struct dax_fs *fs)
+{
+	return (fs->lifetime->no_fast_gup ? VM_SLOWGUP : 0) | (fs->longterm ? VM_LONGTERM : 0);
+}
+
+int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie)
+{
+	struct dax_inode *inode = vma->private;
+	const struct lifetime *lt = inode->fs->lifetime;
+
+	return lt->gup_begin ? lt->gup_begin(inode, nr, cookie) : 0;
+}
+
+void dax_gup_end(void *cookie, struct page **pages, unsigned long nr)
+{
+	if (cookie) /* only one design gives any */
+		lifetime_lease_poll.gup_end(cookie, pages, nr);
 }

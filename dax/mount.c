@@ -74,67 +74,129 @@ static int check_place(struct pmem_region *region, const char *path)
 	return 0;
 }
 
-/* The device's records get the lifetime's resting count and its waker. */
-static int claim(struct pmem_region *region, const struct lifetime *lt)
-{
-	struct page *held = NULL;
-	char who[200];
+/* What the device's records were made for, to put back when a mount fails. */
+struct claim {
+	const struct pgmap_ops *ops;
+	uint32_t rest;
+	bool mapped_holds;
+};
 
-	if (region->pgmap.ops != &lt->pgmap_ops) {
-		if (pgmap_set_rest(&region->pgmap, lt->rest, &held)) {
-			holders_describe(held, who, sizeof(who));
-			return dax_refuse(-EBUSY,
-					  "%s: pfn 0x%lx is held (%u references, rest %u) by %s; "
-					  "its lifetime cannot change to %s before they let go",
-					  region->name, page_to_pfn(held), page_refs(held),
-					  region->pgmap.rest, who, lt->name);
-		}
-		region->pgmap.ops = &lt->pgmap_ops;
-	}
+/* Makes every record of the device rest as the claim says; -EBUSY: one is held, and *held is it. */
+static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **held)
+{
+	if (pgmap_set_rest(pgmap, c->rest, held))
+		return -EBUSY;
+	pgmap->mapped_holds = c->mapped_holds;
+	pgmap->ops = c->ops;
 	return 0;
 }
 
-int dax_mount(struct pmem_region *region, const char *path, const struct lifetime *lt,
-	      struct dax_fs **out)
+/* The device's records get the lifetime's resting count and its waker; *before is what they had. A
+ * device that had this lifetime keeps what is held and what is busy (F-7). */
+static int claim(struct pmem_region *region, const struct lifetime *lt, struct claim *before)
+{
+	const struct claim next = {&lt->pgmap_ops, lt->rest, lt->mapped_holds};
+	struct pgmap *pgmap = &region->pgmap;
+	struct page *held = NULL;
+	char who[200];
+
+	*before = (struct claim){pgmap->ops, pgmap->rest, pgmap->mapped_holds};
+	if (pgmap->ops == next.ops || !set_claim(pgmap, &next, &held))
+		return 0;
+	holders_describe(held, who, sizeof(who));
+	return dax_refuse(-EBUSY,
+			  "%s: pfn 0x%lx is %s (%u references, %u mappings, rest %u) by %s; its "
+			  "lifetime cannot change to %s before they let go",
+			  region->name, page_to_pfn(held),
+			  page_state(held) & PAGE_BUSY ? "busy: freed by its file, and held"
+						       : "held",
+			  page_refs(held), page_maps(held), pgmap->rest, who, lt->name);
+}
+
+static int check_options(const struct lifetime *lt, const struct mount_options *o)
+{
+	if (o->longterm && !lt->longterm_allowed)
+		return dax_refuse(-EINVAL,
+				  "longterm=allow needs lifetime=%s: with %s a pin without an end "
+				  "would make truncate wait without an end",
+				  lifetime_busy_extent.name, lt->name);
+	if (o->sectors && lt != &lifetime_unaware)
+		return dax_refuse(-EINVAL,
+				  "entries=sectors is of lifetime=%s only; %s stores page frames",
+				  lifetime_unaware.name, lt->name);
+	return 0;
+}
+
+static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
+			     const struct lifetime *lt, const struct mount_options *o)
 {
 	struct dax_fs *fs = calloc(1, sizeof(*fs));
-	const struct pgmap_ops *old_ops;
-	uint32_t old_rest;
-	bool begun = false;
-	struct ext4_env env;
-	struct page *held;
-	char why[256];
-	int err;
 
 	if (!fs)
-		return dax_refuse(-ENOMEM, "no memory for a mount");
-	mutex_lock(&mounts_lock);
+		return NULL;
 	fs->region = region;
 	fs->lifetime = lt;
+	fs->longterm = o->longterm;
+	fs->sectors = o->sectors;
 	mutex_init(&fs->lock, "file layer");
 	LIST_INIT(&fs->inodes);
 	snprintf(fs->path, sizeof(fs->path), "%s", path);
-	err = check_place(region, path);
-	if (!err) {
-		err = devdax_mount_begin(region);
-		begun = !err;
-	}
-	old_ops = region->pgmap.ops;
-	old_rest = region->pgmap.rest;
+	return fs;
+}
+
+/* The device is the file system's; its lifetime is claimed, its contents are looked at. */
+static int mount_claimed(struct dax_fs *fs)
+{
+	struct pmem_region *region = fs->region;
+	struct claim before;
+	struct ext4_env env;
+	struct page *held;
+	char why[256];
+	int err = claim(region, fs->lifetime, &before);
+
+	if (err)
+		return err;
+	env = dax_ext4_env(fs);
+	err = ext4_mount(&env, &fs->ext4, why, sizeof(why));
 	if (!err)
-		err = claim(region, lt);
-	if (!err) {
-		env = dax_ext4_env(fs);
-		err = ext4_mount(&env, &fs->ext4, why, sizeof(why));
-		if (err) { /* nothing was faulted in meanwhile: what was at rest still is */
-			pgmap_set_rest(&region->pgmap, old_rest, &held);
-			region->pgmap.ops = old_ops;
-			dax_refuse(err, "%s: %s", region->name, why);
-		}
-	}
+		return 0;
+	/* Nothing was faulted in meanwhile: what was at rest still is. */
+	if (before.ops != region->pgmap.ops)
+		set_claim(&region->pgmap, &before, &held);
+	return dax_refuse(err, "%s: %s", region->name, why);
+}
+
+/* mounts_lock held. */
+static int mount_new(struct dax_fs *fs)
+{
+	int err = check_place(fs->region, fs->path);
+
+	if (!err)
+		err = devdax_mount_begin(fs->region);
+	if (err)
+		return err;
+	err = mount_claimed(fs);
+	if (err)
+		devdax_mount_end(fs->region);
+	return err;
+}
+
+int dax_mount_with(struct pmem_region *region, const char *path, const struct lifetime *lt,
+		   const struct mount_options *options, struct dax_fs **out)
+{
+	static const struct mount_options none;
+	const struct mount_options *o = options ? options : &none;
+	struct dax_fs *fs;
+	int err = check_options(lt, o);
+
+	if (err)
+		return err;
+	fs = fs_new(region, path, lt, o);
+	if (!fs)
+		return dax_refuse(-ENOMEM, "no memory for a mount");
+	mutex_lock(&mounts_lock);
+	err = mount_new(fs);
 	if (err) {
-		if (begun)
-			devdax_mount_end(region);
 		free(fs);
 	} else {
 		region->pgmap.owner = fs;
@@ -144,6 +206,12 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	}
 	mutex_unlock(&mounts_lock);
 	return err;
+}
+
+int dax_mount(struct pmem_region *region, const char *path, const struct lifetime *lt,
+	      struct dax_fs **out)
+{
+	return dax_mount_with(region, path, lt, NULL, out);
 }
 
 static struct dax_inode *open_inode(struct dax_fs *fs)
@@ -171,7 +239,9 @@ int dax_umount(const char *path)
 	if (!fs)
 		err = dax_refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts",
 				 path);
-	else if ((inode = open_inode(fs)))
+	else if (fs->lifetime->settle)
+		fs->lifetime->settle(fs);
+	if (!err && (inode = open_inode(fs)))
 		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
 				 inode->name, inode->refs);
 	if (!err) {

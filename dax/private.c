@@ -28,7 +28,8 @@ int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t en
 int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages,
 		     bool write, uint64_t *addr)
 {
-	unsigned flags = VM_READ | VM_PRIVATE | VM_DAX | VM_FSDAX | VM_MAYWRITE;
+	unsigned flags =
+		VM_READ | VM_PRIVATE | VM_DAX | VM_FSDAX | VM_MAYWRITE | dax_vma_flags(inode->fs);
 
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
 		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The drivers floor's public face: what firmware tells, what the buses hold, persistent memory, and
- * the device that does DMA.
+ * the devices that do DMA: edu, and disks.
  */
 #ifndef DRIVERS_DRIVERS_H
 #define DRIVERS_DRIVERS_H
@@ -12,5 +12,7 @@
 #include "drivers/pci.h"
 #include "drivers/pmem.h"
 #include "drivers/edu.h"
+#include "drivers/bio.h"
+#include "drivers/virtio_blk.h"
 
 #endif

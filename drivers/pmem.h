@@ -20,6 +20,7 @@ struct pmem_region {
 	const char *unbound_why;
 	void *kaddr; /* the region in the direct map */
 	struct pgmap pgmap;
+	uint64_t busy; /* records marked busy: freed by their file, still held. Zero: none (atomic) */
 	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
 };
 

@@ -189,9 +189,9 @@ bool may_sleep(void)
 	return (c->preempt == 0 && c->irq_depth == 0 && irqs_enabled()) || !sched_running();
 }
 
-void might_sleep(void)
+void might_sleep_slowly(void)
 {
-	if (unlikely(!may_sleep()))
+	if (!may_sleep())
 		panic("a function that may sleep was called where sleeping is forbidden: "
 		      "preemption off %u times, %s, interrupts %s",
 		      this_cpu()->preempt, in_interrupt() ? "in an interrupt" : "thread context",

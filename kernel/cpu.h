@@ -21,8 +21,15 @@ struct cpu {
 	struct thread *current;
 	uint32_t id; /* 0 … nr_cpus-1; the boot CPU is 0 */
 	uint32_t apic_id;
-	uint32_t preempt;   /* depth of preempt_disable(); zero means this CPU may switch threads */
-	uint32_t irq_depth; /* nested interrupt handlers; zero means thread context */
+	union {
+		struct {
+			uint32_t preempt;   /* depth of preempt_disable(); zero means this CPU may
+					       switch threads */
+			uint32_t irq_depth; /* nested interrupt handlers; zero means thread context
+					     */
+		};
+		uint64_t not_preemptible; /* both at once, for might_sleep() */
+	};
 	volatile bool need_resched;
 	bool online;
 	struct thread *idle;
@@ -81,6 +88,9 @@ extern struct cpu_features cpu_features;
  * ever), no spinlock held that a handler may want. Counts into ipi_sent.
  */
 void cpu_call(uint32_t mask, void (*fn)(void *), void *arg);
+/* Has a cpu_call() to this CPU not been answered yet? Interrupts off. And is it thread t's? */
+bool cpu_call_waits(void);
+bool cpu_call_waits_for(const struct thread *t);
 extern unsigned long ipi_sent; /* IPIs sent for cpu_call(); zero: none since boot */
 void cpu_kick(unsigned id);    /* makes that CPU look at need_resched */
 

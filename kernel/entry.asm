@@ -10,6 +10,8 @@ bits 64
 default rel
 
 extern trap_dispatch
+extern trap_page_fault_handler
+extern trap_fault_refused
 extern thread_begin
 
 section .text
@@ -23,7 +25,11 @@ stub_%1:
 	push	0
 %endif
 	push	qword %1
+%if %1 = 14
+	jmp	trap_page_fault_entry
+%else
 	jmp	trap_common
+%endif
 %endmacro
 
 %assign v 0
@@ -32,9 +38,9 @@ stub_%1:
 %assign v v+1
 %endrep
 
-; The order of the pushes is that of struct trap_frame (kernel/trap.h), read backwards.
-global trap_common:function
-trap_common:
+; What every entry saves and gives back. The order of the pushes is that of struct trap_frame
+; (kernel/trap.h), read backwards.
+%macro SAVE 0
 	cld
 	push	rax
 	push	rbx
@@ -54,10 +60,12 @@ trap_common:
 	mov	rdi, rsp
 	; A stack frame that looks as if the interrupted instruction had called us, so that a
 	; backtrace walks through.
-	push	qword [rdi + 17 * 8]		; its rip
+	push	qword [rdi + FRAME_RIP]
 	push	rbp
 	mov	rbp, rsp
-	call	trap_dispatch
+%endmacro
+
+%macro RESTORE 0
 	add	rsp, 16
 	pop	r15
 	pop	r14
@@ -76,6 +84,40 @@ trap_common:
 	pop	rax
 	add	rsp, 16				; vector, error
 	iretq
+%endmacro
+
+; Offsets in struct trap_frame.
+%define FRAME_RIP    17 * 8
+%define FRAME_RFLAGS 19 * 8
+
+global trap_common:function
+trap_common:
+	SAVE
+	call	trap_dispatch
+	RESTORE
+
+; A page fault is the one exception that is part of normal work, so it takes the straight way: CR2
+; is read before interrupts come back, else a fault in between overwrites it; they come back if they
+; were on at the fault; and they stay on until iretq, since an interrupt here only nests once more.
+global trap_page_fault_entry:function
+trap_page_fault_entry:
+	SAVE
+	mov	rsi, cr2
+	mov	rbx, rsi
+	test	dword [rdi + FRAME_RFLAGS], 1 << 9
+	jz	.as_it_was
+	sti
+.as_it_was:
+	call	[trap_page_fault_handler]
+	test	al, al
+	jz	.refused
+.again:
+	RESTORE
+.refused:
+	lea	rdi, [rsp + 16]
+	mov	rsi, rbx
+	call	trap_fault_refused
+	jmp	.again
 
 ; void switch_context(uint64_t *save_rsp, uint64_t next_rsp)
 ; Interrupts are off. Saves what the C calling convention keeps; the rest is dead by definition.

@@ -175,14 +175,6 @@ void load_tr(uint16_t sel)
 
 #define RFLAGS_IF (1u << 9)
 
-static uint64_t read_flags(void)
-{
-	uint64_t v;
-
-	asm volatile("pushfq\n\tpopq %0" : "=r"(v) : : "memory");
-	return v;
-}
-
 uint64_t irq_save(void)
 {
 	uint64_t v;
@@ -205,11 +197,6 @@ void irq_enable(void)
 void irq_disable(void)
 {
 	asm volatile("cli" : : : "memory");
-}
-
-bool irqs_enabled(void)
-{
-	return read_flags() & RFLAGS_IF;
 }
 
 void cpu_pause(void)

@@ -37,7 +37,10 @@ void load_gdt(const void *desc), load_idt(const void *desc), load_tr(uint16_t se
 uint64_t irq_save(void);
 void irq_restore(uint64_t flags);
 void irq_enable(void), irq_disable(void);
-bool irqs_enabled(void);
+static inline bool irqs_enabled(void)
+{
+	return __builtin_ia32_readeflags_u64() & (1u << 9);
+}
 
 void cpu_pause(void);
 /* sti; hlt in one step: an interrupt that arrives in between still ends the halt. */

@@ -34,8 +34,14 @@ void switch_context(uint64_t *save_rsp, uint64_t next_rsp);
 void thread_start(void);
 void stack_call(void *stack_top, void (*fn)(void)) __noreturn;
 void thread_begin(void) __noreturn;
-bool step_hit(void); /* step.c: was this debug exception an armed step point? */
-void trap_dispatch(struct trap_frame *tf);
+/* step.c: was this debug exception an armed step point? The frame is made to pass it. */
+bool step_hit(struct trap_frame *tf);
+void trap_dispatch(struct trap_frame *tf); /* interrupts off; every vector but the next */
+/* Called by the stub of page faults, interrupts as they were at the fault; true: try again.
+ * `refuse` (traps.c) if nobody set one. */
+extern bool (*trap_page_fault_handler)(struct trap_frame *tf, uint64_t addr);
+/* It was false: a recovery address, or a panic. */
+void trap_fault_refused(struct trap_frame *tf, uint64_t addr);
 
 /* ---- insn.c, for tests and for what cannot be reached */
 void cpu_undefined(void) __noreturn;
@@ -62,6 +68,8 @@ uint32_t cpus_online(void); /* mask */
 /* ---- traps.c */
 void traps_init_cpu(void);
 const char *exception_name(uint64_t vector);
+/* Whose interrupt vector it is, 32…255; NULL: nobody's. The text is its owner's, who may go. */
+const char *irq_vector_name(int vector);
 void call_interrupt(void); /* smp.c: VEC_CALL arrived */
 
 /* ---- apic.c */
@@ -117,29 +125,7 @@ void thread_describe(const struct thread *t, char *buf, unsigned n);
 /* ---- wait.c */
 void wait_init(void);
 
-/* ---- lock_held.c: which sleeping locks a thread holds */
-enum held_kind { HELD_MUTEX, HELD_READ, HELD_WRITE };
-bool held_remove_any(uintptr_t entry); /* false: this thread does not hold it */
-bool held_has(const void *lock, enum held_kind kind);
-static inline void held_add(const void *lock, enum held_kind kind)
-{
-	struct thread *t = current_thread();
-
-	if (likely(t->nr_held < THREAD_MAX_HELD))
-		t->held[t->nr_held] = (uintptr_t)lock | kind;
-	t->nr_held++;
-}
-/* Locks are mostly released in reverse order: then it is the last entry. */
-static inline bool held_remove(const void *lock, enum held_kind kind)
-{
-	struct thread *t = current_thread();
-	uintptr_t entry = (uintptr_t)lock | kind;
-
-	if (unlikely(t->nr_held - 1 >= THREAD_MAX_HELD || t->held[t->nr_held - 1] != entry))
-		return held_remove_any(entry);
-	t->nr_held--;
-	return true;
-}
+/* ---- lock_held.c: which sleeping locks a thread holds (more in lock_fast.h) */
 void held_print(const struct thread *t);
 
 /* ---- console.c */

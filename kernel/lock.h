@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct thread;
+#include "kernel/cpu.h"
+#include "kernel/insn.h"
+#include "kernel/thread.h"
 
 struct spinlock {
 	uint32_t locked; /* zero means free; else 1 + id of the CPU that holds it */
@@ -28,8 +30,8 @@ struct spinlock {
 		0, n                                                                               \
 	}
 void spin_init(struct spinlock *l, const char *name);
-void spin_lock(struct spinlock *l);
-void spin_unlock(struct spinlock *l);
+static inline void spin_lock(struct spinlock *l);
+static inline void spin_unlock(struct spinlock *l);
 bool spin_trylock(struct spinlock *l);
 uint64_t spin_lock_irqsave(struct spinlock *l);
 void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags);
@@ -54,31 +56,41 @@ bool mutex_held(const struct mutex *m); /* by the current thread */
 	ASSERT(mutex_held(m), "mutex '%s' must be held here by the current thread", (m)->name)
 
 struct rwsem {
-	int32_t count;		  /* zero means free; > 0 readers; -1 one writer */
-	uint32_t writers_waiting; /* zero means readers may enter */
-	struct thread *writer;	  /* the holder for writing, else NULL */
+	union {
+		struct {
+			int32_t count;		  /* zero means free; > 0 readers; -1 one writer */
+			uint32_t writers_waiting; /* zero means readers may enter */
+		};
+		uint64_t both; /* for readers: up to INT32_MAX they may enter; zero means free, and
+				  no writer waits */
+	};
+	struct thread *writer; /* the holder for writing, else NULL */
+	uint32_t writes; /* times it was held for writing; what a reader saw is as it was while this
+			    stays the same */
 	const char *name;
 };
 #define RWSEM_INIT(n)                                                                              \
 	{                                                                                          \
-		0, 0, NULL, n                                                                      \
+		{{0, 0}}, NULL, 0, n                                                               \
 	}
 void rwsem_init(struct rwsem *s, const char *name);
-void down_read(struct rwsem *s); /* sleeps; woken by: up_write(), up_read() */
+static inline void down_read(struct rwsem *s); /* sleeps; woken by: up_write(), up_read() */
 bool down_read_trylock(struct rwsem *s);
-void up_read(struct rwsem *s);
+static inline void up_read(struct rwsem *s);
 void down_write(struct rwsem *s);
 bool down_write_trylock(struct rwsem *s);
 void up_write(struct rwsem *s);
-bool rwsem_held(const struct rwsem *s);	      /* by anyone, either way */
-bool rwsem_held_write(const struct rwsem *s); /* by the current thread, for writing */
+bool rwsem_held(const struct rwsem *s);			    /* by anyone, either way */
+static inline bool rwsem_held_write(const struct rwsem *s); /* by the current thread, for writing */
 #define assert_rwsem_held(s) ASSERT(rwsem_held(s), "rwsem '%s' must be held here", (s)->name)
 #define assert_rwsem_held_write(s)                                                                 \
 	ASSERT(rwsem_held_write(s), "rwsem '%s' must be held for writing by the current thread",   \
 	       (s)->name)
 
 /* Panics when the caller may not sleep: in an interrupt, or with preemption or interrupts off. */
-void might_sleep(void);
+static inline void might_sleep(void);
 bool may_sleep(void); /* the question without the panic */
+
+#include "kernel/lock_fast.h"
 
 #endif

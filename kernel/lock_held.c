@@ -8,12 +8,12 @@
  */
 #include "kernel/internal.h"
 
-/* Index of the entry, the newest first; -1: not there. */
-static int find(const struct thread *t, uintptr_t entry)
+/* Place of the entry, the newest first; 0: not there. */
+static uint32_t find(const struct thread *t, uintptr_t entry)
 {
-	int i = (int)MIN(t->nr_held, (uint32_t)THREAD_MAX_HELD) - 1;
+	uint32_t i = MIN(t->nr_held, (uint32_t)THREAD_MAX_HELD);
 
-	while (i >= 0 && t->held[i] != entry)
+	while (i && t->held[i] != entry)
 		i--;
 	return i;
 }
@@ -21,23 +21,18 @@ static int find(const struct thread *t, uintptr_t entry)
 bool held_remove_any(uintptr_t entry)
 {
 	struct thread *t = current_thread();
-	int i = find(t, entry);
+	uint32_t i = find(t, entry), kept = MIN(t->nr_held, (uint32_t)THREAD_MAX_HELD);
 
-	if (i < 0 && t->nr_held <= THREAD_MAX_HELD)
+	if (!i && t->nr_held <= THREAD_MAX_HELD)
 		return false;
 	t->nr_held--;
-	if (i < 0)
+	if (!i)
 		return true;
-	for (; i + 1 < (int)MIN(t->nr_held + 1, (uint32_t)THREAD_MAX_HELD); i++)
+	for (; i < kept; i++)
 		t->held[i] = t->held[i + 1];
 	if (t->nr_held >= THREAD_MAX_HELD)
-		t->held[THREAD_MAX_HELD - 1] = 0;
+		t->held[THREAD_MAX_HELD] = 0; /* it has a name that was not kept */
 	return true;
-}
-
-bool held_has(const void *lock, enum held_kind kind)
-{
-	return find(current_thread(), (uintptr_t)lock | kind) >= 0;
 }
 
 void held_print(const struct thread *t)
@@ -45,13 +40,13 @@ void held_print(const struct thread *t)
 	static const char *const kinds[] = {"mutex", "rwsem (read)", "rwsem (write)"};
 
 	kprintf("  it holds %s", t->nr_held ? "" : "no sleeping lock");
-	for (uint32_t i = 0; i < MIN(t->nr_held, (uint32_t)THREAD_MAX_HELD); i++) {
+	for (uint32_t i = 1; i <= MIN(t->nr_held, (uint32_t)THREAD_MAX_HELD); i++) {
 		const void *lock = (const void *)(t->held[i] & ~3ull);
 		unsigned kind = t->held[i] & 3;
 		const char *name = kind == HELD_MUTEX ? ((const struct mutex *)lock)->name
 						      : ((const struct rwsem *)lock)->name;
 
-		kprintf("%s%s '%s'", i ? ", " : "", kinds[kind], name ? name : "?");
+		kprintf("%s%s '%s'", i > 1 ? ", " : "", kinds[kind], name ? name : "?");
 	}
 	kprintf("\n");
 }

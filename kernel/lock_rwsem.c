@@ -6,26 +6,22 @@
  * announces itself in writers_waiting, and readers that come later stay out until it was served:
  * writers do not starve. The last reader and the leaving writer wake everybody at the semaphore's
  * address; each tries again. A reader that slips in between the announcement and the writer's first
- * look delays it by one critical section, no more.
+ * look delays it by one critical section, no more. Entering and leaving as a reader while no writer
+ * is about is in lock_fast.h.
  */
 #include "kernel/internal.h"
 
 void rwsem_init(struct rwsem *s, const char *name)
 {
-	s->count = 0;
-	s->writers_waiting = 0;
+	s->both = 0;
 	s->writer = NULL;
+	s->writes = 0;
 	s->name = name;
 }
 
 bool rwsem_held(const struct rwsem *s)
 {
 	return __atomic_load_n(&s->count, __ATOMIC_RELAXED) != 0;
-}
-
-bool rwsem_held_write(const struct rwsem *s)
-{
-	return __atomic_load_n(&s->writer, __ATOMIC_RELAXED) == current_thread();
 }
 
 static bool enter_read(struct rwsem *s)
@@ -96,26 +92,26 @@ bool down_read_trylock(struct rwsem *s)
 	return true;
 }
 
-void down_read(struct rwsem *s)
+void down_read_slowly(struct rwsem *s)
 {
-	might_sleep();
-	if (unlikely(current_thread()->nr_held && held_has(s, HELD_READ)))
-		refuse_twice(s);
+	refuse_twice(s);
 	if (!enter_read(s))
 		wait_for(s, enter_read, "reading");
 	held_add(s, HELD_READ);
 }
 
-void up_read(struct rwsem *s)
+void up_read_wrongly(const struct rwsem *s)
 {
-	int32_t left;
+	panic("rwsem '%s' released for reading by thread %u '%s', which does not hold it (count "
+	      "%d)",
+	      s->name, current_thread()->tid, current_thread()->name, s->count);
+}
 
-	if (unlikely(!held_remove(s, HELD_READ)))
-		panic("rwsem '%s' released for reading by thread %u '%s', which does not hold it",
-		      s->name, current_thread()->tid, current_thread()->name);
-	left = __atomic_sub_fetch(&s->count, 1, __ATOMIC_SEQ_CST);
-	ASSERT(left >= 0, "rwsem '%s' has %d readers after one left", s->name, left);
-	if (left == 0 && wait_maybe(s))
+/* If the count is not zero by now, other readers are inside, or a writer came in: no wake is due.
+ */
+void up_read_wake(struct rwsem *s)
+{
+	if (__atomic_load_n(&s->count, __ATOMIC_RELAXED) == 0)
 		wake_up(s);
 }
 
@@ -149,6 +145,8 @@ void up_write(struct rwsem *s)
 	}
 	held_remove(s, HELD_WRITE);
 	__atomic_store_n(&s->writer, NULL, __ATOMIC_RELAXED);
+	/* Before the lock is free: who reads next must see that something may have changed. */
+	__atomic_store_n(&s->writes, s->writes + 1, __ATOMIC_RELAXED);
 	/* A locked exchange, not a plain store: see wait_maybe(). */
 	__atomic_exchange_n(&s->count, 0, __ATOMIC_SEQ_CST);
 	if (wait_maybe(s))

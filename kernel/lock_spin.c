@@ -6,7 +6,7 @@
  * it. On x86 that is `lock cmpxchg` and a plain store. While the lock is busy we only read, so that
  * the cache line stays shared until it is worth another try. The word names the CPU that holds it:
  * that costs nothing and turns two classic bugs, taking twice and releasing another's, into
- * sentences.
+ * sentences. Taking and releasing one that nobody else wants is in lock_fast.h.
  */
 #include "kernel/internal.h"
 
@@ -28,10 +28,10 @@ bool spin_trylock(struct spinlock *l)
 	return false;
 }
 
-/* Off the fast path: waits until the holder lets go, or tells why it never will. */
-static void __attribute__((noinline)) lock_slowly(struct spinlock *l, uint32_t me)
+/* Waits until the holder lets go, or tells why it never will. Preemption is off. */
+void spin_lock_slowly(struct spinlock *l)
 {
-	uint32_t seen;
+	uint32_t seen, me = 1 + cpu_id();
 
 	do {
 		while ((seen = __atomic_load_n(&l->locked, __ATOMIC_RELAXED)) != 0) {
@@ -43,42 +43,18 @@ static void __attribute__((noinline)) lock_slowly(struct spinlock *l, uint32_t m
 					      __ATOMIC_RELAXED));
 }
 
-static inline void acquire(struct spinlock *l)
+void spin_unlock_wrongly(const struct spinlock *l)
 {
-	uint32_t me, free = 0;
-
-	preempt_disable();
-	me = 1 + cpu_id();
-	if (unlikely(!__atomic_compare_exchange_n(&l->locked, &free, me, false, __ATOMIC_ACQUIRE,
-						  __ATOMIC_RELAXED)))
-		lock_slowly(l, me);
-}
-
-void spin_lock(struct spinlock *l)
-{
-	acquire(l);
-}
-
-static inline void release(struct spinlock *l)
-{
-	if (unlikely(l->locked != 1 + cpu_id()))
-		panic("spinlock '%s' released by CPU %u, but %s%u", l->name, cpu_id(),
-		      l->locked ? "it is held by CPU " : "it is free: state ",
-		      l->locked ? l->locked - 1 : 0);
-	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	release(l);
-	preempt_enable();
+	panic("spinlock '%s' released by CPU %u, but %s%u", l->name, cpu_id(),
+	      l->locked ? "it is held by CPU " : "it is free: state ",
+	      l->locked ? l->locked - 1 : 0);
 }
 
 uint64_t spin_lock_irqsave(struct spinlock *l)
 {
 	uint64_t flags = irq_save();
 
-	acquire(l);
+	spin_lock(l);
 	return flags;
 }
 
@@ -86,7 +62,9 @@ uint64_t spin_lock_irqsave(struct spinlock *l)
  * an interrupt asked for in between. */
 void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags)
 {
-	release(l);
+	if (unlikely(l->locked != 1 + cpu_id()))
+		spin_unlock_wrongly(l);
+	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 	irq_restore(flags);
 	preempt_enable();
 }

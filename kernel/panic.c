@@ -137,6 +137,7 @@ static void take_over(void)
 	irq_disable();
 	if (__atomic_compare_exchange_n(&panic_cpu, &nobody, me, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE)) {
+		trap_set_page_fault(NULL); /* its locks may be held for ever by now */
 		console_break_lock();
 		if (apic_ready())
 			apic_stop_others();

@@ -3,7 +3,8 @@
  * `ps`: who is there, and for those who sleep: what for, since when, and who would wake them.
  *
  * The list is copied under the run-queue lock, where a sleeping thread's waiter on its own stack
- * cannot go away, and printed afterwards: printing is slow.
+ * cannot go away, and printed afterwards: printing is slow. `ps -i` shows who interrupts: each
+ * vector by the name it was asked for with.
  */
 #include "kernel/internal.h"
 
@@ -54,10 +55,21 @@ static void print_row(const struct row *r, uint64_t now)
 	kprintf("\n");
 }
 
-static int ps(int argc, char **argv __attribute__((unused)))
+static int list_vectors(void)
+{
+	kprintf("VECTOR  WHOSE\n");
+	for (int v = VEC_DEVICE_FIRST; v <= VEC_SPURIOUS; v++)
+		if (irq_vector_name(v))
+			kprintf("%6d  %s\n", v, irq_vector_name(v));
+	return 0;
+}
+
+static int ps(int argc, char **argv)
 {
 	struct table t = {.room = 16};
 
+	if (argc == 2 && !strcmp(argv[1], "-i"))
+		return list_vectors();
 	if (argc != 1)
 		return shell_usage();
 	do {
@@ -77,5 +89,6 @@ static int ps(int argc, char **argv __attribute__((unused)))
 	return 0;
 }
 SHELL_COMMAND(
-	ps, ps, "ps",
-	"list threads: state, CPU, time used, what each waits for, since when, and who wakes it");
+	ps, ps, "ps [-i]",
+	"list threads: state, CPU, time used, what each waits for, since when, and who wakes it\n"
+	"-i: interrupt vectors instead, and whose they are");

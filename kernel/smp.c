@@ -202,6 +202,25 @@ void call_interrupt(void)
 	}
 }
 
+bool cpu_call_waits(void)
+{
+	return __atomic_load_n(&calls[cpu_id()].first, __ATOMIC_ACQUIRE) != NULL;
+}
+
+bool cpu_call_waits_for(const struct thread *t)
+{
+	struct call_list *list = &calls[cpu_id()];
+	const struct call_node *node;
+
+	/* A caller keeps its call on its own stack, and does not return before it was answered. */
+	spin_lock(&list->lock);
+	for (node = list->first; node; node = node->next)
+		if ((uintptr_t)node->call - (uintptr_t)t->stack < THREAD_STACK_SIZE)
+			break;
+	spin_unlock(&list->lock);
+	return node != NULL;
+}
+
 void cpu_call(uint32_t mask, void (*fn)(void *), void *arg)
 {
 	struct call call = {.fn = fn, .arg = arg};

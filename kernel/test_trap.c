@@ -97,8 +97,12 @@ SELFTEST(trap_vector, "trap.vector", "a vector given out calls its function, wit
 
 	raised = raised_outside = 0;
 	EXPECT(vector >= VEC_DEVICE_FIRST && vector <= VEC_DEVICE_LAST, "vector %d", vector);
+	EXPECT_OR(out, irq_vector_name(vector) && !strcmp(irq_vector_name(vector), "test"),
+		  "its name is not the one it was asked for with");
 	raise_vector(vector);
+out:
 	irq_free_vector(vector);
+	EXPECT(!irq_vector_name(vector), "the freed vector has a name");
 	EXPECT(raised == 5, "argument 5, seen %u", raised);
 	EXPECT(raised_outside == 0, "it did not run as an interrupt");
 }

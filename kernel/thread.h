@@ -41,7 +41,8 @@ struct thread {
 
 	/* Only the thread itself writes these; others may read them for reports. */
 	struct waiter *waiting; /* NULL means it waits for nothing; stable while it sleeps */
-	uintptr_t held[THREAD_MAX_HELD]; /* sleeping locks it holds: address | enum held_kind */
+	uintptr_t held[1 + THREAD_MAX_HELD]; /* sleeping locks it holds: address | enum held_kind;
+						the first one is held[1], see held_has_of() */
 	uint32_t nr_held; /* zero means none; more than THREAD_MAX_HELD: the rest is not known */
 	void *mm;	  /* address space of the mm floor, NULL: the kernel's only */
 	const char *fault_why; /* the mm floor: sentence about its last failed fault, or NULL */

@@ -23,6 +23,7 @@ static uint64_t tsc_start, ms_tsc;
 static uint64_t ns_per_tsc;   /* times 2^32 */
 static uint64_t timer_per_ns; /* local APIC timer ticks, times 2^32 */
 static uint64_t unix_at_boot; /* zero means the CMOS clock was not read yet */
+static uint64_t skipped;      /* ns that clock_skip() moved the clock on; zero: it never did */
 static struct spinlock unix_lock = SPINLOCK_INIT("CMOS clock");
 
 /* The three counters, read together. */
@@ -132,6 +133,22 @@ uint64_t clock_ns(void)
 	return (uint64_t)((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tsc >> 32);
 }
 
+static void look_at_timers(void *unused)
+{
+	(void)unused;
+	timer_restart();
+}
+
+void clock_skip(uint64_t ns)
+{
+	uint64_t ticks = (uint64_t)(((unsigned __int128)ns << 32) / ns_per_tsc);
+
+	/* Who reads the clock meanwhile sees it before or after: it never goes back. */
+	__atomic_store_n(&tsc_start, tsc_start - ticks, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&skipped, ns, __ATOMIC_RELAXED);
+	cpu_call(cpus_online(), look_at_timers, NULL);
+}
+
 uint64_t tsc_per_ms(void)
 {
 	return ms_tsc;
@@ -203,7 +220,8 @@ static uint64_t cmos_unix(void)
 /* The CMOS clock is read when somebody first asks, and boot's moment is computed back from it. */
 uint32_t clock_unix(void)
 {
-	uint64_t flags = spin_lock_irqsave(&unix_lock), now = clock_ns() / 1000000000;
+	uint64_t flags = spin_lock_irqsave(&unix_lock);
+	uint64_t now = (clock_ns() - skipped) / 1000000000;
 
 	if (unix_at_boot == 0)
 		unix_at_boot = cmos_unix() - now;

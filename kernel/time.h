@@ -15,6 +15,12 @@ uint64_t clock_ns(void); /* nanoseconds since boot; same order on all CPUs */
 uint64_t tsc_per_ms(void);
 uint32_t clock_unix(void);  /* seconds since 1970 (CMOS clock at boot + clock_ns) */
 void delay_us(unsigned us); /* spins; any context */
+/*
+ * Moves the clock on by `ns`, on every CPU, and has timers that are due by then run. For scripts in
+ * which nothing can happen before a timer does. The time of day does not move. Thread context,
+ * interrupts on.
+ */
+void clock_skip(uint64_t ns);
 
 struct timer {
 	uint64_t deadline_ns;
@@ -29,5 +35,6 @@ bool timer_cancel(struct timer *t);
 /* As timer_cancel(), and when it returns the function is not running anywhere: the structure may
  * go. Not from the timer's own function, nor with a lock held that the function takes. */
 bool timer_cancel_wait(struct timer *t);
+uint64_t timer_first(void); /* deadline of the first one armed on any CPU; UINT64_MAX: none */
 
 #endif

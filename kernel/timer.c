@@ -146,3 +146,18 @@ bool timer_cancel_wait(struct timer *t)
 		cpu_pause();
 	return pending;
 }
+
+uint64_t timer_first(void)
+{
+	uint64_t first = NEVER;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		uint64_t flags = spin_lock_irqsave(&per_cpu[i].lock);
+		const struct timer *t = TAILQ_FIRST(&per_cpu[i].list);
+
+		if (t)
+			first = MIN(first, t->deadline_ns);
+		spin_unlock_irqrestore(&per_cpu[i].lock, flags);
+	}
+	return first;
+}

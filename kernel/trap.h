@@ -43,7 +43,8 @@ int load_checked(const uint64_t *p, uint64_t *v);
 int store_checked(uint64_t *p, uint64_t v);
 
 /* Gives out a free device vector for fn, run in interrupt context with interrupts off; EOI is the
- * caller's caller. Negative errno: -EINVAL no fn, -ENOSPC all taken. */
+ * caller's caller. `name`, which stays until the vector is freed, is what `ps -i` shows. Negative
+ * errno: -EINVAL no fn, -ENOSPC all taken. */
 int irq_alloc_vector(void (*fn)(void *arg), void *arg, const char *name);
 void irq_free_vector(int vector);
 /* Routes an IOAPIC pin (gsi) to a vector on the boot CPU. */

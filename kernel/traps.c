@@ -4,11 +4,11 @@
  *
  * All gates are interrupt gates, so every entry starts with interrupts off. Three ways on:
  *
- *   page fault   CR2 is read, interrupts go back to what they were at the fault, and the mm floor's
- *                handler runs like a function called by the faulting instruction. If it refuses,
- *                the instruction may have a recovery address (kernel/entry.asm); else: panic.
- *   exception    a recovery address, else panic with the name in words.
- *   interrupt    the handler, then end-of-interrupt, then a thread switch if one is due.
+ *   page fault   CR2 is read, interrupts go back to what they were at the fault (entry.asm), and
+ * the mm floor's handler runs like a function called by the faulting instruction. If it refuses,
+ * the instruction may have a recovery address (entry.asm); else: panic. exception    a recovery
+ * address, else panic with the name in words. interrupt    the handler, then end-of-interrupt, then
+ * a thread switch if one is due.
  */
 #include "kernel/internal.h"
 
@@ -27,8 +27,6 @@ struct irq_handler {
 };
 static struct irq_handler handlers[256]; /* protected by handlers_lock; read without it */
 static struct spinlock handlers_lock = SPINLOCK_INIT("interrupt vectors");
-static bool (*page_fault_handler)(struct trap_frame *,
-				  uint64_t);	       /* NULL means every fault is fatal */
 static void (*single_step)(const struct trap_frame *); /* NULL means nobody steps */
 
 const char *exception_name(uint64_t vector)
@@ -107,9 +105,17 @@ void traps_init_cpu(void)
 	load_idt(&desc);
 }
 
+static bool refuse(struct trap_frame *tf __attribute__((unused)),
+		   uint64_t addr __attribute__((unused)))
+{
+	return false;
+}
+
+bool (*trap_page_fault_handler)(struct trap_frame *tf, uint64_t addr) = refuse;
+
 void trap_set_page_fault(bool (*fn)(struct trap_frame *, uint64_t))
 {
-	__atomic_store_n(&page_fault_handler, fn, __ATOMIC_RELEASE);
+	__atomic_store_n(&trap_page_fault_handler, fn ? fn : refuse, __ATOMIC_RELEASE);
 }
 
 void trap_set_single_step(void (*fn)(const struct trap_frame *tf))
@@ -142,16 +148,10 @@ static const char *fault_reason(uint64_t error)
 	return present ? "read of a forbidden page at" : "read of an absent page at";
 }
 
-static void page_fault(struct trap_frame *tf)
+void trap_fault_refused(struct trap_frame *tf, uint64_t addr)
 {
-	uint64_t addr = read_cr2();
-	bool done;
-
-	if (tf->rflags & RFLAGS_IF)
-		irq_enable();
-	done = page_fault_handler && !panicking() && page_fault_handler(tf, addr);
 	irq_disable();
-	if (!done && !recover(tf))
+	if (!recover(tf))
 		panic_address(tf, fault_reason(tf->error), addr);
 }
 
@@ -171,7 +171,7 @@ static void exception(struct trap_frame *tf)
 		panic_nmi();
 		return;
 	}
-	if (tf->vector == VEC_DEBUG && step_hit())
+	if (tf->vector == VEC_DEBUG && step_hit(tf))
 		return;
 	if (tf->vector == VEC_DEBUG && single_step) {
 		single_step(tf);
@@ -218,9 +218,7 @@ static void interrupt(struct trap_frame *tf)
 
 void trap_dispatch(struct trap_frame *tf)
 {
-	if (tf->vector == VEC_PAGE_FAULT)
-		page_fault(tf);
-	else if (tf->vector < VEC_DEVICE_FIRST)
+	if (tf->vector < VEC_DEVICE_FIRST)
 		exception(tf);
 	else
 		interrupt(tf);
@@ -245,6 +243,19 @@ int irq_alloc_vector(void (*fn)(void *arg), void *arg, const char *name)
 	}
 	spin_unlock_irqrestore(&handlers_lock, flags);
 	return found;
+}
+
+const char *irq_vector_name(int vector)
+{
+	const struct irq_handler *h = &handlers[vector];
+
+	switch (vector) {
+	case VEC_RESCHED: return "switch threads, from another CPU";
+	case VEC_CALL: return "run a function, from another CPU";
+	case VEC_TIMER: return "timer of this CPU";
+	case VEC_SPURIOUS: return "spurious";
+	default: return __atomic_load_n(&h->fn, __ATOMIC_ACQUIRE) ? h->name : NULL;
+	}
 }
 
 static void nothing(void *arg __attribute__((unused)))

@@ -33,6 +33,7 @@ struct pgmap ram_pgmap = {
 	.name = "ram",
 	.mapped_holds = true,
 	.ops = &ram_ops,
+	.listeners = 1, /* frame_idle() frees: always to be called */
 	.record_base = RECORD_BASE,
 	.live = true,
 };

@@ -7,38 +7,52 @@
  */
 #include "mm/internal.h"
 
-static int refuse(const char **why, int err, const char *sentence)
+static int __attribute__((noinline)) refuse(const char **why, int err, const char *sentence)
 {
 	*why = sentence;
 	return err;
 }
 
 /* mmap_lock held for reading. */
-int mm_fault_locked(struct mm *mm, uint64_t addr, bool write, const char **why)
+static inline __attribute__((always_inline)) int handle(struct mm *mm, uint64_t addr, bool write,
+							const char **why)
 {
 	struct vma *vma = mm_find_vma(mm, addr);
-	struct vm_fault vmf = {.vma = vma, .address = ALIGN_DOWN(addr, PAGE_SIZE), .write = write};
+	struct vm_fault vmf;
 	int err;
 
-	if (!vma)
+	if (unlikely(!vma))
 		return refuse(why, -EFAULT, "nothing is mapped at this address");
-	if (write && !(vma->flags & VM_WRITE))
+	if (unlikely(write && !(vma->flags & VM_WRITE)))
 		return refuse(why, -EFAULT, "the mapping is read-only; map it writable to store");
+	vmf.vma = vma;
+	vmf.address = ALIGN_DOWN(addr, PAGE_SIZE);
 	vmf.pgoff = vma->pgoff + ((vmf.address - vma->start) >> PAGE_SHIFT);
+	vmf.write = write;
+	vmf.why = "the file layer refused";
 	err = vma->ops->fault(&vmf);
-	if (err)
-		*why = vmf.why ? vmf.why : "the file layer refused";
+	return unlikely(err) ? refuse(why, err, vmf.why) : 0;
+}
+
+int mm_fault_locked(struct mm *mm, uint64_t addr, bool write, const char **why)
+{
+	return handle(mm, addr, write, why);
+}
+
+static inline __attribute__((always_inline)) int lock_and_handle(struct mm *mm, uint64_t addr,
+								 bool write, const char **why)
+{
+	int err;
+
+	down_read(&mm->mmap_lock);
+	err = handle(mm, addr, write, why);
+	up_read(&mm->mmap_lock);
 	return err;
 }
 
 int mm_fault(struct mm *mm, uint64_t addr, bool write, const char **why)
 {
-	int err;
-
-	down_read(&mm->mmap_lock);
-	err = mm_fault_locked(mm, addr, write, why);
-	up_read(&mm->mmap_lock);
-	return err;
+	return lock_and_handle(mm, addr, write, why);
 }
 
 const char *mm_fault_reason(void)
@@ -48,54 +62,46 @@ const char *mm_fault_reason(void)
 	return why ? why : "";
 }
 
-/* Each per-CPU word by one load: this_cpu() could be another CPU's before it is used, since the
+/* One load of this CPU's words: this_cpu() could be another CPU's before it is used, since the
  * fault runs with interrupts on. */
 static bool may_sleep_at(const struct trap_frame *tf)
 {
-	return (tf->rflags & (1u << 9)) && !in_interrupt() && !((struct cpu __seg_gs *)0)->preempt;
+	return (tf->rflags & (1u << 9)) && !((struct cpu __seg_gs *)0)->not_preemptible;
 }
 
 static bool page_fault(struct trap_frame *tf, uint64_t addr)
 {
-	struct mm *mm = current_mm();
-	const char *why = "";
+	struct thread *self = current_thread();
+	struct mm *mm = self->mm;
 
-	if (addr >= USER_END || !mm || !may_sleep_at(tf) || (tf->error & PF_FETCH))
+	if (unlikely(addr >= USER_END || !mm || !may_sleep_at(tf) || (tf->error & PF_FETCH)))
 		return false;
-	if (!mm_fault(mm, addr, tf->error & PF_WRITE, &why))
-		return true;
-	current_thread()->fault_why = why;
-	return false;
+	return !lock_and_handle(mm, addr, tf->error & PF_WRITE, &self->fault_why);
 }
 
 /* The entry for one page; a stale translation may exist only where less was allowed before. */
-static uint64_t make_entry(uint64_t pfn, uint64_t kind, bool writable)
+static inline uint64_t make_entry(uint64_t pfn, uint64_t kind, bool writable)
 {
 	return pfn << PAGE_SHIFT | kind | PTE_P | PTE_NX | PTE_A | (writable ? PTE_W | PTE_D : 0);
 }
 
 /* One more mapping of the page; PTE_HEAD if another record than its own counts it. */
-static uint64_t count_mapping(struct page *page)
+static inline uint64_t count_mapping(struct page *page)
 {
-	return page_map_get_head(page) == page ? 0 : PTE_HEAD;
+	if (unlikely(page_head(page) != page))
+		return page_map_get_counted(page) == page ? 0 : PTE_HEAD;
+	map_get(page);
+	return 0;
 }
 
-/* Puts `entry` at the fault's address. ptl is taken; the caller holds the entry lock, so that of
- * several faults on one file page only one is here. */
-static int set_entry(struct vm_fault *vmf, uint64_t entry)
+/* Puts `entry` in the place of `old`, which is not zero. ptl held. */
+static void __attribute__((noinline))
+replace_entry(struct vm_fault *vmf, uint64_t *pte, uint64_t old, uint64_t entry)
 {
-	struct mm *mm = vmf->vma->mm;
-	uint64_t *pte = pte_leaf(mm->root, vmf->address);
-	uint64_t old;
-
-	if (unlikely(!pte) && !(pte = pte_walk(mm->root, vmf->address, 1, true, NULL)))
-		return -ENOMEM;
-	spin_lock(&mm->ptl);
-	old = __atomic_load_n(pte, __ATOMIC_RELAXED);
 	if ((old & PTE_P) && ((old ^ entry) & (PTE_PHYS | PTE_DEVMAP)) == 0)
 		entry |= old & (PTE_W | PTE_HEAD); /* never take a right away here */
 	else if (entry & PTE_DEVMAP)
-		entry |= count_mapping(pte_page(entry));
+		entry |= count_mapping(pte_own_record(entry));
 	ASSERT(!(old & PTE_DEVMAP) || ((old ^ entry) & PTE_PHYS) == 0,
 	       "address 0x%lx shows pfn 0x%lx, and a fault brings pfn 0x%lx: the old entry was not "
 	       "unmapped before its block changed (invariant I6)",
@@ -103,34 +109,64 @@ static int set_entry(struct vm_fault *vmf, uint64_t entry)
 	__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
 	/* The zero page gave way to a block: others may still read zeroes through their TLB. */
 	if ((old & PTE_P) && ((old ^ entry) & PTE_PHYS))
-		tlb_flush_range(mm, vmf->address, vmf->address + PAGE_SIZE);
+		tlb_flush_range(vmf->vma->mm, vmf->address, vmf->address + PAGE_SIZE);
 	else if (old & PTE_P)
 		tlb_flush_page_local(vmf->address);
+}
+
+/* Makes the page table for va the one that is remembered. False: no memory for it. ptl held. */
+static bool __attribute__((noinline)) walk(struct mm *mm, uint64_t va)
+{
+	uint64_t *pte = pte_walk(mm->root, va, 1, true, NULL);
+
+	if (!pte)
+		return false;
+	mm->walked = (uint64_t *)ALIGN_DOWN((uint64_t)pte, PAGE_SIZE);
+	mm->walked_for = va | (PMD_SIZE - 1);
+	return true;
+}
+
+/* Puts `entry` at the fault's address. ptl is taken; the caller holds the entry lock, so that of
+ * several faults on one file page only one is here. */
+static inline __attribute__((always_inline)) int set_entry(struct vm_fault *vmf, uint64_t entry)
+{
+	struct mm *mm = vmf->vma->mm;
+	uint64_t *pte, old;
+
+	spin_lock(&mm->ptl);
+	if (unlikely((vmf->address | (PMD_SIZE - 1)) != mm->walked_for) &&
+	    !walk(mm, vmf->address)) {
+		spin_unlock(&mm->ptl);
+		return -ENOMEM;
+	}
+	pte = &mm->walked[vmf->address >> PAGE_SHIFT & 511];
+	old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+	if (unlikely(old)) {
+		replace_entry(vmf, pte, old, entry);
+	} else {
+		if (entry & PTE_DEVMAP)
+			entry |= count_mapping(pte_own_record(entry));
+		__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
+	}
 	spin_unlock(&mm->ptl);
 	return 0;
 }
 
 int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable)
 {
-	return set_entry(vmf, make_entry(pfn, PTE_DEVMAP, writable));
+	return set_entry(vmf, make_entry(pfn, PTE_DEVMAP | vma_slow_bit(vmf->vma), writable));
 }
 
 int vmf_insert_zero(struct vm_fault *vmf)
 {
-	static uint64_t zero_page;
-	uint64_t none = 0, phys = __atomic_load_n(&zero_page, __ATOMIC_ACQUIRE);
+	unsigned level;
+	uint64_t phys = zero_frames(1);
+	uint64_t seen = *pte_lowest(vmf->vma->mm->root, vmf->address, &level);
 
-	if (!phys) {
-		phys = frame_alloc_zero();
-		if (!phys)
-			return -ENOMEM;
-		if (!__atomic_compare_exchange_n(&zero_page, &none, phys, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_ACQUIRE)) {
-			frame_free(phys, 0);
-			phys = none;
-		}
-	}
-	return set_entry(vmf, make_entry(phys >> PAGE_SHIFT, PTE_SPECIAL, false));
+	/* Another thread may have put 2 MiB of zeroes there since the exception: as good. */
+	if (level > 1 && (seen & PTE_PS))
+		return 0;
+	return phys ? set_entry(vmf, make_entry(phys >> PAGE_SHIFT, PTE_SPECIAL, false)) : -ENOMEM;
 }
 
 void faults_init(void)

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * get_user_pages: addresses in, referenced page records out.
+ * get_user_pages: addresses in, referenced page records out. Here the fast path; gup_slow.c is what
+ * takes over where it stops.
  *
- * Slow: under mmap_lock and the page-table lock. An entry found under that lock cannot be taken
- * away before its reference is taken, so what is returned was mapped at that moment.
- *
- * Fast: no lock at all. The order is everything: read the entry, take the reference, read the entry
+ * No lock at all. The order is everything: read the entry, take the reference, read the entry
  * again. If it is still the same, the page was mapped while we already held it, so truncate's scan,
  * which unmaps first and looks at counts afterwards, sees our reference. If it changed, the page
  * may have been freed and belong to another file: put it back and let the slow path decide.
  * Interrupts stay off, so no page-table page can be freed under us: that needs every CPU's
  * acknowledgement.
+ *
+ * What makes it fast. Entries of one table mostly differ in their address alone: their other bits
+ * are checked once, and compared from then on. Entries of neighbours in memory are each the one
+ * before plus one page, so a run of them needs no look at single bits at all.
  */
 #include "mm/internal.h"
 
@@ -19,63 +21,184 @@ MUSEUM(fast_gup_no_recheck, "fast-gup-no-recheck",
        "shown by selftest gup.fast-rechecks");
 STEP_POINT_DECLARE(gup_fast_before_ref);
 
-unsigned long gup_fast_retries, gup_slow_calls;
+#define RUN 16u
 
-/* The bits that an entry must have. */
-static uint64_t needed(unsigned flags)
+unsigned long gup_fast_retries;
+
+/* The entry is not what it was before we had our references: the page may be another file's by now.
+ * They go back to the record they were taken from: whose head counts for it may have changed too.
+ */
+static void __attribute__((noinline)) give_back(struct page *record, unsigned long n)
 {
-	return PTE_P | PTE_DEVMAP | (flags & FOLL_WRITE ? PTE_W : 0);
+	__atomic_fetch_add(&gup_fast_retries, 1, __ATOMIC_RELAXED);
+	page_put_record(record, n);
 }
 
-/* The entry changed while we took our references: the page may be another file's by now. They go
- * back to the record they were taken from: whose head counts for it may have changed as well. */
 bool __attribute__((noinline)) gup_keep_anyway(struct page *record, unsigned long n)
 {
 	if (museum_on(fast_gup_no_recheck))
 		return true;
-	__atomic_fetch_add(&gup_fast_retries, 1, __ATOMIC_RELAXED);
-	page_put_record(record, n);
+	give_back(record, n);
 	return false;
 }
 
+/* What the entries of a table have in common: all but the address. */
+struct kind {
+	uint64_t bits; /* zero: none was accepted yet, and no present entry is like that */
+	uint64_t base; /* of the records: entry / 128 + base, since 4 KiB have 32 bytes of record */
+};
+
+/* May entries like this one be taken? Those that may have no PTE_HEAD and no PTE_SLOW. */
+static inline bool kind_of(struct kind *kind, uint64_t pte, uint64_t need)
+{
+	_Static_assert(PAGE_SIZE / RECORD_SIZE == 128, "a record's place is its page's over 128");
+	if ((pte & (need | PTE_HEAD | PTE_SLOW)) != need)
+		return false;
+	kind->bits = pte & ~PTE_PHYS;
+	kind->base = RECORD_BASE - kind->bits / 128;
+	return true;
+}
+
+static inline struct page *record_at(uint64_t pte, const struct kind *kind)
+{
+	return (struct page *)(pte / 128 + kind->base);
+}
+
 /*
- * Pages through the `nr` entries of one page table from ptep on; value: how many it got. What stops
- * it is an entry that does not allow it, or changed meanwhile. An entry that is the one before plus
- * one page has the same rights and the next record: its bits need no second look.
+ * In the two loops below the locked instruction stands between the looks at an entry, a full
+ * barrier, for the compiler too: reference before the second look, else the scan misses us and we
+ * miss its unmapping. There is no call in them, so that all they need stays in registers; both end
+ * at the first entry that is not what they expect.
  */
+
+/* The reference on a page whose entry changed is given back. Value: how many pages that are more.
+ */
+static unsigned end_changed(struct page *page, struct page **pages)
+{
+	if (!gup_keep_anyway(page, 1))
+		return 0;
+	*pages = page;
+	return 1;
+}
+
+/* Do RUN entries seem to show neighbours, the first one being pte? */
+static inline bool seems_run(const uint64_t *ptep, uint64_t pte)
+{
+	return ptep[0] == pte && ptep[RUN - 1] == pte + (RUN - 1) * PAGE_SIZE;
+}
+
+/*
+ * Whole groups of RUN entries that show neighbours, at most nr >= RUN entries. The first one is
+ * pte, of an allowed kind, and shows `page`. Value: how many were taken.
+ *
+ * Of a group only the ends are looked at before the references are taken. That is enough to know
+ * that the records between exist: RUN of them lie in the frames that the first and the last one lie
+ * in. Whether the entries between are what they should be, the second look says, which each gets;
+ * until then a reference is one of those that fast gup may take and has to give back.
+ */
+static unsigned long __attribute__((noinline))
+take_runs(const uint64_t *ptep, unsigned long nr, uint64_t pte, struct page *page,
+	  struct page **pages)
+{
+	const uint64_t *const first = ptep, *const last = ptep + nr - RUN;
+	bool changed = false;
+	uint64_t seen = 0;
+	unsigned i;
+
+	_Static_assert(RUN * RECORD_SIZE <= PAGE_SIZE, "a group's records lie in two frames");
+	for (; ptep <= last && seems_run(ptep, pte); ptep += RUN) {
+		STEP_POINT(gup_fast_before_ref);
+#pragma GCC unroll 16
+		for (i = 0; i < RUN; i++) {
+			if (unlikely(!page_get_quick(page + i, &seen)))
+				goto end;
+			if (unlikely(ptep[i] != pte + i * PAGE_SIZE))
+				goto end_changed;
+			pages[i] = page + i;
+		}
+		pte += RUN * PAGE_SIZE;
+		page += RUN;
+		pages += RUN;
+	}
+	i = 0;
+	goto end;
+end_changed:
+	changed = true;
+end:
+	page_check_seen(seen);
+	if (changed)
+		give_back(page + i, 1);
+	return ptep + i - first;
+}
+
+/* n entries of one kind, wherever their pages are; value: how many were taken. */
+static unsigned long __attribute__((noinline))
+take_each(const uint64_t *ptep, unsigned long nr, const struct kind *of, struct page **pages)
+{
+	const struct kind kind = *of;
+	struct page *page = NULL;
+	bool changed = false;
+	uint64_t seen = 0;
+	unsigned long n;
+
+	for (n = 0; n < nr; n++) {
+		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
+
+		if (unlikely((pte & ~PTE_PHYS) != kind.bits))
+			break;
+		page = record_at(pte, &kind);
+		STEP_POINT(gup_fast_before_ref);
+		if (unlikely(!page_get_quick(page, &seen)))
+			break;
+		changed = ptep[n] != pte;
+		if (unlikely(changed))
+			break;
+		pages[n] = page;
+	}
+	page_check_seen(seen);
+	return changed ? n + end_changed(page, pages + n) : n;
+}
+
+/* One entry, also of a page that page_get_quick() does not take: a folio's head, or one that
+ * somebody else takes at the same moment. */
+static unsigned long take_one(const uint64_t *ptep, uint64_t need, struct page **pages)
+{
+	uint64_t pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
+	struct page *page = pte_own_record(pte);
+
+	if ((pte & (need | PTE_HEAD | PTE_SLOW)) != need || !page_get(page, 1))
+		return 0;
+	if (__atomic_load_n(ptep, __ATOMIC_ACQUIRE) != pte)
+		return end_changed(page, pages);
+	*pages = page;
+	return 1;
+}
+
+/* Pages through the `nr` entries of one page table from ptep on; value: how many it got. What stops
+ * it is an entry that does not allow it, or changed meanwhile. */
 static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t need,
 				struct page **pages)
 {
-	uint64_t expected = ~0ull; /* no entry looks like that */
-	struct page *page = NULL;
-	unsigned long n;
+	struct kind kind = {PTE_PHYS, 0}; /* which no entry is like: not even an absent one */
+	unsigned long n = 0, got = 1;
 
-	for (n = 0; n < nr; n++, page++, expected += PAGE_SIZE) {
+	for (; n < nr && got; n += got) {
 		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
 
-		if (pte != expected) {
-			/* PTE_HEAD, which is among the needed, must be clear: the slow path then.
-			 */
-			if (((pte ^ PTE_HEAD) & need) != need)
-				break;
-			page = pte_own_record(pte);
-			expected = pte;
-		}
-		STEP_POINT(gup_fast_before_ref);
-		if (!page_get_one(page))
-			break;
-		/* Reference before the second look, else the scan misses us and we miss its
-		 * unmapping: taking it is a locked operation, a full barrier on x86. */
-		if (unlikely(__atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE) != expected) &&
-		    !gup_keep_anyway(page, 1))
-			break;
-		pages[n] = page;
+		if ((pte & ~PTE_PHYS) != kind.bits && !kind_of(&kind, pte, need))
+			got = gup_fast_part(ptep + n, nr - n, need, pages + n);
+		else if (nr - n >= RUN && seems_run(ptep + n, pte))
+			got = take_runs(ptep + n, nr - n, pte, record_at(pte, &kind), pages + n);
+		else
+			got = take_each(ptep + n, MIN(nr - n, 8 * RUN), &kind, pages + n);
+		if (unlikely(!got))
+			got = take_one(ptep + n, need, pages + n);
 	}
 	return n;
 }
 
-static unsigned long fast_walk(const struct mm *mm, uint64_t addr, unsigned long nr, uint64_t need,
-			       struct page **pages)
+static unsigned long __attribute__((noinline))
+fast_walk(const struct mm *mm, uint64_t addr, unsigned long nr, uint64_t need, struct page **pages)
 {
 	uint64_t irq = irq_save();
 	unsigned long n = 0, want, got;
@@ -84,7 +207,7 @@ static unsigned long fast_walk(const struct mm *mm, uint64_t addr, unsigned long
 		const uint64_t *ptep = pte_leaf(mm->root, addr);
 
 		want = MIN(nr - n, 512 - (addr >> PAGE_SHIFT & 511));
-		got = ptep ? fast_table(ptep, want, need | PTE_HEAD, pages + n)
+		got = ptep ? fast_table(ptep, want, need, pages + n)
 			   : gup_fast_leaf(mm, addr, want, need, pages + n);
 		n += got;
 		addr += got << PAGE_SHIFT;
@@ -93,85 +216,47 @@ static unsigned long fast_walk(const struct mm *mm, uint64_t addr, unsigned long
 	return n;
 }
 
-static int check_args(uint64_t addr, unsigned long nr, unsigned flags)
+/* Its entry changed while one page was taken. Interrupts on again. */
+static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t irq)
 {
-	const unsigned known = FOLL_WRITE | FOLL_GET | FOLL_PIN | FOLL_LONGTERM | FOLL_FAST_ONLY;
-	unsigned kind = flags & (FOLL_GET | FOLL_PIN);
+	bool kept = gup_keep_anyway(page, 1);
 
-	if ((flags & ~known) || (addr & ~(USER_END - PAGE_SIZE)) ||
-	    nr - 1 >= (USER_END - addr) >> PAGE_SHIFT) /* no page, or too many */
-		return -EINVAL;
-	/* Exactly one kind of reference; a long-term one is a pin by definition. */
-	if (kind == FOLL_GET)
-		return flags & FOLL_LONGTERM ? -EINVAL : 0;
-	return kind == FOLL_PIN ? 0 : -EINVAL;
+	irq_restore(irq);
+	return kept;
 }
 
-/* The page mapped at addr, referenced; NULL with *err 0: fault it in and come back. */
-static struct page *slow_one(struct mm *mm, uint64_t addr, unsigned flags, bool *special)
+/* The same for one page and its usual entry, without loops. False: somebody else has to try. */
+static inline bool fast_one(const struct mm *mm, uint64_t addr, unsigned flags, struct page **pages)
 {
-	struct page *page = NULL;
-	unsigned level;
-	uint64_t pte;
+	uint64_t irq = irq_save(), seen = 0, pte;
+	const uint64_t *ptep = pte_leaf(mm->root, addr), need = gup_needed(flags);
+	struct page *page;
 
-	spin_lock(&mm->ptl); /* before the walk: a table may be freed under it */
-	pte = __atomic_load_n(pte_lowest(mm->root, addr, &level), __ATOMIC_ACQUIRE);
-	*special = (pte & PTE_P) && (pte & PTE_SPECIAL);
-	if ((pte & needed(flags)) == needed(flags) && page_get(pte_record(pte), 1))
-		page = pte_page(pte) + ((addr & (level_bytes(level) - 1)) >> PAGE_SHIFT);
-	spin_unlock(&mm->ptl);
-	return page;
+	if (unlikely(!ptep))
+		goto other;
+	pte = *ptep;
+	if (unlikely((pte & (need | PTE_HEAD | PTE_SLOW)) != need))
+		goto other;
+	page = pte_own_record(pte);
+	STEP_POINT(gup_fast_before_ref);
+	if (unlikely(!page_get_quick(page, &seen)))
+		goto other;
+	page_check_seen(seen);
+	*pages = page;
+	if (unlikely(*ptep != pte))
+		return one_changed(page, irq);
+	irq_restore(irq);
+	return true;
+other:
+	irq_restore(irq);
+	return false;
 }
 
-/* mmap_lock held. A hole shows the zero page, which has no record: write-fault a block in. */
-static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page **page)
-{
-	struct vma *vma = mm_find_vma(mm, addr);
-	const char *why = NULL;
-	int err = 0;
-
-	if (!vma || ((flags & FOLL_WRITE) && !(vma->flags & VM_WRITE)))
-		return -EFAULT;
-	if ((flags & FOLL_LONGTERM) && (vma->flags & VM_FSDAX))
-		return -EOPNOTSUPP;
-	for (;;) {
-		bool special = false;
-
-		*page = slow_one(mm, addr, flags, &special);
-		if (*page || err)
-			return *page ? 0 : err;
-		err = mm_fault_locked(mm, addr, special || (flags & FOLL_WRITE), &why);
-		if (err)
-			return err;
-	}
-}
-
-long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned flags,
-		    struct page **pages)
-{
-	int err = check_args(addr, nr, flags);
-	unsigned long n = 0;
-
-	if (err)
-		return err;
-	__atomic_fetch_add(&gup_slow_calls, 1, __ATOMIC_RELAXED);
-	down_read(&mm->mmap_lock);
-	for (; n < nr && !err; n++)
-		err = slow_page(mm, addr + n * PAGE_SIZE, flags, &pages[n]);
-	up_read(&mm->mmap_lock);
-	if (err)
-		n--;		  /* the one that failed was counted */
-	if (err == -EOPNOTSUPP) { /* some of them for ever help nobody */
-		unpin_user_pages(pages, n);
-		n = 0;
-	}
-	return n ? (long)n : err;
-}
-
-long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages)
+static long __attribute__((noinline))
+fast_and_slow(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages)
 {
 	struct mm *mm = current_thread()->mm;
-	int err = check_args(addr, nr, flags);
+	int err = gup_check(addr, nr, flags);
 	unsigned long n = 0;
 	long more;
 
@@ -180,11 +265,23 @@ long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct
 	if (!mm)
 		return -EFAULT;
 	if (!(flags & FOLL_LONGTERM)) /* only the slow path sees the VMA, which decides that */
-		n = fast_walk(mm, addr, nr, needed(flags), pages);
+		n = fast_walk(mm, addr, nr, gup_needed(flags), pages);
 	if (n == nr || (flags & FOLL_FAST_ONLY))
 		return n;
 	more = get_user_pages(mm, addr + n * PAGE_SIZE, nr - n, flags & ~FOLL_FAST_ONLY, pages + n);
 	return n ? (long)n + MAX(more, 0) : more;
+}
+
+long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages)
+{
+	const struct mm *mm = current_thread()->mm;
+
+	if (nr != 1)
+		return fast_and_slow(addr, nr, flags, pages);
+	if (likely(mm) && likely(gup_args_ok(addr, flags, GUP_SHORT_TERM)) &&
+	    fast_one(mm, addr, flags, pages))
+		return 1;
+	return fast_and_slow(addr, 1, flags, pages);
 }
 
 void put_user_page(struct page *p)

@@ -6,6 +6,7 @@
  * adding one touches no line that other CPUs write. The lists are walked only to explain a wait.
  */
 #include "mm/internal.h"
+#include "kernel/ksyms.h"
 
 TAILQ_HEAD(holder_head, holder);
 static struct {
@@ -56,7 +57,17 @@ static bool holds(const struct holder *h, const struct page *p)
 	return false;
 }
 
-unsigned holders_describe(const struct page *p, char *buf, unsigned n)
+/* ", taken in FUNCTION", or nothing. */
+static void describe_caller(const struct holder *h, char *buf, unsigned n)
+{
+	uint64_t offset;
+	const char *name = ksym_lookup((uint64_t)h->caller, &offset);
+
+	if (name)
+		snprintf(buf, n, ", taken in %s+0x%lx", name, offset);
+}
+
+static unsigned describe(const struct page *p, char *buf, unsigned n, bool where)
 {
 	unsigned found = 0, at = 0;
 
@@ -66,14 +77,28 @@ unsigned holders_describe(const struct page *p, char *buf, unsigned n)
 		const struct holder *h;
 
 		TAILQ_FOREACH (h, list_of(cpu), link) {
+			char caller[80] = "";
+
 			if (!holds(h, p) || at >= n)
 				continue;
-			at += snprintf(buf + at, n - at, "%s%s (thread %u, for %lu ms)",
+			if (where)
+				describe_caller(h, caller, sizeof(caller));
+			at += snprintf(buf + at, n - at, "%s%s (thread %u, for %lu ms%s)",
 				       found ? ", " : "", h->what, h->tid,
-				       (clock_ns() - h->since_ns) / 1000000);
+				       (clock_ns() - h->since_ns) / 1000000, caller);
 			found++;
 		}
 		spin_unlock_irqrestore(&lists[cpu].lock, flags);
 	}
 	return found;
+}
+
+unsigned holders_describe(const struct page *p, char *buf, unsigned n)
+{
+	return describe(p, buf, n, false);
+}
+
+unsigned holders_describe_where(const struct page *p, char *buf, unsigned n)
+{
+	return describe(p, buf, n, true);
 }

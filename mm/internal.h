@@ -45,11 +45,29 @@ static inline uint64_t *pte_leaf(uint64_t root, uint64_t va)
 	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
 		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
 
-		if ((e & (PTE_P | PTE_PS)) != PTE_P)
+		/* A large page is never as large as an entry of the top level. */
+		if (unlikely(!(e & PTE_P)) || (shift < 39 && unlikely(e & PTE_PS)))
 			return NULL;
 		table = phys_to_virt(e & PTE_PHYS);
 	}
 	return &table[va >> PAGE_SHIFT & 511];
+}
+
+/* The same for an entry of 2 MiB or 1 GiB, be it absent, a large page or a table: NULL only if a
+ * table above it is absent or the address is mapped by a larger page. */
+static inline uint64_t *pte_large(uint64_t root, uint64_t va, unsigned level)
+{
+	uint64_t *table = phys_to_virt(root);
+
+#pragma GCC unroll 2
+	for (unsigned shift = 39; shift > PAGE_SHIFT + 9 * (level - 1); shift -= 9) {
+		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
+
+		if ((e & (PTE_P | PTE_PS)) != PTE_P)
+			return NULL;
+		table = phys_to_virt(e & PTE_PHYS);
+	}
+	return &table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
 }
 
 static inline uint64_t level_bytes(unsigned level)
@@ -84,8 +102,8 @@ static inline struct page *pte_page(uint64_t pte)
 /* The record that counts this entry, which has no PTE_HEAD. */
 static inline struct page *pte_own_record(uint64_t pte)
 {
-	return (struct page *)(RECORD_BASE +
-			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
+	_Static_assert(PAGE_SIZE / RECORD_SIZE == 128, "a record's place is its page's over 128");
+	return (struct page *)(RECORD_BASE + (pte & PTE_PHYS) / 128);
 }
 /* The record that counts this entry. */
 static inline struct page *pte_record(uint64_t pte)
@@ -95,10 +113,63 @@ static inline struct page *pte_record(uint64_t pte)
 	return pte_own_record(pte);
 }
 
-/* gup.c: the entry changed while n references were taken. False: they were given back. */
+/* page_map_get() with its common case in line: in use already, so this is no birth. */
+static inline void map_get(struct page *record)
+{
+	uint64_t old = page_state(record);
+
+	if (unlikely(!(old & (PAGE_REF_MASK | PAGE_MAP_MASK))) ||
+	    unlikely(!__atomic_compare_exchange_n(&record->state, &old, old + PAGE_MAP, false,
+						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+		page_map_get(record);
+}
+
+/* The bit that keeps fast gup off the entries of a VMA that wants to be asked first. */
+static inline uint64_t vma_slow_bit(const struct vma *vma)
+{
+	return vma->flags & VM_SLOWGUP ? PTE_SLOW : 0;
+}
+
+/* busy.c */
+void page_release_busy(struct page *record);
+/* zero.c: where the shared zeroes of this level (1 or 2) are, made if need be; 0: no memory. */
+uint64_t zero_frames(unsigned level);
+
+/* ---- gup.c, gup_slow.c, gup_huge.c ----------------------------------------------------------- */
+
+/* The bits that an entry must have. */
+static inline uint64_t gup_needed(unsigned flags)
+{
+	return PTE_P | PTE_DEVMAP | (flags & FOLL_WRITE ? PTE_W : 0);
+}
+/* Exactly one kind of reference; a long-term one is a pin by definition. Bit n of such a mask tells
+ * whether the flags of the value n go together; FOLL_WRITE goes with all. */
+#define GUP_FLAGS(f) (1u << (f) | 1u << ((f) | FOLL_WRITE))
+#define GUP_SHORT_TERM                                                                             \
+	(GUP_FLAGS(FOLL_GET) | GUP_FLAGS(FOLL_PIN) | GUP_FLAGS(FOLL_GET | FOLL_FAST_ONLY) |        \
+	 GUP_FLAGS(FOLL_PIN | FOLL_FAST_ONLY))
+#define GUP_ANY_TERM                                                                               \
+	(GUP_SHORT_TERM | GUP_FLAGS(FOLL_PIN | FOLL_LONGTERM) |                                    \
+	 GUP_FLAGS(FOLL_PIN | FOLL_LONGTERM | FOLL_FAST_ONLY))
+static inline bool gup_args_ok(uint64_t addr, unsigned flags, uint32_t allowed)
+{
+	return flags < 32 && (allowed >> flags & 1) && !(addr & ~(USER_END - PAGE_SIZE));
+}
+/* -EINVAL: flags, alignment, no page, or pages beyond the end of user addresses. */
+static inline int gup_check(uint64_t addr, unsigned long nr, unsigned flags)
+{
+	if (!gup_args_ok(addr, flags, GUP_ANY_TERM) || nr - 1 >= (USER_END - addr) >> PAGE_SHIFT)
+		return -EINVAL;
+	return 0;
+}
+/* The entry changed while n references were taken. False: they were given back. */
 bool gup_keep_anyway(struct page *record, unsigned long n);
-/* huge.c. References on what a larger entry shows: up to nr pages from addr on. Interrupts off. */
+/* References on what a larger entry shows: up to nr pages from addr on. Interrupts off. */
 unsigned long gup_fast_leaf(const struct mm *mm, uint64_t addr, unsigned long nr, uint64_t need,
+			    struct page **pages);
+/* The same through 4K entries of a folio, which have PTE_HEAD, from ptep on and as far as they show
+ * neighbours; zero: the first one does not allow it. Interrupts off. */
+unsigned long gup_fast_part(const uint64_t *ptep, unsigned long nr, uint64_t need,
 			    struct page **pages);
 
 enum zap_mode { ZAP_CLEAR, ZAP_CLEAN }; /* take the translation away, or only the right to write */

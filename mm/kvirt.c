@@ -109,6 +109,11 @@ void stack_free(void *stack)
 	spin_unlock_irqrestore(&kvirt_lock, flags);
 }
 
+uint64_t heap_frames(void)
+{
+	return (heap_end - KVIRT_BASE) >> PAGE_SHIFT;
+}
+
 /* newlib's malloc asks here for heap. Only growth: what malloc frees it keeps for itself. */
 void *sbrk(ptrdiff_t bytes);
 void *sbrk(ptrdiff_t bytes)

@@ -49,10 +49,15 @@ struct pgmap_range {
 	uint64_t start, end; /* pfns, [start, end) */
 };
 struct pgmap_ops {
-	/* The reference count came back to rest; with mapped_holds, neither a reference above rest
-	 * nor a mapping is left: called by whichever put brought the page there. Interrupts are
-	 * off, or the caller holds the pgmap, so it stays until this returns; must not sleep. */
+	/* To who listens. The reference count came back to rest; with mapped_holds, neither a
+	 * reference above rest nor a mapping is left: called by whichever put brought the page
+	 * there. Interrupts are off, or the caller holds the pgmap, so it stays until this returns;
+	 * must not sleep. */
 	void (*page_idle)(struct page *p);
+	/* A page that page_mark_busy() marked has lost its last holder, or had none: it is the
+	 * owner's to give to somebody else. Once per marking, in any context, interrupts included;
+	 * must not sleep, nor take a lock that is held with interrupts on. NULL: never marked. */
+	void (*page_release)(struct page *record);
 };
 struct pgmap {
 	/* Given by the driver, constant while bound. */
@@ -68,6 +73,7 @@ struct pgmap {
 	uint32_t rest;		     /* reference count of a page nobody holds: 0 or 1 */
 	bool mapped_holds;	     /* a mapping keeps a page from rest as a reference does */
 	const struct pgmap_ops *ops; /* NULL: nobody wants to know */
+	uint32_t listeners;	     /* pgmap_listen(); zero: page_idle need not be called */
 	void *owner;		     /* who claimed it (a mounted file layer); NULL: nobody */
 
 	/* Kept by memremap. */
@@ -102,6 +108,21 @@ int memremap_pages(struct pgmap *pgmap, const char **why);
  * the driver lets nobody in any more (faults, mounts).
  */
 void memunmap_pages(struct pgmap *pgmap);
+
+/*
+ * page_idle() is called only while somebody listens. A waiter listens first and looks at the count
+ * of its page after that, else its waker, which changes the count and then looks for listeners,
+ * passes by without a word. The addition is a locked instruction: the full barrier between the two.
+ * Any context.
+ */
+static inline void pgmap_listen(struct pgmap *pgmap)
+{
+	__atomic_fetch_add(&pgmap->listeners, 1, __ATOMIC_SEQ_CST);
+}
+static inline void pgmap_unlisten(struct pgmap *pgmap)
+{
+	__atomic_fetch_sub(&pgmap->listeners, 1, __ATOMIC_RELAXED);
+}
 
 /* ---- lookups: no lock; any context ---------------------------------------------------------- */
 

@@ -52,6 +52,11 @@ void frame_free(uint64_t phys, unsigned order);
 void alloc_fail_nth(uint64_t nth);
 /* Allocations counted since alloc_fail_nth(); whether one was made to fail is in *failed. */
 uint64_t alloc_fail_count(bool *failed);
+/* Bytes that the calling thread took from the C heap, less what it gave back, between the two
+ * calls; one thread at a time. Zero means: what it took it gave back. */
+void heap_watch(void);
+int64_t heap_unwatch(void);
+uint64_t heap_frames(void); /* RAM of the C heap, which only grows (kvirt.c) */
 struct frame_stats {
 	uint64_t total, free; /* in frames; free == total means nothing was ever allocated */
 	uint64_t reserved;    /* kernel image, boot data, allocator's own maps */
@@ -66,6 +71,7 @@ struct slab_cache {
 	uint32_t in_use; /* objects handed out; zero means the cache holds no memory in use */
 	struct spinlock lock;
 	struct slab_page *partial;
+	bool listed;		 /* lock; among all caches since its first frame */
 	struct slab_cache *next; /* all caches, for reports */
 };
 #define SLAB_CACHE_INIT(n, s)                                                                      \
@@ -74,6 +80,7 @@ struct slab_cache {
 	}
 void *slab_alloc(struct slab_cache *c); /* zeroed; NULL: no memory. Any context */
 void slab_free(struct slab_cache *c, void *p);
+uint64_t slab_objects(void); /* handed out by all caches; exact only while nobody allocates */
 
 /* ---- pagetable.c: 4-level tables ------------------------------------------------------------ */
 
@@ -89,6 +96,8 @@ void slab_free(struct slab_cache *c, void *p);
 #define PTE_HEAD     (1ul << 11) /* software: page_head() of the page counts this entry */
 #define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
 #define PTE_OWN	     (1ul << 57) /* software: an anonymous page that no other entry shows */
+#define PTE_SLOW     (1ul << 56) /* software: fast gup must leave it to the slow path (VM_SLOWGUP) */
+#define PTE_SINGLE   (1ul << 55) /* software, of a frame of records: one was used by itself */
 #define PTE_NX	     (1ul << 63)
 #define PTE_PHYS     0x000ffffffffff000ul
 

@@ -13,25 +13,51 @@
  * A put reads what it needs of the record before it gives up its right to the record, and keeps
  * interrupts off until it has told the owner: memunmap_pages() waits for that, so the pgmap and its
  * ops are still there.
+ *
+ * Telling. Most puts that bring a page to rest interest nobody. Who waits for one says so first, by
+ * pgmap_listen(), and looks at the count after that; the put changes the count and looks for
+ * listeners after that. Both sides have a full barrier in between, so one of the two sees the
+ * other. A run of neighbours needs one look behind its last decrement.
  */
 #include "mm/pgmap.h"
 
 #define IN_USE	  (PAGE_REF_MASK | PAGE_MAP_MASK)
-#define PUT_BATCH 64u /* pages put with interrupts off in one go */
+#define PUT_BATCH 512u /* pages put with interrupts off in one go */
+#define UNROLL	  16u
+
+MUSEUM(get_from_zero, "get-from-zero",
+       "a reference is taken from a page that nobody holds, and from one that its file has freed "
+       "(F-2); shown by selftest mm.no-birth-from-zero and selftest mm.busy-refuses");
+MUSEUM(reread_state, "reread-state",
+       "a put looks for the busy mark in the word as it is later, not as its own change found it "
+       "(F-1); shown by selftest mm.busy-second-life");
+STEP_POINT_DECLARE(page_put_changed);
 
 bool page_get(struct page *p, uint32_t n)
 {
 	uint64_t old = page_state(p);
 
 	do {
-		/* Nobody references it and nothing maps it: it may belong to another file already.
-		 */
-		if (!(old & (PAGE_REF_MASK | PAGE_MAP_MASK)))
+		/* It may belong to another file already. */
+		if (!state_may_get(old) && !museum_on(get_from_zero))
 			return false;
-		ASSERT(state_refs(old) + n > state_refs(old),
-		       "reference count of pfn 0x%lx must not overflow: %u + %u", page_to_pfn(p),
+		ASSERT(state_refs(old) + (uint64_t)n < PAGE_REF_LIMIT,
+		       "pfn 0x%lx has %u references, and %u more are too many", page_to_pfn(p),
 		       state_refs(old), n);
 	} while (!__atomic_compare_exchange_n(&p->state, &old, old + n * PAGE_REF, true,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	return true;
+}
+
+bool page_get_folio(struct page *head, uint32_t n)
+{
+	uint64_t old = page_state(head);
+
+	do {
+		if (!(old & PAGE_FOLIO) || !state_may_get(old))
+			return false;
+		page_check_seen(old + n);
+	} while (!__atomic_compare_exchange_n(&head->state, &old, old + n * PAGE_REF, true,
 					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	return true;
 }
@@ -42,10 +68,12 @@ bool page_get_first(struct page *p, uint32_t n)
 	bool held = false;
 
 	do {
-		if (!(old & IN_USE) && !held) {
+		if (!(old & (IN_USE | PAGE_BUSY)) && !held)
 			held = percpu_ref_tryget_live(&p->pgmap->ref);
-			if (!held)
-				return false;
+		if ((old & PAGE_BUSY) || !((old & IN_USE) || held)) {
+			if (held)
+				percpu_ref_put(&p->pgmap->ref);
+			return false;
 		}
 	} while (!__atomic_compare_exchange_n(&p->state, &old, old + n * PAGE_REF, true,
 					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
@@ -54,40 +82,74 @@ bool page_get_first(struct page *p, uint32_t n)
 	return true;
 }
 
-/* No reference is left, or fewer than none should be. Interrupts off. */
+/* No reference is left, or fewer than none should be: of nr neighbours from p on. Interrupts off.
+ */
 static void __attribute__((noinline))
-put_last(struct page *p, struct pgmap *pgmap, uint64_t old, uint32_t n)
+put_last(struct page *p, unsigned long nr, uint64_t old, uint32_t n)
 {
+	struct pgmap *pgmap = p->pgmap;
+
 	ASSERT(state_refs(old) >= n && (state_refs(old) - n >= pgmap->rest || pgmap->ref.dying),
 	       "put of %u references on pfn 0x%lx, which holds %u and rests at %u", n,
 	       page_to_pfn(p), state_refs(old), pgmap->rest);
 	/* At rest 1 a mapping keeps no device: page-lifetime.md C-4. */
 	if (pgmap->rest || !(old & PAGE_MAP_MASK))
-		percpu_ref_put(&pgmap->ref);
+		percpu_ref_put_many(&pgmap->ref, (int64_t)nr);
 }
 
-/* The references are at rest. Is the owner to be told? Not while a mapping holds the page, if a
- * mapping does: then the unmapping that goes last tells it. */
-static inline bool idle_matters(const struct pgmap *pgmap, uint64_t old)
+/* Is the owner to be told that the references are at rest? Not if a mapping holds the page and
+ * there is one: then the unmapping that goes last tells it. Behind the change of the word. */
+static inline bool wants_to_know(const struct pgmap *pgmap, uint64_t old)
 {
-	return pgmap->ops && !(pgmap->mapped_holds && (old & PAGE_MAP_MASK));
+	return __atomic_load_n(&pgmap->listeners, __ATOMIC_RELAXED) &&
+	       !(pgmap->mapped_holds && (old & PAGE_MAP_MASK)) && pgmap->ops;
+}
+
+/* A busy page was brought to rest by us, and so it is ours to release: mappings delay that, but not
+ * of a folio, whose mappings are those of the part that its file still has (F-9). */
+static inline bool busy_ends(uint64_t old)
+{
+	return (old & PAGE_BUSY) && ((old & PAGE_FOLIO) || !(old & PAGE_MAP_MASK));
+}
+
+/* The references of nr neighbours from p on are at rest, by changes that found `old` in each. */
+static inline void at_rest(struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old)
+{
+	if (unlikely(old & PAGE_BUSY)) {
+		for (; nr && busy_ends(old); nr--)
+			page_release_busy(p++);
+	} else if (wants_to_know(pgmap, old)) {
+		for (; nr; nr--)
+			pgmap->ops->page_idle(p++);
+	}
+}
+
+/* What follows from taking n references off each of nr neighbours, which were all found `old`: that
+ * value alone decides, since others may change the words right after. Interrupts off. */
+static inline void put_done(struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old,
+			    uint32_t n)
+{
+	const uint32_t rest = pgmap->rest;
+	int32_t above = (int32_t)(state_refs(old) - n - rest);
+
+	if (above > 0)
+		return;
+	if (!above)
+		at_rest(pgmap, p, nr, old);
+	if (above + (int32_t)rest <= 0)
+		put_last(p, nr, old, n);
 }
 
 /* Interrupts off. */
 static inline void put(struct page *p, uint32_t n)
 {
 	struct pgmap *pgmap = p->pgmap;
-	const uint32_t rest = pgmap->rest;
-	/* Our own old value decides: another thread may change the word right after. */
 	uint64_t old = __atomic_fetch_sub(&p->state, n * PAGE_REF, __ATOMIC_ACQ_REL);
-	int32_t above = (int32_t)(state_refs(old) - n - rest);
 
-	if (above > 0)
-		return;
-	if (!above && idle_matters(pgmap, old))
-		pgmap->ops->page_idle(p);
-	if (unlikely(above + (int32_t)rest <= 0))
-		put_last(p, pgmap, old, n);
+	STEP_POINT(page_put_changed);
+	if (museum_on(reread_state))
+		old |= page_state(p) & PAGE_BUSY;
+	put_done(pgmap, p, 1, old, n);
 }
 
 static inline void put_irq_off(struct page *record, uint32_t n)
@@ -108,24 +170,50 @@ void page_put(struct page *p, uint32_t n)
 	put_irq_off(page_head(p), n);
 }
 
-/* One reference of each of nr records that lie side by side within one pgmap. Interrupts off. */
+static inline uint64_t put_one(struct page *p)
+{
+	return __atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL);
+}
+
+/* Takes a reference off each of nr records, as long as `old` is what it finds; value: how many. Of
+ * one more it found *other. */
+static inline unsigned long put_alike(struct page *p, unsigned long nr, uint64_t old,
+				      uint64_t *other)
+{
+	struct page *const first = p, *const end = p + nr;
+
+	for (; p <= end - UNROLL; p += UNROLL)
+#pragma GCC unroll 16
+		for (unsigned i = 0; i < UNROLL; i++)
+			if (unlikely((*other = put_one(p + i)) != old))
+				return p - first + i;
+	for (; p < end; p++)
+		if ((*other = put_one(p)) != old)
+			break;
+	return p - first;
+}
+
+/*
+ * One reference of each of nr records that lie side by side within one pgmap. Interrupts off.
+ * Neighbours mostly were in the same state; what the old value means is asked once for each series
+ * of equal ones.
+ */
 static void put_neighbours(struct page *p, unsigned long nr)
 {
 	struct pgmap *pgmap = p->pgmap;
-	const uint32_t rest = pgmap->rest;
-	const struct page *end = p + nr;
+	uint64_t old = page_state(p), other = 0; /* a guess, which the first put checks */
+	unsigned long series = 0, n;		 /* put and found `old`, up to p */
 
-	do {
-		uint64_t old = __atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL);
-		int32_t left = (int32_t)(state_refs(old) - 1), above = left - (int32_t)rest;
-
-		if (above > 0)
-			continue;
-		if (likely(!above) && idle_matters(pgmap, old))
-			pgmap->ops->page_idle(p);
-		if (unlikely(left <= 0 || above))
-			put_last(p, pgmap, old, 1);
-	} while (++p < end);
+	for (;; old = other, series = 1) {
+		n = put_alike(p, nr, old, &other);
+		series += n;
+		if (series)
+			put_done(pgmap, p + n - series, series, old, 1);
+		if (n == nr)
+			return;
+		p += n + 1;
+		nr -= n + 1;
+	}
 }
 
 /* The record that counts for p, and in *n for how many pages from p on it is known by now. False:
@@ -170,19 +258,17 @@ void page_put_range(struct page *first, unsigned long nr)
 /* How many of pages[] follow one another in memory, from the first one on. */
 static unsigned long run_length(struct page **pages, unsigned long nr)
 {
+	struct page **at = pages, **const end = pages + nr;
 	const struct page *expected = pages[0];
-	unsigned long n = 0;
 
-	for (; n + 8 <= nr; n += 8, expected += 8)
-#pragma GCC unroll 8
-		for (unsigned i = 0; i < 8; i++)
-			if (pages[n + i] != expected + i)
-				return n + i;
-	while (n < nr && pages[n] == expected) {
-		n++;
+	for (; at <= end - UNROLL; at += UNROLL, expected += UNROLL)
+#pragma GCC unroll 16
+		for (unsigned i = 0; i < UNROLL; i++)
+			if (at[i] != expected + i)
+				return at - pages + i;
+	for (; at < end && *at == expected; at++)
 		expected++;
-	}
-	return n;
+	return at - pages;
 }
 
 void page_put_each(struct page **pages, unsigned long nr)
@@ -252,96 +338,79 @@ struct page *page_map_get_counted(struct page *p)
 	}
 }
 
-/* The last use of a page at rest 0 was a mapping. */
-static void last_unmapped(struct page *p)
+/* The last use of nr neighbours at rest 0 was a mapping; all were found `old`. */
+static void last_unmapped(const struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old)
 {
-	const struct pgmap *pgmap = p->pgmap;
-
-	if (pgmap->mapped_holds && pgmap->ops)
-		pgmap->ops->page_idle(p);
+	if (unlikely(old & PAGE_BUSY)) {
+		for (; nr && !(old & PAGE_FOLIO);
+		     nr--) /* a folio's end came with its last reference */
+			page_release_busy(p++);
+	} else if (pgmap->mapped_holds && wants_to_know(pgmap, 0)) {
+		for (; nr; nr--)
+			pgmap->ops->page_idle(p++);
+	}
 }
 
-/* True: that was the last use of a page at rest 0, and its pgmap reference is the caller's now. The
- * pgmap's owner was told, if a mapping holds the page. */
-static inline bool map_put(struct page *p)
+static uint64_t map_put_one(struct page *p)
 {
-	uint64_t old = __atomic_fetch_sub(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_sub(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL);
+}
 
+/* What follows from taking a mapping off each of nr neighbours, which were all found `old`. Value:
+ * how many pgmap references are the caller's now. */
+static unsigned long map_put_done(struct page *p, unsigned long nr, uint64_t old)
+{
 	ASSERT(state_maps(old), "pfn 0x%lx is unmapped more often than it was mapped",
 	       page_to_pfn(p));
 	if (likely((old & IN_USE) != PAGE_MAP) || p->pgmap->rest)
-		return false;
-	last_unmapped(p);
-	return true;
+		return 0;
+	last_unmapped(p->pgmap, p, nr, old);
+	return nr;
+}
+
+/* As put_neighbours(): what the old value means is asked once for each series of equal ones. */
+void page_map_put_run(struct page *p, unsigned long nr)
+{
+	struct pgmap *pgmap = p->pgmap;
+	const struct page *end = p + nr;
+	uint64_t old = map_put_one(p);
+	unsigned long gone = 0;
+
+	while (p < end) {
+		struct page *first = p++;
+		uint64_t next = old;
+
+		for (; p < end; p++) {
+			next = map_put_one(p);
+			if (next != old)
+				break;
+		}
+		gone += map_put_done(first, p - first, old);
+		old = next;
+	}
+	if (gone)
+		percpu_ref_put_many(&pgmap->ref, (int64_t)gone);
 }
 
 void page_map_put(struct page *p)
 {
-	if (map_put(p))
-		percpu_ref_put(&p->pgmap->ref);
+	page_map_put_run(p, 1);
 }
 
-void page_map_put_each(struct page **pages, unsigned long nr)
+struct page *page_find_held(struct page *first, unsigned long nr, uint32_t refs)
 {
-	struct pgmap *pgmap = NULL; /* of the last pages to go */
-	int64_t gone = 0;
+	struct page *end = first + nr, *stop, *record;
+	unsigned long n;
 
-	for (unsigned long i = 0; i < nr; i++) {
-		if (!map_put(pages[i]))
-			continue;
-		if (pages[i]->pgmap != pgmap && gone) {
-			percpu_ref_put_many(&pgmap->ref, gone);
-			gone = 0;
-		}
-		pgmap = pages[i]->pgmap;
-		gone++;
+	for (struct page *p = first; p < end; p = stop) {
+		bool together = counted_together(p, &record, &n);
+
+		stop = MIN(p + n, end);
+		if (together && page_refs(record) > refs)
+			return p;
+		for (; !together && p < stop; p++)
+			if (page_refs(p) > refs)
+				return p;
 	}
-	if (gone)
-		percpu_ref_put_many(&pgmap->ref, gone);
-}
-
-/* ---- folios --------------------------------------------------------------------------------- */
-
-/* All bits that are set in the state of any of the records of one frame. Plain loads: whoever still
- * puts one of these pages only makes the answer "not at rest" one look too old. */
-static uint64_t states_of_frame(const struct page *p)
-{
-	uint64_t all = 0;
-
-#pragma GCC unroll 32
-	for (unsigned i = 0; i < RECORDS_PER_FRAME; i++)
-		all |= p[i].state;
-	return all;
-}
-
-/* The marks of all records of the 2 MiB that exist; what was never touched is at rest. */
-static uint64_t states_of_folio(const struct page *head)
-{
-	const uint64_t *pte = pte_leaf(kernel_root, (uint64_t)head);
-	uint64_t all = 0;
-
-	ASSERT(pte, "the head of pfn 0x%lx must have been populated", page_to_pfn(head));
-	for (unsigned i = 0; i < FOLIO_PAGES / RECORDS_PER_FRAME; i++)
-		if (__atomic_load_n(&pte[i], __ATOMIC_ACQUIRE) & PTE_P)
-			all |= states_of_frame(head + i * RECORDS_PER_FRAME);
-	return all;
-}
-
-bool page_folio_make(struct page *head)
-{
-	uint64_t rest = head->pgmap->rest, old = states_of_folio(head);
-
-	/* At rest 1 every record has just that bit: their sum of bits is 1 only if all are 1. */
-	return (old & ~PAGE_FOLIO) == rest &&
-	       __atomic_compare_exchange_n(&head->state, &old, rest | PAGE_FOLIO, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-bool page_folio_split(struct page *head)
-{
-	uint64_t rest = head->pgmap->rest, old = rest | PAGE_FOLIO;
-
-	return __atomic_compare_exchange_n(&head->state, &old, rest, false, __ATOMIC_ACQ_REL,
-					   __ATOMIC_ACQUIRE) ||
-	       !(old & PAGE_FOLIO);
+	return NULL;
 }

@@ -13,7 +13,7 @@
  *   bits  0–31  references (gup, pin); what counts as "none" is the pgmap's `rest` count, 0 or 1
  *   bits 32–61  mappings (page-table entries that point here)
  *   bit     62  folio: this record counts for all 512 pages of its 2 MiB
- *   bit     63  busy: freed by its file, still referenced (only the lifetime busy-extent)
+ *   bit     63  busy: freed by its file, still held (only the lifetime busy-extent)
  * Every change is one read-modify-write and only its own returned value is looked at: whoever
  * changed the word and reads it again later sees somebody else's life of the page.
  *
@@ -91,6 +91,12 @@ static inline uint32_t state_maps(uint64_t s)
 {
 	return (uint32_t)((s & PAGE_MAP_MASK) >> 32);
 }
+/* May a reference be taken of a page in this state by who only has a page-table entry of it? Only
+ * if somebody references or maps it, and its file has not freed it. */
+static inline bool state_may_get(uint64_t s)
+{
+	return (s & (PAGE_REF_MASK | PAGE_MAP_MASK)) && !(s & PAGE_BUSY);
+}
 static inline uint32_t page_refs(const struct page *p)
 {
 	return state_refs(page_state(p));
@@ -119,42 +125,85 @@ extern uint64_t record_frames; /* frames of RAM that hold records; zero: no page
 /*
  * References. page_get() takes n references only if there is one or a mapping already, or the rest
  * count is above zero: a page at zero belongs to nobody and must not be revived by a reader of an
- * old page-table entry. False: not taken. Any context.
+ * old page-table entry. Neither does it take one of a busy page. False: not taken. Any context.
  */
 bool page_get(struct page *p, uint32_t n);
-/* page_get(p, 1) with its common case in line: it has a reference already, and not all of them. */
-static inline bool page_get_one(struct page *p)
+/* The same of the head of a folio, and only if it is one at that moment. */
+bool page_get_folio(struct page *head, uint32_t n);
+/*
+ * The common case of page_get(p, 1), in line: held by somebody, not busy, not a folio, which is one
+ * comparison. False: ask page_get(). What the word became is added to *seen; the caller shows that
+ * to page_check_seen() once behind its loop, which finds a count that goes out of hand long before
+ * it overflows.
+ */
+static inline bool page_get_quick(struct page *p, uint64_t *seen)
 {
 	uint64_t old = page_state(p), next = old + PAGE_REF;
 
-	if (likely((uint32_t)next > 1) &&
-	    likely(__atomic_compare_exchange_n(&p->state, &old, next, false, __ATOMIC_ACQ_REL,
-					       __ATOMIC_ACQUIRE)))
-		return true;
-	return page_get(p, 1);
+	*seen |= next;
+	return likely(old - 1 < PAGE_FOLIO - 1) &&
+	       likely(__atomic_compare_exchange_n(&p->state, &old, next, false, __ATOMIC_ACQ_REL,
+						  __ATOMIC_ACQUIRE));
+}
+#define PAGE_REF_LIMIT (1ull << 31) /* references of one page stay below */
+static inline void page_check_seen(uint64_t seen)
+{
+	ASSERT(!(seen & PAGE_REF_LIMIT), "a page has more than 2^31 references");
 }
 /*
  * Birth: n references on a page that may be at zero (rest 0). By somebody who keeps it from being
  * freed and given to another file, such as the holder of its entry's lock. The pgmap is held from
  * here, or from the first page_map_get(), until neither a reference nor a mapping is left. False:
- * the pgmap is dying. Any context.
+ * the pgmap is dying, or the page is busy. Any context.
  */
 bool page_get_first(struct page *p, uint32_t n);
 /* Drops n references of the page that p names, from its page_head(); if what is left is the pgmap's
- * rest count, tells the pgmap's owner (page_idle), which wakes waiters. Every put of every path
- * ends here. Any context, interrupts included. */
+ * rest count, tells the pgmap's owner (page_idle) if anybody listens (pgmap_listen), or releases a
+ * busy page (page_release). Every put of every path ends here. Any context, interrupts included. */
 void page_put(struct page *p, uint32_t n);
 void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
 /* page_put(first + i, 1) for i < nr: one step a folio or compound, whatever its size. */
 void page_put_range(struct page *first, unsigned long nr);
 void page_put_record(struct page *record, uint32_t n); /* page_put() for who knows the record */
+/* The first of the pages first … first + nr that somebody holds: more references than `refs`. NULL:
+ * none. A snapshot; the caller keeps their records from going. */
+struct page *page_find_held(struct page *first, unsigned long nr, uint32_t refs);
+/*
+ * Busy pages (busy-extent.md): the file has freed the block, its record lives until the last holder
+ * is gone. page_mark_busy() sets the bit of a record, at rest 0, once nothing of the file leads to
+ * the page any more (unmapped, entry deleted), under the file's fault lock. From then on no
+ * reference can be taken, and pgmap->ops->page_release(record) is called exactly once, with the bit
+ * cleared again:
+ *   - of a single page by whoever brings references and mappings to zero: the last put, the last
+ *     unmapping, or page_mark_busy() itself if both were zero already, before it returns;
+ *   - of a folio of which a part was freed, marked on its head: when its references are zero,
+ *     whatever its mappings, which are those of the part that is left. If there are none either,
+ *     it is no folio any more. Marking it again before that changes nothing, and one release
+ *     follows: the owner knows by itself which parts it freed.
+ * Any context.
+ */
+enum page_marked {
+	PAGE_RELEASED,	    /* nobody held it: the release is over */
+	PAGE_MARKED,	    /* a holder keeps it, and the release comes later */
+	PAGE_MARKED_BEFORE, /* the same, and this marking changed nothing: no release of its own */
+};
+enum page_marked page_mark_busy(struct page *record);
+/* Of the record that counts for p. True: freed by its file, and still held. Changes at any time. */
+static inline bool page_is_busy(const struct page *p)
+{
+	return page_state(page_head(p)) & PAGE_BUSY;
+}
 /*
  * Folios. Both are called by the holder of the lock of the index entry that covers the whole 2 MiB,
- * when nothing maps any of it; false: somebody still holds a page of it from an earlier life, and
- * nothing was changed. A folio that cannot be split keeps counting for its pages, whoever owns them
- * next, until a later split succeeds.
+ * when nothing maps any of it. -EBUSY, false: somebody still holds a page of it from an earlier
+ * life, and nothing was changed. A folio that cannot be split keeps counting for its pages, whoever
+ * owns them next, until a later split succeeds. Making one makes the head's record as well, if need
+ * be (-ENOMEM), and may sleep then.
  */
-bool page_folio_make(struct page *head);
+/* Before a page of a file is used by itself, not as a part of 2 MiB: page_folio_make() will ask it
+ * and its neighbours. The record exists; the caller holds the lock of its entry. Any context. */
+void page_mark_single(const struct page *p);
+int page_folio_make(struct page *head);
 bool page_folio_split(struct page *head);
 /* Mapping counts of a record, called with the page-table lock held (get) and after the TLB flush
  * was acknowledged (put): busy-extent.md F-15. At rest 0 a first mapping is a birth, see
@@ -170,7 +219,8 @@ static inline struct page *page_map_get_head(struct page *p)
 	return p;
 }
 void page_map_put(struct page *p);
-void page_map_put_each(struct page **pages, unsigned long nr); /* page_map_put(pages[i]) */
+/* page_map_put(p + i) for i < nr: records side by side, of one pgmap. */
+void page_map_put_run(struct page *p, unsigned long nr);
 
 /* Holders: who holds which pages, for reports only. One per gup or pin call, in the caller's batch.
  */
@@ -188,5 +238,7 @@ void holder_add(struct holder *h);    /* fills tid, since_ns, cpu. Any context *
 void holder_remove(struct holder *h); /* Any context */
 /* Text about who holds `p` into buf ("nobody on record" if none). Returns how many were found. */
 unsigned holders_describe(const struct page *p, char *buf, unsigned n);
+/* The same, and where in the code each of them took it. */
+unsigned holders_describe_where(const struct page *p, char *buf, unsigned n);
 
 #endif

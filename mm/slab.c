@@ -15,6 +15,8 @@ struct slab_page {
 	void *free;		       /* chain of free objects */
 	uint32_t out, capacity;
 };
+static struct slab_cache *all_caches; /* only ever grows: caches are static */
+
 #define SLAB_HEADER ALIGN_UP(sizeof(struct slab_page), 64)
 
 static void partial_add(struct slab_page *s)
@@ -36,6 +38,26 @@ static void partial_remove(struct slab_page *s)
 		s->next->prev = s->prev;
 }
 
+/* c->lock held. */
+static void enlist(struct slab_cache *c)
+{
+	c->listed = true;
+	c->next = __atomic_load_n(&all_caches, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&all_caches, &c->next, c, false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+uint64_t slab_objects(void)
+{
+	const struct slab_cache *c = __atomic_load_n(&all_caches, __ATOMIC_ACQUIRE);
+	uint64_t n = 0;
+
+	for (; c; c = c->next)
+		n += __atomic_load_n(&c->in_use, __ATOMIC_RELAXED);
+	return n;
+}
+
 static struct slab_page *slab_new(struct slab_cache *c)
 {
 	uint64_t phys = frame_alloc(0);
@@ -44,6 +66,8 @@ static struct slab_page *slab_new(struct slab_cache *c)
 
 	if (!phys)
 		return NULL;
+	if (!c->listed)
+		enlist(c);
 	s = phys_to_virt(phys);
 	*s = (struct slab_page){.cache = c, .capacity = (PAGE_SIZE - SLAB_HEADER) / step};
 	for (uint32_t i = s->capacity; i-- > 0;) {

@@ -83,11 +83,6 @@ void mm_for_each(int (*fn)(struct mm *, void *), void *arg)
 	spin_unlock(&all_lock);
 }
 
-struct mm *current_mm(void)
-{
-	return current_thread()->mm;
-}
-
 void mm_switch(void *arg)
 {
 	struct mm *next = arg, *old = this_cpu()->mm;
@@ -119,15 +114,6 @@ void mm_use(struct mm *mm)
 	irq_restore(flags);
 	if (old)
 		mm_put(old);
-}
-
-struct vma *mm_find_vma(struct mm *mm, uint64_t addr)
-{
-	struct vma *vma = RB_ROOT(&mm->vmas);
-
-	while (vma && (addr < vma->start || addr >= vma->end))
-		vma = addr < vma->start ? RB_LEFT(vma, node) : RB_RIGHT(vma, node);
-	return vma;
 }
 
 /* First VMA that ends after addr; mmap_lock held. */

@@ -16,9 +16,12 @@
 #define VM_DAX	    16u	  /* pages are device pages of a DAX file */
 #define VM_FSDAX    32u	  /* … of a file system: no long-term pins */
 #define VM_MAYWRITE 1024u /* mprotect may grant VM_WRITE */
+#define VM_LONGTERM 4096u /* … unless its mount allows them */
+#define VM_SLOWGUP  2048u /* every reference is taken by the slow path, which asks gup_begin */
 
 struct mm;
 struct vma;
+struct page;
 
 /* The file's side of all its mappings. The dax floor embeds it in its own object. */
 struct mapping {
@@ -46,6 +49,16 @@ struct vma_ops {
 	/* Makes what was stored to [start, end) durable; NULL: there is nothing to do. mmap_lock
 	 * held for reading. 0 or a negative errno. */
 	int (*sync)(struct vma *vma, uint64_t start, uint64_t end);
+	/*
+	 * Around each get_user_pages() call; NULL: nobody wants to know. gup_begin is called before
+	 * the first page is followed, with the mmap_lock held for reading, and only for the VMA of
+	 * the call's first address: pages of other VMAs in the same call are taken unasked. That is
+	 * the design "one lease per call", with its weakness B-1 (page-lifetime.md). A negative
+	 * errno ends the call; after 0, gup_end is called once with *cookie and the pages that the
+	 * call returns (nr may be 0), no lock held; the VMA may be gone by then. Both may sleep.
+	 */
+	int (*gup_begin)(struct vma *vma, unsigned long nr, void **cookie);
+	void (*gup_end)(void *cookie, struct page **pages, unsigned long nr);
 };
 struct vma {
 	struct mm *mm;
@@ -65,8 +78,11 @@ struct mm {
 	unsigned nr_vmas;
 	struct spinlock ptl; /* protects the page tables' entries; never taken in an interrupt */
 	uint64_t root;	     /* physical address of the PML4 */
-	uint32_t active;     /* CPUs that run it now; zero means no TLB can hold its entries */
-	int refs;	     /* zero means: free it */
+	/* ptl: the page table that a fault walked to last, for the next one, and the last byte of
+	 * the 2 MiB it is for; zero: none. A table that is freed is forgotten here first. */
+	uint64_t *walked, walked_for;
+	uint32_t active; /* CPUs that run it now; zero means no TLB can hold its entries */
+	int refs;	 /* zero means: free it */
 	char name[16];
 	LIST_ENTRY(mm) all;
 };
@@ -76,7 +92,10 @@ void mm_put(struct mm *mm); /* the last one unmaps everything; sleepable */
 /* Makes `mm` the current thread's address space (NULL: none); gives the old one back. Returns
  * nothing. */
 void mm_use(struct mm *mm);
-struct mm *current_mm(void);				     /* NULL: a kernel thread */
+static inline struct mm *current_mm(void) /* NULL: a kernel thread */
+{
+	return current_thread()->mm;
+}
 void mm_for_each(int (*fn)(struct mm *, void *), void *arg); /* under a lock; fn must not sleep */
 
 /* Maps `len` bytes of an object; *addr 0: anywhere. 0, -EINVAL (alignment, zero length, private and
@@ -88,7 +107,15 @@ int mm_map(struct mm *mm, uint64_t *addr, uint64_t len, unsigned flags, const st
  * (alignment, nothing is mapped there, or ops->may_split refuses a cut), -ENOMEM (for the cut);
  * after an error everything is mapped as before. */
 int mm_unmap(struct mm *mm, uint64_t addr, uint64_t len);
-struct vma *mm_find_vma(struct mm *mm, uint64_t addr); /* containing addr; mmap_lock held */
+/* The one that contains addr, or NULL; mmap_lock held. In line: every fault asks. */
+static inline struct vma *mm_find_vma(struct mm *mm, uint64_t addr)
+{
+	struct vma *vma = RB_ROOT(&mm->vmas);
+
+	while (vma && (addr < vma->start || addr >= vma->end))
+		vma = addr < vma->start ? RB_LEFT(vma, node) : RB_RIGHT(vma, node);
+	return vma;
+}
 
 /* ---- changing what is mapped (change.c). All: page-aligned, sleepable, take mmap_lock ---------
  */
@@ -129,8 +156,15 @@ int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable);
  */
 int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable);
 int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned level, bool writable);
-/* Shows the shared page of zeroes, read-only and without a record, for a hole of the file. */
+/* Shows the shared page of zeroes, read-only and without a record, for a hole of the file. 0 or
+ * -ENOMEM. */
 int vmf_insert_zero(struct vm_fault *vmf);
+/* The same by 2 MiB around the address, for a hole of all of it; the VMA covers it. -EEXIST:
+ * smaller pages are mapped there; -ENOMEM. */
+int vmf_insert_zero_pmd(struct vm_fault *vmf);
+/* zero.c: RAM that the shared zeroes of this level (1: 4 KiB, 2: 2 MiB) take; zero: no hole was
+ * read through a page of that size yet. */
+uint64_t zero_bytes(unsigned level);
 /* Handles a fault at addr for the current thread's mm as if by the CPU. 0 or negative errno. */
 int mm_fault(struct mm *mm, uint64_t addr, bool write, const char **why);
 /* Sentence of the last failed fault of the current thread ("" if none). */

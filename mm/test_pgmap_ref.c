@@ -9,13 +9,17 @@ static void count_idle(struct page *p)
 	(void)p;
 	__atomic_fetch_add(&idle_calls, 1, __ATOMIC_RELAXED);
 }
-static const struct pgmap_ops idle_ops = {count_idle};
+static const struct pgmap_ops idle_ops = {.page_idle = count_idle};
 
 /* A bound pgmap that counts how often a page of it came to rest. */
 static int bound(struct pgmap *p, uint32_t rest, struct page **page)
 {
+	int err;
+
 	idle_calls = 0;
-	return fake_bound(p, rest, &idle_ops, page);
+	err = fake_bound(p, rest, &idle_ops, page);
+	pgmap_listen(p);
+	return err;
 }
 
 SELFTEST(mm_put_tells_once, "mm.put-tells-once",
@@ -158,7 +162,7 @@ SELFTEST(mm_birth, "mm.memremap-birth",
 	n[3] = percpu_ref_sum(&p.ref);
 	page_map_get(page);
 	page_get(page, 1);
-	page_map_put_each(&page, 1);
+	page_map_put_run(page, 1);
 	n[4] = percpu_ref_sum(&p.ref);
 	page_put_each(&page, 1);
 	n[5] = percpu_ref_sum(&p.ref);
@@ -306,7 +310,7 @@ SELFTEST(mm_unmap_folio, "mm.memremap-unmap-waits-for-folio",
 		int err = bound(&p, rest, &head);
 
 		err = err ? err : page_records_populate(p.range[0].start, FOLIO_PAGES);
-		EXPECT(!err && page_folio_make(head), "error %d, or no folio", err);
+		EXPECT(!err && !page_folio_make(head), "error %d, or no folio", err);
 		if (rest)
 			page_get(page_head(head + 77), 1);
 		else

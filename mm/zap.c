@@ -16,20 +16,33 @@ MUSEUM(count_before_flush, "count-before-flush",
        "unmap drops the mapping count before the TLB flush is acknowledged; "
        "shown by selftest tlb.count-after-flush");
 
-#define BATCH 64
+MUSEUM(zap_takes_table, "zap-takes-table",
+       "zap takes a page table away where it expected a large page; "
+       "shown by selftest space.zap-spares-table");
+STEP_POINT_DECLARE(zap_before_leaf);
+
+#define RUNS 64
+
+/* Entries that were cleared side by side, and whose pages are so as well. */
+struct zap_run {
+	struct page
+		*first; /* the record that counts for the first one; those of the others follow */
+	unsigned long nr;
+};
 
 struct zap {
 	struct vma *vma;
 	enum zap_mode mode;
 	uint64_t start, end; /* addresses touched since the last flush */
-	unsigned nr;	     /* pages whose count is still to be dropped */
 	uint64_t cleared;
-	struct page *pages[BATCH]; /* the first `nr`; the rest is not even initialised */
+	unsigned nr;		  /* runs whose counts are still to be dropped */
+	struct zap_run run[RUNS]; /* the first `nr`; the rest is not even initialised */
 };
 
 static void drop_counts(struct zap *z)
 {
-	page_map_put_each(z->pages, z->nr);
+	for (unsigned i = 0; i < z->nr; i++)
+		page_map_put_run(z->run[i].first, z->run[i].nr);
 	z->nr = 0;
 }
 
@@ -43,59 +56,92 @@ static void zap_flush(struct zap *z)
 	z->start = z->end = 0;
 }
 
-/* Takes away, or write-protects, one entry that the mode is about; value: it as it was. The CPU may
- * set its accessed and dirty bits at any moment, so both are one read-modify-write. */
-static uint64_t zap_entry(uint64_t *pte, enum zap_mode mode)
+/* `entries` of [start, end) were changed; what they counted is in the list. ptl held. */
+static void zap_changed(struct zap *z, uint64_t start, uint64_t end, uint64_t entries)
 {
-	if (mode == ZAP_CLEAR)
-		return __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+	if (z->start == z->end)
+		z->start = start;
+	z->end = end;
+	z->cleared += entries;
+	if (z->nr == RUNS)
+		zap_flush(z);
+}
+
+static inline uint64_t look(const uint64_t *pte)
+{
+	return __atomic_load_n(pte, __ATOMIC_RELAXED);
+}
+
+/* The CPU may set its accessed and dirty bits at any moment, so both are one read-modify-write. */
+static inline uint64_t clear_entry(uint64_t *pte)
+{
+	return __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+}
+
+static inline uint64_t clean_entry(uint64_t *pte)
+{
 	return __atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_ACQ_REL);
 }
 
 /*
- * The entries of one page table, of [va, end), from pte on, until the list is full; value: how far.
- * What is gathered stays in registers up to then. ptl held.
+ * Takes away the present entry at pte and those after it whose records follow its own, as far as
+ * `end`; value: the entry after these. ptl held: what is present is replaced by nobody else, so an
+ * entry that was looked at is the one that is taken.
  */
-static inline __attribute__((always_inline)) uint64_t
-zap_some(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end, const enum zap_mode mode)
+static uint64_t *clear_run(struct zap *z, uint64_t *pte, const uint64_t *end)
 {
-	const uint64_t about = mode == ZAP_CLEAR ? PTE_P : PTE_P | PTE_W;
-	struct page **page = z->pages + z->nr, **const full = z->pages + BATCH;
-	uint64_t first = 0, last = 0, cleared = 0;
+	const uint64_t alike = PTE_P | PTE_DEVMAP | PTE_HEAD | PTE_PHYS;
+	const uint64_t *first = pte;
+	uint64_t old = clear_entry(pte++), expected = (old & alike) + PAGE_SIZE;
 
-	for (; va < end && page < full; va += PAGE_SIZE, pte++) {
-		uint64_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
-
-		if ((old & about) != about)
-			continue;
-		old = zap_entry(pte, mode);
-		if (!first)
-			first = va;
-		last = va;
-		cleared++;
-		if (mode == ZAP_CLEAR && (old & PTE_DEVMAP))
-			*page++ = pte_record(old);
-	}
-	if (cleared) {
-		if (z->start == z->end)
-			z->start = first;
-		z->end = last + PAGE_SIZE;
-		z->cleared += cleared;
-		z->nr = page - z->pages;
-	}
-	return va;
+	if (!(old & PTE_DEVMAP)) /* the page of zeroes, whose mappings nobody counts */
+		return pte;
+	if (!(old & PTE_HEAD))
+		for (; pte < end && (look(pte) & alike) == expected; expected += PAGE_SIZE)
+			clear_entry(pte++);
+	z->run[z->nr++] = (struct zap_run){pte_record(old), pte - first};
+	return pte;
 }
 
+/* Write-protects the writable entries from pte on, up to one that is not; value: that one. */
+static uint64_t *clean_run(uint64_t *pte, const uint64_t *end)
+{
+	const uint64_t about = PTE_P | PTE_W;
+
+	for (; pte < end && (look(pte) & about) == about; pte++)
+		clean_entry(pte);
+	return pte;
+}
+
+/* Has none of the eight entries from pte on all bits of `about`? False if it is not that clear. */
+static inline bool none_of_eight(const uint64_t *pte, uint64_t about)
+{
+	uint64_t bits = 0;
+
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < 8; i++)
+		bits |= look(pte + i);
+	return (bits & about) != about;
+}
+
+/* The entries of one page table, of [va, end), from pte on. ptl held. */
 static void zap_table(struct zap *z, uint64_t *pte, uint64_t va, uint64_t end)
 {
-	while (va < end) {
-		uint64_t next = z->mode == ZAP_CLEAR ? zap_some(z, pte, va, end, ZAP_CLEAR)
-						     : zap_some(z, pte, va, end, ZAP_CLEAN);
+	const uint64_t about = z->mode == ZAP_CLEAR ? PTE_P : PTE_P | PTE_W;
+	const uint64_t *stop = pte + ((end - va) >> PAGE_SHIFT), *first;
+	uint64_t bytes;
 
-		pte += (next - va) >> PAGE_SHIFT;
-		va = next;
-		if (z->nr == BATCH)
-			zap_flush(z);
+	for (; pte < stop; va += bytes) {
+		bool step_over = (look(pte) & about) != about;
+
+		first = pte;
+		if (step_over)
+			pte += pte + 8 <= stop && none_of_eight(pte, about) ? 8 : 1;
+		else
+			pte = z->mode == ZAP_CLEAR ? clear_run(z, pte, stop) : clean_run(pte, stop);
+		bytes = (pte - first) << PAGE_SHIFT;
+		if (!step_over)
+			zap_changed(z, va, va + bytes, pte - first);
 	}
 }
 
@@ -109,25 +155,22 @@ static void zap_leaf(struct zap *z, uint64_t *pte, uint64_t va, uint64_t bytes)
 	/* What was absent a moment ago may be a table by now: a fault beside the range makes it,
 	 * without a lock. PTE_PS tells them apart, else the table goes, and with it what it maps.
 	 */
-	const uint64_t about = z->mode == ZAP_CLEAR ? PTE_P | PTE_PS : PTE_P | PTE_PS | PTE_W;
-	uint64_t old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+	uint64_t about = PTE_P | (museum_on(zap_takes_table) ? 0 : PTE_PS), old;
 
-	if ((old & about) != about)
+	STEP_POINT(zap_before_leaf);
+	if (z->mode == ZAP_CLEAN)
+		about |= PTE_W;
+	if ((look(pte) & about) != about)
 		return;
-	old = zap_entry(pte, z->mode);
-	if (z->start == z->end)
-		z->start = va;
-	z->end = va + bytes;
-	z->cleared++;
+	old = z->mode == ZAP_CLEAR ? clear_entry(pte) : clean_entry(pte);
 	if (z->mode == ZAP_CLEAR && (old & PTE_DEVMAP))
-		z->pages[z->nr++] = pte_record(old);
-	if (z->nr == BATCH)
-		zap_flush(z);
+		z->run[z->nr++] = (struct zap_run){pte_record(old), 1};
+	zap_changed(z, va, va + bytes, 1);
 }
 
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
 {
-	struct zap z; /* the list of pages needs no zeroes */
+	struct zap z; /* the list of runs needs no zeroes */
 
 	z.vma = vma;
 	z.mode = mode;

@@ -135,6 +135,8 @@ static void take(struct ext4_fs *fs, uint32_t g, struct run run)
 {
 	uint8_t *map = bitmap_of(fs, g);
 
+	if (fs->env.taken)
+		fs->env.taken(fs->env.ctx, (uint64_t)g * fs->blocks_per_group + run.at, run.len);
 	for (uint32_t i = 0; i < run.len; i++)
 		bit_set(map, run.at + i);
 	pm_wb(fs, map + run.at / 8, (run.at + run.len - 1) / 8 - run.at / 8 + 1);
@@ -258,6 +260,12 @@ void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 
 		ext4_group_init_blocks(fs, g);
 		for (uint32_t b = at; b < at + n; b++) {
+			if (b % 8 == 0 && at + n - b >= 8 && map[b / 8] == 0xFF) {
+				map[b / 8] = 0;
+				cleared += 8;
+				b += 7;
+				continue;
+			}
 			cleared += bit_test(map, b);
 			bit_clear(map, b);
 		}
@@ -289,6 +297,8 @@ void ext4_pool_fill(struct ext4_fs *fs)
 {
 	uint32_t cap = fs->blocks < 2048 ? EXT4_POOL_MAX / 2 : EXT4_POOL_MAX;
 
+	if (fs->env.museum && fs->env.museum(fs->env.ctx, EXT4_NO_RESERVE))
+		cap = fs->pool_n = 0;
 	for (uint32_t g = fs->groups; g-- > 0 && fs->pool_n < cap;)
 		if (worth_a_look(fs, g, 1))
 			pool_from_group(fs, g, cap);

@@ -112,6 +112,12 @@ struct ext4_redo {
 	struct ext4_disk_inode image;
 };
 
+/* The same for two inodes at once, in a block of its own that the superblock names. */
+struct ext4_redo_pair {
+	uint32_t ino[2];
+	struct ext4_disk_inode image[2];
+};
+
 struct ext4_super {
 	uint32_t s_inodes_count;
 	uint32_t s_blocks_count_lo;
@@ -171,7 +177,8 @@ struct ext4_super {
 	uint32_t s_flags;
 	uint8_t s_unused1[0x300 - 0x164];
 	struct ext4_redo s_redo; /* ours: in bytes that the format reserves and nobody reads */
-	uint8_t s_unused2[0x3FC - 0x300 - sizeof(struct ext4_redo)];
+	uint64_t s_redo_pair;	 /* ours: crc << 32 | block with an ext4_redo_pair; zero: none */
+	uint8_t s_unused2[0x3FC - 0x300 - sizeof(struct ext4_redo) - sizeof(uint64_t)];
 	uint32_t s_checksum;
 };
 _Static_assert(offsetof(struct ext4_super, s_magic) == 0x38, "s_magic");

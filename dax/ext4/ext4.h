@@ -41,6 +41,12 @@
 
 struct ext4_inode;
 
+/* Bugs on purpose; see env.museum. */
+enum ext4_exhibit {
+	EXT4_NO_RESERVE,   /* nothing is set aside for freeing (F-10) */
+	EXT4_BITMAP_FIRST, /* freeing: the bitmap before the tree (F-11) */
+};
+
 /* What the file layer needs from the world around it.  Copied by ext4_mount. */
 struct ext4_env {
 	void *base;    /* the device; page aligned */
@@ -56,6 +62,10 @@ struct ext4_env {
 	/* True: the allocator must not hand out pblk although the bitmap calls it free (I1). May
 	 * be NULL. */
 	bool (*block_busy)(void *ctx, uint64_t pblk);
+	/* Called for each run that the allocator takes, before anybody can use it.  May be NULL. */
+	void (*taken)(void *ctx, uint64_t pblk, uint32_t count);
+	/* Is this bug, kept on purpose, wanted?  NULL: none is. */
+	bool (*museum)(void *ctx, enum ext4_exhibit what);
 	/* Called for each run of *data* blocks that a file gives up: after the run is durably
 	 * unreachable from the file, before its bits are cleared in the bitmap.  The place to mark
 	 * pages busy.  Must not call back into the file layer.  May be NULL. */
@@ -288,6 +298,51 @@ int ext4_punch_hole(struct ext4_inode *ip, uint64_t off, uint64_t len);
  * Extends the size unless EXT4_FALLOC_KEEP_SIZE.  -ENOSPC leaves what was allocated so far.
  */
 int ext4_fallocate(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t flags);
+
+/*
+ * Written blocks of [first, end) become unwritten: they stay allocated and read as zeroes.  Holes
+ * stay holes, the size stays.  Nothing maps the range.  Where an extent cannot be parted for lack
+ * of a tree block the zeroes are written in place, so the call never fails for space.  -EIO,
+ * -EROFS.
+ */
+int ext4_make_unwritten(struct ext4_inode *ip, uint64_t first, uint64_t end);
+
+/* Zero the bytes of a range and keep it allocated, for callers without layouts to break: partial
+ * blocks are zeroed, whole ones as above, holes get unwritten blocks.  Extends the size unless
+ * EXT4_FALLOC_KEEP_SIZE.  -ENOSPC: nothing reads differently. */
+int ext4_zero_blocks(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t flags);
+
+/*
+ * Reshaping: whole blocks change their place in a file, or their file.  @off and @len are multiples
+ * of 4096.  Each is atomic: after a power cut the files are as before, or as after, nothing in
+ * between (a mount of ours finishes what was published).  They build a new extent tree in
+ * fresh blocks (none for files of up to four extents) and take time by the number of extents in the
+ * file, so -ENOSPC is possible; then, and after -ENOMEM, -EIO or -EINVAL, nothing was changed.
+ */
+
+/* Take [off, off + len) out: what is behind it moves down, the size shrinks by @len.  The range
+ * ends before the end of the file (-EINVAL; truncate is for that).  env.freeing is told of the
+ * blocks. */
+int ext4_collapse_range(struct ext4_inode *ip, uint64_t off, uint64_t len);
+
+/* Make a hole of @len at @off, which lies before the end of the file (-EINVAL): what is behind
+ * moves up, the size grows by @len.  -EFBIG. */
+int ext4_insert_range(struct ext4_inode *ip, uint64_t off, uint64_t len);
+
+/*
+ * The blocks of [off, off + len) of @a and [at, at + len) of @b, two files, change places; holes
+ * and unwritten blocks as well.  Both ranges lie below the ends of their files; @len may also reach
+ * exactly to the end of both when that is no multiple of 4096.  The sizes stay.
+ */
+int ext4_exchange_range(struct ext4_inode *a, uint64_t off, struct ext4_inode *b, uint64_t at,
+			uint64_t len);
+
+/* Would the call above be refused for its arguments?  The same answer, and nothing is changed: for
+ * callers that unmap or wait before. */
+int ext4_check_collapse(struct ext4_inode *ip, uint64_t off, uint64_t len);
+int ext4_check_insert(struct ext4_inode *ip, uint64_t off, uint64_t len);
+int ext4_check_exchange(struct ext4_inode *a, uint64_t off, struct ext4_inode *b, uint64_t at,
+			uint64_t len);
 
 /* Fence: data of ext4_write and whatever the caller wrote back before are durable after. */
 int ext4_fsync(struct ext4_inode *ip);

@@ -40,6 +40,23 @@ static bool clip(const struct hole *h, const struct ext4_extent *e, uint64_t *pb
 	return true;
 }
 
+/* Museum: step 3 before step 1. */
+static bool bitmap_first(const struct ext4_fs *fs)
+{
+	return fs->env.museum && fs->env.museum(fs->env.ctx, EXT4_BITMAP_FIRST);
+}
+
+static void clear_too_early(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
+{
+	uint64_t pblk;
+	uint32_t len;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (clip(h, &recs[i], &pblk, &len))
+			ext4_bfree(h->ip->fs, pblk, len);
+	pm_fence(h->ip->fs);
+}
+
 /* Steps 2 and 3 for the parts of @recs that lie in the hole. */
 static void give_back(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
 {
@@ -82,6 +99,8 @@ static int cut_tail(const struct hole *h, struct ext4_path *path, uint32_t lo, u
 	uint32_t at = lo + keep_head, n = hi + 1 - at;
 	int err = 0;
 
+	if (bitmap_first(h->ip->fs))
+		clear_too_early(h, &rec[lo], hi + 1 - lo);
 	/* The records stay readable behind eh_entries; those of a root may not, so copy them. */
 	if (n && n <= EXT4_ROOT_MAX)
 		memcpy(saved, &rec[at], n * sizeof(*rec));
@@ -111,6 +130,8 @@ static int cut_middle(const struct hole *h, struct ext4_path *path, uint32_t lo,
 	uint32_t n = hi + 1 - lo, k = 0;
 	int err;
 
+	if (bitmap_first(h->ip->fs))
+		clear_too_early(h, &rec[lo], n);
 	if (n <= EXT4_ROOT_MAX)
 		memcpy(saved, &rec[lo], n * sizeof(*rec));
 	if (first.ee_block < h->first)

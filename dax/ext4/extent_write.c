@@ -9,8 +9,7 @@
  */
 #include "dax/ext4/priv.h"
 
-/* Does @b continue @a, and does the sum fit one record? */
-static bool joins(const struct ext4_extent *a, const struct ext4_extent *b)
+bool ext4_joins(const struct ext4_extent *a, const struct ext4_extent *b)
 {
 	uint32_t la = ext4_len(a), max = EXT4_EXT_MAX_LEN - ext4_unwritten(a);
 
@@ -35,12 +34,13 @@ static void join_neighbours(struct ext4_extent_header *leaf, struct change *c)
 {
 	const struct ext4_extent *rec = ext4_recs(leaf);
 
-	if (c->at > 0 && joins(&rec[c->at - 1], &c->recs[0])) {
+	if (c->at > 0 && ext4_joins(&rec[c->at - 1], &c->recs[0])) {
 		c->recs[0] = join(&rec[c->at - 1], &c->recs[0]);
 		c->at--;
 		c->del++;
 	}
-	if (c->at + c->del < leaf->eh_entries && joins(&c->recs[c->n - 1], &rec[c->at + c->del])) {
+	if (c->at + c->del < leaf->eh_entries &&
+	    ext4_joins(&c->recs[c->n - 1], &rec[c->at + c->del])) {
 		c->recs[c->n - 1] = join(&c->recs[c->n - 1], &rec[c->at + c->del]);
 		c->del++;
 	}
@@ -80,11 +80,8 @@ int ext4_insert(struct ext4_inode *ip, uint32_t lblk, uint64_t pblk, uint32_t le
 	return err;
 }
 
-/*
- * [lblk, lblk + len) lies within one unwritten extent and its blocks have contents now: make
- * it written, splitting the extent into up to three.  Durable on return.
- */
-int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len)
+/* [lblk, lblk + len) lies within one extent and changes its kind, which may part it in three. */
+static int mark(struct ext4_inode *ip, uint32_t lblk, uint32_t len, bool unwritten)
 {
 	struct ext4_path path;
 	struct change c = {.del = 1};
@@ -99,12 +96,30 @@ int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len)
 	head = lblk - e.ee_block;
 	tail = ext4_len(&e) - head - len;
 	if (head)
-		c.recs[c.n++] = ext4_make_extent(e.ee_block, ext4_start(&e), head, true);
-	c.recs[c.n++] = ext4_make_extent(lblk, ext4_start(&e) + head, len, false);
+		c.recs[c.n++] = ext4_make_extent(e.ee_block, ext4_start(&e), head, !unwritten);
+	c.recs[c.n++] = ext4_make_extent(lblk, ext4_start(&e) + head, len, unwritten);
 	if (tail)
 		c.recs[c.n++] =
-			ext4_make_extent(lblk + len, ext4_start(&e) + head + len, tail, true);
+			ext4_make_extent(lblk + len, ext4_start(&e) + head + len, tail, !unwritten);
 	return apply(ip, &path, &c);
+}
+
+/*
+ * [lblk, lblk + len) lies within one unwritten extent and its blocks have contents now: make
+ * it written, splitting the extent into up to three.  Durable on return.
+ */
+int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len)
+{
+	return mark(ip, lblk, len, false);
+}
+
+/*
+ * [lblk, lblk + len) lies within one written extent and is to read as zeroes: make it unwritten.
+ * At most EXT4_EXT_MAX_LEN - 1 blocks, all that one such record holds.  Durable on return.
+ */
+int ext4_mark_unwritten(struct ext4_inode *ip, uint32_t lblk, uint32_t len)
+{
+	return mark(ip, lblk, len, true);
 }
 
 /* Where block @lblk would best lie: behind the blocks before it.  Zero: no opinion. */

@@ -58,7 +58,7 @@ int64_t ext4_read(struct ext4_inode *ip, uint64_t off, void *buf, uint64_t len)
 	return (int64_t)done;
 }
 
-static int check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
+int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
 {
 	uint64_t max = EXT4_MAX_LBLK * EXT4_BLOCK_SIZE;
 
@@ -168,7 +168,7 @@ static int write_some(struct ext4_inode *ip, const struct span *s, uint64_t *n)
 int64_t ext4_write(struct ext4_inode *ip, uint64_t off, const void *buf, uint64_t len)
 {
 	uint64_t done = 0;
-	int err = check_write(ip, off, len);
+	int err = ext4_check_write(ip, off, len);
 
 	if (!err)
 		err = ext4_begin(ip->fs);
@@ -236,14 +236,14 @@ int ext4_map_blocks(struct ext4_inode *ip, uint64_t lblk, uint32_t want, uint32_
 		map->count = want;
 	if (!(flags & EXT4_MAP_CREATE) || map->state == EXT4_WRITTEN)
 		return 0;
-	err = check_write(ip, 0, 0);
+	err = ext4_check_write(ip, 0, 0);
 	return err ? err : make_written(ip, map);
 }
 
 int ext4_set_size(struct ext4_inode *ip, uint64_t size)
 {
 	uint64_t old = ip->size;
-	int err = check_write(ip, size, 0);
+	int err = ext4_check_write(ip, size, 0);
 
 	if (!err)
 		err = ext4_begin(ip->fs);

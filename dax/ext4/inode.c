@@ -8,6 +8,8 @@
  * fenced, published by one 8-byte store, fenced; then copied over the inode, fenced; then
  * withdrawn.  A cut before the publishing store shows the old inode, one after it is finished by
  * ext4_redo at the next mount.  No block is needed for it, so it cannot fail.
+ * ext4_pair_commit does the same for two inodes at once; both images lie in a block the caller
+ * took.
  */
 #include "dax/ext4/priv.h"
 
@@ -76,7 +78,73 @@ void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_
 	pm_fence(fs);
 }
 
-void ext4_redo(struct ext4_fs *fs)
+static uint64_t pair_word(const struct ext4_redo_pair *pair, uint64_t pblk)
+{
+	return (uint64_t)fnv1a(pair, sizeof(*pair)) << 32 | pblk;
+}
+
+/* Both images over their inodes, then the record is withdrawn; all of it fenced. */
+static void pair_apply(struct ext4_fs *fs, const struct ext4_redo_pair *pair)
+{
+	for (int i = 0; i < 2; i++) {
+		struct ext4_disk_inode *raw = ext4_raw(fs, pair->ino[i]);
+
+		memcpy(raw, &pair->image[i], sizeof(*raw));
+		pm_wb(fs, raw, sizeof(*raw));
+	}
+	/* Inodes before withdrawal: a cut in between replays the same images again. */
+	pm_fence(fs);
+	pm_set64(fs, &fs->sb->s_redo_pair, 0);
+	/* Withdrawn before the next change of either, else a cut replays an old image. */
+	pm_fence(fs);
+}
+
+void ext4_pair_commit(struct ext4_fs *fs, const struct ext4_redo_pair *pair, uint64_t pblk)
+{
+	struct ext4_redo_pair *record = ext4_block(fs, pblk);
+
+	*record = *pair;
+	pm_wb(fs, record, sizeof(*record));
+	/* The record, and all that its images name, before the word: else a cut replays rubbish. */
+	pm_fence(fs);
+	pm_set64(fs, &fs->sb->s_redo_pair, pair_word(pair, pblk));
+	/* The word before the inodes, else a cut shows one file changed and the other not. */
+	pm_fence(fs);
+	pair_apply(fs, pair);
+}
+
+static void redo_pair(struct ext4_fs *fs)
+{
+	uint64_t word = fs->sb->s_redo_pair, pblk = (uint32_t)word;
+	struct ext4_redo_pair pair;
+
+	if (!word)
+		return;
+	if (!ext4_forbidden(fs, pblk, 1)) {
+		memcpy(&pair, ext4_block(fs, pblk), sizeof(pair));
+		if (word == pair_word(&pair, pblk) && pair.ino[0] - 1 < fs->inodes &&
+		    pair.ino[1] - 1 < fs->inodes) {
+			pair_apply(fs, &pair);
+			ext4_say(fs, "inodes %u and %u: finished an update that was cut off",
+				 (unsigned)pair.ino[0], (unsigned)pair.ino[1]);
+			return;
+		}
+	}
+	pm_set64(fs, &fs->sb->s_redo_pair, 0);
+	pm_fence(fs);
+}
+
+void ext4_redo_drop(struct ext4_fs *fs)
+{
+	if (!fs->sb->s_redo.commit && !fs->sb->s_redo_pair)
+		return;
+	ext4_say(fs, "an update that was cut off is dropped: somebody else repaired the device");
+	pm_set64(fs, &fs->sb->s_redo.commit, 0);
+	pm_set64(fs, &fs->sb->s_redo_pair, 0);
+	pm_fence(fs);
+}
+
+static void redo_one(struct ext4_fs *fs)
 {
 	struct ext4_redo *redo = &fs->sb->s_redo;
 	struct ext4_disk_inode image = redo->image;
@@ -94,6 +162,12 @@ void ext4_redo(struct ext4_fs *fs)
 	}
 	pm_set64(fs, &redo->commit, 0);
 	pm_fence(fs);
+}
+
+void ext4_redo(struct ext4_fs *fs)
+{
+	redo_one(fs);
+	redo_pair(fs);
 }
 
 struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino)
@@ -201,13 +275,19 @@ uint64_t ext4_raw_sectors(const struct ext4_fs *fs, const struct ext4_disk_inode
 	return raw->i_flags & EXT4_HUGE_FILE_FL ? n * 8 : n;
 }
 
-void ext4_put_sectors(struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors)
+/* The same in the other direction, into @raw, which may be an image: not written back. */
+void ext4_set_sectors(const struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors)
 {
 	if (raw->i_flags & EXT4_HUGE_FILE_FL)
 		sectors /= 8;
 	raw->i_blocks_lo = (uint32_t)sectors;
 	if (ext4_has(fs, RO_HUGE_FILE))
 		raw->i_blocks_hi = (uint16_t)(sectors >> 32);
+}
+
+void ext4_put_sectors(struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors)
+{
+	ext4_set_sectors(fs, raw, sectors);
 	pm_wb(fs, raw, sizeof(*raw));
 }
 

@@ -183,8 +183,14 @@ bool ext4_has_tree(const struct ext4_disk_inode *raw);
 void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *image);
 /* Finish or drop what ext4_inode_commit left at a power cut. */
 void ext4_redo(struct ext4_fs *fs);
+/* Two at once; block @pblk, below 2^32, is the caller's, set in the bitmap and reached by nobody.
+ */
+void ext4_pair_commit(struct ext4_fs *fs, const struct ext4_redo_pair *pair, uint64_t pblk);
+/* Forget such updates instead: the device was repaired by somebody else meanwhile. */
+void ext4_redo_drop(struct ext4_fs *fs);
 void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks);
 uint64_t ext4_raw_sectors(const struct ext4_fs *fs, const struct ext4_disk_inode *raw);
+void ext4_set_sectors(const struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors);
 void ext4_put_sectors(struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors);
 void ext4_touch(struct ext4_inode *ip);
 void ext4_store_size(struct ext4_inode *ip, uint64_t size);
@@ -256,7 +262,34 @@ int ext4_thin(struct ext4_inode *ip, uint64_t lblk);
 void ext4_fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t key);
 int ext4_insert(struct ext4_inode *ip, uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten);
 int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len);
+int ext4_mark_unwritten(struct ext4_inode *ip, uint32_t lblk, uint32_t len);
+/* Does @b continue @a, and does the sum fit one record? */
+bool ext4_joins(const struct ext4_extent *a, const struct ext4_extent *b);
 uint64_t ext4_goal(struct ext4_inode *ip, uint64_t lblk);
+
+/* ---- extent_list.c: all extents of a file in order, and a tree made of them ---------------- */
+
+struct ext4_list {
+	struct ext4_fs *fs;
+	struct ext4_extent *rec;
+	uint64_t *node;	 /* blocks of the tree that the records were read from, or built into */
+	uint64_t blocks; /* sum of the records' lengths */
+	uint32_t n, room, nodes, node_room;
+};
+
+/* Read the tree of @ip into an empty list.  -EIO, -ENOMEM; the list is to be freed in any case. */
+int ext4_list_read(struct ext4_inode *ip, struct ext4_list *list);
+/* Append the part of @e that lies in [first, end), moved so that `first` becomes `at`. */
+int ext4_list_add(struct ext4_list *list, const struct ext4_extent *e, uint64_t first, uint64_t end,
+		  uint64_t at);
+/* A tree of the records in fresh blocks, its root in @image; nothing reaches it yet.  On failure
+ * (-ENOSPC, -ENOMEM) no block is taken. */
+int ext4_list_build(struct ext4_list *list, uint64_t goal, uint32_t alloc_flags,
+		    struct ext4_disk_inode *image);
+/* Give the blocks of the tree back; nobody reaches them. */
+void ext4_list_drop_nodes(struct ext4_list *list);
+void ext4_list_free(struct ext4_list *list);
+int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len);
 
 /* ---- dir.c, dir_write.c, orphan.c --------------------------------------------------- */
 

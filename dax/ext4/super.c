@@ -102,7 +102,7 @@ static int check_magic(struct ext4_fs *fs)
 static bool looks_dirty(const struct ext4_fs *fs)
 {
 	return !(fs->sb->s_state & EXT4_VALID_FS) || (fs->sb->s_state & EXT4_ERROR_FS) ||
-	       fs->sb->s_last_orphan || fs->sb->s_redo.commit;
+	       fs->sb->s_last_orphan || fs->sb->s_redo.commit || fs->sb->s_redo_pair;
 }
 
 static int settle(struct ext4_fs *fs)
@@ -116,8 +116,12 @@ static int settle(struct ext4_fs *fs)
 		return 0;
 	}
 	ext4_say(fs, "the device was not unmounted: scanning all of it");
-	if (fs->sb->s_state & EXT4_VALID_FS)
+	/* Every update of ours is made while the device is marked dirty. A record on one that is
+	 * not is older than whoever marked it clean, and than what he changed. */
+	if (fs->sb->s_state & EXT4_VALID_FS) {
+		ext4_redo_drop(fs);
 		ext4_mark_dirty(fs);
+	}
 	fs->dirty = true;
 	ext4_redo(fs);
 	err = ext4_repair(fs);

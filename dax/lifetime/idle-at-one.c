@@ -6,15 +6,17 @@
  *           dma collides with truncate", "mm, dax: enable filesystems to trigger page-idle
  *           callbacks", "wait_bit: introduce {wait_on,wake_up}_devmap_idle".
  * Rest      1.
- * Mapping   counts nothing; the entry links page → (file, offset).
+ * Mapping   holds nothing; the entry links page → (file, offset).
  * Busy      references > 1, once the range is unmapped.
  * Waker     the put that brings the count from 2 to 1, in any context.
  * Fixed     A-1: no block is freed while a mapped file's page is held.
  * Broken    C-1: a file that is not mapped any more is taken for idle, though its page is held.
  *           C-2: an entry that a fault has locked is skipped by the scan.
  *           C-3: eviction and unmount do not ask at all.
+ *           C-4: a mapping keeps no device: unbinding takes the records from under it.
  *           C-6: the whole file is unmapped, and a holder that comes back in time starves the
- * waiter.
+ *           waiter.
+ *           C-8: from 5.18 on, a reference keeps no device either (museum bulk-page-refs).
  *
  * Why it is right where it is (I5): unmapping needs the page-table lock, under which slow gup takes
  * its reference; fast gup takes it first and then reads the entry again. So either the scan sees
@@ -33,17 +35,19 @@ static bool busy(const struct page *page)
 	return page_refs(page_head(page)) > lifetime_idle_at_one.rest;
 }
 
-static void insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	page_associate(page, inode, pgoff);
+	return 0;
 }
 
-static void remove_entry(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 {
-	if (busy(page))
-		inode->collisions++; /* "dax-dma truncate collision": freed while held (C-1 … C-3)
-				      */
-	page_disassociate(page, inode, pgoff);
+	struct page *first = run_record(run);
+
+	/* "dax-dma truncate collision": freed while held (C-1 … C-3) */
+	inode->collisions += held_of_run(run, lifetime_idle_at_one.rest);
+	page_disassociate(first, run->nr, inode, run->pgoff);
 }
 
 static void last_put(struct page *page)
@@ -55,32 +59,26 @@ static void last_put(struct page *page)
 
 static int wait_idle(struct dax_inode *inode, struct page *page)
 {
-	return layout_sleep(inode, page, "last put of the page, count 2 to 1");
+	return layout_sleep(inode, page, busy, "last put of the page, count 2 to 1");
 }
 
 /* First busy page of the range. As in Linux: a file that nothing maps is idle (C-1), the whole file
  * is unmapped, and what a fault has locked is passed over (C-2). */
 static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
-	uint64_t at = first, entry;
-
 	if (!mapping_mapped(&inode->mapping))
 		return NULL;
 	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
-	for (; (entry = entry_next(inode, &at, last)); at += entry_pages(entry)) {
-		if ((entry & (ENTRY_EMPTY | ENTRY_ZERO | ENTRY_LOCKED)))
-			continue;
-		if (busy(pfn_to_page(entry_pfn(entry))))
-			return pfn_to_page(entry_pfn(entry));
-	}
-	return NULL;
+	return entries_find_held(inode, first, last, ENTRY_LOCKED);
 }
 
-static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last)
+static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
+			enum layout_reason reason)
 {
 	struct page *page;
 	int err = 0;
 
+	(void)reason;
 	while (!err && (page = scan(inode, first, last)))
 		err = wait_idle(inode, page);
 	return err;
@@ -96,13 +94,22 @@ const struct lifetime lifetime_idle_at_one = {
 	.name = "idle-at-one",
 	.who = "Linux 4.17 - 6.14",
 	.busy_truncate = "sleeps until the count falls from 2 to 1",
+	.mapping_holds = "nothing; the entry links page and file",
+	.busy_test = "references > 1",
+	.waker = "the put from 2 to 1",
+	.fixed = "A-1 (truncate waits by an event), B-1 to B-7 (no lease per call)",
+	.broken = "C-1 (held and not mapped), C-2 (locked entry), C-3 (eviction), C-4 (a mapping "
+		  "keeps no device), C-6 (starvation), C-8 (5.18 on: nor does a reference)",
 	.rest = 1,
 	.associates = true,
+	.mapped_holds = false,
+	.unbind = UNBIND_WAITS_FOR_REFERENCES,
 	.pgmap_ops = {.page_idle = last_put},
 	.insert = insert,
-	.remove = remove_entry,
+	.remove = remove_entries,
 	.busy = busy,
 	.wait_idle = wait_idle,
+	.scan = scan,
 	.break_layout = break_layout,
 	.evict = evict,
 };

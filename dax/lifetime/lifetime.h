@@ -4,43 +4,94 @@
  *
  * Every design is one file with the same steps in the same order under the same names, so that the
  * difference of two files is the lesson. The rest of the code calls these steps and does not know
- * which design runs.
+ * which design runs. A step that a design does not have is NULL where the table says so.
  *
  *   insert        an entry begins to name the page
- *   remove        the entry goes
+ *   remove        entries go, a run of them at a time
  *   busy          is the page in use by somebody who is not a mapping?
  *   last_put      the count came back to rest (any context): the waker
  *   wait_idle     sleep until the page is idle: the waiter
+ *   scan          the first busy page of a range, once nothing maps it
  *   break_layout  before blocks go: make every user of the range go away, or wait until they do
  *   evict         the same when the last reference of an unlinked file goes
+ *   freed         blocks left their file, and are not free yet
+ *   release       the last holder of such a block let go (any context)
+ *   gup_begin     somebody is about to take references through a mapping
+ *   gup_end       he has them
+ *   settle        an unmount wants to know who is still there
  */
 #ifndef DAX_LIFETIME_LIFETIME_H
 #define DAX_LIFETIME_LIFETIME_H
 
+struct dax_fs;
 struct dax_inode;
+struct entry_run;
 struct page;
 
-struct lifetime {
-	const char *name;
-	const char *who;	    /* years and where it came from */
-	const char *busy_truncate;  /* what truncate of a busy page does */
-	uint32_t rest;		    /* reference count of a page nobody holds */
-	bool associates;	    /* keeps page → file (I6 can be checked) */
-	struct pgmap_ops pgmap_ops; /* last_put, as the memory floor calls it */
-
-	void (*insert)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
-	void (*remove)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
-	bool (*busy)(const struct page *page);
-	/* All with io_lock and fault_lock held for writing; [first, last) in file pages. 0, -EINTR.
-	 */
-	int (*wait_idle)(struct dax_inode *inode, struct page *page);
-	int (*break_layout)(struct dax_inode *inode, uint64_t first, uint64_t last);
-	int (*evict)(struct dax_inode *inode);
+/* Why a layout is broken. */
+enum layout_reason {
+	LAYOUT_WRITE,	 /* write(2): blocks may be added, none goes */
+	LAYOUT_SIZE,	 /* truncate(2) */
+	LAYOUT_SPACE,	 /* punch, zero, collapse, insert */
+	LAYOUT_EXCHANGE, /* the same of two files: their io_locks are kept while a lease is waited
+			    for, as they are taken in order */
+};
+/* What unbinding a device that holds pages does (dax/unbind.c). */
+enum unbind_rule {
+	UNBIND_WAITS_FOR_REFERENCES, /* and forgets mappings: C-4 */
+	UNBIND_WAITS_FOR_ALL,
+	UNBIND_WAITS_FOR_NOBODY, /* unmaps, and forgets references: E-2 */
+	UNBIND_REFUSES,		 /* names the holders; waits if told to */
 };
 
-extern const struct lifetime lifetime_unaware, lifetime_idle_at_one;
+struct lifetime {
+	/* What it says of itself: `lifetime NAME` prints it. */
+	const char *name;
+	const char *who;	   /* years and where it came from */
+	const char *busy_truncate; /* what truncate of a busy page does */
+	const char *mapping_holds; /* what a mapping holds of its page */
+	const char *busy_test;
+	const char *waker; /* who ends a wait */
+	const char *fixed, *broken;
 
-#define LIFETIME_DEFAULT (&lifetime_idle_at_one)
+	/* What the rest of the code has to know of it. */
+	uint32_t rest;		 /* reference count of a page nobody holds */
+	bool associates;	 /* keeps page → file (I6 can be checked) */
+	bool mapped_holds;	 /* a mapping keeps a page from its last_put as a reference does */
+	bool entry_holds;	 /* an entry has one reference */
+	bool no_fast_gup;	 /* each reference is asked for by gup_begin */
+	bool keeps_busy;	 /* a freed block stays out of reach while its page is held */
+	bool longterm_allowed;	 /* accepts the mount option longterm=allow */
+	enum unbind_rule unbind; /* … */
+	struct pgmap_ops pgmap_ops; /* last_put and release, as the memory floor calls them */
+
+	/* Entry locked, record exists. -ENXIO (the device is going): the page is not the entry's,
+	 * which becomes EMPTY. May not sleep. */
+	int (*insert)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
+	/* Tree lock held, so it may not sleep. One of 2 MiB has one record, and comes alone. */
+	void (*remove)(struct dax_inode *inode, const struct entry_run *run);
+	bool (*busy)(const struct page *page);
+	/* The next four with io_lock and fault_lock held for writing; [first, last) in file pages.
+	 * 0, or a negative errno such as -EINTR. */
+	int (*wait_idle)(struct dax_inode *inode, struct page *page);
+	struct page *(*scan)(struct dax_inode *inode, uint64_t first, uint64_t last);
+	int (*break_layout)(struct dax_inode *inode, uint64_t first, uint64_t last,
+			    enum layout_reason reason);
+	int (*evict)(struct dax_inode *inode);
+	/* fs->lock held: `count` blocks from pfn on are out of their file's tree, and still set in
+	 * the bitmap. NULL: nothing happens to them. */
+	void (*freed)(struct dax_fs *fs, uint64_t pfn, uint32_t count);
+	/* As in struct vma_ops; NULL: nobody is asked. mmap_lock held for reading. */
+	int (*gup_begin)(struct dax_inode *inode, unsigned long nr, void **cookie);
+	void (*gup_end)(void *cookie, struct page **pages, unsigned long nr);
+	/* No lock held but that of the list of mounts. NULL: nobody but opens and mappings. */
+	void (*settle)(struct dax_fs *fs);
+};
+
+extern const struct lifetime lifetime_unaware, lifetime_lease_poll, lifetime_idle_at_one,
+	lifetime_zap_to_zero, lifetime_counted_map, lifetime_busy_extent;
+
+#define LIFETIME_DEFAULT (&lifetime_busy_extent)
 const struct lifetime *lifetime_find(const char *name); /* NULL: unknown */
 const struct lifetime *lifetime_nth(unsigned n);	/* NULL past the last */
 

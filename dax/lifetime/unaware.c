@@ -5,24 +5,28 @@
  * Patches   "mm: ZONE_DEVICE" and memremap_pages (2015/16) gave DAX pages their struct page;
  *           nobody told truncate.
  * Rest      1: records are born with one reference and keep it for life.
- * Mapping   counts nothing.
+ * Mapping   holds nothing.
  * Busy      the question is never asked.
  * Waker     none.
  * Fixed     get_user_pages works on DAX mappings at all (before: no page, -EFAULT).
  * Broken    A-1: truncate frees a block while a device still writes into it; the block's next
  *           owner receives the device's bytes (I1). Shown by `race dma-truncate lifetime=unaware`.
+ *           A-2: with the mount option entries=sectors an entry holds a sector, as before "dax:
+ *           store pfns in the radix"; fsync needs the live device to turn it into an address, and
+ *           what is dirty when the device goes is lost.
  */
 #include "dax/internal.h"
 
-static void insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	/* No link from page to file: nobody will look for one. */
 	(void)inode, (void)pgoff, (void)page;
+	return 0;
 }
 
-static void remove_entry(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 {
-	(void)inode, (void)pgoff, (void)page;
+	(void)inode, (void)run;
 }
 
 static bool busy(const struct page *page)
@@ -41,29 +45,49 @@ static int wait_idle(struct dax_inode *inode, struct page *page)
 	return 0;
 }
 
-static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last)
+static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	/* The CPUs are stopped from reaching the pages. A device is not asked. */
 	unmap_mapping_range(&inode->mapping, first, last);
-	return 0;
+	return NULL;
+}
+
+static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
+			enum layout_reason reason)
+{
+	struct page *page;
+	int err = 0;
+
+	(void)reason;
+	while (!err && (page = scan(inode, first, last)))
+		err = wait_idle(inode, page);
+	return err;
 }
 
 static int evict(struct dax_inode *inode)
 {
-	return break_layout(inode, 0, DAX_TO_END);
+	return break_layout(inode, 0, DAX_TO_END, LAYOUT_SPACE);
 }
 
 const struct lifetime lifetime_unaware = {
 	.name = "unaware",
 	.who = "Linux 4.5 - 4.16",
 	.busy_truncate = "frees the block: the bug everything is about",
+	.mapping_holds = "nothing",
+	.busy_test = "none",
+	.waker = "none",
+	.fixed = "get_user_pages works on DAX mappings at all",
+	.broken = "A-1 (a device writes into the block's next owner), A-2 (entries=sectors)",
 	.rest = 1,
 	.associates = false,
+	.mapped_holds = false,
+	.unbind = UNBIND_WAITS_FOR_REFERENCES,
 	.pgmap_ops = {.page_idle = last_put},
 	.insert = insert,
-	.remove = remove_entry,
+	.remove = remove_entries,
 	.busy = busy,
 	.wait_idle = wait_idle,
+	.scan = scan,
 	.break_layout = break_layout,
 	.evict = evict,
 };

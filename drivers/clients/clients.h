@@ -6,6 +6,7 @@
 #define DRIVERS_CLIENTS_CLIENTS_H
 
 #include "dax/dax.h"
+#include "drivers/clients/dio.h"
 
 #define DMA_MAX_PAGES 64
 #define DMA_TEXT      64 /* bytes of the pattern, terminator included */
@@ -23,11 +24,60 @@ struct dma_job;
 enum dma_dir { DMA_IN, DMA_OUT };
 struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
 			  const char *text, unsigned times, int *err);
+/* The same, but the references stay the caller's, who keeps them until dma_done(). */
+struct dma_job *dma_start_borrowed(struct edu *e, struct page **pages, unsigned nr,
+				   enum dma_dir dir, const char *text, unsigned times, int *err);
 bool dma_done(const struct dma_job *job);
 /* Sleeps until the device has finished; woken by: the completion interrupt. */
 void dma_wait(struct dma_job *job);
 /* The beginning of the first page as the device saw it (DMA_OUT, after dma_done()). */
 const char *dma_received(const struct dma_job *job);
 void dma_free(struct dma_job *job); /* after dma_done() */
+
+/* ---- those who hold pages for as long as their user likes (region.c, grabber.c) ----------------
+ */
+
+/*
+ * A memory region, as an RDMA device has it registered: its pages are pinned (FOLL_LONGTERM) from
+ * registration to deregistration, whatever their file does. "IB/core: disable memory registration
+ * of filesystem-dax vmas" (2017).
+ */
+struct region;
+enum region_kind {
+	REGION_PINNED,	 /* pages are held all the time */
+	REGION_ON_DEMAND /* fault-driven: they are held only while a transfer runs */
+};
+/*
+ * Registers [addr, addr + nr pages) of the current address space. -EINVAL (no page, more than
+ * DMA_MAX_PAGES, not page aligned), -EOPNOTSUPP (a page of file-system DAX, REGION_PINNED),
+ * -EFAULT, -ENOMEM; a refusal holds nothing. Less than the whole range is a refusal: -EFAULT.
+ * Sleepable.
+ */
+int region_register(uint64_t addr, unsigned nr, enum region_kind kind, struct region **out);
+/* Lets the device write `text` over the whole region and waits for it. Of the address space that
+ * registered. 0, -ENODEV (no device), -EFAULT (on demand: the range is gone), -ENOMEM. Sleepable.
+ */
+int region_receive(struct region *r, struct edu *e, const char *text);
+void region_deregister(struct region *r); /* gives the pages back */
+
+/*
+ * A frame grabber with buffers of the user's own ("[media] v4l2: disable filesystem-dax mapping
+ * support", 2017): queueing a buffer pins it, dequeueing waits for the frame and lets it go;
+ * between the two the user decides how long that takes.
+ */
+#define GRABBER_BUFFERS 4
+struct grabber {
+	struct {
+		struct page *pages[DMA_MAX_PAGES];
+		unsigned nr; /* zero: the slot is free */
+		struct holder holder;
+	} buffer[GRABBER_BUFFERS];
+};
+/* Slot number, or as region_register(); -EBUSY: all slots are queued. */
+int grabber_queue(struct grabber *g, uint64_t addr, unsigned nr);
+/* Writes a frame of `text` into the buffer, waits for it, unpins. -EINVAL: nothing is queued there;
+ * -ENODEV, -ENOMEM: still queued. */
+int grabber_dequeue(struct grabber *g, struct edu *e, unsigned slot, const char *text);
+void grabber_stop(struct grabber *g); /* all buffers back, without a frame */
 
 #endif

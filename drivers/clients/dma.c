@@ -15,6 +15,7 @@ struct dma_job {
 	struct holder holder;
 	char who[32];
 	uint64_t bounce; /* a frame: the text that goes in, or what came out */
+	bool borrowed;	 /* the references stay the caller's */
 	unsigned left;	 /* transfers still to come; zero: done, references are back */
 	struct edu_request requests[];
 };
@@ -28,8 +29,10 @@ static void transfer_done(struct edu_request *rq)
 		job->left--;
 		return;
 	}
-	holder_remove(&job->holder);
-	unpin_user_pages(job->pages, job->nr);
+	if (!job->borrowed) {
+		holder_remove(&job->holder);
+		unpin_user_pages(job->pages, job->nr);
+	}
 	__atomic_store_n(&job->left, 0, __ATOMIC_RELEASE);
 	wake_up(job); /* a key only: whoever waited may free the job once left is zero */
 }
@@ -80,8 +83,8 @@ static unsigned plan(struct dma_job *job, enum dma_dir dir, unsigned times)
 	return n;
 }
 
-struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
-			  const char *text, unsigned times, int *err)
+static struct dma_job *start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
+			     const char *text, unsigned times, bool borrowed, int *err)
 {
 	unsigned transfers = 1 + 2 * nr * times;
 	struct dma_job *job;
@@ -104,15 +107,30 @@ struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum 
 		 dir == DMA_IN ? "writing" : "reading");
 	job->holder = (struct holder){.what = job->who, .pages = job->pages, .nr = nr};
 	job->left = plan(job, dir, times);
-	holder_add(&job->holder);
+	job->borrowed = borrowed;
+	if (!borrowed)
+		holder_add(&job->holder);
 	*err = edu_submit(e, job->requests, transfers);
 	if (*err) {
-		holder_remove(&job->holder);
+		if (!borrowed)
+			holder_remove(&job->holder);
 		frame_free(job->bounce, 0);
 		free(job);
 		return NULL;
 	}
 	return job;
+}
+
+struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
+			  const char *text, unsigned times, int *err)
+{
+	return start(e, pages, nr, dir, text, times, false, err);
+}
+
+struct dma_job *dma_start_borrowed(struct edu *e, struct page **pages, unsigned nr,
+				   enum dma_dir dir, const char *text, unsigned times, int *err)
+{
+	return start(e, pages, nr, dir, text, times, true, err);
 }
 
 bool dma_done(const struct dma_job *job)

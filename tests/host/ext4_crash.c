@@ -18,6 +18,32 @@ void (*crash_prepare)(void);
 static struct cut recorder;
 static struct ext4_inode *held[FILES];
 
+/* Blocks change their place; every size stays within MAX. */
+static void model_reshape(struct crash_state *s, const struct op *op)
+{
+	uint8_t *data = s->file[op->file].data, *other;
+	uint64_t *size = &s->file[op->file].size;
+	static uint8_t kept[MAX];
+
+	if (op->kind == ZERO) {
+		memset(data + op->off, 0, op->len);
+		*size = op->off + op->len > *size ? op->off + op->len : *size;
+	} else if (op->kind == COLLAPSE) {
+		memmove(data + op->off, data + op->off + op->len, MAX - op->off - op->len);
+		memset(data + MAX - op->len, 0, op->len);
+		*size -= op->len;
+	} else if (op->kind == INSERT) {
+		memmove(data + op->off + op->len, data + op->off, MAX - op->off - op->len);
+		memset(data + op->off, 0, op->len);
+		*size += op->len;
+	} else if (op->kind == EXCHANGE) {
+		other = s->file[SWAP_OTHER(op)].data + SWAP_AT(op);
+		memcpy(kept, other, SWAP_LEN(op));
+		memcpy(other, data + SWAP_OFF(op), SWAP_LEN(op));
+		memcpy(data + SWAP_OFF(op), kept, SWAP_LEN(op));
+	}
+}
+
 static void model(struct crash_state *s, const struct op *op)
 {
 	uint64_t end = op->off + op->len;
@@ -57,7 +83,7 @@ static void model(struct crash_state *s, const struct op *op)
 		if (end > s->file[op->file].size)
 			s->file[op->file].size = end;
 		break;
-	default: break;
+	default: model_reshape(s, op);
 	}
 }
 
@@ -179,6 +205,16 @@ static void write_op(const struct op *op, struct ext4_inode *ip)
 		im_write(ip, b - 2 * 4096, bytes + b - 2 * 4096, 4096);
 }
 
+static int exchange_op(const struct op *op, struct ext4_inode *ip)
+{
+	int i = SWAP_OTHER(op), err;
+	struct ext4_inode *other = im_open(&live, crash_path(i, before.file[i].dir));
+
+	err = ext4_exchange_range(ip, SWAP_OFF(op), other, SWAP_AT(op), SWAP_LEN(op));
+	im_put(other);
+	return err;
+}
+
 static void perform(const struct op *op)
 {
 	struct ext4_inode *ip;
@@ -196,6 +232,10 @@ static void perform(const struct op *op)
 	case FAULT:
 		err = ext4_map_blocks(ip, op->off, (uint32_t)op->len, EXT4_MAP_CREATE, &map);
 		break;
+	case ZERO: err = ext4_zero_blocks(ip, op->off, op->len, 0); break;
+	case COLLAPSE: err = ext4_collapse_range(ip, op->off, op->len); break;
+	case INSERT: err = ext4_insert_range(ip, op->off, op->len); break;
+	case EXCHANGE: err = exchange_op(op, ip); break;
 	default: write_op(op, ip);
 	}
 	if (err)

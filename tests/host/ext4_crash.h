@@ -7,6 +7,7 @@
  * outcome is built in `crash` and judged twice: as it lies (no block has two owners, no file
  * reaches a free block) and after a mount with repair (contents are those before or after the
  * interrupted operation, everything else is untouched, ext4_check and e2fsck find nothing).
+ * A reshaping (collapse, insert, exchange) is judged as a whole: all of it happened, or nothing.
  */
 #ifndef TESTS_HOST_EXT4_CRASH_H
 #define TESTS_HOST_EXT4_CRASH_H
@@ -34,7 +35,11 @@ enum kind {
 	LETGO,
 	SYNC, /* mark the device clean */
 	RMDIR,
-	RENAME /* to directory len */
+	RENAME, /* to directory len */
+	ZERO,
+	COLLAPSE,
+	INSERT,
+	EXCHANGE /* use SWAP */
 };
 
 struct op {
@@ -42,6 +47,16 @@ struct op {
 	int file; /* or directory */
 	uint64_t off, len;
 };
+
+/* [off, off + len) of file a and [at, at + len) of file b change places. */
+#define SWAP(a, off, b, at, len)                                                                   \
+	{                                                                                          \
+		EXCHANGE, a, (off) | (uint64_t)(b) << 32, (len) | (uint64_t)(at) << 32             \
+	}
+#define SWAP_OFF(op)   ((uint32_t)(op)->off)
+#define SWAP_OTHER(op) ((int)((op)->off >> 32))
+#define SWAP_LEN(op)   ((uint32_t)(op)->len)
+#define SWAP_AT(op)    ((op)->len >> 32)
 
 struct crash_state {
 	struct {

@@ -133,6 +133,40 @@ static bool judge_file(int i)
 	return true;
 }
 
+enum { OLD = 1, NEW = 2 };
+
+/* Which of the two states does file i show as a whole?  0: neither. */
+static int whole_state(int i)
+{
+	static uint8_t got[MAX + 1];
+	struct ext4_inode *ip;
+	int state = 0;
+	uint64_t n;
+
+	if (ext4_walk(crash.fs, crash_path(i, before.file[i].dir), &ip))
+		return 0;
+	n = (uint64_t)ext4_read(ip, 0, got, sizeof(got));
+	ext4_iput(ip);
+	if (n == before.file[i].size && !memcmp(got, before.file[i].data, n))
+		state |= OLD;
+	if (n == after.file[i].size && !memcmp(got, after.file[i].data, n))
+		state |= NEW;
+	return state;
+}
+
+/* A reshaping is atomic, and an exchange is for both of its files together. */
+static bool judge_whole(void)
+{
+	int state = OLD | NEW;
+
+	if (running->kind != COLLAPSE && running->kind != INSERT && running->kind != EXCHANGE)
+		return true;
+	state &= whole_state(running->file);
+	if (running->kind == EXCHANGE)
+		state &= whole_state(SWAP_OTHER(running));
+	return state ? true : complain("f%d: a reshaping is half done", running->file);
+}
+
 static bool judge_dirs(void)
 {
 	char path[16];
@@ -171,7 +205,7 @@ bool judge_repaired(void)
 		good = complain("ext4_check: %s %s", finding, ext4_why(crash.fs));
 	for (int i = 0; good && i < FILES; i++)
 		good = judge_file(i);
-	good = good && judge_dirs();
+	good = good && judge_whole() && judge_dirs();
 	if (ext4_unmount(crash.fs))
 		good = complain("unmount: %s", ext4_why(crash.fs));
 	crash.fs = NULL;
@@ -239,8 +273,10 @@ bool judge_as_it_lies(void)
 	struct ext4_inode *root;
 	bool good;
 
-	if (((struct ext4_super *)(crash.base + 1024))->s_redo.commit)
-		return true; /* one inode is half written; the redo record completes it */
+	const struct ext4_super *sb = (const struct ext4_super *)(crash.base + 1024);
+
+	if (sb->s_redo.commit || sb->s_redo_pair)
+		return true; /* an inode is half written; the redo record completes it */
 	crash.env.readonly = true;
 	if (image_mount(&crash)) {
 		crash.fs = NULL;

@@ -10,7 +10,8 @@
 /* LINK: dax/ext4/geometry.c dax/ext4/group.c dax/ext4/ialloc.c dax/ext4/inode.c */
 /* LINK: dax/ext4/namei.c dax/ext4/orphan.c dax/ext4/rename.c dax/ext4/repair.c */
 /* LINK: dax/ext4/repair_dir.c dax/ext4/repair_maps.c dax/ext4/space.c dax/ext4/super.c */
-/* LINK: dax/ext4/tree.c dax/ext4/zone.c */
+/* LINK: dax/ext4/tree.c dax/ext4/zone.c dax/ext4/reshape.c dax/ext4/zero.c */
+/* LINK: dax/ext4/extent_list.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -64,38 +64,140 @@ static void a_large_offset_after_a_removed_small_one(void **state)
 	assert_true(index_store(&ix, 1ull << 40, 0));
 }
 
-#define PAGES 5000
+static void a_run_goes_in_one_step(void **state)
+{
+	struct index ix = {0};
+	uint64_t *slot, at = 0;
+
+	(void)state;
+	for (uint64_t pg = 60; pg < 70; pg++)
+		assert_true(index_store(&ix, pg, 4 * pg));
+	slot = index_next_slot(&ix, &at, 100);
+	assert_true(at == 60 && *slot == 240 && index_left(at) == 4);
+	index_remove(&ix, slot, at, index_left(at)); /* the rest of the node, which is freed */
+	assert_int_equal(ix.nr, 6);
+	slot = index_next_slot(&ix, &at, 100);
+	assert_true(at == 64 && slot[5] == 4 * 69);
+	index_remove(&ix, slot + 1, at + 1, 4);
+	assert_int_equal(index_load(&ix, 64), 256);
+	assert_int_equal(index_load(&ix, 65), 0);
+	assert_int_equal(index_load(&ix, 69), 276);
+	index_remove(&ix, slot, 64, 1);
+	index_remove(&ix, slot + 5, 69, 1);
+	assert_null(ix.root);
+}
+
+static void a_large_value_has_one_place(void **state)
+{
+	struct index ix = {0};
+	uint64_t at = 1, *slot = index_add(&ix, 512, 8 | INDEX_LARGE, true);
+
+	(void)state;
+	assert_non_null(slot);
+	assert_ptr_equal(index_slot(&ix, 512), slot);
+	assert_false(index_is_empty(&ix, 512, 512));
+	assert_true(index_is_empty(&ix, 0, 512) && index_is_empty(&ix, 1024, 512));
+	assert_ptr_equal(index_next_slot(&ix, &at, 2048), slot);
+	assert_true(at == 512);
+	at = 513;
+	assert_null(index_next_slot(&ix, &at, 2048));
+	index_remove_large(&ix, slot, 512);
+	assert_null(ix.root);
+}
+
+/* ---- random operations against an array ------------------------------------------------------ */
+
+#define PAGES 8192u
+#define LARGE 512u /* pages of a large value here */
+
+static uint64_t model[PAGES]; /* a large value: at its first page */
+static unsigned large_ones;   /* added */
+
+/* Does something large begin at the 512 pages around pg? */
+static bool under_large(uint64_t pg)
+{
+	return model[pg / LARGE * LARGE] & INDEX_LARGE;
+}
+
+static void store_one(struct index *ix, uint64_t pg, uint64_t value)
+{
+	if (under_large(pg))
+		return;
+	assert_true(index_store(ix, pg, value));
+	model[pg] = value;
+}
+
+/* As many values as follow one another from pg on, within the node. */
+static void remove_run(struct index *ix, uint64_t pg)
+{
+	unsigned n = 0;
+
+	if (under_large(pg))
+		return;
+	while (n < index_left(pg) && model[pg + n])
+		model[pg + n++] = 0;
+	if (n)
+		index_remove(ix, index_slot(ix, pg), pg, n);
+}
+
+static void add_or_remove_large(struct index *ix, uint64_t pg, uint64_t value)
+{
+	uint64_t first = pg / LARGE * LARGE;
+	bool empty = true;
+
+	for (uint64_t i = first; i < first + LARGE; i++)
+		empty &= !model[i];
+	assert_int_equal(index_is_empty(ix, first, LARGE), empty);
+	for (uint64_t i = first; i < first + LARGE && !empty && pg % 2; i++)
+		store_one(ix, i, 0); /* room for the next one */
+	if (under_large(pg)) {
+		index_remove_large(ix, index_slot(ix, first), first);
+		model[first] = 0;
+	} else if (empty || pg % 2) {
+		large_ones++;
+		model[first] = value | INDEX_LARGE;
+		assert_non_null(index_add(ix, first, model[first], true));
+	}
+}
+
+static void look_for_next(const struct index *ix, uint64_t from, uint64_t end)
+{
+	uint64_t at = from, want = from, got = index_next(ix, &at, end);
+
+	while (want < end && !model[want])
+		want++;
+	assert_int_equal(got, want < end ? model[want] : 0);
+	if (got)
+		assert_int_equal(at, want);
+}
 
 static void agrees_with_an_array_over_random_operations(void **state)
 {
-	static uint64_t model[PAGES];
 	struct index ix = {0};
 
 	(void)state;
 	srand(1);
-	for (int op = 0; op < 200000; op++) {
-		uint64_t pg = (uint64_t)rand() % PAGES,
-			 value = rand() % 3 ? (uint64_t)rand() + 1 : 0;
+	for (int op = 0; op < 300000; op++) {
+		uint64_t pg = (uint64_t)rand() % PAGES, value = ((uint64_t)rand() + 1) * 4;
 
-		assert_true(index_store(&ix, pg, value));
-		model[pg] = value;
-		if (op % 97 == 0) {
-			uint64_t at = (uint64_t)rand() % PAGES, want = at;
-			uint64_t got = index_next(&ix, &at, PAGES);
-
-			while (want < PAGES && !model[want])
-				want++;
-			assert_int_equal(got, want < PAGES ? model[want] : 0);
-			if (got)
-				assert_int_equal(at, want);
-		}
+		if (op % 5 == 0)
+			remove_run(&ix, pg);
+		else if (op % 101 == 0)
+			add_or_remove_large(&ix, pg, value);
+		else
+			store_one(&ix, pg, rand() % 3 ? value : 0);
+		if (op % 97 == 0)
+			look_for_next(&ix, (uint64_t)rand() % PAGES, (uint64_t)rand() % PAGES);
 	}
 	for (uint64_t pg = 0; pg < PAGES; pg++) {
-		assert_int_equal(index_load(&ix, pg), model[pg]);
-		assert_true(index_store(&ix, pg, 0));
+		assert_true(under_large(pg) || index_load(&ix, pg) == model[pg]);
+		if (model[pg] & INDEX_LARGE)
+			add_or_remove_large(&ix, pg, 0);
+		store_one(&ix, pg, 0);
 	}
 	assert_null(ix.root);
 	assert_int_equal(ix.nr, 0);
+	assert_true(large_ones > 300);
 }
 
 int main(void)
@@ -105,6 +207,8 @@ int main(void)
 		cmocka_unit_test(stores_loads_and_frees_every_node),
 		cmocka_unit_test(next_finds_the_last_offset_there_is),
 		cmocka_unit_test(a_large_offset_after_a_removed_small_one),
+		cmocka_unit_test(a_run_goes_in_one_step),
+		cmocka_unit_test(a_large_value_has_one_place),
 		cmocka_unit_test(agrees_with_an_array_over_random_operations),
 	};
 

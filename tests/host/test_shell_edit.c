@@ -3,7 +3,8 @@
  * The line editor against a small terminal: after every byte the row on the screen must show the
  * prompt, a part of the line, and the cursor where the editor says it is.
  */
-/* LINK: kernel/shell_edit.c kernel/shell_complete.c kernel/shell_history.c */
+/* LINK: tests/host/terminal.c kernel/shell_edit.c kernel/shell_complete.c */
+/* LINK: kernel/shell_history.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,89 +14,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/shell_edit.h"
+#include "tests/host/terminal.h"
 
 #define PROMPT "holdfast> "
-
-/* One row of a terminal, 80 code points wide; what scrolled away is only counted. */
-static struct {
-	char row[SHELL_COLUMNS][5];
-	unsigned column, rows, bells, screens;
-	char escape[16];
-	size_t nr_escape;
-} term;
-
-static char log_text[65536];
-static size_t log_len;
-
-static void term_escape(char final)
-{
-	unsigned n = (unsigned)atoi(term.escape + 1);
-
-	if (final == 'K') {
-		memset(term.row[term.column], 0, sizeof(term.row) - term.column * 5);
-	} else if (final == 'D') {
-		assert_true(n <= term.column);
-		term.column -= n;
-	} else if (final == 'H') {
-		term.column = 0;
-	} else {
-		assert_int_equal(final, 'J');
-		memset(term.row, 0, sizeof(term.row));
-		term.screens++;
-	}
-	term.nr_escape = 0;
-	memset(term.escape, 0, sizeof(term.escape));
-}
-
-static void term_byte(char c)
-{
-	unsigned char u = (unsigned char)c;
-
-	if (term.nr_escape || u == 0x1b) {
-		assert_true(term.nr_escape < sizeof(term.escape) - 1);
-		if (u != 0x1b)
-			term.escape[term.nr_escape - 1] = c;
-		term.nr_escape++;
-		if (u >= 0x40 && c != '[')
-			term_escape(c);
-	} else if (c == '\r') {
-		term.column = 0;
-	} else if (c == '\n') {
-		memset(term.row, 0, sizeof(term.row));
-		term.column = 0;
-		term.rows++;
-	} else if (c == '\a') {
-		term.bells++;
-	} else if ((u & 0xc0) == 0x80) { /* joins the code point before it */
-		if (term.column && strlen(term.row[term.column - 1]) < 4)
-			strncat(term.row[term.column - 1], &c, 1);
-	} else {
-		assert_true(u >= 0x20 && term.column < SHELL_COLUMNS);
-		memset(term.row[term.column], 0, 5);
-		term.row[term.column++][0] = c;
-	}
-}
-
-static void term_out(void *arg, const char *s, size_t n)
-{
-	(void)arg;
-	for (size_t i = 0; i < n; i++) {
-		term_byte(s[i]);
-		if (log_len < sizeof(log_text) - 1)
-			log_text[log_len++] = s[i];
-	}
-}
-
-static const char *row_text(void)
-{
-	static char text[5 * SHELL_COLUMNS + 1];
-
-	text[0] = '\0';
-	for (unsigned i = 0; i < SHELL_COLUMNS; i++)
-		strcat(text, term.row[i]);
-	return text;
-}
 
 static const char *const *words;
 
@@ -121,9 +42,7 @@ static enum shell_edit_event last;
 static int set_up(void **state)
 {
 	(void)state;
-	memset(&term, 0, sizeof(term));
-	memset(log_text, 0, sizeof(log_text));
-	log_len = 0;
+	term_reset();
 	words = NULL;
 	shell_edit_init(&e, &ops, PROMPT, &history);
 	shell_edit_start(&e);

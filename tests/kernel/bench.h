@@ -84,6 +84,9 @@ struct bench_file {
 };
 /* A file of `pages` written pages, not mapped, no entries. False: skipped, nothing to undo. */
 bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages);
+/* The same under a lifetime that is not the default one. */
+bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pages,
+			 const struct lifetime *lt);
 void bench_file_end(struct bench_file *f);   /* unmaps, unmounts */
 bool bench_file_write(struct bench_file *f); /* all pages get blocks and bytes (again) */
 /* One page off modulo 2 MiB: nothing mapped there is served by 2 MiB. */

@@ -43,12 +43,13 @@ bool bench_file_write(struct bench_file *f)
 	return ok;
 }
 
-bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages)
+bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pages,
+			 const struct lifetime *lt)
 {
 	const char *why = "";
 
 	*f = (struct bench_file){.pages = pages};
-	if (scratch_mount(SCRATCH_LARGE, LIFETIME_DEFAULT, &f->fs, &why)) {
+	if (scratch_mount(SCRATCH_LARGE, lt, &f->fs, &why)) {
 		bench_skip(b, "%s", why);
 		return false;
 	}
@@ -62,6 +63,11 @@ bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages)
 	bench_skip(b, "a file of %lu pages could not be written: %s", pages, dax_why());
 	bench_file_end(f);
 	return false;
+}
+
+bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages)
+{
+	return bench_file_start_as(b, f, pages, LIFETIME_DEFAULT);
 }
 
 void bench_file_unmap(struct bench_file *f)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows about the last put of a page that a truncate waits for.
+ * Rows about the last put of a page that a truncate waits for, in the lifetime idle-at-one (the
+ * default one never waits).
  *
  * Two threads on one CPU, whatever the number of CPUs: the waiter is in break_layout(), asleep for
  * the page; the putter holds it. The putter reads the clock, puts, reads it again (wake.put) and
@@ -32,7 +33,7 @@ static void wait_for_page(void *arg)
 
 	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
-	err = inode->fs->lifetime->break_layout(inode, 0, 1);
+	err = inode->fs->lifetime->break_layout(inode, 0, 1, LAYOUT_SPACE);
 	w->returned = rdtsc();
 	up_write(&inode->fault_lock);
 	up_write(&inode->io_lock);
@@ -113,7 +114,7 @@ static void measure(struct bench_run *b, uint64_t *ticks)
 	struct thread *t;
 
 	wake = (struct wake){.b = b};
-	if (!bench_file_start(b, &wake.f, 1))
+	if (!bench_file_start_as(b, &wake.f, 1, &lifetime_idle_at_one))
 		return;
 	bench_file_map(&wake.f, 0);
 	wake.mm = current_mm();

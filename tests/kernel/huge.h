@@ -72,7 +72,7 @@ static inline uint64_t fallbacks(void)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = HUGE_INSTALLED + 1; i < HUGE_RESULTS; i++)
+	for (unsigned i = HUGE_SERVED; i < HUGE_RESULTS; i++)
 		n += huge_count(i);
 	return n;
 }

@@ -33,6 +33,7 @@ struct attempt {
 	struct thread *truncater;
 	bool returned; /* the truncate is back */
 	int truncate_err;
+	bool refused;  /* there was no block for G while the device held F's */
 	bool too_late; /* the device had finished before G was written */
 	struct race_result *result;
 };
@@ -138,6 +139,20 @@ static void judge(struct attempt *a, struct dax_inode *g)
 		 foreign, text, first);
 }
 
+/* Step 4. Where F's block is out of reach until the last put, the allocator says so: then after it.
+ */
+static struct dax_inode *make_g(struct attempt *a)
+{
+	struct dax_inode *g = scratch_file("G", 1, G_BYTE);
+
+	a->refused = !g && !dma_done(a->dma);
+	if (!a->refused)
+		return g;
+	race_say("no block for G while the device has F's (%s)", dax_why());
+	dma_wait(a->dma);
+	return scratch_file("G", 1, G_BYTE);
+}
+
 /* Steps 3 to 5. */
 static void run_steps(struct attempt *a)
 {
@@ -161,14 +176,14 @@ static void run_steps(struct attempt *a)
 		return;
 	}
 	report_wait(a);
-	g = scratch_file("G", 1, G_BYTE);
+	g = make_g(a);
 	if (!g) {
 		failed(a, "creating G");
 		return;
 	}
 	race_say("G was written while the device had %s",
 		 dma_done(a->dma) ? "finished" : "not finished");
-	a->too_late = dma_done(a->dma) && !a->f->last_break.busy_seen;
+	a->too_late = dma_done(a->dma) && !a->f->last_break.busy_seen && !a->refused;
 	judge(a, g);
 	dax_put(g);
 }
@@ -202,7 +217,11 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 	const char *why;
 
 	if (!edu_count()) {
-		race_set(r, RACE_SKIP, "no edu device (QEMU: -device edu)");
+		race_absent(r, "no edu device (QEMU: -device edu)");
+		return;
+	}
+	if (!scratch_region(&why)) {
+		race_absent(r, "%s", why);
 		return;
 	}
 	for (unsigned times = 2; times <= 32; times *= 4) {
@@ -226,7 +245,9 @@ static void dma_truncate(const struct lifetime *lt, struct race_result *r)
 }
 RACE(dma_truncate, "dma-truncate", dma_truncate,
      "a device writes into a file's page while the file is truncated", {"unaware", RACE_BROKEN_I1},
-     {"idle-at-one", RACE_SAFE});
+     {"lease-poll", RACE_BROKEN_I1}, /* B-7 */
+     {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
+     {"busy-extent", RACE_SAFE});
 
 static void dma_punch(const struct lifetime *lt, struct race_result *r)
 {
@@ -234,4 +255,5 @@ static void dma_punch(const struct lifetime *lt, struct race_result *r)
 }
 RACE(dma_punch, "dma-punch", dma_punch,
      "a device writes into a file's page while a hole is punched there",
-     {"unaware", RACE_BROKEN_I1}, {"idle-at-one", RACE_SAFE});
+     {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
+     {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});

@@ -173,19 +173,25 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(huge_hole, "huge.fallback-hole", "a load of a hole is served by a single page of zeroes")
+SELFTEST(huge_start, "huge.fallback-start",
+	 "in a region that does not begin at a multiple of 2 MiB single pages serve")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
-	struct dax_inode *f = sparse("f", N);
+	uint64_t va = map_huge(&fx, "f", 1), again, before;
 
-	EXPECT_OR(out, f, "no file");
-	fx_map_as_is(&fx, f, N, true);
-	EXPECT_FALLBACK(out, PAGE(fx.va[0], 9), false, HUGE_HOLE);
-	/* The store that follows is served by 2 MiB: the zeroes go, and their empty table with
-	 * them. */
-	at(fx.va[0])[7] = 's';
-	EXPECT_OR(out, level_at(fx.va[0]) == 2 && at(fx.va[0])[0] == 0, "level %u",
-		  level_at(fx.va[0]));
+	EXPECT_OR(out, va, "not mapped");
+	again = map_again(&fx, 0, N, 0);
+	before = huge_count(HUGE_START);
+	/* No DIMM begins there. The entry is present, so only the question sees it. */
+	fx.fs->region->start += PAGE_SIZE;
+	(void)*at(PAGE(again, 3));
+	fx.fs->region->start -= PAGE_SIZE;
+	EXPECT_OR(unmap_again,
+		  level_at(PAGE(again, 3)) == 1 && huge_count(HUGE_START) == before + 1,
+		  "level %u, %lu for this reason", level_at(PAGE(again, 3)),
+		  huge_count(HUGE_START) - before);
+unmap_again:
+	unmap(again, N);
 out:
 	fixture_end(&fx);
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From a Config to QEMU's command line, and the arithmetic behind it.
 
-The machine: q35 with NVDIMM support, two `edu` DMA devices, no network, no reboot, and the
-isa-debug-exit port by which the kernel ends a run with a verdict (kernel/panic.h).
+The machine: q35 with NVDIMM support, two `edu` DMA devices, a slow virtio-blk disk, no network, no
+reboot, and the isa-debug-exit port by which the kernel ends a run with a verdict (kernel/panic.h).
 """
 
 from typing import List
@@ -15,6 +15,11 @@ EDU = "edu,dma_mask=0xffffffffff"
 # into it up to 1 TiB, which needs more address bits than the 40 of the CPU models.
 HT_HOLE = 0xFD00000000
 PCI_HOLE64 = 32 * GIB
+# The disk answers 16 requests a second, so one that waits behind others is in flight for 62 ms or
+# more. After a pause QEMU lets the first two through at once. The brake runs by the host's clock,
+# so there is none with ICOUNT: while a request lasted, the idle machine's clock would jump ahead by
+# half a minute.
+DISK_IOPS = 16
 
 
 def escape(value: str) -> str:
@@ -87,13 +92,23 @@ def dimm_args(config: Config) -> List[str]:
     return args
 
 
+def disk_args(config: Config) -> List[str]:
+    if config.disk is None:
+        return []
+    drive = f"if=none,id=disk0,format=raw,snapshot=on,file={escape(config.disk)}"
+    if not config.icount:
+        drive += f",throttling.iops-total={DISK_IOPS}"
+    return ["-drive", drive, "-device", "virtio-blk-pci,drive=disk0,disable-legacy=on"]
+
+
 def qemu_command(config: Config, media: List[str], serial: List[str]) -> List[str]:
     """`media`: the arguments that bring the kernel in; `serial`: where the serial line goes."""
     args = ["qemu-system-x86_64", "-M", "q35,nvdimm=on", "-cpu", cpu_model(config),
             "-smp", str(config.smp)]
     args += memory_args(config) + dimm_args(config)
-    args += ["-device", EDU, "-device", EDU, "-nic", "none", "-vga", "std", "-display", "none",
-             "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    args += ["-device", EDU, "-device", EDU] + disk_args(config)
+    args += ["-nic", "none", "-vga", "std", "-display", "none", "-no-reboot",
+             "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     args += serial + media
     if config.icount:
         args += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]

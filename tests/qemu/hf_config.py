@@ -43,6 +43,7 @@ class Config:
     mem: int = 512 * MIB
     cpu: str = "max"
     dimms: List[Dimm] = field(default_factory=list)
+    disk: Optional[str] = None  # image of the virtio-blk disk; None: no disk
     qemu_args: List[str] = field(default_factory=list)
     icount: bool = False
     gdb: bool = False
@@ -136,6 +137,13 @@ def default_dimms(folder: str = BUILD) -> List[Dimm]:
     return dimms
 
 
+def default_disk() -> str:
+    """Zeroes, for ever: QEMU keeps what a run writes beside the image and forgets it at the end.
+
+    So every run finds the same disk, and runs at the same time can share it."""
+    return os.path.join(BUILD, "disk0.img")
+
+
 def parse_pmem(text: Optional[str]) -> List[Dimm]:
     """None: the variable was not given, so the default DIMMs. Empty: no DIMM at all."""
     if text is None:
@@ -170,6 +178,7 @@ def from_variables(env) -> Config:
     config.mem = parse_size(get("MEM", "512M"), "MEM")
     config.cpu = get("CPU", config.cpu)
     config.dimms = parse_pmem(env.get("PMEM"))
+    config.disk = default_disk()
     config.icount = parse_switch(get("ICOUNT", ""), "ICOUNT")
     config.gdb = parse_switch(get("GDB", ""), "GDB")
     config.timeout_given = bool(env.get("TIMEOUT"))

@@ -16,13 +16,14 @@ import sys
 import time
 from typing import List
 
-from hf_config import BUILD, Config, ConfigError, Dimm
+from hf_config import BUILD, MIB, Config, ConfigError, Dimm
 
 KERNEL = os.path.join(BUILD, "holdfast.elf")
 STRIPPED = os.path.join(BUILD, "k.elf")
 LOADER = os.path.join(BUILD, "efi", "BOOTX64.EFI")
 MKFS = ["mkfs.ext4", "-q", "-F", "-b", "4096", "-I", "256", "-O",
         "none,filetype,extent,sparse_super,large_file,extra_isize"]
+DISK_SIZE = 64 * MIB
 SBIN = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -151,6 +152,13 @@ def prepare_image(dimm: Dimm) -> None:
             make_ext4(dimm.path, dimm.size)
         else:
             make_sparse(dimm.path, dimm.size)
+
+
+def prepare_disk(path: str) -> None:
+    """The disk's image, if it is not there: sparse, and nobody ever writes to it."""
+    if not os.path.exists(path):
+        make_sparse(f"{path}.{os.getpid()}", DISK_SIZE)
+        os.rename(f"{path}.{os.getpid()}", path)
 
 
 def prepare_dimms(config: Config, me: str, patience: float) -> List[int]:

@@ -60,6 +60,8 @@ class Process:
         if not shutil.which("qemu-system-x86_64"):
             raise ConfigError("qemu-system-x86_64 is not installed; `make deps` installs it")
         self.locks = hf_media.prepare_dimms(config, me, patience)
+        if config.disk:
+            hf_media.prepare_disk(config.disk)
         media = hf_media.media_args(config, self.folder)
         serial = [word.replace("@", self.folder) for word in serial]
         self.command = hf_command.qemu_command(config, media, serial)

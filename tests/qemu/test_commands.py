@@ -155,6 +155,9 @@ def random_line(source):
         f"pin {mapping}+{number} {length}; unpin p1", f"pin {mapping} {length} ro; unpin p1",
         f"truncate {file} {number}",
         f"punch {file} {number} {length}", f"fallocate {file} {number} {length}",
+        f"zero {file} {number} {length}", f"collapse {file} {number} {length}",
+        f"insert {file} {number} {length}",
+        f"exchange {file} {number} /t/f{source.randrange(4)} {number} {length}",
         f"write {file} {number} text", f"rm {file}", f"sync {mapping}", "sync", "check", "pgmap",
         "ps", "huge", "map", "memory"))
 

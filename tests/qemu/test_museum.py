@@ -19,7 +19,8 @@ REQUIRED = {"the wake skipped": "wake", "the recheck in fast gup skipped": "rech
             "a flush skipped": "skip-flush", "an entry not removed": "entry",
             "a block freed twice": "twice", "a count dropped before the flush": "before-flush"}
 TEST = re.compile(r"\b([a-z0-9]+\.[a-z][a-z0-9-]+(?:\.[a-z0-9-]+)*)\b")
-RACE = re.compile(r"\brace ([a-z]+-[a-z-]+)(?: \((HUNG|BROKEN) (I[1-7])\))?")
+RACE = re.compile(r"\brace ((?:[A-F]-\d+(?:-[a-z]+)*|[a-z]+-[a-z-]+)(?: lifetime=[a-z-]+)?)"
+                  r"(?: \((HUNG|BROKEN) (I[1-7])\))?")
 
 
 def labels():
@@ -85,7 +86,8 @@ def test_an_exhibit_makes_its_demonstration_fail(tmp_path, name, command, verdic
             assert f"\n{sign} 1 {test}\n" in run.output, run.output
         assert re.search(r"(?m)^# \S+\.c:\d+: expected ", broken.output), "no word on what failed"
     else:
-        line = re.search(rf"(?m)^{command} lifetime=\S+: (.*)$", broken.output).group(1)
+        cell = command if " lifetime=" in command else rf"{command} lifetime=\S+"
+        line = re.search(rf"(?m)^{cell}: (.*)$", broken.output).group(1)
         assert line.startswith(verdict or ("BROKEN", "HUNG")), line
         assert ": safe\n" in before.output and ": safe\n" in after.output
 

@@ -46,6 +46,8 @@ def test_the_default_machine_is_the_contract(tmp_path):
                   "size=1073741824,", "size=17179869184,", "isa-debug-exit,iobase=0xf4"):
         assert words in command
     assert command.count("-device edu,dma_mask=0xffffffffff") == 2
+    assert "-device virtio-blk-pci,drive=disk0,disable-legacy=on" in command
+    assert "build/disk0.img,throttling.iops-total=16" in command and "snapshot=on" in command
     assert "-icount" not in command and "label-size" not in command
 
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * counted-map: a mapping is a reference like any other; whoever breaks a layout removes the entries
+ * himself. Linux 6.15 and later.
+ *
+ * Patches   "Fix ZONE_DEVICE page reference counts" v9 (2025): "fuse: fix dax truncate/punch_hole
+ *           fault path", "fs/dax: return unmapped busy pages from dax_layout_busy_page_range()",
+ *           "fs/dax: don't skip locked entries when scanning", "fs/dax: create a common
+ *           implementation to break DAX layouts", "fs/dax: always remove DAX page-cache entries
+ *           when breaking layouts", "ext4/xfs: … dax_break_layout_final()", "fs/dax: properly
+ *           refcount fs dax pages".
+ * Rest      0; whether the block is in use is the file system's knowledge.
+ * Mapping   each page-table entry holds the page, and is counted apart as well.
+ * Busy      references that are no mapping != 0. What is waited for is stricter: neither a
+ *           reference nor a mapping.
+ * Waker     the last use, of either kind, that goes.
+ * Fixed     C-1 (no "is it mapped" test), C-2 (a locked entry is waited for), C-3 (eviction and
+ *           unmount wait), C-5 (no special put), D-1 … D-9 (no flag, no reference of the entry).
+ * Broken    C-6: who keeps coming back starves the waiter; and since the wait is for no mapping
+ *           either, who merely maps the page again does, too.
+ *           E-1: a page is born without asking whether the device lives.
+ *           E-2: unbinding does not look at references (as C-8): the driver has to.
+ *           E-3: an eviction waits uninterruptibly for a holder that waits for it.
+ *           E-4, E-5, E-6: mended on the way; museum break-end-zero, break-narrow, keep-order.
+ */
+#include "dax/internal.h"
+
+MUSEUM(break_end_zero, "break-end-zero",
+       "E-4: 'to the end of the file' is passed as 0, and the scan finds nothing there; shown by "
+       "selftest lifetime.counted-map.whole-file");
+
+static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+{
+	/* The mapping that follows takes the count from 0; the entry lock excludes deletion (E-1:
+	 * and nothing excludes the device's end). */
+	page_associate(page, inode, pgoff);
+	return 0;
+}
+
+/* References are counted apart from mappings here, so "references − mappings" needs no sum. */
+static bool busy(const struct page *page)
+{
+	return page_refs(page_head(page)) != 0;
+}
+
+/* What the waiter waits for: the count, in which mappings are contained, is not zero. */
+static bool counted(const struct page *page)
+{
+	uint64_t s = page_state(page_head(page));
+
+	return state_refs(s) || state_maps(s);
+}
+
+static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+{
+	struct page *first = run_record(run);
+
+	inode->collisions += held_of_run(run, lifetime_counted_map.rest);
+	page_disassociate(first, run->nr, inode, run->pgoff);
+}
+
+static void last_put(struct page *page)
+{
+	if (wait_maybe(page))
+		wake_up(page);
+}
+
+static int wait_idle(struct dax_inode *inode, struct page *page)
+{
+	return layout_sleep(inode, page, counted, "last use of the page, count to 0");
+}
+
+/* Locked entries are waited for, one by one, and looked at like any other. */
+static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	if (museum_on(break_end_zero) && last == DAX_TO_END)
+		last = 0;
+	unmap_mapping_range(&inode->mapping, first, last);
+	entries_wait_unlocked(inode, first, last);
+	return entries_find_held(inode, first, last, 0);
+}
+
+static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
+			enum layout_reason reason)
+{
+	struct page *page;
+	int err = 0;
+
+	(void)reason;
+	while (!err && (page = scan(inode, first, last)))
+		err = wait_idle(inode, page);
+	if (!err)
+		entries_delete(inode, first, last);
+	return err;
+}
+
+static int evict(struct dax_inode *inode)
+{
+	struct page *page;
+
+	while ((page = scan(inode, 0, DAX_TO_END)))
+		layout_sleep_final(inode, page, counted, "last use of the page, count to 0");
+	entries_delete(inode, 0, DAX_TO_END);
+	return 0;
+}
+
+const struct lifetime lifetime_counted_map = {
+	.name = "counted-map",
+	.who = "Linux 6.15 and later",
+	.busy_truncate = "sleeps until neither a reference nor a mapping is left",
+	.mapping_holds = "the page, one count per page-table entry",
+	.busy_test = "references that are no mapping != 0",
+	.waker = "the last use of the page",
+	.fixed = "C-1, C-2 (locked entries are waited for), C-3, C-5, D-1 to D-9",
+	.broken = "C-6 (starvation), E-1 (birth without a liveness test), E-2 (unbind looks at no "
+		  "reference), E-3 (eviction waits in reclaim)",
+	.rest = 0,
+	.associates = true,
+	.mapped_holds = true,
+	.unbind = UNBIND_WAITS_FOR_NOBODY,
+	.pgmap_ops = {.page_idle = last_put},
+	.insert = insert,
+	.remove = remove_entries,
+	.busy = busy,
+	.wait_idle = wait_idle,
+	.scan = scan,
+	.break_layout = break_layout,
+	.evict = evict,
+};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * zap-to-zero: an entry holds its page, zapping gives that back, truncate waits for zero. Proposed
+ * for Linux in September and October 2022, not merged.
+ *
+ * Patches   "Fix the DAX-gup mistake" v2, v3: "fsdax: use page->_refcount as the idle count", "dax:
+ *           introduce dax_zap_mappings", "fsdax: hold dax lock over mapping insertion", "fsdax:
+ *           cleanup dax_associate_entry", "devdax: move zapping to dax core".
+ * Rest      0.
+ * Mapping   holds nothing; its entry holds one reference, however many page-table entries there
+ *           are, from insert until it is zapped (flag ENTRY_ZAP).
+ * Busy      references > 0, once the entry was zapped.
+ * Waker     the put that brings the count from 1 to 0; the key is the page.
+ * Fixed     C-1, C-3, C-4, C-8: the entry, not the mapping, says what to look at; eviction waits;
+ *           the device is held from 0 to 1 until 1 to 0.
+ * Broken    C-2: a locked entry is passed over.
+ *           D-1: ZAP is never cleared, so a page that is mapped again holds nothing.
+ *           D-4: an entry of shared blocks takes nothing and gives one back.
+ *           D-6: an eviction waits for a holder that waits for it.
+ *           D-7: nothing but the fault lock stops new references after the zap.
+ *           Mended in v3: D-2; D-3 and D-9, shown by museum zap-ignores-dying, put-clears-link.
+ *           D-5 needs a way to drop an entry without its block, which is not built.
+ */
+#include "dax/internal.h"
+
+MUSEUM(zap_ignores_dying, "zap-ignores-dying",
+       "D-3: the entry of a dying device is made as if it were live; shown by selftest "
+       "lifetime.zap.dying-is-refused");
+MUSEUM(put_clears_link, "put-clears-link",
+       "D-9: the last put of a zapped page forgets its file, though the entry is still there; "
+       "shown by selftest lifetime.zap.link-survives");
+
+static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+{
+	/* From 0 this holds the device as well, and fails if that is going. */
+	if (!page_get_first(page_head(page), 1) && !museum_on(zap_ignores_dying))
+		return -ENXIO;
+	page_associate(page, inode, pgoff);
+	return 0;
+}
+
+static bool busy(const struct page *page)
+{
+	return page_refs(page_head(page)) > lifetime_zap_to_zero.rest;
+}
+
+/* The references that a run of entries, not zapped before, has of its pages. */
+static void zap_run(const struct entry_run *run)
+{
+	page_put_range(run_record(run), run->nr);
+}
+
+static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+{
+	struct page *first = run_record(run);
+
+	if (!(run->entry & ENTRY_ZAP)) /* nobody broke the layout: give them back now */
+		zap_run(run);
+	inode->collisions += held_of_run(run, lifetime_zap_to_zero.rest);
+	page_disassociate(first, run->nr, inode, run->pgoff);
+}
+
+static void last_put(struct page *page)
+{
+	if (museum_on(put_clears_link))
+		page->mapping = NULL;
+	if (wait_maybe(page))
+		wake_up(page);
+}
+
+static int wait_idle(struct dax_inode *inode, struct page *page)
+{
+	return layout_sleep(inode, page, busy, "last put of the page, count 1 to 0");
+}
+
+/* As in the patches, the whole file is zapped and looked at, whatever the range. */
+static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	struct entry_run run;
+	uint64_t at = 0;
+
+	(void)first, (void)last;
+	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
+	while (entries_mark(inode, &at, DAX_TO_END, ENTRY_ZAP, &run))
+		zap_run(&run);
+	return entries_find_held(inode, 0, DAX_TO_END, ENTRY_LOCKED);
+}
+
+static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
+			enum layout_reason reason)
+{
+	struct page *page;
+	int err = 0;
+
+	(void)reason;
+	while (!err && (page = scan(inode, first, last)))
+		err = wait_idle(inode, page);
+	return err;
+}
+
+static int evict(struct dax_inode *inode)
+{
+	struct page *page;
+
+	while ((page = scan(inode, 0, DAX_TO_END)))
+		layout_sleep_final(inode, page, busy, "last put of the page, count 1 to 0");
+	return 0;
+}
+
+const struct lifetime lifetime_zap_to_zero = {
+	.name = "zap-to-zero",
+	.who = "proposed for Linux in 2022",
+	.busy_truncate = "zaps the entries, sleeps until the count falls from 1 to 0",
+	.mapping_holds = "nothing; the entry holds one reference until it is zapped",
+	.busy_test = "references > 0 after the zap",
+	.waker = "the put from 1 to 0",
+	.fixed = "C-1, C-3 (eviction waits), C-4, C-8 (a page in use holds the device)",
+	.broken = "C-2, D-1 (ZAP is for ever), D-4 (shared blocks), D-6 (eviction deadlock), D-7",
+	.rest = 0,
+	.associates = true,
+	.mapped_holds = false,
+	.entry_holds = true,
+	.unbind = UNBIND_WAITS_FOR_ALL,
+	.pgmap_ops = {.page_idle = last_put},
+	.insert = insert,
+	.remove = remove_entries,
+	.busy = busy,
+	.wait_idle = wait_idle,
+	.scan = scan,
+	.break_layout = break_layout,
+	.evict = evict,
+};

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Busy pages: freed by their file while somebody still holds them.
+ *
+ * Two parties may end it, and exactly one does. The marker sets the bit, a put takes a reference or
+ * a mapping away, each by one read-modify-write of the same word; the one whose own change made
+ * "no holder" and "busy" both true releases:
+ *
+ *     put first:    {1}      –put→  {0}        –mark→ {0, busy}: the marker releases
+ *     mark first:   {1}      –mark→ {1, busy}  –put→  {0, busy}: the put releases
+ *
+ * Each knows it from the value that its own change found. Looking at the word again would show
+ * somebody else's life of the page: between the put and the second look the page may have been
+ * released, given to another file, held and marked again (F-1).
+ *
+ * From that change until the bit is cleared nobody else moves the word of a single page: a busy
+ * page gives no references, no file has it, and the allocator does not know it yet. On a folio the
+ * mappings of the part that is still its file's come and go (F-9).
+ */
+#include "mm/internal.h"
+
+/* The caller made the word show busy without a holder. Interrupts off, or it holds the pgmap. */
+void page_release_busy(struct page *record)
+{
+	uint64_t old = page_state(record), next;
+
+	do {
+		next = old & ~PAGE_BUSY;
+		if (!(old & (PAGE_REF_MASK | PAGE_MAP_MASK)))
+			next &= ~PAGE_FOLIO;
+	} while (!__atomic_compare_exchange_n(&record->state, &old, next, true, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	/* The bit before the call, else the new owner finds its page busy. */
+	record->pgmap->ops->page_release(record);
+}
+
+enum page_marked page_mark_busy(struct page *record)
+{
+	const struct pgmap *pgmap = record->pgmap;
+	uint64_t old, held_by = PAGE_REF_MASK | PAGE_MAP_MASK | PAGE_BUSY;
+
+	ASSERT(pgmap->rest == 0 && pgmap->ops && pgmap->ops->page_release,
+	       "pfn 0x%lx is marked busy, but its pgmap rests at %u, or nobody takes what is "
+	       "released",
+	       page_to_pfn(record), pgmap->rest);
+	old = __atomic_fetch_or(&record->state, PAGE_BUSY, __ATOMIC_ACQ_REL);
+	if (old & PAGE_FOLIO)
+		held_by &= ~PAGE_MAP_MASK;
+	if (old & held_by)
+		return old & PAGE_BUSY ? PAGE_MARKED_BEFORE : PAGE_MARKED;
+	page_release_busy(record);
+	return PAGE_RELEASED;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Races C-4, C-7, C-8: the device goes while its pages are mapped or pinned (page-lifetime.md C).
+ *
+ * The driver's teardown is called as at a surprise removal, with the file system still mounted:
+ * nobody unmaps anything first, so what keeps a record in place is the lifetime alone. Where the
+ * teardown comes to its end while somebody still needs a record, that is the verdict (I2); the
+ * device is then bound again and the record put back as it was, so that the cell can be cleared up.
+ * Where it waits, a reference of the director's (the guard) keeps the device until the file system
+ * is unmounted.
+ */
+#include "tests/kernel/script.h"
+
+/* One race at a time. */
+static struct page saved; /* F's record, before the teardown */
+
+static struct pgmap *the_pgmap(void)
+{
+	return &pmem_find("pmem1")->pgmap;
+}
+
+static void guard(void)
+{
+	percpu_ref_get(&the_pgmap()->ref);
+}
+
+static int piece_unbind(struct script *s)
+{
+	(void)s;
+	memunmap_pages(the_pgmap());
+	return 0;
+}
+
+static int piece_bind(struct script *s)
+{
+	(void)s;
+	return memremap_pages(the_pgmap(), NULL);
+}
+
+/* F's record, found through the mapping: nobody need hold the page. */
+static int piece_look_up(struct script *s)
+{
+	uint64_t *pte = pte_walk(current_mm()->root, s->va, 1, false, NULL);
+
+	if (!pte || !(*pte & PTE_P))
+		return -EFAULT;
+	s->page = pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT);
+	return 0;
+}
+
+static bool still_mapped(const struct script *s)
+{
+	const uint64_t *pte = pte_walk(s->mm->root, s->va, 1, false, NULL);
+
+	return pte && (*pte & PTE_P);
+}
+
+/* The teardown is over. Binds again; F's record is as it was. False: the verdict is set. */
+static bool mend(struct script *s, struct actor *t2)
+{
+	if (!script_run(t2, piece_bind, "binds the device again"))
+		return false;
+	if (page_records_populate(page_to_pfn(s->page), 1)) {
+		panic("no memory for the record that the script has to put back");
+		return false;
+	}
+	*s->page = saved;
+	return true;
+}
+
+/* Everything goes in order: file system, guard, device; then it comes again. */
+static void leave(struct script *s, struct actor *t1, struct actor *unbinder)
+{
+	script_put_held(s);
+	if (s->g)
+		dax_put(s->g);
+	s->g = NULL;
+	script_pass_time(s, 3000000000ull);
+	if (script_run(t1, piece_close, "closes F") &&
+	    script_run(t1, piece_umount, "unmounts the file system")) {
+		percpu_ref_put(&the_pgmap()->ref);
+		script_await(unbinder, "the device is gone now");
+		script_run(unbinder, piece_bind, "binds it again");
+	}
+}
+
+/* ---- C-4: only mapped -------------------------------------------------------------------------
+ */
+
+static void c4_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
+
+	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
+	    !script_run(t1, piece_look_up, "(is at rest: nobody pins the page)"))
+		return;
+	saved = *s->page;
+	if (script_step(t2, piece_unbind, "the driver removes the device") == ACTOR_DONE) {
+		if (still_mapped(s) && !page_record_exists(s->page))
+			script_verdict(s, RACE_BROKEN_I2,
+				       "pfn 0x%lx is still mapped at 0x%lx, and its record is "
+				       "gone: the next gup there would walk freed memory",
+				       page_to_pfn(s->page), s->va);
+		else
+			script_verdict(s, RACE_SAFE, "%s", "");
+		mend(s, t2);
+		return;
+	}
+	guard();
+	script_verdict(s, RACE_SAFE, "%s", "");
+	if (script_run(t1, piece_unmap, "unmaps F"))
+		leave(s, t1, t2);
+}
+SCRIPT(c4, "C-4", c4_play, "the device goes while a file's page is mapped and nobody pins it",
+       WANTS(0), {"unaware", RACE_BROKEN_I2}, {"lease-poll", RACE_BROKEN_I2},
+       {"idle-at-one", RACE_BROKEN_I2}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
+
+/* ---- C-7: the teardown's own decrement wakes --------------------------------------------------
+ */
+
+static void c7_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0),
+		     *t3 = script_actor(s, "T3", 0), *t4 = script_actor(s, "T4", 0);
+
+	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
+	    !script_run(t1, piece_pin, "pins the page for a device"))
+		return;
+	script_step(t2, piece_punch, "punches the page out of F");
+	guard();
+	script_step(t3, piece_unbind, "the driver removes the device");
+	script_pass_time(s, 3000000000ull);
+	if (script_look(t2) == ACTOR_DONE)
+		script_say(t2, "goes on: for it, the page is idle");
+	script_g_after(s, t2, t4, t1);
+	if (script_run(t1, piece_unmap, "unmaps F"))
+		leave(s, t1, t3);
+}
+/* At rest 1 the record's own reference goes first: two become one, with the pin still there. */
+SCRIPT(c7, "C-7", c7_play, "the device's teardown lets a pinned page look idle", WANTS(.edus = 1),
+       {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, {"idle-at-one", RACE_BROKEN_I1},
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+
+/* ---- C-8: pinned, and the teardown does not wait ----------------------------------------------
+ */
+
+static void c8_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
+
+	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
+	    !script_run(t1, piece_pin, "pins the page") ||
+	    !script_run(t1, piece_unmap, "unmaps F: the pin is all"))
+		return;
+	saved = *s->page;
+	if (script_step(t2, piece_unbind, "the driver removes the device") == ACTOR_DONE) {
+		script_verdict(s, RACE_BROKEN_I2,
+			       "the device is gone while pfn 0x%lx has a pin: its put would write "
+			       "to freed memory",
+			       page_to_pfn(s->page));
+		mend(s, t2);
+		return;
+	}
+	guard();
+	script_verdict(s, RACE_SAFE, "%s", "");
+	if (script_run(t1, piece_unpin, "puts the page"))
+		leave(s, t1, t2);
+}
+SCRIPT(c8, "C-8", c8_play, "the device goes while a page is pinned and nothing maps it", WANTS(0),
+       {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});

@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What docs/lifetimes.md quotes from the machine: runs it, and puts it into the page.
+
+    transcripts.py          runs every quoted command once more and writes the page
+    transcripts.py --check  exits 1 if a verdict in the page is not what the machine says
+
+A quotation stands between `<!-- run: COMMAND -->` and `<!-- end -->`; the table of all cells
+between `<!-- table -->` and `<!-- end -->`. All of it comes from one run with ICOUNT=1, in which
+every run of the same kernel takes the same course.
+"""
+
+import os
+import re
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
+PAGE = os.path.join(ROOT, "docs", "lifetimes.md")
+QUOTE = re.compile(r"(<!-- run: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
+TABLE = re.compile(r"(<!-- table -->\n)(.*?)(<!-- end -->)", re.S)
+CELL = re.compile(r"^race (\S+) lifetime=(\S+?)( museum=\S+)?: (safe|BROKEN I\d|HUNG I\d|skip)", re.M)
+SECONDS = "600"
+
+
+def run(commands):
+    """{command: what it printed}, of one machine."""
+    from hf_machine import run_commands
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_commands("; ".join(commands), folder, ICOUNT="1", TIMEOUT=SECONDS)
+    if len(result.commands) < len(commands):
+        sys.exit(f"the machine stopped early; the end of what it said:\n{result.text[-2000:]}")
+    return {c.line: c.output.replace("\r", "").strip("\n") for c in result.commands}
+
+
+def verdicts(text):
+    """Every verdict line, cut after the invariant: the same in every run."""
+    return [match.group(0) for match in CELL.finditer(text)]
+
+
+def table(text):
+    """`race all` as a table of Markdown: a row for a race, a column for a lifetime."""
+    rows, lifetimes = {}, []
+    for race, lifetime, exhibit, verdict in CELL.findall(text):
+        if exhibit:
+            continue
+        rows.setdefault(race, {})[lifetime] = verdict
+        if lifetime not in lifetimes:
+            lifetimes.append(lifetime)
+    head = f"| race | {' | '.join(lifetimes)} |\n| --- |{' --- |' * len(lifetimes)}\n"
+    shown = {"safe": "safe", "skip": "–"}
+    return head + "".join(
+        f"| `{race}` | " + " | ".join(shown.get(cells.get(name, ""), f"**{cells.get(name, '–')}**")
+                                      for name in lifetimes) + " |\n"
+        for race, cells in rows.items())
+
+
+def main():
+    """Writes or checks the page."""
+    with open(PAGE, encoding="utf-8") as old:
+        text = old.read()
+    commands = list(dict.fromkeys(match.group(2) for match in QUOTE.finditer(text)))
+    output = run(commands + ["race all"])
+    fresh = QUOTE.sub(lambda m: f"{m[1]}```text\n> {m[2]}\n{output[m[2]]}\n```\n{m[4]}", text)
+    fresh = TABLE.sub(lambda m: m[1] + table(output["race all"]) + m[3], fresh)
+    if sys.argv[1:] == ["--check"]:
+        same = verdicts(fresh) == verdicts(text) and TABLE.findall(fresh) == TABLE.findall(text)
+        if not same:
+            print("docs/lifetimes.md is not what the machine says: run 'make docs'", file=sys.stderr)
+        return 0 if same else 1
+    with open(PAGE, "w", encoding="utf-8") as out:
+        out.write(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
