@@ -257,19 +257,29 @@ static int do_fallocate(struct dax_inode *inode, const uint64_t *v)
 	return dax_fallocate(inode, v[0], v[1], false);
 }
 
+static int do_fallocate_wait(struct dax_inode *inode, const uint64_t *v)
+{
+	return dax_fallocate_wait(inode, v[0], v[1], false);
+}
+
 static int cmd_fallocate(int argc, char **argv)
 {
 	static const char *const what[] = {"offset", "length"};
 	struct dax_inode *inode;
+	bool wait = false;
 	int err;
 
+	if (argc == 5 && !strcmp(argv[4], "wait")) {
+		wait = true;
+		argc--;
+	}
 	if (argc != 4)
 		return shell_usage();
 	err = dax_open(argv[1], true, &inode); /* as fallocate(1): makes the file */
 	if (err)
 		return failed(err);
 	dax_put(inode);
-	return dax_cmd_change(argc, argv, 2, what, do_fallocate);
+	return dax_cmd_change(argc, argv, 2, what, wait ? do_fallocate_wait : do_fallocate);
 }
-SHELL_COMMAND(fallocate, cmd_fallocate, "fallocate FILE OFF LEN",
+SHELL_COMMAND(fallocate, cmd_fallocate, "fallocate FILE OFF LEN [wait]",
 	      "allocate blocks for a range, reading as zeroes; makes the file if it is absent");

@@ -5,6 +5,7 @@
 static int print_mount(struct dax_fs *fs, void *arg)
 {
 	struct ext4_statfs st;
+	uint64_t busy;
 
 	*(unsigned *)arg += 1;
 	mutex_lock(&fs->lock);
@@ -14,6 +15,15 @@ static int print_mount(struct dax_fs *fs, void *arg)
 		fs->region->name, fs->path, fs->lifetime->name,
 		fs->region->readonly ? ", read-only" : "", st.free_blocks, st.blocks,
 		st.free_inodes, st.inodes);
+	pmem_held(fs->region, &busy);
+	if (busy)
+		kprintf("  of the free blocks %lu are busy: out of reach until their holders let "
+			"go "
+			"('pmem %s' names them)\n",
+			busy, fs->region->name);
+	if (st.enospc_busy)
+		kprintf("  %lu request(s) for space failed because of busy blocks\n",
+			st.enospc_busy);
 	return 0;
 }
 
@@ -38,31 +48,49 @@ int dax_parse_lifetime(const char *word, const struct lifetime **lt)
 	return *lt ? 0 : shell_unknown("lifetime", word, names, n);
 }
 
+static int parse_option(const char *word, const struct lifetime **lt, struct mount_options *o)
+{
+	if (!strncmp(word, "lifetime=", 9))
+		return dax_parse_lifetime(word + 9, lt);
+	if (!strcmp(word, "longterm=allow") || !strcmp(word, "longterm=refuse")) {
+		o->longterm = word[9] == 'a';
+		return 0;
+	}
+	if (!strcmp(word, "entries=sectors") || !strcmp(word, "entries=pfns")) {
+		o->sectors = word[8] == 's';
+		return 0;
+	}
+	if (strchr(word, '='))
+		return shell_fail(
+			-EINVAL,
+			"unknown option '%s'; there are lifetime=L, longterm=refuse|allow "
+			"and entries=pfns|sectors",
+			word);
+	return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?", word, word);
+}
+
 static int cmd_mount(int argc, char **argv)
 {
 	const struct lifetime *lt = LIFETIME_DEFAULT;
+	struct mount_options options = {0};
 	struct pmem_region *r;
 	int err;
 
 	if (argc == 1)
 		return print_mounts();
-	if (argc < 3 || argc > 4)
+	if (argc < 3 || argc > 6)
 		return shell_usage();
 	r = pmem_find(argv[1]);
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[1]);
 	if (!r->bound)
 		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
-	if (argc == 4) {
-		if (strncmp(argv[3], "lifetime=", 9))
-			return shell_fail(-EINVAL,
-					  "unknown option '%s': did you mean 'lifetime=%s'?",
-					  argv[3], argv[3]);
-		err = dax_parse_lifetime(argv[3] + 9, &lt);
+	for (int i = 3; i < argc; i++) {
+		err = parse_option(argv[i], &lt, &options);
 		if (err)
 			return err;
 	}
-	err = dax_mount(r, argv[2], lt, NULL);
+	err = dax_mount_with(r, argv[2], lt, &options, NULL);
 	if (err)
 		return shell_fail(err, "%s", dax_why());
 	kprintf("%s on %s, lifetime %s%s%s%s\n", r->name, argv[2], lt->name,
@@ -70,11 +98,15 @@ static int cmd_mount(int argc, char **argv)
 		r->readonly ? ")" : "");
 	return 0;
 }
-SHELL_COMMAND(mount, cmd_mount, "mount [DEV PATH [lifetime=L]]",
-	      "mount a region's ext4, or list the mounts\n"
-	      "DEV is a region such as pmem0; PATH an absolute mount point such as /t;\n"
-	      "L one of the designs that 'lifetime' lists.",
-	      pmem_name_completion);
+SHELL_COMMAND(
+	mount, cmd_mount,
+	"mount [DEV PATH [lifetime=L] [longterm=refuse|allow] [entries=pfns|sectors]]",
+	"mount a region's ext4, or list the mounts\n"
+	"DEV is a region such as pmem0; PATH an absolute mount point such as /t;\n"
+	"L one of the designs that 'lifetime' lists. longterm=allow (busy-extent only): pins\n"
+	"without an end are taken, and the blocks they hold come back when the pin goes.\n"
+	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.",
+	pmem_name_completion);
 
 static int cmd_umount(int argc, char **argv)
 {

@@ -7,7 +7,8 @@
  * lifetime, chosen at mount (dax/lifetime/). This header is what the file layers, clients and tests
  * call.
  *
- * Lock order:  io_lock → mmap_lock → fault_lock → entry lock → fs->lock → i_mmap_lock → ptl.
+ * Lock order:  io_lock → mmap_lock → fault_lock → entry lock → map_lock → fs->lock → i_mmap_lock →
+ * ptl.
  * A fault takes mmap_lock (read) and fault_lock (read); truncate takes io_lock and fault_lock for
  * writing, so nothing is mapped while a layout changes. A sleeper for an idle page gives fault_lock
  * up while it sleeps, else a fault inside the holder would wait for the waiter.
@@ -52,11 +53,11 @@ struct dax_layer_ops {
 
 /*
  * Where a fault found a run of written blocks last, so that the next one need not ask the file
- * layer, which is one for all files of a mount, with one lock.
+ * layer, and takes no lock for it.
  *
  * A written block leaves its place in a file only under the file's fault lock, held for writing;
  * what is remembered is good as long as nobody held it so (`writes` of the lock is the same).
- * Faults hold it for reading. They write here one at a time, under fs->lock, and make `version` odd
+ * Faults hold it for reading. They write here one at a time, under map_lock, and make `version` odd
  * meanwhile; who reads an odd one, or another one afterwards, asks the file layer.
  */
 struct last_extent {
@@ -77,6 +78,7 @@ struct dax_inode {
 	struct mapping mapping;	 /* every VMA that shows the file */
 	struct rwsem io_lock;	 /* readers: read; writers and layout changes: write */
 	struct rwsem fault_lock; /* readers: faults; writer: a layout change */
+	struct mutex map_lock;	 /* a fault asks for blocks of this file, or makes some */
 	struct last_extent last; /* what a fault found last, for the next one */
 	uint64_t single_frame; /* a frame of records that exists and is marked (page_mark_single()),
 				  for the next fault; zero: none so far */
@@ -124,6 +126,9 @@ int dax_insert(struct dax_inode *inode, uint64_t off, uint64_t len);
  * 4096, or the length reaches exactly to the end of both files. -EXDEV: two mounts; -EBUSY: a page
  * is held and the lifetime does not wait (the holders are named). */
 int dax_exchange(struct dax_inode *a, uint64_t off, struct dax_inode *b, uint64_t at, uint64_t len);
+/* The same, and where only busy blocks are left, waits until one is released, again and again
+ * (busy-extent). -EINTR: a signal. No lock is held while asleep. */
+int dax_fallocate_wait(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
 /* Writes dirty lines of every dirty entry back and fences. */
 int dax_fsync(struct dax_inode *inode);
 int dax_fsync_range(struct dax_inode *inode, uint64_t first,
@@ -170,6 +175,13 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
 		   const struct mount_options *options, struct dax_fs **out);
 /* -EBUSY while a file is open or mapped; the sentence names it. */
 int dax_umount(const char *path);
+/*
+ * Unbinds a region that is neither mounted nor mapped (unbind.c). Pages that are still held are
+ * treated as the lifetime of its last mount has it: most wait, uninterruptibly, as a driver's
+ * removal does; busy-extent refuses (-EBUSY, holders named), or waits if told to (-EINTR: a signal;
+ * the region stays bound). Sleepable.
+ */
+int dax_unbind(struct pmem_region *region, bool wait);
 /* The mount that `path` lies in, with its lock taken; what is left of the path in *rest. NULL:
  * none. */
 struct dax_fs *dax_fs_find(const char *path, const char **rest);

@@ -53,10 +53,10 @@ make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
 	bool taken = true; /* by an entry of a single page */
 	uint64_t *slot = NULL;
 
-	_Static_assert(ENTRY_PMD == INDEX_LARGE, "the index knows entries of 2 MiB by their flag");
+	_Static_assert(ENTRY_PMD == INDEX_LARGE && FOLIO_PAGES == INDEX_LARGE_PAGES,
+		       "the index knows entries of 2 MiB by their flag");
 	if (huge)
-		slot = index_add_large(&inode->index, first, FOLIO_PAGES, value | ENTRY_PMD,
-				       &taken);
+		slot = index_add_large(&inode->index, first, value | ENTRY_PMD, &taken);
 	inode->nr_huge += slot != NULL;
 	return taken ? index_add(&inode->index, pgoff, value) : slot;
 }
@@ -199,11 +199,13 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 /* ---- runs ----------------------------------------------------------------------------------- */
 
 /* How many of the values from `slot` on, `most` at least one, are those of pages side by side in
- * memory, with flags that differ in `differ` at most. */
-static inline unsigned run_length(const uint64_t *slot, uint64_t most, uint64_t differ)
+ * memory, with flags that differ in `differ` at most. `value`: the first one, as it was read: a
+ * locked one may be unlocked meanwhile. */
+static inline unsigned run_length(const uint64_t *slot, uint64_t value, uint64_t most,
+				  uint64_t differ)
 {
 	const uint64_t *at = slot + 1, *end = slot + most;
-	uint64_t expected = (*slot & ~differ) + PAGE_SIZE;
+	uint64_t expected = (value & ~differ) + PAGE_SIZE;
 
 	for (; at < end && (*at & ~differ) == expected; at++)
 		expected += PAGE_SIZE;
@@ -222,9 +224,9 @@ static inline uint64_t *find_run(struct dax_inode *inode, uint64_t *at, uint64_t
 	*run = (struct entry_run){.pgoff = *at};
 	if (!slot)
 		return NULL;
-	run->entry = *slot;
+	run->entry = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 	most = run->entry & ENTRY_PMD ? 1 : MIN(index_left(*at), last - *at);
-	run->nr = run_length(slot, most, differ);
+	run->nr = run_length(slot, run->entry, most, differ);
 	*at += run_pages(run);
 	return slot;
 }

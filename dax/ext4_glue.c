@@ -100,7 +100,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 
 /* ---- where blocks are ----------------------------------------------------------------------- */
 
-/* fs->lock and the fault lock held; m is what the file layer says of a run of written blocks. */
+/* map_lock and the fault lock held; m is what the file layer says of a run of written blocks. */
 static void remember(struct dax_inode *inode, const struct ext4_map *m, uint64_t pfn)
 {
 	struct last_extent *last = &inode->last;
@@ -137,7 +137,14 @@ static inline uint64_t remembered(struct dax_inode *inode, uint64_t pgoff, uint6
 	return pfn;
 }
 
-/* Asks the file layer, and remembers what is written: all of it, not only what is wanted. */
+/*
+ * Asks the file layer, and remembers what is written: all of it, not only what is wanted.
+ *
+ * Looking needs the file's own map_lock only, so faults on different files do not meet here: what
+ * changes a file's tree of extents is a fault on it that makes a block, which holds map_lock, or a
+ * layout change or write, which holds the fault lock for writing. Making a block takes it from the
+ * whole file system, and so its lock as well.
+ */
 static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff, uint32_t want,
 					 bool create, struct dax_run *run, const char **why)
 {
@@ -146,16 +153,19 @@ static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff
 	struct ext4_map m;
 	int err;
 
-	mutex_lock(&fs->lock);
+	mutex_lock(&inode->map_lock);
 	err = ext4_map_blocks(inode->ip, pgoff, UINT32_MAX, 0, &m);
-	if (!err && create && m.state != EXT4_WRITTEN)
+	if (!err && create && m.state != EXT4_WRITTEN) {
+		mutex_lock(&fs->lock);
 		err = ext4_map_blocks(inode->ip, pgoff, want, EXT4_MAP_CREATE, &m);
+		mutex_unlock(&fs->lock);
+	}
 	if (!err && m.state == EXT4_WRITTEN)
 		remember(inode, &m, start + m.pblk);
 	if (err)
 		*why = err == -ENOSPC ? "no free block for this page of the file"
 				      : "the file layer could not find or make the block";
-	mutex_unlock(&fs->lock);
+	mutex_unlock(&inode->map_lock);
 	if (err)
 		return err;
 	*run = (struct dax_run){

@@ -6,8 +6,9 @@
  * when a page offset does not fit, and a node without slots in use is freed at once, so an empty
  * file costs nothing and a walk meets no empty nodes.
  *
- * A large value stands one level up, in the slot where the node of its first 64 pages would be; the
- * slots of its other pages there stay empty. So 2 MiB of a file cost one slot, and no node.
+ * A large value, for 512 pages, stands one level up, in the slot where the node of its first 64
+ * pages would be; the slots of its other pages there stay empty. So 2 MiB of a file cost one slot,
+ * and no node.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ uint64_t index_load(const struct index *ix, uint64_t pgoff)
 }
 
 /* Adds levels at the top until `pgoff` fits. */
-static bool grow(struct index *ix, uint64_t pgoff)
+static bool __attribute__((noinline)) grow(struct index *ix, uint64_t pgoff)
 {
 	if (!ix->root) {
 		ix->root = calloc(1, sizeof(struct index_node));
@@ -92,11 +93,14 @@ static void prune(struct index *ix, uint64_t pgoff)
  * the way there is a large value. */
 static struct index_node *make_node(struct index *ix, uint64_t pgoff, unsigned low)
 {
-	struct index_node *n;
+	const uint64_t last = pgoff | ((SLOTS << (BITS * low)) - 1); /* of the node's pages */
+	struct index_node *n = ix->root;
 
-	if (!grow(ix, pgoff | ((SLOTS << (BITS * low)) - 1)))
-		return NULL;
-	n = ix->root;
+	if (!n || !index_fits(ix, last)) {
+		if (!grow(ix, last))
+			return NULL;
+		n = ix->root;
+	}
 	for (unsigned level = ix->height - 1; level > low; level--) {
 		unsigned at = slot_of(pgoff, level);
 
@@ -127,19 +131,19 @@ uint64_t *index_add(struct index *ix, uint64_t pgoff, uint64_t value)
 	return slot;
 }
 
-uint64_t *index_add_large(struct index *ix, uint64_t pgoff, uint64_t pages, uint64_t value,
-			  bool *taken)
+uint64_t *index_add_large(struct index *ix, uint64_t pgoff, uint64_t value, bool *taken)
 {
 	struct index_node *n = make_node(ix, pgoff, 1);
 	uint64_t *slot, all = 0;
 
-	*taken = false;
 	if (!n) {
 		prune(ix, pgoff);
+		*taken = false;
 		return NULL;
 	}
 	slot = &n->slot[slot_of(pgoff, 1)];
-	for (unsigned i = 0; i < pages / SLOTS; i++) /* no node is empty */
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < INDEX_LARGE_PAGES / SLOTS; i++) /* no node is empty */
 		all |= slot[i];
 	*taken = all != 0;
 	if (all)

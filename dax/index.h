@@ -14,10 +14,11 @@
 
 #define INDEX_BITS  6u
 #define INDEX_SLOTS 64u /* of a node; 2^INDEX_BITS */
-/* The flag that marks a large value: for up to 4096 pages from a multiple of 64 on, of which the
- * others have none. It has one place, that of its first page; looking for one of the next 63 finds
- * it too, for one after those nothing. */
-#define INDEX_LARGE 2ull
+/* The flag that marks a large value: for 512 pages from a multiple of that on, of which the others
+ * have none. It has one place, that of its first page; looking for one of the next 63 finds it too,
+ * for one after those nothing. */
+#define INDEX_LARGE_PAGES 512u
+#define INDEX_LARGE	  2ull
 
 struct index_node {
 	uint64_t slot[INDEX_SLOTS]; /* values, or pointers to nodes */
@@ -41,10 +42,8 @@ void index_remove_large(struct index *ix, uint64_t *slot, uint64_t pgoff); /* on
 /* Stores a value, not zero, where there is none. Its place, which stays while it is there; NULL: no
  * memory, nothing changed. */
 uint64_t *index_add(struct index *ix, uint64_t pgoff, uint64_t value);
-/* The same of a large value, for `pages`, a multiple of 64 up to 4096, and pgoff one of that. NULL
- * and *taken: one of the pages has a value. */
-uint64_t *index_add_large(struct index *ix, uint64_t pgoff, uint64_t pages, uint64_t value,
-			  bool *taken);
+/* The same of a large value. NULL and *taken: one of its pages has a value. */
+uint64_t *index_add_large(struct index *ix, uint64_t pgoff, uint64_t value, bool *taken);
 /* Stores a value, no large one; 0 removes and frees nodes that became empty. False: no memory,
  * nothing changed (never for a removal or a change of an existing entry). */
 bool index_store(struct index *ix, uint64_t pgoff, uint64_t value);

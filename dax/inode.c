@@ -61,6 +61,7 @@ int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, str
 		lease_list_init(&inode->leases, true);
 		rwsem_init(&inode->io_lock, "io_lock");
 		rwsem_init(&inode->fault_lock, "fault_lock");
+		mutex_init(&inode->map_lock, "map_lock");
 		spin_init(&inode->tree_lock, "dax tree");
 		inode->fs = fs;
 		inode->ops = &dax_ext4_ops;

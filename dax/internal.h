@@ -198,6 +198,10 @@ int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name,
 void inode_drop(
 	struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
 
+/* mount.c: from now on nobody mounts the region or maps it as a device. -EBUSY: somebody does. */
+int dax_leave_begin(struct pmem_region *region);
+void dax_leave_end(struct pmem_region *region);
+
 /* lifetime/busy-extent.c, for the allocator: is a free block held by somebody? fs->lock held. */
 bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn);
 /* A panic unless all of these blocks, just allocated, are at rest. */

@@ -63,6 +63,9 @@ static int check_place(struct pmem_region *region, const char *path)
 	    (path[1] && path[strlen(path) - 1] == '/'))
 		return dax_refuse(-EINVAL,
 				  "'%s' is no mount point; give an absolute path such as /t", path);
+	if (!region->bound || region->leaving)
+		return dax_refuse(-ENODEV, "%s is not bound: %s", region->name,
+				  region->leaving ? "it is being unbound" : region->unbound_why);
 	LIST_FOREACH (fs, &mounts, link) {
 		if (fs->region == region)
 			return dax_refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
@@ -78,7 +81,7 @@ static int check_place(struct pmem_region *region, const char *path)
 struct claim {
 	const struct pgmap_ops *ops;
 	uint32_t rest;
-	bool mapped_holds;
+	bool mapped_holds, forgets_references;
 };
 
 /* Makes every record of the device rest as the claim says; -EBUSY: one is held, and *held is it. */
@@ -87,6 +90,7 @@ static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **h
 	if (pgmap_set_rest(pgmap, c->rest, held))
 		return -EBUSY;
 	pgmap->mapped_holds = c->mapped_holds;
+	pgmap->forgets_references = c->forgets_references;
 	pgmap->ops = c->ops;
 	return 0;
 }
@@ -95,12 +99,14 @@ static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **h
  * device that had this lifetime keeps what is held and what is busy (F-7). */
 static int claim(struct pmem_region *region, const struct lifetime *lt, struct claim *before)
 {
-	const struct claim next = {&lt->pgmap_ops, lt->rest, lt->mapped_holds};
+	const struct claim next = {&lt->pgmap_ops, lt->rest, lt->mapped_holds,
+				   lt->unbind == UNBIND_WAITS_FOR_NOBODY};
 	struct pgmap *pgmap = &region->pgmap;
 	struct page *held = NULL;
 	char who[200];
 
-	*before = (struct claim){pgmap->ops, pgmap->rest, pgmap->mapped_holds};
+	*before = (struct claim){pgmap->ops, pgmap->rest, pgmap->mapped_holds,
+				 pgmap->forgets_references};
 	if (pgmap->ops == next.ops || !set_claim(pgmap, &next, &held))
 		return 0;
 	holders_describe(held, who, sizeof(who));
@@ -212,6 +218,35 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	      struct dax_fs **out)
 {
 	return dax_mount_with(region, path, lt, NULL, out);
+}
+
+int dax_leave_begin(struct pmem_region *region)
+{
+	struct dax_fs *fs;
+	int err = 0;
+
+	mutex_lock(&mounts_lock);
+	LIST_FOREACH (fs, &mounts, link)
+		if (fs->region == region)
+			break;
+	if (fs)
+		err = dax_refuse(-EBUSY, "%s is mounted at %s; 'umount %s' first", region->name,
+				 fs->path, fs->path);
+	else if (!region->bound || region->leaving)
+		err = dax_refuse(-EBUSY, "%s is being unbound already", region->name);
+	else
+		err = devdax_mount_begin(region); /* nobody maps it as a device, nor begins to */
+	region->leaving |= !err;
+	mutex_unlock(&mounts_lock);
+	return err;
+}
+
+void dax_leave_end(struct pmem_region *region)
+{
+	mutex_lock(&mounts_lock);
+	region->leaving = false;
+	devdax_mount_end(region);
+	mutex_unlock(&mounts_lock);
 }
 
 static struct dax_inode *open_inode(struct dax_fs *fs)

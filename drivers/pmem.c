@@ -57,6 +57,19 @@ static void bind(struct pmem_region *r)
 	r->kaddr = phys_to_virt(r->start);
 }
 
+int pmem_bind(struct pmem_region *r)
+{
+	bind(r);
+	return r->bound ? 0 : -ENXIO;
+}
+
+void pmem_unbind(struct pmem_region *r)
+{
+	r->bound = false;
+	r->unbound_why = "it was unbound; 'pmem bind' brings it back";
+	memunmap_pages(&r->pgmap);
+}
+
 static void add_region(const struct nfit_spa *spa)
 {
 	struct pmem_region *r = &regions[nr_regions];
@@ -161,10 +174,146 @@ static void print_region(const struct pmem_region *r)
 		kprintf("  power-cut model: on\n");
 }
 
+/* ---- who holds pages (F-13) -------------------------------------------------------------------
+ */
+
+#define SHOWN 8u /* holders that are named one by one */
+
+struct held {
+	uint64_t pages, busy;
+	bool name; /* print who holds what is busy */
+	unsigned shown;
+	char last[200];
+};
+
+static uint64_t pages_of(const struct page *p)
+{
+	return page_state(p) & PAGE_FOLIO ? FOLIO_PAGES : 1;
+}
+
+/* A line for who holds a busy page, unless it is the one of the line before. */
+static void name_holder(const struct page *p, struct held *h)
+{
+	char who[sizeof(h->last)];
+
+	holders_describe(p, who, sizeof(who));
+	if (h->shown >= SHOWN || !strcmp(who, h->last))
+		return;
+	strcpy(h->last, who);
+	kprintf("    pfn 0x%lx, %u reference(s): %s\n", page_to_pfn(p), page_refs(p), who);
+	if (++h->shown == SHOWN)
+		kprintf("    … and more\n");
+}
+
+static int count_held(struct page *p, void *arg)
+{
+	struct held *h = arg;
+	bool busy = page_state(p) & PAGE_BUSY;
+
+	h->pages += page_refs(p) > p->pgmap->rest ? pages_of(p) : 0;
+	h->busy += busy ? pages_of(p) : 0;
+	if (busy && h->name)
+		name_holder(p, h);
+	return 0;
+}
+
+static void for_each_record(const struct pmem_region *r, struct held *h)
+{
+	if (r->bound && r->pgmap.type == PGMAP_FS_DAX)
+		page_records_for_each(r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, count_held, h);
+}
+
+uint64_t pmem_held(const struct pmem_region *r, uint64_t *busy)
+{
+	struct held h = {0};
+
+	for_each_record(r, &h);
+	if (busy)
+		*busy = h.busy;
+	return h.pages;
+}
+
+static void print_held(const struct pmem_region *r)
+{
+	struct held h = {0};
+
+	for_each_record(r, &h);
+	if (h.pages)
+		kprintf("  held: %lu page(s)\n", h.pages);
+	if (!h.busy)
+		return;
+	kprintf("  busy: %lu block(s), %lu KiB, freed by their files and out of reach until the "
+		"last put:\n",
+		h.busy, h.busy * PAGE_SIZE / KIB);
+	h = (struct held){.name = true};
+	for_each_record(r, &h);
+}
+
+/* Behind the threads of `ps`. */
+static void report_busy(void)
+{
+	for (unsigned i = 0; i < nr_regions; i++)
+		if (__atomic_load_n(&regions[i].busy, __ATOMIC_RELAXED)) {
+			kprintf("%s:\n", regions[i].name);
+			print_held(&regions[i]);
+		}
+}
+
+static int report_init(const struct boot_info *bi)
+{
+	(void)bi;
+	ps_also(report_busy);
+	return 0;
+}
+INITCALL(INIT_LATE, pmem_report, "who holds pages", report_init);
+
+/* ---- binding ----------------------------------------------------------------------------------
+ */
+
+static int (*unbind_fn)(struct pmem_region *r, bool wait);
+
+void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait))
+{
+	unbind_fn = fn;
+}
+
+static int cmd_unbind(int argc, char **argv)
+{
+	struct pmem_region *r = argc > 2 ? pmem_find(argv[2]) : NULL;
+	bool wait = argc == 4 && !strcmp(argv[3], "wait");
+
+	if (argc < 3 || argc > 4 || (argc == 4 && !wait))
+		return shell_usage();
+	if (!r)
+		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
+	if (!r->bound)
+		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
+	return unbind_fn(r, wait);
+}
+
+static int cmd_bind(int argc, char **argv)
+{
+	struct pmem_region *r = argc > 2 ? pmem_find(argv[2]) : NULL;
+	int err;
+
+	if (argc != 3)
+		return shell_usage();
+	if (!r)
+		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
+	if (r->bound)
+		return shell_fail(-EBUSY, "%s is bound already", r->name);
+	err = pmem_bind(r);
+	return err ? shell_fail(err, "%s: %s", r->name, r->unbound_why) : 0;
+}
+
 static int cmd_pmem(int argc, char **argv)
 {
 	const struct pmem_region *r = argc > 1 ? pmem_find(argv[1]) : NULL;
 
+	if (argc > 1 && !strcmp(argv[1], "unbind"))
+		return cmd_unbind(argc, argv);
+	if (argc > 1 && !strcmp(argv[1], "bind"))
+		return cmd_bind(argc, argv);
 	if (argc > 2)
 		return shell_usage();
 	if (argc > 1 && !r)
@@ -174,10 +323,16 @@ static int cmd_pmem(int argc, char **argv)
 		kprintf("no persistent memory: start QEMU with -device nvdimm "
 			"(PMEM=\"file,size=1G\")\n");
 	for (unsigned i = 0; i < nr_regions; i++)
-		if (!r || r == &regions[i])
+		if (!r || r == &regions[i]) {
 			print_region(&regions[i]);
+			print_held(&regions[i]);
+		}
 	return 0;
 }
-SHELL_COMMAND(pmem, cmd_pmem, "pmem [REGION]",
-	      "persistent memory: ranges, DIMMs, persistence, what alignment cost",
-	      pmem_name_completion);
+SHELL_COMMAND(
+	pmem, cmd_pmem, "pmem [REGION] | pmem unbind REGION [wait] | pmem bind REGION",
+	"persistent memory: ranges, DIMMs, persistence, what alignment cost, who holds pages\n"
+	"unbind takes a region's page records away, bind brings them back. It is refused while\n"
+	"the region is mounted or mapped; a page that is held is treated as the lifetime of the\n"
+	"last mount has it: busy-extent names the holders and refuses, or waits if told to.",
+	pmem_name_completion);

@@ -17,10 +17,13 @@ struct pmem_region {
 	bool readonly;
 	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
 	bool bound;	       /* pgmap is live */
+	bool leaving;	       /* being unbound: no mount begins. The dax floor's mounts lock */
 	const char *unbound_why;
 	void *kaddr; /* the region in the direct map */
 	struct pgmap pgmap;
-	uint64_t busy; /* records marked busy: freed by their file, still held. Zero: none (atomic) */
+	uint64_t busy; /* records marked busy: freed by their file, still held. Zero: none (atomic)
+			*/
+	uint64_t released;	    /* of those, how many were released since boot (atomic) */
 	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
 };
 
@@ -29,6 +32,18 @@ struct pmem_region *pmem_nth(unsigned n);		 /* NULL past the last */
 struct pmem_region *pmem_find(const char *name);	 /* NULL: unknown */
 struct pmem_region *pmem_of_pfn(uint64_t pfn);		 /* NULL: none */
 const char *pmem_name_completion(int argno, unsigned n); /* for struct shell_command */
+
+/*
+ * Unbinding: the region's records, pgmap and place in the direct map go; pmem_bind() brings them
+ * back. Who may be made to wait, or is asked first, the dax floor knows: it gives the function that
+ * `pmem unbind` calls. pmem_unbind() itself waits for what memunmap_pages() waits for. Sleepable.
+ */
+void pmem_unbind(struct pmem_region *r);
+int pmem_bind(struct pmem_region *r); /* 0, or memremap_pages()' errors: r->unbound_why */
+void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait)); /* prints its refusal */
+/* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
+ * counts as all of its blocks. A walk of all records. */
+uint64_t pmem_held(const struct pmem_region *r, uint64_t *busy);
 
 /*
  * The power-cut model (shadow.c). QEMU loses nothing when it stops, so a missing flush would never

@@ -251,8 +251,23 @@ static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 		d->dev.max_segs = MIN(d->dev.max_segs, d->ring.size - 2u);
 		return pci_set_bus_master(pci, true);
 	}
+	pci_msix_disable(pci);
 	irq_free_vector(vector);
 	return err;
+}
+
+/* After a failed attach(): the device is at rest again, and nobody's. Without interrupts, since its
+ * vector, if it had one, is given back. */
+static void detach(struct vblk *d, struct pci_device *pci)
+{
+	if (d->virtio.common)
+		virtio_stop(&d->virtio);
+	vring_free(&d->ring);
+	if (d->slots[0].shared)
+		frame_free(virt_to_phys(d->slots[0].shared), 0);
+	if (pci->driver == d->dev.name)
+		__atomic_store_n(&pci->driver, NULL, __ATOMIC_RELEASE);
+	free(d);
 }
 
 static int attach(struct pci_device *pci, const char **why)
@@ -278,9 +293,7 @@ static int attach(struct pci_device *pci, const char **why)
 	if (!err)
 		err = block_register(&d->dev);
 	if (err) {
-		/* d stays: the function is claimed by a name that lies in it. */
-		if (d->virtio.common)
-			virtio_stop(&d->virtio);
+		detach(d, pci);
 		return err;
 	}
 	virtio_go(&d->virtio);

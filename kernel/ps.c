@@ -64,6 +64,17 @@ static int list_vectors(void)
 	return 0;
 }
 
+#define MAX_ALSO 4
+
+static void (*also[MAX_ALSO])(void); /* written during boot only */
+static unsigned nr_also;
+
+void ps_also(void (*fn)(void))
+{
+	ASSERT(nr_also < MAX_ALSO, "ps has room for %u reports", MAX_ALSO);
+	also[nr_also++] = fn;
+}
+
 static int ps(int argc, char **argv)
 {
 	struct table t = {.room = 16};
@@ -86,6 +97,8 @@ static int ps(int argc, char **argv)
 	for (unsigned i = 0; i < t.used; i++)
 		print_row(&t.rows[i], clock_ns());
 	free(t.rows);
+	for (unsigned i = 0; i < nr_also; i++)
+		also[i]();
 	return 0;
 }
 SHELL_COMMAND(

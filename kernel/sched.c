@@ -149,7 +149,7 @@ static void schedule_locked(void)
 }
 
 /* Finds a CPU for `t`, which just became ready. run_lock held. */
-static void place(struct thread *t)
+static inline void place(struct thread *t)
 {
 	uint32_t idle = idle_mask & t->affinity;
 	unsigned me = cpu_id(), to;

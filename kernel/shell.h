@@ -25,6 +25,8 @@ struct shell_command {
 		__attribute__((used, section("hf_commands"), aligned(8))) = {                      \
 			.file = __FILE__, .name = #ident, usage_, help_, fn_, ##__VA_ARGS__}
 
+/* `ps` calls fn behind its list of threads. Boot only. */
+void ps_also(void (*fn)(void));
 /* Prints "NAME: text" for the running command and returns err: `return shell_fail(-EINVAL, …)`. */
 int shell_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints the usage line of the running command and returns -EINVAL. */

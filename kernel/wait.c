@@ -109,19 +109,15 @@ bool wait_sleep_until(struct waiter *w, uint64_t deadline_ns)
 	return !w->timed_out || w->woken;
 }
 
-int wake_up(const void *key)
+/* The key's bucket is not empty. */
+static int __attribute__((noinline)) wake_waiters(const void *key)
 {
 	struct bucket *b = &buckets[wait_bucket(key)];
+	uint64_t flags = irq_save();
 	struct waiter *w;
-	uint64_t flags;
 	int n = 0;
 
-	/* The caller's condition before our look at the count, else a waiter that saw the old
-	 * condition is not seen here. */
-	smp_mb();
-	if (!wait_maybe(key))
-		return 0;
-	flags = spin_lock_irqsave(&b->lock);
+	spin_lock(&b->lock);
 	TAILQ_FOREACH (w, &b->list, link) {
 		if (w->key != key || w->woken)
 			continue;
@@ -129,8 +125,17 @@ int wake_up(const void *key)
 		sched_wake_irqs_off(w->thread);
 		n++;
 	}
-	spin_unlock_irqrestore(&b->lock, flags);
+	spin_unlock(&b->lock);
+	irq_restore(flags);
 	return n;
+}
+
+int wake_up(const void *key)
+{
+	/* The caller's condition before our look at the count, else a waiter that saw the old
+	 * condition is not seen here. */
+	smp_mb();
+	return wait_maybe(key) ? wake_waiters(key) : 0;
 }
 
 int waiters_on(const void *key)

@@ -8,10 +8,10 @@
  * finds the mark changed: who takes by the head does so only from a word that has the mark.
  *
  * Before 512 pages are counted as one, none of them may be counted by itself: that is asked of
- * every record which may be. Those are known by frame of 128 records: who is about to use a single
- * page marks the frame of its record, in the kernel's page-table entry for it, once and for as long
- * as the device is bound (page_mark_single()). Files that are used by 2 MiB only never mark one,
- * and are asked about the head alone.
+ * every record which may be. Whether there is any is known: who is about to use a single page marks
+ * its 2 MiB, in the kernel's page-table entry for the frame of the head's record, once and for as
+ * long as the device is bound (page_mark_single()). Of 2 MiB that were never used but as a whole
+ * only the head is asked.
  */
 #include "mm/internal.h"
 
@@ -29,11 +29,23 @@ static uint64_t states_of_frame(const struct page *p)
 
 void page_mark_single(const struct page *p)
 {
-	uint64_t *pte = pte_leaf(kernel_root, (uint64_t)p);
+	uint64_t *pte = pte_leaf(kernel_root, (uint64_t)page_first(p));
 
 	ASSERT(pte && (*pte & PTE_P), "the record of pfn 0x%lx must exist", page_to_pfn(p));
 	if (!(__atomic_load_n(pte, __ATOMIC_RELAXED) & PTE_SINGLE))
 		__atomic_fetch_or(pte, PTE_SINGLE, __ATOMIC_RELAXED);
+}
+
+/* The same of all frames of the 2 MiB that exist: the head's, and those after it. */
+static uint64_t __attribute__((noinline))
+states_of_folio(const struct page *head, const uint64_t *pte)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < FOLIO_PAGES / RECORDS_PER_FRAME; i++)
+		if (__atomic_load_n(&pte[i], __ATOMIC_ACQUIRE) & PTE_P)
+			all |= states_of_frame(head + i * RECORDS_PER_FRAME);
+	return all;
 }
 
 /* The kernel's page-table entry for the frame that the head's record is in, made if need be; those
@@ -57,9 +69,8 @@ int page_folio_make(struct page *head)
 		return -ENOMEM;
 	rest = head->pgmap->rest;
 	old = page_state(head);
-	for (unsigned i = 0; i < FOLIO_PAGES / RECORDS_PER_FRAME; i++)
-		if (unlikely(__atomic_load_n(&pte[i], __ATOMIC_ACQUIRE) & PTE_SINGLE))
-			old |= states_of_frame(head + i * RECORDS_PER_FRAME);
+	if (unlikely(__atomic_load_n(pte, __ATOMIC_RELAXED) & PTE_SINGLE))
+		old |= states_of_folio(head, pte);
 	/* At rest 1 every record has just that bit: their sum of bits is 1 only if all are 1. */
 	return (old & ~PAGE_FOLIO) == rest && __atomic_compare_exchange_n(
 						      &head->state, &old, rest | PAGE_FOLIO, false,

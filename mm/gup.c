@@ -18,7 +18,7 @@
 
 MUSEUM(fast_gup_no_recheck, "fast-gup-no-recheck",
        "fast gup trusts an entry it read before it held the page; "
-       "shown by selftest gup.fast-rechecks");
+       "shown by selftest gup.fast-rechecks and selftest gup.runs-recheck");
 STEP_POINT_DECLARE(gup_fast_before_ref);
 
 #define RUN 16u
@@ -229,13 +229,13 @@ static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t ir
 static inline bool fast_one(const struct mm *mm, uint64_t addr, unsigned flags, struct page **pages)
 {
 	uint64_t irq = irq_save(), seen = 0, pte;
-	const uint64_t *ptep = pte_leaf(mm->root, addr), need = gup_needed(flags);
+	const uint64_t *ptep = pte_leaf(mm->root, addr);
 	struct page *page;
 
 	if (unlikely(!ptep))
 		goto other;
-	pte = *ptep;
-	if (unlikely((pte & (need | PTE_HEAD | PTE_SLOW)) != need))
+	pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
+	if (unlikely(gup_fast_refuses(pte, flags)))
 		goto other;
 	page = pte_own_record(pte);
 	STEP_POINT(gup_fast_before_ref);
@@ -279,7 +279,7 @@ long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct
 	if (nr != 1)
 		return fast_and_slow(addr, nr, flags, pages);
 	if (likely(mm) && likely(gup_args_ok(addr, flags, GUP_SHORT_TERM)) &&
-	    fast_one(mm, addr, flags, pages))
+	    likely(fast_one(mm, addr, flags, pages)))
 		return 1;
 	return fast_and_slow(addr, 1, flags, pages);
 }

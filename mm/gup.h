@@ -16,7 +16,9 @@
  * Slow path: takes mmap_lock of `mm` for reading, walks, faults in what is missing. Pages from
  * page-aligned `addr` on into pages[]. Returns how many (1…nr), or -EINVAL (flags, alignment),
  * -EFAULT (no mapping, no record, no permission), -EOPNOTSUPP (FOLL_LONGTERM on file-system DAX),
- * -ENOMEM. Sleepable.
+ * -EBUSY (inside 2 MiB of which the file freed another part that is still held), -ENOMEM, or what
+ * gup_begin of the first VMA said (space.h). With such a VMA a signal ends the call early, with a
+ * short count. Sleepable.
  */
 long get_user_pages(struct mm *mm, uint64_t addr, unsigned long nr, unsigned flags,
 		    struct page **pages);

@@ -45,8 +45,8 @@ static inline uint64_t *pte_leaf(uint64_t root, uint64_t va)
 	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
 		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
 
-		/* A large page is never as large as an entry of the top level. */
-		if (unlikely(!(e & PTE_P)) || (shift < 39 && unlikely(e & PTE_PS)))
+		e ^= PTE_P; /* clear now, if it is present */
+		if (unlikely(e & (PTE_P | PTE_PS)))
 			return NULL;
 		table = phys_to_virt(e & PTE_PHYS);
 	}
@@ -141,6 +141,14 @@ uint64_t zero_frames(unsigned level);
 static inline uint64_t gup_needed(unsigned flags)
 {
 	return PTE_P | PTE_DEVMAP | (flags & FOLL_WRITE ? PTE_W : 0);
+}
+/* Does the entry lack what fast gup needs of it, or have what only others know to treat? */
+static inline bool gup_fast_refuses(uint64_t pte, unsigned flags)
+{
+	const uint64_t write = flags & FOLL_WRITE ? PTE_W : 0;
+
+	return (pte ^ (PTE_P | PTE_DEVMAP | PTE_W)) &
+	       (PTE_P | PTE_DEVMAP | PTE_HEAD | PTE_SLOW | write);
 }
 /* Exactly one kind of reference; a long-term one is a pin by definition. Bit n of such a mask tells
  * whether the flags of the value n go together; FOLL_WRITE goes with all. */

@@ -72,6 +72,7 @@ struct pgmap {
 	/* Changed only while every record is at rest (a mount with another lifetime). */
 	uint32_t rest;		     /* reference count of a page nobody holds: 0 or 1 */
 	bool mapped_holds;	     /* a mapping keeps a page from rest as a reference does */
+	bool forgets_references;     /* unbinding waits for mappings only (E-2); at rest 0 */
 	const struct pgmap_ops *ops; /* NULL: nobody wants to know */
 	uint32_t listeners;	     /* pgmap_listen(); zero: page_idle need not be called */
 	void *owner;		     /* who claimed it (a mounted file layer); NULL: nobody */

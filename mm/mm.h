@@ -97,7 +97,7 @@ uint64_t slab_objects(void); /* handed out by all caches; exact only while nobod
 #define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
 #define PTE_OWN	     (1ul << 57) /* software: an anonymous page that no other entry shows */
 #define PTE_SLOW     (1ul << 56) /* software: fast gup must leave it to the slow path (VM_SLOWGUP) */
-#define PTE_SINGLE   (1ul << 55) /* software, of a frame of records: one was used by itself */
+#define PTE_SINGLE   (1ul << 55) /* software, of a head's frame of records: see folio.c */
 #define PTE_NX	     (1ul << 63)
 #define PTE_PHYS     0x000ffffffffff000ul
 

@@ -23,7 +23,8 @@
 
 #define IN_USE	  (PAGE_REF_MASK | PAGE_MAP_MASK)
 #define PUT_BATCH 512u /* pages put with interrupts off in one go */
-#define UNROLL	  16u
+#define UNROLL	  16u  /* of the loop that puts */
+#define LOOKS	  32u  /* of the one that only looks */
 
 MUSEUM(get_from_zero, "get-from-zero",
        "a reference is taken from a page that nobody holds, and from one that its file has freed "
@@ -261,9 +262,9 @@ static unsigned long run_length(struct page **pages, unsigned long nr)
 	struct page **at = pages, **const end = pages + nr;
 	const struct page *expected = pages[0];
 
-	for (; at <= end - UNROLL; at += UNROLL, expected += UNROLL)
-#pragma GCC unroll 16
-		for (unsigned i = 0; i < UNROLL; i++)
+	for (; at <= end - LOOKS; at += LOOKS, expected += LOOKS)
+#pragma GCC unroll 32
+		for (unsigned i = 0; i < LOOKS; i++)
 			if (at[i] != expected + i)
 				return at - pages + i;
 	for (; at < end && *at == expected; at++)

@@ -85,7 +85,7 @@ struct mm {
 	int refs;	 /* zero means: free it */
 	char name[16];
 	LIST_ENTRY(mm) all;
-};
+} __attribute__((aligned(64))); /* a fault's locked operations on it share no line with another's */
 struct mm *mm_create(const char *name); /* one reference; NULL: no memory */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* the last one unmaps everything; sleepable */

@@ -14,19 +14,18 @@
 
 MUSEUM(count_before_flush, "count-before-flush",
        "unmap drops the mapping count before the TLB flush is acknowledged; "
-       "shown by selftest tlb.count-after-flush");
-
+       "shown by selftest tlb.count-after-flush and selftest tlb.count-last-everywhere");
 MUSEUM(zap_takes_table, "zap-takes-table",
        "zap takes a page table away where it expected a large page; "
        "shown by selftest space.zap-spares-table");
 STEP_POINT_DECLARE(zap_before_leaf);
 
-#define RUNS 64
+#define RUNS 64 /* gathered for one flush */
 
-/* Entries that were cleared side by side, and whose pages are so as well. */
+/* Entries that were cleared side by side, and whose pages are so as well. `first`: the record that
+ * counts for the first one; those that count for the others follow. */
 struct zap_run {
-	struct page
-		*first; /* the record that counts for the first one; those of the others follow */
+	struct page *first;
 	unsigned long nr;
 };
 

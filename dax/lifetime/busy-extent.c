@@ -141,14 +141,17 @@ static void release(struct page *record)
 	struct dax_fs *fs = r->pgmap.owner;
 
 	__atomic_fetch_sub(&r->busy, 1, __ATOMIC_ACQ_REL);
+	__atomic_fetch_add(&r->released, 1, __ATOMIC_ACQ_REL);
 	if (museum_on(release_trylock) && fs) {
 		if (!mutex_trylock(&fs->lock))
 			return;
 		mutex_unlock(&fs->lock);
 	}
-	/* The subtraction was the barrier that wait_maybe() wants. */
-	if (wait_maybe(&r->busy))
+	/* The addition was the barrier that wait_maybe() wants. */
+	if (wait_maybe(&r->busy)) /* who waits for space */
 		wake_up(&r->busy);
+	if (wait_maybe(record)) /* an unbinding */
+		wake_up(record);
 }
 
 /* A record that is held: fs->lock is, too. */

@@ -90,13 +90,14 @@ static void a_run_goes_in_one_step(void **state)
 static void a_large_value_has_one_place(void **state)
 {
 	struct index ix = {0};
-	uint64_t at = 1, *slot = index_add(&ix, 512, 8 | INDEX_LARGE, true);
+	bool taken;
+	uint64_t at = 1, *slot = index_add_large(&ix, 512, 8 | INDEX_LARGE, &taken);
 
 	(void)state;
 	assert_non_null(slot);
 	assert_ptr_equal(index_slot(&ix, 512), slot);
-	assert_false(index_is_empty(&ix, 512, 512));
-	assert_true(index_is_empty(&ix, 0, 512) && index_is_empty(&ix, 1024, 512));
+	assert_null(index_add_large(&ix, 512, 8 | INDEX_LARGE, &taken));
+	assert_true(taken && ix.nr == 1);
 	assert_ptr_equal(index_next_slot(&ix, &at, 2048), slot);
 	assert_true(at == 512);
 	at = 513;
@@ -143,11 +144,14 @@ static void remove_run(struct index *ix, uint64_t pg)
 static void add_or_remove_large(struct index *ix, uint64_t pg, uint64_t value)
 {
 	uint64_t first = pg / LARGE * LARGE;
-	bool empty = true;
+	bool empty = true, taken;
 
 	for (uint64_t i = first; i < first + LARGE; i++)
 		empty &= !model[i];
-	assert_int_equal(index_is_empty(ix, first, LARGE), empty);
+	if (!empty) {
+		assert_null(index_add_large(ix, first, INDEX_LARGE, &taken));
+		assert_true(taken);
+	}
 	for (uint64_t i = first; i < first + LARGE && !empty && pg % 2; i++)
 		store_one(ix, i, 0); /* room for the next one */
 	if (under_large(pg)) {
@@ -156,7 +160,7 @@ static void add_or_remove_large(struct index *ix, uint64_t pg, uint64_t value)
 	} else if (empty || pg % 2) {
 		large_ones++;
 		model[first] = value | INDEX_LARGE;
-		assert_non_null(index_add(ix, first, model[first], true));
+		assert_non_null(index_add_large(ix, first, model[first], &taken));
 	}
 }
 

@@ -71,6 +71,13 @@ void bench_bytes(struct bench_run *b, uint64_t bytes, uint64_t n); /* a row that
 /* Runs fn(arg) single-stepped and fills the counts, divided by `per`. fn must not sleep. */
 void bench_count(struct bench_run *b, void (*fn)(void *), void *arg, uint64_t per);
 
+/*
+ * Runs fn(arg) single-stepped and stores the addresses of the 64-byte lines that its locked
+ * operations write, each once, up to `max` of them. How many there are. bench_lock held; fn must
+ * not sleep.
+ */
+unsigned bench_locked_lines(void (*fn)(void *), void *arg, uint64_t *addr, unsigned max);
+
 /* One row as JSON into buf, without a newline; as snprintf(). */
 int bench_format(char *buf, size_t n, const struct bench_run *b);
 

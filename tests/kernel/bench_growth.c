@@ -22,9 +22,26 @@ struct growth {
 	struct page **pages;
 };
 
-static unsigned repeats(uint64_t pages)
+#define COUNTED 1024u /* pages at most; a larger section is timed once, and not single-stepped */
+
+static void measure(struct bench_run *b, const struct bench_case *c, uint64_t pages)
 {
-	return pages <= 1024 ? 5 : pages <= 4096 ? 3 : 1;
+	uint64_t ticks;
+
+	if (pages <= COUNTED) {
+		bench_measure(b, BENCH_INSNS_PAGE, c, 5, pages);
+		return;
+	}
+	if (c->before)
+		c->before(c->arg);
+	ticks = rdtsc();
+	if (!b->skipped)
+		c->op(c->arg);
+	ticks = rdtsc() - ticks;
+	if (c->after)
+		c->after(c->arg);
+	if (!b->skipped)
+		bench_samples(b, BENCH_INSNS_PAGE, &ticks, 1, pages);
 }
 
 /* ---- gup ------------------------------------------------------------------------------------- */
@@ -56,7 +73,7 @@ static void gup(struct bench_run *b, uint64_t pages)
 		bench_skip(b, "no memory for %lu pointers", pages);
 	else if (bench_file_start(b, &g.f, pages)) {
 		bench_file_map(&g.f, 0);
-		bench_measure(b, BENCH_INSNS_PAGE, &c, repeats(pages), pages);
+		measure(b, &c, pages);
 		bench_file_end(&g.f);
 	}
 	free(g.pages);
@@ -119,7 +136,7 @@ static void fault(struct bench_run *b, uint64_t pages)
 
 	if (!bench_file_start(b, &g.f, pages))
 		return;
-	bench_measure(b, BENCH_INSNS_PAGE, &c, repeats(pages), pages);
+	measure(b, &c, pages);
 	bench_file_end(&g.f);
 }
 
@@ -153,7 +170,7 @@ static void truncate(struct bench_run *b, uint64_t pages)
 
 	if (!bench_file_start(b, &g.f, pages))
 		return;
-	bench_measure(b, BENCH_INSNS_PAGE, &c, repeats(pages), pages);
+	measure(b, &c, pages);
 	bench_file_end(&g.f);
 }
 

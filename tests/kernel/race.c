@@ -215,6 +215,7 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 	struct attempt a;
 	struct dax_fs *fs;
 	const char *why;
+	int err;
 
 	if (!edu_count()) {
 		race_absent(r, "no edu device (QEMU: -device edu)");
@@ -226,8 +227,10 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 	}
 	for (unsigned times = 2; times <= 32; times *= 4) {
 		a = (struct attempt){.punch = punch, .times = times, .result = r};
-		if (scratch_mount(SCRATCH_SMALL, lt, &fs, &why)) {
+		err = scratch_mount(SCRATCH_SMALL, lt, &fs, &why);
+		if (err) {
 			race_set(r, RACE_SKIP, "%s", why);
+			r->absent = err == -ENOSPC; /* pmem1 is too small */
 			return;
 		}
 		attempt(&a);

@@ -338,7 +338,7 @@ RACE_EXHIBIT(c5_no_recheck, "C-5-undo", "unaware", "fast-gup-no-recheck", RACE_B
 /* ---- C-6: who comes back in time starves the waiter -------------------------------------------
  */
 
-#define ROUNDS 4
+#define ROUNDS 4u
 
 static int touch_and_pin(struct script *s)
 {
@@ -370,10 +370,8 @@ static void c6_starve(struct script *s, struct actor *t1, struct actor *t2)
 		n++;
 	t2->stop.again = false;
 	if (n == ROUNDS && script_at_work(t2))
-		script_verdict(s, RACE_HUNG,
-			       "the page was put %u times in more than 60 s, and T2 still waits: "
-			       "each time T1 had it again first",
-			       n);
+		script_hung(t2, "more than 60 s, the page was put 4 times, and each time T1 had it "
+				"again first");
 	else
 		script_verdict(s, RACE_SAFE, "%s", "");
 }

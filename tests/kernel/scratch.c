@@ -50,6 +50,8 @@ struct pmem_region *scratch_region(const char **why)
 		*why = "no second DIMM (pmem1) to scratch on";
 	else if (r->readonly)
 		*why = "pmem1 is read-only";
+	else if (r->len < scratch_small_bytes)
+		*why = "pmem1 is too small for the scratch file system";
 	else if (mounted)
 		*why = "pmem1 is mounted; umount it first";
 	else

@@ -11,7 +11,7 @@
 
 enum scratch_size { SCRATCH_SMALL, SCRATCH_LARGE }; /* 16 MiB, 1 GiB */
 
-/* The scratch region, or NULL with a sentence: no second DIMM, read-only, mounted by somebody. */
+/* The scratch region, or NULL with a sentence: no second DIMM, read-only, too small, mounted. */
 struct pmem_region *scratch_region(const char **why);
 /* A fresh file system, mounted at SCRATCH_PATH. 0, or a negative errno with a sentence. Nothing
  * that was on the region stays. Sleepable. */

@@ -48,7 +48,8 @@ static bool devices_at_work(void)
 	for (unsigned i = 0; i < edu_count(); i++)
 		if (edu_pending(edu_nth(i)))
 			return true;
-	return false;
+	/* A completion that is held back is the business of its timer. */
+	return bio_in_flight() > bio_delay_held();
 }
 
 /* Devices and timers before threads, else what they wake in between is missed. */

@@ -82,10 +82,14 @@ static void direct(void *arg)
 	mm_use(s->mm);
 	err = scratch_mount(s->race->wants.large ? SCRATCH_LARGE : SCRATCH_SMALL, s->lt, &s->fs,
 			    &why);
-	if (err)
+	if (err == -ENOSPC) {
+		race_absent(s->result, "%s", why);
+		s->decided = true;
+	} else if (err) {
 		script_verdict(s, RACE_SKIP, "mount: %s: %s", errno_name(err), why);
-	else
+	} else {
 		s->race->play(s);
+	}
 	strike(s);
 	script_verdict(s, RACE_SKIP, "the script came to no verdict");
 }

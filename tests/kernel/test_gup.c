@@ -73,6 +73,50 @@ out:
 	fixture_end(&fx);
 }
 
+/* Takes nr pages from va on while the entry of page `gone` is cleared behind the first look; value:
+ * how many, *refs what page `gone` was left with. */
+static long get_while_cleared(uint64_t va, unsigned nr, unsigned gone, uint32_t *refs)
+{
+	struct page *p[32], *page = fx_page(va + gone * PAGE_SIZE);
+	struct clear c = {pte_walk(current_mm()->root, va + gone * PAGE_SIZE, 1, false, NULL), 0};
+	unsigned fired;
+	long n;
+
+	preempt_disable();
+	step_arm("gup_fast_before_ref", clear_entry, &c);
+	n = get_user_pages_fast(va, nr, PIN | FOLL_FAST_ONLY, p);
+	fired = step_disarm();
+	preempt_enable();
+	*refs = page_refs(page) - page->pgmap->rest;
+	if (fired)
+		__atomic_store_n(c.pte, c.old, __ATOMIC_RELEASE);
+	if (n > 0)
+		unpin_user_pages(p, n);
+	return fired ? n : -EIO;
+}
+
+SELFTEST(gup_runs_recheck, "gup.runs-recheck",
+	 "each page of a run, and of a few pages, is looked at again once it is held (I5)")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 32, 'a');
+	uint32_t refs[3] = {0};
+	long n[3] = {0};
+
+	EXPECT_OR(out, va, "not mapped");
+	for (unsigned i = 0; i < 32; i++)
+		at(va)[i * PAGE_SIZE] = 'b';
+	n[0] = get_while_cleared(va, 32, 7, &refs[0]);
+	n[1] = get_while_cleared(va, 32, 14, &refs[1]);
+	n[2] = get_while_cleared(va, 5, 0, &refs[2]);
+	EXPECT_OR(out, n[0] == 7 && n[1] == 14 && n[2] == 0, "%ld, %ld and %ld pages", n[0], n[1],
+		  n[2]);
+	EXPECT_OR(out, !refs[0] && !refs[1] && !refs[2], "%u, %u and %u references are left",
+		  refs[0], refs[1], refs[2]);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(gup_slow_faults, "gup.slow-faults-in",
 	 "pages that were never touched are faulted in and taken")
 {

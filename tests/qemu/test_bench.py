@@ -47,3 +47,33 @@ def test_bench_speaks_json(tmp_path, icount):
     if icount:
         grown = by_name["memremap.64g"]["value"] - by_name["memremap.1g"]["value"]
         assert grown <= 63 * 64, "more than a page-table entry per GiB"
+
+
+SIZES = [4 ** n for n in range(2, 9)]
+
+
+def rows_of(result):
+    assert result.status == 0, result.text
+    rows = [json.loads(line) for line in result.commands[0].output.splitlines()]
+    assert not [row for row in rows if "skip" in row], rows
+    return {row["bench"]: row["value"] for row in rows}
+
+
+def test_a_page_costs_the_same_among_many(tmp_path):
+    """growth.*: what each further page costs, from 64 to 65,536 pages, stays within a tenth."""
+    rows = rows_of(run_commands("bench growth.*", tmp_path, ICOUNT="1"))
+    for work in ("gup", "fault", "truncate"):
+        total = [size * rows[f"growth.{work}.4k.{size}"] for size in SIZES]
+        pairs = list(zip(SIZES[1:], total[1:]))
+        slopes = [(t2 - t1) / (n2 - n1) for (n1, t1), (n2, t2) in zip(pairs, pairs[1:])]
+        assert len(slopes) == 5 and min(slopes) > 0, (work, slopes)
+        assert max(slopes) <= 1.1 * min(slopes), (work, slopes)
+        assert total[-1] / SIZES[-1] <= 1.1 * total[1] / SIZES[1], (work, total)
+
+
+def test_cpus_do_not_slow_each_other(tmp_path):
+    """smp.*: the work of one operation is below 1.2 times as much with 8 CPUs as with one."""
+    rows = rows_of(run_commands("bench smp.*", tmp_path, ICOUNT="1", SMP="8"))
+    for work in ("fault", "gup"):
+        cost = [rows[f"smp.{work}.{cpus}"] for cpus in (1, 2, 4, 8)]
+        assert max(cost) < 1.2 * cost[0], (work, cost)

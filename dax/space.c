@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for space, for who asks to.
+ *
+ * An allocation never waits by itself: with every free block busy it is -ENOSPC, and the sentence
+ * says that a put would have helped. Who would rather wait says so. He notes how many blocks have
+ * been released, tries, and sleeps until the number is another one; no lock is held meanwhile. The
+ * release may come from an interrupt (F-5): it adds to the number first and looks for sleepers
+ * then.
+ */
+#include "dax/internal.h"
+
+static uint64_t failures(struct dax_fs *fs)
+{
+	struct ext4_statfs st;
+
+	mutex_lock(&fs->lock);
+	ext4_statfs(fs->ext4, &st);
+	mutex_unlock(&fs->lock);
+	return st.enospc_busy;
+}
+
+static uint64_t released(const struct pmem_region *r)
+{
+	return __atomic_load_n(&r->released, __ATOMIC_ACQUIRE);
+}
+
+int dax_fallocate_wait(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size)
+{
+	struct pmem_region *r = inode->fs->region;
+
+	for (;;) {
+		uint64_t failed = failures(inode->fs), before = released(r);
+		int err = dax_fallocate(inode, off, len, keep_size);
+
+		if (err != -ENOSPC || failures(inode->fs) == failed)
+			return err; /* nobody's put would help */
+		err = wait_event_interruptible(
+			&r->busy, released(r) != before, "a busy block to be released",
+			"last put of a page whose file freed it ('pmem' names "
+			"the holders)");
+		if (err)
+			return dax_refuse(err, "interrupted while waiting for busy blocks of %s",
+					  r->name);
+	}
+}

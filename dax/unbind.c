@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device goes: what becomes of pages that somebody still holds.
+ *
+ * Nothing is mounted and nothing maps the region by then, so only references are left: pins taken
+ * before the unmount, and blocks that were freed under a holder. A driver's removal cannot be
+ * refused in Linux, so the designs that came from there wait for references, for ever if need be,
+ * or do not look at them at all (C-8, E-2). Here one can say no, and who waits can be interrupted.
+ *
+ * The put that ends the wait may not be over when the waiter goes on: memunmap_pages() waits for
+ * that, too (F-14).
+ */
+#include "dax/internal.h"
+
+static int find_in_use(struct page *p, void *arg)
+{
+	struct page **found = arg;
+
+	if ((page_state(p) & ~PAGE_FOLIO) == p->pgmap->rest)
+		return 0;
+	*found = p;
+	return 1;
+}
+
+/* The first page that is not at rest; NULL: none. */
+static struct page *in_use(const struct pmem_region *r)
+{
+	struct page *found = NULL;
+
+	page_records_for_each(r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, find_in_use, &found);
+	return found;
+}
+
+static bool at_rest(struct page *p)
+{
+	struct page *found;
+
+	return !find_in_use(p, &found);
+}
+
+/* One page after the other. New references cannot be born: nobody maps anything. */
+static int wait_for_all(const struct pmem_region *r)
+{
+	char what[80], who[200];
+	struct page *p;
+	int err = 0;
+
+	while (!err && (p = in_use(r))) {
+		snprintf(what, sizeof(what), "pfn 0x%lx of %s, which is to be unbound",
+			 page_to_pfn(p), r->name);
+		holders_describe(p, who, sizeof(who));
+		pgmap_listen(p->pgmap);
+		err = wait_event_interruptible(&p->state, at_rest(p), what, who);
+		pgmap_unlisten(p->pgmap);
+	}
+	return err;
+}
+
+/* The lifetime that the records were made for; NULL: none since they were bound. */
+static const struct lifetime *lifetime_of(const struct pmem_region *r)
+{
+	const struct lifetime *lt;
+
+	for (unsigned n = 0; (lt = lifetime_nth(n)); n++)
+		if (r->pgmap.ops == &lt->pgmap_ops)
+			break;
+	return lt;
+}
+
+static int refuse(const struct pmem_region *r, const struct page *held, const char *why)
+{
+	uint64_t busy, pages = pmem_held(r, &busy);
+	char who[200];
+
+	holders_describe(held, who, sizeof(who));
+	return dax_refuse(
+		-EBUSY,
+		"%s: %lu page(s) are held, %lu of them freed by their files; pfn 0x%lx by "
+		"%s; %s",
+		r->name, pages, busy, page_to_pfn(held), who, why);
+}
+
+/* What the lifetime does about pages that are held. */
+static int drain(struct pmem_region *r, bool wait)
+{
+	const struct lifetime *lt = lifetime_of(r);
+	struct page *held = in_use(r);
+
+	if (!held || !lt)
+		return 0;
+	switch (lt->unbind) {
+	case UNBIND_WAITS_FOR_REFERENCES:
+	case UNBIND_WAITS_FOR_ALL: return 0; /* memunmap_pages() does */
+	case UNBIND_WAITS_FOR_NOBODY:
+		return refuse(
+			r, held,
+			"counted-map would take the records from under them, and the next put "
+			"would be a panic (E-2): let them go first");
+	default:
+		return wait ? wait_for_all(r) : refuse(r, held, "let them go first, or say 'wait'");
+	}
+}
+
+int dax_unbind(struct pmem_region *r, bool wait)
+{
+	int err = dax_leave_begin(r);
+
+	if (err)
+		return err;
+	err = drain(r, wait);
+	if (err == -EINTR)
+		dax_refuse(err, "interrupted; %s stays bound", r->name);
+	if (!err)
+		pmem_unbind(r);
+	dax_leave_end(r);
+	return err;
+}
+
+static int unbind_command(struct pmem_region *r, bool wait)
+{
+	int err = dax_unbind(r, wait);
+
+	return err ? shell_fail(err, "%s", dax_why()) : 0;
+}
+
+static int unbind_init(const struct boot_info *bi)
+{
+	(void)bi;
+	pmem_set_unbind(unbind_command);
+	return 0;
+}
+INITCALL(INIT_DAX, unbind, "unbinding", unbind_init);
