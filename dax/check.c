@@ -46,9 +46,12 @@ static int check_fs_blocks(struct dax_fs *fs, void *arg)
 	int err;
 
 	mutex_lock(&fs->lock);
-	err = ext4_check(fs->ext4, say, f);
+	err = fs->ops->check(fs, say, f);
 	if (err < 0)
-		violated(f, "%s cannot be scanned: %s", fs->path, ext4_why(fs->ext4));
+		violated(f, "%s cannot be scanned: %s", fs->path, fs->ops->why(fs));
+	if (fs->freed_early)
+		violated(f, "%s: %lu run(s) of blocks were free before they left their file",
+			 fs->path, fs->freed_early);
 	LIST_FOREACH (inode, &fs->inodes, link)
 		if (inode->collisions)
 			violated(f, "%s lost %u block(s) while somebody held them", inode->name,
@@ -199,14 +202,13 @@ unsigned check_i4_waiters(void)
 static int check_held(struct page *p, void *arg)
 {
 	struct record_check *c = arg;
-	struct ext4_extent_info owner;
 	uint64_t block = page_to_pfn(p) - p->pgmap->range[0].start, n;
 
 	if (!c->fs || page_refs(p) <= p->pgmap->rest || (page_state(p) & PAGE_BUSY))
 		return 0;
 	/* A folio is held as one: every block of it must be somebody's. */
 	for (n = page_state(p) & PAGE_FOLIO ? FOLIO_PAGES : 1; n; n--, block++) {
-		if (ext4_block_owner(c->fs->ext4, block, &owner) != -ENOENT)
+		if (c->fs->ops->owned(c->fs, block))
 			continue;
 		violated(c->f, "pfn 0x%lx is held%s, and block %lu is free", page_to_pfn(p),
 			 page_state(p) & PAGE_FOLIO ? " with its 2 MiB" : "", block);
@@ -227,25 +229,27 @@ unsigned check_i5_idle(void)
 
 static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
 {
-	uint64_t base = inode->fs->region->start >> PAGE_SHIFT, pfn = entry_pfn(entry);
+	uint64_t pfn = entry_pfn(entry);
 	const struct page *p = page_record_if_touched(pfn);
-	struct ext4_map m;
+	struct dax_run run;
 
 	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
 		return;
 	if (!p)
 		violated(f, "page %lu of %s is pfn 0x%lx, which has no record", pgoff, inode->name,
 			 pfn);
-	else if (inode->fs->lifetime->associates &&
-		 (p->mapping != &inode->mapping || p->index != pgoff))
+	else if (entry & ENTRY_SHARED
+			 ? !page_share_count(p)
+			 : inode->fs->lifetime->associates &&
+				   (p->mapping != &inode->mapping || p->index != pgoff))
 		violated(f, "page %lu of %s is pfn 0x%lx, whose record names another place", pgoff,
 			 inode->name, pfn);
-	if (ext4_map_blocks(inode->ip, pgoff, entry_pages(entry), 0, &m) ||
-	    m.state != EXT4_WRITTEN || base + m.pblk != pfn || m.count != entry_pages(entry))
+	if (inode->ops->lookup(inode, pgoff, entry_pages(entry), &run) || !run.written ||
+	    run.pfn != pfn || run.count != entry_pages(entry))
 		violated(
 			f,
-			"page %lu of %s has an entry for pfn 0x%lx, the file keeps it in block %lu",
-			pgoff, inode->name, pfn, m.pblk);
+			"page %lu of %s has an entry for pfn 0x%lx, the file keeps it in pfn 0x%lx",
+			pgoff, inode->name, pfn, run.pfn);
 }
 
 static int check_fs_entries(struct dax_fs *fs, void *arg)
@@ -263,6 +267,22 @@ static int check_fs_entries(struct dax_fs *fs, void *arg)
 	return 0;
 }
 
+/* A shared page is named by as many entries as it counts. */
+static void check_shares(struct finding *f, struct dax_fs *fs, const struct page *p)
+{
+	uint64_t n = 0, at, entry;
+	struct dax_inode *inode;
+
+	mutex_lock(&fs->lock);
+	LIST_FOREACH (inode, &fs->inodes, link)
+		for (at = 0; (entry = entry_next(inode, &at, DAX_TO_END)); at += entry_pages(entry))
+			n += (entry & ENTRY_SHARED) && entry_pfn(entry) == page_to_pfn(p);
+	mutex_unlock(&fs->lock);
+	if (n != page_share_count(p))
+		violated(f, "pfn 0x%lx counts %lu sharing entries, there are %lu", page_to_pfn(p),
+			 page_share_count(p), n);
+}
+
 static int check_record_link(struct page *p, void *arg)
 {
 	struct record_check *c = arg;
@@ -271,6 +291,11 @@ static int check_record_link(struct page *p, void *arg)
 
 	if (!p->mapping)
 		return 0;
+	if (page_share_count(p)) {
+		if (c->fs)
+			check_shares(c->f, c->fs, p);
+		return 0;
+	}
 	inode = container_of(p->mapping, struct dax_inode, mapping);
 	if (!c->fs)
 		violated(c->f, "pfn 0x%lx names a file, and nothing is mounted", page_to_pfn(p));

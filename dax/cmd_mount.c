@@ -8,6 +8,11 @@ static int print_mount(struct dax_fs *fs, void *arg)
 	uint64_t busy;
 
 	*(unsigned *)arg += 1;
+	if (!fs->ext4) {
+		kprintf("%s on %s, lifetime %s: %s\n", fs->region->name, fs->path,
+			fs->lifetime->name, fs->ops->name);
+		return 0;
+	}
 	mutex_lock(&fs->lock);
 	ext4_statfs(fs->ext4, &st);
 	mutex_unlock(&fs->lock);
@@ -127,7 +132,7 @@ static struct dax_inode *next_named(struct dax_fs *fs, struct dax_inode *at)
 
 	mutex_lock(&fs->lock);
 	inode = at ? LIST_NEXT(at, link) : LIST_FIRST(&fs->inodes);
-	while (inode && !inode->ip->links)
+	while (inode && !inode->ops->has_name(inode))
 		inode = LIST_NEXT(inode, link);
 	if (inode)
 		inode->refs++;
@@ -147,7 +152,7 @@ static int sync_inodes(struct dax_fs *fs, void *arg)
 		dax_put(inode);
 	}
 	mutex_lock(&fs->lock);
-	if (!*err)
+	if (!*err && fs->ext4)
 		*err = ext4_sync(fs->ext4);
 	mutex_unlock(&fs->lock);
 	return 0;

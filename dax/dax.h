@@ -31,6 +31,7 @@ struct dax_fs;
 struct dax_block {
 	uint64_t pfn; /* zero: a hole */
 	bool fresh;   /* allocated by this very call: the hole may still be mapped as zeroes */
+	bool shared;  /* other files have it too; mapped read-only, see share.c */
 };
 /* Where a file keeps several: what the first ones have in common. */
 struct dax_run {
@@ -39,7 +40,11 @@ struct dax_run {
 	bool written;	/* false: a hole, or allocated and reads as zeroes */
 	bool fresh;	/* as above */
 };
-/* The part of a file layer that the fault path needs. */
+struct mount_options;
+/*
+ * What DAX asks of a file layer. ext4 (ext4_glue.c) is one; the self-tests have another, with
+ * shared blocks. The calls of the first group take fs->lock themselves, for the others it is held.
+ */
 struct dax_layer_ops {
 	const char *name;
 	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable. 0, -ENOSPC,
@@ -49,6 +54,32 @@ struct dax_layer_ops {
 	/* The same for up to `want` pages; the answer may stop earlier. */
 	int (*map_run)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
 		       struct dax_run *run, const char **why);
+
+	/* One file; fs->lock held. 0 or negative errno, why() has the sentence. */
+	int (*set_size)(struct dax_inode *inode, uint64_t size);
+	/* Bytes that lie in written blocks become zero. */
+	int (*zero)(struct dax_inode *inode, uint64_t off, uint64_t len);
+	/* Pages [first, last) become a hole; last may be beyond the end. The lifetime's freed() is
+	 * called for blocks that nobody owns any more, before they may be given away. */
+	int (*free)(struct dax_inode *inode, uint64_t first, uint64_t last);
+	int (*sync)(struct dax_inode *inode); /* a fence, at least */
+	/* map_run() of `want` pages, without `create`. */
+	int (*lookup)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct dax_run *run);
+	/* Pages [first, first + n) of `from` are those of `to` from `at` on as well, which are
+	 * holes before (-EEXIST). NULL: the layer has no shared blocks. */
+	int (*share)(struct dax_inode *from, uint64_t first, struct dax_inode *to, uint64_t at,
+		     uint64_t n);
+	bool (*has_name)(
+		const struct dax_inode *inode); /* false: its blocks go with its last user */
+	void (*drop)(struct dax_inode *inode);	/* DAX forgets the file; nothing maps it */
+
+	/* A mount. */
+	int (*mount)(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n);
+	int (*unmount)(struct dax_fs *fs);
+	const char *(*why)(const struct dax_fs *fs);
+	/* I1: every block has as many owners as it should. Findings, each said, or negative. */
+	int (*check)(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx);
+	bool (*owned)(struct dax_fs *fs, uint64_t block); /* by any file */
 };
 
 /*
@@ -87,7 +118,9 @@ struct dax_inode {
 	unsigned nr_huge; /* tree_lock: entries with ENTRY_PMD in it; zero: none */
 	struct dax_fs *fs;
 	const struct dax_layer_ops *ops;
-	struct ext4_inode *ip; /* one reference, for as long as this object lives */
+	struct ext4_inode *ip; /* one reference, for as long as this object lives; NULL: not ext4 */
+	void *layer;	       /* of another file layer: what it keeps of the file */
+	uint32_t number;       /* of the inode: two files are locked in ascending order */
 	uint64_t size;	       /* bytes; written with fault_lock held for writing */
 	struct layout_break last_break;
 	struct lease_list leases; /* promises that its blocks stay */
@@ -126,6 +159,10 @@ int dax_insert(struct dax_inode *inode, uint64_t off, uint64_t len);
  * 4096, or the length reaches exactly to the end of both files. -EXDEV: two mounts; -EBUSY: a page
  * is held and the lifetime does not wait (the holders are named). */
 int dax_exchange(struct dax_inode *a, uint64_t off, struct dax_inode *b, uint64_t at, uint64_t len);
+/* [at, at + len) of b, a hole, gets the blocks of [off, off + len) of a, which both have from then
+ * on; the first store of either gets that one a copy (share.c). -EOPNOTSUPP: the file layer has no
+ * shared blocks; else as dax_exchange(). */
+int dax_reflink(struct dax_inode *a, uint64_t off, struct dax_inode *b, uint64_t at, uint64_t len);
 /* The same, and where only busy blocks are left, waits until one is released, again and again
  * (busy-extent). -EINTR: a signal. No lock is held while asleep. */
 int dax_fallocate_wait(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);
@@ -150,16 +187,23 @@ int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uin
 struct mount_options {
 	bool longterm; /* longterm=allow: pins without an end are taken; a lifetime may refuse it */
 	bool sectors;  /* entries=sectors: unaware only */
+	const struct dax_layer_ops *ops; /* NULL: ext4 */
+	void *layer;			 /* for ops->mount */
 };
 struct dax_fs {
 	struct pmem_region *region;
-	struct ext4_fs *ext4;
+	const struct dax_layer_ops *ops;
+	struct ext4_fs *ext4; /* NULL: another file layer, which keeps `layer` */
+	void *layer;
 	const struct lifetime *lifetime;
 	bool longterm; /* of the options, constant */
 	bool sectors;
-	uint64_t marked;   /* fs->lock: blocks that this mount marked busy; zero: none */
-	char path[64];	   /* mount point, "/t" */
-	struct mutex lock; /* serialises the file layer */
+	uint64_t freed_early; /* fs->lock: runs that the bitmap showed free before they were marked;
+				 zero: none, as it must be (F-11) */
+	uint64_t serial;      /* 1, 2, … of all mounts since boot; constant */
+	uint64_t marked;      /* fs->lock: blocks that this mount marked busy; zero: none */
+	char path[64];	      /* mount point, "/t" */
+	struct mutex lock;    /* serialises the file layer */
 	LIST_HEAD(, dax_inode) inodes; /* fs->lock */
 	uint64_t last_freed;	       /* fs->lock: first block of the run that was freed last */
 	uint32_t last_freed_count;     /* fs->lock: zero: none since the mount */
@@ -182,8 +226,14 @@ int dax_umount(const char *path);
  * the region stays bound). Sleepable.
  */
 int dax_unbind(struct pmem_region *region, bool wait);
-/* The mount that `path` lies in, with its lock taken; what is left of the path in *rest. NULL:
- * none. */
+/* Is a free block still held, so that the allocator must pass it by? fs->lock held. */
+bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn);
+/* A file of another file layer gets its object, with one reference. fs->lock held. NULL: no
+ * memory. */
+struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size,
+				const char *name);
+/* The mount of ext4 that `path` lies in, with its lock taken; what is left of the path in *rest.
+ * NULL: none. */
 struct dax_fs *dax_fs_find(const char *path, const char **rest);
 void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
 
@@ -202,6 +252,7 @@ void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
 #define ENTRY_ZERO   4ull  /* a hole, mapped as zeroes; no record */
 #define ENTRY_EMPTY  8ull  /* nothing yet, being filled by whoever holds the lock */
 #define ENTRY_DIRTY  16ull /* stored to through a mapping since the last fsync */
+#define ENTRY_SHARED 64ull /* the block is other files' as well: never DIRTY, mapped read-only */
 #define ENTRY_ZAP    32ull /* lifetime zap-to-zero: unmapped, its reference given back */
 static inline uint64_t entry_pfn(uint64_t e)
 {
@@ -240,6 +291,12 @@ uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last);
 /* Next entry that has a page in [*pgoff, last): its value, or 0; *pgoff becomes its first page,
  * which for one of 2 MiB may lie before. The next one is entry_pages() further. A snapshot. */
 uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last);
+
+/* ---- shared blocks (share.c) ------------------------------------------------------------------
+ */
+
+/* How many entries of how many files name the page; 0: it is not shared. */
+uint64_t page_share_count(const struct page *page);
 
 /* ---- faults (fault.c) -------------------------------------------------------------------------
  */

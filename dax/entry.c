@@ -12,6 +12,9 @@
 MUSEUM(break_narrow, "break-narrow",
        "deleting a part of a 2 MiB entry unmaps only that part (E-5); "
        "shown by selftest huge.punch-unmaps-neighbours");
+MUSEUM(zap_shared, "zap-shared",
+       "D-4: zap-to-zero gives back a reference of shared entries, which never took one; "
+       "shown by selftest tinyfs.zap-spares-shared");
 MUSEUM(keep_order, "keep-order",
        "a deleted 2 MiB entry leaves its first record counting for 512 pages (E-6); "
        "shown by selftest huge.deleted-is-split");
@@ -254,7 +257,9 @@ struct page *entries_find_held(struct dax_inode *inode, uint64_t first, uint64_t
 bool entries_mark(struct dax_inode *inode, uint64_t *at, uint64_t last, uint64_t flag,
 		  struct entry_run *run)
 {
-	const uint64_t skip = flag | ENTRY_LOCKED | ENTRY_EMPTY | ENTRY_ZERO;
+	/* A shared entry holds nothing that could be given back. */
+	const uint64_t skip = flag | ENTRY_LOCKED | ENTRY_EMPTY | ENTRY_ZERO |
+			      (museum_on(zap_shared) ? 0 : ENTRY_SHARED);
 
 	do {
 		uint64_t *slot;
@@ -365,7 +370,9 @@ static unsigned delete_run(struct dax_inode *inode, uint64_t *at, uint64_t last)
 	ASSERT(!(run.entry & ENTRY_LOCKED),
 	       "entry %lu of %s is locked by somebody who does not hold the fault lock", run.pgoff,
 	       inode->name);
-	if (!(run.entry & (ENTRY_EMPTY | ENTRY_ZERO)))
+	if (unlikely(run.entry & ENTRY_SHARED))
+		share_remove(&run);
+	else if (!(run.entry & (ENTRY_EMPTY | ENTRY_ZERO)))
 		inode->fs->lifetime->remove(inode, &run);
 	if (run.entry & ENTRY_PMD) {
 		/* Still held by somebody (only in designs that do not wait): it is split when it is

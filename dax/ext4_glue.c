@@ -16,10 +16,10 @@ MUSEUM(free_twice, "free-twice",
 MUSEUM(no_reserve, "no-reserve",
        "F-10: no block is set aside for freeing; on a full device a hole in the middle of an "
        "extent "
-       "is not freed; shown by race F-10");
+       "is not freed; shown by selftest lifetime.busy.frees-when-full");
 MUSEUM(bitmap_first, "bitmap-before-tree",
-       "F-11: blocks are free in the bitmap before they leave their file's tree; shown by race "
-       "F-11");
+       "F-11: blocks are free in the bitmap before they leave their file's tree; shown by selftest "
+       "lifetime.busy.tree-before-bitmap");
 
 static uint64_t first_pfn(const struct dax_fs *fs)
 {
@@ -47,6 +47,7 @@ static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t co
 	(void)ip;
 	fs->last_freed = pblk;
 	fs->last_freed_count = count;
+	fs->freed_early += ext4_block_free(fs->ext4, pblk);
 	if (fs->lifetime->freed)
 		fs->lifetime->freed(fs, first_pfn(fs) + pblk, count);
 }
@@ -72,7 +73,7 @@ static bool museum(void *ctx, enum ext4_exhibit what)
 	return what == EXT4_NO_RESERVE ? museum_on(no_reserve) : museum_on(bitmap_first);
 }
 
-void dax_free_twice(struct dax_fs *fs)
+static void free_twice(struct dax_fs *fs)
 {
 	if (!museum_on(free_twice) || !fs->last_freed_count)
 		return;
@@ -183,6 +184,7 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 	int err;
 
 	b->fresh = false;
+	b->shared = false;
 	b->pfn = remembered(inode, pgoff, &count);
 	if (likely(b->pfn))
 		return 0;
@@ -209,4 +211,104 @@ static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool 
 	return 0;
 }
 
-const struct dax_layer_ops dax_ext4_ops = {.name = "ext4", .map = map, .map_run = map_run};
+/* ---- files and mounts ------------------------------------------------------------------------ */
+
+static int set_size(struct dax_inode *inode, uint64_t size)
+{
+	return ext4_set_size(inode->ip, size);
+}
+
+static int zero(struct dax_inode *inode, uint64_t off, uint64_t len)
+{
+	return ext4_zero_range(inode->ip, off, len);
+}
+
+static int free_pages(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	free_twice(inode->fs);
+	return ext4_free_blocks(inode->ip, first, last == DAX_TO_END ? EXT4_TO_END : last);
+}
+
+static int sync(struct dax_inode *inode)
+{
+	return ext4_fsync(inode->ip);
+}
+
+static int lookup(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct dax_run *run)
+{
+	struct ext4_map m;
+	int err = ext4_map_blocks(inode->ip, pgoff, want, 0, &m);
+
+	*run = (struct dax_run){.count = m.count, .written = m.state == EXT4_WRITTEN};
+	if (!err && m.state != EXT4_HOLE)
+		run->pfn = first_pfn(inode->fs) + m.pblk;
+	return err;
+}
+
+static bool has_name(const struct dax_inode *inode)
+{
+	return inode->ip->links != 0;
+}
+
+static void drop(struct dax_inode *inode)
+{
+	struct ext4_inode *ip = inode->ip;
+	struct dax_fs *fs = inode->fs;
+
+	ip->host = NULL;
+	if (ext4_iput(ip) && ext4_evict(ip))
+		warn("%s: %s", fs->region->name, ext4_why(fs->ext4));
+}
+
+static int mount(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n)
+{
+	struct ext4_env env = dax_ext4_env(fs);
+
+	(void)o;
+	return ext4_mount(&env, &fs->ext4, why, n);
+}
+
+static int unmount(struct dax_fs *fs)
+{
+	return ext4_unmount(fs->ext4);
+}
+
+static const char *why(const struct dax_fs *fs)
+{
+	return ext4_why(fs->ext4);
+}
+
+static int check(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx)
+{
+	return ext4_check(fs->ext4, say, ctx);
+}
+
+static bool owned(struct dax_fs *fs, uint64_t block)
+{
+	struct ext4_extent_info owner;
+
+	return ext4_block_owner(fs->ext4, block, &owner) != -ENOENT;
+}
+
+bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
+{
+	return busy_extent_blocked(fs, pfn);
+}
+
+const struct dax_layer_ops dax_ext4_ops = {
+	.name = "ext4",
+	.map = map,
+	.map_run = map_run,
+	.set_size = set_size,
+	.zero = zero,
+	.free = free_pages,
+	.sync = sync,
+	.lookup = lookup,
+	.has_name = has_name,
+	.drop = drop,
+	.mount = mount,
+	.unmount = unmount,
+	.why = why,
+	.check = check,
+	.owned = owned,
+};

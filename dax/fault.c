@@ -46,6 +46,11 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 	/* What a 2 MiB entry of an earlier file left behind while it was held. */
 	if (unlikely(page_state(page_first(page)) & PAGE_FOLIO))
 		page_folio_split(page_first(page));
+	if (unlikely(b->shared)) {
+		share_insert(page);
+		*entry = b->pfn << PAGE_SHIFT | ENTRY_SHARED;
+		return 0;
+	}
 	err = inode->fs->lifetime->insert(inode, pgoff, page);
 	if (likely(!err))
 		*entry = b->pfn << PAGE_SHIFT;
@@ -60,6 +65,8 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 
 	if ((vmf->vma->flags & VM_PRIVATE) && (vmf->write || pte_is_anon(vmf_entry(vmf))))
 		return dax_private_fault(inode, vmf, *entry);
+	if (unlikely(*entry & ENTRY_SHARED) && vmf->write)
+		share_give_up(inode, vmf->pgoff, entry);
 	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
 		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block, &vmf->why);
 		if (err)

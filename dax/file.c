@@ -24,7 +24,7 @@ MUSEUM(skip_fsync_line, "skip-fsync",
 
 int fail_ext4(struct dax_inode *inode, int err)
 {
-	return dax_refuse(err, "%s: %s", inode->name, ext4_why(inode->fs->ext4));
+	return dax_refuse(err, "%s: %s", inode->name, inode->fs->ops->why(inode->fs));
 }
 
 void lock_layout(struct dax_inode *inode)
@@ -49,8 +49,7 @@ int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	unmap_mapping_range(&inode->mapping, first, last);
 	entries_delete(inode, museum_on(keep_entry) ? first + 1 : first, last);
 	mutex_lock(&inode->fs->lock);
-	dax_free_twice(inode->fs);
-	err = ext4_free_blocks(inode->ip, first, last == DAX_TO_END ? EXT4_TO_END : last);
+	err = inode->ops->free(inode, first, last);
 	if (err)
 		fail_ext4(inode, err);
 	mutex_unlock(&inode->fs->lock);
@@ -62,7 +61,7 @@ static int set_size(struct dax_inode *inode, uint64_t size)
 	int err;
 
 	mutex_lock(&inode->fs->lock);
-	err = ext4_set_size(inode->ip, size);
+	err = inode->ops->set_size(inode, size);
 	if (err)
 		fail_ext4(inode, err);
 	else
@@ -109,11 +108,11 @@ int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end)
 
 	mutex_lock(&inode->fs->lock);
 	if (first >= last) {
-		err = ext4_zero_range(inode->ip, off, end - off);
+		err = inode->ops->zero(inode, off, end - off);
 	} else {
-		err = ext4_zero_range(inode->ip, off, first - off);
+		err = inode->ops->zero(inode, off, first - off);
 		if (!err)
-			err = ext4_zero_range(inode->ip, last, end - last);
+			err = inode->ops->zero(inode, last, end - last);
 	}
 	if (err)
 		fail_ext4(inode, err);
@@ -271,7 +270,7 @@ int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	down_read(&inode->fault_lock);
 	write_entries_back(inode, first, last);
 	mutex_lock(&inode->fs->lock);
-	err = ext4_fsync(inode->ip); /* fences */
+	err = inode->ops->sync(inode); /* fences */
 	if (err)
 		fail_ext4(inode, err);
 	mutex_unlock(&inode->fs->lock);

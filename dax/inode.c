@@ -43,6 +43,28 @@ struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip)
 	return ip->host;
 }
 
+struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size, const char *name)
+{
+	struct dax_inode *inode = calloc(1, sizeof(*inode));
+
+	if (!inode)
+		return NULL;
+	mapping_init(&inode->mapping);
+	lease_list_init(&inode->leases, true);
+	rwsem_init(&inode->io_lock, "io_lock");
+	rwsem_init(&inode->fault_lock, "fault_lock");
+	mutex_init(&inode->map_lock, "map_lock");
+	spin_init(&inode->tree_lock, "dax tree");
+	inode->fs = fs;
+	inode->ops = fs->ops;
+	inode->number = number;
+	inode->size = size;
+	inode->refs = 1;
+	snprintf(inode->name, sizeof(inode->name), "%s", name);
+	LIST_INSERT_HEAD(&fs->inodes, inode, link);
+	return inode;
+}
+
 /* Takes over the caller's reference to `ip`, on failure as well. fs->lock held. */
 int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, struct dax_inode **out)
 {
@@ -50,28 +72,17 @@ int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, str
 
 	if (inode) {
 		ext4_iput(ip); /* the object holds one already; not the last */
+		inode->refs++;
 	} else {
-		inode = calloc(1, sizeof(*inode));
+		inode = dax_inode_new(fs, ip->ino, ip->size, name);
 		if (!inode) {
 			if (ext4_iput(ip)) /* just unlinked, and nobody has it open or mapped */
 				ext4_evict(ip);
 			return dax_refuse(-ENOMEM, "no memory for an open file");
 		}
-		mapping_init(&inode->mapping);
-		lease_list_init(&inode->leases, true);
-		rwsem_init(&inode->io_lock, "io_lock");
-		rwsem_init(&inode->fault_lock, "fault_lock");
-		mutex_init(&inode->map_lock, "map_lock");
-		spin_init(&inode->tree_lock, "dax tree");
-		inode->fs = fs;
-		inode->ops = &dax_ext4_ops;
 		inode->ip = ip;
-		inode->size = ip->size;
-		snprintf(inode->name, sizeof(inode->name), "%s", name);
 		ip->host = inode;
-		LIST_INSERT_HEAD(&fs->inodes, inode, link);
 	}
-	inode->refs++;
 	*out = inode;
 	return 0;
 }
@@ -101,15 +112,10 @@ static void inode_empty(struct dax_inode *inode)
 static void inode_free(struct dax_inode *inode)
 {
 	struct dax_fs *fs = inode->fs;
-	struct ext4_inode *ip = inode->ip;
-	bool evict;
 
 	mutex_lock(&fs->lock);
 	LIST_REMOVE(inode, link);
-	ip->host = NULL;
-	evict = ext4_iput(ip);
-	if (evict && ext4_evict(ip))
-		warn("%s: %s", fs->region->name, ext4_why(fs->ext4));
+	inode->ops->drop(inode);
 	mutex_unlock(&fs->lock);
 	free(inode);
 }
@@ -127,7 +133,7 @@ void dax_put(struct dax_inode *inode)
 
 	mutex_lock(&fs->lock);
 	ASSERT(inode->refs, "%s is closed more often than it was opened", inode->name);
-	gone = inode->refs == 1 && inode->ip->links == 0;
+	gone = inode->refs == 1 && !inode->ops->has_name(inode);
 	if (!gone)
 		inode->refs--;
 	mutex_unlock(&fs->lock);

@@ -191,6 +191,20 @@ void dax_cmd_waited(const char *command, const struct dax_inode *inode);
 /* cmd_map.c: `sync MAPPING [OFF LEN]`. */
 int dax_sync_mapping(int argc, char **argv);
 
+/* share.c. The entry is locked. */
+/* An entry begins to name a page that others may name as well. */
+void share_insert(struct page *page);
+/* Tree lock held: entries with ENTRY_SHARED go. */
+void share_remove(const struct entry_run *run);
+/* A store to an entry with ENTRY_SHARED: the page in *entry is given up; EMPTY. */
+void share_give_up(struct dax_inode *inode, uint64_t pgoff, uint64_t *entry);
+
+/* reshape.c: step 2 of a layout change; -EINTR, with a sentence. */
+int break_range(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason);
+/* reshape.c: nothing maps pages [first, last) any more, and what stores left in the caches is on
+ * its way. Layout locked. */
+void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last);
+
 /* inode.c; fs->lock held. */
 struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip);
 int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name,
@@ -208,8 +222,7 @@ bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn);
 void busy_extent_taken(uint64_t pfn, uint32_t count);
 
 /* ext4_glue.c */
-struct ext4_env dax_ext4_env(struct dax_fs *fs);
+struct ext4_env dax_ext4_env(struct dax_fs *fs); /* for mounting by hand */
 extern const struct dax_layer_ops dax_ext4_ops;
-void dax_free_twice(struct dax_fs *fs); /* the museum's double free, if it is on; fs->lock held */
 
 #endif

@@ -9,6 +9,7 @@
 #include "dax/internal.h"
 
 static LIST_HEAD(, dax_fs) mounts = LIST_HEAD_INITIALIZER(mounts);
+static uint64_t mounts_begun; /* atomic */
 static struct mutex mounts_lock = MUTEX_INIT("mounts");
 
 /* Does `path` lie in the mount at `mount`? The part behind it in *rest. */
@@ -31,7 +32,7 @@ struct dax_fs *dax_fs_find(const char *path, const char **rest)
 
 	mutex_lock(&mounts_lock);
 	LIST_FOREACH (fs, &mounts, link)
-		if (lies_in(fs->path, path, &tail) &&
+		if (fs->ext4 && lies_in(fs->path, path, &tail) &&
 		    (!best || strlen(fs->path) > strlen(best->path))) {
 			best = fs;
 			*rest = tail;
@@ -140,10 +141,12 @@ static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
 
 	if (!fs)
 		return NULL;
+	fs->serial = __atomic_add_fetch(&mounts_begun, 1, __ATOMIC_RELAXED);
 	fs->region = region;
 	fs->lifetime = lt;
 	fs->longterm = o->longterm;
 	fs->sectors = o->sectors;
+	fs->ops = o->ops ? o->ops : &dax_ext4_ops;
 	mutex_init(&fs->lock, "file layer");
 	LIST_INIT(&fs->inodes);
 	snprintf(fs->path, sizeof(fs->path), "%s", path);
@@ -151,19 +154,17 @@ static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
 }
 
 /* The device is the file system's; its lifetime is claimed, its contents are looked at. */
-static int mount_claimed(struct dax_fs *fs)
+static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 {
 	struct pmem_region *region = fs->region;
 	struct claim before;
-	struct ext4_env env;
 	struct page *held;
 	char why[256];
 	int err = claim(region, fs->lifetime, &before);
 
 	if (err)
 		return err;
-	env = dax_ext4_env(fs);
-	err = ext4_mount(&env, &fs->ext4, why, sizeof(why));
+	err = fs->ops->mount(fs, o, why, sizeof(why));
 	if (!err)
 		return 0;
 	/* Nothing was faulted in meanwhile: what was at rest still is. */
@@ -173,7 +174,7 @@ static int mount_claimed(struct dax_fs *fs)
 }
 
 /* mounts_lock held. */
-static int mount_new(struct dax_fs *fs)
+static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 {
 	int err = check_place(fs->region, fs->path);
 
@@ -181,7 +182,7 @@ static int mount_new(struct dax_fs *fs)
 		err = devdax_mount_begin(fs->region);
 	if (err)
 		return err;
-	err = mount_claimed(fs);
+	err = mount_claimed(fs, o);
 	if (err)
 		devdax_mount_end(fs->region);
 	return err;
@@ -201,7 +202,7 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
 	if (!fs)
 		return dax_refuse(-ENOMEM, "no memory for a mount");
 	mutex_lock(&mounts_lock);
-	err = mount_new(fs);
+	err = mount_new(fs, o);
 	if (err) {
 		free(fs);
 	} else {
@@ -285,9 +286,9 @@ int dax_umount(const char *path)
 			dax_fsync(inode);
 			inode_drop(inode);
 		}
-		err = ext4_unmount(fs->ext4);
+		err = fs->ops->unmount(fs);
 		if (err)
-			dax_refuse(err, "%s: %s", fs->path, ext4_why(fs->ext4));
+			dax_refuse(err, "%s: %s", fs->path, fs->ops->why(fs));
 	}
 	if (!err) {
 		LIST_REMOVE(fs, link);

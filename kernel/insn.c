@@ -173,20 +173,12 @@ void load_tr(uint16_t sel)
 	asm volatile("ltr %0" : : "r"(sel) : "memory");
 }
 
-#define RFLAGS_IF (1u << 9)
-
 uint64_t irq_save(void)
 {
 	uint64_t v;
 
 	asm volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(v) : : "memory");
 	return v;
-}
-
-void irq_restore(uint64_t flags)
-{
-	if (flags & RFLAGS_IF)
-		irq_enable();
 }
 
 void irq_enable(void)

@@ -35,8 +35,12 @@ void load_gdt(const void *desc), load_idt(const void *desc), load_tr(uint16_t se
 
 /* Interrupt flag. irq_save() returns the old RFLAGS for irq_restore(); they nest. */
 uint64_t irq_save(void);
-void irq_restore(uint64_t flags);
 void irq_enable(void), irq_disable(void);
+static inline void irq_restore(uint64_t flags)
+{
+	if (__builtin_expect((flags & (1u << 9)) != 0, 1)) /* nested: stays off */
+		irq_enable();
+}
 static inline bool irqs_enabled(void)
 {
 	return __builtin_ia32_readeflags_u64() & (1u << 9);

@@ -91,14 +91,14 @@ void down_read_slowly(struct rwsem *s);	     /* all of it: waits, or panics as i
 void up_read_wrongly(const struct rwsem *s); /* panics: this thread, or nobody, reads */
 void up_read_wake(struct rwsem *s);	     /* if that was the last reader, and a writer waits */
 
-static inline void down_read(struct rwsem *s)
+/* By who has just found out that it may sleep. */
+static inline void down_read_may_sleep(struct rwsem *s)
 {
 	struct thread *t = current_thread();
 	uint64_t both = __atomic_load_n(&s->both, __ATOMIC_RELAXED);
 	const uintptr_t entry = (uintptr_t)s | HELD_READ;
 	const uint32_t n = t->nr_held + 1;
 
-	might_sleep();
 	if (unlikely(n > THREAD_MAX_HELD || held_has_of(t, entry) || both > INT32_MAX ||
 		     !__atomic_compare_exchange_n(&s->both, &both, both + 1, false,
 						  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
@@ -107,6 +107,12 @@ static inline void down_read(struct rwsem *s)
 	}
 	t->held[n] = entry;
 	t->nr_held = n;
+}
+
+static inline void down_read(struct rwsem *s)
+{
+	might_sleep();
+	down_read_may_sleep(s);
 }
 
 /*

@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) int lock_and_handle(struct mm *mm, 
 {
 	int err;
 
-	down_read(&mm->mmap_lock);
+	down_read_may_sleep(&mm->mmap_lock);
 	err = handle(mm, addr, write, why);
 	up_read(&mm->mmap_lock);
 	return err;
@@ -52,6 +52,7 @@ static inline __attribute__((always_inline)) int lock_and_handle(struct mm *mm, 
 
 int mm_fault(struct mm *mm, uint64_t addr, bool write, const char **why)
 {
+	might_sleep();
 	return lock_and_handle(mm, addr, write, why);
 }
 

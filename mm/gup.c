@@ -226,22 +226,22 @@ static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t ir
 }
 
 /* The same for one page and its usual entry, without loops. False: somebody else has to try. */
-static inline bool fast_one(const struct mm *mm, uint64_t addr, unsigned flags, struct page **pages)
+static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 {
-	uint64_t irq = irq_save(), seen = 0, pte;
-	const uint64_t *ptep = pte_leaf(mm->root, addr);
+	uint64_t irq = irq_save(), pte;
+	const struct mm *mm = this_cpu()->mm; /* interrupts are off: it stays ours */
+	const uint64_t *ptep;
 	struct page *page;
 
-	if (unlikely(!ptep))
+	if (unlikely(!mm) || unlikely(!(ptep = pte_leaf(mm->root, addr))))
 		goto other;
 	pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
 	if (unlikely(gup_fast_refuses(pte, flags)))
 		goto other;
 	page = pte_own_record(pte);
 	STEP_POINT(gup_fast_before_ref);
-	if (unlikely(!page_get_quick(page, &seen)))
+	if (unlikely(!page_get_one(page)))
 		goto other;
-	page_check_seen(seen);
 	*pages = page;
 	if (unlikely(*ptep != pte))
 		return one_changed(page, irq);
@@ -274,12 +274,10 @@ fast_and_slow(uint64_t addr, unsigned long nr, unsigned flags, struct page **pag
 
 long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages)
 {
-	const struct mm *mm = current_thread()->mm;
-
 	if (nr != 1)
 		return fast_and_slow(addr, nr, flags, pages);
-	if (likely(mm) && likely(gup_args_ok(addr, flags, GUP_SHORT_TERM)) &&
-	    likely(fast_one(mm, addr, flags, pages)))
+	if (likely(gup_args_ok(addr, flags, GUP_SHORT_TERM)) &&
+	    likely(fast_one(addr, flags, pages)))
 		return 1;
 	return fast_and_slow(addr, 1, flags, pages);
 }

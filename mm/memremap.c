@@ -128,7 +128,7 @@ int memremap_pages(struct pgmap *pgmap, const char **why)
 
 MUSEUM(bulk_page_refs, "bulk-page-refs",
        "C-8: as in Linux 5.18 to 6.14, unbinding waits for no reference of a page that rests at 1; "
-       "shown by race C-8");
+       "shown by race C-8 lifetime=idle-at-one (BROKEN I2)");
 
 /* A page that is held and not mapped, of a design whose unbinding does not look at references: the
  * device is no longer held for it. Its next put touches a record that is gone. */

@@ -29,7 +29,7 @@
 #define KVIRT_BASE    0xfffff00000000000ull /* stacks with guard pages, device registers, heap */
 #define MAX_PHYS_BITS 46		    /* what the direct map and the record window hold */
 
-static inline void *phys_to_virt(uint64_t phys)
+static inline __attribute__((returns_nonnull)) void *phys_to_virt(uint64_t phys)
 {
 	return (void *)(DIRECT_BASE + phys);
 }
@@ -45,8 +45,8 @@ uint64_t frame_alloc(unsigned order);
 uint64_t frame_alloc_zero(void); /* one frame of zeroes; 0: none left */
 void frame_free(uint64_t phys, unsigned order);
 /*
- * Fault injection for tests: the nth allocation from now on (1: the next) of a frame or a slab
- * object by the calling thread fails, once. 0: none will. Allocations of other threads are not
+ * Fault injection for tests: the nth allocation from now on (1: the next) of a frame, a slab object
+ * or C heap bytes by the calling thread fails, once. 0: none will. Those of other threads are not
  * counted.
  */
 void alloc_fail_nth(uint64_t nth);

@@ -136,6 +136,7 @@ bool page_get_folio(struct page *head, uint32_t n);
  * to page_check_seen() once behind its loop, which finds a count that goes out of hand long before
  * it overflows.
  */
+#define PAGE_REF_LIMIT (1ull << 31) /* references of one page stay below */
 static inline bool page_get_quick(struct page *p, uint64_t *seen)
 {
 	uint64_t old = page_state(p), next = old + PAGE_REF;
@@ -145,10 +146,20 @@ static inline bool page_get_quick(struct page *p, uint64_t *seen)
 	       likely(__atomic_compare_exchange_n(&p->state, &old, next, false, __ATOMIC_ACQ_REL,
 						  __ATOMIC_ACQUIRE));
 }
-#define PAGE_REF_LIMIT (1ull << 31) /* references of one page stay below */
 static inline void page_check_seen(uint64_t seen)
 {
 	ASSERT(!(seen & PAGE_REF_LIMIT), "a page has more than 2^31 references");
+}
+/* The same for a single one. One look at the word minus one answers it all: a zero becomes all
+ * ones, so it shows the marks, and so does a count near its limit; page_get() then says what is
+ * wrong. */
+static inline bool page_get_one(struct page *p)
+{
+	uint64_t old = page_state(p);
+
+	return likely(old) && likely(!(old & (PAGE_BUSY | PAGE_FOLIO | PAGE_REF_LIMIT))) &&
+	       likely(__atomic_compare_exchange_n(&p->state, &old, old + PAGE_REF, false,
+						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 }
 /*
  * Birth: n references on a page that may be at zero (rest 0). By somebody who keeps it from being

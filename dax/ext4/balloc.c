@@ -240,6 +240,13 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 			 "their pages; it would succeed after the last put");
 }
 
+bool ext4_block_free(struct ext4_fs *fs, uint64_t pblk)
+{
+	uint32_t g = (uint32_t)(pblk / fs->blocks_per_group);
+
+	return !bit_test(bitmap_of(fs, g), (uint32_t)(pblk % fs->blocks_per_group));
+}
+
 void ext4_free_again(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 {
 	ext4_bfree(fs, pblk, count);

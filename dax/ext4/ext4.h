@@ -354,6 +354,9 @@ int ext4_fsync(struct ext4_inode *ip);
  */
 void ext4_free_again(struct ext4_fs *fs, uint64_t pblk, uint32_t count);
 
+/* Does the bitmap call the block free, busy or not? */
+bool ext4_block_free(struct ext4_fs *fs, uint64_t pblk);
+
 /* ---- the whole device --------------------------------------------------------------- */
 
 enum ext4_owner_kind {

@@ -54,23 +54,23 @@
 #include "dax/internal.h"
 
 MUSEUM(mark_by_index, "mark-by-index",
-       "F-16, F-3: freeing marks only pages that had an index entry in this mount, so one that was "
-       "pinned before it is handed out; shown by race F-16 and selftest lifetime.busy.by-extents");
+       "F-16: freeing marks only pages that had an index entry in this mount, so one that was "
+       "pinned before it is handed out; shown by selftest lifetime.busy.by-extents");
 MUSEUM(marker_releases, "marker-releases-anyway",
-       "F-1: who marks a page releases it, though somebody holds it; shown by race F-1 and "
-       "selftest "
+       "F-1: who marks a page releases it, though somebody holds it; shown by selftest "
        "lifetime.busy.out-of-reach");
 MUSEUM(release_trylock, "release-trylock",
        "F-5: the release of a block is told only if the file layer's lock is free just then; shown "
-       "by race F-5 and selftest lifetime.busy.space-waiter");
+       "by selftest lifetime.busy.space-waiter");
 MUSEUM(alloc_ignores_busy, "alloc-ignores-busy",
-       "F-4, F-12: the allocator hands out what is free in the bitmap, held or not; shown by race "
-       "F-4 and selftest lifetime.busy.out-of-reach");
+       "F-4, F-12: the allocator hands out what is free in the bitmap, held or not; shown by "
+       "selftest lifetime.busy.out-of-reach");
 MUSEUM(busy_per_mount, "busy-per-mount",
-       "F-7: a mount knows only of the busy blocks that it made itself; shown by race F-7 and "
-       "selftest lifetime.busy.inherited");
+       "F-7: a mount knows only of the busy blocks that it made itself; shown by selftest "
+       "lifetime.busy.inherited");
 
-#define HAD_ENTRY UINT64_MAX /* museum mark-by-index: left in a record whose entry went */
+/* Museum mark-by-index: left in a record whose entry went in this mount. */
+#define HAD_ENTRY(fs) (~(fs)->serial)
 
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
@@ -85,7 +85,7 @@ static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 
 	page_disassociate(first, run->nr, inode, run->pgoff);
 	for (unsigned i = 0; i < run->nr && museum_on(mark_by_index); i++)
-		first[i].index = HAD_ENTRY;
+		first[i].index = HAD_ENTRY(inode->fs);
 }
 
 static bool busy(const struct page *page)
@@ -160,7 +160,7 @@ static void mark(struct dax_fs *fs, struct page *record)
 	struct pmem_region *r = fs->region;
 
 	if (museum_on(mark_by_index)) {
-		if (record->index != HAD_ENTRY)
+		if (record->index != HAD_ENTRY(fs))
 			return;
 		record->index = 0;
 	}

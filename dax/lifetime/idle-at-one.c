@@ -27,7 +27,8 @@
 #include "dax/internal.h"
 
 MUSEUM(skip_wake, "skip-wake",
-       "the last put of a page wakes nobody; shown by race dma-truncate (HUNG I4) "
+       "the last put of a page wakes nobody; shown by race dma-truncate lifetime=idle-at-one (HUNG "
+       "I4) "
        "and selftest lifetime.last-put-wakes");
 
 static bool busy(const struct page *page)

@@ -30,11 +30,21 @@ MUSEUM(put_clears_link, "put-clears-link",
        "D-9: the last put of a zapped page forgets its file, though the entry is still there; "
        "shown by selftest lifetime.zap.link-survives");
 
+/* v2: the count goes up, and nobody looks whether the device lives. */
+static void get_unasked(struct page *record)
+{
+	percpu_ref_get(&record->pgmap->ref);
+	__atomic_fetch_add(&record->state, PAGE_REF, __ATOMIC_ACQ_REL);
+}
+
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	/* From 0 this holds the device as well, and fails if that is going. */
-	if (!page_get_first(page_head(page), 1) && !museum_on(zap_ignores_dying))
-		return -ENXIO;
+	if (!page_get_first(page_head(page), 1)) {
+		if (!museum_on(zap_ignores_dying))
+			return -ENXIO;
+		get_unasked(page_head(page));
+	}
 	page_associate(page, inode, pgoff);
 	return 0;
 }
@@ -57,6 +67,8 @@ static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 	if (!(run->entry & ENTRY_ZAP)) /* nobody broke the layout: give them back now */
 		zap_run(run);
 	inode->collisions += held_of_run(run, lifetime_zap_to_zero.rest);
+	for (unsigned i = 0; i < run->nr && museum_on(put_clears_link); i++)
+		first[i].mapping = &inode->mapping; /* so that the bug shows where it is, not here */
 	page_disassociate(first, run->nr, inode, run->pgoff);
 }
 

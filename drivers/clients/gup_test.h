@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gup_test: get_user_pages over a range, again and again, with every answer looked at. Behind the
- * command of that name and the self-tests gup_test.*.
+ * command of that name and the self-tests gup-test.*.
  */
 #ifndef DRIVERS_CLIENTS_GUP_TEST_H
 #define DRIVERS_CLIENTS_GUP_TEST_H

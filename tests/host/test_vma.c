@@ -10,7 +10,7 @@
 #define _REENT_H_
 #define __unused __attribute__((unused))
 /* The running thread is read through GS, at "address" 0: no null pointer, whatever UBSan thinks. */
-#define inline inline __attribute__((no_sanitize("null")))
+#define inline inline __attribute__((no_sanitize_undefined))
 struct _reent {
 	int nothing;
 };

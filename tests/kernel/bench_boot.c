@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows about the machine as a whole: the boot, the memory in use at the prompt; and the rows of
- * what is not built yet, by name and with the reason, so that the list is complete.
+ * Rows about the machine as a whole: the boot, the memory in use at the prompt.
  */
 #include "tests/kernel/bench.h"
 
@@ -42,9 +41,3 @@ static void memory_prompt(struct bench_run *b)
 	bench_bytes(b, prompt_bytes, 1);
 }
 BENCH(memory_prompt, "memory.prompt", memory_prompt);
-
-static void no_busy_extent(struct bench_run *b)
-{
-	bench_skip(b, "the lifetime busy-extent, whose truncate does not wait, is not built yet");
-}
-BENCH(truncate_busy, "truncate.busy", no_busy_extent);

@@ -73,6 +73,12 @@ int disk_fill(struct block_device *dev, uint64_t sector, const char *text, unsig
 	return err;
 }
 
+void disk_moment(void)
+{
+	delay_us(200);
+	thread_sleep_ns(20000);
+}
+
 /* ---- a disk of RAM --------------------------------------------------------------------------- */
 
 static void carry_out(struct fake_disk *fd, struct bio *bio)

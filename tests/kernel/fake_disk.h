@@ -14,6 +14,11 @@ int disk_move(struct block_device *dev, enum bio_op op, uint64_t sector, void *b
 /* Fills `pages` pages of the disk from `sector` on with `text`, over and over. 0 or an errno. */
 int disk_fill(struct block_device *dev, uint64_t sector, const char *text, unsigned pages);
 
+/* A moment for who polls a disk. Mostly awake, since with ICOUNT the time of an idle machine jumps
+ * and outruns the disk; a little asleep, since there a CPU that only spins keeps QEMU from running
+ * another one. Thread context. */
+void disk_moment(void);
+
 #define FAKE_ORDER   4 /* 16 pages */
 #define FAKE_SECTORS ((PAGE_SIZE << FAKE_ORDER) / SECTOR_SIZE)
 

@@ -38,3 +38,5 @@ SCRIPT(a1_truncate, "A-1-truncate", truncate_play,
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, /* B-7 */
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
+/* The put that would have woken it says nothing: not even the first of all races ends well. */
+RACE_EXHIBIT(a1_skip_wake, "A-1", "idle-at-one", "skip-wake", RACE_HUNG);

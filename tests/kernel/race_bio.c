@@ -82,9 +82,8 @@ static bool start_read(struct attempt *a, uint64_t addr)
 		failed(a, "starting the disk", why);
 		return false;
 	}
-	/* Awake, so that virtual time goes on no faster than the disk. */
 	while (!bio_delay_held() && bio_delay_armed())
-		thread_yield();
+		disk_moment();
 	if (bio_delay_held())
 		race_say("F's page is mapped and held; the disk has its bytes ready, and the "
 			 "completion is held back for %u ms",

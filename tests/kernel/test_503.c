@@ -236,7 +236,7 @@ static bool wait_for_window(struct soak *s)
 	while (bio_delay_armed() && (busy = busy_threads(s))) {
 		if (bio_delay_held() >= busy)
 			return true;
-		thread_yield(); /* awake: virtual time must not outrun the disk */
+		disk_moment();
 	}
 	return false;
 }

@@ -84,8 +84,8 @@ static void undo_moved(struct fail_round *r)
 }
 FAIL_NTH(fail_space_remap, "fail.space.remap",
 	 "each allocation of moving the middle of a file's mapping fails once, and then it stays",
-	 .prepare = prepare_touched, .op = move_middle, .check = still_mapped,
-	 .undo = undo_moved, .least = 3);
+	 .prepare = prepare_touched, .op = move_middle, .check = still_mapped, .undo = undo_moved,
+	 .least = 3);
 
 /* ---- anonymous memory ------------------------------------------------------------------------ */
 

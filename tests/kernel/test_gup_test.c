@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Self-tests: the modes of gup_test, by the same function that the command calls, and what it must
- * find out by itself: short counts, refusals, pages left at rest (gup_test.*).
+ * find out by itself: short counts, refusals, pages left at rest (gup-test.*).
  */
 #include "drivers/clients/gup_test.h"
 #include "kernel/test_gang.h"
@@ -33,7 +33,7 @@ static unsigned held(uint64_t va, unsigned pages)
 	return n;
 }
 
-SELFTEST(gup_test_modes, "gup_test.modes",
+SELFTEST(gup_test_modes, "gup-test.modes",
 	 "every mode covers a mapped file in chunks and leaves it at rest; long-term gets nothing")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
@@ -58,7 +58,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_test_memory, "gup_test.memory",
+SELFTEST(gup_test_memory, "gup-test.memory",
 	 "fresh memory that nobody touched is had in every mode, by four threads three times over")
 {
 	int64_t before = anon_pages();
@@ -87,7 +87,7 @@ SELFTEST(gup_test_memory, "gup_test.memory",
 	EXPECT(anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
 }
 
-SELFTEST(gup_test_short, "gup_test.short-count",
+SELFTEST(gup_test_short, "gup-test.short-count",
 	 "where the file ends the pass ends, with what was got and an error")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
@@ -114,7 +114,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(gup_test_untouched, "gup_test.untouched",
+SELFTEST(gup_test_untouched, "gup-test.untouched",
 	 "without the slow path nothing untouched is had; with it, or touched before, all is")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
@@ -154,7 +154,7 @@ static void run_slow(void *arg)
 	mm_use(NULL);
 }
 
-SELFTEST(gup_test_lock, "gup_test.lock",
+SELFTEST(gup_test_lock, "gup-test.lock",
 	 "while mmap_lock is held for writing the fast modes go on and the slow ones wait for it")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);

@@ -334,3 +334,31 @@ SELFTEST(huge_stress, "huge.stress",
 out:
 	fixture_end(&fx);
 }
+
+SELFTEST(
+	huge_single_held, "huge.single-page-is-asked",
+	"2 MiB of which a single page is mapped or held are not counted as one, though the head is "
+	"at rest")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 0, 0);
+	struct page *page = NULL, *head;
+	uint64_t odd = 0;
+	int err = 0;
+
+	EXPECT_OR(out, f && !dax_fallocate(f, 0, PMD_SIZE, false), "%s", dax_why());
+	fx_map_as_is(&fx, f, N, true);
+	odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE);
+	EXPECT_OR(out, odd && get_user_pages_fast(PAGE(odd, 3), 1, PIN, &page) == 1, "no page");
+	head = page_first(page);
+	if (head != page) {
+		err = page_folio_make(head);
+		if (!err)
+			page_folio_split(head);
+	}
+	unpin_user_pages(&page, 1);
+	EXPECT_OR(out, head != page && err == -EBUSY, "error %d", err);
+out:
+	unmap(odd, N);
+	fixture_end(&fx);
+}

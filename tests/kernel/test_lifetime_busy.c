@@ -210,6 +210,35 @@ static int fallocate_page(struct dax_inode *inode, uint64_t unused)
 	return dax_fallocate_wait(inode, 0, PAGE_SIZE, false);
 }
 
+/* Holds the file layer's lock while the caller puts, as some other CPU may. */
+struct lock_holder {
+	struct dax_fs *fs;
+	bool has, enough;
+};
+
+static void hold_lock(void *arg)
+{
+	struct lock_holder *h = arg;
+
+	mutex_lock(&h->fs->lock);
+	__atomic_store_n(&h->has, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&h->enough, __ATOMIC_ACQUIRE))
+		thread_yield();
+	mutex_unlock(&h->fs->lock);
+}
+
+static void put_while_locked(struct fixture *fx, struct page *p)
+{
+	struct lock_holder h = {.fs = fx->fs};
+	struct thread *t = thread_create("lock holder", hold_lock, &h, 0);
+
+	while (!__atomic_load_n(&h.has, __ATOMIC_ACQUIRE))
+		thread_yield();
+	unpin_user_pages(&p, 1);
+	__atomic_store_n(&h.enough, true, __ATOMIC_RELEASE);
+	thread_join(t);
+}
+
 SELFTEST(busy_space_waiter, "lifetime.busy.space-waiter",
 	 "who asks to wait for space sleeps while only busy blocks are left, and the put wakes him")
 {
@@ -217,7 +246,7 @@ SELFTEST(busy_space_waiter, "lifetime.busy.space-waiter",
 	struct page *p = pinned_page(&fx);
 	struct dax_inode *g = scratch_file("g", 0, 0);
 	struct fx_op op = {.inode = g, .fn = fallocate_page};
-	bool slept = false;
+	bool slept = false, in_time;
 
 	EXPECT_OR(out, p && g && !scratch_fill("fill"), "no pinned page, or it cannot be filled");
 	dax_truncate(fx.inode[0], 0);
@@ -226,13 +255,15 @@ SELFTEST(busy_space_waiter, "lifetime.busy.space-waiter",
 		slept = waiters_on(&region()->busy);
 		thread_sleep_ns(100000);
 	}
-	unpin_user_pages(&p, 1);
+	put_while_locked(&fx, p);
 	p = NULL;
-	if (!wait_event_until(&op, fx_done(&op), clock_ns() + 2000000000ull, "the allocation",
-			      "it"))
+	in_time = wait_event_until(&op, fx_done(&op), clock_ns() + 2000000000ull, "the allocation",
+				   "its thread");
+	if (!in_time)
 		thread_signal(op.thread);
 	fx_join(&op);
-	EXPECT_OR(put, slept && !op.err, "slept %d, error %d", slept, op.err);
+	EXPECT_OR(put, slept && in_time && !op.err, "slept %d, woken %d, error %d", slept, in_time,
+		  op.err);
 put:
 	if (p)
 		unpin_user_pages(&p, 1);
@@ -268,6 +299,54 @@ put:
 	fx_unmap(&fx, va);
 	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0) && !busy(), "%lu busy at the end", busy());
 out:
+	fixture_end(&fx);
+}
+
+SELFTEST(busy_tree_first, "lifetime.busy.tree-before-bitmap",
+	 "blocks leave their file's tree before the bitmap shows them free (F-11)")
+{
+	FIXTURE(fx, &lifetime_busy_extent);
+	struct dax_inode *f = scratch_file("f", 8, 'a');
+
+	EXPECT_OR(out, f, "no file");
+	EXPECT_OR(out, !dax_punch(f, 2 * PAGE_SIZE, PAGE_SIZE) && !dax_truncate(f, 0), "%s",
+		  dax_why());
+	EXPECT_OR(out, !fx.fs->freed_early, "%lu run(s) were free too early", fx.fs->freed_early);
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
+
+SELFTEST(
+	busy_frees_when_full, "lifetime.busy.frees-when-full",
+	"a hole that splits an extent needs a block for the tree: on a full device the reserve has "
+	"it (F-10)")
+{
+	FIXTURE(fx, &lifetime_busy_extent);
+	struct dax_inode *f = scratch_file("f", 0, 0), *g = NULL;
+	struct ext4_map m = {.state = EXT4_WRITTEN};
+	int err = 0;
+
+	EXPECT_OR(out, f, "no file");
+	for (unsigned i = 0; i < 3 && !err; i++) /* the root of the tree has room for four */
+		err = dax_write(f, 2 * i * PAGE_SIZE, "x", 1) != 1;
+	EXPECT_OR(out, !err && !dax_fallocate(f, 6 * PAGE_SIZE, 10 * PAGE_SIZE, false), "%s",
+		  dax_why());
+	EXPECT_OR(out, !scratch_fill("fill"), "the device cannot be filled");
+	g = scratch_file("g", 0, 0);
+	for (unsigned i = 0; g && i < 4; i++) /* what its last extent left over */
+		dax_write(g, i * PAGE_SIZE, "x", 1);
+	EXPECT_OR(out, !dax_punch(f, 10 * PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
+	mutex_lock(&fx.fs->lock);
+	err = ext4_map_blocks(f->ip, 10, 1, 0, &m);
+	mutex_unlock(&fx.fs->lock);
+	EXPECT_OR(out, !err && m.state == EXT4_HOLE, "error %d, state %d", err, m.state);
+out:
+	if (g)
+		dax_put(g);
+	if (f)
+		dax_put(f);
 	fixture_end(&fx);
 }
 

@@ -1,54 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Self-tests: zero range, collapse, insert, exchange of mapped and held files (reshape.*). Every
+ * Self-tests: zero range, collapse, insert, exchange of mapped files (reshape.*). Every
  * page carries a number, so whatever moves can be found again.
  */
-#include "tests/kernel/huge.h"
-
-static volatile uint64_t *word(uint64_t va, uint64_t page)
-{
-	return (volatile uint64_t *)PAGE(va, page);
-}
-
-/* Pages [0, pages) of a fresh file, mapped; page i carries base + i. 0: failed. */
-static uint64_t map_numbered(struct fixture *fx, const char *name, unsigned pages, uint64_t base)
-{
-	uint64_t va = fx_map(fx, name, pages, 'x');
-
-	for (unsigned i = 0; va && i < pages; i++)
-		*word(va, i) = base + i;
-	return va;
-}
-
-/* Pages of [first, last) that do not carry base + (their number - first). */
-static unsigned wrong(uint64_t va, unsigned first, unsigned last, uint64_t base)
-{
-	unsigned n = 0;
-
-	for (unsigned i = first; i < last; i++)
-		n += *word(va, i) != base + i - first;
-	return n;
-}
-
-static unsigned nonzero(uint64_t va, unsigned first, unsigned last)
-{
-	unsigned n = 0;
-
-	for (unsigned i = first; i < last; i++)
-		n += *word(va, i) != 0;
-	return n;
-}
-
-/* No page that the fixture's file `i` has an entry for is referenced. */
-static unsigned held(struct fixture *fx, unsigned i)
-{
-	uint64_t at = 0, entry;
-	unsigned n = 0;
-
-	for (; (entry = entry_next(fx->inode[i], &at, ~0ul >> 12)); at += entry_pages(entry))
-		n += page_refs(page_head(pfn_to_page(entry_pfn(entry)))) != fx->fs->lifetime->rest;
-	return n;
-}
+#include "tests/kernel/reshape.h"
 
 SELFTEST(reshape_zero, "reshape.zero",
 	 "zero range: whole pages lose their entries and keep their blocks, edges are zeroed")
@@ -285,115 +240,11 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- held pages -------------------------------------------------------------------------- */
-
-static int do_collapse(struct dax_inode *inode, uint64_t arg)
-{
-	return dax_collapse(inode, 0, arg);
-}
-
-SELFTEST(reshape_collapse_waits, "reshape.collapse-waits",
-	 "idle-at-one: collapse waits for the holder of a page that would only move")
-{
-	FIXTURE(fx, &lifetime_idle_at_one);
-	uint64_t va = map_numbered(&fx, "f", 4, 100);
-	struct page *p = NULL;
-	struct fx_op op = {.inode = fx.inode[0], .fn = do_collapse, .arg = PAGE_SIZE};
-	bool asleep;
-
-	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 3), 1, PIN, &p) == 1, "no pin");
-	EXPECT_OR(unpin, fx_start(&op), "no thread");
-	asleep = fx_asleep(&op, p);
-	*(uint64_t *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT) = 77; /* the device */
-	unpin_user_pages(&p, 1);
-	fx_join(&op);
-	EXPECT_OR(out, asleep && !op.err, "asleep %d, error %d", asleep, op.err);
-	EXPECT_OR(out, *word(va, 2) == 77 && !wrong(va, 0, 2, 101), "contents");
-	EXPECT_OR(out, !held(&fx, 0) && !check_all(), "an invariant is violated");
-	goto out;
-unpin:
-	unpin_user_pages(&p, 1);
-out:
-	fixture_end(&fx);
-}
-
-static struct dax_inode *other; /* the second file of do_exchange() */
-
-static int do_exchange(struct dax_inode *inode, uint64_t arg)
-{
-	return dax_exchange(inode, 0, other, 0, arg);
-}
-
-/* Exchange while page 1 of file `i` is held: it sleeps, and goes on after the put. */
-static const char *exchange_waits(struct fixture *fx, unsigned i)
-{
-	struct fx_op op = {.inode = fx->inode[0], .fn = do_exchange, .arg = 2 * PAGE_SIZE};
-	struct page *p = NULL;
-	bool asleep, fault;
-
-	other = fx->inode[1];
-	if (get_user_pages_fast(PAGE(fx->va[i], 1), 1, PIN, &p) != 1)
-		return "no pin";
-	if (!fx_start(&op)) {
-		unpin_user_pages(&p, 1);
-		return "no thread";
-	}
-	asleep = fx_asleep(&op, p);
-	/* While it sleeps, faults of both files go on: this would hang otherwise. */
-	fault = *word(fx->va[!i], 3) && *word(fx->va[i], 3);
-	unpin_user_pages(&p, 1);
-	fx_join(&op);
-	if (!asleep || !fault)
-		return "it did not sleep";
-	return op.err ? "it failed" : NULL;
-}
-
-SELFTEST(reshape_exchange_waits, "reshape.exchange-waits",
-	 "idle-at-one: exchange waits for a held page of either file, with no lock a fault needs")
-{
-	FIXTURE(fx, &lifetime_idle_at_one);
-	uint64_t a = map_numbered(&fx, "a", 4, 100), b = map_numbered(&fx, "b", 4, 200);
-	const char *why;
-
-	EXPECT_OR(out, a && b, "not mapped");
-	why = exchange_waits(&fx, 0);
-	EXPECT_OR(out, !why, "first file: %s", why);
-	EXPECT_OR(out, !wrong(a, 0, 2, 200) && !wrong(b, 0, 2, 100), "contents");
-	why = exchange_waits(&fx, 1);
-	EXPECT_OR(out, !why, "second file: %s", why);
-	EXPECT_OR(out, !wrong(a, 0, 4, 100) && !wrong(b, 0, 4, 200), "contents");
-	EXPECT_OR(out, !held(&fx, 0) && !held(&fx, 1) && !check_all(), "an invariant is violated");
-out:
-	fixture_end(&fx);
-}
-
-SELFTEST(reshape_exchange_signal, "reshape.exchange-signal",
-	 "a signal ends the wait of an exchange with -EINTR, and both files are as before")
-{
-	FIXTURE(fx, &lifetime_idle_at_one);
-	uint64_t a = map_numbered(&fx, "a", 4, 100), b = map_numbered(&fx, "b", 4, 200);
-	struct fx_op op = {.inode = fx.inode[0], .fn = do_exchange, .arg = 2 * PAGE_SIZE};
-	struct page *p = NULL;
-	bool asleep;
-
-	other = fx.inode[1];
-	EXPECT_OR(out, a && b && get_user_pages_fast(b, 1, PIN, &p) == 1, "no pin");
-	EXPECT_OR(unpin, fx_start(&op), "no thread");
-	asleep = fx_asleep(&op, p);
-	thread_signal(op.thread);
-	fx_join(&op);
-	EXPECT_OR(unpin, asleep && op.err == -EINTR, "asleep %d, %d", asleep, op.err);
-	EXPECT_OR(unpin, !wrong(a, 0, 4, 100) && !wrong(b, 0, 4, 200), "contents");
-unpin:
-	unpin_user_pages(&p, 1);
-	EXPECT_OR(out, !check_all(), "an invariant is violated");
-out:
-	fixture_end(&fx);
-}
-
 /* ---- two at once, and after a restart ----------------------------------------------------- */
 
 #define ROUNDS 200
+
+static struct dax_inode *other; /* the second file of exchange_often() */
 
 static int exchange_often(struct dax_inode *inode, uint64_t second)
 {

@@ -14,7 +14,7 @@
 #include "tests/kernel/fixture.h"
 
 #define MAX_WORKERS 8u
-#define OWN	    4u	  /* pages of the file, each worker's */
+#define OWN	    4u	 /* pages of the file, each worker's */
 #define OPERATIONS  600u /* of all workers together, in each of two rounds */
 #define DEVICE_MIB  32
 #define DEVICE_PFNS (DEVICE_MIB * MIB / PAGE_SIZE)

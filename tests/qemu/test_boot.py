@@ -42,7 +42,7 @@ def test_four_ways_in_one_way_on(tmp_path, path, direct_stages):
     assert re.search(r"(?m)^boot: done after \d+ us, 2 CPUs$", result.text)
     assert "pmem0: 0x100000000 - 0x140000000" in result.command("pmem").output
     assert result.command("cat /t/f").output == "by any path\n"
-    assert "race dma-truncate lifetime=idle-at-one: safe" in result.text
+    assert "race dma-truncate lifetime=busy-extent: safe" in result.text
     assert "# SKIP the command line is empty" not in result.text
 
 

@@ -26,7 +26,7 @@ class Model:
     def step(self):
         """One random operation, on the model and as a command."""
         kind = self.random.choice(("write", "write", "write", "truncate", "punch", "fallocate",
-                                   "rm", "mkdir"))
+                                   "rm", "mkdir", "zero", "collapse", "insert", "exchange"))
         getattr(self, kind)()
 
     def command(self, *words):
@@ -72,6 +72,40 @@ class Model:
         path, offset, length = self.pick(), self.offset(), self.offset() + 1
         self.grow(path, offset + length)
         self.command("fallocate", "/t" + path, offset, length)
+
+    def zero(self):
+        path, offset, length = self.pick(), self.offset(), self.offset() + 1
+        self.grow(path, offset + length)
+        self.files[path][offset:offset + length] = bytes(length)
+        self.command("zero", "/t" + path, offset, length)
+
+    def blocks(self, data):
+        """Offset and length of some whole blocks that begin in `data`, and end before it does."""
+        offset = self.random.randrange((len(data) - 1) // 4096) * 4096
+        return offset, self.random.randint(1, (len(data) - 1 - offset) // 4096) * 4096
+
+    def collapse(self):
+        path = self.pick()
+        if len(self.files[path]) > 4096:
+            offset, length = self.blocks(self.files[path])
+            del self.files[path][offset:offset + length]
+            self.command("collapse", "/t" + path, offset, length)
+
+    def insert(self):
+        path = self.pick()
+        if 4096 < len(self.files[path]) < 3 * LIMIT:
+            offset, length = self.blocks(self.files[path])
+            self.files[path][offset:offset] = bytes(length)
+            self.command("insert", "/t" + path, offset, length)
+
+    def exchange(self):
+        paths = self.pick(), self.pick()
+        one, other = (self.files[path] for path in paths)
+        if paths[0] != paths[1] and min(len(one), len(other)) > 4096:
+            offset, length = self.blocks(min(one, other, key=len))
+            one[offset:offset + length], other[offset:offset + length] = \
+                other[offset:offset + length], one[offset:offset + length]
+            self.command("exchange", "/t" + paths[0], offset, "/t" + paths[1], offset, length)
 
     def rm(self):
         if len(self.files) > 6:

@@ -112,7 +112,9 @@ def test_random_work_then_a_cut(tmp_path, seed):
 
 
 MIDDLE = ("fallocate /t/new 0 20M", "truncate /t/big 0", "punch /t/big 4096 9M", "rm /t/big",
-          "write /t/many 100 x", "truncate /t/many 5", "mkdir /t/d/e", "rm /t/many")
+          "write /t/many 100 x", "truncate /t/many 5", "mkdir /t/d/e", "rm /t/many",
+          "zero /t/many 0 400K", "collapse /t/many 4096 40K", "insert /t/many 8192 4096",
+          "exchange /t/many 4096 /t/big 0 400K")
 
 
 @pytest.mark.parametrize("line", MIDDLE)

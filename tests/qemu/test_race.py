@@ -48,7 +48,8 @@ def test_race_all_is_as_expected(tmp_path):
     assert not [v for v in cells.values() if v.startswith("skip")], "the default machine has it all"
     assert {v for (_, lt), v in cells.items() if lt == "busy-extent"} == {"safe"}
     for name in RACES:
-        assert cells[name, "unaware"].startswith("BROKEN I1 ") and cells[name, "idle-at-one"] == "safe"
+        assert cells[name, "unaware"].startswith("BROKEN I1 ")
+        assert cells[name, "idle-at-one"] == "safe"
     exhibits = [line for line in output.splitlines() if " museum=" in line]
     assert exhibits and all(EXHIBIT.fullmatch(line) for line in exhibits), exhibits
     assert f"  {len(exhibits)} time(s) with a rule switched off; 0 skipped" in output
@@ -193,7 +194,7 @@ def skips(result, *reasons):
     assert ", 0 unexpected" in every.output and every.status == 0, every.output
 
 
-BY_HAND = """mount pmem0 /t; write /t/f 0 hello; map /t/f; touch m1; {hold}
+BY_HAND = """mount pmem0 /t lifetime=idle-at-one; write /t/f 0 hello; map /t/f; touch m1; {hold}
 truncate /t/f 0 & sleep 30; ps; jobs; stat /t/f; umount /t; check; {release}
 wait; stat /t/f; touch m1; ps; unmap m1; check; umount /t"""
 
@@ -246,7 +247,8 @@ def test_a_device_writes_a_file(tmp_path):
 
 def test_a_signal_ends_the_wait_and_nothing_else(tmp_path):
     """kill of a sleeping truncate: EINTR, size and block as before; the pin still works."""
-    result = run_commands("mount pmem0 /t; write /t/f 0 stay; map /t/f; pin m1; truncate /t/f 0 & "
+    result = run_commands("mount pmem0 /t lifetime=idle-at-one; write /t/f 0 stay; map /t/f; "
+                          "pin m1; truncate /t/f 0 & "
                           "sleep 30; kill %1; wait; cat /t/f; stat /t/f; check; dma p1 out; "
                           "sleep 900; dma; unmap m1; umount /t", tmp_path, ICOUNT=1)
     assert "done: status 4: truncate /t/f 0" in result.text, result.text
@@ -259,8 +261,8 @@ def test_a_signal_ends_the_wait_and_nothing_else(tmp_path):
 
 def test_what_is_left_waiting_fails_the_run(tmp_path):
     """A pin nobody gives back: the run names the waiting truncate and the mount, and fails."""
-    result = run_commands("mount pmem0 /t; write /t/f 0 x; map /t/f; pin m1; truncate /t/f 0 &",
-                          tmp_path, ICOUNT=1, SMP=1)
+    result = run_commands("mount pmem0 /t lifetime=idle-at-one; write /t/f 0 x; map /t/f; "
+                          "pin m1; truncate /t/f 0 &", tmp_path, ICOUNT=1, SMP=1)
     assert all(c.status == 0 for c in result.commands), result.text
     assert result.status == 1 and result.rc == 35, result.text
     assert re.search(r"(?m)^\[job 1\] .*truncate /t/f 0: waits for pfn", result.text)
@@ -269,8 +271,8 @@ def test_what_is_left_waiting_fails_the_run(tmp_path):
 def test_a_person_watches(tmp_path):
     """The same at the prompt: the job's end is told without losing the line being typed."""
     with Machine(tmp_path) as m:
-        for line in ("mount pmem0 /t", "write /t/f 0 hello", "map /t/f", "pin m1",
-                     "truncate /t/f 0 &"):
+        for line in ("mount pmem0 /t lifetime=idle-at-one", "write /t/f 0 hello", "map /t/f",
+                     "pin m1", "truncate /t/f 0 &"):
             assert m.run(line).status == 0, m.text()
         deadline = time.monotonic() + 20
         while "held by: pin p1" not in m.ask("ps"):
