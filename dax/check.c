@@ -140,7 +140,7 @@ static void check_vma(struct finding *f, struct vma *vma)
 		next = ALIGN_DOWN(va, bytes) + bytes;
 		if (!pte)
 			continue;
-		pfn = entry_pfn(pte) + ((va & (bytes - 1)) >> PAGE_SHIFT);
+		pfn = ((pte & PTE_PHYS) >> PAGE_SHIFT) + ((va & (bytes - 1)) >> PAGE_SHIFT);
 		entry = entry_next(inode, &at, pgoff + 1);
 		if (entry_pfn_at(entry, pgoff) != pfn)
 			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx",

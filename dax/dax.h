@@ -248,14 +248,18 @@ void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
  * another of the 512 finds it. No other entry is in that range while it is there.
  */
 #define ENTRY_LOCKED 1ull
-#define ENTRY_PMD    2ull  /* 2 MiB entry */
-#define ENTRY_ZERO   4ull  /* a hole, mapped as zeroes; no record */
-#define ENTRY_EMPTY  8ull  /* nothing yet, being filled by whoever holds the lock */
-#define ENTRY_DIRTY  16ull /* stored to through a mapping since the last fsync */
-#define ENTRY_SHARED 64ull /* the block is other files' as well: never DIRTY, mapped read-only */
-#define ENTRY_ZAP    32ull /* lifetime zap-to-zero: unmapped, its reference given back */
+#define ENTRY_PMD    2ull   /* 2 MiB entry */
+#define ENTRY_ZERO   4ull   /* a hole, mapped as zeroes; no record */
+#define ENTRY_EMPTY  8ull   /* nothing yet, being filled by whoever holds the lock */
+#define ENTRY_DIRTY  16ull  /* stored to through a mapping since the last fsync */
+#define ENTRY_SHARED 64ull  /* the block is other files' as well: never DIRTY, mapped read-only */
+#define ENTRY_ZAP    32ull  /* lifetime zap-to-zero: unmapped, its reference given back */
+#define ENTRY_SECTOR 128ull /* mount option entries=sectors: a place on a device, see sector.c */
+uint64_t sector_pfn(uint64_t e);
 static inline uint64_t entry_pfn(uint64_t e)
 {
+	if (unlikely(e & ENTRY_SECTOR))
+		return sector_pfn(e);
 	return (e & PTE_PHYS) >> PAGE_SHIFT;
 }
 /* Pages that an entry stands for, and the first one, if it is the entry of `pgoff`. */

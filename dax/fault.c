@@ -36,6 +36,8 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 	uint64_t frame = ALIGN_DOWN((uint64_t)page, PAGE_SIZE);
 	int err;
 
+	if (unlikely(inode->fs->region->dead))
+		return -ENXIO;
 	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not
 	 * fresh. */
 	if (unlikely(b->fresh))
@@ -53,7 +55,7 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 	}
 	err = inode->fs->lifetime->insert(inode, pgoff, page);
 	if (likely(!err))
-		*entry = b->pfn << PAGE_SHIFT;
+		*entry = entry_for(inode->fs, b->pfn);
 	return err;
 }
 

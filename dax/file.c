@@ -244,37 +244,49 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 }
 
 /* The lines of a run of dirty entries, locked, go back; the stores that follow fault again. */
-static void write_run_back(struct dax_inode *inode, const struct entry_run *run)
+static bool write_run_back(struct dax_inode *inode, const struct entry_run *run)
 {
 	const uint64_t pages = run_pages(run);
+	bool done = true;
 
 	/* Write-protect before the write-back, else a store after it stays unseen. */
 	clean_mapping_range(&inode->mapping, run->pgoff, run->pgoff + pages);
 	if (!museum_on(skip_fsync_line))
-		cache_writeback(phys_to_virt(run->entry & PTE_PHYS), pages << PAGE_SHIFT);
+		done = run_write_back(run);
 	entries_unlock_clean(inode, run);
+	return done;
 }
 
-static void write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t last)
+/* Value: pages that could not be written back; zero: none. */
+static uint64_t write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t last)
 {
 	struct entry_run run;
+	uint64_t lost = 0;
 
 	while (entries_lock_dirty(inode, &at, last, &run))
-		write_run_back(inode, &run);
+		lost += write_run_back(inode, &run) ? 0 : run_pages(&run);
+	return lost;
 }
 
 int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
+	uint64_t lost;
 	int err;
 
 	down_read(&inode->fault_lock);
-	write_entries_back(inode, first, last);
+	lost = write_entries_back(inode, first, last);
 	mutex_lock(&inode->fs->lock);
 	err = inode->ops->sync(inode); /* fences */
 	if (err)
 		fail_ext4(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	up_read(&inode->fault_lock);
+	if (lost)
+		return dax_refuse(
+			-EIO,
+			"%s: %lu page(s) cannot be written back: their entries hold "
+			"sectors, and the device that knows where those are is dead (A-2)",
+			inode->name, lost);
 	return err;
 }
 

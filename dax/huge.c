@@ -117,7 +117,7 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t first,
 		page_folio_split(head);
 		return HUGE_DYING;
 	}
-	*entry = run->pfn << PAGE_SHIFT | ENTRY_PMD;
+	*entry = entry_for(inode->fs, run->pfn) | ENTRY_PMD;
 	return HUGE_INSTALLED;
 }
 

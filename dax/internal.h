@@ -43,6 +43,18 @@ static inline void entry_unlock_at(struct dax_inode *inode, uint64_t pgoff, uint
 		wake_up(key);
 }
 
+/* ---- sector.c: entries that hold a sector (page-lifetime.md A-2)
+ * ------------------------------------------------------------------------------------------ */
+uint64_t sector_entry(const struct dax_fs *fs, uint64_t pfn);
+/* The value of a fresh entry for pfn, without flags. */
+static inline uint64_t entry_for(const struct dax_fs *fs, uint64_t pfn)
+{
+	return unlikely(fs->sectors) ? sector_entry(fs, pfn) : pfn << PAGE_SHIFT;
+}
+/* Writes the lines of a run of entries back. False: they hold sectors and the device is dead, so
+ * that nobody can say where the lines are. */
+bool run_write_back(const struct entry_run *run);
+
 /* ---- entry.c: entries by runs --------------------------------------------------------------- */
 
 /* Entries with the same flags that are side by side, in the file and in memory: of single pages,

@@ -306,6 +306,19 @@ static int cmd_bind(int argc, char **argv)
 	return err ? shell_fail(err, "%s: %s", r->name, r->unbound_why) : 0;
 }
 
+/* The region's records and contents stay; faults get no page of it any more. */
+static int cmd_kill(int argc, char **argv, bool dead)
+{
+	struct pmem_region *r = argc == 3 ? pmem_find(argv[2]) : NULL;
+
+	if (argc != 3)
+		return shell_usage();
+	if (!r)
+		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
+	r->dead = dead;
+	return 0;
+}
+
 static int cmd_pmem(int argc, char **argv)
 {
 	const struct pmem_region *r = argc > 1 ? pmem_find(argv[1]) : NULL;
@@ -314,6 +327,8 @@ static int cmd_pmem(int argc, char **argv)
 		return cmd_unbind(argc, argv);
 	if (argc > 1 && !strcmp(argv[1], "bind"))
 		return cmd_bind(argc, argv);
+	if (argc > 1 && (!strcmp(argv[1], "kill") || !strcmp(argv[1], "revive")))
+		return cmd_kill(argc, argv, argv[1][0] == 'k');
 	if (argc > 2)
 		return shell_usage();
 	if (argc > 1 && !r)
@@ -330,9 +345,10 @@ static int cmd_pmem(int argc, char **argv)
 	return 0;
 }
 SHELL_COMMAND(
-	pmem, cmd_pmem, "pmem [REGION] | pmem unbind REGION [wait] | pmem bind REGION",
+	pmem, cmd_pmem, "pmem [REGION] | pmem unbind REGION [wait] | pmem bind|kill|revive REGION",
 	"persistent memory: ranges, DIMMs, persistence, what alignment cost, who holds pages\n"
 	"unbind takes a region's page records away, bind brings them back. It is refused while\n"
 	"the region is mounted or mapped; a page that is held is treated as the lifetime of the\n"
-	"last mount has it: busy-extent names the holders and refuses, or waits if told to.",
+	"last mount has it: busy-extent names the holders and refuses, or waits if told to.\n"
+	"kill: no fault gets a page of the region any more, until revive.",
 	pmem_name_completion);

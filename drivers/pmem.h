@@ -17,7 +17,8 @@ struct pmem_region {
 	bool readonly;
 	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
 	bool bound;	       /* pgmap is live */
-	bool leaving;	       /* being unbound: no mount begins. The dax floor's mounts lock */
+	bool dead;    /* its DAX device was killed: no new mappings. Atomic enough: a word */
+	bool leaving; /* being unbound: no mount begins. The dax floor's mounts lock */
 	const char *unbound_why;
 	void *kaddr; /* the region in the direct map */
 	struct pgmap pgmap;

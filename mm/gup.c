@@ -229,7 +229,7 @@ static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t ir
 static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 {
 	uint64_t irq = irq_save(), pte;
-	const struct mm *mm = this_cpu()->mm; /* interrupts are off: it stays ours */
+	const struct mm *mm = current_mm();
 	const uint64_t *ptep;
 	struct page *page;
 
@@ -274,7 +274,7 @@ fast_and_slow(uint64_t addr, unsigned long nr, unsigned flags, struct page **pag
 
 long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct page **pages)
 {
-	if (nr != 1)
+	if (unlikely(nr != 1))
 		return fast_and_slow(addr, nr, flags, pages);
 	if (likely(gup_args_ok(addr, flags, GUP_SHORT_TERM)) &&
 	    likely(fast_one(addr, flags, pages)))

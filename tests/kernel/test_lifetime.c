@@ -226,6 +226,45 @@ SELFTEST(mount_other_lifetime, "mount.held-keeps-lifetime",
 	EXPECT(held == -EBUSY && rest == 0, "held %d, at rest %d", held, rest);
 }
 
+/* Stores to a page, kills the device, and says what fsync returns. */
+static int fsync_of_dead(struct selftest_run *t, bool sectors)
+{
+	const struct mount_options o = {.sectors = sectors};
+	struct pmem_region *r = pmem_find("pmem1");
+	struct fixture fx = {0};
+	uint64_t va, word;
+	int err = -ENOENT, fault = 0;
+
+	if (dax_mount_with(r, SCRATCH_PATH, &lifetime_unaware, &o, &fx.fs))
+		return -ENODEV;
+	va = fx_map(&fx, "f", 2, 'a');
+	if (va) {
+		at(va)[0] = 'b';
+		r->dead = true;
+		err = dax_fsync(fx.inode[0]);
+		fault = load_checked((uint64_t *)(va + PAGE_SIZE), &word);
+		r->dead = false;
+	}
+	if (va && !fault)
+		selftest_fail(t, __FILE__, __LINE__, "fault", "a dead device gives a page");
+	fixture_end(&fx);
+	return err;
+}
+
+SELFTEST(
+	lifetime_sectors, "lifetime.unaware-sectors",
+	"unaware: after its device was killed, an entry that holds a sector cannot be flushed; one "
+	"that holds a page frame can (A-2)")
+{
+	int sectors, pfns;
+
+	FIXTURE(fx, &lifetime_unaware); /* a fresh file system, and its absence by name */
+	fixture_end(&fx);
+	sectors = fsync_of_dead(t, true);
+	pfns = fsync_of_dead(t, false);
+	EXPECT(sectors == -EIO && !pfns, "sectors %d, page frames %d", sectors, pfns);
+}
+
 SELFTEST(check_sees, "check.sees-a-wrong-link",
 	 "check finds a page record that names another place (I6)")
 {
