@@ -52,8 +52,8 @@ CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
 	-mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-stack-protector -fno-pic \
 	-fno-pie -mno-red-zone -mcmodel=kernel -mgeneral-regs-only \
 	-mpreferred-stack-boundary=3 -fcf-protection=none -fno-asynchronous-unwind-tables \
-	-fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -malign-data=abi -U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ \
-	-nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
+	-fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -malign-data=abi \
+	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
 LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
 	--gc-sections --no-warn-rwx-segments -T linker.ld
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group

@@ -235,6 +235,8 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 
 	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
 		return;
+	if (!p && inode->fs->region->limited)
+		return; /* as it should be: nothing of such a region has one */
 	if (!p)
 		violated(f, "page %lu of %s is pfn 0x%lx, which has no record", pgoff, inode->name,
 			 pfn);

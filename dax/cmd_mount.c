@@ -78,6 +78,9 @@ static int cmd_mount(int argc, char **argv)
 {
 	const struct lifetime *lt = LIFETIME_DEFAULT;
 	struct mount_options options = {0};
+	const char *why = "a region such as pmem0 is mounted";
+	struct block_device *disk;
+	uint64_t pfn, pages;
 	struct pmem_region *r;
 	int err;
 
@@ -86,6 +89,10 @@ static int cmd_mount(int argc, char **argv)
 	if (argc < 3 || argc > 6)
 		return shell_usage();
 	r = pmem_find(argv[1]);
+	if (!r && (disk = block_find(argv[1]))) {
+		err = dax_probe_disk(disk, &pfn, &pages, &why);
+		return shell_fail(err ? err : -EINVAL, "%s is a disk: %s", argv[1], why);
+	}
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[1]);
 	if (!r->bound)

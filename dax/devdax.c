@@ -13,23 +13,14 @@
  * holds a page: the record he will give it back to must still be there. Then the region stays as it
  * is, and whoever wants it next tries again.
  */
-#include "dax/internal.h"
+#include "dax/devdax.h"
 
 #define FIRST_PLACE                                                                                \
 	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
 		      */
 
-static struct devdax {
-	struct pmem_region *region;
-	unsigned level;	       /* 1 … 3: pages of 4 KiB, 2 MiB, 1 GiB; valid while users */
-	uint64_t first, pages; /* pfn of the first page mapped, 4 KiB pages from there */
-	uint64_t frame;	       /* a frame of records that exists, for the next fault; zero: none */
-	unsigned users;	       /* VMAs (atomic); zero: none, the region is free for a mount */
-	unsigned mounts;       /* zero: none, the region is free to be mapped */
-	bool ready;
-	struct mapping mapping;
-} devices[PMEM_MAX];
-static struct mutex lock = MUTEX_INIT("device-dax"); /* protects devices[] and binding anew */
+static struct devdax devices[PMEM_MAX];
+struct mutex devdax_lock = MUTEX_INIT("device-dax");
 
 static const struct vma_ops devdax_vma_ops;
 static const char *const size_name[] = {"", "4 KiB", "2 MiB", "1 GiB"};
@@ -39,8 +30,7 @@ static uint64_t page_bytes(unsigned level)
 	return PAGE_SIZE << (9 * (level - 1));
 }
 
-/* lock held. */
-static struct devdax *device_of(struct pmem_region *r)
+struct devdax *devdax_of(struct pmem_region *r)
 {
 	for (unsigned i = 0; i < PMEM_MAX; i++) {
 		struct devdax *d = &devices[i];
@@ -126,13 +116,13 @@ static int bind_anew(struct pmem_region *r, const struct pgmap *next)
 	return err;
 }
 
-/* The region as a file system wants it. lock held. */
+/* The region as a file system wants it. devdax_lock held. */
 static int bind_for_fs(struct pmem_region *r)
 {
 	struct pgmap fs = fs_pgmap(r);
 	int err;
 
-	if (r->pgmap.type == PGMAP_FS_DAX)
+	if (r->pgmap.type == PGMAP_FS_DAX || r->limited)
 		return 0;
 	err = check_held(r);
 	return err ? err : bind_anew(r, &fs);
@@ -143,8 +133,8 @@ int devdax_mount_begin(struct pmem_region *r)
 	struct devdax *d;
 	int err;
 
-	mutex_lock(&lock);
-	d = device_of(r);
+	mutex_lock(&devdax_lock);
+	d = devdax_of(r);
 	err = d->users ? dax_refuse(-EBUSY,
 				    "%s is mapped as a device (%u mapping(s), pages of %s); "
 				    "'unmap' them first",
@@ -152,18 +142,18 @@ int devdax_mount_begin(struct pmem_region *r)
 		       : bind_for_fs(r);
 	if (!err)
 		d->mounts++;
-	mutex_unlock(&lock);
+	mutex_unlock(&devdax_lock);
 	return err;
 }
 
 void devdax_mount_end(struct pmem_region *r)
 {
-	mutex_lock(&lock);
-	device_of(r)->mounts--;
-	mutex_unlock(&lock);
+	mutex_lock(&devdax_lock);
+	devdax_of(r)->mounts--;
+	mutex_unlock(&devdax_lock);
 }
 
-/* Makes the region one of pages of that size. lock held. */
+/* Makes the region one of pages of that size. devdax_lock held. */
 static int prepare(struct devdax *d, unsigned level)
 {
 	struct pmem_region *r = d->region;
@@ -189,6 +179,7 @@ static int prepare(struct devdax *d, unsigned level)
 		return err;
 	d->level = level;
 	d->frame = 0;
+	d->dead = false;
 	d->first = next.range[0].start;
 	d->pages = next.range[0].end - next.range[0].start;
 	return 0;
@@ -202,6 +193,11 @@ static int check_use(struct devdax *d, unsigned flags)
 		return dax_refuse(-ENXIO, "%s is not bound: %s", r->name, r->unbound_why);
 	if (d->mounts)
 		return dax_refuse(-EBUSY, "%s is mounted; 'umount' it first, or map a file",
+				  r->name);
+	if (r->limited)
+		return dax_refuse(-EOPNOTSUPP,
+				  "%s is limited: a device needs page records; bind it without "
+				  "'limited'",
 				  r->name);
 	if (r->shadow) /* its copy covers the whole region, a device perhaps less of it */
 		return dax_refuse(-EBUSY, "%s has a power-cut model; boot without shadow for it",
@@ -238,10 +234,10 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 	return err;
 }
 
-/* Gives the region back to file systems if nobody uses it any more. lock held. */
+/* Gives the region back to file systems if nobody uses it any more. devdax_lock held. */
 static void release(struct devdax *d)
 {
-	if (!d->users && !d->mounts)
+	if (!d->users && !d->mounts && d->region->bound)
 		bind_for_fs(
 			d->region); /* refused while somebody holds a page: the next user tries */
 }
@@ -275,8 +271,8 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 				  "a device is mapped with pages of 4K, 2M or 1G%s; this is "
 				  "0x%lx",
 				  level ? ", and this CPU has none of 1G" : "", align);
-	mutex_lock(&lock);
-	d = device_of(r);
+	mutex_lock(&devdax_lock);
+	d = devdax_of(r);
 	err = check_use(d, flags);
 	if (!err)
 		err = prepare(d, level);
@@ -288,7 +284,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 			err = map_somewhere(mm, d, off, len, flags | VM_DAX, addr);
 		release(d);
 	}
-	mutex_unlock(&lock);
+	mutex_unlock(&devdax_lock);
 	return err;
 }
 
@@ -298,15 +294,17 @@ static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const c
 	return err;
 }
 
-/* The record exists, and so do the others of its frame, as long as the device is bound as it is.
- * False: no memory. */
-static bool __attribute__((noinline))
-prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
+/* The record exists, and so do the others of its frame, as long as the device is bound as it is. Of
+ * a device that is being removed no frame is remembered, so each fault comes here. */
+static int __attribute__((noinline))
+prepare_record(struct devdax *d, struct vm_fault *vmf, const struct page *record, uint64_t pfn)
 {
+	if (__atomic_load_n(&d->dead, __ATOMIC_ACQUIRE))
+		return fail(vmf, -EFAULT, "the device was removed (SIGBUS)");
 	if (!page_record_exists(record) && page_records_populate(pfn, 1))
-		return false;
+		return fail(vmf, -ENOMEM, "no memory for a page record");
 	__atomic_store_n(&d->frame, ALIGN_DOWN((uint64_t)record, PAGE_SIZE), __ATOMIC_RELAXED);
-	return true;
+	return 0;
 }
 
 static int devdax_fault(struct vm_fault *vmf)
@@ -315,7 +313,7 @@ static int devdax_fault(struct vm_fault *vmf)
 	uint64_t unit = page_bytes(d->level), va = ALIGN_DOWN(vmf->address, unit);
 	uint64_t pgoff = vmf->pgoff - ((vmf->address - va) >> PAGE_SHIFT), pfn = d->first + pgoff;
 	struct page *record;
-	int err;
+	int err = 0;
 
 	if (!IS_ALIGNED(pgoff << PAGE_SHIFT, unit) || va < vmf->vma->start ||
 	    va + unit > vmf->vma->end)
@@ -325,9 +323,10 @@ static int devdax_fault(struct vm_fault *vmf)
 			    "its alignment (SIGBUS)");
 	record = page_of_pfn(&d->region->pgmap, pfn);
 	if (unlikely(ALIGN_DOWN((uint64_t)record, PAGE_SIZE) !=
-		     __atomic_load_n(&d->frame, __ATOMIC_RELAXED)) &&
-	    !prepare_record(d, record, pfn))
-		return fail(vmf, -ENOMEM, "no memory for a page record");
+		     __atomic_load_n(&d->frame, __ATOMIC_RELAXED)))
+		err = prepare_record(d, vmf, record, pfn);
+	if (unlikely(err))
+		return err;
 	err = d->level == 1 ? vmf_insert_pfn(vmf, pfn, vmf->write)
 			    : vmf_insert_compound(vmf, record, d->level, vmf->write);
 	return err ? fail(vmf, err, "no memory for a page table") : 0;
@@ -347,7 +346,7 @@ static void devdax_open(struct vma *vma)
 static void devdax_close(struct vma *vma)
 {
 	struct devdax *d = vma->private;
-	bool mapping = mutex_held(&lock); /* devdax_mmap() found no room, and goes on */
+	bool mapping = mutex_held(&devdax_lock); /* devdax_mmap() found no room, and goes on */
 	unsigned users = __atomic_load_n(&d->users, __ATOMIC_ACQUIRE);
 
 	while (users > 1)
@@ -355,12 +354,12 @@ static void devdax_close(struct vma *vma)
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			return;
 	if (!mapping)
-		mutex_lock(&lock);
+		mutex_lock(&devdax_lock);
 	__atomic_fetch_sub(&d->users, 1, __ATOMIC_ACQ_REL);
 	if (mapping)
 		return;
 	release(d);
-	mutex_unlock(&lock);
+	mutex_unlock(&devdax_lock);
 }
 
 /* A page cannot be cut. */

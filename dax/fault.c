@@ -165,6 +165,7 @@ int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pa
 	if (write && inode->fs->region->readonly)
 		return dax_refuse(-EROFS, "%s is read-only (%s); map it with r",
 				  inode->fs->region->name, inode->fs->region->ro_reason);
-	return mm_map(mm, addr, pages << PAGE_SHIFT, flags, &dax_vma_ops, inode, &inode->mapping,
-		      pgoff);
+	return mm_map(mm, addr, pages << PAGE_SHIFT, flags,
+		      flags & VM_LIMITED ? &dax_limited_vma_ops : &dax_vma_ops, inode,
+		      &inode->mapping, pgoff);
 }

@@ -203,6 +203,14 @@ void dax_cmd_waited(const char *command, const struct dax_inode *inode);
 /* cmd_map.c: `sync MAPPING [OFF LEN]`. */
 int dax_sync_mapping(int argc, char **argv);
 
+/* limited.c: of a region without page records. */
+extern const struct vma_ops dax_limited_vma_ops;
+
+/* devdax_remove.c: a region that is mapped as a device leaves: no fault is served any more, what is
+ * mapped goes, pins are waited for. -ENOENT: it is not mapped as a device. Sleeps; woken by: the
+ * last put. */
+int devdax_remove(struct pmem_region *region);
+
 /* share.c. The entry is locked. */
 /* An entry begins to name a page that others may name as well. */
 void share_insert(struct page *page);

@@ -157,10 +157,10 @@ static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
 static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 {
 	struct pmem_region *region = fs->region;
-	struct claim before;
+	struct claim before = {0};
 	struct page *held;
 	char why[256];
-	int err = claim(region, fs->lifetime, &before);
+	int err = region->limited ? 0 : claim(region, fs->lifetime, &before);
 
 	if (err)
 		return err;
@@ -168,9 +168,27 @@ static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 	if (!err)
 		return 0;
 	/* Nothing was faulted in meanwhile: what was at rest still is. */
-	if (before.ops != region->pgmap.ops)
+	if (!region->limited && before.ops != region->pgmap.ops)
 		set_claim(&region->pgmap, &before, &held);
 	return dax_refuse(err, "%s: %s", region->name, why);
+}
+
+/* DAX needs page records behind the whole region, or none at all and nobody who asks for them. */
+static int check_records(const struct dax_fs *fs)
+{
+	const struct pmem_region *r = fs->region;
+	const char *why;
+
+	if (!r->limited)
+		return dax_probe(&r->pgmap, r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, &why)
+			       ? dax_refuse(-EOPNOTSUPP, "%s: %s", r->name, why)
+			       : 0;
+	if (fs->lifetime == &lifetime_unaware)
+		return 0;
+	return dax_refuse(-EOPNOTSUPP,
+			  "%s is limited: it has no page records for lifetime=%s to count in; only "
+			  "%s needs none",
+			  r->name, fs->lifetime->name, lifetime_unaware.name);
 }
 
 /* mounts_lock held. */
@@ -182,7 +200,9 @@ static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 		err = devdax_mount_begin(fs->region);
 	if (err)
 		return err;
-	err = mount_claimed(fs, o);
+	err = check_records(fs);
+	if (!err)
+		err = mount_claimed(fs, o);
 	if (err)
 		devdax_mount_end(fs->region);
 	return err;

@@ -34,6 +34,11 @@ int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uin
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
 		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
 					   "below 2^64");
+	if (flags & VM_LIMITED)
+		return dax_refuse(-EOPNOTSUPP,
+				  "%s is limited: without page records its files can "
+				  "be mapped shared only",
+				  inode->fs->region->name);
 	return mm_map(mm, addr, pages << PAGE_SHIFT, flags | (write ? VM_WRITE : 0), &dax_vma_ops,
 		      inode, &inode->mapping, pgoff);
 }

@@ -103,8 +103,11 @@ static int drain(struct pmem_region *r, bool wait)
 
 int dax_unbind(struct pmem_region *r, bool wait)
 {
-	int err = dax_leave_begin(r);
+	int err = wait ? devdax_remove(r) : -ENOENT;
 
+	if (err != -ENOENT)
+		return err;
+	err = dax_leave_begin(r);
 	if (err)
 		return err;
 	err = drain(r, wait);

@@ -57,6 +57,9 @@ struct block_device {
 	/* Takes a bio that bio_submit() has looked at; tells its end by bio_complete(). Any
 	 * context. 0, or -EIO: the device is broken, and nothing was taken. */
 	int (*submit)(struct block_device *dev, struct bio *bio);
+	/* The frames behind the disk, for dax_probe_disk() to look at: 0, or a negative errno.
+	 * NULL: its bytes are reached by requests only. */
+	int (*direct_access)(struct block_device *dev, uint64_t *pfn, uint64_t *nr);
 };
 
 /* Adds a disk; -ENOSPC: DISK_MAX are there. Boot or test. */

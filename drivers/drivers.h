@@ -14,5 +14,6 @@
 #include "drivers/edu.h"
 #include "drivers/bio.h"
 #include "drivers/virtio_blk.h"
+#include "drivers/dax_probe.h"
 
 #endif

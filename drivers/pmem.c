@@ -63,11 +63,28 @@ int pmem_bind(struct pmem_region *r)
 	return r->bound ? 0 : -ENXIO;
 }
 
+int pmem_bind_limited(struct pmem_region *r)
+{
+	if (kernel_map(DIRECT_BASE + r->start, r->start, r->len, PTE_W | PTE_NX | PTE_G, 3)) {
+		r->unbound_why = "no memory for the page tables that map it";
+		kernel_unmap(DIRECT_BASE + r->start, r->len, false);
+		return -ENOMEM;
+	}
+	r->pgmap = (struct pgmap){.name = r->name, .node = -1};
+	r->limited = r->bound = true;
+	r->kaddr = phys_to_virt(r->start);
+	return 0;
+}
+
 void pmem_unbind(struct pmem_region *r)
 {
 	r->bound = false;
 	r->unbound_why = "it was unbound; 'pmem bind' brings it back";
-	memunmap_pages(&r->pgmap);
+	if (r->limited)
+		kernel_unmap(DIRECT_BASE + r->start, r->len, false);
+	else
+		memunmap_pages(&r->pgmap);
+	r->limited = false;
 }
 
 static void add_region(const struct nfit_spa *spa)
@@ -150,6 +167,7 @@ static void print_region(const struct pmem_region *r)
 	kprintf("%s: 0x%lx - 0x%lx, %lu MiB, %s\n", r->name, r->start, r->start + r->len,
 		r->len / MIB,
 		!r->bound			? "not bound"
+		: r->limited			? "bound (limited: no page records)"
 		: r->pgmap.type == PGMAP_FS_DAX ? "bound (FS_DAX)"
 						: "bound (GENERIC: a device)");
 	if (!r->bound)
@@ -294,15 +312,19 @@ static int cmd_unbind(int argc, char **argv)
 static int cmd_bind(int argc, char **argv)
 {
 	struct pmem_region *r = argc > 2 ? pmem_find(argv[2]) : NULL;
+	bool limited = argc == 4 && !strcmp(argv[3], "limited");
 	int err;
 
-	if (argc != 3)
+	if (argc != 3 && !limited)
 		return shell_usage();
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
 	if (r->bound)
 		return shell_fail(-EBUSY, "%s is bound already", r->name);
-	err = pmem_bind(r);
+	if (r->leaving)
+		return shell_fail(-EBUSY, "%s is still being unbound; 'ps' tells what it waits for",
+				  r->name);
+	err = limited ? pmem_bind_limited(r) : pmem_bind(r);
 	return err ? shell_fail(err, "%s: %s", r->name, r->unbound_why) : 0;
 }
 
@@ -345,10 +367,15 @@ static int cmd_pmem(int argc, char **argv)
 	return 0;
 }
 SHELL_COMMAND(
-	pmem, cmd_pmem, "pmem [REGION] | pmem unbind REGION [wait] | pmem bind|kill|revive REGION",
+	pmem, cmd_pmem,
+	"pmem [REGION] | pmem unbind REGION [wait] | pmem bind REGION [limited] | pmem kill|revive "
+	"REGION",
 	"persistent memory: ranges, DIMMs, persistence, what alignment cost, who holds pages\n"
 	"unbind takes a region's page records away, bind brings them back. It is refused while\n"
 	"the region is mounted or mapped; a page that is held is treated as the lifetime of the\n"
-	"last mount has it: busy-extent names the holders and refuses, or waits if told to.\n"
+	"last mount has it: busy-extent names the holders and refuses, or waits if told to; wait\n"
+	"also removes a region that is mapped as a device, and waits for its pins. limited: "
+	"without\n"
+	"page records, so that files can be mapped and nothing of them pinned (lifetime=unaware).\n"
 	"kill: no fault gets a page of the region any more, until revive.",
 	pmem_name_completion);

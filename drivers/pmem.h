@@ -18,7 +18,8 @@ struct pmem_region {
 	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
 	bool bound;	       /* pgmap is live */
 	bool dead;    /* its DAX device was killed: no new mappings. Atomic enough: a word */
-	bool leaving; /* being unbound: no mount begins. The dax floor's mounts lock */
+	bool limited; /* … and has no page records: nothing of it can be pinned (pgmap is empty) */
+	bool leaving; /* being unbound: neither a mount nor a binding begins; the dax floor's */
 	const char *unbound_why;
 	void *kaddr; /* the region in the direct map */
 	struct pgmap pgmap;
@@ -41,6 +42,9 @@ const char *pmem_name_completion(int argno, unsigned n); /* for struct shell_com
  */
 void pmem_unbind(struct pmem_region *r);
 int pmem_bind(struct pmem_region *r); /* 0, or memremap_pages()' errors: r->unbound_why */
+/* Binds an unbound region without page records: the CPU reaches it, and no device can be told of
+ * it by get_user_pages(). -ENOMEM, as above. */
+int pmem_bind_limited(struct pmem_region *r);
 void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait)); /* prints its refusal */
 /* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
  * counts as all of its blocks. A walk of all records. */

@@ -64,6 +64,8 @@ void console_quote(bool on)
 	spin_unlock_irqrestore(&out_lock, flags);
 }
 
+unsigned long console_written;
+
 void console_write(const char *s, size_t n)
 {
 	uint64_t flags = 0;
@@ -71,6 +73,7 @@ void console_write(const char *s, size_t n)
 
 	if (locked)
 		flags = spin_lock_irqsave(&out_lock);
+	console_written += n;
 	for (; n > 0; n--, s++) {
 		if (quoting && line_start && *s != '#') {
 			put_byte('#');

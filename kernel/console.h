@@ -13,6 +13,8 @@
 
 void console_init(void);
 void console_write(const char *s, size_t n);
+/* Characters written since boot. The same before and after: nothing was printed. */
+extern unsigned long console_written;
 /* On: every line that does not start with '#' gets "# " in front, so that what a self-test prints
  * is a comment in its KTAP. Off: ends a line that was begun. */
 void console_quote(bool on);

@@ -158,6 +158,11 @@ int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable)
 	return set_entry(vmf, make_entry(pfn, PTE_DEVMAP | vma_slow_bit(vmf->vma), writable));
 }
 
+int vmf_insert_special(struct vm_fault *vmf, uint64_t pfn, bool writable)
+{
+	return set_entry(vmf, make_entry(pfn, PTE_SPECIAL, writable));
+}
+
 int vmf_insert_zero(struct vm_fault *vmf)
 {
 	unsigned level;

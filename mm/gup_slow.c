@@ -57,6 +57,8 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 		*page = slow_one(mm, addr, flags, &special, &err);
 		if (*page || err)
 			return *page ? 0 : err;
+		if (vma->flags & VM_LIMITED) /* no fault makes a record */
+			return -EFAULT;
 		err = mm_fault_locked(mm, addr, special || (flags & FOLL_WRITE), &why);
 		if (err)
 			return err;

@@ -17,6 +17,7 @@
 #define VM_FSDAX    32u	  /* … of a file system: no long-term pins */
 #define VM_MAYWRITE 1024u /* mprotect may grant VM_WRITE */
 #define VM_LONGTERM 4096u /* … unless its mount allows them */
+#define VM_LIMITED  8192u /* pages without a record: get_user_pages fails */
 #define VM_SLOWGUP  2048u /* every reference is taken by the slow path, which asks gup_begin */
 
 struct mm;
@@ -159,6 +160,9 @@ int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned leve
 /* Shows the shared page of zeroes, read-only and without a record, for a hole of the file. 0 or
  * -ENOMEM. */
 int vmf_insert_zero(struct vm_fault *vmf);
+/* Shows a pfn that has no record (VM_LIMITED): nobody counts this mapping, and gup refuses it.
+ * Everything else as vmf_insert_pfn(). */
+int vmf_insert_special(struct vm_fault *vmf, uint64_t pfn, bool writable);
 /* The same by 2 MiB around the address, for a hole of all of it; the VMA covers it. -EEXIST:
  * smaller pages are mapped there; -ENOMEM. */
 int vmf_insert_zero_pmd(struct vm_fault *vmf);

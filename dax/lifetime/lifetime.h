@@ -55,14 +55,14 @@ struct lifetime {
 	const char *fixed, *broken;
 
 	/* What the rest of the code has to know of it. */
-	uint32_t rest;		 /* reference count of a page nobody holds */
-	bool associates;	 /* keeps page → file (I6 can be checked) */
-	bool mapped_holds;	 /* a mapping keeps a page from its last_put as a reference does */
-	bool entry_holds;	 /* an entry has one reference */
-	bool no_fast_gup;	 /* each reference is asked for by gup_begin */
-	bool keeps_busy;	 /* a freed block stays out of reach while its page is held */
-	bool longterm_allowed;	 /* accepts the mount option longterm=allow */
-	enum unbind_rule unbind; /* … */
+	uint32_t rest;	       /* reference count of a page nobody holds */
+	bool associates;       /* keeps page → file (I6 can be checked) */
+	bool mapped_holds;     /* a mapping keeps a page from its last_put as a reference does */
+	bool entry_holds;      /* an entry has one reference */
+	bool no_fast_gup;      /* each reference is asked for by gup_begin */
+	bool keeps_busy;       /* a freed block stays out of reach while its page is held */
+	bool longterm_allowed; /* accepts the mount option longterm=allow */
+	enum unbind_rule unbind;
 	struct pgmap_ops pgmap_ops; /* last_put and release, as the memory floor calls them */
 
 	/* Entry locked, record exists. -ENXIO (the device is going): the page is not the entry's,

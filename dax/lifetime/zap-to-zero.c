@@ -68,7 +68,8 @@ static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 		zap_run(run);
 	inode->collisions += held_of_run(run, lifetime_zap_to_zero.rest);
 	for (unsigned i = 0; i < run->nr && museum_on(put_clears_link); i++)
-		first[i].mapping = &inode->mapping; /* so that the bug shows where it is, not here */
+		first[i].mapping =
+			&inode->mapping; /* so that the bug shows where it is, not here */
 	page_disassociate(first, run->nr, inode, run->pgoff);
 }
 

@@ -105,9 +105,8 @@ uint64_t irq_save(void)
 {
 	return 0;
 }
-void irq_restore(uint64_t flags)
+void irq_enable(void)
 {
-	(void)flags;
 }
 void write_cr3(uint64_t root)
 {

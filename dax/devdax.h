@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What devdax.c and devdax_remove.c share with each other and with nobody else. */
+#ifndef DAX_DEVDAX_H
+#define DAX_DEVDAX_H
+
+#include "dax/internal.h"
+
+struct devdax {
+	struct pmem_region *region;
+	unsigned level;	       /* 1 … 3: pages of 4 KiB, 2 MiB, 1 GiB; valid while users */
+	uint64_t first, pages; /* pfn of the first page mapped, 4 KiB pages from there */
+	uint64_t frame;	       /* a frame of records that exists, for the next fault; zero: none */
+	unsigned users;	       /* VMAs (atomic); zero: none, the region is free for a mount */
+	unsigned mounts;       /* zero: none, the region is free to be mapped */
+	bool dead;	       /* removed under its mappings: no fault is served any more */
+	bool ready;
+	struct mapping mapping;
+};
+
+extern struct mutex devdax_lock; /* protects every struct devdax, and binding anew */
+/* The device of a region; NULL: no such region. devdax_lock held. */
+struct devdax *devdax_of(struct pmem_region *r);
+
+#endif
