@@ -11,13 +11,14 @@
 
 MUSEUM(break_narrow, "break-narrow",
        "deleting a part of a 2 MiB entry unmaps only that part (E-5); "
-       "shown by selftest huge.punch-unmaps-neighbours");
+       "shown by selftest huge.punch-unmaps-neighbours and race E-5 lifetime=counted-map (BROKEN "
+       "I3)");
 MUSEUM(zap_shared, "zap-shared",
        "D-4: zap-to-zero gives back a reference of shared entries, which never took one; "
-       "shown by selftest tinyfs.zap-spares-shared");
+       "shown by selftest tinyfs.zap-spares-shared and race D-4 lifetime=zap-to-zero (BROKEN I5)");
 MUSEUM(keep_order, "keep-order",
        "a deleted 2 MiB entry leaves its first record counting for 512 pages (E-6); "
-       "shown by selftest huge.deleted-is-split");
+       "shown by selftest huge.deleted-is-split and race E-6 (BROKEN I6)");
 
 /* After the lock bit went. Nearly always nobody waits. */
 static inline void wake_waiters(const void *key)

@@ -14,12 +14,21 @@ MUSEUM(free_twice, "free-twice",
        "shown by selftest ext4.freed-once");
 
 MUSEUM(no_reserve, "no-reserve",
-       "F-10: no block is set aside for freeing; on a full device a hole in the middle of an "
-       "extent "
-       "is not freed; shown by selftest lifetime.busy.frees-when-full");
+       "F-10: no block is set aside for freeing; on a full device a hole in the middle of "
+       "an extent is not freed; shown by race F-10 (BROKEN I1) and selftest "
+       "lifetime.busy.frees-when-full");
 MUSEUM(bitmap_first, "bitmap-before-tree",
-       "F-11: blocks are free in the bitmap before they leave their file's tree; shown by selftest "
-       "lifetime.busy.tree-before-bitmap");
+       "F-11: blocks are free in the bitmap before they leave their file's tree; shown by "
+       "race F-11 (BROKEN I7) and selftest lifetime.busy.tree-before-bitmap");
+
+MUSEUM(zero_once, "zero-tail-once",
+       "F-6: the tail of a file's last block is zeroed when the file is cut, and not again when it "
+       "grows; shown by race F-6 (BROKEN I1)");
+MUSEUM(stale_block, "stale-block",
+       "F-12: a fault uses the block that the last one found, though layouts have changed since; "
+       "shown by race F-12 (BROKEN I1)");
+STEP_POINT_DECLARE(ext4_fenced);
+STEP_POINT_DECLARE(block_looked_up);
 
 static uint64_t first_pfn(const struct dax_fs *fs)
 {
@@ -30,6 +39,12 @@ static void writeback(const void *p, size_t n)
 {
 	if (!museum_on(skip_flush))
 		cache_writeback(p, n);
+}
+
+static void fence(void)
+{
+	store_fence();
+	STEP_POINT(ext4_fenced); /* F-11: what a cut of the power would leave */
 }
 
 static void report(void *ctx, const char *line)
@@ -70,7 +85,11 @@ static void taken(void *ctx, uint64_t pblk, uint32_t count)
 static bool museum(void *ctx, enum ext4_exhibit what)
 {
 	(void)ctx;
-	return what == EXT4_NO_RESERVE ? museum_on(no_reserve) : museum_on(bitmap_first);
+	switch (what) {
+	case EXT4_NO_RESERVE: return museum_on(no_reserve);
+	case EXT4_BITMAP_FIRST: return museum_on(bitmap_first);
+	default: return museum_on(zero_once);
+	}
 }
 
 static void free_twice(struct dax_fs *fs)
@@ -88,7 +107,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.size = fs->region->len,
 		.readonly = fs->region->readonly,
 		.writeback = writeback,
-		.fence = store_fence,
+		.fence = fence,
 		.now = clock_unix,
 		.ctx = fs,
 		.block_busy = fs->lifetime->keeps_busy ? block_busy : NULL,
@@ -130,7 +149,8 @@ static inline uint64_t remembered(struct dax_inode *inode, uint64_t pgoff, uint6
 
 	/* The words before the second look at their version. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (unlikely((version & 1) || in >= pages || writes != inode->fault_lock.writes ||
+	if (unlikely((version & 1) || in >= pages ||
+		     (writes != inode->fault_lock.writes && !museum_on(stale_block)) ||
 		     __atomic_load_n(&last->version, __ATOMIC_RELAXED) != version ||
 		     rwsem_held_write(&inode->fault_lock)))
 		return 0;
@@ -191,6 +211,7 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 	err = ask(inode, pgoff, 1, create, &run, why);
 	if (err)
 		return err;
+	STEP_POINT(block_looked_up); /* still under the fault lock: F-12 */
 	b->fresh = run.fresh;
 	b->pfn = run.written ? run.pfn : 0;
 	return 0;

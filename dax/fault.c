@@ -9,6 +9,8 @@
  */
 #include "dax/internal.h"
 
+STEP_POINT_DECLARE(fault_entry_made); /* and nothing is mapped yet: E-1 */
+
 static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const char *why)
 {
 	vmf->why = why;
@@ -83,6 +85,7 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 	}
 	if (vmf->write)
 		*entry |= ENTRY_DIRTY;
+	STEP_POINT(fault_entry_made);
 	err = vmf_insert_pfn(vmf, entry_pfn_at(*entry, vmf->pgoff), vmf->write);
 	return err ? fail(vmf, err, "no memory for a page table") : 0;
 }

@@ -15,6 +15,10 @@
  */
 #include "dax/internal.h"
 
+MUSEUM(round_up, "round-up",
+       "D-2: a fault in the middle of 2 MiB links the record to the next 2 MiB of the file; shown "
+       "by race D-2 (BROKEN I6)");
+
 #define EVENTS 32u
 
 static const char *const result_text[HUGE_RESULTS] = {
@@ -105,9 +109,12 @@ static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool
 }
 
 /* The EMPTY entry becomes one for the run. */
-static enum huge_result make_entry(struct dax_inode *inode, uint64_t first,
+static enum huge_result make_entry(struct dax_inode *inode, uint64_t pgoff,
 				   const struct dax_run *run, uint64_t *entry)
 {
+	/* Down: a fault in the middle belongs to the entry that begins before it (D-2). */
+	uint64_t first = museum_on(round_up) ? ALIGN_UP(pgoff, FOLIO_PAGES)
+					     : ALIGN_DOWN(pgoff, FOLIO_PAGES);
 	struct page *head = pfn_to_page(run->pfn);
 	int err = page_folio_make(head);
 
@@ -130,7 +137,6 @@ static enum huge_result why_not_mapped(int err)
 static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry,
 				   uint64_t **slot)
 {
-	/* Down: a fault in the middle belongs to the entry that begins before it (D-2). */
 	uint64_t first = ALIGN_DOWN(vmf->pgoff, FOLIO_PAGES);
 	enum huge_result result;
 	struct dax_run run;
@@ -138,7 +144,7 @@ static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf
 
 	result = map_blocks(inode, first, vmf->write, &run, &vmf->why);
 	if (result == HUGE_INSTALLED)
-		result = make_entry(inode, first, &run, entry);
+		result = make_entry(inode, vmf->pgoff, &run, entry);
 	else if (result == HUGE_ZEROES && (err = vmf_insert_zero_pmd(vmf)))
 		result = why_not_mapped(err);
 	if (result >= HUGE_SERVED)

@@ -12,6 +12,10 @@
  */
 #include "dax/internal.h"
 
+MUSEUM(ignore_holders, "unbind-ignores-holders",
+       "F-8: an unbinding neither refuses nor waits while pages are held; shown by race F-8 "
+       "(BROKEN I2)");
+
 static int find_in_use(struct page *p, void *arg)
 {
 	struct page **found = arg;
@@ -86,7 +90,7 @@ static int drain(struct pmem_region *r, bool wait)
 	const struct lifetime *lt = lifetime_of(r);
 	struct page *held = in_use(r);
 
-	if (!held || !lt)
+	if (!held || !lt || museum_on(ignore_holders))
 		return 0;
 	switch (lt->unbind) {
 	case UNBIND_WAITS_FOR_REFERENCES:
@@ -99,6 +103,16 @@ static int drain(struct pmem_region *r, bool wait)
 	default:
 		return wait ? wait_for_all(r) : refuse(r, held, "let them go first, or say 'wait'");
 	}
+}
+
+static void unbind_now(struct pmem_region *r)
+{
+	const bool before = r->pgmap.forgets_references;
+
+	if (museum_on(ignore_holders)) /* a pinned page has a reference of the pgmap: forgotten */
+		r->pgmap.forgets_references = true;
+	pmem_unbind(r);
+	r->pgmap.forgets_references = before;
 }
 
 int dax_unbind(struct pmem_region *r, bool wait)
@@ -114,7 +128,7 @@ int dax_unbind(struct pmem_region *r, bool wait)
 	if (err == -EINTR)
 		dax_refuse(err, "interrupted; %s stays bound", r->name);
 	if (!err)
-		pmem_unbind(r);
+		unbind_now(r);
 	dax_leave_end(r);
 	return err;
 }

@@ -19,10 +19,17 @@
  */
 #include "mm/internal.h"
 
-/* The caller made the word show busy without a holder. Interrupts off, or it holds the pgmap. */
+MUSEUM(device_first, "device-before-release",
+       "F-14: who releases a busy page gives the device back before he has told its owner; shown "
+       "by race F-14 (BROKEN I2)");
+STEP_POINT_DECLARE(page_busy_released);
+
+/* The caller made the word show busy without a holder. Interrupts off, and a reference of the pgmap
+ * is held, which the caller gives back after this (F-14). */
 void page_release_busy(struct page *record)
 {
 	uint64_t old = page_state(record), next;
+	struct pgmap *pgmap = record->pgmap;
 
 	do {
 		next = old & ~PAGE_BUSY;
@@ -30,8 +37,13 @@ void page_release_busy(struct page *record)
 			next &= ~PAGE_FOLIO;
 	} while (!__atomic_compare_exchange_n(&record->state, &old, next, true, __ATOMIC_ACQ_REL,
 					      __ATOMIC_ACQUIRE));
+	if (museum_on(device_first))
+		percpu_ref_put(&pgmap->ref);
+	STEP_POINT(page_busy_released);
 	/* The bit before the call, else the new owner finds its page busy. */
 	record->pgmap->ops->page_release(record);
+	if (museum_on(device_first)) /* the caller's put is still to come */
+		percpu_ref_get(&pgmap->ref);
 }
 
 enum page_marked page_mark_busy(struct page *record)

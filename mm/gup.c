@@ -19,6 +19,7 @@
 MUSEUM(fast_gup_no_recheck, "fast-gup-no-recheck",
        "fast gup trusts an entry it read before it held the page; "
        "shown by selftest gup.fast-rechecks and selftest gup.runs-recheck");
+MUSEUM_DECLARE(get_from_zero);
 STEP_POINT_DECLARE(gup_fast_before_ref);
 
 #define RUN 16u
@@ -225,6 +226,12 @@ static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t ir
 	return kept;
 }
 
+/* The museum's get-from-zero, where page_get_one() has refused. */
+static bool __attribute__((noinline)) get_anyway(struct page *page)
+{
+	return museum_on(get_from_zero) && page_get(page, 1);
+}
+
 /* The same for one page and its usual entry, without loops. False: somebody else has to try. */
 static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 {
@@ -240,7 +247,7 @@ static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 		goto other;
 	page = pte_own_record(pte);
 	STEP_POINT(gup_fast_before_ref);
-	if (unlikely(!page_get_one(page)))
+	if (unlikely(!page_get_one(page) && !get_anyway(page)))
 		goto other;
 	*pages = page;
 	if (unlikely(*ptep != pte))

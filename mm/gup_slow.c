@@ -13,7 +13,7 @@
 
 MUSEUM(gup_lost_lease, "gup-lost-lease",
        "a get_user_pages call that a signal ends early does not report its end (B-2); "
-       "shown by selftest gup.signal-ends-call");
+       "shown by selftest gup.signal-ends-call and race B-2 lifetime=lease-poll (HUNG I4)");
 
 unsigned long gup_slow_calls;
 

@@ -27,11 +27,15 @@
 #define LOOKS	  32u  /* of the one that only looks */
 
 MUSEUM(get_from_zero, "get-from-zero",
-       "a reference is taken from a page that nobody holds, and from one that its file has freed "
-       "(F-2); shown by selftest mm.no-birth-from-zero and selftest mm.busy-refuses");
+       "a reference is taken from a page that nobody holds, and from one that its file has "
+       "freed (F-2); shown by race F-2 (BROKEN I2), and selftest mm.no-birth-from-zero and "
+       "selftest mm.busy-refuses");
 MUSEUM(reread_state, "reread-state",
-       "a put looks for the busy mark in the word as it is later, not as its own change found it "
-       "(F-1); shown by selftest mm.busy-second-life");
+       "a put looks for the busy mark in the word as it is later, not as its own change "
+       "found it (F-1); shown by race F-1 (BROKEN I1) and selftest mm.busy-second-life");
+MUSEUM(folio_waits, "folio-waits-for-maps",
+       "F-9: the release of a partly freed folio waits for its mappings, which are of the part "
+       "that its file still has; shown by race F-9 (BROKEN I4)");
 STEP_POINT_DECLARE(page_put_changed);
 
 bool page_get(struct page *p, uint32_t n)
@@ -110,7 +114,9 @@ static inline bool wants_to_know(const struct pgmap *pgmap, uint64_t old)
  * of a folio, whose mappings are those of the part that its file still has (F-9). */
 static inline bool busy_ends(uint64_t old)
 {
-	return (old & PAGE_BUSY) && ((old & PAGE_FOLIO) || !(old & PAGE_MAP_MASK));
+	const bool folio = (old & PAGE_FOLIO) && !museum_on(folio_waits);
+
+	return (old & PAGE_BUSY) && (folio || !(old & PAGE_MAP_MASK));
 }
 
 /* The references of nr neighbours from p on are at rest, by changes that found `old` in each. */
@@ -291,11 +297,14 @@ void page_drop_initial(struct page *p)
 
 void page_map_get(struct page *p)
 {
-	bool held = !(page_state(p) & IN_USE), birth;
+	/* At rest 1 nobody is born here: a record without its own reference is one of a device
+	 * that is going, and a mapping does not hold that (C-4). */
+	bool held = !(page_state(p) & IN_USE) && !p->pgmap->rest, birth;
 
 	if (held) /* before the mapping shows, else its put comes first and the sum is too low */
 		percpu_ref_get(&p->pgmap->ref);
-	birth = !(__atomic_fetch_add(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL) & IN_USE);
+	birth = !(__atomic_fetch_add(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL) & IN_USE) &&
+		!p->pgmap->rest;
 	if (held && !birth)
 		percpu_ref_put(&p->pgmap->ref);
 	else if (birth && !held)
@@ -314,7 +323,8 @@ static bool map_get_folio(struct page *head)
 				percpu_ref_put(&head->pgmap->ref);
 			return false;
 		}
-		if (!(old & IN_USE) && !held) { /* before the mapping shows, as above */
+		/* before the mapping shows, as above */
+		if (!(old & IN_USE) && !held && !head->pgmap->rest) {
 			percpu_ref_get(&head->pgmap->ref);
 			held = true;
 		}
@@ -343,8 +353,8 @@ struct page *page_map_get_counted(struct page *p)
 static void last_unmapped(const struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old)
 {
 	if (unlikely(old & PAGE_BUSY)) {
-		for (; nr && !(old & PAGE_FOLIO);
-		     nr--) /* a folio's end came with its last reference */
+		/* A folio's end came with its last reference. */
+		for (; nr && (!(old & PAGE_FOLIO) || museum_on(folio_waits)); nr--)
 			page_release_busy(p++);
 	} else if (pgmap->mapped_holds && wants_to_know(pgmap, 0)) {
 		for (; nr; nr--)

@@ -13,12 +13,14 @@
 #include "mm/internal.h"
 
 MUSEUM(count_before_flush, "count-before-flush",
-       "unmap drops the mapping count before the TLB flush is acknowledged; "
-       "shown by selftest tlb.count-after-flush and selftest tlb.count-last-everywhere");
+       "F-15: unmap drops the mapping count, and the page-table lock, before the TLB flush "
+       "is acknowledged; shown by race F-15 (BROKEN I1), and selftest tlb.count-after-flush "
+       "and selftest tlb.count-last-everywhere");
 MUSEUM(zap_takes_table, "zap-takes-table",
        "zap takes a page table away where it expected a large page; "
        "shown by selftest space.zap-spares-table");
 STEP_POINT_DECLARE(zap_before_leaf);
+STEP_POINT_DECLARE(zap_unlocked);
 
 #define RUNS 64 /* gathered for one flush */
 
@@ -167,6 +169,21 @@ static void zap_leaf(struct zap *z, uint64_t *pte, uint64_t va, uint64_t bytes)
 	zap_changed(z, va, va + bytes, 1);
 }
 
+/* Flush, counts, lock, in this order. ptl held, and given up. */
+static void zap_end(struct zap *z)
+{
+	const bool late = museum_on(count_before_flush);
+
+	if (late) /* the lock as well, else whoever frees the pages waits for it, and so for us */
+		drop_counts(z);
+	else
+		zap_flush(z);
+	spin_unlock(&z->vma->mm->ptl);
+	STEP_POINT(zap_unlocked);
+	if (late)
+		zap_flush(z);
+}
+
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
 {
 	struct zap z; /* the list of runs needs no zeroes */
@@ -188,8 +205,7 @@ uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mo
 			zap_leaf(&z, pte, from, span);
 		start = next;
 	}
-	zap_flush(&z);
-	spin_unlock(&vma->mm->ptl);
+	zap_end(&z);
 	return z.cleared;
 }
 

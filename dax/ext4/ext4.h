@@ -45,6 +45,7 @@ struct ext4_inode;
 enum ext4_exhibit {
 	EXT4_NO_RESERVE,   /* nothing is set aside for freeing (F-10) */
 	EXT4_BITMAP_FIRST, /* freeing: the bitmap before the tree (F-11) */
+	EXT4_ZERO_ONCE,	   /* a cut tail is not zeroed again when the file grows (F-6) */
 };
 
 /* What the file layer needs from the world around it.  Copied by ext4_mount. */

@@ -54,20 +54,27 @@
 #include "dax/internal.h"
 
 MUSEUM(mark_by_index, "mark-by-index",
-       "F-16: freeing marks only pages that had an index entry in this mount, so one that was "
-       "pinned before it is handed out; shown by selftest lifetime.busy.by-extents");
+       "F-16: freeing marks only pages that had an index entry in this mount, so one that "
+       "was pinned before it is handed out; shown by race F-16 (BROKEN I1) and selftest "
+       "lifetime.busy.by-extents");
 MUSEUM(marker_releases, "marker-releases-anyway",
-       "F-1: who marks a page releases it, though somebody holds it; shown by selftest "
-       "lifetime.busy.out-of-reach");
+       "F-1: who marks a page releases it, though somebody holds it; shown by race F-1 "
+       "(BROKEN I1) and selftest lifetime.busy.out-of-reach");
 MUSEUM(release_trylock, "release-trylock",
-       "F-5: the release of a block is told only if the file layer's lock is free just then; shown "
-       "by selftest lifetime.busy.space-waiter");
+       "F-5: the release of a block is told only if the file layer's lock is free just "
+       "then; shown by race F-5 (HUNG I4) and selftest lifetime.busy.space-waiter");
 MUSEUM(alloc_ignores_busy, "alloc-ignores-busy",
-       "F-4, F-12: the allocator hands out what is free in the bitmap, held or not; shown by "
-       "selftest lifetime.busy.out-of-reach");
+       "F-4, F-12: the allocator hands out what is free in the bitmap, held or not; shown "
+       "by race F-4 (BROKEN I1) and selftest lifetime.busy.out-of-reach");
 MUSEUM(busy_per_mount, "busy-per-mount",
-       "F-7: a mount knows only of the busy blocks that it made itself; shown by selftest "
-       "lifetime.busy.inherited");
+       "F-7: a mount knows only of the busy blocks that it made itself; shown by race F-7 "
+       "(BROKEN I1) and selftest lifetime.busy.inherited");
+MUSEUM(keep_link, "keep-link-of-held",
+       "F-4: a page that somebody holds goes on naming its file when its entry goes; shown by race "
+       "F-4 (BROKEN I6)");
+MUSEUM(own_record, "part-by-own-record",
+       "F-9: of a partly freed folio the page's own record is marked, though its head counts the "
+       "holders; shown by race F-9 (BROKEN I1)");
 
 /* Museum mark-by-index: left in a record whose entry went in this mount. */
 #define HAD_ENTRY(fs) (~(fs)->serial)
@@ -83,6 +90,8 @@ static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
+	if (museum_on(keep_link) && held_of_run(run, 0))
+		return;
 	page_disassociate(first, run->nr, inode, run->pgoff);
 	for (unsigned i = 0; i < run->nr && museum_on(mark_by_index); i++)
 		first[i].index = HAD_ENTRY(inode->fs);
@@ -195,7 +204,7 @@ static void mark_within(struct dax_fs *fs, struct page *p, const struct page *en
 	/* Records are made together with the one of their head. */
 	if (!page_record_exists(head))
 		return;
-	if (page_state(head) & PAGE_FOLIO) {
+	if ((page_state(head) & PAGE_FOLIO) && !museum_on(own_record)) {
 		if (busy(head))
 			mark(fs, head);
 		return;
@@ -250,11 +259,9 @@ bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn)
 
 void busy_extent_taken(uint64_t pfn, uint32_t count)
 {
-	const bool known = museum_on(alloc_ignores_busy) || museum_on(busy_per_mount) ||
-			   museum_on(mark_by_index) || museum_on(marker_releases);
-
+	/* Switched-off rules are to show in bytes, not here. */
 	for (; count; pfn++, count--)
-		ASSERT(known || at_rest(pfn),
+		ASSERT(at_rest(pfn) || museum_mask(),
 		       "the allocator hands out pfn 0x%lx, which is not at rest: state 0x%lx (I1)",
 		       pfn, page_state(page_head(pfn_to_page(pfn))));
 }

@@ -27,7 +27,7 @@
 
 MUSEUM(break_end_zero, "break-end-zero",
        "E-4: 'to the end of the file' is passed as 0, and the scan finds nothing there; shown by "
-       "selftest lifetime.counted-map.whole-file");
+       "selftest lifetime.counted-map.whole-file and race E-4 lifetime=counted-map (BROKEN I1)");
 
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {

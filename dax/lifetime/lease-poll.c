@@ -29,7 +29,8 @@
 
 MUSEUM(lease_error_lost, "lease-error-lost",
        "B-5: a signal that ends the wait for a lease counts as success, and punch goes on under "
-       "the holder; shown by selftest lifetime.lease-poll.signal");
+       "the holder; shown by selftest lifetime.lease-poll.signal and race B-5 "
+       "lifetime=lease-poll (BROKEN I1)");
 
 #define POLL_NS 1000000000ull
 #define NEVER	UINT64_MAX

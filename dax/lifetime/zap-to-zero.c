@@ -18,17 +18,31 @@
  *           D-4: an entry of shared blocks takes nothing and gives one back.
  *           D-6: an eviction waits for a holder that waits for it.
  *           D-7: nothing but the fault lock stops new references after the zap.
- *           Mended in v3: D-2; D-3 and D-9, shown by museum zap-ignores-dying, put-clears-link.
- *           D-5 needs a way to drop an entry without its block, which is not built.
+ *           Slips of v2 and v3, brought back by museum switches: D-2 round-up, D-3
+ *           zap-ignores-dying, D-4 zap-shared, D-5 invalidate-keeps, D-8 count-at-delete, D-9
+ *           put-clears-link, D-10 release-from-first.
  */
 #include "dax/internal.h"
 
 MUSEUM(zap_ignores_dying, "zap-ignores-dying",
        "D-3: the entry of a dying device is made as if it were live; shown by selftest "
-       "lifetime.zap.dying-is-refused");
+       "lifetime.zap.dying-is-refused and race D-3 lifetime=zap-to-zero (BROKEN I2)");
 MUSEUM(put_clears_link, "put-clears-link",
        "D-9: the last put of a zapped page forgets its file, though the entry is still there; "
-       "shown by selftest lifetime.zap.link-survives");
+       "shown by selftest lifetime.zap.link-survives and race D-9 lifetime=zap-to-zero (BROKEN "
+       "I6)");
+MUSEUM(invalidate_keeps, "invalidate-keeps",
+       "D-5: an entry that goes without its block keeps its reference; shown by race D-5 "
+       "lifetime=zap-to-zero (HUNG I4)");
+MUSEUM(scan_once, "scan-once",
+       "D-7: who has waited for one page does not look for others once more; shown by race D-7 "
+       "lifetime=zap-to-zero (BROKEN I1)");
+MUSEUM(count_at_delete, "count-at-delete",
+       "D-8: the device's count goes back with the entry, though the page is held; shown by race "
+       "D-8 lifetime=zap-to-zero (BROKEN I2)");
+MUSEUM(release_from_first, "release-from-first",
+       "D-10: giving back a run of entries' references, every step is one from the first page; "
+       "shown by race D-10 lifetime=zap-to-zero (HUNG I4)");
 
 /* v2: the count goes up, and nobody looks whether the device lives. */
 static void get_unasked(struct page *record)
@@ -57,15 +71,25 @@ static bool busy(const struct page *page)
 /* The references that a run of entries, not zapped before, has of its pages. */
 static void zap_run(const struct entry_run *run)
 {
-	page_put_range(run_record(run), run->nr);
+	struct page *first = run_record(run);
+
+	if (!museum_on(release_from_first)) {
+		page_put_range(first, run->nr);
+		return;
+	}
+	for (unsigned i = 0; i < run->nr; i++)
+		page_put(first + (i ? 1 : 0), 1);
 }
 
 static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
-	if (!(run->entry & ENTRY_ZAP)) /* nobody broke the layout: give them back now */
-		zap_run(run);
+	if (!(run->entry & ENTRY_ZAP) && !museum_on(invalidate_keeps))
+		zap_run(run); /* nobody broke the layout: give them back now */
+	/* Else the last put of each, later, gives its share of the device back. */
+	if (museum_on(count_at_delete))
+		percpu_ref_put_many(&first->pgmap->ref, held_of_run(run, 0));
 	inode->collisions += held_of_run(run, lifetime_zap_to_zero.rest);
 	for (unsigned i = 0; i < run->nr && museum_on(put_clears_link); i++)
 		first[i].mapping =
@@ -106,8 +130,11 @@ static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 	int err = 0;
 
 	(void)reason;
-	while (!err && (page = scan(inode, first, last)))
+	while (!err && (page = scan(inode, first, last))) {
 		err = wait_idle(inode, page);
+		if (museum_on(scan_once))
+			break;
+	}
 	return err;
 }
 

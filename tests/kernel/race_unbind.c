@@ -9,36 +9,43 @@
  * Where it waits, a reference of the director's (the guard) keeps the device until the file system
  * is unmounted.
  */
-#include "tests/kernel/script.h"
+#include "tests/kernel/race_parts.h"
 
 /* One race at a time. */
 static struct page saved; /* F's record, before the teardown */
 
-static struct pgmap *the_pgmap(void)
+struct pgmap *race_pgmap(void)
 {
 	return &pmem_find("pmem1")->pgmap;
 }
 
-static void guard(void)
+void race_device_guard(void)
 {
-	percpu_ref_get(&the_pgmap()->ref);
+	percpu_ref_get(&race_pgmap()->ref);
 }
 
 static int piece_unbind(struct script *s)
 {
 	(void)s;
-	memunmap_pages(the_pgmap());
+	memunmap_pages(race_pgmap());
 	return 0;
+}
+
+int piece_remove_device(struct script *s)
+{
+	if (s->lt->unbind == UNBIND_REFUSES)
+		return dax_unbind(pmem_find("pmem1"), false);
+	return piece_unbind(s);
 }
 
 static int piece_bind(struct script *s)
 {
 	(void)s;
-	return memremap_pages(the_pgmap(), NULL);
+	return memremap_pages(race_pgmap(), NULL);
 }
 
 /* F's record, found through the mapping: nobody need hold the page. */
-static int piece_look_up(struct script *s)
+int piece_look_up(struct script *s)
 {
 	uint64_t *pte = pte_walk(current_mm()->root, s->va, 1, false, NULL);
 
@@ -56,7 +63,7 @@ static bool still_mapped(const struct script *s)
 }
 
 /* The teardown is over. Binds again; F's record is as it was. False: the verdict is set. */
-static bool mend(struct script *s, struct actor *t2)
+bool race_device_mend(struct script *s, struct actor *t2, const struct page *was)
 {
 	if (!script_run(t2, piece_bind, "binds the device again"))
 		return false;
@@ -64,15 +71,15 @@ static bool mend(struct script *s, struct actor *t2)
 		panic("no memory for the record that the script has to put back");
 		return false;
 	}
-	*s->page = saved;
+	*s->page = *was;
 	/* At rest 0 a page in use holds its device, and the put will give that back. */
-	if (!the_pgmap()->rest)
-		percpu_ref_get(&the_pgmap()->ref);
+	if (!race_pgmap()->rest && (page_refs(was) || page_maps(was)))
+		percpu_ref_get(&race_pgmap()->ref);
 	return true;
 }
 
 /* Everything goes in order: file system, guard, device; then it comes again. */
-static void leave(struct script *s, struct actor *t1, struct actor *unbinder)
+void race_device_leave(struct script *s, struct actor *t1, struct actor *unbinder)
 {
 	script_put_held(s);
 	if (s->g)
@@ -81,7 +88,7 @@ static void leave(struct script *s, struct actor *t1, struct actor *unbinder)
 	script_pass_time(s, 3000000000ull);
 	if (script_run(t1, piece_close, "closes F") &&
 	    script_run(t1, piece_umount, "unmounts the file system")) {
-		percpu_ref_put(&the_pgmap()->ref);
+		percpu_ref_put(&race_pgmap()->ref);
 		script_await(unbinder, "the device is gone now");
 		script_run(unbinder, piece_bind, "binds it again");
 	}
@@ -106,13 +113,13 @@ static void c4_play(struct script *s)
 				       page_to_pfn(s->page), s->va);
 		else
 			script_verdict(s, RACE_SAFE, "%s", "");
-		mend(s, t2);
+		race_device_mend(s, t2, &saved);
 		return;
 	}
-	guard();
+	race_device_guard();
 	script_verdict(s, RACE_SAFE, "%s", "");
 	if (script_run(t1, piece_unmap, "unmaps F"))
-		leave(s, t1, t2);
+		race_device_leave(s, t1, t2);
 }
 SCRIPT(c4, "C-4", c4_play, "the device goes while a file's page is mapped and nobody pins it",
        WANTS(0), {"unaware", RACE_BROKEN_I2}, {"lease-poll", RACE_BROKEN_I2},
@@ -131,14 +138,14 @@ static void c7_play(struct script *s)
 	    !script_run(t1, piece_pin, "pins the page for a device"))
 		return;
 	script_step(t2, piece_punch, "punches the page out of F");
-	guard();
+	race_device_guard();
 	script_step(t3, piece_unbind, "the driver removes the device");
 	script_pass_time(s, 3000000000ull);
 	if (script_look(t2) == ACTOR_DONE)
 		script_say(t2, "goes on: for it, the page is idle");
 	script_g_after(s, t2, t4, t1);
 	if (script_run(t1, piece_unmap, "unmaps F"))
-		leave(s, t1, t3);
+		race_device_leave(s, t1, t3);
 }
 /* At rest 1 the record's own reference goes first: two become one, with the pin still there. */
 SCRIPT(c7, "C-7", c7_play, "the device's teardown lets a pinned page look idle", WANTS(.edus = 1),
@@ -148,27 +155,31 @@ SCRIPT(c7, "C-7", c7_play, "the device's teardown lets a pinned page look idle",
 /* ---- C-8: pinned, and the teardown does not wait ----------------------------------------------
  */
 
-static void c8_play(struct script *s)
+void race_device_goes_pinned(struct script *s, struct actor *t1, struct actor *t2)
 {
-	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
-
-	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
-	    !script_run(t1, piece_pin, "pins the page") ||
-	    !script_run(t1, piece_unmap, "unmaps F: the pin is all"))
-		return;
 	saved = *s->page;
 	if (script_step(t2, piece_unbind, "the driver removes the device") == ACTOR_DONE) {
 		script_verdict(s, RACE_BROKEN_I2,
 			       "the device is gone while pfn 0x%lx has a pin: its put would write "
 			       "to freed memory",
 			       page_to_pfn(s->page));
-		mend(s, t2);
+		race_device_mend(s, t2, &saved);
 		return;
 	}
-	guard();
+	race_device_guard();
 	script_verdict(s, RACE_SAFE, "%s", "");
 	if (script_run(t1, piece_unpin, "puts the page"))
-		leave(s, t1, t2);
+		race_device_leave(s, t1, t2);
+}
+
+static void c8_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
+
+	if (!script_f(s, 1) && script_run(t1, piece_map, "maps F and stores to it") &&
+	    script_run(t1, piece_pin, "pins the page") &&
+	    script_run(t1, piece_unmap, "unmaps F: the pin is all"))
+		race_device_goes_pinned(s, t1, t2);
 }
 SCRIPT(c8, "C-8", c8_play, "the device goes while a page is pinned and nothing maps it", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},

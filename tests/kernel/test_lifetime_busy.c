@@ -65,7 +65,8 @@ SELFTEST(busy_truncate, "lifetime.busy.truncate-goes-on",
 	goes_on(t, truncate_all);
 }
 
-SELFTEST(busy_punch, "lifetime.busy.punch-goes-on", "the same for a hole")
+SELFTEST(busy_punch, "lifetime.busy.punch-goes-on",
+	 "a hole over a held page is made at once, and the page is out of reach until it is put")
 {
 	goes_on(t, punch_first);
 }

@@ -231,7 +231,7 @@ TABLE: Dict[str, List[Row]] = {
               no("mount pmem1 /t", "/t"), no("mount pmem1 /u", "mkfs.ext4"),
               no("mount pmem9 /u", "pmem9"), no("mount pmem1 u", "absolute"),
               no("mount '' /u", "''"), no("mount pmem1 ''", ""), no("mount pmem1 /", ""),
-              no("mount pmem1 /u lifetime=zap", "unaware, idle-at-one"),
+              no("mount pmem1 /u lifetime=zap", "did you mean 'zap-to-zero'"),
               no("mount pmem1 /u lifetime=idle-at-onr", "idle-at-one"),
               no("mount pmem1 /u idle-at-one", "lifetime=idle-at-one"),
               no("mount pmem1 /u lifetime=unaware x", "lifetime=x"),

@@ -13,7 +13,8 @@ from run import Machine, run_commands
 RACES = ("dma-punch", "dma-truncate")
 LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
 # By name, from the catalogue of weaknesses.
-CATALOGUE = ("A-1", "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8")
+CATALOGUE = ("A-1", "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8",
+             *(f"F-{n}" for n in range(1, 17)))
 LINE = re.compile(r"race (\S+) lifetime=(\S+): (safe|BROKEN I[1-7] \S.*|HUNG I4 \S.*|skip \S.*)")
 # One rule switched off: no cell of the table, so indented.
 EXHIBIT = re.compile(r"  race (\S+) lifetime=(\S+) museum=(\S+): (BROKEN I[1-7]|HUNG I4) \S.*")
