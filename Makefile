@@ -63,6 +63,8 @@ LOADER := $(if $(wildcard boot/efi/*.c),$(B)/efi/BOOTX64.EFI)
 
 all: $(KERNEL) $(B)/k.elf $(LOADER)
 
+# What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
+$(B)/obj/tests/kernel/test_seed_s4.c.o: CFLAGS := $(CFLAGS) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(B)/obj/%.c.o: %.c Makefile | $(LIBC)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -182,8 +184,11 @@ test: all $(HOST_BIN)
 bench bench-peer: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/peer.py $@
 
-# docs/seeds.md, from the self-tests named seed.*; the diagrams of docs/, from their .dot sources.
-docs: seeds $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
+# docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
+# diagrams, from their .dot sources.
+docs: seeds quotes $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
+quotes: all
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/transcripts.py
 seeds:
 	@$(PYTHON) tests/tools/seeds.py
 docs/%.svg: docs/%.dot
@@ -211,5 +216,5 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test bench bench-peer deps docs seeds format format-check \
+.PHONY: FORCE all run debug test host-test bench bench-peer deps docs quotes seeds format format-check \
 	clean help

@@ -197,9 +197,12 @@ void dax_cmd_waited(const char *command, const struct dax_inode *inode)
 {
 	const struct layout_break *b = &inode->last_break;
 
-	if (b->waited_ns)
+	if (b->waited_ns && b->busy_pfn)
 		kprintf("%s: waited %lu ms for %s; saw a busy page %u time(s), last pfn 0x%lx\n",
 			command, b->waited_ns / 1000000, inode->name, b->busy_seen, b->busy_pfn);
+	else if (b->waited_ns)
+		kprintf("%s: waited %lu ms for leases of %s\n", command, b->waited_ns / 1000000,
+			inode->name);
 }
 
 int dax_cmd_change(int argc, char **argv, unsigned numbers, const char *const *what,

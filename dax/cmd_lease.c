@@ -115,12 +115,31 @@ static int set(struct dax_inode *inode)
 	return 0;
 }
 
-static int drop(struct dax_inode *inode)
+/* By the name that the file had, as `lease` prints it: it may be removed by now, and would stay for
+ * ever if its lease could not be dropped. lock held. */
+static struct shell_lease *find_by_name(const char *path)
 {
-	struct shell_lease *s = find(inode);
+	for (unsigned i = 0; i < MAX_SHELL_LEASES; i++)
+		if (shell_leases[i].inode && !strcmp(shell_leases[i].inode->name, path))
+			return &shell_leases[i];
+	return NULL;
+}
 
+static int drop(const char *path)
+{
+	struct shell_lease *s = NULL;
+	struct dax_inode *inode;
+
+	sweep();
+	if (!dax_open(path, false, &inode)) {
+		s = find(inode);
+		dax_put(inode);
+	}
 	if (!s)
-		return shell_fail(-ENOENT, "the shell has no lease of %s", inode->name);
+		s = find_by_name(path);
+	if (!s)
+		return shell_fail(-ENOENT, "the shell has no lease of %s; 'lease' lists them",
+				  path);
 	lease_unlock(&s->lease);
 	sweep();
 	return 0;
@@ -146,13 +165,19 @@ static int on_file(int argc, char **argv)
 
 	if (argc > 4 || (argc == 4 && !(wait && breaks)))
 		return shell_usage();
+	if (!strcmp(argv[1], "drop")) {
+		mutex_lock(&lock);
+		err = drop(argv[2]);
+		mutex_unlock(&lock);
+		return err;
+	}
 	err = dax_open(argv[2], false, &inode);
 	if (err)
 		return shell_fail(err, "%s", dax_why());
 	mutex_lock(&lock);
 	sweep();
 	if (!breaks)
-		err = !strcmp(argv[1], "set") ? set(inode) : drop(inode);
+		err = set(inode);
 	mutex_unlock(&lock);
 	if (breaks)
 		err = break_all(inode, wait);

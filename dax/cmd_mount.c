@@ -178,25 +178,66 @@ SHELL_COMMAND(
 	sync, cmd_sync, "sync [MAPPING [OFF LEN]]",
 	"make everything that was written durable, or what was stored through a mapping (msync)");
 
-static int cmd_powercut(int argc, char **argv)
+static bool any_shadow(void)
 {
-	bool any = false;
-
-	(void)argv;
-	if (argc != 1)
-		return shell_usage();
 	for (unsigned i = 0; i < pmem_count(); i++)
-		any |= pmem_nth(i)->shadow != NULL;
-	if (!any)
-		return shell_fail(-ENODEV, "no region has a second copy of what is durable; give a "
-					   "DIMM the option shadow: PMEM=\"file,size=64M,shadow\"");
+		if (pmem_nth(i)->shadow)
+			return true;
+	return false;
+}
+
+/* The power fails later, and nobody notices until `powercut`. */
+static int fail_later(const char *word)
+{
+	uint64_t fences, fails_at;
+	int err = shell_number("after", word, &fences);
+
+	if (err)
+		return err;
+	if (pmem_shadow_fail_after(fences)) {
+		pmem_shadow_fences(&fails_at);
+		return shell_fail(-EBUSY,
+				  "the power has failed already, behind fence %lu; 'powercut' "
+				  "shows what is left",
+				  fails_at);
+	}
+	kprintf("the power fails behind %lu more fence(s): what is made durable later is lost; "
+		"'powercut' shows it\n",
+		fences);
+	return 0;
+}
+
+static void __attribute__((noreturn)) cut_now(void)
+{
+	uint64_t fails_at, fences = pmem_shadow_fences(&fails_at);
+
 	for (unsigned i = 0; i < pci_count(); i++)
 		if (pci_is_bus_master(pci_at(i)))
 			pci_set_bus_master(pci_at(i), false); /* no device stores any more, … */
 	machine_freeze();				      /* … and no other CPU */
+	if (fences >= fails_at)
+		kprintf("the power failed behind fence %lu of %lu\n", fails_at, fences);
 	kprintf("power cut: %lu line(s) of 64 bytes were not durable and are lost\n",
 		pmem_shadow_restore());
 	shell_stop_here();
 }
-SHELL_COMMAND(powercut, cmd_powercut, "powercut",
-	      "lose everything that was not made durable, and stop without unmounting");
+
+static int cmd_powercut(int argc, char **argv)
+{
+	bool later = argc == 2 && !strncmp(argv[1], "after=", 6);
+
+	if (argc != 1 && !later)
+		return shell_usage();
+	if (!any_shadow())
+		return shell_fail(-ENODEV, "no region has a second copy of what is durable; give a "
+					   "DIMM the option shadow: PMEM=\"file,size=64M,shadow\"");
+	if (later)
+		return fail_later(argv[1] + 6);
+	cut_now();
+}
+SHELL_COMMAND(
+	powercut, cmd_powercut, "powercut [after=N]",
+	"lose everything that was not made durable, and stop without unmounting\n"
+	"after=N: the power fails behind the N-th fence from now that makes something durable, in\n"
+	"the middle of whatever is done then; the machine goes on until 'powercut' shows what was\n"
+	"left. 'shadow' counts these fences.");

@@ -19,6 +19,7 @@ MUSEUM(zap_shared, "zap-shared",
 MUSEUM(keep_order, "keep-order",
        "a deleted 2 MiB entry leaves its first record counting for 512 pages (E-6); "
        "shown by selftest huge.deleted-is-split and race E-6 (BROKEN I6)");
+STEP_POINT_DECLARE(entry_seen); /* locked or not, and the tree lock is held */
 
 /* After the lock bit went. Nearly always nobody waits. */
 static inline void wake_waiters(const void *key)
@@ -78,10 +79,15 @@ try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, ui
 		*value = *slot ? **slot & ~ENTRY_LOCKED : 0;
 	} else {
 		/* After its unlock (release), which takes no tree lock, we see what it did. */
-		*value = __atomic_load_n(*slot, __ATOMIC_ACQUIRE);
-		done = !(*value & ENTRY_LOCKED);
-		if (done) /* nobody else writes it: it is unlocked, and the tree lock is ours */
-			**slot = *value | ENTRY_LOCKED;
+		uint64_t *const at = *slot, seen = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+		*value = seen;
+		done = !(seen & ENTRY_LOCKED);
+		STEP_POINT(entry_seen);
+		/* A locked one is its holder's to write. Nobody else writes an unlocked one: the
+		 * tree lock is ours. */
+		if (done)
+			*at = seen | ENTRY_LOCKED;
 	}
 	spin_unlock(&inode->tree_lock);
 	return done;
@@ -277,12 +283,15 @@ bool entries_mark(struct dax_inode *inode, uint64_t *at, uint64_t last, uint64_t
 void entries_wait_unlocked(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	struct entry_run run;
+	uint64_t value;
 
 	while (entries_next(inode, &first, last, &run)) {
 		if (!(run.entry & ENTRY_LOCKED))
 			continue;
 		/* Its turn comes when the holder lets go; the scan stays where it is (C-2). */
-		entry_unlock(inode, run.pgoff, entry_lock(inode, run.pgoff));
+		value = entry_lock(inode, run.pgoff);
+		if (value) /* 0: it has gone, and there is no memory to make it again */
+			entry_unlock(inode, run.pgoff, value);
 		first = run.pgoff + entry_pages(run.entry);
 	}
 }
@@ -292,6 +301,8 @@ static void lock_one(struct dax_inode *inode, struct entry_run *run)
 {
 	run->nr = 1;
 	run->entry = entry_lock(inode, run->pgoff); /* gone, and no memory to make it again: 0 */
+	if (run->entry & ENTRY_PMD)		    /* meanwhile: it stands at its first page */
+		run->pgoff = ALIGN_DOWN(run->pgoff, FOLIO_PAGES);
 	if (run->entry && !(run->entry & ENTRY_DIRTY))
 		entry_unlock(inode, run->pgoff, run->entry);
 }
@@ -315,14 +326,15 @@ bool entries_lock_dirty(struct dax_inode *inode, uint64_t *at, uint64_t last, st
 	return run->nr;
 }
 
-void entries_unlock_clean(struct dax_inode *inode, const struct entry_run *run)
+void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool clean)
 {
+	const uint64_t clear = ENTRY_LOCKED | (clean ? ENTRY_DIRTY : 0);
 	uint64_t *slot;
 
 	spin_lock(&inode->tree_lock);
 	slot = index_slot(&inode->index, run->pgoff);
 	for (unsigned i = 0; i < run->nr; i++)
-		slot[i] &= ~(ENTRY_DIRTY | ENTRY_LOCKED);
+		slot[i] &= ~clear;
 	spin_unlock(&inode->tree_lock);
 	wake_waiters(
 		entry_wait_key(inode, run->pgoff)); /* one node is in one 2 MiB: one key for all */

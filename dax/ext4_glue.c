@@ -27,7 +27,7 @@ MUSEUM(zero_once, "zero-tail-once",
 MUSEUM(stale_block, "stale-block",
        "F-12: a fault uses the block that the last one found, though layouts have changed since; "
        "shown by race F-12 (BROKEN I1)");
-STEP_POINT_DECLARE(ext4_fenced);
+STEP_POINT_DECLARE(ext4_writes_back);
 STEP_POINT_DECLARE(block_looked_up);
 
 static uint64_t first_pfn(const struct dax_fs *fs)
@@ -37,14 +37,9 @@ static uint64_t first_pfn(const struct dax_fs *fs)
 
 static void writeback(const void *p, size_t n)
 {
+	STEP_POINT(ext4_writes_back); /* F-11: what a cut of the power might leave */
 	if (!museum_on(skip_flush))
 		cache_writeback(p, n);
-}
-
-static void fence(void)
-{
-	store_fence();
-	STEP_POINT(ext4_fenced); /* F-11: what a cut of the power would leave */
 }
 
 static void report(void *ctx, const char *line)
@@ -107,7 +102,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.size = fs->region->len,
 		.readonly = fs->region->readonly,
 		.writeback = writeback,
-		.fence = fence,
+		.fence = store_fence,
 		.now = clock_unix,
 		.ctx = fs,
 		.block_busy = fs->lifetime->keeps_busy ? block_busy : NULL,

@@ -253,7 +253,7 @@ static bool write_run_back(struct dax_inode *inode, const struct entry_run *run)
 	clean_mapping_range(&inode->mapping, run->pgoff, run->pgoff + pages);
 	if (!museum_on(skip_fsync_line))
 		done = run_write_back(run);
-	entries_unlock_clean(inode, run);
+	entries_unlock(inode, run, done); /* else the next fsync would find nothing to do */
 	return done;
 }
 

@@ -89,7 +89,8 @@ bool entries_mark(struct dax_inode *inode, uint64_t *at, uint64_t last, uint64_t
 /* Waits for every entry of [first, last) that is locked, one after the other. Sleeps; woken by:
  * entry_unlock(). */
 void entries_wait_unlocked(struct dax_inode *inode, uint64_t first, uint64_t last);
-void entries_unlock_clean(struct dax_inode *inode, const struct entry_run *run);
+/* Unlocks a run of entries that are locked; `clean`: what was stored is on its way to the medium. */
+void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool clean);
 
 /* The first page of [first, last) that somebody holds, beyond what the lifetime has at rest, of
  * entries without a flag of `skip`; NULL: none. */

@@ -16,6 +16,7 @@
 
 uint64_t lease_break_time_ns = 45ull * 1000000000;
 bool leases_enabled = true;
+unsigned long lease_wakes;
 
 void lease_list_init(struct lease_list *ll, bool regular)
 {
@@ -167,6 +168,7 @@ int lease_break(struct lease_list *ll, unsigned classes, bool wait)
 		if (!wait)
 			return -EWOULDBLOCK;
 		err = sleep_for_one(ll, seen, until);
+		__atomic_fetch_add(&lease_wakes, 1, __ATOMIC_RELAXED);
 	}
 	return err;
 }

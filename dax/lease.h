@@ -49,6 +49,8 @@ void lease_list_init(struct lease_list *ll, bool regular);
 
 extern uint64_t lease_break_time_ns; /* what an owner has, 45 s at boot; zero: no limit */
 extern bool leases_enabled;
+/* How often a sleeper for a lease woke and looked again; zero: nobody ever waited for one. */
+extern unsigned long lease_wakes;
 
 /*
  * Sets a lease; the caller filled class, ops and owner. `may`: he owns the file, or may lease any.

@@ -270,16 +270,27 @@ void dax_leave_end(struct pmem_region *region)
 	mutex_unlock(&mounts_lock);
 }
 
-static struct dax_inode *open_inode(struct dax_fs *fs)
+/* -EBUSY, and who it is, if somebody uses a file. The sentence is made under the lock: the file may
+ * go with its last user a moment later. */
+static int refuse_open(struct dax_fs *fs)
 {
 	struct dax_inode *inode;
+	int err = 0;
 
 	mutex_lock(&fs->lock);
 	LIST_FOREACH (inode, &fs->inodes, link)
 		if (inode->refs)
 			break;
+	if (inode && lease_count(&inode->leases, LEASE_ALL))
+		err = dax_refuse(-EBUSY,
+				 "%s has %u open(s), mapping(s) or leases ('lease' lists those); "
+				 "'unmap' and 'lease drop' them first",
+				 inode->name, inode->refs);
+	else if (inode)
+		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
+				 inode->name, inode->refs);
 	mutex_unlock(&fs->lock);
-	return inode;
+	return err;
 }
 
 int dax_umount(const char *path)
@@ -297,9 +308,8 @@ int dax_umount(const char *path)
 				 path);
 	else if (fs->lifetime->settle)
 		fs->lifetime->settle(fs);
-	if (!err && (inode = open_inode(fs)))
-		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
-				 inode->name, inode->refs);
+	if (!err)
+		err = refuse_open(fs);
 	if (!err) {
 		/* Stores through mappings that are gone by now become durable, as at any umount. */
 		while ((inode = LIST_FIRST(&fs->inodes))) {

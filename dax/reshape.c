@@ -40,8 +40,7 @@ void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last
 	}
 	unmap_mapping_range(&inode->mapping, from, to);
 	while (entries_lock_dirty(inode, &first, last, &run)) {
-		run_write_back(&run);
-		entries_unlock_clean(inode, &run);
+		entries_unlock(inode, &run, run_write_back(&run));
 	}
 	/* The file layer fences before its commit, and so does fsync if there is none. */
 }

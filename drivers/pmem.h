@@ -61,6 +61,12 @@ uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r);
 /* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any
  * context. */
 void pmem_shadow_device_wrote(uint64_t phys, uint64_t len);
+/* Fences so far that made a line of a shadowed region durable; *fails_at: at that count the power
+ * fails, or has failed. UINT64_MAX: none was chosen. */
+uint64_t pmem_shadow_fences(uint64_t *fails_at);
+/* The power fails behind so many more of them (zero: now): later ones make nothing durable. The
+ * machine goes on, pmem_shadow_restore() shows it. -EBUSY: it has failed already. */
+int pmem_shadow_fail_after(uint64_t fences);
 /* Every shadowed region is put back to its copy. Number of lines lost. */
 uint64_t pmem_shadow_restore(void);
 

@@ -10,6 +10,11 @@
  * `durable`. This is the strict half of the truth: on hardware a line may also be evicted by itself
  * and survive; what is lost here is what nobody made durable. Bytes that a device writes by DMA do
  * not pass a CPU cache: pmem_shadow_device_wrote() moves them at once.
+ *
+ * The power may also fail in the middle of an operation, between two of its fences: from a chosen
+ * fence on nothing moves into `durable` any more. The machine does not notice and goes on, and the
+ * cut that comes later shows what was left at that fence. Fences are counted if they made a line
+ * durable; the others change nothing that a cut could show.
  */
 #include "drivers/drivers.h"
 
@@ -32,7 +37,17 @@ static struct {
 	struct note *note;    /* NOTES of them */
 	unsigned nr;	      /* zero: everything written back is fenced */
 } notes = {.lock = SPINLOCK_INIT("power-cut model")};
+static struct {		   /* notes.lock */
+	uint64_t fences;   /* that made a line durable; zero: none since the first shadow */
+	uint64_t fails_at; /* the count at which the power fails */
+} power = {.fails_at = UINT64_MAX};
 static struct pmem_shadow *shadows[PMEM_MAX];
+
+/* notes.lock held. */
+static bool power_is_on(void)
+{
+	return power.fences < power.fails_at;
+}
 
 /* lock held. Joined with the thread's note before it if the two touch: a file's pages often do. */
 static void add_note(struct pmem_shadow *s, uint64_t off, uint64_t len, unsigned tid)
@@ -73,11 +88,12 @@ static void fenced(void)
 	for (unsigned i = 0; i < notes.nr; i++) {
 		const struct note *n = &notes.note[i];
 
-		if (n->tid == tid)
-			memcpy(n->shadow->durable + n->off, n->shadow->pending + n->off, n->len);
-		else
+		if (n->tid != tid)
 			notes.note[kept++] = *n;
+		else if (power_is_on())
+			memcpy(n->shadow->durable + n->off, n->shadow->pending + n->off, n->len);
 	}
+	power.fences += kept < notes.nr;
 	notes.nr = kept;
 	spin_unlock_irqrestore(&notes.lock, flags);
 }
@@ -148,10 +164,31 @@ void pmem_shadow_device_wrote(uint64_t phys, uint64_t len)
 		 */
 		memcpy(s->pending + off, (char *)s->region->kaddr + off,
 		       MIN(len, s->region->len - off));
-		memcpy(s->durable + off, (char *)s->region->kaddr + off,
-		       MIN(len, s->region->len - off));
+		if (power_is_on())
+			memcpy(s->durable + off, (char *)s->region->kaddr + off,
+			       MIN(len, s->region->len - off));
 	}
 	spin_unlock_irqrestore(&notes.lock, flags);
+}
+
+uint64_t pmem_shadow_fences(uint64_t *fails_at)
+{
+	uint64_t flags = spin_lock_irqsave(&notes.lock), fences = power.fences;
+
+	*fails_at = power.fails_at;
+	spin_unlock_irqrestore(&notes.lock, flags);
+	return fences;
+}
+
+int pmem_shadow_fail_after(uint64_t fences)
+{
+	uint64_t flags = spin_lock_irqsave(&notes.lock);
+	int err = power_is_on() ? 0 : -EBUSY;
+
+	if (!err)
+		power.fails_at = power.fences + MIN(fences, UINT64_MAX / 2);
+	spin_unlock_irqrestore(&notes.lock, flags);
+	return err;
 }
 
 uint64_t pmem_shadow_restore(void)
@@ -170,6 +207,7 @@ uint64_t pmem_shadow_restore(void)
 
 static int cmd_shadow(int argc, char **argv)
 {
+	uint64_t fails_at, fences = pmem_shadow_fences(&fails_at);
 	bool any = false;
 
 	(void)argv;
@@ -184,7 +222,12 @@ static int cmd_shadow(int argc, char **argv)
 		kprintf("%s: a power cut now would lose %lu line(s) of 64 bytes\n", r->name,
 			pmem_shadow_dirty_lines(r));
 	}
-	if (!any)
+	if (any)
+		kprintf("%lu fence(s) made lines durable so far%s\n", MIN(fences, fails_at),
+			fences >= fails_at
+				? "; then the power failed: 'powercut' shows what is left"
+				: "");
+	else
 		kprintf("no region has a second copy; give a DIMM the option shadow: "
 			"PMEM=\"file,size=64M,shadow\"\n");
 	return 0;

@@ -226,10 +226,17 @@ static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t ir
 	return kept;
 }
 
-/* The museum's get-from-zero, where page_get_one() has refused. */
-static bool __attribute__((noinline)) get_anyway(struct page *page)
+/* page_get_one() has refused; the museum takes the page all the same. Interrupts on again. */
+static bool __attribute__((noinline)) one_refused(struct page *page, const uint64_t *ptep,
+						  uint64_t pte, uint64_t irq, struct page **pages)
 {
-	return museum_on(get_from_zero) && page_get(page, 1);
+	bool got = museum_on(get_from_zero) && page_get(page, 1);
+
+	*pages = page;
+	if (got && *ptep != pte)
+		return one_changed(page, irq);
+	irq_restore(irq);
+	return got;
 }
 
 /* The same for one page and its usual entry, without loops. False: somebody else has to try. */
@@ -247,8 +254,8 @@ static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 		goto other;
 	page = pte_own_record(pte);
 	STEP_POINT(gup_fast_before_ref);
-	if (unlikely(!page_get_one(page) && !get_anyway(page)))
-		goto other;
+	if (unlikely(!page_get_one(page)))
+		return one_refused(page, ptep, pte, irq, pages);
 	*pages = page;
 	if (unlikely(*ptep != pte))
 		return one_changed(page, irq);

@@ -112,19 +112,25 @@ static inline bool wants_to_know(const struct pgmap *pgmap, uint64_t old)
 
 /* A busy page was brought to rest by us, and so it is ours to release: mappings delay that, but not
  * of a folio, whose mappings are those of the part that its file still has (F-9). */
-static inline bool busy_ends(uint64_t old)
+static bool __attribute__((noinline)) busy_ends(uint64_t old)
 {
 	const bool folio = (old & PAGE_FOLIO) && !museum_on(folio_waits);
 
 	return (old & PAGE_BUSY) && (folio || !(old & PAGE_MAP_MASK));
 }
 
+static void __attribute__((noinline)) release_all(struct page *p, unsigned long nr)
+{
+	for (; nr; nr--)
+		page_release_busy(p++);
+}
+
 /* The references of nr neighbours from p on are at rest, by changes that found `old` in each. */
 static inline void at_rest(struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old)
 {
 	if (unlikely(old & PAGE_BUSY)) {
-		for (; nr && busy_ends(old); nr--)
-			page_release_busy(p++);
+		if (busy_ends(old))
+			release_all(p, nr);
 	} else if (wants_to_know(pgmap, old)) {
 		for (; nr; nr--)
 			pgmap->ops->page_idle(p++);
@@ -354,8 +360,8 @@ static void last_unmapped(const struct pgmap *pgmap, struct page *p, unsigned lo
 {
 	if (unlikely(old & PAGE_BUSY)) {
 		/* A folio's end came with its last reference. */
-		for (; nr && (!(old & PAGE_FOLIO) || museum_on(folio_waits)); nr--)
-			page_release_busy(p++);
+		if (!(old & PAGE_FOLIO) || museum_on(folio_waits))
+			release_all(p, nr);
 	} else if (pgmap->mapped_holds && wants_to_know(pgmap, 0)) {
 		for (; nr; nr--)
 			pgmap->ops->page_idle(p++);

@@ -13,7 +13,7 @@
 #define LOOP_ROUNDS 1000000ull
 #define LOOP_INSNS  (2 * LOOP_ROUNDS)
 #define LOOP_TRIES  5u
-#define MAX_ROWS    128
+#define MAX_ROWS    256
 #define LOOP_EXTRA  64u /* what may lie around the loop: the reads, a few moves */
 
 extern const struct bench __start_hf_benches[], __stop_hf_benches[];
@@ -98,6 +98,13 @@ void bench_bytes(struct bench_run *b, uint64_t bytes, uint64_t n)
 	b->n = n;
 }
 
+void bench_rate(struct bench_run *b, uint64_t wakeups, uint64_t ns)
+{
+	b->unit = BENCH_WAKEUPS;
+	b->value = ns ? (wakeups * 100 * 1000000000 + ns / 2) / ns : 0;
+	b->n = wakeups;
+}
+
 /* ---- JSON ---- */
 
 static const char *unit_name(const struct bench_run *b)
@@ -105,7 +112,8 @@ static const char *unit_name(const struct bench_run *b)
 	static const char *const names[][2] = {{"ns", "insns"},
 					       {"ns/page", "insns/page"},
 					       {"ns/record", "insns/record"},
-					       {"bytes", "bytes"}};
+					       {"bytes", "bytes"},
+					       {"wakeups/s", "wakeups/s"}};
 
 	return names[b->unit][b->insns];
 }
@@ -139,7 +147,7 @@ static const char *escape(char *buf, size_t n, const char *s)
 
 int bench_format(char *buf, size_t n, const struct bench_run *b)
 {
-	char why[2 * sizeof(b->why)], v[5][24];
+	char why[2 * sizeof(b->why)], v[7][24];
 	const struct bench_counts *c = &b->counts;
 	int len;
 
@@ -150,9 +158,11 @@ int bench_format(char *buf, size_t n, const struct bench_run *b)
 		       decimal(v[0], b->value), unit_name(b), b->n);
 	if (b->counted && (size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len,
-				",\"atomics\":%s,\"clwb\":%s,\"tlb\":%s,\"ipi\":%s",
+				",\"atomics\":%s,\"clwb\":%s,\"tlb\":%s,\"ipi\":%s"
+				",\"fences\":%s,\"cr3\":%s",
 				decimal(v[1], c->atomics), decimal(v[2], c->clwb),
-				decimal(v[3], c->tlb), decimal(v[4], c->ipi));
+				decimal(v[3], c->tlb), decimal(v[4], c->ipi),
+				decimal(v[5], c->fences), decimal(v[6], c->cr3));
 	if ((size_t)len < n)
 		len += snprintf(buf + len, n - (size_t)len, "}");
 	return len;

@@ -17,7 +17,7 @@
 
 #include "tests/kernel/scratch.h"
 
-enum bench_unit { BENCH_INSNS, BENCH_INSNS_PAGE, BENCH_INSNS_RECORD, BENCH_BYTES };
+enum bench_unit { BENCH_INSNS, BENCH_INSNS_PAGE, BENCH_INSNS_RECORD, BENCH_BYTES, BENCH_WAKEUPS };
 
 /* What one operation did, counted while it was single-stepped; in hundredths. */
 struct bench_counts {
@@ -25,6 +25,8 @@ struct bench_counts {
 	uint64_t clwb;	  /* lines written back: CLWB, CLFLUSHOPT, CLFLUSH */
 	uint64_t tlb;	  /* INVLPG and loads of CR3, on the CPU that did the operation */
 	uint64_t ipi;	  /* interrupts sent to other CPUs by cpu_call() */
+	uint64_t fences;  /* MFENCE, SFENCE, LFENCE */
+	uint64_t cr3;	  /* loads of CR3; each is in tlb as well */
 };
 
 struct bench_run {
@@ -67,7 +69,8 @@ void bench_measure(struct bench_run *b, enum bench_unit unit, const struct bench
 /* For rows that time themselves: the same from `nr` samples of TSC ticks (sorted here). */
 void bench_samples(struct bench_run *b, enum bench_unit unit, uint64_t *ticks, unsigned nr,
 		   uint64_t per);
-void bench_bytes(struct bench_run *b, uint64_t bytes, uint64_t n); /* a row that weighs memory */
+void bench_bytes(struct bench_run *b, uint64_t bytes, uint64_t n);   /* a row that weighs memory */
+void bench_rate(struct bench_run *b, uint64_t wakeups, uint64_t ns); /* so many in this time */
 /* Runs fn(arg) single-stepped and fills the counts, divided by `per`. fn must not sleep. */
 void bench_count(struct bench_run *b, void (*fn)(void *), void *arg, uint64_t per);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counting what an instruction count hides: atomics, write-backs, TLB invalidations.
+ * Counting what an instruction count hides: atomics, write-backs, TLB invalidations, fences.
  *
  * The operation runs once more with the CPU's trap flag set. After every instruction the debug
  * exception shows the next one, and its bytes tell its kind. So the counts are of instructions that
@@ -20,7 +20,7 @@ void bench_step(void (*fn)(void *), void *arg);
 bool bench_by_function;
 
 static struct {
-	uint64_t insns, atomics, clwb, tlb;
+	uint64_t insns, atomics, clwb, tlb, fences, cr3;
 	struct {
 		const char *name;
 		uint64_t insns;
@@ -76,10 +76,13 @@ static void count_kind(const struct insn *i)
 		    (i->reg == 7 || (i->reg == 6 && i->operand16));
 	bool invlpg = i->op[0] && i->op[1] == 0x01 && i->memory && i->reg == 7;
 	bool cr3 = i->op[0] && i->op[1] == 0x22 && i->reg == 3;
+	bool fence = i->op[0] && i->op[1] == 0xae && !i->memory && i->reg >= 5;
 
 	tally.atomics += is_locked(i);
 	tally.clwb += line;
 	tally.tlb += invlpg || cr3;
+	tally.fences += fence;
+	tally.cr3 += cr3;
 }
 
 static void count_function(uint64_t rip)
@@ -234,7 +237,9 @@ void bench_count(struct bench_run *b, void (*fn)(void *), void *arg, uint64_t pe
 	b->counts = (struct bench_counts){.atomics = hundredths(tally.atomics, per),
 					  .clwb = hundredths(tally.clwb, per),
 					  .tlb = hundredths(tally.tlb, per),
-					  .ipi = hundredths(ipi_sent - ipis, per)};
+					  .ipi = hundredths(ipi_sent - ipis, per),
+					  .fences = hundredths(tally.fences, per),
+					  .cr3 = hundredths(tally.cr3, per)};
 	b->counted = true;
 	if (bench_by_function)
 		print_functions(b, per);

@@ -19,10 +19,11 @@ SELFTEST(bench_json_format, "bench.json-format",
 			      .value = 1420,
 			      .n = 100000,
 			      .counted = true,
-			      .counts = {100, 6400, 2, 0}};
+			      .counts = {100, 6400, 2, 0, 300, 150}};
 
 	EXPECT(prints(&b, "{\"bench\":\"a.b\",\"value\":14.2,\"unit\":\"insns/page\",\"n\":100000,"
-			  "\"atomics\":1,\"clwb\":64,\"tlb\":0.02,\"ipi\":0}"),
+			  "\"atomics\":1,\"clwb\":64,\"tlb\":0.02,\"ipi\":0,"
+			  "\"fences\":3,\"cr3\":1.5}"),
 	       "counted row");
 	b.counted = b.insns = false;
 	b.value = 10000;
@@ -31,6 +32,9 @@ SELFTEST(bench_json_format, "bench.json-format",
 	bench_bytes(&b, 8388608, 1);
 	EXPECT(prints(&b, "{\"bench\":\"a.b\",\"value\":8388608,\"unit\":\"bytes\",\"n\":1}"),
 	       "row in bytes");
+	bench_rate(&b, 303, 3000000000);
+	EXPECT(prints(&b, "{\"bench\":\"a.b\",\"value\":101,\"unit\":\"wakeups/s\",\"n\":303}"),
+	       "row of wake-ups");
 }
 
 SELFTEST(bench_json_skip, "bench.json-skip",
@@ -53,10 +57,11 @@ static void known_work(void *arg)
 	cache_writeback(word, 5 * 64);
 	tlb_flush_page_local(USER_MMAP);
 	tlb_flush_all_local();
+	store_fence();
 }
 
 SELFTEST(bench_counts, "bench.counts-what-runs",
-	 "single-stepping counts locked operations, lines written back and TLB invalidations")
+	 "single-stepping counts locked operations, lines written back, TLB invalidations, fences")
 {
 	static uint64_t words[5 * 8] __attribute__((aligned(64)));
 	struct bench_run b = {.name = "known work"};
@@ -69,6 +74,8 @@ SELFTEST(bench_counts, "bench.counts-what-runs",
 	       b.counts.atomics);
 	EXPECT(b.counts.clwb == 500, "%lu hundredths of a line, 5 were done", b.counts.clwb);
 	EXPECT(b.counts.tlb == 200, "%lu hundredths of a flush, 2 were done", b.counts.tlb);
+	EXPECT(b.counts.fences == 100, "%lu hundredths of a fence, 1 was done", b.counts.fences);
+	EXPECT(b.counts.cr3 == 100, "%lu hundredths of a load of CR3, 1 was done", b.counts.cr3);
 	EXPECT(!b.counts.ipi, "%lu hundredths of an IPI, none was sent", b.counts.ipi);
 }
 

@@ -208,9 +208,9 @@ static void find_i7(void *ctx, const char *line)
 		snprintf(found, 160, "%s", line);
 }
 
-/* What is durable now, between two fences of T2, which has the file layer's lock and stands still.
- * Here everything that was written counts as durable; that any part of it may be, the host's test
- * of cuts goes through. */
+/* What may be durable now: T2 has the file layer's lock and stands still, before it writes
+ * something back. Here all that was stored so far counts as durable, which caches are free to make
+ * it; that any other part may be, the host's test of cuts goes through. */
 static void f11_look(struct script *s, struct actor *t2)
 {
 	char found[160] = "";
@@ -218,29 +218,28 @@ static void f11_look(struct script *s, struct actor *t2)
 	ext4_check(s->fs->ext4, find_i7, found);
 	if (*found) {
 		script_say(t2, "cut here: %s", found);
-		script_verdict(s, RACE_BROKEN_I7, "a power cut between two fences leaves: %s",
-			       found);
+		script_verdict(s, RACE_BROKEN_I7, "a power cut here leaves: %s", found);
 	}
 }
 
 static void f11_play(struct script *s)
 {
 	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
-	unsigned fences = 0;
+	unsigned seen = 0;
 
 	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
 	    !script_run(t1, piece_unmap, "unmaps it"))
 		return;
-	script_stop_at(t2, "ext4_fenced", 0);
+	script_stop_at(t2, "ext4_writes_back", 0);
 	t2->stop.again = true;
-	script_step(t2, piece_truncate, "truncates F, up to a fence");
-	for (; script_look(t2) == ACTOR_STOPPED && fences < 50; fences++) {
+	script_step(t2, piece_truncate, "truncates F, up to a write-back");
+	for (; script_look(t2) == ACTOR_STOPPED && seen < 100; seen++) {
 		f11_look(s, t2);
-		script_go(t2, "goes on to the next fence, or to the end");
+		script_go(t2, "goes on to the next one, or to the end");
 	}
 	t2->stop.again = false;
-	if (fences < 2)
-		script_verdict(s, RACE_SKIP, "no two fences were seen");
+	if (seen < 2)
+		script_verdict(s, RACE_SKIP, "no two write-backs were seen");
 	f11_look(s, t2);
 	script_verdict(s, RACE_SAFE, "%s", "");
 }

@@ -2,7 +2,7 @@
 /*
  * A QEMU plugin that counts what an instruction count hides: for every pair of marks
  * (linux/hfpeer.h) one JSON line with the instructions between them, and how many of those were
- * atomics, lines written back, TLB invalidations.
+ * atomics, lines written back, TLB invalidations, fences, loads of CR3.
  *
  * It sees what the guest executes, handlers of exceptions and interrupts included, and it costs the
  * guest nothing: under -icount the clock counts guest instructions only. The counters are added to
@@ -45,7 +45,7 @@ static FILE *out;
 static bool open_pair;
 /* One vCPU: added to by one thread. */
 static struct counts {
-	uint64_t insns, atomics, clwb, tlb;
+	uint64_t insns, atomics, clwb, tlb, fences, cr3;
 } now, begin;
 
 struct insn {
@@ -91,9 +91,10 @@ static void on_mark(unsigned int cpu, void *arg)
 		/* The mark that ends the pair has been counted already. */
 		fprintf(out,
 			"{\"insns\":%" PRIu64 ",\"atomics\":%" PRIu64 ",\"clwb\":%" PRIu64
-			",\"tlb\":%" PRIu64 "}\n",
+			",\"tlb\":%" PRIu64 ",\"fences\":%" PRIu64 ",\"cr3\":%" PRIu64 "}\n",
 			now.insns - begin.insns - 1, now.atomics - begin.atomics,
-			now.clwb - begin.clwb, now.tlb - begin.tlb);
+			now.clwb - begin.clwb, now.tlb - begin.tlb, now.fences - begin.fences,
+			now.cr3 - begin.cr3);
 		fflush(out);
 		open_pair = false;
 	}
@@ -129,6 +130,7 @@ static void count_kind(struct qemu_plugin_insn *insn, const struct insn *i)
 		    (i->reg == 7 || (i->reg == 6 && i->operand16));
 	bool invlpg = i->op[0] && i->op[1] == 0x01 && i->memory && i->reg == 7;
 	bool cr3 = i->op[0] && i->op[1] == 0x22 && i->reg == 3;
+	bool fence = i->op[0] && i->op[1] == 0xae && !i->memory && i->reg >= 5;
 
 	if (i->lock || xchg || (i->ds && lockable(i)))
 		add(insn, &now.atomics);
@@ -136,6 +138,10 @@ static void count_kind(struct qemu_plugin_insn *insn, const struct insn *i)
 		add(insn, &now.clwb);
 	if (invlpg || cr3)
 		add(insn, &now.tlb);
+	if (fence)
+		add(insn, &now.fences);
+	if (cr3)
+		add(insn, &now.cr3);
 }
 
 /* nopl NUMBER(%rax) */

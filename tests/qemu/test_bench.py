@@ -23,7 +23,7 @@ def test_counted_instructions_repeat_to_the_digit(tmp_path):
 
 
 ROW = {"bench", "value", "unit", "n"}
-UNITS = r"(insns|ns|bytes)(/page|/record)?"
+UNITS = r"(insns|ns)(/page|/record)?|bytes|wakeups/s"
 
 
 @pytest.mark.parametrize("icount", ["", "1"])
@@ -37,7 +37,7 @@ def test_bench_speaks_json(tmp_path, icount):
         assert set(row) == {"bench", "skip"} or ROW <= set(row), row
         if "skip" not in row:
             assert re.fullmatch(UNITS, row["unit"]), row
-            assert row["unit"].startswith(("insns" if icount else "ns", "bytes")), row
+            assert row["unit"].startswith(("insns" if icount else "ns", "bytes", "wakeups")), row
     some = [json.loads(line)["bench"] for line in result.commands[1].output.splitlines()]
     assert some == [row["bench"] for row in rows if row["bench"].startswith("gup.get.")]
     by_name = {row["bench"]: row for row in rows}

@@ -13,8 +13,12 @@ from run import Machine, run_commands
 RACES = ("dma-punch", "dma-truncate")
 LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
 # By name, from the catalogue of weaknesses.
-CATALOGUE = ("A-1", "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8",
+CATALOGUE = ("A-1", *(f"B-{n}" for n in range(1, 8)), *(f"D-{n}" for n in range(1, 11)),
+             *(f"E-{n}" for n in range(1, 7)), "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8",
              *(f"F-{n}" for n in range(1, 17)))
+# Every way for a block to go: 36 cells a line.
+MATRIX = tuple(f"matrix-{way}" for way in ("truncate", "punch", "zero", "collapse", "insert", "evict",
+                                           "umount", "unbind", "exchange", "cow"))
 LINE = re.compile(r"race (\S+) lifetime=(\S+): (safe|BROKEN I[1-7] \S.*|HUNG I4 \S.*|skip \S.*)")
 # One rule switched off: no cell of the table, so indented.
 EXHIBIT = re.compile(r"  race (\S+) lifetime=(\S+) museum=(\S+): (BROKEN I[1-7]|HUNG I4) \S.*")
@@ -42,7 +46,7 @@ def test_race_all_is_as_expected(tmp_path):
     output = result.command("race all").output
     cells = verdicts(output)
     races = {name for name, _ in cells}
-    assert races >= {*RACES, *CATALOGUE}
+    assert races >= {*RACES, *CATALOGUE, *MATRIX}
     assert set(cells) == {(race, lifetime) for race in races for lifetime in LIFETIMES}
     assert output.splitlines()[-1] == f"race all: {len(cells)} cells, 0 unexpected"
     assert "UNEXPECTED" not in output
@@ -284,3 +288,30 @@ def test_a_person_watches(tmp_path):
         assert "0 bytes" in m.ask("stat /t/f")
         m.send("unmap m1; poweroff")
         assert m.wait() in (0, 33), m.text()
+
+
+def test_the_matrix_is_as_its_table_says(tmp_path):
+    """All cells of each way are played or named as impossible; none differs from the table."""
+    result = run_commands("; ".join(f"race {race} lifetime=all" for race in MATRIX) + "; check",
+                          tmp_path, SMP=1, TIMEOUT=300)
+    counts = re.findall(r"(?m)^  36 cells: (\d+) safe, (\d+) not, (\d+) cannot happen$", result.text)
+    assert len(counts) == len(MATRIX) * len(LIFETIMES)
+    assert all(sum(map(int, count)) == 36 for count in counts), counts
+    assert "DIFFERS" not in result.text and result.command("check").status == 0, result.text
+    reasons = re.findall(r"(?m)^  cannot happen, (\d+) cell\(s\): \S", result.text)
+    assert sum(map(int, reasons)) == sum(int(count[2]) for count in counts)
+
+
+@pytest.mark.parametrize("museum,race", (("skip-wake", "matrix-punch lifetime=idle-at-one"),
+                                         ("alloc-ignores-busy", "matrix-collapse"),
+                                         ("bulk-page-refs", "matrix-unbind lifetime=idle-at-one")))
+def test_the_matrix_sees_a_broken_rule(tmp_path, museum, race):
+    """A rule switched off: cells differ from the table, by name, and the race says so."""
+    result = run_commands(f"museum {museum} on; race {race}; museum all off; race {race}; check",
+                          tmp_path)
+    _, broken, _, again, check = result.commands
+    assert broken.status == 5 and check.status == 0, result.text
+    assert re.search(r"(?m)^  DIFFERS: (4K|2M), .*: (BROKEN I\d|HUNG I4), the table says safe$",
+                     broken.output), broken.output
+    assert re.search(r"(?m)^race matrix-\S+ lifetime=\S+: skip \d+ of 36 cells differ", broken.output)
+    assert "DIFFERS" not in again.output

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""The power fails between two fences of truncate, punch and evict, while a device holds the blocks.
+
+Under busy-extent a block leaves its file and the bitmap while its page is held. Nothing of that is
+on the medium, so a cut at any fence must leave what it leaves of idle blocks: no block with two
+owners, no freed block that a file reaches. The next mount repairs the rest and says what it did;
+e2fsck then finds nothing, and each file is as it was, as it was to be, or in between.
+"""
+
+import re
+
+import pytest
+
+import hf_image
+from run import run_commands
+from test_powercut import after
+
+# Pages of three files by turns, so that each has many extents and freeing them takes many fences.
+PAGES = 24
+FILES = ("t", "p", "e")  # truncated, punched, evicted
+MAKE = "; ".join(["mount pmem0 /t", "write /t/keep 0 kept"]
+                 + [f"write /t/{name} {page * 4096} {name}{page:02}"
+                    for page in range(PAGES) for name in FILES])
+# All are pinned; e has no name and no mapping any more, so the last unmap evicts it.
+HOLD = "; ".join(f"map /t/{name}; pin m{n}" for n, name in enumerate(FILES, 1))
+CHANGE = f"rm /t/e; truncate /t/t 4096; punch /t/p 4096 {(PAGES - 2) * 4096}; unmap m3"
+CUTS = 12  # spread over all fences; behind the first one the file system is marked as mounted
+
+
+def held(folder, lines):
+    """A machine in which every page of the files is pinned, and then these lines: its Result."""
+    image = hf_image.mkfs(folder / "a.img", "16M")
+    made = run_commands(f"{MAKE}; umount /t", folder, PMEM=image)
+    assert made.status == 0, made.text
+    return run_commands(f"mount pmem0 /t; {HOLD}; shadow; {lines}", folder,
+                        PMEM=f"{image},shadow")
+
+
+def fences_of(text):
+    """How many fences CHANGE has: the difference of two counts that `shadow` printed."""
+    first, second = (int(n) for n in re.findall(r"(\d+) fence\(s\) made lines durable", text)[:2])
+    return second - first
+
+
+@pytest.mark.unclean("the power was cut while it was mounted")
+def test_the_change_is_made_of_fences(tmp_path):
+    """Truncate, punch and evict of held pages make more states durable than there are cuts."""
+    result = held(tmp_path, f"{CHANGE}; shadow; pmem pmem0; powercut")
+    assert fences_of(result.text) > CUTS, result.text
+    busy = re.search(r"busy: (\d+) block\(s\)", result.command("pmem pmem0").output)
+    assert int(busy.group(1)) == 3 * PAGES - 3, "every freed block is held"
+
+
+@pytest.mark.parametrize("part", range(CUTS))
+def test_a_cut_between_two_fences(tmp_path, part):
+    """Repaired and told, clean for e2fsck, and the files' bytes are old or new, page by page."""
+    fences = fences_of(held(tmp_path, f"{CHANGE}; shadow; powercut").text)
+    where = 1 + part * (fences - 1) // (CUTS - 1)
+    result = held(tmp_path, f"powercut after={where}; {CHANGE}; powercut")
+    assert all(c.status == 0 for c in result.commands[:-1]), result.text
+    assert "the power failed behind fence" in result.text, result.text
+    result = after("cat /t/keep; ls /t", tmp_path, f"{tmp_path / 'a.img'},shadow")
+    mount = result.commands[0].output
+    assert "not unmounted" in mount and re.search(r"repaired: .*\d+ files", mount), mount
+    image = tmp_path / "a.img"
+    assert hf_image.contents(image, "/keep") == b"kept"
+    old = {name: b"".join(b"%s%02d" % (name.encode(), page) + bytes(4093)
+                          for page in range(PAGES))[:(PAGES - 1) * 4096 + 3] for name in FILES}
+    names = hf_image.names(image, "/")
+    assert set(names) - {"e"} == {"keep", "lost+found", "p", "t"}, names
+    t, p = hf_image.contents(image, "/t"), hf_image.contents(image, "/p")
+    assert len(t) in (4096, len(old["t"])) and old["t"].startswith(t), "t is whole, or cut short"
+    assert len(p) == len(old["p"])
+    for at in range(0, len(p), 4096):
+        page, was = p[at:at + 4096], old["p"][at:at + 4096]
+        assert page == was or (not any(page) and 0 < at < (PAGES - 1) * 4096), at
+    if "e" in names:
+        assert hf_image.contents(image, "/e") == old["e"]
