@@ -245,8 +245,7 @@ SHELL_COMMAND(
 	"stores go to copies of the file's pages. The mapping gets a name, m1, m2, …; m1+0x1000\n"
 	"is a place in it.");
 
-/* ---- changing mappings ------------------------------------------------------------------------
- */
+/* ---- changing mappings -------------------------------------------------------------------- */
 
 /* "m1" and, if there are two more words, an offset and a length in it: whole pages. */
 static int parse_range(const char *name, int argc, char **argv, uint64_t *addr, uint64_t *len)
@@ -475,5 +474,4 @@ int dax_sync_mapping(int argc, char **argv)
 		   : 0;
 }
 
-/* ---- access ------------------------------------------------------------------------------------
- */
+/* ---- access ------------------------------------------------------------------------------- */

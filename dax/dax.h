@@ -223,7 +223,9 @@ int dax_umount(const char *path);
  * Unbinds a region that is neither mounted nor mapped (unbind.c). Pages that are still held are
  * treated as the lifetime of its last mount has it: most wait, uninterruptibly, as a driver's
  * removal does; busy-extent refuses (-EBUSY, holders named), or waits if told to (-EINTR: a signal;
- * the region stays bound). Sleepable.
+ * the region stays bound). One that is mapped as a device is refused, too; told to wait, it leaves
+ * all the same: its mappings go, faults in them fail, and its pins are waited for, uninterruptibly
+ * (devdax_remove.c). Sleepable.
  */
 int dax_unbind(struct pmem_region *region, bool wait);
 /* Is a free block still held, so that the allocator must pass it by? fs->lock held. */
@@ -237,8 +239,7 @@ struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t siz
 struct dax_fs *dax_fs_find(const char *path, const char **rest);
 void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
 
-/* ---- entries (entry.c) ------------------------------------------------------------------------
- */
+/* ---- entries (entry.c) -------------------------------------------------------------------- */
 /*
  * An entry: physical address of the page | flags. Its lock bit is held by one fault or layout
  * change at a time; others sleep. Order of a fault: lock the entry, ask the file layer, populate
@@ -296,18 +297,15 @@ uint64_t entries_delete(struct dax_inode *inode, uint64_t first, uint64_t last);
  * which for one of 2 MiB may lie before. The next one is entry_pages() further. A snapshot. */
 uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last);
 
-/* ---- shared blocks (share.c) ------------------------------------------------------------------
- */
+/* ---- shared blocks (share.c) -------------------------------------------------------------- */
 
 /* How many entries of how many files name the page; 0: it is not shared. */
 uint64_t page_share_count(const struct page *page);
 
-/* ---- faults (fault.c) -------------------------------------------------------------------------
- */
+/* ---- faults (fault.c) --------------------------------------------------------------------- */
 extern const struct vma_ops dax_vma_ops;
 
-/* ---- 2 MiB mappings (huge.c) --------------------------------------------------------------------
- */
+/* ---- 2 MiB mappings (huge.c) -------------------------------------------------------------- */
 /* What became of a fault that might have been served by 2 MiB. */
 enum huge_result {
 	HUGE_INSTALLED,
@@ -328,8 +326,7 @@ enum huge_result {
 /* Faults of DAX files since boot with this result. Zero: none. */
 uint64_t huge_count(enum huge_result result);
 
-/* ---- whole regions (devdax.c)
- * -------------------------------------------------------------------- */
+/* ---- whole regions (devdax.c) ------------------------------------------------------------- */
 #define DEVDAX_ALL UINT64_MAX
 /*
  * Maps [off, off + len) of a region (DEVDAX_ALL: to its end) with pages of `align` bytes: 4 KiB, 2
@@ -345,12 +342,10 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 int devdax_mount_begin(struct pmem_region *r);
 void devdax_mount_end(struct pmem_region *r);
 
-/* ---- lifetimes (lifetime/) ----------------------------------------------------------------------
- */
+/* ---- lifetimes (lifetime/) ---------------------------------------------------------------- */
 #include "dax/lifetime/lifetime.h"
 
-/* ---- words of the shell (cmd_map.c, cmd_mount.c)
- * ------------------------------------------------- */
+/* ---- words of the shell (cmd_map.c, cmd_mount.c) ------------------------------------------ */
 /* "m1" or "m1+OFF": its address and the bytes from there to the mapping's end. A sentence and a
  * negative errno for anything else. */
 int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left);
@@ -360,8 +355,7 @@ int dax_name_mapping(const char *what, uint64_t addr);
 /* A lifetime by its name; a sentence that names the nearest one, and -EINVAL. */
 int dax_parse_lifetime(const char *word, const struct lifetime **lt);
 
-/* ---- invariants (check.c)
- * ------------------------------------------------------------------------ */
+/* ---- invariants (check.c) ----------------------------------------------------------------- */
 /* Each returns the number of violations and prints a sentence for each. The system should be quiet;
  * on a busy one a transient state may be reported. */
 unsigned check_i1_blocks(void);

@@ -160,6 +160,12 @@ static int prepare(struct devdax *d, unsigned level)
 	struct pgmap next = device_pgmap(r, level);
 	int err;
 
+	if (d->users && d->dead)
+		return dax_refuse(
+			-EBUSY,
+			"%s still has %u mapping(s) from before it was removed; 'unmap' them "
+			"first",
+			r->name, d->users);
 	if (d->users)
 		return d->level == level
 			       ? 0

@@ -62,20 +62,33 @@ static int lock_faults(const struct side *side)
 	}
 }
 
+/* The record that counts for a block, if it shows a holder; NULL: nobody holds it. A folio's head
+ * counts for all of its pages, and does not tell which of them is held; the page's own record need
+ * not even exist. */
+static struct page *held_record(uint64_t pfn, uint32_t rest)
+{
+	struct page *page = pfn_to_page(pfn), *head = page_first(page);
+
+	if (!page_record_exists(head))
+		return NULL; /* records are made together with the one of their head */
+	page = page_head(page);
+	return page_record_exists(page) && page_refs(page) > rest ? page : NULL;
+}
+
 /* The first page of the range that is held, by extents and records: the index knows only what was
  * mapped in this mount (busy-extent.md F-16). fs->lock held. */
 static struct page *held_page(const struct side *s)
 {
-	const struct lifetime *lt = s->inode->fs->lifetime;
+	const uint32_t rest = s->inode->fs->lifetime->rest;
 	struct dax_run run;
 
 	for (uint64_t at = s->first; at < s->last; at += run.count) {
 		if (s->inode->ops->lookup(s->inode, at, MIN(s->last - at, 1ul << 20), &run))
 			return NULL; /* the change meets the error again, and says it */
 		for (uint64_t n = 0; run.pfn && n < run.count; n++) {
-			struct page *page = page_record_if_touched(run.pfn + n);
+			struct page *page = held_record(run.pfn + n, rest);
 
-			if (page && page_refs(page) > lt->rest)
+			if (page)
 				return page;
 		}
 	}

@@ -96,8 +96,7 @@ static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool
 	enum huge_result result;
 
 	if (inode->ops->map_run(inode, first, FOLIO_PAGES, false, run, why))
-		return HUGE_EXTENT; /* the fault on a single page meets the error again, and says it
-				     */
+		return HUGE_EXTENT; /* the fault on a single page meets the error, and says it */
 	result = check_run(run, write);
 	if (result != HUGE_INSTALLED || run->written)
 		return result;
@@ -113,8 +112,8 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t pgoff,
 				   const struct dax_run *run, uint64_t *entry)
 {
 	/* Down: a fault in the middle belongs to the entry that begins before it (D-2). */
-	uint64_t first = museum_on(round_up) ? ALIGN_UP(pgoff, FOLIO_PAGES)
-					     : ALIGN_DOWN(pgoff, FOLIO_PAGES);
+	uint64_t first =
+		museum_on(round_up) ? ALIGN_UP(pgoff, FOLIO_PAGES) : ALIGN_DOWN(pgoff, FOLIO_PAGES);
 	struct page *head = pfn_to_page(run->pfn);
 	int err = page_folio_make(head);
 

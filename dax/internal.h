@@ -13,8 +13,7 @@ void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
  * page of the file that is as far from pgoff. */
 void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff);
 
-/* ---- entry.c: single entries ------------------------------------------------------------------
- */
+/* ---- entry.c: single entries -------------------------------------------------------------- */
 
 /* What waiters for one entry sleep on: all of one 2 MiB together, as nobody knows before he looks
  * which entry stands in his way. Two keys that collide only wake each other needlessly. */
@@ -43,8 +42,7 @@ static inline void entry_unlock_at(struct dax_inode *inode, uint64_t pgoff, uint
 		wake_up(key);
 }
 
-/* ---- sector.c: entries that hold a sector (page-lifetime.md A-2)
- * ------------------------------------------------------------------------------------------ */
+/* ---- sector.c: entries that hold a sector (page-lifetime.md A-2) -------------------------- */
 uint64_t sector_entry(const struct dax_fs *fs, uint64_t pfn);
 /* The value of a fresh entry for pfn, without flags. */
 static inline uint64_t entry_for(const struct dax_fs *fs, uint64_t pfn)

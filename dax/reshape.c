@@ -33,8 +33,7 @@ void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last
 	uint64_t from = first, to = last;
 	struct entry_run run;
 
-	if (inode->nr_huge) { /* one that reaches over an end: written back and deleted as a whole
-			       */
+	if (inode->nr_huge) { /* one that reaches over an end goes as a whole */
 		from = ALIGN_DOWN(first, FOLIO_PAGES);
 		to = ALIGN_UP(last, FOLIO_PAGES);
 	}

@@ -192,8 +192,7 @@ static void print_region(const struct pmem_region *r)
 		kprintf("  power-cut model: on\n");
 }
 
-/* ---- who holds pages (F-13) -------------------------------------------------------------------
- */
+/* ---- who holds pages (F-13) --------------------------------------------------------------- */
 
 #define SHOWN 8u /* holders that are named one by one */
 
@@ -285,8 +284,7 @@ static int report_init(const struct boot_info *bi)
 }
 INITCALL(INIT_LATE, pmem_report, "who holds pages", report_init);
 
-/* ---- binding ----------------------------------------------------------------------------------
- */
+/* ---- binding ------------------------------------------------------------------------------ */
 
 static int (*unbind_fn)(struct pmem_region *r, bool wait);
 

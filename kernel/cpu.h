@@ -23,10 +23,8 @@ struct cpu {
 	uint32_t apic_id;
 	union {
 		struct {
-			uint32_t preempt;   /* depth of preempt_disable(); zero means this CPU may
-					       switch threads */
-			uint32_t irq_depth; /* nested interrupt handlers; zero means thread context
-					     */
+			uint32_t preempt;   /* depth of preempt_disable(); zero: may switch */
+			uint32_t irq_depth; /* nested interrupt handlers; zero: thread context */
 		};
 		uint64_t not_preemptible; /* both at once, for might_sleep() */
 	};

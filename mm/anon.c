@@ -185,8 +185,7 @@ int mm_map_anon(struct mm *mm, uint64_t *addr, uint64_t len, bool write)
 		      &anon_vma_ops, NULL, NULL, 0);
 }
 
-/* ---- private mappings of files: which of their pages are copies -------------------------------
- */
+/* ---- private mappings of files: which of their pages are copies --------------------------- */
 
 /* End of the run of pages from `va` on that are no copies. What has no table is stepped over whole.
  */

@@ -89,10 +89,11 @@ struct pgmap {
  * Preconditions: sleepable, interrupts on; the driver's fields filled, the rest zero. Checks
  * everything, then acts. 0, or (nothing changed; *why, if not NULL, is the sentence, kept in
  * pgmap->refusal), in the order of spec memremap.md section 2:
- *   -EINVAL  no range or too many; a type that is not built in or unknown; a vmemmap_shift that is
- *            not 0, 9 or 18, or not 0 for FS_DAX; rest above 1; altmap with several ranges; an
- * empty range; a range beyond what the CPU can name; a start or end that is not a multiple of 2 MiB
- * and of the compound; an altmap that does not begin at the range, does not fit, or cuts a compound
+ *   -EINVAL  no range or too many; a type that is not built in or unknown; a vmemmap_shift
+ *            that is not 0, 9 or 18, or not 0 for FS_DAX; rest above 1; altmap with several
+ *            ranges; an empty range; a range beyond what the CPU can name; a start or end that
+ *            is not a multiple of 2 MiB and of the compound; an altmap that does not begin at
+ *            the range, does not fit, or cuts a compound
  *   -ENOMEM  another live pgmap anywhere in a range; the table of ranges or the compound slots are
  *            full; an altmap too small for the records; no memory for tables of the direct map
  *   -ENXIO   a range overlaps RAM, wholly or in part

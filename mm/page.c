@@ -6,9 +6,9 @@
  * What a page in use holds of its pgmap (I2):
  *   rest 0  one reference of the pgmap from birth (first reference or mapping) to the last put of
  *           either kind;
- *   rest 1  nothing while the device is bound. Unbinding drops the reference that every record
- * began with, and takes a pgmap reference for it first: whoever brings the page to zero, that drop
- * or a later put, gives it back.
+ *   rest 1  nothing while the device is bound. Unbinding drops the reference that every
+ *           record began with, and takes a pgmap reference for it first: whoever brings
+ *           the page to zero, that drop or a later put, gives it back.
  *
  * A put reads what it needs of the record before it gives up its right to the record, and keeps
  * interrupts off until it has told the owner: memunmap_pages() waits for that, so the pgmap and its

@@ -150,8 +150,7 @@ static inline void page_check_seen(uint64_t seen)
 {
 	ASSERT(!(seen & PAGE_REF_LIMIT), "a page has more than 2^31 references");
 }
-/* The same for a single one. One look at the word minus one answers it all: a zero becomes all
- * ones, so it shows the marks, and so does a count near its limit; page_get() then says what is
+/* The same for a single one, which looks at the limit by itself: page_get() then says what is
  * wrong. */
 static inline bool page_get_one(struct page *p)
 {

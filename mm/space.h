@@ -118,8 +118,7 @@ static inline struct vma *mm_find_vma(struct mm *mm, uint64_t addr)
 	return vma;
 }
 
-/* ---- changing what is mapped (change.c). All: page-aligned, sleepable, take mmap_lock ---------
- */
+/* ---- changing what is mapped (change.c). All: page-aligned, sleepable, take mmap_lock ----- */
 
 /* New rights, VM_READ or VM_READ | VM_WRITE, for a range that is mapped without gaps. When it
  * returns no CPU can use a right that was taken away. 0, -EINVAL (alignment, other flags, a cut

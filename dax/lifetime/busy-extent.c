@@ -3,6 +3,7 @@
  * busy-extent: nobody waits. A file lets its block go at once; the allocator keeps the block out of
  * reach until its last holder is gone. Holdfast's own; the default.
  *
+ * Years     2026 on
  * Patches   none. The reviewers of "fix dma vs truncate" v3 (2017) named "a busy extent list" as
  *           the end goal; XFS has one for blocks whose freeing is not yet durable.
  * Rest      0 references, 0 mappings, not busy.
@@ -17,34 +18,44 @@
  *
  * Why it is right, invariant by invariant.
  *
- * I1 (a block is handed out only when nobody references its page). A block goes: its range is
- *   unmapped and every TLB has acknowledged, its entry is deleted, its extent leaves the tree, and
- *   only then freed() looks at its record, before the bitmap shows it free (free_range(),
- *   ext4_free_blocks()). From the unmapping on no reference can be born: references are taken from
- *   page-table entries only, there are none; the fault lock, held for writing, keeps new ones from
- *   being made; and a fast gup that had read an old entry runs with interrupts off, so the
- *   acknowledgement comes after it took its reference, or after it found the entry gone and undid.
- *   So the record shows every holder there will be. It shows zero: at rest for good, nothing is
- *   marked, and a plain load is enough. It does not: page_mark_busy(). The allocator passes by what
- *   is marked (block_busy), and asserts that what it takes is at rest (F-7). Marking goes by
- *   extents, not by entries: a page that was pinned before the last unmount has none (F-16).
- *   A folio is one record: any reference on it keeps every block that was freed of it out of reach.
- * I2 (record, pgmap and device stay while a page is referenced). Leaving rest takes a reference of
- *   the pgmap, returning to it gives that back after the release (F-14); unbinding refuses, or
- * waits for the sum to be zero. A mount keeps the device, so a birth under a fault finds it live
- * (E-1). I3 (a mapped page has an entry; a held page without one has its block owned or busy).
- * Unmapping precedes the deletion; deletion without freeing (unmount) leaves the block with its
- * file; freeing marks. I4 (no waiter sleeps for ever). Nobody waits for a page's holder. Who waits
- * for space listens before he looks, and each release wakes him. I5 (no birth between "idle" and
- * "free"): as under I1, with page_get() refusing a busy page in the same read-modify-write that
- * would take it. I6 (page → file and file → page agree). Both are changed under the tree lock, and
- * a busy page belongs to no file, so its old holder's late write is attributed to nobody (F-4). I7
- * (after a cut no block has two owners). Nothing of the busy state is on the device, and nothing
- *   needs to be: at boot bus mastering is off before any mount, so free means free. The order on
- * the device is the file layer's: out of the tree, fence, bitmap (F-11).
+ * I1: a block is handed out only when nobody references its page. A block goes: its range is
+ * unmapped and every TLB has acknowledged, its entry is deleted, its extent leaves the tree, and
+ * only then freed() looks at its record, before the bitmap shows it free (free_range(),
+ * ext4_free_blocks()). From the unmapping on no reference can be born: references are taken from
+ * page-table entries only, there are none; the fault lock, held for writing, keeps new ones from
+ * being made; and a fast gup that had read an old entry runs with interrupts off, so the
+ * acknowledgement comes after it took its reference, or after it found the entry gone and undid.
+ * So the record shows every holder there will be. It shows zero: at rest for good, nothing is
+ * marked, and a plain load is enough. It does not: page_mark_busy(). The allocator passes by what
+ * is marked (block_busy), and asserts that what it takes is at rest (F-7). Marking goes by extents,
+ * not by entries: a page that was pinned before the last unmount has none (F-16). A folio is one
+ * record: any reference on it keeps every block that was freed of it out of reach, and every block
+ * that was not from being exchanged with another file's.
+ *
+ * I2: record, pgmap and device stay while a page is referenced. Leaving rest takes a reference of
+ * the pgmap, returning to it gives that back after the release (F-14); unbinding refuses, or waits
+ * for the sum to be zero. A mount keeps the device, so a birth under a fault finds it live (E-1).
+ *
+ * I3: a mapped page has an entry; a held page without one has its block owned or busy. Unmapping
+ * precedes the deletion; deletion without freeing (unmount) leaves the block with its file; freeing
+ * marks.
+ *
+ * I4: no waiter sleeps for ever. Nobody waits for a page's holder. Who waits for space listens
+ * before he looks, and each release wakes him.
+ *
+ * I5: no birth between "idle" and "free". As under I1, with page_get() refusing a busy page in the
+ * same read-modify-write that would take it.
+ *
+ * I6: page → file and file → page agree. The link is made by the holder of the entry's lock and goes
+ * with the entry, under the tree lock. A busy page belongs to no file, so its old holder's late
+ * write is attributed to nobody (F-4).
+ *
+ * I7: after a cut no block has two owners. Nothing of the busy state is on the device, and nothing
+ * needs to be: at boot bus mastering is off before any mount, so free means free. The order on the
+ * device is the file layer's: out of the tree, fence, bitmap (F-11).
  *
  * Exactly one release (F-1): the word is changed by one read-modify-write, and only the value it
- * found decides. mm/busy.c. It may happen in an interrupt (F-5): there is no list and no lock, as
+ * found decides (mm/busy.c). It may happen in an interrupt (F-5): there is no list and no lock, as
  * the cleared bit itself is what the allocator looks at.
  *
  * longterm=allow: pins without an end (RDMA) are taken of files, since no truncate waits for them.
@@ -133,8 +144,7 @@ static int evict(struct dax_inode *inode)
 	return 0;
 }
 
-/* ---- freed
- * --------------------------------------------------------------------------------------- */
+/* ---- freed -------------------------------------------------------------------------------- */
 
 static struct pmem_region *region_of(const struct page *record)
 {
@@ -231,8 +241,7 @@ static void freed(struct dax_fs *fs, uint64_t pfn, uint32_t count)
 	}
 }
 
-/* ---- what the allocator asks
- * --------------------------------------------------------------------- */
+/* ---- what the allocator asks -------------------------------------------------------------- */
 
 /* Of a free block: may it have a new owner? A single page: when its word is zero. A part of a
  * folio: when the folio is not marked; who came later holds another part. */

@@ -3,6 +3,7 @@
  * counted-map: a mapping is a reference like any other; whoever breaks a layout removes the entries
  * himself. Linux 6.15 and later.
  *
+ * Years     2025 on
  * Patches   "Fix ZONE_DEVICE page reference counts" v9 (2025): "fuse: fix dax truncate/punch_hole
  *           fault path", "fs/dax: return unmapped busy pages from dax_layout_busy_page_range()",
  *           "fs/dax: don't skip locked entries when scanning", "fs/dax: create a common
@@ -37,6 +38,14 @@ static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 	return 0;
 }
 
+static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+{
+	struct page *first = run_record(run);
+
+	inode->collisions += held_of_run(run, lifetime_counted_map.rest);
+	page_disassociate(first, run->nr, inode, run->pgoff);
+}
+
 /* References are counted apart from mappings here, so "references − mappings" needs no sum. */
 static bool busy(const struct page *page)
 {
@@ -49,14 +58,6 @@ static bool counted(const struct page *page)
 	uint64_t s = page_state(page_head(page));
 
 	return state_refs(s) || state_maps(s);
-}
-
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
-{
-	struct page *first = run_record(run);
-
-	inode->collisions += held_of_run(run, lifetime_counted_map.rest);
-	page_disassociate(first, run->nr, inode, run->pgoff);
 }
 
 static void last_put(struct page *page)

@@ -2,6 +2,7 @@
 /*
  * idle-at-one: truncate sleeps until the page's count is back at one. Linux 4.17 – 6.14.
  *
+ * Years     2018 – 2025
  * Patches   "dax: fix dma vs truncate" (2017/18): "dax: associate mappings with inodes, and warn if
  *           dma collides with truncate", "mm, dax: enable filesystems to trigger page-idle
  *           callbacks", "wait_bit: introduce {wait_on,wake_up}_devmap_idle".
@@ -31,11 +32,6 @@ MUSEUM(skip_wake, "skip-wake",
        "I4) "
        "and selftest lifetime.last-put-wakes");
 
-static bool busy(const struct page *page)
-{
-	return page_refs(page_head(page)) > lifetime_idle_at_one.rest;
-}
-
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	page_associate(page, inode, pgoff);
@@ -49,6 +45,11 @@ static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 	/* "dax-dma truncate collision": freed while held (C-1 … C-3) */
 	inode->collisions += held_of_run(run, lifetime_idle_at_one.rest);
 	page_disassociate(first, run->nr, inode, run->pgoff);
+}
+
+static bool busy(const struct page *page)
+{
+	return page_refs(page_head(page)) > lifetime_idle_at_one.rest;
 }
 
 static void last_put(struct page *page)

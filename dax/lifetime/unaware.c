@@ -2,6 +2,7 @@
 /*
  * unaware: no association, no waiting. Linux 4.5 – 4.16.
  *
+ * Years     2016 – 2018
  * Patches   "mm: ZONE_DEVICE" and memremap_pages (2015/16) gave DAX pages their struct page;
  *           nobody told truncate.
  * Rest      1: records are born with one reference and keep it for life.

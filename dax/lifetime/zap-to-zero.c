@@ -3,9 +3,12 @@
  * zap-to-zero: an entry holds its page, zapping gives that back, truncate waits for zero. Proposed
  * for Linux in September and October 2022, not merged.
  *
- * Patches   "Fix the DAX-gup mistake" v2, v3: "fsdax: use page->_refcount as the idle count", "dax:
- *           introduce dax_zap_mappings", "fsdax: hold dax lock over mapping insertion", "fsdax:
- *           cleanup dax_associate_entry", "devdax: move zapping to dax core".
+ * Years     2022, never merged
+ * Patches   "Fix the DAX-gup mistake" v2, v3: "fsdax: Include unmapped inodes for page-idle
+ *           detection", "ext4: Add ext4_break_layouts() to the inode eviction path", "fsdax: Rework
+ *           dax_layout_busy_page() to dax_zap_mappings()", "fsdax: Manage pgmap references at entry
+ *           insertion and deletion", "mm/memremap_pages: Support initializing pages to a zero
+ *           reference count", "mm/gup: Drop DAX pgmap accounting".
  * Rest      0.
  * Mapping   holds nothing; its entry holds one reference, however many page-table entries there
  *           are, from insert until it is zapped (flag ENTRY_ZAP).
@@ -15,9 +18,9 @@
  *           the device is held from 0 to 1 until 1 to 0.
  * Broken    C-2: a locked entry is passed over.
  *           D-1: ZAP is never cleared, so a page that is mapped again holds nothing.
- *           D-4: an entry of shared blocks takes nothing and gives one back.
  *           D-6: an eviction waits for a holder that waits for it.
- *           D-7: nothing but the fault lock stops new references after the zap.
+ *           D-7: nothing but the fault lock stops new references after the zap, so who was woken
+ *           must look at all pages once more (museum scan-once).
  *           Slips of v2 and v3, brought back by museum switches: D-2 round-up, D-3
  *           zap-ignores-dying, D-4 zap-shared, D-5 invalidate-keeps, D-8 count-at-delete, D-9
  *           put-clears-link, D-10 release-from-first.
@@ -63,11 +66,6 @@ static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 	return 0;
 }
 
-static bool busy(const struct page *page)
-{
-	return page_refs(page_head(page)) > lifetime_zap_to_zero.rest;
-}
-
 /* The references that a run of entries, not zapped before, has of its pages. */
 static void zap_run(const struct entry_run *run)
 {
@@ -95,6 +93,11 @@ static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
 		first[i].mapping =
 			&inode->mapping; /* so that the bug shows where it is, not here */
 	page_disassociate(first, run->nr, inode, run->pgoff);
+}
+
+static bool busy(const struct page *page)
+{
+	return page_refs(page_head(page)) > lifetime_zap_to_zero.rest;
 }
 
 static void last_put(struct page *page)
@@ -155,7 +158,7 @@ const struct lifetime lifetime_zap_to_zero = {
 	.busy_test = "references > 0 after the zap",
 	.waker = "the put from 1 to 0",
 	.fixed = "C-1, C-3 (eviction waits), C-4, C-8 (a page in use holds the device)",
-	.broken = "C-2, D-1 (ZAP is for ever), D-4 (shared blocks), D-6 (eviction deadlock), D-7",
+	.broken = "C-2, D-1 (ZAP is for ever), D-6 (eviction deadlock), C-6 (starvation)",
 	.rest = 0,
 	.associates = true,
 	.mapped_holds = false,

@@ -34,8 +34,7 @@ void dma_wait(struct dma_job *job);
 const char *dma_received(const struct dma_job *job);
 void dma_free(struct dma_job *job); /* after dma_done() */
 
-/* ---- those who hold pages for as long as their user likes (region.c, grabber.c) ----------------
- */
+/* ---- those who hold pages for as long as their user likes (region.c, grabber.c) ----------- */
 
 /*
  * A memory region, as an RDMA device has it registered: its pages are pinned (FOLL_LONGTERM) from

@@ -36,8 +36,7 @@ static struct thread self;
 static struct cpu cpu = {.self = &cpu, .current = &self};
 static bool may_fail; /* one of 24 allocations does */
 
-/* ---- what lies below --------------------------------------------------------------------------
- */
+/* ---- what lies below ---------------------------------------------------------------------- */
 
 uint64_t kernel_root;
 
@@ -201,8 +200,7 @@ static unsigned mapped(unsigned first, unsigned n)
 	return found;
 }
 
-/* ---- moves: each does it, and says in the model what must have happened -----------------------
- */
+/* ---- moves: each does it, and says in the model what must have happened ------------------- */
 
 static void do_map(unsigned first, unsigned n)
 {
@@ -277,8 +275,7 @@ static void do_advise(unsigned first, unsigned n)
 	assert_int_equal(err, mapped(first, n) < n ? -ENOMEM : 0);
 }
 
-/* ---- the tests --------------------------------------------------------------------------------
- */
+/* ---- the tests ---------------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {

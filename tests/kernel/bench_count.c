@@ -99,8 +99,7 @@ static void count_function(uint64_t rip)
 	}
 }
 
-/* ---- which lines locked operations write ------------------------------------------------------
- */
+/* ---- which lines locked operations write -------------------------------------------------- */
 
 static struct {
 	uint64_t line[MAX_LINES]; /* address / 64 */

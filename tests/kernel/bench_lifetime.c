@@ -70,8 +70,7 @@ void lived_punch(void *arg)
 		bench_skip(l->b, "punch: error %d: %s", err, dax_why());
 }
 
-/* ---- an operation that may sleep --------------------------------------------------------------
- */
+/* ---- an operation that may sleep ---------------------------------------------------------- */
 
 /* A switch bills what the thread ran: one before and one after the operation, which everybody else
  * has the CPU in between. */
@@ -125,8 +124,7 @@ void sleeper_join(struct sleeper *s)
 	s->thread = NULL;
 }
 
-/* ---- truncate and punch -----------------------------------------------------------------------
- */
+/* ---- truncate and punch ------------------------------------------------------------------- */
 
 /* One operation while the page is held. What it ran; *slept: it waited for the holder. */
 static uint64_t one_busy(struct lived *l, void (*op)(void *), bool *slept)

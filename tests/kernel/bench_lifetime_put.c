@@ -42,8 +42,7 @@ static void put_last(struct bench_run *b, const struct lifetime *lt)
 }
 LIFETIME_ROWS("put.last", put_last, put_last);
 
-/* ---- the block is gone ------------------------------------------------------------------------
- */
+/* ---- the block is gone -------------------------------------------------------------------- */
 
 static void refill_truncated(void *arg)
 {
@@ -83,8 +82,7 @@ static void put_freed(struct bench_run *b, const struct lifetime *lt)
 }
 LIFETIME_ROWS("put.freed", put_freed, put_freed);
 
-/* ---- somebody sleeps --------------------------------------------------------------------------
- */
+/* ---- somebody sleeps ---------------------------------------------------------------------- */
 
 static void allocate(void *arg)
 {

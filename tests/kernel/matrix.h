@@ -9,12 +9,13 @@
  * direction, is printed, and makes the race's verdict a surprise.
  *
  * What the named races do in earnest is a model here, as there are thousands of cells:
- *   the late write       is the CPU's, through the direct map, and not a device's (edu takes 100
- * ms); an undo              is a reference taken and given back as fast gup does it, by page_get()
- * and page_put(): the real one is race C-5-undo; an entry that a fault has locked  is locked by the
- * director. The fault "ends" when the operation sleeps for it, or when the lifetime's scan has gone
- * by: the steps break_layout and evict of the mount are wrapped to tell (race C-2 stops there by a
- * step point).
+ *   the late write   is the CPU's, through the direct map, and not a device's (edu takes 100 ms);
+ *   an undo          is a reference taken and given back as fast gup does it, by page_get() and
+ *                    page_put(): the real one is race C-5-undo;
+ *   a locked entry   is locked by the director and not by a fault. The "fault" ends when the
+ *                    operation sleeps for it, or when the lifetime's scan has gone by: the
+ *                    steps break_layout and evict of the mount are wrapped to tell (race C-2
+ *                    stops there by a step point).
  */
 #ifndef TESTS_KERNEL_MATRIX_H
 #define TESTS_KERNEL_MATRIX_H

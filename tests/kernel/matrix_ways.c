@@ -194,13 +194,13 @@ static void take_down(const struct stage *s)
 
 /* The device is bound again, with F's records as they were, with `put` references less of the one
  * that was held. Whoever is in use at rest 0 holds the device. */
-static bool mend(struct stage *s, unsigned put)
+static void mend(struct stage *s, unsigned put)
 {
 	const char *why = "";
 	struct page *was = records;
 
 	if (memremap_pages(the_pgmap(), &why))
-		return matrix_failed(s, "binding again: %s", why);
+		panic("the matrix cannot bind its device again: %s", why);
 	was[counting - first_record(s)].state -= put * PAGE_REF;
 	for (unsigned i = 0; i < s->unit; i++) {
 		if (!was[i].pgmap)
@@ -211,7 +211,6 @@ static bool mend(struct stage *s, unsigned put)
 		if (!the_pgmap()->rest && (page_refs(&was[i]) || page_maps(&was[i])))
 			percpu_ref_get(&the_pgmap()->ref);
 	}
-	return true;
 }
 
 static void unmap_f(struct stage *s)
@@ -221,7 +220,8 @@ static void unmap_f(struct stage *s)
 	s->va = 0;
 }
 
-/* The put was not enough, rightly: what else holds the device goes in order. */
+/* The put was not enough, rightly: what else holds the device goes in order. False: its teardown
+ * sleeps on. */
 static bool leave(struct stage *s)
 {
 	percpu_ref_get(&the_pgmap()->ref); /* else the device goes under the mount */
@@ -233,8 +233,10 @@ static bool leave(struct stage *s)
 	s->fs = NULL;
 	percpu_ref_put(&the_pgmap()->ref);
 	if (!matrix_settle(s, true))
-		return matrix_failed(s, "nobody uses the device, and its teardown sleeps");
-	return !memremap_pages(the_pgmap(), NULL);
+		return false;
+	if (memremap_pages(the_pgmap(), NULL))
+		panic("the matrix cannot bind its device again");
+	return true;
 }
 
 void matrix_unbind(struct stage *s)
@@ -247,14 +249,13 @@ void matrix_unbind(struct stage *s)
 	if (matrix_settle(s, false)) {
 		refused = s->err == -EBUSY; /* its file system is mounted */
 		s->verdict = refused ? RACE_SAFE : RACE_BROKEN_I2;
-		if (!refused && mend(s, 0))
-			matrix_put(s);
+		if (!refused)
+			mend(s, 0); /* for the put */
 		return;
 	}
 	matrix_put(s);
 	if (!matrix_settle(s, false)) {
-		s->verdict = RACE_SAFE;
-		leave(s);
+		s->verdict = leave(s) ? RACE_SAFE : RACE_HUNG;
 		return;
 	}
 	/* Nobody holds a page: is one mapped, though its record is gone? */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races A-1 and A-2: the weaknesses of unaware (page-lifetime.md A), and how the later designs end.
+ * Race A-1: the weakness of unaware (page-lifetime.md A), and how the later designs end.
  *
- * A-1 is the reason for all of them: a block goes back to the allocator while a device still holds
+ * It is the reason for all of them: a block goes back to the allocator while a device still holds
  * its page. By punch and by truncate, because lease-poll was wired to one and not to the other
  * (B-7).
  */

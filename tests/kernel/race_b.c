@@ -10,8 +10,7 @@
  */
 #include "tests/kernel/race_parts.h"
 
-/* ---- B-1: only the first VMA of a call is asked ------------------------------------------------
- */
+/* ---- B-1: only the first VMA of a call is asked ------------------------------------------- */
 
 static long gup_two(struct script *s, struct page **page)
 {
@@ -54,8 +53,7 @@ SCRIPT(b1, "B-1", b1_play, "one gup call over anonymous memory and a file asks o
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 
-/* ---- B-2: a call that a signal ends -------------------------------------------------------------
- */
+/* ---- B-2: a call that a signal ends ------------------------------------------------------- */
 
 /* What it got, it puts at once: nobody holds anything afterwards. */
 static int gup_signalled(struct script *s)
@@ -159,8 +157,7 @@ SCRIPT(b3, "B-3", b3_play, "a storm of calls that are over: nobody holds a page,
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_BROKEN_I4}, {"idle-at-one", RACE_SAFE},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
-/* ---- B-4: a reference without a lease, while leases are polled ----------------------------------
- */
+/* ---- B-4: a reference without a lease, while leases are polled ---------------------------- */
 
 static void b4_play(struct script *s)
 {
@@ -171,8 +168,7 @@ SCRIPT(b4, "B-4", b4_play, "a page is pinned by a call without a lease, while le
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 
-/* ---- B-5: the error of the wait -----------------------------------------------------------------
- */
+/* ---- B-5: the error of the wait ----------------------------------------------------------- */
 
 static void b5_play(struct script *s)
 {
@@ -252,8 +248,7 @@ SCRIPT(b6, "B-6", b6_play, "who starts the next I/O before the last one ends sta
        {"idle-at-one", RACE_HUNG}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG},
        {"busy-extent", RACE_SAFE});
 
-/* ---- B-7: truncate(2) was forgotten -------------------------------------------------------------
- */
+/* ---- B-7: truncate(2) was forgotten ------------------------------------------------------- */
 
 static void b7_play(struct script *s)
 {

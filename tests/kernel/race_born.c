@@ -77,8 +77,7 @@ static void rescue(struct script *s)
 	born = NULL;
 }
 
-/* ---- G, two pages large -----------------------------------------------------------------------
- */
+/* ---- G, two pages large ------------------------------------------------------------------- */
 
 static int make_g2(struct script *s)
 {
@@ -128,8 +127,7 @@ static void g2_after(struct script *s, struct actor *freer, struct actor *maker,
 		judge_g2(s);
 }
 
-/* ---- the play ---------------------------------------------------------------------------------
- */
+/* ---- the play ----------------------------------------------------------------------------- */
 
 void race_born_meanwhile(struct script *s, long (*gup)(struct script *s, struct page **page),
 			 const char *how)

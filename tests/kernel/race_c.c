@@ -6,8 +6,7 @@
  */
 #include "tests/kernel/script.h"
 
-/* ---- C-1: held, and not mapped any more -------------------------------------------------------
- */
+/* ---- C-1: held, and not mapped any more --------------------------------------------------- */
 
 static void c1_play(struct script *s)
 {
@@ -27,8 +26,7 @@ SCRIPT(c1, "C-1", c1_play, "a file that nothing maps loses a page that is still 
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 
-/* ---- C-2: an entry locked while the scan passes -----------------------------------------------
- */
+/* ---- C-2: an entry locked while the scan passes ------------------------------------------- */
 
 static uint64_t c2_entry; /* one race at a time */
 
@@ -70,8 +68,7 @@ SCRIPT(c2, "C-2", c2_play, "the scan for busy pages passes over an entry that is
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_BROKEN_I1}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 
-/* ---- C-3: eviction and unmount ----------------------------------------------------------------
- */
+/* ---- C-3: eviction and unmount ------------------------------------------------------------ */
 
 static void c3_play(struct script *s)
 {
@@ -139,8 +136,7 @@ SCRIPT(c3_umount, "C-3-umount", c3_umount_play,
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_BROKEN_I1},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
-/* ---- C-5: every way to put a page wakes -------------------------------------------------------
- */
+/* ---- C-5: every way to put a page wakes --------------------------------------------------- */
 
 MUSEUM(plain_put, "plain-put",
        "a holder gives its reference back by decrementing and testing for zero, as some put paths "
@@ -274,8 +270,7 @@ SCRIPT(c5, "C-5", c5_play, "a truncate sleeps for a page that is put in every po
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(c5_plain, "C-5", "idle-at-one", "plain-put", RACE_HUNG);
 
-/* ---- C-5, the last way: a fast gup that has to undo its reference ------------------------------
- */
+/* ---- C-5, the last way: a fast gup that has to undo its reference ------------------------- */
 
 static int gup_fast_only(struct script *s)
 {
@@ -335,8 +330,7 @@ SCRIPT(c5_undo, "C-5-undo", c5_undo_play,
 /* The page is taken through an entry that has gone, and nobody looks for holders afterwards. */
 RACE_EXHIBIT(c5_no_recheck, "C-5-undo", "unaware", "fast-gup-no-recheck", RACE_BROKEN_I1);
 
-/* ---- C-6: who comes back in time starves the waiter -------------------------------------------
- */
+/* ---- C-6: who comes back in time starves the waiter --------------------------------------- */
 
 #define ROUNDS 4u
 

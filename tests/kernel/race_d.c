@@ -61,8 +61,7 @@ static int pin_second(struct script *s)
 	return pin_page(s, 1);
 }
 
-/* ---- D-1: ZAP is never cleared ------------------------------------------------------------------
- */
+/* ---- D-1: ZAP is never cleared ------------------------------------------------------------ */
 
 static void d1_play(struct script *s)
 {
@@ -90,8 +89,7 @@ SCRIPT(d1, "D-1", d1_play, "a page is mapped again after a punch elsewhere in it
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
        {"zap-to-zero", RACE_BROKEN_I5}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
-/* ---- D-3: a page of a device that is going ------------------------------------------------------
- */
+/* ---- D-3: a page of a device that is going ------------------------------------------------ */
 
 static int map_and_touch_second(struct script *s)
 {
@@ -131,8 +129,7 @@ SCRIPT(d3, "D-3", d3_play, "a page of a device that is going is touched for the 
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d3_ignored, "D-3", "zap-to-zero", "zap-ignores-dying", RACE_BROKEN_I2);
 
-/* ---- D-5: an entry goes and its block stays -----------------------------------------------------
- */
+/* ---- D-5: an entry goes and its block stays ----------------------------------------------- */
 
 static void d5_play(struct script *s)
 {
@@ -156,9 +153,7 @@ SCRIPT(d5, "D-5", d5_play, "an entry is dropped without its block, and made agai
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d5_kept, "D-5", "zap-to-zero", "invalidate-keeps", RACE_HUNG);
 
-/* ---- D-6: an eviction waits for him who does it
- * --------------------------------------------------
- */
+/* ---- D-6: an eviction waits for him who does it ------------------------------------------- */
 
 static void d6_play(struct script *s)
 {
@@ -181,8 +176,7 @@ SCRIPT(d6, "D-6", d6_play, "a holder's own need for memory evicts the file whose
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG},
        {"busy-extent", RACE_SAFE});
 
-/* ---- D-7: new references after the zap ----------------------------------------------------------
- */
+/* ---- D-7: new references after the zap ---------------------------------------------------- */
 
 static long gup_first(struct script *s, struct page **page)
 {
@@ -202,8 +196,7 @@ SCRIPT(d7, "D-7", d7_play, "a page is pinned after the zap, while another one is
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d7_once, "D-7", "zap-to-zero", "scan-once", RACE_BROKEN_I1);
 
-/* ---- D-8: the device's count goes with the entry
- * ------------------------------------------------- */
+/* ---- D-8: the device's count goes with the entry ------------------------------------------ */
 
 static void d8_play(struct script *s)
 {
@@ -222,8 +215,7 @@ SCRIPT(d8, "D-8", d8_play, "the device goes while a page is pinned whose entry w
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d8_early, "D-8", "zap-to-zero", "count-at-delete", RACE_BROKEN_I2);
 
-/* ---- D-9: the last put forgets the file
- * ---------------------------------------------------------- */
+/* ---- D-9: the last put forgets the file --------------------------------------------------- */
 
 static int put_second(struct script *s)
 {
@@ -268,9 +260,7 @@ SCRIPT(d9, "D-9", d9_play, "the last put of a page that stays in its file: whose
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d9_cleared, "D-9", "zap-to-zero", "put-clears-link", RACE_BROKEN_I6);
 
-/* ---- D-10: the loop that gives back what a run of entries holds
- * ----------------------------------
- */
+/* ---- D-10: the loop that gives back what a run of entries holds --------------------------- */
 
 /* Held, and its count says that nobody holds it: the pin was given back for its holder. Takes it
  * anew, else his put would be one too many. */

@@ -7,8 +7,7 @@
 #include "tests/kernel/race_parts.h"
 #include "tests/kernel/tinyfs.h"
 
-/* ---- D-2: a fault in the middle of 2 MiB --------------------------------------------------------
- */
+/* ---- D-2: a fault in the middle of 2 MiB -------------------------------------------------- */
 
 /* Maps a sparse F of 2 MiB; the first store is to its page 100. */
 static int store_in_the_middle(struct script *s)
@@ -52,8 +51,7 @@ SCRIPT(d2, "D-2", d2_play, "a fault in the middle of 2 MiB: which page does the 
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d2_up, "D-2", "zap-to-zero", "round-up", RACE_BROKEN_I6);
 
-/* ---- D-4: shared entries ------------------------------------------------------------------------
- */
+/* ---- D-4: shared entries ------------------------------------------------------------------ */
 
 static uint64_t g_va; /* one race at a time */
 

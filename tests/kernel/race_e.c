@@ -10,8 +10,7 @@
 #include "tests/kernel/huge.h"
 #include "tests/kernel/race_parts.h"
 
-/* ---- E-1: birth without a look at the device
- * ----------------------------------------------------- */
+/* ---- E-1: birth without a look at the device ---------------------------------------------- */
 
 /* T1 is between the entry and the mapping. */
 static void e1_remove(struct script *s, struct actor *t1, struct actor *t2)
@@ -56,8 +55,7 @@ SCRIPT(e1, "E-1", e1_play, "the device goes between a fault's entry and its mapp
        {"unaware", RACE_BROKEN_I2}, {"lease-poll", RACE_BROKEN_I2}, {"idle-at-one", RACE_BROKEN_I2},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
 
-/* ---- E-2: pinned, and the device goes
- * ------------------------------------------------------------ */
+/* ---- E-2: pinned, and the device goes ----------------------------------------------------- */
 
 /* As C-8, by the slow path. */
 static void e2_play(struct script *s)
@@ -73,9 +71,7 @@ SCRIPT(e2, "E-2", e2_play, "the device goes while a page is pinned: the driver m
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
 
-/* ---- E-3: an unmount and a pin that was forgotten
- * ------------------------------------------------
- */
+/* ---- E-3: an unmount and a pin that was forgotten ----------------------------------------- */
 
 static int mount_and_punch(struct script *s)
 {
@@ -109,8 +105,7 @@ SCRIPT(e3, "E-3", e3_play, "a forgotten pin, and an unmount that no signal ends"
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_BROKEN_I1},
        {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG}, {"busy-extent", RACE_SAFE});
 
-/* ---- E-4: "to the end of the file"
- * --------------------------------------------------------------- */
+/* ---- E-4: "to the end of the file" -------------------------------------------------------- */
 
 static void e4_play(struct script *s)
 {
@@ -129,8 +124,7 @@ SCRIPT(e4, "E-4", e4_play, "a break of 'everything to the end' looks at everythi
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(e4_zero, "E-4", "counted-map", "break-end-zero", RACE_BROKEN_I1);
 
-/* ---- E-5: a part of 2 MiB
- * ------------------------------------------------------------------------ */
+/* ---- E-5: a part of 2 MiB ----------------------------------------------------------------- */
 
 #define ODD (BORN_BASE + PAGE_SIZE) /* where 2 MiB cannot be mapped at once */
 
@@ -203,8 +197,7 @@ SCRIPT(e5, "E-5", e5_play, "one page of 2 MiB is punched out: its neighbours hav
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(e5_narrow, "E-5", "counted-map", "break-narrow", RACE_BROKEN_I3);
 
-/* ---- E-6: an entry goes and leaves a folio
- * ------------------------------------------------------- */
+/* ---- E-6: an entry goes and leaves a folio ------------------------------------------------ */
 
 static int map_and_store(struct script *s)
 {

@@ -8,8 +8,7 @@
  */
 #include "tests/kernel/race_f.h"
 
-/* ---- pieces that the scripts F share ----------------------------------------------------------
- */
+/* ---- pieces that the scripts F share ------------------------------------------------------ */
 
 int piece_put_one(struct script *s)
 {
@@ -79,8 +78,7 @@ bool shows_device_text(struct dax_inode *inode, uint64_t off)
 	       !strcmp(buf, F_TEXT);
 }
 
-/* ---- F-1: mark against last put, and the page's second life -----------------------------------
- */
+/* ---- F-1: mark against last put, and the page's second life ------------------------------- */
 
 static struct dax_inode *e; /* the block's first owner; one race at a time */
 
@@ -137,8 +135,7 @@ SCRIPT(f1, "F-1", f1_play, "a put is slow to look at what it did, and the page i
 RACE_EXHIBIT(f1_reread, "F-1", "busy-extent", "reread-state", RACE_BROKEN_I1);
 RACE_EXHIBIT(f1_marker, "F-1", "busy-extent", "marker-releases-anyway", RACE_BROKEN_I1);
 
-/* ---- F-2: the transient reference of a fast gup -----------------------------------------------
- */
+/* ---- F-2: the transient reference of a fast gup ------------------------------------------- */
 
 /*
  * A CPU that acknowledges a flush with interrupts off does not exist here, and for that reason
@@ -202,8 +199,7 @@ SCRIPT(f2, "F-2", f2_play, "a fast gup has to undo, and the page belongs to anot
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f2_zero, "F-2", "busy-extent", "get-from-zero", RACE_BROKEN_I2);
 
-/* ---- F-3: the same block back at the same offset ----------------------------------------------
- */
+/* ---- F-3: the same block back at the same offset ------------------------------------------ */
 
 /* T2 was let go: what has it got, and is that F's? False: the verdict is set. */
 static bool f3_is_legal(struct script *s, struct actor *t2)
@@ -250,8 +246,7 @@ SCRIPT(f3, "F-3", f3_play, "under a fast gup the block goes, and comes back at t
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 
-/* ---- F-4: the offset gets a new block while the old one is held -------------------------------
- */
+/* ---- F-4: the offset gets a new block while the old one is held --------------------------- */
 
 /* The old block is busy, F has a new one. */
 static void f4_two_blocks(struct script *s, struct actor *t1, struct actor *t2, struct actor *t3)

@@ -70,8 +70,7 @@ static void unbind_and_bind(struct script *s, struct actor *t2)
 		script_verdict(s, RACE_SAFE, "%s", "");
 }
 
-/* ---- F-8: unmount, then another driver --------------------------------------------------------
- */
+/* ---- F-8: unmount, then another driver ---------------------------------------------------- */
 
 /* The unmount waits for the holder, or is refused because of it. False: the verdict is set. */
 static bool f8_let_go(struct script *s, struct actor *t1, struct actor *t2)
@@ -137,8 +136,7 @@ SCRIPT(f8, "F-8", f8_play, "unmounted, unbound, and bound as another mode, with 
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f8_ignored, "F-8", "busy-extent", "unbind-ignores-holders", RACE_BROKEN_I2);
 
-/* ---- F-14: the last release against the end of the device -------------------------------------
- */
+/* ---- F-14: the last release against the end of the device --------------------------------- */
 
 /* T1 has cleared the mark, and nobody has been told. Whoever looks at the page finds it at rest. */
 static void f14_race(struct script *s, struct actor *t1, struct actor *t2)

@@ -5,8 +5,7 @@
  */
 #include "tests/kernel/race_f.h"
 
-/* ---- F-6: truncate to the middle of a held page -----------------------------------------------
- */
+/* ---- F-6: truncate to the middle of a held page ------------------------------------------- */
 
 #define MIDDLE (PAGE_SIZE / 2)
 
@@ -76,8 +75,7 @@ SCRIPT(f6, "F-6", f6_play, "a file is cut in the middle of a held page, and grow
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f6_once, "F-6", "busy-extent", "zero-tail-once", RACE_BROKEN_I1);
 
-/* ---- F-9: a huge folio, partly freed ----------------------------------------------------------
- */
+/* ---- F-9: a huge folio, partly freed ------------------------------------------------------ */
 
 #define PUNCHED 7ull /* page of the 2 MiB that goes */
 #define REST	8ull /* one that stays */
@@ -195,8 +193,7 @@ RACE_EXHIBIT(f9_own, "F-9", "busy-extent", "part-by-own-record", RACE_BROKEN_I1)
 /* As for a single page; but these mappings are of what F still has. */
 RACE_EXHIBIT(f9_maps, "F-9", "busy-extent", "folio-waits-for-maps", RACE_BROKEN_I4);
 
-/* ---- F-11: a cut between two updates ----------------------------------------------------------
- */
+/* ---- F-11: a cut between two updates ------------------------------------------------------ */
 
 /* The first thing that ext4_check() finds and no cut may leave: a block reachable and free, or with
  * two owners. Leaks and counters are repaired by the next mount. */

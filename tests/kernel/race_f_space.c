@@ -4,8 +4,7 @@
  */
 #include "tests/kernel/race_f.h"
 
-/* ---- F-5: the last put comes from an interrupt ------------------------------------------------
- */
+/* ---- F-5: the last put comes from an interrupt -------------------------------------------- */
 
 static int lock_allocator(struct script *s)
 {
@@ -85,8 +84,7 @@ SCRIPT(f5, "F-5", f5_play,
 /* No lock may be waited for in an interrupt; who only tries it tells nobody. */
 RACE_EXHIBIT(f5_trylock, "F-5", "busy-extent", "release-trylock", RACE_HUNG);
 
-/* ---- F-7: unmount and mount, with a busy block ------------------------------------------------
- */
+/* ---- F-7: unmount and mount, with a busy block -------------------------------------------- */
 
 static int umount_and_mount(struct script *s)
 {
@@ -117,8 +115,7 @@ SCRIPT(f7, "F-7", f7_play, "a block is freed under its holder, and the next moun
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f7_mount, "F-7", "busy-extent", "busy-per-mount", RACE_BROKEN_I1);
 
-/* ---- F-10: freeing needs a block --------------------------------------------------------------
- */
+/* ---- F-10: freeing needs a block ---------------------------------------------------------- */
 
 #define HOLE 1ull /* page of F in the middle of an extent */
 #define TAIL 9ull /* its last page */
@@ -257,8 +254,7 @@ SCRIPT(f10, "F-10", f10_play, "all free blocks are busy, and a punch needs one f
  * that F then has there is not what was pinned, that was punched out: I1, as in F-6. */
 RACE_EXHIBIT(f10_reserve, "F-10", "busy-extent", "no-reserve", RACE_BROKEN_I1);
 
-/* ---- F-13: a holder who never lets go ---------------------------------------------------------
- */
+/* ---- F-13: a holder who never lets go ----------------------------------------------------- */
 
 /* Nobody waits, the refusal says why, and the holder has a name. */
 static void f13_judge(struct script *s, struct actor *t3)

@@ -5,8 +5,7 @@
  */
 #include "tests/kernel/race_f.h"
 
-/* ---- F-12: a block number outlives the fault lock ---------------------------------------------
- */
+/* ---- F-12: a block number outlives the fault lock ----------------------------------------- */
 
 static void f12_play(struct script *s)
 {
@@ -36,8 +35,7 @@ SCRIPT(f12, "F-12", f12_play, "a fault has looked a block up, and the block goes
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f12_stale, "F-12", "busy-extent", "stale-block", RACE_BROKEN_I1);
 
-/* ---- F-15: the stale TLB entry of somebody else's unmapping -----------------------------------
- */
+/* ---- F-15: the stale TLB entry of somebody else's unmapping ------------------------------- */
 
 /*
  * A CPU that stores to F's page again and again, so that its TLB keeps the translation as long as
@@ -139,8 +137,7 @@ SCRIPT(f15, "F-15", f15_play, "one CPU unmaps, another truncates, a third has it
 RACE_EXHIBIT(f15_flush, "F-15", "busy-extent", "count-before-flush", RACE_BROKEN_I1);
 RACE_EXHIBIT(f15_rest, "F-15", "idle-at-one", "count-before-flush", RACE_BROKEN_I1);
 
-/* ---- F-16: held without an entry --------------------------------------------------------------
- */
+/* ---- F-16: held without an entry ---------------------------------------------------------- */
 
 static int mount_and_truncate(struct script *s)
 {

@@ -94,8 +94,7 @@ void race_device_leave(struct script *s, struct actor *t1, struct actor *unbinde
 	}
 }
 
-/* ---- C-4: only mapped -------------------------------------------------------------------------
- */
+/* ---- C-4: only mapped --------------------------------------------------------------------- */
 
 static void c4_play(struct script *s)
 {
@@ -126,8 +125,7 @@ SCRIPT(c4, "C-4", c4_play, "the device goes while a file's page is mapped and no
        {"idle-at-one", RACE_BROKEN_I2}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 
-/* ---- C-7: the teardown's own decrement wakes --------------------------------------------------
- */
+/* ---- C-7: the teardown's own decrement wakes ---------------------------------------------- */
 
 static void c7_play(struct script *s)
 {
@@ -152,8 +150,7 @@ SCRIPT(c7, "C-7", c7_play, "the device's teardown lets a pinned page look idle",
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, {"idle-at-one", RACE_BROKEN_I1},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
-/* ---- C-8: pinned, and the teardown does not wait ----------------------------------------------
- */
+/* ---- C-8: pinned, and the teardown does not wait ------------------------------------------ */
 
 void race_device_goes_pinned(struct script *s, struct actor *t1, struct actor *t2)
 {

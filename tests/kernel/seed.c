@@ -52,6 +52,17 @@ bool seed_sleeps_for_lease(struct fx_op *op)
 	return false;
 }
 
+bool seed_ends(struct fx_op *op)
+{
+	bool over = wait_event_until(op, fx_done(op), clock_ns() + 20 * SECOND, "an operation",
+				     "its own end");
+
+	if (!over)
+		thread_signal(op->thread);
+	fx_join(op);
+	return over;
+}
+
 bool seed_over_after_polls(struct fx_op *op)
 {
 	bool over = false;

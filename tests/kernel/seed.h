@@ -12,8 +12,7 @@
 #include "tests/kernel/fake_disk.h"
 #include "tests/kernel/huge.h"
 
-/* ---- moves (seed.c) ---------------------------------------------------------------------------
- */
+/* ---- moves (seed.c) ----------------------------------------------------------------------- */
 /* The page at va, pinned; NULL: not mapped, or refused. */
 struct page *seed_pin(uint64_t va);
 uint64_t seed_pte(uint64_t va); /* the 4K entry of the current mm; 0: none */
@@ -24,6 +23,8 @@ unsigned seed_unrest(uint64_t va, unsigned pages, uint32_t more);
 int seed_punch_first(struct dax_inode *inode, uint64_t unused); /* for struct fx_op */
 /* Until the operation sleeps for a lease. False: it ended without. */
 bool seed_sleeps_for_lease(struct fx_op *op);
+/* Joins an operation that should end by itself now; false: it did not, and was signalled. */
+bool seed_ends(struct fx_op *op);
 /* Sleeps for real until the operation is over, moving the clock on to each poll; false: after ten
  * of them it is not, and it was signalled. Joins it. */
 bool seed_over_after_polls(struct fx_op *op);
@@ -34,8 +35,7 @@ void seed_limited_end(struct fixture *fx);
 struct race_result;
 int seed_race(const char *name, const struct lifetime *lt, struct race_result *r);
 
-/* ---- bodies of tests (seed_bodies.c) ----------------------------------------------------------
- */
+/* ---- bodies of tests (seed_bodies.c) ------------------------------------------------------ */
 struct selftest_run;
 void seed_walkers(struct selftest_run *t, const struct lifetime *lt);
 void seed_advice(struct selftest_run *t, const struct lifetime *lt);

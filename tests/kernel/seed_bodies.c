@@ -4,8 +4,7 @@
 
 #define PAGES 4u
 
-/* ---- walkers -----------------------------------------------------------------------------------
- */
+/* ---- walkers ------------------------------------------------------------------------------ */
 
 /* What becomes of a page's counts while others walk over its mapping. */
 static bool same_counts(uint64_t va, const uint64_t *before)
@@ -102,8 +101,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- entries -----------------------------------------------------------------------------------
- */
+/* ---- entries ------------------------------------------------------------------------------ */
 
 void seed_dead_flush(struct selftest_run *t, const struct lifetime *lt)
 {
@@ -159,8 +157,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- registration ------------------------------------------------------------------------------
- */
+/* ---- registration ------------------------------------------------------------------------- */
 
 void seed_region_refused(struct selftest_run *t, const struct lifetime *lt)
 {
@@ -211,8 +208,7 @@ out:
 	mm_unmap(current_mm(), va, PMD_SIZE);
 }
 
-/* ---- waiting -----------------------------------------------------------------------------------
- */
+/* ---- waiting ------------------------------------------------------------------------------ */
 
 void seed_waits(struct selftest_run *t, const struct lifetime *lt,
 		int (*fn)(struct dax_inode *, uint64_t), bool unmapped)
@@ -220,7 +216,7 @@ void seed_waits(struct selftest_run *t, const struct lifetime *lt,
 	FIXTURE(fx, lt);
 	struct page *p = seed_pin(fx_map(&fx, "f", 1, 'a'));
 	struct fx_op op = {.inode = fx.inode[0], .fn = fn};
-	bool slept, early;
+	bool slept, early, ended;
 
 	EXPECT_OR(out, p, "no pinned page");
 	if (unmapped)
@@ -229,9 +225,10 @@ void seed_waits(struct selftest_run *t, const struct lifetime *lt,
 	slept = fx_asleep(&op, p);
 	early = fx_done(&op);
 	unpin_user_pages(&p, 1);
-	fx_join(&op);
-	EXPECT_OR(out, slept && !early && !op.err, "%s: slept %d, back early %d, error %d",
-		  lt->name, slept, early, op.err);
+	ended = seed_ends(&op);
+	EXPECT_OR(out, slept && !early && ended && !op.err,
+		  "%s: slept %d, back early %d, woken %d, error %d", lt->name, slept, early, ended,
+		  op.err);
 	/* One sleep: who takes a busy page for idle would come back and look again and again. */
 	EXPECT_OR(out, fx.inode[0]->last_break.busy_seen == 1 && !fx.inode[0]->collisions,
 		  "%s: slept %u time(s), %u collision(s)", lt->name,

@@ -289,8 +289,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- every allocation fails once --------------------------------------------------------------
- */
+/* ---- every allocation fails once ---------------------------------------------------------- */
 
 /* Maps, touches, cuts, moves and forks in an address space of its own; every part may fail. */
 static void use_memory(struct mm *mm)

@@ -107,8 +107,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- why not ----------------------------------------------------------------------------------
- */
+/* ---- why not ------------------------------------------------------------------------------ */
 
 /* Loads or stores at va and tells whether it was served by a single page, for this reason alone. */
 #define EXPECT_FALLBACK(label, va, store, reason)                                                  \

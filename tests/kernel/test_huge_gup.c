@@ -2,8 +2,7 @@
 /* Self-tests: get_user_pages inside 2 MiB of a file, several mappings of it, unmapping (huge.*). */
 #include "tests/kernel/huge.h"
 
-/* ---- get_user_pages ---------------------------------------------------------------------------
- */
+/* ---- get_user_pages ----------------------------------------------------------------------- */
 
 SELFTEST(huge_gup, "huge.gup-inside",
 	 "fast gup inside 2 MiB names each page, and takes all references on the head")
@@ -186,8 +185,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- mappings ---------------------------------------------------------------------------------
- */
+/* ---- mappings ----------------------------------------------------------------------------- */
 
 SELFTEST(huge_unmap, "huge.unmap", "munmap of 2 MiB drops its one count, and nothing is reached")
 {

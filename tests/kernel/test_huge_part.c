@@ -2,8 +2,7 @@
 /* Self-tests: what it means when a part of 2 MiB of a file goes, or is flushed (huge.*). */
 #include "tests/kernel/huge.h"
 
-/* ---- a part of it goes ------------------------------------------------------------------------
- */
+/* ---- a part of it goes -------------------------------------------------------------------- */
 
 SELFTEST(huge_truncate, "huge.truncate-through",
 	 "truncate through the middle of 2 MiB cuts there; what is before is faulted in again, "
@@ -257,8 +256,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- all of it at once ------------------------------------------------------------------------
- */
+/* ---- all of it at once -------------------------------------------------------------------- */
 
 #define STRESS_PAGES (4 * N)
 #define STRESS_TURNS 300u
@@ -360,5 +358,29 @@ SELFTEST(
 	EXPECT_OR(out, head != page && err == -EBUSY, "error %d", err);
 out:
 	unmap(odd, N);
+	fixture_end(&fx);
+}
+
+SELFTEST(huge_exchange_held, "huge.part-of-held-is-not-exchanged",
+	 "busy-extent: while one page of a 2 MiB is held, no other of it changes its file: the one "
+	 "record counts for all, and nobody knows which it is")
+{
+	FIXTURE(fx, &lifetime_busy_extent);
+	uint64_t va = map_huge(&fx, "f", 1);
+	uint64_t other = fx_map(&fx, "g", 1, 'g');
+	struct page *p = NULL;
+	int err = 0;
+
+	EXPECT_OR(out, va && other && level_at(va) == 2, "not mapped by 2 MiB");
+	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 300), 1, PIN, &p) == 1, "no pin");
+	/* Page 300 itself, one whose record exists with its head's, one that has none. */
+	for (unsigned i = 0; i < 3 && (i == 0 || err == -EBUSY); i++)
+		err = dax_exchange(fx.inode[0], (i ? 512 - 256 * i + 1 : 300) * PAGE_SIZE,
+				   fx.inode[1], 0, PAGE_SIZE);
+	unpin_user_pages(&p, 1);
+	EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "is held"), "%d: %s", err, dax_why());
+	err = dax_exchange(fx.inode[0], 300 * PAGE_SIZE, fx.inode[1], 0, PAGE_SIZE);
+	EXPECT(!err && *at(PAGE(va, 300)) == 'g' && !check_all(), "%d: %s", err, dax_why());
+out:
 	fixture_end(&fx);
 }

@@ -233,7 +233,7 @@ static int fsync_of_dead(struct selftest_run *t, bool sectors)
 	struct pmem_region *r = pmem_find("pmem1");
 	struct fixture fx = {0};
 	uint64_t va, word;
-	int err = -ENOENT, fault = 0;
+	int err = -ENOENT, again = 0, fault = 0;
 
 	if (dax_mount_with(r, SCRATCH_PATH, &lifetime_unaware, &o, &fx.fs))
 		return -ENODEV;
@@ -242,11 +242,16 @@ static int fsync_of_dead(struct selftest_run *t, bool sectors)
 		at(va)[0] = 'b';
 		r->dead = true;
 		err = dax_fsync(fx.inode[0]);
+		again = dax_fsync(fx.inode[0]);
 		fault = load_checked((uint64_t *)(va + PAGE_SIZE), &word);
 		r->dead = false;
 	}
 	if (va && !fault)
 		selftest_fail(t, __FILE__, __LINE__, "fault", "a dead device gives a page");
+	if (va && again != err)
+		selftest_fail(t, __FILE__, __LINE__, "again", "the second fsync forgets the first");
+	if (va && dax_fsync(fx.inode[0]))
+		selftest_fail(t, __FILE__, __LINE__, "alive", "a live device is not flushed");
 	fixture_end(&fx);
 	return err;
 }

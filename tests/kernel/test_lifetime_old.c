@@ -94,8 +94,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- zap-to-zero -------------------------------------------------------------------------------
- */
+/* ---- zap-to-zero -------------------------------------------------------------------------- */
 
 SELFTEST(zap_counts, "lifetime.zap.counts",
 	 "an entry holds one reference, whatever maps it; zapping gives it back once, a second zap "
@@ -202,8 +201,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- counted-map -------------------------------------------------------------------------------
- */
+/* ---- counted-map -------------------------------------------------------------------------- */
 
 SELFTEST(counted_counts, "lifetime.counted-map.counts",
 	 "each page-table entry counts as a mapping and the entry as nothing; a pin is a reference")

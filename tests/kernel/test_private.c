@@ -284,8 +284,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- direct I/O: a device in the place of a file opened with O_DIRECT --------------------------
- */
+/* ---- direct I/O: a device in the place of a file opened with O_DIRECT --------------------- */
 
 /* One transfer of the page at va; value: what the device got of it (DMA_OUT), "" or NULL: failed.
  */

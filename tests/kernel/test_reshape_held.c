@@ -165,6 +165,31 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(reshape_held_tail, "reshape.held-tail-is-not-exchanged",
+	 "busy-extent: a held page of 2 MiB, which its first record counts, is not exchanged "
+	 "either, "
+	 "though the range leaves that one out")
+{
+	FIXTURE(fx, &lifetime_busy_extent);
+	uint64_t a = map_huge(&fx, "a", 1), b = map_huge(&fx, "b", 1), off = 4 * PAGE_SIZE;
+	struct page *p = NULL;
+	int err;
+
+	EXPECT_OR(out, a && b && level_at(a) == 2 && level_at(b) == 2, "not mapped by 2 MiB");
+	for (unsigned i = 0; i < 2; i++) {
+		EXPECT_OR(out, get_user_pages_fast(PAGE(i ? b : a, 5), 1, PIN, &p) == 1, "no pin");
+		err = dax_exchange(fx.inode[0], off, fx.inode[1], off, 4 * PAGE_SIZE);
+		unpin_user_pages(&p, 1);
+		EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "is held"), "%d: %s", err,
+			  dax_why());
+	}
+	EXPECT_OR(out, !dax_exchange(fx.inode[0], off, fx.inode[1], off, 4 * PAGE_SIZE), "%s",
+		  dax_why());
+	EXPECT_OR(out, !check_all(), "an invariant is violated");
+out:
+	fixture_end(&fx);
+}
+
 /* Every operation once, on two files of four pages. A sentence if something is wrong. */
 static const char *all_operations(struct fixture *fx)
 {

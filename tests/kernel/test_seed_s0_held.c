@@ -6,8 +6,7 @@
 #include "tests/kernel/seed.h"
 #include "kernel/test_gang.h"
 
-/* ---- 9: bio_delay ------------------------------------------------------------------------------
- */
+/* ---- 9: bio_delay ------------------------------------------------------------------------- */
 
 #define HOUR (3600ull * 1000000000)
 
@@ -94,20 +93,20 @@ static void late_waits(struct selftest_run *t, const struct lifetime *lt)
 	struct late l = {0};
 	const char *why = late_begin(&l, &fx, HOUR);
 	struct fx_op op = {.inode = fx.inode[0], .fn = fx_truncate};
-	bool slept = false;
+	bool slept = false, ended = false;
 	int foreign = 0;
 
 	if (!why && fx_start(&op)) {
 		slept = fx_asleep(&op, l.page) && !fx_done(&op);
 		bio_delay_off();
-		fx_join(&op);
+		ended = seed_ends(&op);
 		foreign = foreign_in_g(&l);
 	} else {
 		late_end(&l);
 	}
 	fixture_end(&fx);
-	EXPECT(!why && slept && !op.err, "%s: %s; slept %d, error %d", lt->name, why ?: "", slept,
-	       op.err);
+	EXPECT(!why && slept && ended && !op.err, "%s: %s; slept %d, woken %d, error %d", lt->name,
+	       why ?: "", slept, ended, op.err);
 	EXPECT(!foreign, "%s: G has foreign bytes: %d", lt->name, foreign);
 }
 
@@ -142,8 +141,7 @@ SELFTEST(seed_s0_09, "seed.s0.09",
 		late_by_timer(t);
 }
 
-/* ---- 10, 11: registration ----------------------------------------------------------------------
- */
+/* ---- 10, 11: registration ----------------------------------------------------------------- */
 
 /* Breaks it: FOLL_LONGTERM that does not look at VM_FSDAX, or a refusal that keeps what it got. */
 SELFTEST(seed_s0_10, "seed.s0.10",
@@ -205,8 +203,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- 12, 13: the hook --------------------------------------------------------------------------
- */
+/* ---- 12, 13: the hook --------------------------------------------------------------------- */
 
 static unsigned told; /* calls of the hook */
 
@@ -295,8 +292,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- 14: association ---------------------------------------------------------------------------
- */
+/* ---- 14: association ---------------------------------------------------------------------- */
 
 /* G's entry names F's page, for the time of one check. Value: violations it finds. */
 static unsigned named_twice(struct dax_inode *g, uint64_t value)
@@ -347,8 +343,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- 15: hashed waits --------------------------------------------------------------------------
- */
+/* ---- 15: hashed waits --------------------------------------------------------------------- */
 
 static uint32_t words[1024]; /* the counts waited for: idle at 1 */
 static int ended[2];

@@ -224,8 +224,7 @@ SELFTEST(seed_s3_10, "seed.s3.10",
 	EXPECT(dev == 2 && !slow_dev, "a device: %ld pages, %lu slow call(s)", dev, slow_dev);
 }
 
-/* ---- 11: who publishes first -------------------------------------------------------------------
- */
+/* ---- 11: who publishes first -------------------------------------------------------------- */
 
 #define ROUNDS 400u
 
@@ -305,8 +304,7 @@ SELFTEST(seed_s3_11, "seed.s3.11",
 	EXPECT(!lease_count(&litmus.list, LEASE_ALL), "a lease is left");
 }
 
-/* ---- 12, 13: the lease of a call ---------------------------------------------------------------
- */
+/* ---- 12, 13: the lease of a call ---------------------------------------------------------- */
 
 /* Breaks it: a lease for each page, or a put that ends the wait before the poll. */
 SELFTEST(seed_s3_12, "seed.s3.12",

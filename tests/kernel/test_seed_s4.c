@@ -8,8 +8,7 @@
 
 #define SECOND 1000000000ull
 
-/* ---- 1 to 3: how to wait, and for what ---------------------------------------------------------
- */
+/* ---- 1 to 3: how to wait, and for what ---------------------------------------------------- */
 
 /* The waker with half of the change: another address than the waiter's. */
 static void wake_elsewhere(struct page *page)
@@ -85,8 +84,7 @@ SELFTEST(
 	seed_waits(t, &lifetime_zap_to_zero, fx_truncate, true);
 }
 
-/* ---- 4, 5: eviction ----------------------------------------------------------------------------
- */
+/* ---- 4, 5: eviction ----------------------------------------------------------------------- */
 
 static int unlink_and_close(struct dax_inode *inode, uint64_t unused)
 {
@@ -171,8 +169,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- 6 to 9: entries ---------------------------------------------------------------------------
- */
+/* ---- 6 to 9: entries ---------------------------------------------------------------------- */
 
 /* Breaks it: a zap that does not set ENTRY_ZAP, or does not look at it (the put would panic). */
 SELFTEST(seed_s4_06, "seed.s4.06",
@@ -312,8 +309,7 @@ out:
 	fixture_end(&fx);
 }
 
-/* ---- 10, 11 ------------------------------------------------------------------------------------
- */
+/* ---- 10, 11 ------------------------------------------------------------------------------- */
 
 /* References that the device has, beyond its owner's, while va is in use, and behind it. */
 static const char *balance(struct fixture *fx, uint64_t va, int64_t want)

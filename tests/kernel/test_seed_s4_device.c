@@ -154,10 +154,12 @@ SELFTEST(seed_s4_15, "seed.s4.15",
 	fault = load_checked((uint64_t *)va, &v);
 	still = !fx_done(&op);
 	unpin_user_pages(&p, 1);
+	if (level_at(va)) /* then it waits for us, for ever */
+		mm_unmap(current_mm(), va, PMD_SIZE);
 	fx_join(&op);
 	bound = r->bound;
 	after = load_checked((uint64_t *)va, &v);
-	mm_unmap(current_mm(), va, PMD_SIZE);
+	mm_unmap(current_mm(), va, PMD_SIZE); /* refused if that was done before */
 	EXPECT(slept && still && fault == -EFAULT, "slept %d, still %d, a fault meanwhile: %d",
 	       slept, still, fault);
 	EXPECT(!op.err && !bound && after == -EFAULT, "error %d, bound %d, a fault: %d", op.err,
@@ -170,8 +172,7 @@ SELFTEST(seed_s4_15, "seed.s4.15",
 	mm_unmap(current_mm(), va, PMD_SIZE);
 }
 
-/* ---- 16 to 18: counts and gup ------------------------------------------------------------------
- */
+/* ---- 16 to 18: counts and gup ------------------------------------------------------------- */
 
 static unsigned idles;
 

@@ -278,6 +278,15 @@ static const struct dax_layer_ops tiny_ops = {
 	.owned = owned,
 };
 
+/* Block 0 is nobody's, but an ext4 may have been there: with its other blocks overwritten, nobody
+ * may take the device for one. */
+static void wipe_superblock(struct pmem_region *r)
+{
+	memset(r->kaddr, 0, PAGE_SIZE);
+	cache_writeback(r->kaddr, PAGE_SIZE);
+	store_fence();
+}
+
 int tiny_mount(const struct lifetime *lt, struct dax_fs **fs, const char **why)
 {
 	const struct mount_options o = {.ops = &tiny_ops};
@@ -286,6 +295,8 @@ int tiny_mount(const struct lifetime *lt, struct dax_fs **fs, const char **why)
 
 	if (r)
 		*why = dax_why();
+	if (!err)
+		wipe_superblock(r);
 	return err;
 }
 

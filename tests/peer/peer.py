@@ -8,10 +8,12 @@ ROWS (a glob, such as 'gup.*') limits `bench`. Most rows come from the compariso
 need another one, see MACHINES.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import time
 from typing import Dict, List, Tuple
 
 import peer_linux
@@ -25,11 +27,25 @@ SECONDS = 600  # no run takes a tenth of it
 WALL_TRIES = 3
 OK = 0x10 << 1 | 1  # QEMU's status when every command of Holdfast succeeded
 
-# Holdfast: rows that need another machine than the one with 1 and 16 GiB of persistent memory:
-# (rows, sizes of the DIMMs in GiB, CPU).
 MAIN = (1, 16)
-MACHINES = [(["boot", "memory.prompt"], (1,), peer_machine.CPU),
-            (["memremap.4t"], MAIN, peer_machine.CPU + ",phys-bits=46")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Rows of Holdfast that need another machine than the one with one CPU and with 1 and 16 GiB of
+    persistent memory."""
+
+    rows: List[str]
+    sizes: Tuple[int, ...] = MAIN  # of the DIMMs, in GiB
+    cpu: str = peer_machine.CPU
+    smp: int = 1
+    icount: bool = True
+
+
+MACHINES = [Machine(["boot", "memory.prompt"], sizes=(1,)),
+            Machine(["memremap.4t"], cpu=peer_machine.CPU + ",phys-bits=46"),
+            Machine(["smp.*"], smp=8),
+            Machine(["tlb.*"], icount=False)]
 # Linux: (suites of hfwork, sizes of the DIMMs, which of them are fsdax, which have a file system).
 LINUX = [(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", "undax", "devdax"], MAIN,
           [1], [1]),
@@ -41,11 +57,25 @@ LINUX = [(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", "undax
 Commands = List[Tuple[str, str]]
 
 
+class Progress:
+    """Tells who waits what runs now, how much is left, and how long it has taken."""
+
+    total = done = 0
+    start = time.monotonic()
+
+    @classmethod
+    def step(cls, text: str) -> None:
+        cls.done += 1
+        of = f"/{cls.total}" if cls.total else ""
+        say(f"[{cls.done}{of}, {time.monotonic() - cls.start:.0f} s] {text}")
+
+
 # ---- Holdfast ----
 
 
-def holdfast_run(cmd: str, sizes, cpu: str = peer_machine.CPU, icount: bool = True) -> Run:
-    config = machine(*sizes, icount=icount, cpu=cpu)
+def holdfast_run(cmd: str, sizes, cpu: str = peer_machine.CPU, icount: bool = True,
+                 smp: int = 1) -> Run:
+    config = machine(*sizes, icount=icount, cpu=cpu, smp=smp)
     config.cmd = cmd
     run = boot(config, ["-kernel", KERNEL], "Holdfast", SECONDS)
     if run.status != OK:
@@ -69,16 +99,18 @@ def holdfast_wall() -> dict:
 
 def holdfast_column(commands: Commands) -> peer_report.Column:
     """All rows; each row that needs another machine takes the place of the one that did not."""
-    say("Holdfast, the rows of the comparison's machine")
+    Progress.step("Holdfast, the rows of the comparison's machine")
     run = holdfast_run("bench", MAIN)
     column = run.by_name()
     commands.append(("Holdfast", printable(run.command)))
-    for rows, sizes, cpu in MACHINES:
-        say(f"Holdfast, {' '.join(rows)}")
-        run = holdfast_run("; ".join(f"bench {row}" for row in rows), sizes, cpu)
+    for other in MACHINES:
+        names = " ".join(other.rows)
+        Progress.step(f"Holdfast, {names}")
+        run = holdfast_run("; ".join(f"bench {row}" for row in other.rows), other.sizes, other.cpu,
+                           other.icount, other.smp)
         column.update(run.by_name())
-        commands.append((f"Holdfast, {' '.join(rows)}", printable(run.command)))
-    say("Holdfast, boot.wall")
+        commands.append((f"Holdfast, {names}", printable(run.command)))
+    Progress.step("Holdfast, boot.wall")
     column["boot.wall"] = holdfast_wall()
     return column
 
@@ -87,7 +119,7 @@ def profile(rows: List[str]) -> Dict[str, List[Tuple[str, float]]]:
     """Where the instructions of these rows go: {row: [(function, instructions per operation)]}."""
     functions: Dict[str, List[Tuple[str, float]]] = {}
     if rows:
-        say(f"Holdfast, where the instructions of {len(rows)} rows go")
+        Progress.step(f"Holdfast, where the instructions of {len(rows)} rows go")
         run = holdfast_run("; ".join(f"bench {row} functions" for row in rows), MAIN)
         for row in run.rows:
             if "function" in row:
@@ -152,14 +184,14 @@ def linux_wall(release: str) -> dict:
 def linux_column(release: str, commands: Commands, count: bool) -> peer_report.Column:
     column: peer_report.Column = {}
     for suites, sizes, fsdax, ext4 in LINUX:
-        say(f"Linux, {' '.join(suites)}; persistent memory: {sizes} GiB")
+        Progress.step(f"Linux, {' '.join(suites)}; persistent memory: {sizes} GiB")
         counts = os.path.join(PEER, "counts.jsonl") if count and ext4 else None
         run = linux_run(release, suites, sizes, fsdax, ext4, counts)
         if counts:
             add_counts(run, counts)
         linux_names(column, run.rows)
         commands.append((f"Linux, {' '.join(suites)}", printable(run.command)))
-    say("Linux, boot.wall")
+    Progress.step("Linux, boot.wall")
     column["boot.wall"] = linux_wall(release)
     return column
 
@@ -180,10 +212,13 @@ def about(found: Dict[str, str]) -> List[Tuple[str, str]]:
     return [("Linux", f"{image} {found[image]} (Debian), on busybox-static "
                       f"{found['busybox-static']}"),
             ("QEMU", qemu),
-            ("machine", "q35, one vCPU (`-cpu max,-erms`, so that clear and copy count one per word),"
-                        " 2 GiB of RAM, NVDIMMs of 1 and 16 GiB (sparse files, share=on)"),
+            ("machine", "q35, one vCPU (`-cpu max,-erms`, so that clear and copy count one per "
+                        "word), 2 GiB of RAM, NVDIMMs of 1 and 16 GiB (sparse files, share=on)"),
             ("clock", "`-icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm -seed 1`"),
             ("Linux's command line", f"`{peer_linux.APPEND}…`")]
+
+
+HOLDFAST_STEPS, LINUX_STEPS = len(MACHINES) + 2, len(LINUX) + 1  # of one column
 
 
 def bench() -> None:
@@ -191,6 +226,7 @@ def bench() -> None:
     if glob:
         column = holdfast_run(f"bench {glob}", MAIN).by_name()
     else:
+        Progress.total = HOLDFAST_STEPS
         column = holdfast_column([])
     for row in column.values():
         print(json.dumps(row, separators=(",", ":")), flush=True)
@@ -199,6 +235,7 @@ def bench() -> None:
 
 def bench_peer() -> None:
     found = peer_linux.prepare()
+    Progress.total = 2 * (HOLDFAST_STEPS + LINUX_STEPS)
     commands: Commands = []
     holdfast = [holdfast_column(commands), holdfast_column([])]
     first = linux_column(found["release"], commands, False)
@@ -207,7 +244,9 @@ def bench_peer() -> None:
         row.update({key: second[name][key] for key in peer_report.COUNTS + ("insns",)
                     if key in second.get(name, {})})
     runs = {"linux": [first, second], "holdfast": holdfast}
-    functions = profile(peer_report.missed(holdfast[0]))
+    missed = peer_report.missed(holdfast[0])
+    Progress.total += bool(missed)
+    functions = profile(missed)
     save("runs.json", runs)
     os.makedirs(os.path.dirname(PAGE), exist_ok=True)
     with open(PAGE, "w", encoding="utf-8") as out:

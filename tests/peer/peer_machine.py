@@ -43,10 +43,11 @@ def dimm(name: str, size: int) -> Dimm:
     return Dimm(os.path.join(PEER, name + ".img"), size, align=2 * MIB, fresh=True)
 
 
-def machine(*sizes: int, icount: bool = True, cpu: str = CPU) -> Config:
-    """One vCPU, 2 GiB of RAM, sparse shared DIMMs of these many GiB, made anew at every run."""
+def machine(*sizes: int, icount: bool = True, cpu: str = CPU, smp: int = 1) -> Config:
+    """2 GiB of RAM, sparse shared DIMMs of these many GiB, made anew at every run; one vCPU, if
+    not told otherwise."""
     dimms = [dimm(f"pmem{n}", size * GIB) for n, size in enumerate(sizes)]
-    return Config(smp=1, mem=2 * GIB, cpu=cpu, dimms=dimms, icount=icount)
+    return Config(smp=smp, mem=2 * GIB, cpu=cpu, dimms=dimms, icount=icount)
 
 
 @dataclasses.dataclass

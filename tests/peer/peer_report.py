@@ -2,38 +2,23 @@
 """From measured rows to a table: on stderr for `make bench`, docs/performance.md for bench-peer.
 
 Pure: dictionaries in, text out. A row is what a kernel printed as JSON: {"bench", "value", "unit",
-"n"} and perhaps "atomics", "clwb", "tlb", "ipi"; or {"bench", "skip"}. A column is {name: row}.
+"n"} and perhaps what COUNTS lists; or {"bench", "skip"}. A column is {name: row}.
 """
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Tuple
 
-from peer_rows import BY_NAME, ROWS, Row
+import peer_sections
+from peer_rows import BY_NAME, FAMILIES, MORE, ROWS, Row
+from peer_text import Column, figure, number, table, value_of
 
-Column = Dict[str, dict]
-COUNTS = ("atomics", "clwb", "tlb", "ipi")
+COUNTS = ("atomics", "clwb", "tlb", "ipi", "fences", "cr3")
+NAMES = ("atomics", "lines written back", "TLB invalidations", "IPIs", "fences", "loads of CR3")
 SAME = 0.005  # differences below are none
 SAME_SINGLE = 0.05  # of a figure that comes from one call
+ROUNDING = 0.01  # counts have two decimals
 
 
-# ---- numbers ----
-
-
-def number(value: Optional[float]) -> str:
-    """At least four digits that mean something, thousands apart."""
-    if value is None:
-        return "–"
-    if abs(value) >= 1000 or value == int(value):
-        return f"{round(value):,}".replace(",", " ")
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def value_of(row: Optional[dict]) -> Optional[float]:
-    return row.get("value") if row else None
-
-
-def figure(row: Optional[dict], instead: str = "–") -> str:
-    value = value_of(row)
-    return instead or "–" if value is None else number(value)
+# ---- one row ----
 
 
 def ratio(linux: Optional[dict], holdfast: Optional[dict]) -> str:
@@ -69,12 +54,6 @@ def reach_text(row: Row) -> str:
 # ---- text ----
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int]) -> List[str]:
-    """A Markdown table; `right`: the columns that are numbers."""
-    rule = ["---:" if n in right else "---" for n in range(len(head))]
-    return ["| " + " | ".join(cells) + " |" for cells in [head, rule, *rows]] + [""]
-
-
 def plain_table(holdfast: Column) -> str:
     """For a terminal: every row that ran or was skipped, with its target."""
     lines = [f"{'row':<26}{'Holdfast':>14} {'unit':<13}{'reach':>14}  target"]
@@ -107,15 +86,15 @@ def operations(row: Optional[dict]) -> str:
 def scopes(linux: Column, holdfast: Column) -> List[str]:
     rows = [[f"`{row.bench}`", row.what, row.scope or "the same",
              operations(linux.get(row.bench)), operations(holdfast.get(row.bench))] for row in ROWS]
+    rows += [[f"`{name}`", what, scope, "–", "–"] for name, what, scope in FAMILIES]
     return table(["row", "what is measured", "scope", "operations, Linux", "operations, Holdfast"],
                  rows, (3, 4))
 
 
-def counts_differ(theirs: dict, ours: dict) -> str:
-    """What Holdfast uses more of than Linux."""
-    more = [name for name in COUNTS if name in theirs and name in ours and
-            ours[name] > theirs[name] * (1 + SAME)]
-    return "more " + ", ".join(more) if more else ""
+def uses_more(theirs: dict, ours: dict) -> List[int]:
+    """What Holdfast uses more of than Linux: places in COUNTS."""
+    return [n for n, name in enumerate(COUNTS) if name in theirs and name in ours and
+            ours[name] > theirs[name] * (1 + SAME) + ROUNDING]
 
 
 def hidden_costs(linux: Column, holdfast: Column) -> List[str]:
@@ -125,9 +104,23 @@ def hidden_costs(linux: Column, holdfast: Column) -> List[str]:
         if not any(name in column for name in COUNTS for column in (theirs, ours)):
             continue
         cells = [f"{number(theirs.get(name))} / {number(ours.get(name))}" for name in COUNTS]
-        rows.append([f"`{row.bench}`", *cells, counts_differ(theirs, ours)])
-    return table(["row", "atomics", "lines written back", "TLB invalidations", "IPIs", "Holdfast"],
-                 rows, (1, 2, 3, 4))
+        more = ", ".join(NAMES[n] for n in uses_more(theirs, ours))
+        rows.append([f"`{row.bench}`", *cells, f"more {more}" if more else ""])
+    return table(["row", *NAMES, "Holdfast"], rows, range(1, 1 + len(COUNTS)))
+
+
+def more_than_linux(linux: Column, holdfast: Column) -> List[str]:
+    """A sentence for each row and kind that Holdfast uses more of."""
+    lines = []
+    for row in ROWS:
+        theirs, ours = linux.get(row.bench, {}), holdfast.get(row.bench, {})
+        for n in uses_more(theirs, ours):
+            why = MORE.get((row.bench, COUNTS[n]), "nobody has said why yet")
+            lines.append(f"* `{row.bench}`, {NAMES[n]}: {number(ours[COUNTS[n]])}, Linux "
+                         f"{number(theirs[COUNTS[n]])}: {why}.")
+    if not lines:
+        return ["In no row Holdfast uses more of any of these than Linux.", ""]
+    return ["Holdfast uses more than Linux here, and nowhere else:", "", *lines, ""]
 
 
 def skipped(holdfast: Column) -> List[str]:
@@ -150,7 +143,7 @@ def differs(first: dict, second: dict) -> Optional[float]:
 
 
 def weigh(row: dict, change: float) -> str:
-    if row.get("unit") == "s":
+    if row.get("unit", "").split("/")[0] in ("s", "ns"):
         return "wall time, which never repeats"
     return "none" if change <= (SAME_SINGLE if row.get("n") == 1 else SAME) else "a difference"
 
@@ -183,13 +176,18 @@ def missed(holdfast: Column) -> List[str]:
 
 
 def profiles(holdfast: Column, functions: Dict[str, List[Tuple[str, float]]]) -> List[str]:
-    lines = []
-    for name in missed(holdfast):
+    """A section of its own; nothing when no target is missed."""
+    names = missed(holdfast)
+    if not names:
+        return []
+    lines = ["## Missed targets", "", "Instructions per operation and function, from one "
+             "single-stepped operation (`bench ROW functions`): the eight largest.", ""]
+    for name in names:
         most = functions.get(name, [])[:8]
         where = ", ".join(f"`{function}` {number(insns)}" for function, insns in most)
         lines.append(f"* `{name}`, {verdict(BY_NAME[name], holdfast)}: "
                      f"{where or 'the row has no profile'}")
-    return lines + [""] if lines else ["Every target of a row that ran is met.", ""]
+    return lines + [""]
 
 
 def summary(holdfast: Column) -> str:
@@ -198,6 +196,21 @@ def summary(holdfast: Column) -> str:
             f"{sum(v.startswith('missed') for v in verdicts)} missed, "
             f"{verdicts.count('skipped')} rows skipped by Holdfast, "
             f"{verdicts.count('not judged') + verdicts.count('not run')} not judged or not run.")
+
+
+def two_forms(holdfast: Column) -> List[str]:
+    """Why `gup.put.2m` has two rows."""
+    one, array = (value_of(holdfast.get(f"gup.put.2m.{form}")) for form in ("b512", "array.b512"))
+    if one is None or array is None:
+        return []
+    return [f"`gup.put.2m` has two forms. Judged is the call that is told where the run begins and "
+            f"how long it is (`put_user_page_range()`, {number(one)} per page; Linux has the like, "
+            "`unpin_user_page_range_dirty_lock()`): one subtraction for the whole mapping. The "
+            f"call that is handed an array of 512 pointers costs {number(array)} per page, "
+            "because it has to look at each: to load a pointer, to work out which it should be, to "
+            "compare, to branch. A load and a check for each are two instructions at least, so "
+            "no form with an array can be within 1 without vector registers, which the kernel does "
+            "not use. Its row is shown, with no target of its own.", ""]
 
 
 def split(linux: Column) -> List[str]:
@@ -258,14 +271,15 @@ def page(runs: Dict[str, List[Column]], about: List[Tuple[str, str]],
     """docs/performance.md. `runs`: "linux" and "holdfast", each the columns of two runs."""
     linux, holdfast = runs["linux"][0], runs["holdfast"][0]
     lines = [INTRODUCTION, *table(["", ""], about, ()), "## Figures", "", summary(holdfast), ""]
-    lines += figures(linux, holdfast)
+    lines += figures(linux, holdfast) + two_forms(holdfast)
     lines += ["## What instructions hide", "",
-              "Per operation, Linux / Holdfast. A TLB invalidation is an INVLPG or a load of CR3. "
+              "Per operation, Linux / Holdfast. A TLB invalidation is an INVLPG or a load of CR3; "
+              "a fence is an MFENCE, SFENCE or LFENCE. "
               "On one CPU Linux replaces the LOCK prefix; the plugin counts such an instruction as "
               "the atomic it is on two.", ""]
-    lines += hidden_costs(linux, holdfast)
-    lines += ["## Missed targets", "", "Instructions per operation and function, from one "
-              "single-stepped operation (`bench ROW functions`): the eight largest.", ""]
+    lines += hidden_costs(linux, holdfast) + more_than_linux(linux, holdfast)
+    lines += peer_sections.lifetimes(holdfast) + peer_sections.growth(holdfast)
+    lines += peer_sections.cpus(holdfast) + peer_sections.tlb(holdfast)
     lines += profiles(holdfast, functions)
     lines += ["## Rows that Holdfast skipped", ""] + skipped(holdfast)
     lines += ["## What each row measures", ""] + scopes(linux, holdfast)

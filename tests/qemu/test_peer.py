@@ -15,7 +15,8 @@ import peer  # noqa: E402
 import peer_linux  # noqa: E402
 import peer_machine  # noqa: E402
 import peer_report  # noqa: E402
-from peer_rows import BY_NAME, ROWS  # noqa: E402
+import peer_sections  # noqa: E402
+from peer_rows import BY_NAME, ROWS, SIZES  # noqa: E402
 
 LINUX = """
 {"bench":"calibrate","value":2000004.00,"unit":"insns","n":1,"marked":1}
@@ -108,6 +109,82 @@ def test_a_missed_target_has_its_profile():
     assert "* `gup.get.4k.b512`, missed" not in text
 
 
+def test_no_missed_target_no_profile():
+    holdfast = column(HOLDFAST, truncate_4k_4096=70, records_4k_bind=0)
+    runs = {"linux": [column(LINUX)] * 2, "holdfast": [holdfast] * 2}
+    text = peer_report.page(runs, [], [], {"truncate.4k.4096": [("zap_vma", 49.5)]})
+    assert "Missed targets" not in text and "zap_vma" not in text
+
+
+def test_more_than_linux_is_said_with_its_reason():
+    ours = {"munmap.4k.4096": {"value": 1, "atomics": 2, "clwb": 0}}
+    theirs = {"munmap.4k.4096": {"value": 1, "atomics": 1.01, "clwb": 0}}
+    text = "\n".join(peer_report.more_than_linux(theirs, ours))
+    assert line(text, "* `munmap.4k.4096`, atomics: 2, Linux 1.01: one takes the page-table entry")
+    ours["munmap.4k.4096"]["atomics"] = 1.01
+    assert peer_report.more_than_linux(theirs, ours)[0].startswith("In no row")
+
+
+LIFETIMES = {"lifetime.busy-extent.truncate.idle": {"value": 1000},
+             "lifetime.busy-extent.truncate.busy": {"value": 1200},
+             "lifetime.unaware.put.last.waiter": {"skip": "nobody waits"},
+             "lifetime.lease-poll.poll.wakeups": {"value": 101}}
+
+
+def test_lifetimes_side_by_side():
+    text = "\n".join(peer_sections.lifetimes(LIFETIMES))
+    assert line(text, "| `truncate.busy` | insns |").endswith("| – | – | – | – | – | 1 200 |")
+    assert line(text, "| `poll.wakeups` | wakeups/s |").endswith("| – | 101 | – | – | – | – |")
+    assert line(text, "* `put.last.waiter` of unaware") == \
+        "* `put.last.waiter` of unaware: nobody waits"
+    assert line(text, "`truncate.busy` under").endswith("is 1.200 times `truncate.idle`; it may be "
+                                                        "2 times: met.")
+    slow = dict(LIFETIMES, **{"lifetime.busy-extent.truncate.busy": {"value": 2200}})
+    assert "missed by 10 %" in peer_sections.busy_verdict(slow)
+    assert "Not run." in peer_sections.lifetimes({})
+
+
+def growing(extra: float) -> dict:
+    """A fixed part of 1000, 50 a page, and `extra` for each page of the largest size."""
+    return {f"growth.gup.4k.{n}": {"value": 1000 / n + 50 + (extra if n == 65536 else 0)}
+            for n in SIZES}
+
+
+def test_growth_is_judged_by_further_pages():
+    flat, grown = (line("\n".join(peer_sections.growth(growing(extra))), "| `growth.gup.4k.N`")
+                   for extra in (1, 10))
+    assert flat.endswith("50 to 51.33, 2.7 %: flat |")
+    assert grown.endswith("50 to 63.33, 26.7 %: grows |")
+    none = "\n".join(peer_sections.growth({}))
+    assert line(none, "| `growth.fault.4k.N`").endswith("| not run |")
+
+
+def test_cpus_side_by_side():
+    rows = {f"smp.fault.{n}": {"value": value} for n, value in ((1, 100), (2, 101), (4, 119))}
+    rows["smp.fault.8"] = {"value": 110}
+    text = "\n".join(peer_sections.cpus(rows))
+    assert line(text, "| `smp.fault.N`").endswith("| 100 | 101 | 119 | 110 | 1.190 ×: met |")
+    rows["smp.fault.8"] = {"value": 120}
+    text = "\n".join(peer_sections.cpus(rows))
+    assert line(text, "| `smp.fault.N`").endswith("| 1.200 ×: missed |")
+    assert line(text, "| `smp.gup.N`").endswith("| – | – | – | – | not run |")
+
+
+def test_where_flushing_everything_pays():
+    rows = {name: {"value": value} for name, value in
+            (("tlb.page", 100), ("tlb.all", 2000), ("tlb.load", 10), ("tlb.refill", 80))}
+    assert peer_sections.break_even(rows) == (20, 70)
+    assert "as much as 20 pages, plus 70 ns" in "\n".join(peer_sections.tlb(rows))
+    assert peer_sections.break_even({}) is None
+
+
+def test_every_machine_of_holdfast_is_counted():
+    """The steps that are announced are the steps that come."""
+    assert peer.HOLDFAST_STEPS == len(peer.MACHINES) + 2
+    config = peer_machine.machine(1, 16, smp=8)
+    assert config.smp == 8 and peer_machine.machine(1).smp == 1
+
+
 def test_repeats():
     text = page()
     assert "Linux: 4 of 4 rows gave the same digits in both runs." in text
@@ -129,9 +206,10 @@ def test_a_row_that_ran_once_of_twice_is_a_difference():
 
 def test_counts_belong_to_the_marked_rows_in_order(tmp_path):
     counts = tmp_path / "counts"
-    lines = [{"insns": 2000002, "atomics": 0, "clwb": 0, "tlb": 0},
-             {"insns": 94924, "atomics": 1024, "clwb": 0, "tlb": 0},
-             {"insns": 3597758, "atomics": 8192, "clwb": 262144, "tlb": 4096}]
+    lines = [{"insns": 2000002, "atomics": 0, "clwb": 0, "tlb": 0, "fences": 0, "cr3": 0},
+             {"insns": 94924, "atomics": 1024, "clwb": 0, "tlb": 0, "fences": 0, "cr3": 0},
+             {"insns": 3597758, "atomics": 8192, "clwb": 262144, "tlb": 4096, "fences": 4096,
+              "cr3": 0}]
     counts.write_text("".join(json.dumps(each) + "\n" for each in lines))
     run = run_of(LINUX)
     peer.add_counts(run, str(counts))
@@ -141,7 +219,9 @@ def test_counts_belong_to_the_marked_rows_in_order(tmp_path):
     assert "atomics" not in rows["boot"]
     text = page(rows)
     assert line(text, "| `truncate.4k.4096` | 2 / 3 |") == \
-        "| `truncate.4k.4096` | 2 / 3 | 64 / 0 | 1 / 0 | 0 / 0 | more atomics |"
+        "| `truncate.4k.4096` | 2 / 3 | 64 / 0 | 1 / 0 | 0 / 0 | 1 / – | 0 / – | more atomics |"
+    assert line(text, "* `truncate.4k.4096`, atomics") == \
+        "* `truncate.4k.4096`, atomics: 3, Linux 2: nobody has said why yet."
     assert "counted 2 000 002 instructions" in text
     counts.write_text(json.dumps(lines[0]) + "\n")
     with pytest.raises(peer_machine.PeerError, match="1 pairs of marks, and Linux printed 3"):
