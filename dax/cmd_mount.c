@@ -2,8 +2,15 @@
 /* mount, umount, sync, powercut: commands about whole devices. */
 #include "dax/internal.h"
 
+/* What was asked for beside the lifetime, and is not the default. */
+static const char *options_text(const struct mount_options *o)
+{
+	return o->longterm ? ", longterm=allow" : o->sectors ? ", entries=sectors" : "";
+}
+
 static int print_mount(struct dax_fs *fs, void *arg)
 {
+	const struct mount_options o = {.longterm = fs->longterm, .sectors = fs->sectors};
 	struct ext4_statfs st;
 	uint64_t busy;
 
@@ -16,8 +23,8 @@ static int print_mount(struct dax_fs *fs, void *arg)
 	mutex_lock(&fs->lock);
 	ext4_statfs(fs->ext4, &st);
 	mutex_unlock(&fs->lock);
-	kprintf("%s on %s, lifetime %s%s: %lu of %lu blocks free, %lu of %lu inodes free\n",
-		fs->region->name, fs->path, fs->lifetime->name,
+	kprintf("%s on %s, lifetime %s%s%s: %lu of %lu blocks free, %lu of %lu inodes free\n",
+		fs->region->name, fs->path, fs->lifetime->name, options_text(&o),
 		fs->region->readonly ? ", read-only" : "", st.free_blocks, st.blocks,
 		st.free_inodes, st.inodes);
 	pmem_held(fs->region, &busy);
@@ -65,7 +72,8 @@ static int parse_option(const char *word, const struct lifetime **lt, struct mou
 		o->sectors = word[8] == 's';
 		return 0;
 	}
-	if (strchr(word, '='))
+	if (strchr(word, '=') || !strcmp(word, "longterm") || !strcmp(word, "entries") ||
+	    !strcmp(word, "lifetime"))
 		return shell_fail(
 			-EINVAL,
 			"unknown option '%s'; there are lifetime=L, longterm=refuse|allow "
@@ -105,9 +113,9 @@ static int cmd_mount(int argc, char **argv)
 	err = dax_mount_with(r, argv[2], lt, &options, NULL);
 	if (err)
 		return shell_fail(err, "%s", dax_why());
-	kprintf("%s on %s, lifetime %s%s%s%s\n", r->name, argv[2], lt->name,
-		r->readonly ? ", read-only (" : "", r->readonly ? r->ro_reason : "",
-		r->readonly ? ")" : "");
+	kprintf("%s on %s, lifetime %s%s%s%s%s\n", r->name, argv[2], lt->name,
+		options_text(&options), r->readonly ? ", read-only (" : "",
+		r->readonly ? r->ro_reason : "", r->readonly ? ")" : "");
 	return 0;
 }
 SHELL_COMMAND(

@@ -340,6 +340,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 /* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named).
  */
 int devdax_mount_begin(struct pmem_region *r);
+bool devdax_is_mapped(struct pmem_region *r); /* by anybody, just now. Sleepable */
 void devdax_mount_end(struct pmem_region *r);
 
 /* ---- lifetimes (lifetime/) ---------------------------------------------------------------- */

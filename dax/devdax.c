@@ -128,6 +128,16 @@ static int bind_for_fs(struct pmem_region *r)
 	return err ? err : bind_anew(r, &fs);
 }
 
+bool devdax_is_mapped(struct pmem_region *r)
+{
+	bool mapped;
+
+	mutex_lock(&devdax_lock);
+	mapped = devdax_of(r)->users;
+	mutex_unlock(&devdax_lock);
+	return mapped;
+}
+
 int devdax_mount_begin(struct pmem_region *r)
 {
 	struct devdax *d;

@@ -87,7 +87,7 @@ bool entries_mark(struct dax_inode *inode, uint64_t *at, uint64_t last, uint64_t
 /* Waits for every entry of [first, last) that is locked, one after the other. Sleeps; woken by:
  * entry_unlock(). */
 void entries_wait_unlocked(struct dax_inode *inode, uint64_t first, uint64_t last);
-/* Unlocks a run of entries that are locked; `clean`: what was stored is on its way to the medium. */
+/* Unlocks a run of locked entries; `clean`: what was stored is on its way to the medium. */
 void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool clean);
 
 /* The first page of [first, last) that somebody holds, beyond what the lifetime has at rest, of
@@ -126,7 +126,8 @@ static inline enum huge_result huge_fits(const struct dax_inode *inode, const st
 		return HUGE_LENGTH;
 	if (!(vma->flags & VM_SHARED))
 		return HUGE_PRIVATE;
-	if ((ALIGN_DOWN(vmf->pgoff, FOLIO_PAGES) + FOLIO_PAGES) << PAGE_SHIFT > inode->size)
+	/* By pages: a size that ends inside the last one leaves an entry of 2 MiB where it is. */
+	if ((vmf->pgoff | (FOLIO_PAGES - 1)) << PAGE_SHIFT >= inode->size)
 		return HUGE_FILE_END;
 	return IS_ALIGNED(inode->fs->region->start, PMD_SIZE) ? HUGE_INSTALLED : HUGE_START;
 }

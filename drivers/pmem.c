@@ -172,6 +172,9 @@ static void print_region(const struct pmem_region *r)
 						: "bound (GENERIC: a device)");
 	if (!r->bound)
 		kprintf("  why: %s\n", r->unbound_why);
+	if (r->dead)
+		kprintf("  killed: no fault gets a page of it; 'pmem revive %s' ends that\n",
+			r->name);
 	print_dimms(spa);
 	if (spa->has_proximity)
 		kprintf("  node %u, ", spa->proximity);

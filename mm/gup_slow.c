@@ -40,15 +40,23 @@ static struct page *slow_one(struct mm *mm, uint64_t addr, unsigned flags, bool 
 	return page;
 }
 
+/* The caller asks mm_fault_reason(). */
+static int __attribute__((noinline)) refuse(int err, const char *why)
+{
+	current_thread()->fault_why = why;
+	return err;
+}
+
 /* mmap_lock held. A hole shows the zero page, which has no record: write-fault a block in. */
 static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page **page)
 {
 	struct vma *vma = mm_find_vma(mm, addr);
-	const char *why = NULL;
 	int err = 0;
 
-	if (!vma || ((flags & FOLL_WRITE) && !(vma->flags & VM_WRITE)))
-		return -EFAULT;
+	if (!vma)
+		return refuse(-EFAULT, "nothing is mapped at this address");
+	if ((flags & FOLL_WRITE) && !(vma->flags & VM_WRITE))
+		return refuse(-EFAULT, "the mapping is read-only, and the pages are to be written");
 	if ((flags & FOLL_LONGTERM) && (vma->flags & (VM_FSDAX | VM_LONGTERM)) == VM_FSDAX)
 		return -EOPNOTSUPP;
 	for (;;) {
@@ -56,10 +64,11 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 
 		*page = slow_one(mm, addr, flags, &special, &err);
 		if (*page || err)
-			return *page ? 0 : err;
+			return *page ? 0 : refuse(err, "the page takes no reference any more");
 		if (vma->flags & VM_LIMITED) /* no fault makes a record */
-			return -EFAULT;
-		err = mm_fault_locked(mm, addr, special || (flags & FOLL_WRITE), &why);
+			return refuse(-EFAULT, "its region is limited: there is no page record");
+		err = mm_fault_locked(mm, addr, special || (flags & FOLL_WRITE),
+				      &current_thread()->fault_why);
 		if (err)
 			return err;
 	}

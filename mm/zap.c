@@ -73,12 +73,18 @@ static inline uint64_t look(const uint64_t *pte)
 	return __atomic_load_n(pte, __ATOMIC_RELAXED);
 }
 
-/* The CPU may set its accessed and dirty bits at any moment, so both are one read-modify-write. */
+/* ptl held, so nobody else replaces a present entry; and entries are made with their accessed bit
+ * set, and dirty if writable, so no CPU writes into one either: no exchange is needed. The barrier
+ * that others rely on is the flush's. */
 static inline uint64_t clear_entry(uint64_t *pte)
 {
-	return __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL);
+	uint64_t old = look(pte);
+
+	__atomic_store_n(pte, 0, __ATOMIC_RELEASE);
+	return old;
 }
 
+/* Fast gup may read it meanwhile, and a CPU may walk it: one read-modify-write. */
 static inline uint64_t clean_entry(uint64_t *pte)
 {
 	return __atomic_fetch_and(pte, ~(PTE_W | PTE_D), __ATOMIC_ACQ_REL);

@@ -46,9 +46,9 @@
  * I5: no birth between "idle" and "free". As under I1, with page_get() refusing a busy page in the
  * same read-modify-write that would take it.
  *
- * I6: page → file and file → page agree. The link is made by the holder of the entry's lock and goes
- * with the entry, under the tree lock. A busy page belongs to no file, so its old holder's late
- * write is attributed to nobody (F-4).
+ * I6: page → file and file → page agree. The link is made by the holder of the entry's lock and
+ * goes with the entry, under the tree lock. A busy page belongs to no file, so its old holder's
+ * late write is attributed to nobody (F-4).
  *
  * I7: after a cut no block has two owners. Nothing of the busy state is on the device, and nothing
  * needs to be: at boot bus mastering is off before any mount, so free means free. The order on the

@@ -46,13 +46,15 @@ static long grab(const char *place, uint64_t len, unsigned flags, struct page **
 				  "%lu page(s) asked for; at most %u, inside the mapping "
 				  "(give a LEN)",
 				  want, DMA_MAX_PAGES);
+	current_thread()->fault_why = NULL; /* a sentence of before is not about this one */
 	got = get_user_pages_fast(ALIGN_DOWN(addr, PAGE_SIZE), want, flags, pages);
 	if (got == -EOPNOTSUPP)
 		return shell_fail(got,
 				  "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
 				  "file-system DAX): it could block truncate for ever");
 	if (got < 0)
-		return shell_fail(got, "get_user_pages: %s", mm_fault_reason());
+		return shell_fail(got, "get_user_pages: %s",
+				  *mm_fault_reason() ? mm_fault_reason() : errno_name(got));
 	if ((uint64_t)got < want) {
 		unpin_user_pages(pages, got);
 		return shell_fail(-EFAULT,

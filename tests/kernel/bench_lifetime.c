@@ -17,6 +17,7 @@
 #define REPEATS	       31
 #define WAITED_REPEATS 3 /* lease-poll sleeps a second in each */
 #define SETTLE_NS      1000u
+#define LOOK_NS	       20000u /* between two looks whether the sleeper sleeps */
 
 bool lived_start(struct lived *l, const struct lifetime *lt)
 {
@@ -70,7 +71,8 @@ void lived_punch(void *arg)
 		bench_skip(l->b, "punch: error %d: %s", err, dax_why());
 }
 
-/* ---- an operation that may sleep ---------------------------------------------------------- */
+/* ---- an operation that may sleep --------------------------------------------------------------
+ */
 
 /* A switch bills what the thread ran: one before and one after the operation, which everybody else
  * has the CPU in between. */
@@ -112,7 +114,7 @@ bool sleeper_sleeps(struct sleeper *s)
 	while (!__atomic_load_n(&s->returned, __ATOMIC_ACQUIRE)) {
 		if (asleep(s))
 			return true;
-		thread_yield();
+		thread_sleep_ns(LOOK_NS);
 	}
 	return false;
 }
@@ -124,7 +126,8 @@ void sleeper_join(struct sleeper *s)
 	s->thread = NULL;
 }
 
-/* ---- truncate and punch ------------------------------------------------------------------- */
+/* ---- truncate and punch -----------------------------------------------------------------------
+ */
 
 /* One operation while the page is held. What it ran; *slept: it waited for the holder. */
 static uint64_t one_busy(struct lived *l, void (*op)(void *), bool *slept)

@@ -46,12 +46,18 @@ struct pmem_region *scratch_region(const char **why)
 	struct dax_fs *mounted = NULL;
 
 	dax_fs_for_each(find_mount, &mounted);
-	if (!r || !r->bound)
+	if (!r)
 		*why = "no second DIMM (pmem1) to scratch on";
+	else if (!r->bound)
+		*why = "pmem1 is not bound; 'pmem bind pmem1' first";
+	else if (r->dead)
+		*why = "pmem1 was killed; 'pmem revive pmem1' first";
 	else if (r->readonly)
 		*why = "pmem1 is read-only";
 	else if (r->len < scratch_small_bytes)
 		*why = "pmem1 is too small for the scratch file system";
+	else if (devdax_is_mapped(r))
+		*why = "pmem1 is mapped as a device; 'unmap' that first";
 	else if (mounted)
 		*why = "pmem1 is mounted; umount it first";
 	else

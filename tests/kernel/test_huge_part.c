@@ -23,6 +23,27 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(
+	huge_last_page_cut, "huge.last-page-cut",
+	"a file that ends inside the last page of 2 MiB is still mapped by 2 MiB, and takes stores")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = map_huge(&fx, "f", 1);
+	int err;
+
+	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
+	/* The next store is a fault at an entry that is there already. */
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], N * PAGE_SIZE - 100), "%s", dax_why());
+	err = store_checked((uint64_t *)PAGE(va, 3), 7);
+	EXPECT_OR(out, !err, "a store inside the file: error %d, %s", err, mm_fault_reason());
+	EXPECT_OR(out, level_at(va) == 2, "level %u", level_at(va));
+	err = store_checked((uint64_t *)(va + (N - 1) * PAGE_SIZE), 7);
+	EXPECT_OR(out, !err && !check_all(), "error %d in the last page, or an invariant", err);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(huge_punch, "huge.punch-through",
 	 "a hole in the middle of 2 MiB reads as zero, its neighbours keep their bytes")
 {

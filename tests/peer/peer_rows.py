@@ -99,7 +99,15 @@ ROWS = [
 BY_NAME = {row.bench: row for row in ROWS}
 
 # Where Holdfast uses more of something than Linux, and why: (row, kind of count) → reason.
+_BARRIER = ("a full barrier (MFENCE) before the look at who has to be told, {}; Linux's full "
+            "barrier is a locked ADD, and stands among its atomics")
+_BATCH = _BARRIER.format("here at who waits for a locked entry, once for a node of 64 entries")
 MORE = {
+    ("truncate.4k.4096", "fences"): _BATCH,
+    ("punch.4k.4096", "fences"): _BATCH,
+    ("flush.4k", "fences"): _BATCH + ". One SFENCE more ends the write-back, which Linux leaves to "
+        "a later flush",
+    ("wake.put", "fences"): _BARRIER.format("here at who sleeps for the page"),
     ("munmap.4k.4096", "atomics"):
         "one takes the page-table entry away, as in Linux; the other gives back what the mapping "
         "held of its page. Linux 6.1 counts no mapping of a DAX page, which is weakness C-4",

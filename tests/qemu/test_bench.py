@@ -77,3 +77,32 @@ def test_cpus_do_not_slow_each_other(tmp_path):
     for work in ("fault", "gup"):
         cost = [rows[f"smp.{work}.{cpus}"] for cpus in (1, 2, 4, 8)]
         assert max(cost) < 1.2 * cost[0], (work, cost)
+
+
+LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
+WAIT_FOR_PUNCH = LIFETIMES[1:5]  # and for truncate, too, but for lease-poll (B-7)
+
+
+def test_lifetimes_side_by_side(tmp_path):
+    """lifetime.LT.*: who waits, and what the default design pays for not doing so."""
+    result = run_commands("bench lifetime.*; bench truncate.*", tmp_path, ICOUNT="1")
+    rows = {row["bench"]: row for row in map(json.loads, (result.commands[0].output +
+                                                          result.commands[1].output).splitlines())}
+    got = {lt: {name.split(".", 2)[2]: row for name, row in rows.items()
+                if name.startswith(f"lifetime.{lt}.")} for lt in LIFETIMES}
+    for lt in LIFETIMES:
+        assert {"truncate.idle", "truncate.busy", "punch.idle", "punch.busy", "put.last",
+                "put.last.waiter", "put.freed", "held.bytes"} <= set(got[lt]), lt
+        # A thread that slept is not single-stepped.
+        assert ("atomics" not in got[lt]["punch.busy"]) == (lt in WAIT_FOR_PUNCH), lt
+        assert ("skip" in got[lt]["put.freed"]) == (lt in WAIT_FOR_PUNCH[1:]), lt
+        assert ("skip" in got[lt]["put.last.waiter"]) == (lt == "unaware"), lt
+        leases = 0 if lt != "lease-poll" else 1
+        assert (got[lt]["held.bytes"]["value"] > 32) == leases, lt
+    default = got["busy-extent"]
+    for work in ("truncate", "punch"):
+        assert default[f"{work}.busy"]["value"] <= 2 * default[f"{work}.idle"]["value"], work
+    assert rows["truncate.busy"]["value"] <= 2 * rows["truncate.idle"]["value"]
+    polls = got["lease-poll"]
+    assert 0.9 <= polls["poll.looks"]["value"] <= 1.1, "the poll comes once a second"
+    assert 90 <= polls["poll.wakeups"]["value"] <= 110, "the sleeper looks every 10 ms"

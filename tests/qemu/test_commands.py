@@ -158,6 +158,9 @@ def random_line(source):
         f"zero {file} {number} {length}", f"collapse {file} {number} {length}",
         f"insert {file} {number} {length}",
         f"exchange {file} {number} /t/f{source.randrange(4)} {number} {length}",
+        f"lease set {file}; lease drop {file}", f"disk read 0 {mapping}+{number} 4096",
+        f"disk write {source.randrange(99)} {mapping} 4096", f"gup_test {mapping} size={length}",
+        "pmem unbind pmem0", "pmem kill pmem0; pmem revive pmem0", "pmem", "mount", "lifetime",
         f"write {file} {number} text", f"rm {file}", f"sync {mapping}", "sync", "check", "pgmap",
         "ps", "huge", "map", "memory"))
 

@@ -76,3 +76,18 @@ def test_a_cut_between_two_fences(tmp_path, part):
         assert page == was or (not any(page) and 0 < at < (PAGES - 1) * 4096), at
     if "e" in names:
         assert hf_image.contents(image, "/e") == old["e"]
+
+
+@pytest.mark.unclean("the power was cut while it was mounted")
+def test_when_the_power_fails(tmp_path):
+    """`powercut after=N` may be changed until it failed; `shadow` says so; nonsense is refused."""
+    result = held(tmp_path, "powercut after=x; powercut after=; powercut after=-1; "
+                  "powercut after=1000000; powercut after=1; write /t/keep 0 lost; shadow; "
+                  "powercut after=2; powercut")
+    wrong = [c for c in result.commands if c.status not in (0, None)]
+    assert [c.line for c in wrong] == ["powercut after=x", "powercut after=",
+                                       "powercut after=-1", "powercut after=2"], result.text
+    assert all("after" in c.output or "failed" in c.output for c in wrong), result.text
+    assert "then the power failed" in [c for c in result.commands if c.line == "shadow"][1].output
+    result = after("cat /t/keep", tmp_path, f"{tmp_path / 'a.img'},shadow")
+    assert result.command("cat /t/keep").output == "kept\n"
