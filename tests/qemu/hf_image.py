@@ -15,13 +15,20 @@ from hf_media import SBIN
 
 OURS = "none,filetype,extent,sparse_super,large_file,extra_isize"
 EXT4_MAGIC = (0x438, b"\x53\xef")
+PATIENCE = 120  # seconds; a clean image of any size here takes less than two
 
 
 def host(*command: str) -> subprocess.CompletedProcess:
-    """A tool of the host, with what it printed as text (stderr included)."""
-    return subprocess.run(command, env=dict(os.environ, PATH=SBIN, MKE2FS_CONFIG="/dev/null"),
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    """A tool of the host, with what it printed as text (stderr included).
+
+    One that takes PATIENCE seconds is ended, as by timeout(1): on an image that is damaged enough
+    e2fsck goes on for an hour."""
+    try:
+        return subprocess.run(command, env=dict(os.environ, PATH=SBIN, MKE2FS_CONFIG="/dev/null"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=PATIENCE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, f"{command[0]} took {PATIENCE} s")
 
 
 def mkfs(path, size: str = "32M", features: str = OURS, tree: Optional[str] = None,
