@@ -41,6 +41,7 @@ struct vblk {
 	struct block_device dev;
 	char what[32];
 	struct virtio_device virtio;
+	int vector;	      /* set by set_up() */
 	struct spinlock lock; /* irq-safe: the completion takes it. Protects all below */
 	struct vring ring;
 	struct slot slots[VIRTIO_BLK_DEPTH];
@@ -240,6 +241,7 @@ static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 	vector = err ? err : irq_alloc_vector(interrupt, d, d->dev.name);
 	if (vector < 0)
 		return vector;
+	d->vector = vector;
 	*why = "it has no MSI-X, which this driver needs";
 	err = pci_msix_enable(pci, 0, cpu_by_id(0)->apic_id, vector);
 	if (!err)
@@ -254,6 +256,15 @@ static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 	pci_msix_disable(pci);
 	irq_free_vector(vector);
 	return err;
+}
+
+/* Takes back what set_up() gave, the queue apart: detach() stops the device first. */
+static void tear_down(struct vblk *d, struct pci_device *pci)
+{
+	virtio_stop(&d->virtio);
+	pci_set_bus_master(pci, false);
+	pci_msix_disable(pci);
+	irq_free_vector(d->vector);
 }
 
 /* After a failed attach(): the device is at rest again, and nobody's. Without interrupts, since its
@@ -290,8 +301,12 @@ static int attach(struct pci_device *pci, const char **why)
 		err = virtio_attach(&d->virtio, pci, why);
 	if (!err)
 		err = set_up(d, pci, why);
-	if (!err)
+	if (!err) {
+		*why = "the table of disks is full";
 		err = block_register(&d->dev);
+		if (err)
+			tear_down(d, pci);
+	}
 	if (err) {
 		detach(d, pci);
 		return err;

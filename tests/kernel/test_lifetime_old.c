@@ -238,7 +238,7 @@ SELFTEST(counted_whole, "lifetime.counted-map.whole-file",
 }
 
 SELFTEST(counted_evict, "lifetime.counted-map.evict-waits",
-	 "eviction waits for the holder, no signal ends it")
+	 "eviction waits for the holder under counted-map, too, and no signal ends it")
 {
 	evict_waits(t, &lifetime_counted_map);
 }

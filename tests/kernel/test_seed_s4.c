@@ -75,9 +75,12 @@ SELFTEST(
 	"idle-at-one frees it and another file gets the device's bytes (C-1)")
 {
 	struct race_result r;
+	const char *why;
 
 	if (!edu_count())
 		SKIP("no edu device (QEMU: -device edu)");
+	if (!scratch_region(&why))
+		SKIP("%s", why);
 	EXPECT(seed_race("C-1", &lifetime_idle_at_one, &r) == RACE_BROKEN_I1, "idle-at-one: %s",
 	       r.text);
 	EXPECT(seed_race("C-1", &lifetime_zap_to_zero, &r) == RACE_SAFE, "zap-to-zero: %s", r.text);
@@ -341,6 +344,8 @@ SELFTEST(seed_s4_10, "seed.s4.10",
 	uint64_t v, va;
 	int refused;
 
+	if (!scratch_region(&cow))
+		SKIP("%s", cow);
 	EXPECT(seed_race("C-4", &lifetime_zap_to_zero, &r) == RACE_SAFE, "zap-to-zero: %s", r.text);
 	EXPECT(seed_race("C-4", &lifetime_idle_at_one, &r) == RACE_BROKEN_I2, "idle-at-one: %s",
 	       r.text);
