@@ -16,8 +16,13 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def images_are_clean(request):
-    """After the test: e2fsck -fn on every *.img with an ext4 in the test's folder."""
+    """After the test: e2fsck -fn on every *.img with an ext4 in the test's folder.
+
+    Images that passed go: pytest keeps the folders of three runs, and that would be 50 GiB."""
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder and not request.node.get_closest_marker("unclean"):
         hf_image.fsck_all(folder)
+    if folder:
+        for image in folder.rglob("*.img"):
+            image.unlink()

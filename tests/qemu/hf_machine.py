@@ -24,6 +24,7 @@ from hf_process import Process, SerialFilter, describe, verdict
 # a prompt that waits for the next command.
 PROMPT = r"\rholdfast> \x1b\[K"
 LOCK_PATIENCE = 30
+PATIENCE = 400
 
 
 def make_config(folder, variables) -> Config:
@@ -83,8 +84,11 @@ def split_commands(text: str) -> List[Command]:
 
 
 def run_commands(cmd: str, folder, **variables) -> Result:
-    """`make run CMD=cmd` with these variables; never raises for what the machine does."""
-    config = make_config(folder, dict(variables, CMD=cmd))
+    """`make run CMD=cmd` with these variables; never raises for what the machine does.
+
+    A machine that hangs is ended after PATIENCE seconds: more than `make run` gives it, as several
+    machines share the processors here."""
+    config = make_config(folder, dict({"TIMEOUT": PATIENCE}, **variables, CMD=cmd))
     serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none"]
     start = time.monotonic()
     process = Process(config, serial, describe(config), LOCK_PATIENCE, stdin=subprocess.DEVNULL,
