@@ -11,6 +11,7 @@
 
 struct device {
 	struct bench_run *b;
+	struct pmem_region *r;
 	uint64_t at, align;
 };
 
@@ -39,14 +40,9 @@ static void next_page(void *arg)
 
 static uint64_t map(struct device *d, uint64_t len)
 {
-	const char *why = "";
-	struct pmem_region *r = scratch_region(&why);
 	uint64_t va = 0;
 
-	if (!r)
-		bench_skip(d->b, "%s", why);
-	else if (devdax_mmap(current_mm(), r, d->align, 0, len, VM_READ | VM_WRITE | VM_SHARED,
-			     &va))
+	if (devdax_mmap(current_mm(), d->r, d->align, 0, len, VM_READ | VM_WRITE | VM_SHARED, &va))
 		bench_skip(d->b, "%s", dax_why());
 	return d->b->skipped ? 0 : va;
 }
@@ -56,8 +52,15 @@ static void write_fault(struct bench_run *b, uint64_t align, unsigned timed)
 	struct device d = {.b = b, .align = align};
 	const struct bench_case c = {
 		.op = store, .after = next_page, .stepped = call_fault, .arg = &d};
-	uint64_t len = (timed + 2) * align, first = map(&d, len), second;
+	uint64_t len = (timed + 2) * align, first, second;
+	const char *why;
 
+	d.r = scratch_region(&why);
+	if (!d.r) {
+		bench_skip(b, "%s", why);
+		return;
+	}
+	first = map(&d, len);
 	for (uint64_t off = 0; first && off < len; off += align)
 		*(volatile char *)(first + off) = 'd';
 	second = first ? map(&d, len) : 0;
