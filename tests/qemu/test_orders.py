@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """No order of commands ends the kernel: mounts, holders, layout changes, unbinding, killing.
 
-Every lifetime gets random orders of the commands that decide how long a page lives. What may wait
+Every lifetime whose eviction waits for nobody gets random orders of the commands that decide how long a page lives. What may wait
 is a job, and is killed or freed at the end: everybody who holds something lets go, every job ends,
 the devices are bound and whole again, the file system is clean.
 """
@@ -14,11 +14,17 @@ import hf_image
 from run import run_commands
 
 LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
+# In these an eviction or an unmount waits for a holder, and no signal ends it: whoever pins by a job
+# that waits behind it hangs both (page-lifetime.md D-6, E-3). Shown by races, not by chance.
+EVICTION_WAITS = ("zap-to-zero", "counted-map")
+TRIED = [name for name in LIFETIMES if name not in EVICTION_WAITS]
 ORDERS = 3  # of each lifetime and seed, in one machine
 LENGTH = 45
 FILES = [f"/t/f{n}" for n in range(3)]
 # Everybody lets go. What a job needs to end may be another job's end, so it is all said twice.
-LET_GO = ([f"unpin p{n}" for n in range(1, 17)] + [f"unmap m{n}" for n in range(1, 33)]
+# Twice: a pin that was started with & may come only when the first round has let others go on.
+UNPIN = ["sleep 100"] + [f"unpin p{n}" for n in range(1, 17)]
+LET_GO = (UNPIN + [f"unmap m{n}" for n in range(1, 33)] + UNPIN
           + ["lease drop " + file for file in FILES]
           + ["pmem revive pmem0", "bio_delay off", "sleep 1300"])
 
@@ -29,7 +35,7 @@ def line(source, lifetime):
     number, length = (4096 * source.randrange(n, 5) for n in (0, 1))
     mapping, pin, job = (source.randrange(1, 5) for _ in range(3))
     options = source.choice(("", "", " longterm=allow", " entries=sectors", " longterm=refuse"))
-    chosen = lifetime if source.random() < .9 else source.choice(LIFETIMES)
+    chosen = lifetime if source.random() < .9 else source.choice(TRIED)
     return source.choice((
         f"mount pmem0 /t lifetime={chosen}{options}", "umount /t &", "umount /t &",
         f"map {file}", f"map {file} 0 2M", f"map {file} private", f"unmap m{mapping}",
@@ -59,7 +65,7 @@ def order(source, lifetime):
                "pmem pmem0", "mount pmem0 /t", "check", "umount /t"])
 
 
-@pytest.mark.parametrize("lifetime", LIFETIMES)
+@pytest.mark.parametrize("lifetime", TRIED)
 @pytest.mark.parametrize("seed", range(2))
 def test_any_order(tmp_path, lifetime, seed):
     """Whatever the order: no panic, no job that stays, and at the end all is at rest and clean."""
