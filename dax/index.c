@@ -61,17 +61,20 @@ static bool __attribute__((noinline)) grow(struct index *ix, uint64_t pgoff)
 	return true;
 }
 
-/* Frees the empty nodes on the way to `pgoff`, lowest first. */
+/* Frees the empty nodes on the way to `pgoff`, lowest first. The way ends at a large value, which
+ * is no node; of a tree that did not grow as far as `pgoff` it is the root alone, since the slots
+ * below belong to other offsets. */
 static void prune(struct index *ix, uint64_t pgoff)
 {
 	for (;;) {
 		struct index_node **link = &ix->root, *n = ix->root;
 		struct index_node *parent = NULL;
-		unsigned level = ix->height, at = 0;
+		unsigned level = n && index_fits(ix, pgoff) ? ix->height : 1, at = 0;
 
 		if (!n)
 			return;
-		while (--level > 0 && child(n, slot_of(pgoff, level))) {
+		while (--level > 0 && n->slot[slot_of(pgoff, level)] &&
+		       !index_is_large(n->slot[slot_of(pgoff, level)])) {
 			at = slot_of(pgoff, level);
 			parent = n;
 			n = child(n, at);

@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* The index of a DAX file against an array that does the same. */
-/* LINK: dax/index.c */
+/* The index of a DAX file against an array that does the same, and with memory that runs out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
-#include "dax/index.h"
+/* The nodes come from here. The allocation after `allowed` others fails, and all later ones. */
+static unsigned allowed = UINT32_MAX;
+
+static void *counted_calloc(size_t n, size_t size)
+{
+	if (!allowed)
+		return NULL;
+	allowed--;
+	return calloc(n, size);
+}
+#define calloc counted_calloc
+#include "dax/index.c"
+#undef calloc
 
 static void empty_index_has_nothing(void **state)
 {
@@ -104,6 +116,75 @@ static void a_large_value_has_one_place(void **state)
 	assert_null(index_next_slot(&ix, &at, 2048));
 	index_remove_large(&ix, slot, 512);
 	assert_null(ix.root);
+}
+
+/* ---- no memory ------------------------------------------------------------------------------- */
+
+/* A large value at page 0 makes a tree of two levels, whose offsets end at page 4095. */
+static void a_value_is_no_node_when_growing_fails(void **state)
+{
+	struct index ix = {0};
+	bool taken;
+	uint64_t *slot = index_add_large(&ix, 0, 8 | INDEX_LARGE, &taken);
+
+	(void)state;
+	assert_non_null(slot);
+	allowed = 0;
+	assert_null(index_add(&ix, 4096, 4)); /* its way down begins at the same slot */
+	assert_null(index_add_large(&ix, 4096, INDEX_LARGE, &taken));
+	assert_false(taken);
+	allowed = UINT32_MAX;
+	assert_true(index_load(&ix, 0) == (8 | INDEX_LARGE) && ix.nr == 1);
+	index_remove_large(&ix, slot, 0);
+	assert_null(ix.root);
+}
+
+/* Adds one value to a tree that has `present` ones, with every number of allocations that is too
+ * small; each time nothing has changed, and nothing is left over. */
+static void fail_each_allocation(uint64_t first_page, unsigned present, uint64_t pg, bool large)
+{
+	bool added = false, taken;
+
+	for (unsigned n = 0; !added; n++) {
+		struct index ix = {0};
+
+		if (present)
+			assert_non_null(
+				first_page % INDEX_LARGE_PAGES
+					? index_add(&ix, first_page, 4)
+					: index_add_large(&ix, first_page, INDEX_LARGE, &taken));
+		allowed = n;
+		added = large ? index_add_large(&ix, pg, 8 | INDEX_LARGE, &taken) != NULL
+			      : index_add(&ix, pg, 8) != NULL;
+		allowed = UINT32_MAX;
+		assert_int_equal(ix.nr, present + added);
+		assert_int_equal(index_load(&ix, pg), added ? 8 | (large ? INDEX_LARGE : 0) : 0);
+		if (added && large)
+			index_remove_large(&ix, index_slot(&ix, pg), pg);
+		else if (added)
+			index_remove(&ix, index_slot(&ix, pg), pg, 1);
+		if (present && first_page % INDEX_LARGE_PAGES)
+			index_remove(&ix, index_slot(&ix, first_page), first_page, 1);
+		else if (present)
+			index_remove_large(&ix, index_slot(&ix, first_page), first_page);
+		assert_null(ix.root); /* and LeakSanitizer sees the rest */
+	}
+}
+
+static void no_memory_changes_nothing(void **state)
+{
+	static const uint64_t where[] = {0, 512, 3584, 4096, 1u << 18, 1ull << 36};
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++)
+		for (unsigned j = 0; j < 6; j++)
+			for (unsigned large = 0; large < 2; large++) {
+				fail_each_allocation(0, 0, where[j], large);
+				if (where[i] == where[j])
+					continue;
+				fail_each_allocation(where[i], 1, where[j], large);
+				fail_each_allocation(where[i] + 7, 1, where[j], large);
+			}
 }
 
 /* ---- random operations against an array ------------------------------------------------------ */
@@ -213,6 +294,8 @@ int main(void)
 		cmocka_unit_test(a_large_offset_after_a_removed_small_one),
 		cmocka_unit_test(a_run_goes_in_one_step),
 		cmocka_unit_test(a_large_value_has_one_place),
+		cmocka_unit_test(a_value_is_no_node_when_growing_fails),
+		cmocka_unit_test(no_memory_changes_nothing),
 		cmocka_unit_test(agrees_with_an_array_over_random_operations),
 	};
 
