@@ -283,7 +283,7 @@ const struct lifetime lifetime_busy_extent = {
 	.mapping_holds = "the page, one count per page-table entry",
 	.busy_test = "references != 0; its freed blocks are marked",
 	.waker = "nobody waits; the put to zero releases the block",
-	.fixed = "everything from A-1 to E-6",
+	.fixed = "everything from A-1 to E-7",
 	.broken = "F-13 (a holder may sit on blocks; pmem and ps name him)",
 	.rest = 0,
 	.associates = true,

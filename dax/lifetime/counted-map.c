@@ -17,11 +17,12 @@
  * Waker     the last use, of either kind, that goes.
  * Fixed     C-1 (no "is it mapped" test), C-2 (a locked entry is waited for), C-3 (eviction and
  *           unmount wait), C-5 (no special put), D-1 … D-9 (no flag, no reference of the entry).
- * Broken    C-6: who keeps coming back starves the waiter; and since the wait is for no mapping
- *           either, who merely maps the page again does, too.
+ * Broken    C-6: a holder that keeps coming back starves the waiter.
  *           E-1: a page is born without asking whether the device lives.
  *           E-2: unbinding does not look at references (as C-8): the driver has to.
  *           E-3: an eviction waits uninterruptibly for a holder that waits for it.
+ *           E-7: the wait is for no mapping either. A fault while truncate sleeps maps the page
+ *           again, and the last put ends nothing: truncate sleeps until munmap.
  *           E-4, E-5, E-6: mended on the way; museum break-end-zero, break-narrow, keep-order.
  */
 #include "dax/internal.h"
@@ -114,7 +115,7 @@ const struct lifetime lifetime_counted_map = {
 	.waker = "the last use of the page",
 	.fixed = "C-1, C-2 (locked entries are waited for), C-3, C-5, D-1 to D-9",
 	.broken = "C-6 (starvation), E-1 (birth without a liveness test), E-2 (unbind looks at no "
-		  "reference), E-3 (eviction waits in reclaim)",
+		  "reference), E-3 (eviction waits in reclaim), E-7 (a refault outlasts the put)",
 	.rest = 0,
 	.associates = true,
 	.mapped_holds = true,

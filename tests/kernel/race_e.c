@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races E-1 … E-6: the weaknesses of counted-map (page-lifetime.md E), and who else has them.
+ * Races E-1 … E-7: the weaknesses of counted-map (docs/weaknesses.md E), and which other designs
+ * have them.
  *
  * E-1 and E-2 are the same forgetting at the two ends of a page's life: nobody asks whether the
  * device lives when it is born, nobody looks at its references when the device goes. E-3 is the
  * price of an eviction that waits. E-4 to E-6 were mended on the way; museum switches bring them
- * back. E-1, E-2 and E-5 were deduced from the source; none is wrong.
+ * back. E-7 is the price of counting a mapping like a reference. E-1, E-2 and E-5 were deduced from
+ * the source; none is wrong. E-7 was seen on Linux 7.3 first.
  */
 #include "tests/kernel/huge.h"
 #include "tests/kernel/race_parts.h"
@@ -234,3 +236,50 @@ SCRIPT(e6, "E-6", e6_play, "an entry of 2 MiB goes: its record counts for one pa
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(e6_kept, "E-6", "counted-map", "keep-order", RACE_BROKEN_I6);
+
+/* ---- E-7: a mapping that comes back keeps the waiter asleep --------------------------------- */
+
+/* The page has no holder any more. T2 ends by itself, or only when T1 unmaps F. */
+static void e7_after_the_put(struct script *s, struct actor *t1, struct actor *t2,
+			     struct actor *t3)
+{
+	const char *how;
+
+	if (script_finish(t2, &how)) {
+		script_say(t2, "goes on; the page is gone from F");
+		if (script_run(t3, piece_make_g, "creates G and writes it"))
+			script_judge_g(s);
+		return;
+	}
+	script_say(t2, "sleeps on: %s", how);
+	script_verdict(s, RACE_HUNG,
+		       "%s: nobody pins pfn 0x%lx, T1 maps it again, and T2 sleeps until T1 "
+		       "unmaps it",
+		       how, page_to_pfn(s->page));
+	if (script_run(t1, piece_unmap, "unmaps F"))
+		script_await(t2, "wakes; the page is gone from F");
+}
+
+/* Unlike C-6 the holder comes once and goes: what comes back is the mapping alone. */
+static void e7_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0),
+		     *t3 = script_actor(s, "T3", 0);
+
+	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
+	    !script_run(t1, piece_pin, "pins the page for a device"))
+		return;
+	if (script_step(t2, piece_punch, "punches the page out of F") == ACTOR_DONE) {
+		script_g_after(s, t2, t3, t1);
+		return;
+	}
+	if (script_run(t1, piece_touch_first, "stores to F again: the page is mapped once more") &&
+	    script_run(t1, piece_device_unpin,
+		       "tells the device to write \"%s\" into the page; then puts it: the last put",
+		       F_TEXT))
+		e7_after_the_put(s, t1, t2, t3);
+}
+SCRIPT(e7, "E-7", e7_play, "the last put is over, and a mapping made meanwhile keeps the waiter",
+       WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
+       {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_HUNG},
+       {"busy-extent", RACE_SAFE});

@@ -14,7 +14,7 @@ RACES = ("dma-punch", "dma-truncate")
 LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
 # By name, from the catalogue of weaknesses.
 CATALOGUE = ("A-1", "A-2", *(f"B-{n}" for n in range(1, 8)), *(f"D-{n}" for n in range(1, 11)),
-             *(f"E-{n}" for n in range(1, 7)), "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8",
+             *(f"E-{n}" for n in range(1, 8)), "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8",
              *(f"F-{n}" for n in range(1, 17)))
 # Every way for a block to go: 36 cells a line.
 MATRIX = tuple(f"matrix-{way}" for way in ("truncate", "punch", "zero", "collapse", "insert", "evict",
