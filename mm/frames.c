@@ -5,16 +5,18 @@
  * A free block of 2^order frames is linked into free_list[order] through its own first bytes. For
  * every pair of buddies of an order one bit says "exactly one of the two is free"; it flips at each
  * allocation and at each free, and when a free flips it to zero both halves are free and merge.
+ *
+ * Which frames are out is in a map of its own, a bit each, and that map alone says whether a block
+ * may be freed. What stands in a block that comes back was written by its user, or by a device on
+ * its behalf, and so it tells nothing.
+ *
  * Nothing is touched at boot: RAM waits in `pending` as ranges, and a block of up to 4 MiB is cut
  * from there when the lists have none that is large enough. So RAM that is never needed is never
  * written, and a machine with much of it starts as fast as one with little.
  */
 #include "mm/internal.h"
 
-#define FREE_MAGIC 0x4652454546524545ull /* "FREEFREE": the block is on a list */
-
 struct free_block {
-	uint64_t magic;
 	LIST_ENTRY(free_block) link;
 };
 LIST_HEAD(free_head, free_block);
@@ -22,6 +24,7 @@ LIST_HEAD(free_head, free_block);
 static struct spinlock frame_lock = SPINLOCK_INIT("frames");
 static struct free_head free_list[FRAME_MAX_ORDER + 1];
 static uint64_t *pair_bits[FRAME_MAX_ORDER + 1];
+static uint64_t *out_bits;			 /* a set bit: this frame is handed out */
 static uint64_t max_pfn;			 /* one past the last RAM frame */
 static struct span pending[BOOT_MAX_RANGES + 4]; /* free RAM that was never touched, not empty */
 static unsigned nr_pending;
@@ -35,18 +38,42 @@ static bool flip_pair(uint64_t pfn, unsigned order)
 	return (pair_bits[order][bit >> 6] ^= mask) & mask;
 }
 
+/* The bits of the block, of the word where they begin: all that it has there. */
+static uint64_t out_mask(uint64_t pfn, unsigned order)
+{
+	return order < 6 ? ((1ull << (1u << order)) - 1) << (pfn & 63) : ~0ull;
+}
+
+/* Are all frames of the block handed out? frame_lock held. */
+static bool all_out(uint64_t pfn, unsigned order)
+{
+	const uint64_t mask = out_mask(pfn, order);
+
+	for (uint64_t w = pfn >> 6; w <= (pfn + (1ull << order) - 1) >> 6; w++)
+		if ((out_bits[w] & mask) != mask)
+			return false;
+	return true;
+}
+
+/* From in to out, or back. frame_lock held. */
+static void flip_out(uint64_t pfn, unsigned order)
+{
+	const uint64_t mask = out_mask(pfn, order);
+
+	for (uint64_t w = pfn >> 6; w <= (pfn + (1ull << order) - 1) >> 6; w++)
+		out_bits[w] ^= mask;
+}
+
 static void list_insert(uint64_t pfn, unsigned order)
 {
 	struct free_block *b = phys_to_virt(pfn << PAGE_SHIFT);
 
-	b->magic = FREE_MAGIC + order;
 	LIST_INSERT_HEAD(&free_list[order], b, link);
 }
 
 static uint64_t list_take(struct free_block *b)
 {
 	LIST_REMOVE(b, link);
-	b->magic = 0;
 	return virt_to_phys(b) >> PAGE_SHIFT;
 }
 
@@ -103,6 +130,7 @@ uint64_t frame_alloc(unsigned order)
 			list_insert(pfn + (1ull << o), o);
 			flip_pair(pfn, o);
 		}
+		flip_out(pfn, order);
 		stats.free -= 1ull << order;
 	}
 	spin_unlock_irqrestore(&frame_lock, flags);
@@ -120,16 +148,27 @@ uint64_t frame_alloc_zero(void)
 
 void frame_free(uint64_t phys, unsigned order)
 {
-	const struct free_block *b = phys_to_virt(phys);
 	uint64_t flags;
 
 	ASSERT(IS_ALIGNED(phys, PAGE_SIZE << order) && phys && phys >> PAGE_SHIFT < max_pfn,
 	       "freed frame 0x%lx (order %u) must be RAM, aligned to its size", phys, order);
 	flags = spin_lock_irqsave(&frame_lock);
-	ASSERT(b->magic - FREE_MAGIC > FRAME_MAX_ORDER, "frame 0x%lx is freed twice", phys);
+	ASSERT(all_out(phys >> PAGE_SHIFT, order),
+	       "freed frame 0x%lx (order %u) must be handed out: this one is freed twice", phys,
+	       order);
+	flip_out(phys >> PAGE_SHIFT, order);
 	merge_in(phys >> PAGE_SHIFT, order);
 	stats.free += 1ull << order;
 	spin_unlock_irqrestore(&frame_lock, flags);
+}
+
+bool frame_is_out(uint64_t phys, unsigned order)
+{
+	uint64_t flags = spin_lock_irqsave(&frame_lock);
+	bool out = all_out(phys >> PAGE_SHIFT, order);
+
+	spin_unlock_irqrestore(&frame_lock, flags);
+	return out;
 }
 
 struct frame_stats frame_stats(void)
@@ -180,17 +219,22 @@ static uint64_t map_words(uint64_t pfns, unsigned order)
 	return (pfns >> (order + 1)) / 64 + 1;
 }
 
-/* Bytes that the pair maps take for `pfns` frames. */
+static uint64_t out_words(uint64_t pfns)
+{
+	return pfns / 64 + 1;
+}
+
+/* Bytes that the maps take for `pfns` frames. */
 uint64_t frames_maps_size(uint64_t pfns)
 {
-	uint64_t words = 0;
+	uint64_t words = out_words(pfns);
 
 	for (unsigned o = 0; o < FRAME_MAX_ORDER; o++)
 		words += map_words(pfns, o);
 	return ALIGN_UP(words * 8, PAGE_SIZE);
 }
 
-/* Takes `maps` (frames_maps_size() bytes) for the pair bits. No frame is free yet. */
+/* Takes `maps` (frames_maps_size() bytes) for the bits. No frame is free yet, and none is out. */
 void frames_init(uint64_t pfns, void *maps, uint64_t total)
 {
 	uint64_t *at = maps;
@@ -200,6 +244,7 @@ void frames_init(uint64_t pfns, void *maps, uint64_t total)
 		pair_bits[o] = at;
 		at += map_words(pfns, o);
 	}
+	out_bits = at;
 	max_pfn = pfns;
 	stats = (struct frame_stats){.total = total};
 }

@@ -43,7 +43,10 @@ uint64_t virt_to_phys(const void *p);
 /* 2^order frames, aligned to their size, contents undefined; 0: none left. Any context. */
 uint64_t frame_alloc(unsigned order);
 uint64_t frame_alloc_zero(void); /* one frame of zeroes; 0: none left */
+/* Gives back what frame_alloc() gave, whole or in parts. What the frames hold does not matter. */
 void frame_free(uint64_t phys, unsigned order);
+/* By the allocator's books: are all frames of the block handed out? Any context. */
+bool frame_is_out(uint64_t phys, unsigned order);
 /*
  * Fault injection for tests: the nth allocation from now on (1: the next) of a frame, a slab object
  * or C heap bytes by the calling thread fails, once. 0: none will. Those of other threads are not

@@ -33,6 +33,45 @@ SELFTEST(mm_frames_merge, "mm.frames-merge", "two freed buddies are one larger b
 	EXPECT(again == big, "the pair at 0x%lx did not merge: got 0x%lx", big, again);
 }
 
+/* Every order is freed with what any 8-byte mark of a free block could be in its first words. */
+SELFTEST(mm_frames_bytes, "mm.frames-bytes-decide-nothing",
+	 "a frame is freed whatever its user wrote into it")
+{
+	uint64_t before = frame_stats().free, odd = 0;
+
+	for (unsigned o = 0; o <= FRAME_MAX_ORDER; o++)
+		for (unsigned mark = 0; mark <= FRAME_MAX_ORDER; mark++) {
+			uint64_t phys = frame_alloc(o), *at = phys_to_virt(phys);
+
+			EXPECT(phys, "no frames of order %u", o);
+			for (unsigned i = 0; i < 4; i++) /* "EERFEERF", as a number and above */
+				at[i] = 0x4652454546524545ull + mark;
+			frame_free(phys, o);
+		}
+	odd = frame_stats().free != before;
+	EXPECT(!odd, "%lu frames free, %lu before", frame_stats().free, before);
+}
+
+SELFTEST(mm_frames_books, "mm.frames-books",
+	 "the allocator's own books tell a frame that is out from one that was freed")
+{
+	uint64_t pair = frame_alloc(1), last = pair + PAGE_SIZE, big = frame_alloc(FRAME_MAX_ORDER);
+	bool out, half, whole, gone;
+
+	EXPECT(pair && big, "no frames");
+	out = frame_is_out(pair, 1) && frame_is_out(pair, 0) && frame_is_out(last, 0);
+	frame_free(last, 0);
+	half = frame_is_out(pair, 0) && !frame_is_out(last, 0) && !frame_is_out(pair, 1);
+	frame_free(pair, 0);
+	whole = frame_is_out(big, FRAME_MAX_ORDER);
+	frame_free(big, FRAME_MAX_ORDER);
+	gone = !frame_is_out(pair, 0) && !frame_is_out(big, 0) &&
+	       !frame_is_out(big, FRAME_MAX_ORDER);
+	EXPECT(out, "two frames that were handed out are not in the books");
+	EXPECT(half, "half of a block was freed, and the books do not say which");
+	EXPECT(whole && gone, "in the books 4 MiB %s", whole ? "are still out" : "never were out");
+}
+
 SELFTEST(mm_frames_distinct, "mm.frames-distinct", "no frame is handed out twice")
 {
 	enum { N = 512 };
