@@ -240,8 +240,7 @@ RACE_EXHIBIT(e6_kept, "E-6", "counted-map", "keep-order", RACE_BROKEN_I6);
 /* ---- E-7: a mapping that comes back keeps the waiter asleep --------------------------------- */
 
 /* The page has no holder any more. T2 ends by itself, or only when T1 unmaps F. */
-static void e7_after_the_put(struct script *s, struct actor *t1, struct actor *t2,
-			     struct actor *t3)
+static void e7_after_the_put(struct script *s, struct actor *t1, struct actor *t2, struct actor *t3)
 {
 	const char *how;
 
