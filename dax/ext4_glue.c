@@ -49,6 +49,15 @@ static void report(void *ctx, const char *line)
 	kprintf("%s: %s\n", fs->region->name, line);
 }
 
+/* Faults look up blocks without the lock of the file system, and may fail while it is held: each
+ * thread has its own sentence. */
+static char *why_text(void *ctx)
+{
+	(void)ctx;
+	_Static_assert(sizeof(current_thread()->layer_why) == EXT4_WHY, "room for a sentence");
+	return current_thread()->layer_why;
+}
+
 /* Runs that files give up, as the file layer frees them; fs->lock held. */
 static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t count)
 {
@@ -109,6 +118,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.taken = fs->lifetime->keeps_busy ? taken : NULL,
 		.museum = museum,
 		.freeing = freeing,
+		.why = why_text,
 		.report = report,
 	};
 }
@@ -180,7 +190,7 @@ static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff
 		remember(inode, &m, start + m.pblk);
 	if (err)
 		*why = err == -ENOSPC ? "no free block for this page of the file"
-				      : "the file layer could not find or make the block";
+				      : ext4_why(fs->ext4);
 	mutex_unlock(&inode->map_lock);
 	if (err)
 		return err;

@@ -46,6 +46,7 @@ struct thread {
 	uint32_t nr_held; /* zero means none; more than THREAD_MAX_HELD: the rest is not known */
 	void *mm;	  /* address space of the mm floor, NULL: the kernel's only */
 	const char *fault_why; /* the mm floor: sentence about its last failed fault, or NULL */
+	char layer_why[320];   /* the file layer: sentence of its last call that failed */
 	uint64_t ran_ns;
 	int exit_status;
 	bool signalled; /* set by thread_signal(), cleared by signal_clear() */

@@ -8,10 +8,11 @@
  * whatever differs between the two comes in through struct ext4_env.
  *
  * Rules for every function here:
- *   - the caller serialises all calls on one file system (a sleeping mutex in the kernel);
+ *   - the caller serialises all calls on one file system (a sleeping mutex in the kernel), but for
+ *     look-ups by ext4_map_blocks: those only exclude changes of the same file;
  *     no function takes a lock, sleeps or starts a thread; they call malloc and free;
  *   - results are 0 (or a length) or a negative errno; ext4_why() holds a sentence that names
- *     what failed and what would pass, until the next failing call;
+ *     what failed and what would pass, until the next failing call of the same thread;
  *   - metadata is synchronous: what a function did is durable when it returns.  File *data*
  *     copied by ext4_write is written back but not fenced when it lands in blocks the file had
  *     already; ext4_fsync fences it.  Stores made through a mapping are the caller's to write
@@ -32,6 +33,7 @@
 #define EXT4_BLOCK_SIZE 4096u
 #define EXT4_ROOT_INO	2u
 #define EXT4_NAME_MAX	255u
+#define EXT4_WHY	320u /* bytes of a sentence, with its zero */
 
 /* The file type bits of a mode, as in POSIX (newlib and glibc agree on the values). */
 #define EXT4_S_IFMT  0xF000u
@@ -74,6 +76,10 @@ struct ext4_env {
 	/* Copies file data (a fault-tolerant or non-temporal copy).  NULL means memcpy.  The file
 	 * layer calls writeback on the destination afterwards in any case. */
 	void (*copy)(void *dst, const void *src, size_t n);
+	/* Where the caller keeps the sentence of its last failure, EXT4_WHY bytes: one place for
+	 * each thread, as look-ups of several may fail at once.  NULL: one place, in the file
+	 * system. */
+	char *(*why)(void *ctx);
 	/* What ext4_mount found and repaired, one sentence a call, no newline.  May be NULL. */
 	void (*report)(void *ctx, const char *line);
 };
@@ -123,7 +129,7 @@ int ext4_unmount(struct ext4_fs *fs);
  */
 int ext4_sync(struct ext4_fs *fs);
 
-/* The sentence that belongs to the last failure; "" when nothing failed yet.  Never NULL. */
+/* The sentence that belongs to the caller's last failure; "" when none failed yet.  Never NULL. */
 const char *ext4_why(const struct ext4_fs *fs);
 
 struct ext4_statfs {

@@ -66,8 +66,8 @@ struct ext4_fs {
 	uint64_t blocked_by_busy;
 	uint64_t enospc_busy;
 	struct ext4_inode *hash[EXT4_HASH];
-	uint32_t dying; /* unlinked inodes that wait for ext4_evict; zero: none */
-	char why[320];
+	uint32_t dying;	    /* unlinked inodes that wait for ext4_evict; zero: none */
+	char why[EXT4_WHY]; /* without env.why; use why_of() */
 };
 
 /* ---- persistence -------------------------------------------------------------------- */

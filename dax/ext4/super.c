@@ -10,12 +10,18 @@
  */
 #include "dax/ext4/priv.h"
 
+/* The place of the caller's sentence. */
+static char *why_of(const struct ext4_fs *fs)
+{
+	return fs->env.why ? fs->env.why(fs->env.ctx) : (char *)fs->why;
+}
+
 int ext4_fail(struct ext4_fs *fs, int err, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(fs->why, sizeof(fs->why), fmt, ap);
+	vsnprintf(why_of(fs), EXT4_WHY, fmt, ap);
 	va_end(ap);
 	return err;
 }
@@ -35,7 +41,7 @@ void ext4_say(struct ext4_fs *fs, const char *fmt, ...)
 
 const char *ext4_why(const struct ext4_fs *fs)
 {
-	return fs->why;
+	return why_of(fs);
 }
 
 /* Seconds since 1970, never zero: a zero i_dtime means "not deleted". */
@@ -188,12 +194,12 @@ int ext4_mount(const struct ext4_env *env, struct ext4_fs **out, char *why, size
 	fs->env = *env;
 	fs->sb = (struct ext4_super *)((uint8_t *)env->base + EXT4_SUPER_OFFSET);
 	err = load(fs);
-	snprintf(why, n, "%s", fs->why);
+	snprintf(why, n, "%s", err ? why_of(fs) : "");
 	if (err) {
 		discard(fs);
 		return err;
 	}
-	fs->why[0] = '\0';
+	why_of(fs)[0] = '\0';
 	*out = fs;
 	return 0;
 }

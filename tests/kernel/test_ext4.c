@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the file layer on real persistent memory: what is flushed, what is freed (ext4.*). */
+#include "dax/ext4/disk.h"
 #include "tests/kernel/fixture.h"
 
 /* Lines of the scratch region that were stored to and not yet written back: the observer's view. */
@@ -184,6 +185,61 @@ SELFTEST(ext4_fallocate_room, "ext4.fallocate-takes-all-or-nothing",
 		  f->size);
 close:
 	dax_put(f);
+out:
+	fixture_end(&fx);
+}
+
+/* A thread that fails under the file system's lock, and asks why once it is told to. */
+static struct {
+	struct dax_fs *fs;
+	bool failed, ask;
+	char why[120];
+} failing;
+
+static int walk_nowhere(struct dax_inode *unused, uint64_t arg)
+{
+	struct ext4_inode *ip;
+	int err;
+
+	(void)unused, (void)arg;
+	mutex_lock(&failing.fs->lock);
+	err = ext4_walk(failing.fs->ext4, "/nowhere", &ip);
+	__atomic_store_n(&failing.failed, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&failing.ask, __ATOMIC_ACQUIRE))
+		thread_yield();
+	snprintf(failing.why, sizeof(failing.why), "%s", ext4_why(failing.fs->ext4));
+	mutex_unlock(&failing.fs->lock);
+	return err;
+}
+
+SELFTEST(ext4_own_reason, "ext4.reason-is-the-callers",
+	 "a fault on a damaged file fails while another thread's call on the file system has just "
+	 "failed: each is told its own reason")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	struct fx_op op = {.fn = walk_nowhere};
+	uint8_t *magic; /* the first byte of the extent tree's */
+	uint64_t va;
+	int err;
+
+	EXPECT_OR(out, f, "%s", dax_why());
+	va = fx_map_as_is(&fx, f, 1, true);
+	failing.fs = fx.fs;
+	failing.failed = failing.ask = false;
+	EXPECT_OR(out, va && fx_start(&op), "not mapped, or no thread");
+	while (!__atomic_load_n(&failing.failed, __ATOMIC_ACQUIRE))
+		thread_yield();
+	magic = f->ip->raw->i_block;
+	*magic ^= 1;
+	err = store_checked((uint64_t *)va, 1);
+	*magic ^= 1;
+	__atomic_store_n(&failing.ask, true, __ATOMIC_RELEASE);
+	fx_join(&op);
+	EXPECT_OR(out, err == -EFAULT && op.err == -ENOENT, "fault %d, walk %d", err, op.err);
+	EXPECT_OR(out, strstr(failing.why, "nowhere"), "the walk is told: %s", failing.why);
+	EXPECT_OR(out, strstr(mm_fault_reason(), "inode"), "the fault is told: %s",
+		  mm_fault_reason());
 out:
 	fixture_end(&fx);
 }
