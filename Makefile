@@ -92,12 +92,12 @@ $(B)/objects: FORCE
 	@mkdir -p $(B)
 	@echo '$(OBJ)' | cmp -s - $@ || echo '$(OBJ)' >$@
 
-# Linked twice: the second time with the names of the functions that the first link placed. The
-# table lies behind all code, so it moves none of it; check-elf.sh makes sure.
-$(KERNEL): $(OBJ) $(LIBC) $(B)/objects linker.ld tests/tools/ksyms.sh
+# Linked twice: the second time with the names and lines of the functions that the first link placed.
+# The tables lie behind all code, so they move none of it; check-elf.sh makes sure.
+$(KERNEL): $(OBJ) $(LIBC) $(B)/objects linker.ld tests/tools/ksyms.py tests/tools/dwarf_lines.py
 	$(call say,LD,$@)
 	@ld $(LDFLAGS) -o $(B)/pass1.elf $(OBJ) $(LIBS)
-	@tests/tools/ksyms.sh $(B)/pass1.elf >$(B)/ksyms.asm
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/ksyms.py $(B)/pass1.elf >$(B)/ksyms.asm
 	@nasm -f elf64 -o $(B)/ksyms.o $(B)/ksyms.asm
 	@ld $(LDFLAGS) -o $@ $(OBJ) $(B)/ksyms.o $(LIBS)
 	@tests/tools/check-elf.sh $(B)/pass1.elf $@

@@ -118,6 +118,8 @@ trap_page_fault_entry:
 	mov	rsi, rbx
 	call	trap_fault_refused
 	jmp	.again
+global trap_entries_end:function
+trap_entries_end:
 
 ; void switch_context(uint64_t *save_rsp, uint64_t next_rsp)
 ; Interrupts are off. Saves what the C calling convention keeps; the rest is dead by definition.

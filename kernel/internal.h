@@ -30,6 +30,9 @@ struct trap_recovery {
 	uint64_t insn, go_on;
 };
 extern const struct trap_recovery trap_recoveries[], trap_recoveries_end[];
+/* Where interrupted code is left, up to trap_entries_end: what looks like its return address there
+ * is the interrupted instruction. */
+void trap_common(void), trap_entries_end(void);
 void switch_context(uint64_t *save_rsp, uint64_t next_rsp);
 void thread_start(void);
 void stack_call(void *stack_top, void (*fn)(void)) __noreturn;

@@ -77,15 +77,12 @@ void machine_exit(enum exit_code code)
 	cpu_halt_forever();
 }
 
-static void print_symbol(unsigned n, uint64_t addr)
+static void print_symbol(unsigned n, uint64_t addr, bool is_return)
 {
-	uint64_t off;
-	const char *name = ksym_lookup(addr, &off);
+	char where[160];
 
-	if (name)
-		kprintf("  #%-2u 0x%016lx %s+0x%lx\n", n, addr, name, off);
-	else
-		kprintf("  #%-2u 0x%016lx\n", n, addr);
+	kprintf("  #%-2u 0x%016lx %s\n", n, addr,
+		ksym_describe(addr, is_return, where, sizeof(where)));
 }
 
 /* One step up the chain of frames; false: it ends here. A frame pointer is followed only while the
@@ -104,6 +101,12 @@ static bool climb(uint64_t first, uint64_t *rbp, uint64_t *ret)
 	return *ret != 0;
 }
 
+/* Is the caller of the frame that returns to `ret` a call, or was it interrupted? */
+static bool calls(uint64_t ret)
+{
+	return ret <= (uintptr_t)trap_common || ret > (uintptr_t)trap_entries_end;
+}
+
 /* Prints the chain from `rbp` on, numbered from n; a function that calls itself appears once. */
 static void walk(unsigned n, uint64_t rbp)
 {
@@ -117,7 +120,7 @@ static void walk(unsigned n, uint64_t rbp)
 		if (again)
 			kprintf("      … %lu more of this one\n", again);
 		again = 0;
-		print_symbol(n++, ret);
+		print_symbol(n++, ret, calls(last));
 	}
 	if (again)
 		kprintf("      … %lu more of this one\n", again);
@@ -156,11 +159,11 @@ void machine_freeze(void)
 
 static void print_frame(const struct trap_frame *tf)
 {
-	uint64_t off;
-	const char *name = ksym_lookup(tf->rip, &off);
+	char where[160];
 
-	kprintf("  rip %016lx  %s+0x%lx   rflags %lx   vector %lu, error code 0x%lx\n", tf->rip,
-		name ? name : "?", name ? off : 0, tf->rflags, tf->vector, tf->error);
+	kprintf("  rip %016lx  %s   rflags %lx   vector %lu, error code 0x%lx\n", tf->rip,
+		ksym_describe(tf->rip, false, where, sizeof(where)), tf->rflags, tf->vector,
+		tf->error);
 	kprintf("  rsp %016lx  rbp %016lx\n", tf->rsp, tf->rbp);
 	kprintf("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", tf->rax, tf->rbx, tf->rcx,
 		tf->rdx);
@@ -207,7 +210,7 @@ static void __noreturn report(const struct trap_frame *tf, bool irqs_were_on, ui
 	if (tf) {
 		print_frame(tf);
 		kprintf("backtrace:\n");
-		print_symbol(0, tf->rip);
+		print_symbol(0, tf->rip, false);
 		walk(1, tf->rbp);
 	} else {
 		kprintf("backtrace:\n");

@@ -129,6 +129,21 @@ def test_a_panic_fails_the_run(tmp_path):
     assert "> echo last" not in out
 
 
+    assert all(line_is_true(frame) for frame in panic.splitlines() if frame.startswith("  #"))
+
+
+def line_is_true(frame):
+    """Does addr2line, from the ELF file, say the same as the kernel's own table?
+
+    Code in line from a header has several places; the kernel shows the one in the .c file."""
+    number, address, name, *place = frame.split()
+    at = int(address, 16) - (number != "#0")  # a return address: the call is before it
+    said = subprocess.run(["addr2line", "-i", "-e", f"{hf_config.BUILD}/holdfast.elf", hex(at)],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert name.startswith("?") or place and place[0] in said, (frame, said)
+    return True
+
+
 @pytest.mark.parametrize("command", ["system_reset", "quit"])
 def test_a_machine_that_ends_without_a_verdict_fails_the_run(tmp_path, command):
     """A reset (what a triple fault is) or QEMU's end is no success, whatever QEMU's status."""

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The line table of an ELF file: which source line each address belongs to.
+
+Reads .debug_line itself, versions 2 to 5 (DWARF 5 standard, section 6.2): binutils print it without
+the folder of a unit's own file, and four times as slowly as the link takes.
+"""
+
+import os
+import struct
+
+
+def sections(data):
+    """{name: bytes} of a 64-bit little-endian ELF file."""
+    table, = struct.unpack_from("<Q", data, 0x28)
+    size, count, names = struct.unpack_from("<HHH", data, 0x3a)
+    headers = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
+    strings = headers[names][4]
+    return {data[strings + h[0]:data.index(0, strings + h[0])].decode(): data[h[4]:h[4] + h[5]]
+            for h in headers if h[1] != 8}
+
+
+class Reader:
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def fixed(self, size):
+        self.at += size
+        return int.from_bytes(self.data[self.at - size:self.at], "little")
+
+    def uleb(self):
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def sleb(self):
+        start = self.at
+        value = self.uleb()
+        bits = 7 * (self.at - start)
+        return value - (1 << bits) if value >> (bits - 1) else value
+
+    def string(self):
+        end = self.data.index(0, self.at)
+        text = self.data[self.at:end].decode()
+        self.at = end + 1
+        return text
+
+
+class Unit:
+    """One unit's header: the names of its files, and where its program lies."""
+
+    def __init__(self, elf, reader):
+        self.elf, self.r = elf, reader
+        length = reader.fixed(4)
+        self.end = reader.at + length
+        self.version = reader.fixed(2)
+        if self.version >= 5:
+            reader.fixed(2)  # sizes of an address and of a segment selector
+        header = reader.fixed(4)
+        self.program = reader.at + header
+        self.min_insn = reader.fixed(1)
+        if self.version >= 4:
+            reader.fixed(1)  # operations per instruction
+        reader.fixed(1)  # is_stmt
+        self.line_base = reader.fixed(1)
+        self.line_base -= 256 if self.line_base >= 128 else 0
+        self.line_range, self.opcode_base = reader.fixed(1), reader.fixed(1)
+        self.operands = [0] + [reader.fixed(1) for _ in range(self.opcode_base - 1)]
+        self.files = self.names5() if self.version >= 5 else self.names2()
+
+    def names2(self):
+        folders, files = [""], [""]
+        while name := self.r.string():
+            folders.append(name)
+        while name := self.r.string():
+            folder = folders[self.r.uleb()]
+            self.r.uleb(), self.r.uleb()
+            files.append(os.path.normpath(os.path.join(folder, name)))
+        return files
+
+    def form(self, form):
+        r = self.r
+        if form == 0x08:
+            return r.string()
+        if form in (0x1f, 0x0e):  # line_strp, strp
+            table = self.elf[".debug_line_str" if form == 0x1f else ".debug_str"]
+            return Reader(table, r.fixed(4)).string()
+        if form == 0x0f:
+            return r.uleb()
+        return r.fixed({0x0b: 1, 0x05: 2, 0x06: 4, 0x07: 8, 0x1e: 16}[form])
+
+    def entries(self):
+        kinds = [(self.r.uleb(), self.r.uleb()) for _ in range(self.r.fixed(1))]
+        return [{kind: self.form(form) for kind, form in kinds} for _ in range(self.r.uleb())]
+
+    def names5(self):
+        folders = [entry[1] for entry in self.entries()]
+        home = folders[0] if folders else ""
+        names = []
+        for entry in self.entries():
+            name = os.path.join(home, folders[entry.get(2, 0)], entry[1])
+            # Of this tree: below the folder that the compiler ran in.
+            names.append(os.path.relpath(name, home) if name.startswith(home + "/") else name)
+        return names
+
+    def run(self, put):
+        """Calls put(address, file, line) for each row, in the program's order."""
+        r = self.r
+        r.at = self.program
+        address, file, line = 0, 1, 1
+        while r.at < self.end:
+            op = r.fixed(1)
+            if op >= self.opcode_base:
+                op -= self.opcode_base
+                address += op // self.line_range * self.min_insn
+                line += self.line_base + op % self.line_range
+                put(address, self.files[file], line)
+            elif op == 0:
+                after = r.uleb()
+                after += r.at
+                sub = r.fixed(1)
+                if sub == 2:
+                    address = r.fixed(8)
+                elif sub == 1:
+                    put(address, None, 0)
+                    address, file, line = 0, 1, 1
+                r.at = after
+            elif op == 1:
+                put(address, self.files[file], line)
+            elif op == 2:
+                address += r.uleb() * self.min_insn
+            elif op == 3:
+                line += r.sleb()
+            elif op == 4:
+                file = r.uleb()
+            elif op == 8:
+                address += (255 - self.opcode_base) // self.line_range * self.min_insn
+            elif op == 9:
+                address += r.fixed(2)
+            else:
+                for _ in range(self.operands[op]):
+                    r.uleb()
+
+
+def rows(path, lowest):
+    """[(address, file, line)] from address `lowest` on, by address, one per address.
+
+    Of several rows at one address the last one counts: the earlier ones have no code. What an end
+    of a sequence leaves without a line has no row."""
+    with open(path, "rb") as file:
+        elf = sections(file.read())
+    found = {}
+
+    def put(address, file, line):
+        if address >= lowest and file is not None:
+            found[address] = (file, line)
+
+    reader = Reader(elf[".debug_line"])
+    while reader.at < len(reader.data):
+        unit = Unit(elf, reader)
+        unit.run(put)
+        reader.at = unit.end
+    return [(address, *found[address]) for address in sorted(found)]
