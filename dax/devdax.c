@@ -19,7 +19,7 @@
 	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
 		      */
 
-static struct devdax devices[PMEM_MAX];
+static struct devdax *devices; /* one a region, in their order; made once at boot */
 struct mutex devdax_lock = MUTEX_INIT("device-dax");
 
 static const struct vma_ops devdax_vma_ops;
@@ -32,19 +32,25 @@ static uint64_t page_bytes(unsigned level)
 
 struct devdax *devdax_of(struct pmem_region *r)
 {
-	for (unsigned i = 0; i < PMEM_MAX; i++) {
-		struct devdax *d = &devices[i];
-
-		if (pmem_nth(i) != r)
-			continue;
-		if (!d->ready)
-			mapping_init(&d->mapping);
-		d->ready = true;
-		d->region = r;
-		return d;
-	}
+	for (unsigned i = 0; i < pmem_count(); i++)
+		if (devices[i].region == r)
+			return &devices[i];
 	return NULL;
 }
+
+static int devdax_init(const struct boot_info *bi)
+{
+	(void)bi;
+	devices = calloc(pmem_count() + 1, sizeof(*devices));
+	if (!devices)
+		return -ENOMEM;
+	for (unsigned i = 0; i < pmem_count(); i++) {
+		devices[i].region = pmem_nth(i);
+		mapping_init(&devices[i].mapping);
+	}
+	return 0;
+}
+INITCALL(INIT_DAX, devdax, "device-dax", devdax_init);
 
 static int find_held(struct page *p, void *arg)
 {

@@ -13,7 +13,6 @@ struct devdax {
 	unsigned users;	       /* VMAs (atomic); zero: none, the region is free for a mount */
 	unsigned mounts;       /* zero: none, the region is free to be mapped */
 	bool dead;	       /* removed under its mappings: no fault is served any more */
-	bool ready;
 	struct mapping mapping;
 };
 

@@ -120,7 +120,8 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 			  page_refs(held), page_maps(held), pgmap->rest, who, lt->name);
 }
 
-static int check_options(const struct lifetime *lt, const struct mount_options *o)
+static int check_options(const struct pmem_region *region, const struct lifetime *lt,
+			 const struct mount_options *o)
 {
 	if (o->longterm && !lt->longterm_allowed)
 		return dax_refuse(-EINVAL,
@@ -131,6 +132,11 @@ static int check_options(const struct lifetime *lt, const struct mount_options *
 		return dax_refuse(-EINVAL,
 				  "entries=sectors is of lifetime=%s only; %s stores page frames",
 				  lifetime_unaware.name, lt->name);
+	if (o->sectors && !sector_can_name(region))
+		return dax_refuse(-EINVAL,
+				  "entries=sectors has room for the numbers of 4096 regions; %s is "
+				  "beyond them",
+				  region->name);
 	return 0;
 }
 
@@ -214,7 +220,7 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
 	static const struct mount_options none;
 	const struct mount_options *o = options ? options : &none;
 	struct dax_fs *fs;
-	int err = check_options(lt, o);
+	int err = check_options(region, lt, o);
 
 	if (err)
 		return err;

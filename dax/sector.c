@@ -14,7 +14,15 @@
 #include "dax/internal.h"
 
 #define REGION_SHIFT 52
-_Static_assert(PMEM_MAX <= 1u << (64 - REGION_SHIFT), "a region's number has twelve bits");
+
+bool sector_can_name(const struct pmem_region *r)
+{
+	unsigned number = 0;
+
+	while (pmem_nth(number) != r)
+		number++;
+	return number < 1u << (64 - REGION_SHIFT);
+}
 
 static struct pmem_region *region_of(uint64_t entry)
 {

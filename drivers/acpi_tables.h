@@ -172,7 +172,7 @@ static inline uint16_t acpi_sleep_value(uint8_t slp_typ)
 
 /* --- SRAT: which node owns which CPU and memory (5.2.16) --- */
 
-#define ACPI_MAX_AFFINITY 64u
+#define ACPI_MAX_AFFINITY 320u /* QEMU has up to 256 slots, and one entry for each */
 
 struct acpi_mem_affinity {
 	uint64_t base, len;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The NFIT parser's four doors: parse, free, walk the accepted ranges, compare with an update.
+ * The NFIT parser's five doors: parse, free, walk the accepted ranges, list all of them in the
+ * order of their DIMMs, compare with an update.
  *
  * Parsing is a pipeline, each stage in a file of its own: frame (bytes to structures), decode
  * (structures to fields), resolve (numbers to pointers, verdicts). A refusal at any stage empties
@@ -109,6 +110,44 @@ const struct nfit_spa *nfit_next(const struct nfit *newest, const struct nfit_sp
 		}
 	}
 	return best;
+}
+
+static uint64_t first_handle(const struct nfit_spa *p)
+{
+	return p->nr_memdevs ? p->memdev[0].handle : UINT64_MAX; /* ordered by handle */
+}
+
+static int cmp_order(const void *a, const void *b)
+{
+	const struct nfit_spa *x = *(const struct nfit_spa *const *)a;
+	const struct nfit_spa *y = *(const struct nfit_spa *const *)b;
+	const uint64_t key[][2] = {{x->table->number, y->table->number},
+				   {first_handle(x), first_handle(y)},
+				   {x->base, y->base},
+				   {x->index, y->index}};
+
+	for (size_t i = 0; i < sizeof(key) / sizeof(key[0]); i++)
+		if (key[i][0] != key[i][1])
+			return key[i][0] < key[i][1] ? -1 : 1;
+	return 0;
+}
+
+unsigned int nfit_in_order(const struct nfit *newest, const struct nfit_spa **out,
+			   unsigned int max)
+{
+	unsigned int nr = 0;
+
+	for (const struct nfit *n = newest; n; n = n->earlier)
+		for (unsigned int i = 0; i < n->nr_spas; i++) {
+			if (!nfit_kind_persistent(n->spas[i].kind))
+				continue;
+			if (nr < max)
+				out[nr] = &n->spas[i];
+			nr++;
+		}
+	if (max)
+		qsort(out, nr < max ? nr : max, sizeof(*out), cmp_order);
+	return nr;
 }
 
 static bool has_structure(const struct nfit *n, const uint8_t *s, uint16_t length)

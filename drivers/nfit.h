@@ -218,6 +218,15 @@ void nfit_free(struct nfit *n);
  */
 const struct nfit_spa *nfit_next(const struct nfit *newest, const struct nfit_spa *after);
 
+/*
+ * Every persistent range of `newest` and all earlier tables, whatever its verdict, in the order in
+ * which DIMMs were given: first table first, then by the lowest DIMM handle of the range; a range
+ * without a DIMM comes after those, by address. Where a DIMM landed, and whether it is of use,
+ * moves no other one. At most `max` into `out`; value: how many there are.
+ */
+unsigned int nfit_in_order(const struct nfit *newest, const struct nfit_spa **out,
+			   unsigned int max);
+
 /* True for the kinds that keep their contents: PM, persistent disk and CD. */
 bool nfit_kind_persistent(enum nfit_kind kind);
 /* 4 KiB pages (begun ones count) that trimming took at the start and at the end. */

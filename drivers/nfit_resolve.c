@@ -275,6 +275,10 @@ static bool trim(struct nfit_spa *p)
 	uint64_t mask = NFIT_ALIGN - 1;
 	uint64_t start_pad = -p->base & mask, end_pad = (p->base + p->length) & mask;
 
+	if (p->length < NFIT_ALIGN) {
+		refuse(p, "it has %" PRIu64 " bytes; 2 MiB or more would do", p->length);
+		return true;
+	}
 	/* length >= start_pad + end_pad also when both are in one 2 MiB frame, else nothing fits */
 	if (p->length < start_pad + end_pad || p->length - start_pad - end_pad < NFIT_ALIGN) {
 		refuse(p,

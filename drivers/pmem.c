@@ -8,7 +8,7 @@
  */
 #include "drivers/drivers.h"
 
-static struct pmem_region regions[PMEM_MAX];
+static struct pmem_region *regions; /* nr_regions of them; made once at boot, never moved */
 static unsigned nr_regions;
 
 unsigned pmem_count(void)
@@ -87,12 +87,25 @@ void pmem_unbind(struct pmem_region *r)
 	r->limited = false;
 }
 
+static bool any_usable(void)
+{
+	for (unsigned i = 0; i < nr_regions; i++)
+		if (regions[i].len)
+			return true;
+	return false;
+}
+
 static void add_region(const struct nfit_spa *spa)
 {
 	struct pmem_region *r = &regions[nr_regions];
 
 	snprintf(r->name, sizeof(r->name), "pmem%u", nr_regions++);
 	r->spa = spa;
+	r->unbound_why = spa->reason;
+	if (spa->verdict != NFIT_ACCEPTED) {
+		kprintf("%s: not bound: %s\n", r->name, r->unbound_why);
+		return;
+	}
 	r->start = spa->usable_base;
 	r->len = spa->usable_length;
 	r->readonly = spa->read_only;
@@ -109,7 +122,8 @@ static void add_region(const struct nfit_spa *spa)
 /* shadow=pmem1[,pmem2] on the kernel command line. */
 static void start_shadows(void)
 {
-	char list[64], *rest = list, *name;
+	static char list[BOOT_CMDLINE];
+	char *rest = list, *name;
 	const char *why;
 
 	if (!cmdline_get("shadow", list, sizeof(list)))
@@ -126,20 +140,34 @@ static void start_shadows(void)
 	}
 }
 
+static int add_regions(void)
+{
+	unsigned nr = nfit_in_order(nfit_get(), NULL, 0);
+	const struct nfit_spa **spas = calloc(nr, sizeof(*spas));
+
+	regions = calloc(nr, sizeof(*regions));
+	if (nr && (!spas || !regions)) {
+		free(spas);
+		kprintf("pmem: no memory for %u regions\n", nr);
+		return -ENOMEM;
+	}
+	nfit_in_order(nfit_get(), spas, nr);
+	for (unsigned i = 0; i < nr; i++)
+		add_region(spas[i]);
+	free(spas);
+	return 0;
+}
+
 static int pmem_init(const struct boot_info *bi)
 {
-	const struct nfit_spa *spa = NULL;
+	int err = add_regions();
 
 	(void)bi;
-	while ((spa = nfit_next(nfit_get(), spa)) && nr_regions < PMEM_MAX)
-		add_region(spa);
-	if (!nr_regions)
+	if (!err && !any_usable())
 		kprintf("pmem: no persistent memory: the firmware has no usable NFIT range; "
 			"start QEMU with -device nvdimm (PMEM=\"file,size=1G\")\n");
-	if (spa)
-		kprintf("pmem: more than %u regions; the rest is left alone\n", PMEM_MAX);
 	start_shadows();
-	return 0;
+	return err;
 }
 INITCALL(INIT_DEVICES, pmem, "persistent memory", pmem_init);
 
@@ -164,6 +192,11 @@ static void print_region(const struct pmem_region *r)
 {
 	const struct nfit_spa *spa = r->spa;
 
+	if (!r->len) {
+		kprintf("%s: not usable: %s\n", r->name, r->unbound_why);
+		print_dimms(spa);
+		return;
+	}
 	kprintf("%s: 0x%lx - 0x%lx, %lu MiB, %s\n", r->name, r->start, r->start + r->len,
 		r->len / MIB,
 		!r->bound			? "not bound"
@@ -322,6 +355,8 @@ static int cmd_bind(int argc, char **argv)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
 	if (r->bound)
 		return shell_fail(-EBUSY, "%s is bound already", r->name);
+	if (!r->len)
+		return shell_fail(-ENXIO, "%s cannot be bound: %s", r->name, r->unbound_why);
 	if (r->leaving)
 		return shell_fail(-EBUSY, "%s is still being unbound; 'ps' tells what it waits for",
 				  r->name);
@@ -357,7 +392,7 @@ static int cmd_pmem(int argc, char **argv)
 	if (argc > 1 && !r)
 		return shell_fail(-ENODEV, "no region '%s'; there %s %u: pmem0 … (see 'pmem')",
 				  argv[1], nr_regions == 1 ? "is" : "are", nr_regions);
-	if (!nr_regions)
+	if (!any_usable())
 		kprintf("no persistent memory: start QEMU with -device nvdimm "
 			"(PMEM=\"file,size=1G\")\n");
 	for (unsigned i = 0; i < nr_regions; i++)

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pmem regions: accepted persistent ranges of the NFIT, bound at boot. Numbered by address.
+ * pmem regions: the persistent ranges of the NFIT, bound at boot.
+ *
+ * pmemN is the N-th DIMM in the order in which the DIMMs were given (nfit_in_order()), never the
+ * N-th address: QEMU puts a DIMM into a gap where it fits, and a user's "second DIMM" must not
+ * become the third by that. A range that is of no use has its name too, and stays unbound.
  */
 #ifndef DRIVERS_PMEM_H
 #define DRIVERS_PMEM_H
@@ -8,11 +12,9 @@
 #include "mm/mm.h"
 #include "drivers/nfit.h"
 
-#define PMEM_MAX 16
-
 struct pmem_region {
-	char name[8];		    /* "pmem0" */
-	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB */
+	char name[12];		    /* "pmem0" */
+	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB; 0, 0: nothing is usable */
 	const struct nfit_spa *spa; /* what the firmware said; for reports */
 	bool readonly;
 	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */

@@ -28,6 +28,7 @@ struct note {
 	unsigned tid; /* whose fence makes it durable */
 };
 struct pmem_shadow {
+	struct pmem_shadow *next;
 	struct pmem_region *region;
 	char *durable, *pending;
 };
@@ -41,7 +42,7 @@ static struct {		   /* notes.lock */
 	uint64_t fences;   /* that made a line durable; zero: none since the first shadow */
 	uint64_t fails_at; /* the count at which the power fails */
 } power = {.fails_at = UINT64_MAX};
-static struct pmem_shadow *shadows[PMEM_MAX];
+static struct pmem_shadow *shadows; /* a list that only grows, at boot; NULL: none */
 
 /* notes.lock held. */
 static bool power_is_on(void)
@@ -67,8 +68,7 @@ static void wrote_back(const void *p, size_t n)
 {
 	uint64_t flags = spin_lock_irqsave(&notes.lock);
 
-	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
-		struct pmem_shadow *s = shadows[i];
+	for (struct pmem_shadow *s = shadows; s; s = s->next) {
 		uint64_t off = (uint64_t)p - (uint64_t)s->region->kaddr;
 		uint64_t first = ALIGN_DOWN(off, LINE), end = ALIGN_UP(off + n, LINE);
 
@@ -109,7 +109,6 @@ int pmem_shadow_start(struct pmem_region *r, const char **why)
 {
 	static const struct persist_observer observer = {wrote_back, fenced};
 	struct pmem_shadow *s;
-	unsigned slot = 0;
 
 	*why = "no memory for the second copy; give the machine more (MEM=1G)";
 	if (r->len > SHADOW_MAX) {
@@ -131,9 +130,8 @@ int pmem_shadow_start(struct pmem_region *r, const char **why)
 	}
 	s->region = r;
 	memcpy(s->durable, r->kaddr, r->len);
-	while (shadows[slot])
-		slot++;
-	shadows[slot] = s;
+	s->next = shadows;
+	shadows = s;
 	r->shadow = s;
 	persist_set_observer(&observer);
 	return 0;
@@ -154,8 +152,7 @@ void pmem_shadow_device_wrote(uint64_t phys, uint64_t len)
 {
 	uint64_t flags = spin_lock_irqsave(&notes.lock);
 
-	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
-		struct pmem_shadow *s = shadows[i];
+	for (struct pmem_shadow *s = shadows; s; s = s->next) {
 		uint64_t off = phys - s->region->start;
 
 		if (off >= s->region->len)
@@ -196,11 +193,11 @@ uint64_t pmem_shadow_restore(void)
 	uint64_t lost = 0;
 
 	persist_set_observer(NULL);
-	for (unsigned i = 0; i < PMEM_MAX && shadows[i]; i++) {
-		struct pmem_region *r = shadows[i]->region;
+	for (const struct pmem_shadow *s = shadows; s; s = s->next) {
+		struct pmem_region *r = s->region;
 
 		lost += pmem_shadow_dirty_lines(r);
-		memcpy(r->kaddr, shadows[i]->durable, r->len);
+		memcpy(r->kaddr, s->durable, r->len);
 	}
 	return lost;
 }

@@ -121,8 +121,8 @@ static void spa_trimmed_to_nothing(void **state)
 	add_spa(&t, 8, 8 * GiB + 0x1000, 2 * MiB);
 	expect_range_refused(8, NULL, "align=2M");
 	begin_with_dimm();
-	add_spa(&t, 8, 8 * GiB + 0x1000, 0x1000);
-	expect_range_refused(8, NULL, "align=2M");
+	add_spa(&t, 8, 8 * GiB + 0x1000, 0x1000); /* aligning it would not help */
+	expect_range_refused(8, NULL, "it has 4096 bytes; 2 MiB or more would do");
 }
 
 /* Ways says two DIMMs, the table has one. */
@@ -231,6 +231,52 @@ static void update_may_not_delete(void **state)
 	nfit_free(&n);
 }
 
+/* Names follow the order in which the DIMMs were given: neither where one landed nor whether it is
+ * of use moves another. */
+static void order_follows_handles(void **state)
+{
+	const struct nfit_spa *out[8];
+
+	(void)state;
+	begin(&t);
+	add_qemu_dimm(&t, 2, 4 * GiB + 64 * MiB, 64 * MiB); /* the third one fitted into a gap */
+	add_spa(&t, 100, 9 * GiB, 64 * MiB);		    /* no DIMM is behind it */
+	add_qemu_dimm(&t, 1, 5 * GiB, GiB);
+	add_qemu_dimm(&t, 3, 8 * GiB, MiB); /* too small to be bound */
+	add_qemu_dimm(&t, 0, 4 * GiB, 64 * MiB);
+	add_qemu_dimm(&t, 4, 3 * GiB, 64 * MiB);
+	memcpy(add_spa(&t, 200, 20 * GiB, 64 * MiB) + 16, guid_volatile, 16);
+	assert_int_equal(parse(&n, &t, NULL), 0);
+	assert_int_equal(nfit_in_order(&n, NULL, 0), 6);
+	assert_int_equal(nfit_in_order(&n, out, 8), 6);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(out[i]->memdev[0].handle, i + 1);
+	assert_int_equal(out[3]->verdict, NFIT_REJECTED);
+	assert_contains(out[3]->reason, "1048576 bytes; 2 MiB or more");
+	assert_int_equal(out[5]->index, 100);
+	nfit_free(&n);
+}
+
+/* A second table's DIMMs come after all of the first one's, whatever their handles. */
+static void order_of_tables(void **state)
+{
+	static struct nfit second;
+	const struct nfit_spa *out[2];
+	struct nfit_env env = {.earlier = &n};
+
+	(void)state;
+	begin(&t);
+	add_qemu_dimm(&t, 7, 8 * GiB, 64 * MiB);
+	assert_int_equal(parse(&n, &t, NULL), 0);
+	begin(&t);
+	add_qemu_dimm(&t, 0, 4 * GiB, 64 * MiB);
+	assert_int_equal(parse(&second, &t, &env), 0);
+	assert_int_equal(nfit_in_order(&second, out, 2), 2);
+	assert_true(out[0]->table == &n && out[1]->table == &second);
+	nfit_free(&second);
+	nfit_free(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +295,8 @@ int main(void)
 		cmocka_unit_test(second_table),
 		cmocka_unit_test(rejected_table_between),
 		cmocka_unit_test(update_may_not_delete),
+		cmocka_unit_test(order_follows_handles),
+		cmocka_unit_test(order_of_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

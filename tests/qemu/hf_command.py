@@ -10,6 +10,7 @@ from typing import List
 from hf_config import GIB, MIB, TIB, Config, ConfigError
 
 SLOTS = 8
+MAX_SLOTS = 256  # of QEMU's -m slots=
 EDU = "edu,dma_mask=0xffffffffff"
 # The hole that AMD CPUs keep below 1 TiB for HyperTransport: QEMU moves memory that would reach
 # into it up to 1 TiB, which needs more address bits than the 40 of the CPU models.
@@ -32,6 +33,8 @@ def round_up(value: int, to: int) -> int:
 
 
 def slots(config: Config) -> int:
+    if len(config.dimms) > MAX_SLOTS:
+        raise ConfigError(f"PMEM names {len(config.dimms)} DIMMs; QEMU has {MAX_SLOTS} slots")
     return max(SLOTS, len(config.dimms))
 
 

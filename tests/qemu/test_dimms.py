@@ -213,6 +213,33 @@ def test_many_dimms_and_tiny_ones(tmp_path):
     assert len(re.findall(r"(?m)^ +rejected: ", result.command("nfit").output)) == rejected
 
 
+def test_names_follow_the_order_of_the_dimms(tmp_path):
+    """QEMU puts the last DIMM into a gap below the third, and the second is too small to bind:
+    pmem3 is the fourth one given all the same."""
+    images = [hf_image.mkfs(tmp_path / f"{name}.img", "64M") for name in ("first", "fourth")]
+    pmem = (f"{images[0]} {tmp_path}/tiny.img,size=1M {tmp_path}/gap.img,size=1G,align=1G "
+            f"{images[1]},align=2M")
+    result = run_commands("pmem; mount pmem0 /a; write /a/f 0 first; mount pmem3 /d; "
+                          "write /d/f 0 fourth", tmp_path, PMEM=pmem)
+    assert result.status == 0, result.text
+    found = regions(result)
+    assert list(found) == ["pmem0", "pmem2", "pmem3"] and found["pmem3"] < found["pmem2"], found
+    assert re.search(r"(?m)^pmem1: not usable: it has 1048576 bytes", result.text), result.text
+    for image, text in zip(images, (b"first", b"fourth")):
+        assert hf_image.contents(image, "/f") == text
+
+
+def test_200_dimms(tmp_path):
+    """No number of DIMMs is too high: each has its region, the last one is mounted and written."""
+    image = hf_image.mkfs(tmp_path / "last.img", "16M")
+    pmem = " ".join(f"{tmp_path}/{n}.img,size=4M" for n in range(199))
+    result = run_commands("pmem; mount pmem199 /t; write /t/f 0 last", tmp_path,
+                          PMEM=f"{pmem} {image}")
+    assert result.status == 0 and "warning" not in result.text, result.text
+    assert len(regions(result)) == 200
+    assert hf_image.contents(image, "/f") == b"last"
+
+
 @pytest.mark.parametrize("persistence,words", [("cpu", "CPU caches"), ("mem-ctrl", "memory contr")])
 def test_persistence_domain(tmp_path, persistence, words):
     """The platform capabilities say what a power failure flushes, and `pmem` prints it."""
