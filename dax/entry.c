@@ -186,12 +186,17 @@ uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
 	return value;
 }
 
-void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
+int page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
 {
-	ASSERT(!page->mapping, "pfn 0x%lx gets file %s, and already belongs to another one (I6)",
-	       page_to_pfn(page), inode->name);
-	page->mapping = &inode->mapping;
+	struct mapping *none = NULL;
+
+	/* An image may give a block to two files, whose faults hold no lock in common: one
+	 * read-modify-write decides. */
+	if (unlikely(!__atomic_compare_exchange_n(&page->mapping, &none, &inode->mapping, false,
+						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+		return -EIO;
 	page->index = pgoff;
+	return 0;
 }
 
 void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff)

@@ -78,11 +78,11 @@ static bool block_busy(void *ctx, uint64_t pblk)
 	return busy_extent_blocked(fs, first_pfn(fs) + pblk);
 }
 
-static void taken(void *ctx, uint64_t pblk, uint32_t count)
+static bool may_take(void *ctx, uint64_t pblk, uint32_t count)
 {
 	const struct dax_fs *fs = ctx;
 
-	busy_extent_taken(first_pfn(fs) + pblk, count);
+	return busy_extent_may_take(first_pfn(fs) + pblk, count);
 }
 
 /* The pure layer's own bugs on purpose. */
@@ -115,7 +115,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.now = clock_unix,
 		.ctx = fs,
 		.block_busy = fs->lifetime->keeps_busy ? block_busy : NULL,
-		.taken = fs->lifetime->keeps_busy ? taken : NULL,
+		.may_take = fs->lifetime->keeps_busy ? may_take : NULL,
 		.museum = museum,
 		.freeing = freeing,
 		.why = why_text,

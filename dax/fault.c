@@ -30,7 +30,7 @@ static bool __attribute__((noinline)) prepare_record(struct dax_inode *inode, st
 }
 
 /* The entry of `pgoff` becomes one for block `b`, whose record is linked; *entry is its value then.
- * 0, -ENOMEM, -ENXIO (the lifetime found the device going). */
+ * 0, -ENOMEM, -ENXIO (the lifetime found the device going), -EIO (page_associate()). */
 static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b,
 			       uint64_t *entry)
 {
@@ -61,6 +61,16 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 	return err;
 }
 
+static const char *why_no_entry(int err)
+{
+	if (err == -ENOMEM)
+		return "no memory for a page record";
+	if (err == -EIO)
+		return "another file of this image has the same block: unmount it, and run e2fsck "
+		       "-f on it (SIGBUS)";
+	return "the device is going (SIGBUS)";
+}
+
 /* The entry is locked. *entry is what it becomes, whether or not this fails. */
 static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
 {
@@ -79,9 +89,7 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 			return vmf_insert_zero(vmf) ? fail(vmf, -ENOMEM, "no memory") : 0;
 		err = insert_entry(inode, vmf->pgoff, &block, entry);
 		if (unlikely(err))
-			return fail(vmf, err,
-				    err == -ENOMEM ? "no memory for a page record"
-						   : "the device is going (SIGBUS)");
+			return fail(vmf, err, why_no_entry(err));
 	}
 	if (vmf->write)
 		*entry |= ENTRY_DIRTY;

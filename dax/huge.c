@@ -119,7 +119,10 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t pgoff,
 
 	if (unlikely(err))
 		return err == -EBUSY ? HUGE_HELD : HUGE_NO_MEMORY;
-	if (inode->fs->lifetime->insert(inode, first, head)) { /* the single page says it again */
+	err = inode->fs->lifetime->insert(inode, first, head); /* the single page says it again */
+	if (unlikely(err == -EIO)) /* the folio is, or may be, the other file's */
+		return HUGE_EXTENT;
+	if (err) {
 		page_folio_split(head);
 		return HUGE_DYING;
 	}
@@ -151,6 +154,15 @@ static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf
 	return result;
 }
 
+/* Was the folio of this entry split, by the fault of another file that the image gives one of the
+ * blocks? Then it is made again, if none of its pages is in use by itself (true). */
+static bool make_again(uint64_t entry)
+{
+	struct page *head = pfn_to_page(entry_pfn(entry));
+
+	return !(page_state(head) & PAGE_FOLIO) && !page_folio_make(head);
+}
+
 enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry,
 			    uint64_t **slot)
 {
@@ -163,6 +175,8 @@ enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint6
 			return result;
 	}
 	err = vmf_insert_pmd(vmf, entry_pfn(*entry), vmf->write);
+	if (err == -EEXIST && make_again(*entry))
+		err = vmf_insert_pmd(vmf, entry_pfn(*entry), vmf->write);
 	if (err)
 		return why_not_mapped(err);
 	if (vmf->write)

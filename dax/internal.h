@@ -7,8 +7,9 @@
 
 #define DAX_TO_END (1ull << 52) /* past the last page of any file */
 
-/* Page → (file, offset) (I6). A page that has another link is a panic. */
-void page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
+/* Page → (file, offset) (I6), for the holder of the lock of the entry that is to name it. -EIO,
+ * nothing changed: another entry names the page, so the image gives one block to two files. */
+int page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
 /* The same for nr pages, tree lock held: they lose the link that they must have, each record to the
  * page of the file that is as far from pgoff. */
 void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff);
@@ -239,8 +240,10 @@ void dax_leave_end(struct pmem_region *region);
 
 /* lifetime/busy-extent.c, for the allocator: is a free block held by somebody? fs->lock held. */
 bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn);
-/* A panic unless all of these blocks, just allocated, are at rest. */
-void busy_extent_taken(uint64_t pfn, uint32_t count);
+/* The last look, when blocks are handed out: are all of them at rest? A bitmap that an image brought
+ * along may call free what a file has. With a museum switch on always true: rules that are switched
+ * off are to show in bytes. */
+bool busy_extent_may_take(uint64_t pfn, uint32_t count);
 
 /* ext4_glue.c */
 struct ext4_env dax_ext4_env(struct dax_fs *fs); /* for mounting by hand */

@@ -73,8 +73,9 @@ replace_leaf(struct vm_fault *vmf, uint64_t *pte, unsigned level, uint64_t entry
 }
 
 static inline __attribute__((always_inline)) int insert(struct vm_fault *vmf, uint64_t pfn,
-							struct page *record, unsigned level,
-							uint64_t kind, bool writable)
+							struct page *record, bool folio,
+							unsigned level, uint64_t kind,
+							bool writable)
 {
 	const uint64_t entry = pfn << PAGE_SHIFT | kind | PTE_P | PTE_PS | PTE_NX | PTE_A |
 			       (writable ? PTE_W | PTE_D : 0);
@@ -87,7 +88,10 @@ static inline __attribute__((always_inline)) int insert(struct vm_fault *vmf, ui
 	if (unlikely(!pte) && !(pte = pte_walk(mm->root, vmf->address, level, true, NULL)))
 		return -ENOMEM;
 	spin_lock(&mm->ptl);
-	if (unlikely(__atomic_load_n(pte, __ATOMIC_RELAXED))) {
+	if (folio && unlikely(!(page_state(record) & PAGE_FOLIO))) {
+		/* A page of it that is put would be looked for in its own record. */
+		err = -EEXIST;
+	} else if (unlikely(__atomic_load_n(pte, __ATOMIC_RELAXED))) {
 		err = replace_leaf(vmf, pte, level, entry, record);
 	} else {
 		if (record)
@@ -100,14 +104,15 @@ static inline __attribute__((always_inline)) int insert(struct vm_fault *vmf, ui
 
 int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable)
 {
-	return insert(vmf, pfn, pfn_to_page(pfn), 2, PTE_DEVMAP | vma_slow_bit(vmf->vma), writable);
+	return insert(vmf, pfn, pfn_to_page(pfn), true, 2, PTE_DEVMAP | vma_slow_bit(vmf->vma),
+		      writable);
 }
 
 int vmf_insert_zero_pmd(struct vm_fault *vmf)
 {
 	uint64_t phys = zero_frames(2);
 
-	return phys ? insert(vmf, phys >> PAGE_SHIFT, NULL, 2, PTE_SPECIAL, false) : -ENOMEM;
+	return phys ? insert(vmf, phys >> PAGE_SHIFT, NULL, false, 2, PTE_SPECIAL, false) : -ENOMEM;
 }
 
 int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned level, bool writable)
@@ -115,6 +120,6 @@ int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned leve
 	const uint64_t kind = PTE_DEVMAP | PTE_HEAD | PTE_COMPOUND | vma_slow_bit(vmf->vma);
 	uint64_t pfn = page_to_pfn(record);
 
-	return level == 2 ? insert(vmf, pfn, record, 2, kind, writable)
-			  : insert(vmf, pfn, record, 3, kind, writable);
+	return level == 2 ? insert(vmf, pfn, record, false, 2, kind, writable)
+			  : insert(vmf, pfn, record, false, 3, kind, writable);
 }

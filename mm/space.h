@@ -152,7 +152,7 @@ int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable);
  * The same for a whole 2 MiB (level 2) or 1 GiB (level 3) around the address: pfn is the first
  * one's, aligned to that size, and the VMA covers all of it. vmf_insert_pmd(): of FS_DAX, the head
  * of a folio; vmf_insert_compound(): the record of a compound of that size. -EEXIST: smaller pages
- * are mapped there; -ENOMEM.
+ * are mapped there, or the head is one no more; -ENOMEM.
  */
 int vmf_insert_pmd(struct vm_fault *vmf, uint64_t pfn, bool writable);
 int vmf_insert_compound(struct vm_fault *vmf, struct page *record, unsigned level, bool writable);

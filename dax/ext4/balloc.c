@@ -131,17 +131,22 @@ void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
 	ext4_desc_add_free_blocks(fs, g, delta);
 }
 
-static void take(struct ext4_fs *fs, uint32_t g, struct run run)
+static int take(struct ext4_fs *fs, uint32_t g, struct run run)
 {
+	uint64_t pblk = (uint64_t)g * fs->blocks_per_group + run.at;
 	uint8_t *map = bitmap_of(fs, g);
 
-	if (fs->env.taken)
-		fs->env.taken(fs->env.ctx, (uint64_t)g * fs->blocks_per_group + run.at, run.len);
+	if (fs->env.may_take && !fs->env.may_take(fs->env.ctx, pblk, run.len))
+		return ext4_fail(fs, -EIO,
+				 "group %u: the bitmap calls %u block(s) from %llu on free, and a "
+				 "page of them is in use (I1); run e2fsck -f",
+				 (unsigned)g, (unsigned)run.len, (unsigned long long)pblk);
 	for (uint32_t i = 0; i < run.len; i++)
 		bit_set(map, run.at + i);
 	pm_wb(fs, map + run.at / 8, (run.at + run.len - 1) / 8 - run.at / 8 + 1);
 	ext4_add_free_blocks(fs, g, -(int32_t)run.len);
-	fs->goal = (uint64_t)g * fs->blocks_per_group + run.at + run.len;
+	fs->goal = pblk + run.len;
+	return 0;
 }
 
 static bool worth_a_look(struct ext4_fs *fs, uint32_t g, uint32_t at_least)
@@ -197,8 +202,7 @@ static bool from_pool(struct ext4_fs *fs, uint64_t *pblk)
 	*pblk = fs->pool[--fs->pool_n];
 	g = (uint32_t)(*pblk / fs->blocks_per_group);
 	run.at = (uint32_t)(*pblk % fs->blocks_per_group);
-	take(fs, g, run);
-	return true;
+	return !take(fs, g, run);
 }
 
 /*
@@ -224,8 +228,7 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 				"group %u: the bitmap calls metadata free near block %llu; "
 				"run e2fsck -f",
 				(unsigned)g, (unsigned long long)*pblk);
-		take(fs, g, run);
-		return 0;
+		return take(fs, g, run);
 	}
 	if ((flags & EXT4_ALLOC_POOL) && from_pool(fs, pblk)) {
 		*got = 1;

@@ -65,8 +65,9 @@ struct ext4_env {
 	/* True: the allocator must not hand out pblk although the bitmap calls it free (I1). May
 	 * be NULL. */
 	bool (*block_busy)(void *ctx, uint64_t pblk);
-	/* Called for each run that the allocator takes, before anybody can use it.  May be NULL. */
-	void (*taken)(void *ctx, uint64_t pblk, uint32_t count);
+	/* Asked of each run that the allocator is about to take, whatever its bitmap says.  False:
+	 * a page of it is in use, so the bitmap of this image is wrong.  May be NULL. */
+	bool (*may_take)(void *ctx, uint64_t pblk, uint32_t count);
 	/* Is this bug, kept on purpose, wanted?  NULL: none is. */
 	bool (*museum)(void *ctx, enum ext4_exhibit what);
 	/* Called for each run of *data* blocks that a file gives up: after the run is durably

@@ -93,8 +93,7 @@ MUSEUM(own_record, "part-by-own-record",
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	/* The mapping that follows is the birth; the mount keeps the device live. */
-	page_associate(page, inode, pgoff);
-	return 0;
+	return page_associate(page, inode, pgoff);
 }
 
 static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
@@ -266,13 +265,12 @@ bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn)
 	return !at_rest(pfn);
 }
 
-void busy_extent_taken(uint64_t pfn, uint32_t count)
+bool busy_extent_may_take(uint64_t pfn, uint32_t count)
 {
-	/* Switched-off rules are to show in bytes, not here. */
 	for (; count; pfn++, count--)
-		ASSERT(at_rest(pfn) || museum_mask(),
-		       "the allocator hands out pfn 0x%lx, which is not at rest: state 0x%lx (I1)",
-		       pfn, page_state(page_head(pfn_to_page(pfn))));
+		if (unlikely(!at_rest(pfn)) && !museum_mask())
+			return false;
+	return true;
 }
 
 const struct lifetime lifetime_busy_extent = {

@@ -35,8 +35,7 @@ static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	/* The mapping that follows takes the count from 0; the entry lock excludes deletion (E-1:
 	 * and nothing excludes the device's end). */
-	page_associate(page, inode, pgoff);
-	return 0;
+	return page_associate(page, inode, pgoff);
 }
 
 static void remove_entries(struct dax_inode *inode, const struct entry_run *run)

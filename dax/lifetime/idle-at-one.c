@@ -34,8 +34,7 @@ MUSEUM(skip_wake, "skip-wake",
 
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
-	page_associate(page, inode, pgoff);
-	return 0;
+	return page_associate(page, inode, pgoff);
 }
 
 static void remove_entries(struct dax_inode *inode, const struct entry_run *run)

@@ -56,14 +56,18 @@ static void get_unasked(struct page *record)
 
 static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
+	int err;
+
 	/* From 0 this holds the device as well, and fails if that is going. */
 	if (!page_get_first(page_head(page), 1)) {
 		if (!museum_on(zap_ignores_dying))
 			return -ENXIO;
 		get_unasked(page_head(page));
 	}
-	page_associate(page, inode, pgoff);
-	return 0;
+	err = page_associate(page, inode, pgoff);
+	if (unlikely(err))
+		page_put(page, 1);
+	return err;
 }
 
 /* The references that a run of entries, not zapped before, has of its pages. */
