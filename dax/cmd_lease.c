@@ -219,5 +219,9 @@ SHELL_COMMAND(
 	lease, cmd_lease, "lease [set FILE | drop FILE | break FILE [wait] | time SECONDS]",
 	"promises that a file's blocks stay where they are\n"
 	"Without words: every lease, its class, whose it is, and when it expires. set: one of\n"
-	"the shell's own, of class layout; who writes or truncates the file breaks it and waits\n"
-	"until 'drop', or until its break time is over (45 s; 'time' changes it, 0: no limit).");
+	"the shell's own, of class layout; whatever writes to the file or changes its blocks "
+	"breaks\n"
+	"it and waits until 'drop', or until its break time is over (45 s; 'time' changes it, 0: "
+	"no\n"
+	"limit). A store through a mapping that needs a new block cannot wait: it fails until "
+	"then.");

@@ -47,8 +47,9 @@ struct mount_options;
  */
 struct dax_layer_ops {
 	const char *name;
-	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable. 0, -ENOSPC,
-	 * -EIO, …; *why gets a sentence. Called with the entry locked; may sleep. */
+	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable, once
+	 * layout_break_fault() says that it may. 0, -ENOSPC, -EIO, -EAGAIN, …; *why gets a
+	 * sentence. Called with the entry locked; may sleep. */
 	int (*map)(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
 		   const char **why);
 	/* The same for up to `want` pages; the answer may stop earlier. */
@@ -81,6 +82,11 @@ struct dax_layer_ops {
 	int (*check)(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx);
 	bool (*owned)(struct dax_fs *fs, uint64_t block); /* by any file */
 };
+
+/* Asked by a fault, or by its file layer, before it changes the blocks of its file. It cannot wait:
+ * mmap_lock, fault lock and an entry are held. 0; -EAGAIN: leases of these classes are being broken
+ * now, and *why has the sentence. Sleepable, no spinlock held. */
+int layout_break_fault(struct dax_inode *inode, unsigned classes, const char **why);
 
 /*
  * Where a fault found a run of written blocks last, so that the next one need not ask the file

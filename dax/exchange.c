@@ -4,8 +4,8 @@
  *
  * The order is that of every layout change (file.c), for two ranges. io_lock, then fault_lock, each
  * of the lower inode number first. Waiting for a page gives one fault lock up and keeps the other,
- * so only the first file is waited for with both in sight: the second is merely looked at. Busy:
- * both go, the second is waited for alone, and all starts over.
+ * so only the first file is waited for with both in sight: the second is merely looked at, for held
+ * pages and for leases. Busy: both go, the second is waited for alone, and all starts over.
  *
  * Held pages. A lifetime that waits has none left when it comes to the change. In one that does
  * not, a late write to a held page would land in another file, or in two: a held block never
@@ -29,10 +29,10 @@ static struct side make_side(struct dax_inode *inode, uint64_t off, uint64_t len
 }
 
 /* The second file's turn while the first is locked: a look, never a sleep. */
-static struct page *scan(const struct side *s)
+static bool in_use(const struct side *s)
 {
 	unmap_mapping_range(&s->inode->mapping, s->first, s->last);
-	return s->inode->fs->lifetime->scan(s->inode, s->first, s->last);
+	return s->inode->fs->lifetime->scan(s->inode, s->first, s->last) || layout_leased(s->inode);
 }
 
 /*
@@ -48,7 +48,7 @@ static int lock_faults(const struct side *side)
 		err = break_range(side[0].inode, side[0].first, side[0].last, LAYOUT_EXCHANGE);
 		if (!err) {
 			down_write(&side[1].inode->fault_lock);
-			if (!scan(&side[1]))
+			if (!in_use(&side[1]))
 				return 0;
 		}
 		up_write(&side[0].inode->fault_lock);

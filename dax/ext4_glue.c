@@ -163,6 +163,24 @@ static inline uint64_t remembered(struct dax_inode *inode, uint64_t pgoff, uint6
 	return pfn;
 }
 
+/* A block for a fault, where there is none or one that was never written. map_lock held. */
+static int make(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct ext4_map *m,
+		const char **why)
+{
+	struct dax_fs *fs = inode->fs;
+	int err = layout_break_fault(inode, LEASE_LAYOUT, why);
+
+	if (err)
+		return err;
+	mutex_lock(&fs->lock);
+	err = ext4_map_blocks(inode->ip, pgoff, want, EXT4_MAP_CREATE, m);
+	mutex_unlock(&fs->lock);
+	if (err)
+		*why = err == -ENOSPC ? "no free block for this page of the file"
+				      : ext4_why(fs->ext4);
+	return err;
+}
+
 /*
  * Asks the file layer, and remembers what is written: all of it, not only what is wanted.
  *
@@ -181,16 +199,12 @@ static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff
 
 	mutex_lock(&inode->map_lock);
 	err = ext4_map_blocks(inode->ip, pgoff, UINT32_MAX, 0, &m);
-	if (!err && create && m.state != EXT4_WRITTEN) {
-		mutex_lock(&fs->lock);
-		err = ext4_map_blocks(inode->ip, pgoff, want, EXT4_MAP_CREATE, &m);
-		mutex_unlock(&fs->lock);
-	}
+	if (!err && create && m.state != EXT4_WRITTEN)
+		err = make(inode, pgoff, want, &m, why);
+	else if (err)
+		*why = ext4_why(fs->ext4);
 	if (!err && m.state == EXT4_WRITTEN)
 		remember(inode, &m, start + m.pblk);
-	if (err)
-		*why = err == -ENOSPC ? "no free block for this page of the file"
-				      : ext4_why(fs->ext4);
 	mutex_unlock(&inode->map_lock);
 	if (err)
 		return err;

@@ -79,8 +79,12 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 
 	if ((vmf->vma->flags & VM_PRIVATE) && (vmf->write || pte_is_anon(vmf_entry(vmf))))
 		return dax_private_fault(inode, vmf, *entry);
-	if (unlikely(*entry & ENTRY_SHARED) && vmf->write)
+	if (unlikely(*entry & ENTRY_SHARED) && vmf->write) {
+		err = layout_break_fault(inode, LEASE_ALL, &vmf->why);
+		if (err)
+			return err;
 		share_give_up(inode, vmf->pgoff, entry);
+	}
 	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
 		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block, &vmf->why);
 		if (err)

@@ -82,6 +82,7 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 {
 	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	int err = may_change(inode);
+	bool grows;
 
 	if (err)
 		return err;
@@ -90,12 +91,13 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 	if (err)
 		dax_refuse(err, "interrupted while waiting for %s; nothing was changed",
 			   inode->name);
+	grows = size > inode->size;
 	if (!err)
 		err = set_size(inode, size);
-	if (!err)
+	if (!err && !grows) { /* growing: blocks allocated ahead, behind the end, stay the file's */
 		unmap_mapping_copies(&inode->mapping, first, DAX_TO_END);
-	if (!err)
 		err = free_range(inode, first, DAX_TO_END);
+	}
 	unlock_layout(inode);
 	return err;
 }
@@ -172,9 +174,14 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 
 	if (!len || off + len < off)
 		return dax_refuse(-EINVAL, "a range has at least one byte and ends below 2^64");
+	err = may_change(inode);
+	if (err)
+		return err;
 	lock_layout(inode);
+	err = break_range(inode, off >> PAGE_SHIFT, DAX_TO_END, LAYOUT_WRITE);
 	mutex_lock(&inode->fs->lock);
-	err = room_for(inode, off, len);
+	if (!err)
+		err = room_for(inode, off, len);
 	if (!err) {
 		err = ext4_fallocate(inode->ip, off, len, keep_size ? EXT4_FALLOC_KEEP_SIZE : 0);
 		if (err)
@@ -221,8 +228,10 @@ static void unmap_holes(struct dax_inode *inode, uint64_t first, uint64_t last)
  */
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len)
 {
-	int64_t n;
+	int64_t n = may_change(inode);
 
+	if (n)
+		return n;
 	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
 	n = layout_break(inode, 0, 0, LAYOUT_WRITE);

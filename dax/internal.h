@@ -170,8 +170,10 @@ static inline void huge_note(const struct dax_inode *inode, const struct vm_faul
  * that mappings are gone.
  */
 int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason);
-/* The same for a change of the size. */
+/* The same for a change of the size: to more, nothing goes; to less or the same, what is behind. */
 int layout_break_size(struct dax_inode *inode, uint64_t size);
+/* For the second file of two: has it leases? They are being broken then, and not waited for. */
+bool layout_leased(struct dax_inode *inode);
 /* Steps of lifetimes. Sleeps until held(page) is false, with the fault lock given up meanwhile; the
  * reason and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, -EINTR. */
 int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const struct page *),

@@ -7,6 +7,13 @@
  * every lifetime). Waiting for a lease gives both locks up, so everything may have changed and both
  * are asked again from the start. An eviction asks the first kind only: nobody can be promised
  * anything about a file that nobody can name.
+ *
+ * Every file that changes is asked, every time. The changes, and their reasons:
+ *   truncate to less, or to the same (blocks behind the end go)    LAYOUT_SIZE
+ *   punch, zero range, collapse, insert                            LAYOUT_SPACE
+ *   exchange, reflink: both files                                  LAYOUT_EXCHANGE
+ *   write, fallocate, truncate to more: blocks come, none goes     LAYOUT_WRITE
+ *   a fault that fills a hole, or copies a shared page             layout_break_fault()
  */
 #include "dax/internal.h"
 
@@ -122,6 +129,20 @@ int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum la
 	return err;
 }
 
+int layout_break_fault(struct dax_inode *inode, unsigned classes, const char **why)
+{
+	if (likely(lease_break(&inode->leases, classes, false) != -EWOULDBLOCK))
+		return 0;
+	*why = "the store would change the file's blocks, and a lease promises that they stay; its "
+	       "owner has been asked to give it back ('lease' lists it): store again then (SIGBUS)";
+	return -EAGAIN;
+}
+
+bool layout_leased(struct dax_inode *inode)
+{
+	return lease_break(&inode->leases, LEASE_ALL, false) == -EWOULDBLOCK;
+}
+
 int layout_break_size(struct dax_inode *inode, uint64_t size)
 {
 	uint64_t before;
@@ -130,8 +151,8 @@ int layout_break_size(struct dax_inode *inode, uint64_t size)
 	do { /* the file may have grown or shrunk while a lease was waited for */
 		before = inode->size;
 		err = layout_break(inode, size >> PAGE_SHIFT, DAX_TO_END,
-				   size < before ? LAYOUT_SIZE : LAYOUT_WRITE);
-	} while (!err && (size < before) != (size < inode->size));
+				   size <= before ? LAYOUT_SIZE : LAYOUT_WRITE);
+	} while (!err && (size <= before) != (size <= inode->size));
 	return err;
 }
 

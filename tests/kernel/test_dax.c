@@ -323,3 +323,27 @@ SELFTEST(dax_concurrent_faults, "dax.concurrent-faults",
 out:
 	fixture_end(&fx);
 }
+
+SELFTEST(dax_growing, "dax.growing-frees-nothing",
+	 "a truncate to more keeps the blocks that were allocated ahead, held or not; one to the "
+	 "same size gives those behind the end back")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	uint64_t before, grown, same;
+
+	EXPECT_OR(out, f && !dax_fallocate(f, 0, 9 * PAGE_SIZE, true), "%s", dax_why());
+	before = fx_free_blocks(&fx);
+	EXPECT_OR(close, !dax_truncate(f, 2 * PAGE_SIZE) && !dax_truncate(f, 4 * PAGE_SIZE + 7),
+		  "%s", dax_why());
+	grown = fx_free_blocks(&fx);
+	EXPECT_OR(close, !dax_truncate(f, 4 * PAGE_SIZE + 7), "%s", dax_why());
+	same = fx_free_blocks(&fx);
+	EXPECT_OR(close, grown == before && same == before + 4, "%ld, then %ld blocks freed",
+		  (long)(grown - before), (long)(same - before));
+	EXPECT_OR(close, !check_all(), "an invariant is violated");
+close:
+	dax_put(f);
+out:
+	fixture_end(&fx);
+}

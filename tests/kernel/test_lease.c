@@ -198,50 +198,6 @@ SELFTEST(lease_signal, "lease.signal", "a signal ends a break's wait with -EINTR
 	EXPECT(b.err == -EINTR && left == 1, "error %d, %u lease(s) left", b.err, left);
 }
 
-static int write_byte(struct dax_inode *inode, uint64_t off)
-{
-	int64_t n = dax_write(inode, off, "x", 1);
-
-	return n < 0 ? n : 0;
-}
-
-/* Does `fn` of a file wait for a layout lease of it, and succeed after the unlock? */
-static void waits_for_lease(struct selftest_run *t, const struct lifetime *lt,
-			    int (*fn)(struct dax_inode *, uint64_t))
-{
-	FIXTURE(fx, lt);
-	struct dax_inode *f = scratch_file("f", 2, 'a');
-	struct lease a = make(LEASE_LAYOUT);
-	struct fx_op op = {.inode = f, .fn = fn};
-	bool slept = false;
-
-	EXPECT_OR(out, f && !lease_set(&f->leases, &a, true), "no file, or no lease");
-	EXPECT_OR(out, fx_start(&op), "no thread");
-	while (!fx_done(&op) && !slept) {
-		slept = waiters_on(&f->leases);
-		thread_sleep_ns(100000);
-	}
-	lease_unlock(&a);
-	fx_join(&op);
-	EXPECT_OR(out, slept && !op.err, "%s: slept %d, error %d", lt->name, slept, op.err);
-out:
-	if (f)
-		dax_put(f);
-	fixture_end(&fx);
-}
-
-SELFTEST(lease_every_lifetime, "lease.truncate-waits-everywhere",
-	 "in every lifetime, the one that never waits for a page included, truncate breaks leases")
-{
-	for (unsigned n = 0; lifetime_nth(n); n++)
-		waits_for_lease(t, lifetime_nth(n), fx_truncate);
-}
-
-SELFTEST(lease_write, "lease.write-waits", "write breaks a layout lease, and then writes")
-{
-	waits_for_lease(t, LIFETIME_DEFAULT, write_byte);
-}
-
 SELFTEST(lease_evict, "lease.evict-never-waits",
 	 "the last close of an unlinked file asks no owner of a lease; he is told")
 {

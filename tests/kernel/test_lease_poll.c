@@ -174,3 +174,41 @@ SELFTEST(poll_reaps, "lifetime.lease-poll.reaps",
 out:
 	fixture_end(&fx);
 }
+
+static struct dax_inode *exchanged;
+
+static int exchange_first(struct dax_inode *inode, uint64_t unused)
+{
+	(void)unused;
+	return dax_exchange(inode, 0, exchanged, 0, PAGE_SIZE);
+}
+
+SELFTEST(poll_exchange, "lifetime.lease-poll.exchange-waits",
+	 "exchange sleeps for the lease of a call on either file: a held page stays with its file")
+{
+	FIXTURE(fx, &lifetime_lease_poll);
+	uint64_t a = fx_map(&fx, "a", 1, 'a'), b = fx_map(&fx, "b", 1, 'b');
+
+	EXPECT_OR(out, a && b, "not mapped");
+	exchanged = fx.inode[1];
+	for (unsigned i = 0; i < 2; i++) {
+		struct fx_op op = {.inode = fx.inode[0], .fn = exchange_first};
+		struct page *p = NULL;
+		bool slept = false, stays;
+
+		EXPECT_OR(out, get_user_pages_fast(fx.va[i], 1, PIN, &p) == 1, "no pin");
+		fx_start(&op);
+		while (!fx_done(&op) && !slept) {
+			slept = waiters_on(&fx.inode[i]->leases);
+			thread_sleep_ns(100000);
+		}
+		stays = p->mapping == &fx.inode[i]->mapping;
+		unpin_user_pages(&p, 1);
+		fx_join(&op);
+		EXPECT_OR(out, slept && stays && !op.err,
+			  "file %u: slept %d, the page stayed %d, error %d", i, slept, stays,
+			  op.err);
+	}
+out:
+	fixture_end(&fx);
+}

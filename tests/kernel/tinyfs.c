@@ -97,14 +97,16 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 	*b = (struct dax_block){0};
 	mutex_lock(&inode->fs->lock);
 	if (create && (!*slot || t->owners[*slot] > 1)) {
-		err = make_own(inode, pgoff);
+		err = layout_break_fault(inode, *slot ? LEASE_ALL : LEASE_LAYOUT, why);
+		if (!err && make_own(inode, pgoff)) {
+			err = -ENOSPC;
+			*why = "no free block for this page of the file";
+		}
 		b->fresh = true;
 	}
 	b->pfn = pfn_of(inode->fs, *slot);
 	b->shared = *slot && t->owners[*slot] > 1;
 	mutex_unlock(&inode->fs->lock);
-	if (err)
-		*why = "no free block for this page of the file";
 	return err;
 }
 
