@@ -145,7 +145,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined \
 ifneq ($(filter test host-test $(B)/host/%,$(MAKECMDGOALS)),)
 define host_test
 $(B)/host/$(1): $(B)/host/obj/tests/host/$(1).c.o $(patsubst %,$(B)/host/obj/%.o,\
-	$(shell sed -n 's|.*/\* LINK: *\(.*\) \*/.*|\1|p' tests/host/$(1).c))
+	$(wildcard $(shell sed -n 's|.*/\* LINK: *\(.*\) \*/.*|\1|p' tests/host/$(1).c)))
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
 endif

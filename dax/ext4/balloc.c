@@ -117,15 +117,12 @@ static struct run find_aligned(struct ext4_fs *fs, uint32_t g, uint32_t want)
 void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
 {
 	struct ext4_super *sb = fs->sb;
-	uint64_t free = sb->s_free_blocks_lo;
 
-	if (fs->desc_size == 64)
-		free |= (uint64_t)sb->s_free_blocks_hi << 32;
-	free += (uint64_t)(int64_t)delta;
-	sb->s_free_blocks_lo = (uint32_t)free;
+	fs->free_blocks = ext4_count(fs->free_blocks, delta, fs->blocks);
+	sb->s_free_blocks_lo = (uint32_t)fs->free_blocks;
 	pm_wb(fs, &sb->s_free_blocks_lo, sizeof(uint32_t));
 	if (fs->desc_size == 64) {
-		sb->s_free_blocks_hi = (uint32_t)(free >> 32);
+		sb->s_free_blocks_hi = (uint32_t)(fs->free_blocks >> 32);
 		pm_wb(fs, &sb->s_free_blocks_hi, sizeof(uint32_t));
 	}
 	ext4_desc_add_free_blocks(fs, g, delta);
@@ -154,7 +151,7 @@ static bool worth_a_look(struct ext4_fs *fs, uint32_t g, uint32_t at_least)
 	if (ext4_desc_counts(fs, g).free_blocks < at_least)
 		return false;
 	ext4_group_init_blocks(fs, g);
-	return true;
+	return ext4_group_proven(fs, g);
 }
 
 /* Search in the order: exactly at the goal, aligned, behind the goal, everywhere. */
@@ -226,7 +223,7 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 			return ext4_fail(
 				fs, -EIO,
 				"group %u: the bitmap calls metadata free near block %llu; "
-				"run e2fsck -f",
+				"run `e2fsck -fy IMAGE`",
 				(unsigned)g, (unsigned long long)*pblk);
 		return take(fs, g, run);
 	}
@@ -255,6 +252,25 @@ void ext4_free_again(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 	ext4_bfree(fs, pblk, count);
 }
 
+static void clear_bits(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n)
+{
+	uint8_t *map = bitmap_of(fs, g);
+	int32_t cleared = 0;
+
+	for (uint32_t b = at; b < at + n; b++) {
+		if (b % 8 == 0 && at + n - b >= 8 && map[b / 8] == 0xFF) {
+			map[b / 8] = 0;
+			cleared += 8;
+			b += 7;
+			continue;
+		}
+		cleared += bit_test(map, b);
+		bit_clear(map, b);
+	}
+	pm_wb(fs, map + at / 8, (at + n - 1) / 8 - at / 8 + 1);
+	ext4_add_free_blocks(fs, g, cleared);
+}
+
 /*
  * Clear the bits of [pblk, pblk + count).  The caller has fenced the step that made the run
  * unreachable: unlink before clear, else a cut shows a file that reaches a free block.
@@ -265,22 +281,10 @@ void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 		uint32_t g = (uint32_t)(pblk / fs->blocks_per_group);
 		uint32_t at = (uint32_t)(pblk % fs->blocks_per_group);
 		uint32_t n = fs->blocks_per_group - at < count ? fs->blocks_per_group - at : count;
-		uint8_t *map = bitmap_of(fs, g);
-		int32_t cleared = 0;
 
 		ext4_group_init_blocks(fs, g);
-		for (uint32_t b = at; b < at + n; b++) {
-			if (b % 8 == 0 && at + n - b >= 8 && map[b / 8] == 0xFF) {
-				map[b / 8] = 0;
-				cleared += 8;
-				b += 7;
-				continue;
-			}
-			cleared += bit_test(map, b);
-			bit_clear(map, b);
-		}
-		pm_wb(fs, map + at / 8, (at + n - 1) / 8 - at / 8 + 1);
-		ext4_add_free_blocks(fs, g, cleared);
+		if (ext4_group_proven(fs, g))
+			clear_bits(fs, g, at, n);
 		pblk += n;
 		count -= n;
 	}

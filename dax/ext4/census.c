@@ -4,13 +4,15 @@
  *
  * ext4_for_each_extent visits everything that owns blocks; a struct ext4_census collects it in
  * one bit per block and notices a second owner.  Groups nobody owns anything in cost no memory.
+ * Attribute blocks may have several owners, but only as attribute blocks: references to them are
+ * kept aside until everything else is counted.
  * ext4_check compares the census with the bitmaps; repair writes the bitmaps from it.
  */
 #include "dax/ext4/priv.h"
 
 int ext4_census_init(struct ext4_census *c, struct ext4_fs *fs)
 {
-	c->fs = fs;
+	*c = (struct ext4_census){.fs = fs};
 	c->map = calloc(fs->groups, sizeof(*c->map));
 	return c->map ? 0
 		      : ext4_fail(fs, -ENOMEM, "no memory to scan %u groups", (unsigned)fs->groups);
@@ -21,7 +23,8 @@ void ext4_census_free(struct ext4_census *c)
 	for (uint32_t g = 0; c->map && g < c->fs->groups; g++)
 		free(c->map[g]);
 	free(c->map);
-	c->map = NULL;
+	free(c->attr);
+	*c = (struct ext4_census){0};
 }
 
 /* The map of group @g, made of its metadata at first; NULL without memory. */
@@ -51,35 +54,58 @@ int ext4_census_add(struct ext4_census *c, uint64_t pblk, uint64_t count, uint64
 	return 0;
 }
 
-/* The resize inode keeps one block of its own; what it points to is in the zones. */
-static int visit_resize(struct ext4_fs *fs, ext4_extent_cb cb, void *ctx)
+int ext4_census_attr(struct ext4_census *c, uint64_t pblk, uint32_t ino)
 {
-	struct ext4_extent_info info = {.ino = 0, .kind = EXT4_OWN_META, .count = 1};
-	uint32_t dind;
+	if (c->attrs == c->attr_room) {
+		uint32_t room = c->attr_room ? 2 * c->attr_room : 64;
+		struct ext4_attr_ref *attr = realloc(c->attr, room * sizeof(*attr));
 
-	if (!(fs->sb->s_feature_compat & COMPAT_RESIZE_INODE))
-		return 0;
-	memcpy(&dind, ext4_raw(fs, EXT4_RESIZE_INO)->i_block + 13 * 4, sizeof(dind));
-	info.pblk = dind;
-	if (!dind || ext4_forbidden(fs, dind, 1))
-		return 0;
-	return cb(ctx, &info);
+		if (!attr)
+			return ext4_fail(c->fs, -ENOMEM, "no memory to scan the device");
+		c->attr = attr;
+		c->attr_room = room;
+	}
+	c->attr[c->attrs++] = (struct ext4_attr_ref){pblk, ino};
+	return 0;
 }
 
-/* What belongs to no file: the zones and the resize inode's block. */
-int ext4_for_each_reserved(struct ext4_fs *fs, ext4_extent_cb cb, void *ctx)
+static int by_pblk(const void *a, const void *b)
+{
+	const struct ext4_attr_ref *x = a, *y = b;
+
+	return x->pblk < y->pblk ? -1 : x->pblk > y->pblk;
+}
+
+int ext4_census_attrs(struct ext4_census *c, bool add,
+		      int (*cb)(void *ctx, const struct ext4_attr_block *b), void *ctx)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; !err && i < fs->zones; i++) {
-		struct ext4_extent_info info = {
-			.kind = EXT4_OWN_META,
-			.pblk = fs->zone[i].first,
-			.count = (uint32_t)fs->zone[i].count,
-		};
-		err = cb(ctx, &info);
+	if (c->attrs)
+		qsort(c->attr, c->attrs, sizeof(*c->attr), by_pblk);
+	for (uint32_t i = 0; !err && i < c->attrs;) {
+		struct ext4_attr_block b = {.pblk = c->attr[i].pblk, .ino = c->attr[i].ino};
+		uint64_t twice = 0;
+
+		for (; i < c->attrs && c->attr[i].pblk == b.pblk; i++)
+			b.holders++;
+		if (add)
+			err = ext4_census_add(c, b.pblk, 1, &twice);
+		b.twice = twice;
+		if (!err)
+			err = cb(ctx, &b);
 	}
-	return err ? err : visit_resize(fs, cb, ctx);
+	return err;
+}
+
+struct ext4_xattr_header *ext4_attr_header(const struct ext4_fs *fs, uint64_t pblk)
+{
+	struct ext4_xattr_header *h;
+
+	if (ext4_forbidden(fs, pblk, 1))
+		return NULL;
+	h = ext4_block(fs, pblk);
+	return h->h_magic == EXT4_XATTR_MAGIC && h->h_blocks == 1 && h->h_refcount ? h : NULL;
 }
 
 /* All blocks of one inode.  Anything but extents in a file that has blocks is damage to us. */
@@ -93,9 +119,10 @@ int ext4_for_each_of(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *
 	info.pblk = ext4_raw_xattr(raw);
 	if (info.pblk) {
 		if (ext4_forbidden(fs, info.pblk, 1))
-			return ext4_fail(fs, -EIO,
-					 "inode %u: attributes at block %llu; run e2fsck -f",
-					 (unsigned)ino, (unsigned long long)info.pblk);
+			return ext4_fail(
+				fs, -EIO,
+				"inode %u: attributes at block %llu; run `e2fsck -fy IMAGE`",
+				(unsigned)ino, (unsigned long long)info.pblk);
 		err = cb(ctx, &info);
 	}
 	if (err)
@@ -104,7 +131,8 @@ int ext4_for_each_of(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *
 		return ext4_tree_walk(fs, ino, cb, ctx);
 	if (type == EXT4_S_IFREG || type == EXT4_S_IFDIR ||
 	    (type == EXT4_S_IFLNK && raw->i_size_lo >= sizeof(raw->i_block)))
-		return ext4_fail(fs, -EIO, "inode %u is mapped by indirect blocks; run e2fsck -f",
+		return ext4_fail(fs, -EIO,
+				 "inode %u is mapped by indirect blocks; run `e2fsck -fy IMAGE`",
 				 (unsigned)ino);
 	return 0;
 }

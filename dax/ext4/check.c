@@ -31,23 +31,45 @@ static void finding(struct check *c, const char *fmt, ...)
 	c->say(c->ctx, line);
 }
 
+static void two_owners(struct check *c, uint64_t pblk, uint32_t ino)
+{
+	struct ext4_extent_info other;
+
+	if (!ext4_block_owner(c->fs, pblk, &other))
+		finding(c, "I7: block %llu has two owners: inode %u and inode %u",
+			(unsigned long long)pblk, (unsigned)other.ino, (unsigned)ino);
+}
+
 static int count_in(void *ctx, const struct ext4_extent_info *e)
 {
 	struct check *c = ctx;
-	struct ext4_extent_info other;
 	uint64_t twice;
 	int err;
 
-	if (e->kind == EXT4_OWN_META && !ext4_forbidden(c->fs, e->pblk, 1))
-		return ext4_census_add(&c->census, e->pblk, e->count, &twice);
-	if (e->kind == EXT4_OWN_META)
+	if (e->kind == EXT4_OWN_XATTR)
+		return ext4_census_attr(&c->census, e->pblk, e->ino);
+	if (!e->ino)
 		return 0; /* zones are the base of every map */
 	err = ext4_census_add(&c->census, e->pblk, e->count, &twice);
-	if (err || !twice || e->kind == EXT4_OWN_XATTR)
-		return err;
-	if (!ext4_block_owner(c->fs, twice, &other))
-		finding(c, "I7: block %llu has two owners: inode %u and inode %u",
-			(unsigned long long)twice, (unsigned)other.ino, (unsigned)e->ino);
+	if (!err && twice)
+		two_owners(c, twice, e->ino);
+	return err;
+}
+
+static int count_attr(void *ctx, const struct ext4_attr_block *b)
+{
+	const struct ext4_xattr_header *h;
+	struct check *c = ctx;
+
+	h = ext4_attr_header(c->fs, b->pblk);
+	if (b->twice)
+		two_owners(c, b->pblk, b->ino);
+	else if (!h)
+		finding(c, "inode %u: block %llu is no attribute block", (unsigned)b->ino,
+			(unsigned long long)b->pblk);
+	else if (h->h_refcount != b->holders)
+		finding(c, "attribute block %llu counts %u holders, %u are",
+			(unsigned long long)b->pblk, (unsigned)h->h_refcount, (unsigned)b->holders);
 	return 0;
 }
 
@@ -122,6 +144,8 @@ int ext4_check(struct ext4_fs *fs, void (*say)(void *ctx, const char *line), voi
 
 	if (!err)
 		err = ext4_for_each_extent(fs, count_in, &c);
+	if (!err)
+		err = ext4_census_attrs(&c.census, true, count_attr, &c);
 	if (!err)
 		err = compare(&c);
 	ext4_census_free(&c.census);

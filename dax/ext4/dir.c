@@ -24,14 +24,22 @@ int ext4_name_check(struct ext4_fs *fs, const char *name)
 	return 0;
 }
 
-/* The memory of directory block @lblk; *block == NULL for a hole, which holds no entries. */
+/*
+ * The memory of directory block @lblk.  A directory has no holes and no unwritten blocks: names may
+ * have been there, so neither is taken for an empty block.
+ */
 int ext4_dir_block(struct ext4_inode *dir, uint64_t lblk, uint8_t **block)
 {
 	struct ext4_map map;
 	int err = ext4_lookup_extent(dir, lblk, &map);
 
 	*block = NULL;
-	if (!err && map.state == EXT4_WRITTEN)
+	if (!err && map.state != EXT4_WRITTEN)
+		err = ext4_fail(dir->fs, -EIO,
+				"directory %u: block %llu is %s; run `e2fsck -fy IMAGE`",
+				(unsigned)dir->ino, (unsigned long long)lblk,
+				map.state == EXT4_HOLE ? "missing" : "marked unwritten");
+	if (!err)
 		*block = ext4_block(dir->fs, map.pblk);
 	return err;
 }
@@ -46,12 +54,13 @@ struct ext4_dirent *ext4_dirent_at(struct ext4_inode *dir, uint8_t *block, uint3
 	    de->inode <= dir->fs->inodes)
 		return de;
 	if (room < EXT4_DIRENT_HEAD)
-		ext4_fail(dir->fs, -EIO, "directory %u: entries overrun their block; run e2fsck -f",
+		ext4_fail(dir->fs, -EIO,
+			  "directory %u: entries overrun their block; run `e2fsck -fy IMAGE`",
 			  (unsigned)dir->ino);
 	else
 		ext4_fail(dir->fs, -EIO,
 			  "directory %u: entry at byte %u of its block is damaged (inode %u, %u "
-			  "bytes, name %u); run e2fsck -f",
+			  "bytes, name %u); run `e2fsck -fy IMAGE`",
 			  (unsigned)dir->ino, (unsigned)off, (unsigned)de->inode, de->rec_len,
 			  de->name_len);
 	return NULL;
@@ -103,8 +112,9 @@ int ext4_lookup(struct ext4_inode *dir, const char *name, struct ext4_inode **ip
 		return err;
 	err = ext4_iget(dir->fs, slot.de->inode, ip);
 	if (err == -ENOENT)
-		return ext4_fail(dir->fs, -EIO, "'%s' names inode %u, which is free; run e2fsck -f",
-				 name, (unsigned)slot.de->inode);
+		return ext4_fail(dir->fs, -EIO,
+				 "'%s' names inode %u, which is free; run `e2fsck -fy IMAGE`", name,
+				 (unsigned)slot.de->inode);
 	return err;
 }
 

@@ -13,7 +13,7 @@
  */
 #include "dax/ext4/priv.h"
 
-static uint32_t entry_size(uint32_t name_len)
+uint32_t ext4_entry_size(uint32_t name_len)
 {
 	return (EXT4_DIRENT_HEAD + name_len + 3u) & ~3u;
 }
@@ -47,7 +47,7 @@ static void put(struct ext4_dirent *de, uint32_t rec_len, const struct new_entry
 static bool use_entry(struct ext4_inode *dir, struct ext4_dirent *de, const struct new_entry *e)
 {
 	struct ext4_fs *fs = dir->fs;
-	uint32_t need = entry_size(e->len), used = entry_size(de->name_len);
+	uint32_t need = ext4_entry_size(e->len), used = ext4_entry_size(de->name_len);
 	struct ext4_dirent *fresh;
 
 	if (!de->inode && de->rec_len >= need) {
@@ -81,7 +81,8 @@ static int add_block(struct ext4_inode *dir, const struct new_entry *e)
 	int err = ext4_lookup_extent(dir, lblk, &map);
 
 	if (!err && map.state != EXT4_HOLE)
-		return ext4_fail(fs, -EIO, "directory %u: blocks behind its end; run e2fsck -f",
+		return ext4_fail(fs, -EIO,
+				 "directory %u: blocks behind its end; run `e2fsck -fy IMAGE`",
 				 (unsigned)dir->ino);
 	if (!err && dir->size + EXT4_BLOCK_SIZE > INT32_MAX)
 		return ext4_fail(fs, -ENOSPC, "directory %u has reached 2 GiB", (unsigned)dir->ino);

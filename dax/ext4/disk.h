@@ -104,6 +104,7 @@ _Static_assert(offsetof(struct ext4_disk_inode, i_block) == 40, "i_block");
 #define EXT4_HUGE_FILE_FL 0x00040000u /* i_blocks counts fs blocks, not sectors */
 #define EXT4_EXTENTS_FL	  0x00080000u
 #define EXT4_IMMUTABLE_FL 0x00000010u
+#define EXT4_APPEND_FL	  0x00000020u
 #define EXT4_INLINE_FL	  0x10000000u
 
 /* The write-ahead image of one inode core; see inode.c.  Lies in the superblock's reserve. */
@@ -175,16 +176,20 @@ struct ext4_super {
 	uint16_t s_min_extra_isize;
 	uint16_t s_want_extra_isize;
 	uint32_t s_flags;
-	uint8_t s_unused1[0x300 - 0x164];
+	uint8_t s_unused1[0x274 - 0x164];
+	uint8_t s_wtime_hi, s_mtime_hi; /* bits 32 to 39 of the times above */
+	uint8_t s_unused3[0x300 - 0x276];
 	struct ext4_redo s_redo; /* ours: in bytes that the format reserves and nobody reads */
 	uint64_t s_redo_pair;	 /* ours: crc << 32 | block with an ext4_redo_pair; zero: none */
-	uint8_t s_unused2[0x3FC - 0x300 - sizeof(struct ext4_redo) - sizeof(uint64_t)];
+	uint64_t s_mark; /* ours: what the rest was when a mount of ours dirtied it; state.c */
+	uint8_t s_unused2[0x3FC - 0x300 - sizeof(struct ext4_redo) - 2 * sizeof(uint64_t)];
 	uint32_t s_checksum;
 };
 _Static_assert(offsetof(struct ext4_super, s_magic) == 0x38, "s_magic");
 _Static_assert(offsetof(struct ext4_super, s_last_orphan) == 0xE8, "s_last_orphan");
 _Static_assert(offsetof(struct ext4_super, s_desc_size) == 0xFE, "s_desc_size");
 _Static_assert(offsetof(struct ext4_super, s_blocks_count_hi) == 0x150, "s_blocks_count_hi");
+_Static_assert(offsetof(struct ext4_super, s_wtime_hi) == 0x274, "s_wtime_hi");
 _Static_assert(offsetof(struct ext4_super, s_redo) == 0x300, "s_redo");
 _Static_assert(sizeof(struct ext4_super) == 1024, "superblock");
 

@@ -39,22 +39,22 @@ int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header 
 {
 	if (node->eh_magic != EXT4_EXT_MAGIC)
 		return ext4_fail(fs, -EIO,
-				 "inode %u: a tree node's magic is %#x, expected %#x; run e2fsck "
-				 "-f",
+				 "inode %u: a tree node's magic is %#x, expected %#x; run `e2fsck "
+				 "-fy IMAGE`",
 				 (unsigned)ino, node->eh_magic, EXT4_EXT_MAGIC);
 	if (node->eh_depth != depth)
 		return ext4_fail(fs, -EIO,
-				 "inode %u: a tree node is %u levels high, expected %u; run e2fsck "
-				 "-f",
+				 "inode %u: a tree node is %u levels high, expected %u; run "
+				 "`e2fsck -fy IMAGE`",
 				 (unsigned)ino, node->eh_depth, (unsigned)depth);
 	if (node->eh_max > max || node->eh_entries > node->eh_max)
-		return ext4_fail(
-			fs, -EIO,
-			"inode %u: a tree node claims %u of %u records, %u fit; run e2fsck "
-			"-f",
-			(unsigned)ino, node->eh_entries, node->eh_max, (unsigned)max);
+		return ext4_fail(fs, -EIO,
+				 "inode %u: a tree node claims %u of %u records, %u fit; run "
+				 "`e2fsck -fy IMAGE`",
+				 (unsigned)ino, node->eh_entries, node->eh_max, (unsigned)max);
 	if (depth && !node->eh_entries)
-		return ext4_fail(fs, -EIO, "inode %u: an inner tree node is empty; run e2fsck -f",
+		return ext4_fail(fs, -EIO,
+				 "inode %u: an inner tree node is empty; run `e2fsck -fy IMAGE`",
 				 (unsigned)ino);
 	return 0;
 }
@@ -65,12 +65,14 @@ int ext4_extent_check(struct ext4_fs *fs, uint32_t ino, const struct ext4_extent
 	uint32_t len = ext4_len(e);
 
 	if (!len || (uint64_t)e->ee_block + len > EXT4_MAX_LBLK)
-		return ext4_fail(fs, -EIO, "inode %u: extent at block %u has length %u; run e2fsck",
-				 (unsigned)ino, (unsigned)e->ee_block, (unsigned)len);
+		return ext4_fail(
+			fs, -EIO,
+			"inode %u: extent at block %u has length %u; run `e2fsck -fy IMAGE`",
+			(unsigned)ino, (unsigned)e->ee_block, (unsigned)len);
 	if (ext4_forbidden(fs, ext4_start(e), len))
 		return ext4_fail(fs, -EIO,
 				 "inode %u: extent at block %u points to %llu+%u, out of the "
-				 "device or into its tables; run e2fsck",
+				 "device or into its tables; run `e2fsck -fy IMAGE`",
 				 (unsigned)ino, (unsigned)e->ee_block,
 				 (unsigned long long)ext4_start(e), (unsigned)len);
 	return 0;
@@ -85,7 +87,7 @@ int ext4_child_node(struct ext4_fs *fs, uint32_t ino, const struct ext4_extent *
 	if (ext4_forbidden(fs, pblk, 1))
 		return ext4_fail(fs, -EIO,
 				 "inode %u: a tree node at block %llu, out of the device or in its "
-				 "tables; run e2fsck",
+				 "tables; run `e2fsck -fy IMAGE`",
 				 (unsigned)ino, (unsigned long long)pblk);
 	*node = ext4_block(fs, pblk);
 	return ext4_node_check(fs, ino, *node, depth, EXT4_NODE_MAX);
@@ -120,10 +122,10 @@ int ext4_find(struct ext4_inode *ip, uint64_t lblk, struct ext4_path *path)
 	int err;
 
 	if (depth > EXT4_EXT_MAX_DEPTH)
-		return ext4_fail(ip->fs, -EIO,
-				 "inode %u: extent tree of depth %u, at most %u; run "
-				 "e2fsck",
-				 (unsigned)ip->ino, (unsigned)depth, EXT4_EXT_MAX_DEPTH);
+		return ext4_fail(
+			ip->fs, -EIO,
+			"inode %u: extent tree of depth %u, at most %u; run `e2fsck -fy IMAGE`",
+			(unsigned)ip->ino, (unsigned)depth, EXT4_EXT_MAX_DEPTH);
 	err = ext4_node_check(ip->fs, ip->ino, node, depth, EXT4_ROOT_MAX);
 	path->depth = depth;
 	for (uint32_t i = 0; !err; i++) {
@@ -185,10 +187,10 @@ int ext4_lookup_extent(struct ext4_inode *ip, uint64_t lblk, struct ext4_map *ma
 	}
 	next = next_start(&path);
 	if (next <= lblk)
-		return ext4_fail(ip->fs, -EIO,
-				 "inode %u: extents out of order at block %llu; run "
-				 "e2fsck",
-				 (unsigned)ip->ino, (unsigned long long)lblk);
+		return ext4_fail(
+			ip->fs, -EIO,
+			"inode %u: extents out of order at block %llu; run `e2fsck -fy IMAGE`",
+			(unsigned)ip->ino, (unsigned long long)lblk);
 	map->count = (uint32_t)(next - lblk);
 	return 0;
 }

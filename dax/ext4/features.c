@@ -71,7 +71,7 @@ static int refuse(struct ext4_fs *fs, const struct feature *f)
 				 "feature %s: %s; run `tune2fs -O ^%s IMAGE` or " MKFS, f->name,
 				 f->because, f->name);
 	if (f->cure == E2FSCK)
-		return ext4_fail(fs, -EOPNOTSUPP, "feature %s: %s; run `e2fsck -f IMAGE` or " MKFS,
+		return ext4_fail(fs, -EOPNOTSUPP, "feature %s: %s; run `e2fsck -fy IMAGE` or " MKFS,
 				 f->name, f->because);
 	return ext4_fail(fs, -EOPNOTSUPP,
 			 "feature %s: %s; tune2fs cannot remove it, make the image with " MKFS,

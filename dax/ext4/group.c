@@ -95,7 +95,9 @@ void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
 {
 	struct ext4_group_desc *d = ext4_desc(fs, g);
 
-	DESC_PUT(fs, d, bg_free_blocks, DESC_GET(fs, d, bg_free_blocks) + (uint32_t)delta);
+	DESC_PUT(fs, d, bg_free_blocks,
+		 (uint32_t)ext4_count(DESC_GET(fs, d, bg_free_blocks), delta,
+				      ext4_group_blocks(fs, g)));
 	ext4_desc_done(fs, g);
 }
 
@@ -103,8 +105,10 @@ void ext4_desc_add_inodes(struct ext4_fs *fs, uint32_t g, int32_t free, int32_t 
 {
 	struct ext4_group_desc *d = ext4_desc(fs, g);
 
-	DESC_PUT(fs, d, bg_free_inodes, DESC_GET(fs, d, bg_free_inodes) + (uint32_t)free);
-	DESC_PUT(fs, d, bg_used_dirs, DESC_GET(fs, d, bg_used_dirs) + (uint32_t)dirs);
+	DESC_PUT(fs, d, bg_free_inodes,
+		 (uint32_t)ext4_count(DESC_GET(fs, d, bg_free_inodes), free, fs->inodes_per_group));
+	DESC_PUT(fs, d, bg_used_dirs,
+		 (uint32_t)ext4_count(DESC_GET(fs, d, bg_used_dirs), dirs, fs->inodes_per_group));
 	ext4_desc_done(fs, g);
 }
 
@@ -136,6 +140,17 @@ void ext4_desc_set_counts(struct ext4_fs *fs, uint32_t g, const struct ext4_coun
 		d->bg_flags = (uint16_t)n->flags;
 	}
 	ext4_desc_done(fs, g);
+}
+
+void ext4_sum_counts(struct ext4_fs *fs)
+{
+	fs->free_blocks = fs->free_inodes = 0;
+	for (uint32_t g = 0; g < fs->groups; g++) {
+		struct ext4_counts n = ext4_desc_counts(fs, g);
+
+		fs->free_blocks += ext4_count(0, n.free_blocks, ext4_group_blocks(fs, g));
+		fs->free_inodes += ext4_count(0, n.free_inodes, fs->inodes_per_group);
+	}
 }
 
 /* The map of a group in which nothing but metadata is used; bits behind its end are set. */
@@ -172,6 +187,40 @@ void ext4_group_init_blocks(struct ext4_fs *fs, uint32_t g)
 	pm_fence(fs);
 	d->bg_flags &= (uint16_t)~BG_BLOCK_UNINIT;
 	ext4_desc_done(fs, g);
+}
+
+/* The first block of the group's metadata that the bitmap calls free, or fs->blocks. */
+static uint64_t free_metadata(const struct ext4_fs *fs, uint32_t g)
+{
+	const uint8_t *map = ext4_block(fs, fs->group[g].block_bitmap);
+	uint64_t first = (uint64_t)g * fs->blocks_per_group, end = first + ext4_group_blocks(fs, g);
+
+	for (uint32_t i = 0; i < fs->zones; i++) {
+		const struct ext4_zone *z = &fs->zone[i];
+
+		for (uint64_t b = z->first > first ? z->first : first;
+		     b < z->first + z->count && b < end; b++)
+			if (!bit_test(map, (uint32_t)(b - first)))
+				return b;
+	}
+	return fs->blocks;
+}
+
+bool ext4_group_proven(struct ext4_fs *fs, uint32_t g)
+{
+	struct ext4_group *group = &fs->group[g];
+	uint64_t wrong;
+
+	if (group->bitmap != UNKNOWN)
+		return group->bitmap == PROVEN;
+	wrong = free_metadata(fs, g);
+	group->bitmap = wrong < fs->blocks ? DISPROVEN : PROVEN;
+	if (group->bitmap == DISPROVEN)
+		ext4_damage(fs,
+			    "group %u: its bitmap calls metadata free near block %llu, so it is "
+			    "none and is left alone; run `e2fsck -fy IMAGE`",
+			    (unsigned)g, (unsigned long long)wrong);
+	return group->bitmap == PROVEN;
 }
 
 /* Write the inode bitmap of a group that never had one: all free, padding set. */

@@ -11,7 +11,8 @@
 
 static void add_free_inodes(struct ext4_fs *fs, uint32_t g, int32_t delta, int32_t dirs)
 {
-	fs->sb->s_free_inodes += (uint32_t)delta;
+	fs->free_inodes = ext4_count(fs->free_inodes, delta, fs->inodes);
+	fs->sb->s_free_inodes = (uint32_t)fs->free_inodes;
 	pm_wb(fs, &fs->sb->s_free_inodes, sizeof(uint32_t));
 	ext4_desc_add_inodes(fs, g, delta, dirs);
 }
@@ -32,13 +33,27 @@ static void move_unused_mark(struct ext4_fs *fs, uint32_t g, uint32_t index)
 	ext4_desc_set_counts(fs, g, &n);
 }
 
+/* The bitmap calls it free; the inode must agree, else a file would be overwritten. */
+static bool really_free(struct ext4_fs *fs, uint32_t g, uint32_t index)
+{
+	uint32_t ino = g * fs->inodes_per_group + index + 1;
+
+	if (index >= ext4_itable_used(fs, g) || !ext4_raw(fs, ino)->i_links_count)
+		return true;
+	ext4_damage(fs,
+		    "inode %u has links, the bitmap calls it free; it is not given out; run "
+		    "`e2fsck -fy IMAGE` on the host",
+		    (unsigned)ino);
+	return false;
+}
+
 /* A free inode of group @g: its index, or inodes_per_group. */
 static uint32_t free_index(struct ext4_fs *fs, uint32_t g)
 {
 	const uint8_t *map = ext4_block(fs, fs->group[g].inode_bitmap);
 	uint32_t i = g == 0 ? fs->first_ino - 1 : 0;
 
-	while (i < fs->inodes_per_group && bit_test(map, i))
+	while (i < fs->inodes_per_group && (bit_test(map, i) || !really_free(fs, g, i)))
 		i++;
 	return i;
 }

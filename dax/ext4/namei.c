@@ -2,10 +2,13 @@
 /*
  * Names: walking paths, making and removing files and directories.
  *
- * Making:    inode bit, fence; inode filled in (a directory: with its first block), fence; name.
+ * Making:    inode bit, fence; inode filled in (a directory: with its first block), fence; its
+ *            link count, fence; name.
  * Removing:  orphan list, fence; name, fence; link count; the rest at the last ext4_iput.
  * Inode before name, else a cut shows a name without a file; list before name, else it leaves
- * a file without either.  The parent's link count is a counter: repair knows the right one.
+ * a file without either.  The link count after the rest of the inode, else a cut shows the blocks
+ * of the file that had the inode before.  The parent's link count is a counter: repair knows the
+ * right one.
  */
 #include "dax/ext4/priv.h"
 
@@ -91,9 +94,8 @@ static int check_new(struct ext4_inode *dir, const char *name)
 	return err == -ENOENT ? ext4_begin(dir->fs) : err;
 }
 
-/* Fill in a fresh inode with an empty extent tree.  Written back. */
-static struct ext4_disk_inode *init_inode(struct ext4_fs *fs, uint32_t ino, uint32_t mode,
-					  uint32_t links)
+/* Fill in a fresh inode with an empty extent tree, and no link yet.  Written back. */
+static struct ext4_disk_inode *init_inode(struct ext4_fs *fs, uint32_t ino, uint32_t mode)
 {
 	struct ext4_disk_inode *raw = ext4_raw(fs, ino);
 	uint32_t generation = raw->i_generation + 1, now = ext4_now(fs);
@@ -108,13 +110,22 @@ static struct ext4_disk_inode *init_inode(struct ext4_fs *fs, uint32_t ino, uint
 	raw->i_generation = generation;
 	root->eh_magic = EXT4_EXT_MAGIC;
 	root->eh_max = EXT4_ROOT_MAX;
-	raw->i_links_count = (uint16_t)links;
 	if (extra > EXT4_WANT_EXTRA_ISIZE || extra % 4)
 		extra = EXT4_WANT_EXTRA_ISIZE;
 	if (fs->inode_size > 128 && ext4_has(fs, RO_EXTRA_ISIZE))
 		memcpy((uint8_t *)raw + EXT4_EXTRA_ISIZE_OFFSET, &extra, sizeof(extra));
 	pm_wb(fs, raw, fs->inode_size);
 	return raw;
+}
+
+/* The inode becomes one in use; until its name is there the next repair frees it, empty as it is.
+ */
+static void give_links(struct ext4_fs *fs, uint32_t ino, uint32_t links)
+{
+	/* All of the inode before its links, else a cut shows what an older file kept there. */
+	pm_fence(fs);
+	pm_set16(fs, &ext4_raw(fs, ino)->i_links_count, (uint16_t)links);
+	/* Inode before name, else a cut names an unwritten inode: ext4_dir_add fences first. */
 }
 
 /* An inode nobody reaches goes back: no link before no bit, as for every inode. */
@@ -149,8 +160,8 @@ int ext4_create(struct ext4_inode *dir, const char *name, uint32_t perm, struct 
 		return err;
 	/* Bit before inode, else a cut leaves an inode with links that counts as free. */
 	pm_fence(fs);
-	init_inode(fs, ino, EXT4_S_IFREG | (perm & 07777), 1);
-	/* Inode before name, else a cut names an unwritten inode: ext4_dir_add fences first. */
+	init_inode(fs, ino, EXT4_S_IFREG | (perm & 07777));
+	give_links(fs, ino, 1);
 	err = ext4_dir_add(dir, name, ino, EXT4_FT_REG);
 	if (err) {
 		undo_inode(fs, ino, false);
@@ -205,13 +216,13 @@ static int new_dir(struct ext4_inode *dir, uint32_t perm, uint32_t *ino, uint64_
 	/* Bits before inode, as in ext4_create. */
 	pm_fence(fs);
 	init_dir_block(fs, *pblk, *ino, dir->ino);
-	raw = init_inode(fs, *ino, EXT4_S_IFDIR | (perm & 07777), 2);
+	raw = init_inode(fs, *ino, EXT4_S_IFDIR | (perm & 07777));
 	root = ext4_root(raw);
 	ext4_recs(root)[0] = ext4_make_extent(0, *pblk, 1, false);
 	root->eh_entries = 1;
 	raw->i_size_lo = EXT4_BLOCK_SIZE;
 	ext4_put_sectors(fs, raw, 8);
-	/* Inode and block before name: ext4_dir_add fences before it commits. */
+	give_links(fs, *ino, 2);
 	return 0;
 }
 

@@ -40,23 +40,31 @@ void ext4_orphan_del(struct ext4_inode *ip)
 	pm_fence(fs);
 }
 
-/* An attribute block may be shared by several inodes and counts them. */
+/*
+ * An attribute block may be shared by several inodes and counts them.  What does not look like one
+ * belongs to somebody else, whatever i_file_acl says: it is not freed, and the damage is kept for
+ * fsck.
+ */
 static void drop_xattr(struct ext4_inode *ip)
 {
 	struct ext4_fs *fs = ip->fs;
 	uint64_t pblk = ext4_raw_xattr(ip->raw);
-	struct ext4_xattr_header *h;
+	struct ext4_xattr_header *h = ext4_attr_header(fs, pblk);
 
-	if (!pblk || ext4_forbidden(fs, pblk, 1))
+	if (!pblk)
 		return;
-	h = ext4_block(fs, pblk);
+	if (!h)
+		ext4_damage(fs,
+			    "inode %u: block %llu, named for its attributes, is no attribute block "
+			    "and is not freed; run `e2fsck -fy IMAGE`",
+			    (unsigned)ip->ino, (unsigned long long)pblk);
 	pm_set32(fs, &ip->raw->i_file_acl_lo, 0);
 	pm_set16(fs, &ip->raw->i_file_acl_hi, 0);
 	/* Unlinked before freed, as for every block. */
 	pm_fence(fs);
-	if (h->h_magic == EXT4_XATTR_MAGIC && h->h_refcount > 1)
+	if (h && h->h_refcount > 1)
 		pm_set32(fs, &h->h_refcount, h->h_refcount - 1);
-	else
+	else if (h)
 		ext4_bfree(fs, pblk, 1);
 	ext4_add_blocks(ip, -1);
 }

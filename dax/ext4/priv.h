@@ -30,6 +30,11 @@ struct ext4_group {
 	uint64_t block_bitmap;
 	uint64_t inode_bitmap;
 	uint64_t inode_table;
+	enum {
+		UNKNOWN,
+		PROVEN,
+		DISPROVEN
+	} bitmap; /* does it call the metadata used, as it must? */
 };
 
 /* A run of blocks that belongs to no file; fs->zone is sorted by first and does not overlap. */
@@ -58,8 +63,10 @@ struct ext4_fs {
 	struct ext4_zone *zone;
 	uint32_t zones;
 
-	bool dirty;		      /* s_state on the device says so */
-	uint64_t goal;		      /* next-fit: where the last search for blocks ended */
+	bool dirty;	      /* s_state on the device says so */
+	uint64_t free_blocks; /* sums over the groups; what the superblock says is stale at */
+	uint64_t free_inodes; /* times, and never believed */
+	uint64_t goal;	      /* next-fit: where the last search for blocks ended */
 	uint64_t pool[EXT4_POOL_MAX]; /* free blocks set aside for ext4_free_blocks; balloc.c */
 	uint32_t pool_n;	      /* zero means: freeing has to zero in place */
 	uint64_t passed_busy;	      /* busy blocks the running search passed by */
@@ -116,11 +123,23 @@ void ext4_say(struct ext4_fs *fs, const char *fmt, ...) __attribute__((format(pr
 /* Every change starts here: refuses read-only, marks the device dirty, fills the pool. */
 int ext4_begin(struct ext4_fs *fs);
 uint32_t ext4_now(const struct ext4_fs *fs);
-void ext4_mark_dirty(struct ext4_fs *fs);
-void ext4_mark_clean(struct ext4_fs *fs);
+int ext4_check_root(struct ext4_fs *fs);
 int ext4_check_features(struct ext4_fs *fs);
 int ext4_check_geometry(struct ext4_fs *fs);
 bool ext4_has(const struct ext4_fs *fs, uint32_t ro_compat);
+
+/* ---- state.c, recover.c ------------------------------------------------------------- */
+
+void ext4_mark_dirty(struct ext4_fs *fs);
+void ext4_mark_clean(struct ext4_fs *fs);
+/* The mark that a superblock with these contents has while it is dirty in our hands. */
+uint64_t ext4_mark_of(const struct ext4_super *sb);
+/* Is the device dirty, and did no other system write it later than a mount of ours? */
+bool ext4_is_ours(const struct ext4_fs *fs);
+/* Damage was met on the way: it is said, and the device keeps the verdict until fsck clears it. */
+void ext4_damage(struct ext4_fs *fs, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The last step of a mount: the root is looked at, and what a cut left is repaired. */
+int ext4_recover(struct ext4_fs *fs);
 
 /* ---- group.c, zone.c ---------------------------------------------------------------- */
 
@@ -133,11 +152,23 @@ uint32_t ext4_gdt_blocks(const struct ext4_fs *fs);
 int ext4_load_groups(struct ext4_fs *fs);
 void ext4_group_init_blocks(struct ext4_fs *fs, uint32_t g);
 void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g);
+/* Is what the descriptor names as block bitmap one?  Looked at once, before the first change of it;
+ * false: said, and left alone. */
+bool ext4_group_proven(struct ext4_fs *fs, uint32_t g);
 /* The bitmap a group starts with: metadata and padding behind the end of the device. */
 void ext4_base_bitmap(const struct ext4_fs *fs, uint32_t g, uint8_t *bitmap);
 struct ext4_counts {
 	uint32_t free_blocks, free_inodes, used_dirs, itable_unused, flags;
 };
+/* A counter that an image began: it moves by @delta, and stays within 0 and @max. */
+static inline uint64_t ext4_count(uint64_t n, int64_t delta, uint64_t max)
+{
+	if (delta < 0)
+		return n < (uint64_t)-delta ? 0 : n - (uint64_t)-delta;
+	return n > max || (uint64_t)delta > max - n ? max : n + (uint64_t)delta;
+}
+/* fs->free_blocks and fs->free_inodes from the descriptors. */
+void ext4_sum_counts(struct ext4_fs *fs);
 struct ext4_counts ext4_desc_counts(const struct ext4_fs *fs, uint32_t g);
 void ext4_desc_set_counts(struct ext4_fs *fs, uint32_t g, const struct ext4_counts *n);
 void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta);
@@ -179,15 +210,6 @@ void ext4_ifree(struct ext4_fs *fs, uint32_t ino, bool dir);
 struct ext4_disk_inode *ext4_raw(const struct ext4_fs *fs, uint32_t ino);
 uint64_t ext4_raw_size(const struct ext4_disk_inode *raw);
 bool ext4_has_tree(const struct ext4_disk_inode *raw);
-/* Replace the core of an inode in one atomic step. */
-void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *image);
-/* Finish or drop what ext4_inode_commit left at a power cut. */
-void ext4_redo(struct ext4_fs *fs);
-/* Two at once; block @pblk, below 2^32, is the caller's, set in the bitmap and reached by nobody.
- */
-void ext4_pair_commit(struct ext4_fs *fs, const struct ext4_redo_pair *pair, uint64_t pblk);
-/* Forget such updates instead: the device was repaired by somebody else meanwhile. */
-void ext4_redo_drop(struct ext4_fs *fs);
 void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks);
 uint64_t ext4_raw_sectors(const struct ext4_fs *fs, const struct ext4_disk_inode *raw);
 void ext4_set_sectors(const struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors);
@@ -198,6 +220,27 @@ void ext4_store_links(struct ext4_inode *ip, uint32_t links);
 uint64_t ext4_raw_xattr(const struct ext4_disk_inode *raw);
 struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino);
 void ext4_unhash(struct ext4_inode *ip);
+
+/* ---- redo.c ------------------------------------------------------------------------- */
+
+/* What ext4_redo overwrote: up to three inodes, and the two words. */
+struct ext4_redo_kept {
+	uint32_t ino[3];
+	struct ext4_disk_inode image[3];
+	uint64_t commit, pair;
+};
+
+uint32_t ext4_fnv1a(const void *data, size_t n);
+/* Replace the core of an inode in one atomic step. */
+void ext4_inode_commit(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *image);
+/* Two at once; block @pblk, below 2^32, is the caller's, set in the bitmap and reached by nobody.
+ */
+void ext4_pair_commit(struct ext4_fs *fs, const struct ext4_redo_pair *pair, uint64_t pblk);
+/* Finish or drop what a power cut left of these two; @kept gets what was there before. */
+void ext4_redo(struct ext4_fs *fs, struct ext4_redo_kept *kept);
+void ext4_redo_undo(struct ext4_fs *fs, const struct ext4_redo_kept *kept);
+/* Forget such updates instead: the device was repaired by another system meanwhile. */
+void ext4_redo_drop(struct ext4_fs *fs);
 
 /* ---- extent_read.c ------------------------------------------------------------------ */
 
@@ -304,6 +347,8 @@ int ext4_dir_block(struct ext4_inode *dir, uint64_t lblk, uint8_t **block);
 struct ext4_dirent *ext4_dirent_at(struct ext4_inode *dir, uint8_t *block, uint32_t off);
 int ext4_dir_find(struct ext4_inode *dir, const char *name, struct ext4_slot *slot);
 int ext4_dir_add(struct ext4_inode *dir, const char *name, uint32_t ino, uint8_t type);
+/* Bytes that an entry with a name of this length needs. */
+uint32_t ext4_entry_size(uint32_t name_len);
 void ext4_dir_remove(struct ext4_inode *dir, struct ext4_slot *slot);
 void ext4_dir_unindex(struct ext4_inode *dir);
 int ext4_dir_empty(struct ext4_inode *dir, bool *empty);
@@ -311,24 +356,48 @@ int ext4_name_check(struct ext4_fs *fs, const char *name);
 void ext4_orphan_add(struct ext4_inode *ip);
 void ext4_orphan_del(struct ext4_inode *ip);
 
-/* ---- tree.c, census.c, repair*.c ------------------------------------------------------------ */
+/* ---- tree.c, census.c, reserved.c, repair*.c ------------------------------------------------ */
+
+/* One reference from an inode to an attribute block; several inodes may share a block. */
+struct ext4_attr_ref {
+	uint64_t pblk;
+	uint32_t ino;
+};
 
 /* One bit per block, by group; a group nobody touched has no map (only its base is used). */
 struct ext4_census {
 	struct ext4_fs *fs;
 	uint8_t **map;
+	struct ext4_attr_ref *attr; /* counted in by ext4_census_attrs, when all are known */
+	uint32_t attrs, attr_room;
+};
+
+/* An attribute block and how many inodes of the census name it; @twice: something else owns it. */
+struct ext4_attr_block {
+	uint64_t pblk;
+	uint32_t ino, holders; /* the first of the holders */
+	bool twice;
 };
 
 int ext4_census_init(struct ext4_census *c, struct ext4_fs *fs);
 void ext4_census_free(struct ext4_census *c);
 /* Count [pblk, pblk + count) in; *twice names the first block that was in already, else 0. */
 int ext4_census_add(struct ext4_census *c, uint64_t pblk, uint64_t count, uint64_t *twice);
+/* Remember a reference to an attribute block. */
+int ext4_census_attr(struct ext4_census *c, uint64_t pblk, uint32_t ino);
+/* After everything else: count each attribute block in once and hand it to @cb, until that returns
+ * non-zero.  @add false: they were counted in before, only look again. */
+int ext4_census_attrs(struct ext4_census *c, bool add,
+		      int (*cb)(void *ctx, const struct ext4_attr_block *b), void *ctx);
 uint8_t *ext4_census_group(struct ext4_census *c, uint32_t g);
 int ext4_tree_walk(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *ctx);
 uint32_t ext4_tree_fix_keys(struct ext4_fs *fs, uint32_t ino);
 int ext4_for_each_of(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *ctx);
 uint32_t ext4_itable_used(const struct ext4_fs *fs, uint32_t g);
+/* What belongs to no file: the zones (ino 0), and what the reserved inodes own. */
 int ext4_for_each_reserved(struct ext4_fs *fs, ext4_extent_cb cb, void *ctx);
-int ext4_repair(struct ext4_fs *fs);
+/* The header of the attribute block at @pblk, NULL if there is none: another magic, another size,
+ * no holder, or a place that no file may own. */
+struct ext4_xattr_header *ext4_attr_header(const struct ext4_fs *fs, uint64_t pblk);
 
 #endif

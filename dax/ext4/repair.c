@@ -1,45 +1,102 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Repair: what a mount does with a device that was cut off.
+ * Repair: a device that was cut off is made consistent.
  *
  * The ordering of every update guarantees that files and names on the device are right; what
  * can be wrong is everything that can be counted again.  So repair believes the tree of names
- * and the extents, and nothing else:
+ * and the extents, and nothing else.  The survey changes nothing:
  *
- *   1. walk the names from the root (repair_dir.c); for every inode they reach: mend index keys,
- *      drop blocks behind the end, count its blocks in, note its links;
- *   2. free the inodes that have no name (they were being made, or removed);
- *   3. write link counts, bitmaps, counters and flags from the census (repair_maps.c).
+ *   1. walk the names from the root (repair_dir.c): every inode they reach is checked, its blocks
+ *      are counted in, its links noted;
+ *   2. look at the inodes that have no name (repair_lost.c): dead ones were being made or removed,
+ *      any other is lost and keeps its blocks.
  *
- * Each correction is one sentence through env.report.  A cut during repair is met by the next
- * repair: nothing here depends on what it overwrites.  Damage that no cut can cause (two owners,
- * broken nodes) is not guessed at: the mount is refused and e2fsck named.
+ * Damage that no cut can cause (two owners, broken nodes) is not guessed at: the mount is refused
+ * and e2fsck named.  Then follows the mending:
+ *
+ *   3. dead inodes lose their links;
+ *   4. bitmaps, counters and flags are written from the census (repair_maps.c);
+ *   5. lost inodes get names in lost+found;
+ *   6. the names are walked again: index keys, blocks behind the end, "..", names of nothing;
+ *   7. link counts are written.
+ *
+ * 3 before 4, else a cut shows a free inode that has links; 4 before 5 and 6, which may take
+ * blocks: the allocator must not hand out what a file owns because a bitmap is wrong.  Each
+ * correction is one sentence through env.report.  A cut during repair is met by the next one.
  */
 #include "dax/ext4/repair.h"
 
+void repair_loss(struct repair *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (r->losses++ || r->mending)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(r->loss, sizeof(r->loss), fmt, ap);
+	va_end(ap);
+}
+
+static int two_owners(struct repair *r, uint64_t pblk, uint32_t ino)
+{
+	return ext4_fail(r->fs, -EIO,
+			 "block %llu belongs to inode %u and to another one; no power cut does "
+			 "that, run `e2fsck -fy IMAGE`",
+			 (unsigned long long)pblk, (unsigned)ino);
+}
+
+/* The survey's count: into the census. */
 static int count_in(void *ctx, const struct ext4_extent_info *e)
 {
 	struct repair *r = ctx;
 	uint64_t twice;
-	int err = ext4_census_add(&r->census, e->pblk, e->count, &twice);
+	int err;
 
-	r->blocks += e->count;
-	if (err || !twice || e->kind == EXT4_OWN_XATTR)
-		return err;
-	return ext4_fail(r->fs, -EIO,
-			 "block %llu belongs to inode %u and to another one; no power cut does "
-			 "that, run e2fsck -f",
-			 (unsigned long long)twice, (unsigned)e->ino);
+	if (e->kind == EXT4_OWN_XATTR)
+		return ext4_census_attr(&r->census, e->pblk, e->ino);
+	if (!e->ino)
+		return 0; /* zones are the base of every map */
+	err = ext4_census_add(&r->census, e->pblk, e->count, &twice);
+	return err || !twice ? err : two_owners(r, twice, e->ino);
 }
 
-static int count_reserved(void *ctx, const struct ext4_extent_info *e)
+/* The mending's count: how many blocks an inode owns. */
+static int count_blocks(void *ctx, const struct ext4_extent_info *e)
 {
 	struct repair *r = ctx;
-	uint64_t twice;
 
-	if (ext4_forbidden(r->fs, e->pblk, 1))
-		return 0; /* zones are the base of every map */
-	return ext4_census_add(&r->census, e->pblk, e->count, &twice);
+	r->blocks += e->count;
+	return 0;
+}
+
+static int check_attr(void *ctx, const struct ext4_attr_block *b)
+{
+	const struct ext4_xattr_header *h;
+	struct repair *r = ctx;
+
+	if (b->twice)
+		return two_owners(r, b->pblk, b->ino);
+	h = ext4_attr_header(r->fs, b->pblk);
+	if (h && h->h_refcount >= b->holders)
+		return 0;
+	return ext4_fail(r->fs, -EIO,
+			 "inode %u: block %llu is no attribute block with %u holders; run `e2fsck "
+			 "-fy IMAGE`",
+			 (unsigned)b->ino, (unsigned long long)b->pblk, (unsigned)b->holders);
+}
+
+/* A cut between a file's end and its attribute block's leaves a holder too many. */
+static int mend_attr(void *ctx, const struct ext4_attr_block *b)
+{
+	struct repair *r = ctx;
+	struct ext4_xattr_header *h = ext4_attr_header(r->fs, b->pblk);
+
+	if (!h || h->h_refcount == b->holders)
+		return 0;
+	ext4_say(r->fs, "attribute block %llu: has %u holders, not %u", (unsigned long long)b->pblk,
+		 (unsigned)b->holders, (unsigned)h->h_refcount);
+	pm_set32(r->fs, &h->h_refcount, b->holders);
+	return 0;
 }
 
 /* Where do written blocks begin that lie behind the end of the file? */
@@ -89,7 +146,8 @@ static int drop_behind(struct repair *r, uint32_t ino, const struct behind *b)
 	return err;
 }
 
-static int mend_tree(struct repair *r, uint32_t ino)
+/* The extents of an inode: the survey notes blocks behind the end, the mending drops them. */
+static int do_tree(struct repair *r, uint32_t ino)
 {
 	struct ext4_disk_inode *raw = ext4_raw(r->fs, ino);
 	struct behind b = {(ext4_raw_size(raw) + EXT4_BLOCK_SIZE - 1) / EXT4_BLOCK_SIZE, 0};
@@ -101,24 +159,20 @@ static int mend_tree(struct repair *r, uint32_t ino)
 	found = ext4_tree_walk(r->fs, ino, find_behind, &b);
 	if (found < 0)
 		return found;
+	if (found && !r->mending)
+		repair_loss(r, "inode %u has blocks behind its end", (unsigned)ino);
+	if (!r->mending)
+		return 0;
 	if (ext4_tree_fix_keys(r->fs, ino))
 		ext4_say(r->fs, "inode %u: corrected keys of its extent tree", (unsigned)ino);
 	pm_fence(r->fs);
 	return found ? drop_behind(r, ino, &b) : flatten(r, ino);
 }
 
-/* Make one inode that has a name right by itself and count its blocks in. */
-int repair_inode(struct repair *r, uint32_t ino)
+static void mend_fields(struct repair *r, uint32_t ino, struct ext4_disk_inode *raw)
 {
 	struct ext4_fs *fs = r->fs;
-	struct ext4_disk_inode *raw = ext4_raw(fs, ino);
-	int err = mend_tree(r, ino);
 
-	r->blocks = 0;
-	if (!err)
-		err = ext4_for_each_of(fs, ino, count_in, r);
-	if (err)
-		return err;
 	if (ext4_raw_sectors(fs, raw) != r->blocks * 8) {
 		ext4_say(fs, "inode %u: owns %llu blocks, not %llu", (unsigned)ino,
 			 (unsigned long long)r->blocks,
@@ -129,7 +183,22 @@ int repair_inode(struct repair *r, uint32_t ino)
 		ext4_say(fs, "inode %u: has a name, taken off the orphan list", (unsigned)ino);
 		pm_set32(fs, &raw->i_dtime, 0);
 	}
-	return 0;
+}
+
+/* One inode that has a name: looked at and counted in, or made right by itself. */
+int repair_inode(struct repair *r, uint32_t ino)
+{
+	struct ext4_disk_inode *raw = ext4_raw(r->fs, ino);
+	int err = do_tree(r, ino);
+
+	r->blocks = 0;
+	if (!err)
+		err = ext4_for_each_of(r->fs, ino, r->mending ? count_blocks : count_in, r);
+	if (!err && r->mending)
+		mend_fields(r, ino, raw);
+	else if (!err && raw->i_dtime)
+		repair_loss(r, "inode %u has a name and a time of deletion", (unsigned)ino);
+	return err;
 }
 
 /* The link counter of @ino; NULL without memory. */
@@ -140,32 +209,6 @@ uint16_t *repair_links(struct repair *r, uint32_t ino)
 	if (!r->links[g])
 		r->links[g] = calloc(r->fs->inodes_per_group, sizeof(uint16_t));
 	return r->links[g] ? &r->links[g][(ino - 1) % r->fs->inodes_per_group] : NULL;
-}
-
-/* An inode without a name: its link count and time of deletion say so from now on. */
-static void forget_inode(struct repair *r, uint32_t ino, struct ext4_disk_inode *raw)
-{
-	ext4_say(r->fs, "inode %u: has no name, freed with its blocks", (unsigned)ino);
-	raw->i_dtime = ext4_now(r->fs);
-	raw->i_links_count = 0;
-	pm_wb(r->fs, raw, sizeof(*raw));
-}
-
-static void forget_unnamed(struct repair *r, uint32_t g)
-{
-	struct ext4_fs *fs = r->fs;
-	const uint8_t *map = ext4_block(fs, fs->group[g].inode_bitmap);
-	uint32_t used = ext4_itable_used(fs, g);
-
-	for (uint32_t i = 0; i < used; i++) {
-		uint32_t ino = g * fs->inodes_per_group + i + 1;
-		struct ext4_disk_inode *raw = ext4_raw(fs, ino);
-
-		if (ino < fs->first_ino || (r->links[g] && r->links[g][i]))
-			continue;
-		if (raw->i_links_count || (raw->i_mode && bit_test(map, i)))
-			forget_inode(r, ino, raw);
-	}
 }
 
 static void set_links(struct repair *r, uint32_t ino, uint32_t links)
@@ -182,85 +225,124 @@ static void set_links(struct repair *r, uint32_t ino, uint32_t links)
 	pm_set16(r->fs, &raw->i_links_count, (uint16_t)links);
 }
 
-static void settle_inodes(struct repair *r)
+/* Step 7. */
+static void mend_links(struct repair *r)
 {
 	struct ext4_fs *fs = r->fs;
 
-	for (uint32_t g = 0; g < fs->groups; g++) {
-		forget_unnamed(r, g);
+	for (uint32_t g = 0; g < fs->groups; g++)
 		for (uint32_t i = 0; r->links[g] && i < fs->inodes_per_group; i++)
 			if (r->links[g][i])
 				set_links(r, g * fs->inodes_per_group + i + 1, r->links[g][i]);
-	}
-	if (fs->sb->s_last_orphan) {
-		ext4_say(fs, "orphan list emptied");
-		pm_set32(fs, &fs->sb->s_last_orphan, 0);
-	}
-	/* Inodes before bitmaps, else a cut here shows a free inode that has links. */
-	pm_fence(fs);
 }
 
-static void end_repair(struct repair *r)
+void repair_end(struct repair *r)
 {
-	for (uint32_t g = 0; r->links && g < r->fs->groups; g++)
-		free(r->links[g]);
+	for (uint32_t g = 0; r && g < r->fs->groups; g++) {
+		if (r->links)
+			free(r->links[g]);
+		if (r->flags)
+			free(r->flags[g]);
+	}
+	if (!r)
+		return;
 	free(r->links);
+	free(r->flags);
 	free(r->dirs);
 	free(r->queue);
+	free(r->lost);
 	ext4_census_free(&r->census);
 	free(r);
 }
 
-static struct repair *begin_repair(struct ext4_fs *fs)
+static struct repair *begin_repair(struct ext4_fs *fs, bool ours)
 {
 	struct repair *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
 	r->fs = fs;
+	r->ours = ours;
 	r->links = calloc(fs->groups, sizeof(*r->links));
+	r->flags = calloc(fs->groups, sizeof(*r->flags));
 	r->dirs = calloc(fs->groups, sizeof(*r->dirs));
-	if (!ext4_census_init(&r->census, fs) && r->links && r->dirs)
+	if (!ext4_census_init(&r->census, fs) && r->links && r->flags && r->dirs)
 		return r;
-	end_repair(r);
+	repair_end(r);
 	return NULL;
 }
 
-/* The three steps in order. */
-static int run(struct repair *r)
+static int refuse_losses(struct repair *r)
 {
-	int err = ext4_for_each_reserved(r->fs, count_reserved, r);
-
-	if (!err)
-		err = repair_names(r);
-	if (err)
-		return err;
-	settle_inodes(r);
-	err = repair_maps(r);
-	if (!err)
-		ext4_say(r->fs, "repaired: %u directories, %u files", (unsigned)r->n_dirs,
-			 (unsigned)r->n_files);
-	return err;
+	return ext4_fail(r->fs, -EIO,
+			 "%s: another system wrote the device last, and this repair would lose "
+			 "what fsck keeps; run `e2fsck -fy IMAGE`",
+			 r->loss);
 }
 
-/*
- * Scan the device and make it consistent.  The caller has marked it dirty and marks it clean.
- * -EIO: damage no power cut causes; -ENOMEM.
- */
-int ext4_repair(struct ext4_fs *fs)
+int repair_survey(struct ext4_fs *fs, bool ours, struct repair **out)
 {
-	void (*freeing)(void *, struct ext4_inode *, uint64_t, uint32_t) = fs->env.freeing;
-	struct repair *r = begin_repair(fs);
+	struct repair *r = begin_repair(fs, ours);
 	int err;
 
+	*out = r;
 	if (!r)
 		return ext4_fail(fs, -ENOMEM, "no memory to repair %u groups",
 				 (unsigned)fs->groups);
+	err = ext4_for_each_reserved(fs, count_in, r);
+	if (!err)
+		err = repair_names(r);
+	if (!err)
+		err = repair_find_lost(r);
+	if (!err)
+		err = ext4_census_attrs(&r->census, true, check_attr, r);
+	return err || ours || !r->losses ? err : refuse_losses(r);
+}
+
+static void forget_names(struct repair *r)
+{
+	for (uint32_t g = 0; g < r->fs->groups; g++) {
+		if (r->links[g])
+			memset(r->links[g], 0, r->fs->inodes_per_group * sizeof(uint16_t));
+		r->dirs[g] = 0;
+	}
+	r->queued = r->read = r->n_dirs = r->n_files = 0;
+}
+
+/* Steps 3 to 7. */
+static int mend(struct repair *r)
+{
+	int err = repair_forget_dead(r);
+
+	if (!err)
+		err = repair_maps(r);
+	/* Bitmaps before what takes blocks and inodes by them. */
+	pm_fence(r->fs);
+	if (!err)
+		err = repair_name_lost(r);
+	if (err)
+		return err;
+	ext4_census_attrs(&r->census, false, mend_attr, r);
+	forget_names(r);
+	err = repair_names(r);
+	if (err)
+		return err;
+	mend_links(r);
+	ext4_say(r->fs, "repaired: %u directories, %u files", (unsigned)r->n_dirs,
+		 (unsigned)r->n_files);
+	return 0;
+}
+
+int repair_mend(struct repair *r)
+{
+	struct ext4_fs *fs = r->fs;
+	void (*freeing)(void *, struct ext4_inode *, uint64_t, uint32_t) = fs->env.freeing;
+	int err;
+
 	fs->env.freeing = NULL; /* nobody has mapped anything yet */
-	err = run(r);
+	r->mending = true;
+	err = mend(r);
 	fs->env.freeing = freeing;
-	fs->pool_n = 0; /* was filled from bitmaps that were not right yet */
 	pm_fence(fs);
-	end_repair(r);
 	return err;
 }

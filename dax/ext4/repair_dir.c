@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Repair, first part: the tree of names.
+ * Repair: the tree of names, walked by the survey and by the mending.
  *
- * Breadth first from the root.  An inode is mended and counted when its first name is found; a
- * directory is then queued.  A name is dropped if its inode is free or reserved, or if it is the
+ * Breadth first from the root.  An inode is looked at, or mended, when its first name is found; a
+ * directory is then queued.  The mending drops a name whose inode is free or reserved, and the
  * second name of a directory (a rename that was cut off); ".." is set to the directory that
- * keeps the name.  Each directory is read once, so loops end by themselves.
+ * keeps the name.  Each directory is read once, so loops end by themselves.  Both walks meet the
+ * same names in the same order, so they decide alike.
  */
 #include "dax/ext4/repair.h"
 
@@ -31,7 +32,7 @@ static bool is_dir(const struct ext4_fs *fs, uint32_t ino)
 }
 
 /* The first name of @ino, in @parent: mend it, count it, queue it if it is a directory. */
-static int first_name(struct repair *r, uint32_t ino, uint32_t parent)
+int repair_first_name(struct repair *r, uint32_t ino, uint32_t parent)
 {
 	int err = repair_inode(r, ino);
 
@@ -62,7 +63,7 @@ static const char *bad_name(struct repair *r, uint32_t ino, const uint16_t *link
 
 static void set_dotdot(struct repair *r, uint32_t dir, struct ext4_dirent *de, uint32_t parent)
 {
-	if (de->inode == parent)
+	if (de->inode == parent || !r->mending)
 		return;
 	ext4_say(r->fs, "directory %u: its '..' is directory %u", (unsigned)dir, (unsigned)parent);
 	pm_set32(r->fs, &de->inode, parent);
@@ -71,6 +72,10 @@ static void set_dotdot(struct repair *r, uint32_t dir, struct ext4_dirent *de, u
 static void drop_name(struct repair *r, struct ext4_inode *dir, struct ext4_slot *slot,
 		      const char *why)
 {
+	if (!r->mending) {
+		repair_loss(r, "a name in directory %u %s", (unsigned)dir->ino, why);
+		return;
+	}
 	ext4_say(r->fs, "directory %u: dropped '%.*s', it %s (%u)", (unsigned)dir->ino,
 		 slot->de->name_len, slot->de->name, why, (unsigned)slot->de->inode);
 	ext4_dir_remove(dir, slot);
@@ -92,7 +97,7 @@ static int visit(struct repair *r, struct ext4_inode *dir, struct ext4_slot *slo
 		return 0;
 	}
 	if (!*links)
-		err = first_name(r, ino, dir->ino);
+		err = repair_first_name(r, ino, dir->ino);
 	if (is_dir(r->fs, ino)) {
 		*links = 2;	/* its name and its "." */
 		links = parent; /* and its ".." */
@@ -141,7 +146,19 @@ static int read_dir(struct repair *r, const struct repair_dir *d)
 	return err;
 }
 
-/* Step 1 of repair: every inode that has a name is mended and counted. */
+int repair_read_queue(struct repair *r)
+{
+	int err = 0;
+
+	while (!err && r->read < r->queued) {
+		const struct repair_dir d = r->queue[r->read++]; /* the queue moves as it grows */
+
+		err = read_dir(r, &d);
+	}
+	return err;
+}
+
+/* Every inode that has a name is looked at, or mended, and its links are counted. */
 int repair_names(struct repair *r)
 {
 	uint16_t *links = repair_links(r, EXT4_ROOT_INO);
@@ -149,14 +166,7 @@ int repair_names(struct repair *r)
 
 	if (!links)
 		return ext4_fail(r->fs, -ENOMEM, "no memory to repair the root");
-	if (!is_dir(r->fs, EXT4_ROOT_INO))
-		return ext4_fail(r->fs, -EIO, "inode 2 is not a directory; run e2fsck -f");
 	*links = 2;
-	err = first_name(r, EXT4_ROOT_INO, EXT4_ROOT_INO);
-	for (uint32_t i = 0; !err && i < r->queued; i++) {
-		const struct repair_dir d = r->queue[i]; /* the queue moves as it grows */
-
-		err = read_dir(r, &d);
-	}
-	return err;
+	err = repair_first_name(r, EXT4_ROOT_INO, EXT4_ROOT_INO);
+	return err ? err : repair_read_queue(r);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Repair, last part: bitmaps, counters and flags, written from what was counted.
+ * Repair: bitmaps, counters and flags, written from what the survey counted.
  *
  * A group that was never initialised stays so unless something in it is owned.  Nothing here is
  * ordered: all of it is derived, and the device is marked clean only after a fence behind it.
@@ -120,7 +120,7 @@ static void super_counters(struct repair *r, uint64_t blocks, uint32_t inodes)
 	pm_wb(r->fs, sb, sizeof(*sb));
 }
 
-/* Step 3 of repair. */
+/* Step 4 of repair. */
 int repair_maps(struct repair *r)
 {
 	struct ext4_fs *fs = r->fs;
@@ -143,5 +143,6 @@ int repair_maps(struct repair *r)
 	if (wrong)
 		ext4_say(fs, "counters of %u groups corrected", (unsigned)wrong);
 	super_counters(r, blocks, inodes);
+	ext4_sum_counts(fs);
 	return 0;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mount and unmount: the superblock, and the one bit that says "somebody was writing".
- *
- * s_state's VALID bit is cleared, durably, before the first change after a mount (ext4_begin)
- * and set again by unmount and sync, after everything else is durable.  So a device found
- * without it was cut off in the middle, and ext4_mount repairs it before anybody looks.
- * VALID cleared and fenced before the first change, else a cut leaves a half-done update that
- * claims to be clean; set only after a fence behind the last change, for the same reason.
+ * Mount and unmount: the superblock is checked, a device that was cut off is recovered
+ * (recover.c), and what is wrong is said in one sentence.  Until a mount has succeeded nothing
+ * is written except by recovery, which writes nothing either before it is sure to succeed.
  */
 #include "dax/ext4/priv.h"
 
@@ -52,31 +48,6 @@ uint32_t ext4_now(const struct ext4_fs *fs)
 	return now ? now : 1;
 }
 
-void ext4_mark_dirty(struct ext4_fs *fs)
-{
-	struct ext4_super *sb = fs->sb;
-
-	sb->s_mtime = ext4_now(fs);
-	sb->s_wtime = sb->s_mtime;
-	sb->s_mnt_count++;
-	pm_wb(fs, &sb->s_mtime, 16);
-	pm_set16(fs, &sb->s_state, sb->s_state & (uint16_t)~EXT4_VALID_FS);
-	/* "dirty" before any change, else a cut image looks clean and nobody repairs it. */
-	pm_fence(fs);
-	fs->dirty = true;
-}
-
-void ext4_mark_clean(struct ext4_fs *fs)
-{
-	/* All changes before "clean", else a cut here hides a half-done update. */
-	pm_fence(fs);
-	fs->sb->s_wtime = ext4_now(fs);
-	pm_wb(fs, &fs->sb->s_wtime, sizeof(fs->sb->s_wtime));
-	pm_set16(fs, &fs->sb->s_state, EXT4_VALID_FS);
-	pm_fence(fs);
-	fs->dirty = false;
-}
-
 int ext4_begin(struct ext4_fs *fs)
 {
 	if (fs->env.readonly)
@@ -104,39 +75,7 @@ static int check_magic(struct ext4_fs *fs)
 	return 0;
 }
 
-/* State that only a clean unmount leaves; ERROR is a verdict of whoever mounted before us. */
-static bool looks_dirty(const struct ext4_fs *fs)
-{
-	return !(fs->sb->s_state & EXT4_VALID_FS) || (fs->sb->s_state & EXT4_ERROR_FS) ||
-	       fs->sb->s_last_orphan || fs->sb->s_redo.commit || fs->sb->s_redo_pair;
-}
-
-static int settle(struct ext4_fs *fs)
-{
-	int err;
-
-	if (!looks_dirty(fs))
-		return 0;
-	if (fs->env.readonly) {
-		ext4_say(fs, "the device was not unmounted; it is read-only and stays as it is");
-		return 0;
-	}
-	ext4_say(fs, "the device was not unmounted: scanning all of it");
-	/* Every update of ours is made while the device is marked dirty. A record on one that is
-	 * not is older than whoever marked it clean, and than what he changed. */
-	if (fs->sb->s_state & EXT4_VALID_FS) {
-		ext4_redo_drop(fs);
-		ext4_mark_dirty(fs);
-	}
-	fs->dirty = true;
-	ext4_redo(fs);
-	err = ext4_repair(fs);
-	if (!err)
-		ext4_mark_clean(fs);
-	return err;
-}
-
-static int check_root(struct ext4_fs *fs)
+int ext4_check_root(struct ext4_fs *fs)
 {
 	struct ext4_inode *root;
 	int err = ext4_iget(fs, EXT4_ROOT_INO, &root);
@@ -144,7 +83,8 @@ static int check_root(struct ext4_fs *fs)
 	if (err)
 		return err;
 	if ((root->mode & EXT4_S_IFMT) != EXT4_S_IFDIR)
-		err = ext4_fail(fs, -EIO, "inode 2 is not a directory (mode %#o); run e2fsck -f",
+		err = ext4_fail(fs, -EIO,
+				"inode 2 is not a directory (mode %#o); run `e2fsck -fy IMAGE`",
 				(unsigned)root->mode);
 	ext4_iput(root);
 	return err;
@@ -169,11 +109,10 @@ static int load(struct ext4_fs *fs)
 		err = ext4_load_groups(fs);
 	if (!err)
 		err = ext4_build_zones(fs);
-	if (!err)
-		err = settle(fs);
-	if (!err)
-		err = check_root(fs);
-	return err;
+	if (err)
+		return err;
+	ext4_sum_counts(fs);
+	return ext4_recover(fs);
 }
 
 int ext4_mount(const struct ext4_env *env, struct ext4_fs **out, char *why, size_t n)
@@ -240,14 +179,12 @@ int ext4_sync(struct ext4_fs *fs)
 
 void ext4_statfs(const struct ext4_fs *fs, struct ext4_statfs *st)
 {
-	const struct ext4_super *sb = fs->sb;
-
 	memset(st, 0, sizeof(*st));
 	st->blocks = fs->blocks;
-	st->free_blocks = sb->s_free_blocks_lo | (uint64_t)sb->s_free_blocks_hi << 32;
+	st->free_blocks = fs->free_blocks;
 	st->reserved_blocks = fs->pool_n;
 	st->inodes = fs->inodes;
-	st->free_inodes = sb->s_free_inodes;
+	st->free_inodes = (uint32_t)fs->free_inodes;
 	st->enospc_busy = fs->enospc_busy;
 	st->dirty = fs->dirty;
 }

@@ -19,7 +19,8 @@ struct walk {
 
 static int disorder(const struct walk *w, uint64_t lblk)
 {
-	return ext4_fail(w->fs, -EIO, "inode %u: extents out of order at block %llu; run e2fsck -f",
+	return ext4_fail(w->fs, -EIO,
+			 "inode %u: extents out of order at block %llu; run `e2fsck -fy IMAGE`",
 			 (unsigned)w->ino, (unsigned long long)lblk);
 }
 
@@ -67,7 +68,8 @@ static int walk_node(const struct walk *w, struct ext4_extent_header *node, uint
 			return disorder(w, rec->ee_block);
 		err = ext4_child_node(w->fs, w->ino, rec, node->eh_depth - 1u, &child);
 		if (!err && !child->eh_entries)
-			err = ext4_fail(w->fs, -EIO, "inode %u: an empty leaf; run e2fsck -f",
+			err = ext4_fail(w->fs, -EIO,
+					"inode %u: an empty leaf; run `e2fsck -fy IMAGE`",
 					(unsigned)w->ino);
 		if (err)
 			return err;
@@ -87,10 +89,10 @@ int ext4_tree_walk(struct ext4_fs *fs, uint32_t ino, ext4_extent_cb cb, void *ct
 	int err;
 
 	if (root->eh_depth > EXT4_EXT_MAX_DEPTH)
-		return ext4_fail(fs, -EIO,
-				 "inode %u: extent tree of depth %u, at most %u; run "
-				 "e2fsck",
-				 (unsigned)ino, root->eh_depth, EXT4_EXT_MAX_DEPTH);
+		return ext4_fail(
+			fs, -EIO,
+			"inode %u: extent tree of depth %u, at most %u; run `e2fsck -fy IMAGE`",
+			(unsigned)ino, root->eh_depth, EXT4_EXT_MAX_DEPTH);
 	err = ext4_node_check(fs, ino, root, root->eh_depth, EXT4_ROOT_MAX);
 	return err ? err : walk_node(&w, root, 0, EXT4_MAX_LBLK);
 }

@@ -12,8 +12,10 @@ static int check_place(struct ext4_fs *fs, uint32_t g, const char *what, uint64_
 {
 	if (at > ext4_gdt_blocks(fs) && at < fs->blocks && n <= fs->blocks - at)
 		return 0;
-	return ext4_fail(fs, -EIO, "group %u: %s at block %llu lies outside the device; run e2fsck",
-			 (unsigned)g, what, (unsigned long long)at);
+	return ext4_fail(
+		fs, -EIO,
+		"group %u: %s at block %llu lies outside the device; run `e2fsck -fy IMAGE`",
+		(unsigned)g, what, (unsigned long long)at);
 }
 
 static int load_group(struct ext4_fs *fs, uint32_t g)
@@ -54,7 +56,7 @@ int ext4_load_groups(struct ext4_fs *fs)
 		if (fs->gdt_csum && clean && ext4_desc(fs, g)->bg_checksum != ext4_desc_csum(fs, g))
 			return ext4_fail(fs, -EIO,
 					 "group %u: the descriptor's checksum is %#x, expected "
-					 "%#x; run e2fsck -f",
+					 "%#x; run `e2fsck -fy IMAGE`",
 					 (unsigned)g, ext4_desc(fs, g)->bg_checksum,
 					 ext4_desc_csum(fs, g));
 		err = load_group(fs, g);
@@ -84,9 +86,10 @@ static int merge_zones(struct ext4_fs *fs)
 		uint64_t end = fs->zone[n].first + fs->zone[n].count;
 
 		if (fs->zone[i].first < end)
-			return ext4_fail(fs, -EIO,
-					 "descriptors: block %llu holds two tables; run e2fsck -f",
-					 (unsigned long long)fs->zone[i].first);
+			return ext4_fail(
+				fs, -EIO,
+				"descriptors: block %llu holds two tables; run `e2fsck -fy IMAGE`",
+				(unsigned long long)fs->zone[i].first);
 		if (fs->zone[i].first == end)
 			fs->zone[n].count += fs->zone[i].count;
 		else

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "dax/ext4/disk.h"
 #include "tests/host/ext4_image.h"
 
 #define GUARD 4096u
@@ -175,6 +176,16 @@ void image_check(struct image *im)
 	image_fsck(im);
 	image_up(im);
 	assert_string_equal(im->said, "");
+}
+
+void image_redo_word(struct image *im, uint32_t ino)
+{
+	struct ext4_redo *redo = &((struct ext4_super *)(im->base + 1024))->s_redo;
+	uint32_t sum = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(redo->image); i++)
+		sum = (sum ^ ((const uint8_t *)&redo->image)[i]) * 16777619u;
+	redo->commit = (uint64_t)sum << 32 | ino;
 }
 
 void image_debugfs(struct image *im, bool write, const char *request, char *out, size_t n)

@@ -42,6 +42,9 @@ void image_check(struct image *im);
 /* The same judgement without failing the test; prints what was found. */
 bool image_is_clean(struct image *im);
 
+/* The word that publishes the superblock's write-ahead image for inode @ino. */
+void image_redo_word(struct image *im, uint32_t ino);
+
 /* Run debugfs; @write opens the image for writing.  Output to @out (may be NULL). */
 void image_debugfs(struct image *im, bool write, const char *request, char *out, size_t n);
 /* `debugfs cat PATH` equals @data. */
