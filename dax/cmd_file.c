@@ -6,6 +6,7 @@
 #include <ctype.h>
 
 #include "dax/internal.h"
+#include "kernel/text.h"
 
 #define CHUNK 4096
 
@@ -46,12 +47,14 @@ static int with_inode(const char *path, int (*fn)(struct dax_fs *, struct ext4_i
 
 static int list_one(struct dax_fs *fs, const struct ext4_dirent_info *d)
 {
+	char name[4 * sizeof(d->name)];
 	struct ext4_inode *ip;
 	int err = ext4_iget(fs->ext4, d->ino, &ip);
 
 	if (err)
 		return err;
-	kprintf("%8u %10s %12lu  %s\n", d->ino, type_name(ip->mode), ip->size, d->name);
+	kprintf("%8u %10s %12lu  %s\n", d->ino, type_name(ip->mode), ip->size,
+		text_escape(name, sizeof(name), d->name));
 	ext4_iput(ip);
 	return 0;
 }
@@ -75,7 +78,9 @@ static int cmd_ls(int argc, char **argv)
 {
 	return argc == 2 ? with_inode(argv[1], list) : shell_usage();
 }
-SHELL_COMMAND(ls, cmd_ls, "ls PATH", "list a directory: inode, type, size, name");
+SHELL_COMMAND(ls, cmd_ls, "ls PATH",
+	      "list a directory: inode, type, size, name\n"
+	      "Bytes of a name that are no text show as in C (\\n, \\x1b), a backslash as two.");
 
 static int print_map(struct dax_fs *fs, struct ext4_inode *ip)
 {
@@ -109,6 +114,53 @@ static int cmd_stat(int argc, char **argv)
 }
 SHELL_COMMAND(stat, cmd_stat, "stat PATH", "size, links, and where each page of a file lies");
 
+/* A piece of one line. One that would pass for a line of the machine's own has its first byte
+ * escaped; zeroes of a hole and other unprintable bytes show as dots. */
+static void print_piece(char *s, size_t n, bool line_start)
+{
+	char unit[TEXT_UNIT];
+	size_t skip = line_start && text_forges(s, n);
+
+	if (skip)
+		console_write(unit,
+			      (size_t)snprintf(unit, sizeof(unit), "\\x%02x", (unsigned char)*s));
+	for (size_t i = 0; i < n; i++)
+		if (!isprint((unsigned char)s[i]) && s[i] != '\n' && s[i] != '\t')
+			s[i] = '.';
+	console_write(s + skip, n - skip);
+}
+
+/* Prints buf[0, n) line by line; how many bytes of it. A line whose first words are not all there
+ * yet, as there is more behind them (`end` is false), is left for the next call. */
+static size_t print_lines(char *buf, size_t n, bool end, bool *line_start)
+{
+	size_t at = 0;
+
+	while (at < n && (end || !*line_start || n - at >= TEXT_FORGE_SPAN)) {
+		const char *eol = memchr(buf + at, '\n', n - at);
+		size_t len = eol ? (size_t)(eol + 1 - (buf + at)) : n - at;
+
+		print_piece(buf + at, len, *line_start);
+		*line_start = eol != NULL;
+		at += len;
+	}
+	return at;
+}
+
+static int64_t print_file(struct dax_inode *inode, char *buf)
+{
+	bool line_start = true;
+	uint64_t off = 0;
+	int64_t n;
+
+	while ((n = dax_read(inode, off, buf, CHUNK)) > 0) {
+		off += print_lines(buf, (size_t)n, n < CHUNK, &line_start);
+		if (signal_pending())
+			return -EINTR;
+	}
+	return n;
+}
+
 static int cmd_cat(int argc, char **argv)
 {
 	struct dax_inode *inode;
@@ -122,20 +174,17 @@ static int cmd_cat(int argc, char **argv)
 	if (err)
 		return failed(err);
 	buf = malloc(CHUNK);
-	n = buf ? 0 : -ENOMEM;
-	for (uint64_t off = 0; buf && (n = dax_read(inode, off, buf, CHUNK)) > 0; off += n) {
-		/* Zeroes of a hole and other unprintable bytes must not upset the terminal. */
-		for (int64_t i = 0; i < n; i++)
-			if (!isprint((unsigned char)buf[i]) && buf[i] != '\n' && buf[i] != '\t')
-				buf[i] = '.';
-		console_write(buf, n);
-	}
+	n = buf ? print_file(inode, buf) : -ENOMEM;
 	kprintf("\n");
 	free(buf);
 	dax_put(inode);
-	return n < 0 ? failed(n) : 0;
+	return n == -EINTR ? n : n < 0 ? failed(n) : 0;
 }
-SHELL_COMMAND(cat, cmd_cat, "cat FILE", "print a file (unprintable bytes as dots)");
+SHELL_COMMAND(
+	cat, cmd_cat, "cat FILE",
+	"print a file (unprintable bytes as dots)\n"
+	"A line that would pass for one of the machine's own ('ok 1 …', '[status 0]', '> …',\n"
+	"'race …') begins with the escaped form of its first byte, such as \\x6fk 1.");
 
 static int simple(int argc, char **argv, int (*fn)(const char *))
 {

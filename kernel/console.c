@@ -11,6 +11,7 @@
  * again: a burst of typing is slowed down, never cut.
  */
 #include "kernel/internal.h"
+#include "kernel/text.h"
 
 #define COM1	 0x3f8
 #define COM1_GSI 4
@@ -66,7 +67,18 @@ void console_quote(bool on)
 
 unsigned long console_written;
 
-void console_write(const char *s, size_t n)
+static void put_quoted(void *arg, char c)
+{
+	(void)arg;
+	if (quoting && line_start && c != '#') {
+		put_byte('#');
+		put_byte(' ');
+	}
+	put_byte(c);
+}
+
+/* One piece of output, whole. Without `lines` every byte goes out as it is. */
+static void write_piece(const char *s, size_t n, const struct text_lines *lines)
 {
 	uint64_t flags = 0;
 	bool locked = !__atomic_load_n(&lock_broken, __ATOMIC_ACQUIRE);
@@ -74,15 +86,25 @@ void console_write(const char *s, size_t n)
 	if (locked)
 		flags = spin_lock_irqsave(&out_lock);
 	console_written += n;
-	for (; n > 0; n--, s++) {
-		if (quoting && line_start && *s != '#') {
-			put_byte('#');
-			put_byte(' ');
-		}
-		put_byte(*s);
-	}
+	if (lines)
+		text_render(s, n, lines, put_quoted, NULL);
+	else
+		for (size_t i = 0; i < n; i++)
+			put_quoted(NULL, s[i]);
 	if (locked)
 		spin_unlock_irqrestore(&out_lock, flags);
+}
+
+void console_write(const char *s, size_t n)
+{
+	static const struct text_lines all = {.inner = true};
+
+	write_piece(s, n, &all);
+}
+
+void console_keys(const char *s, size_t n)
+{
+	write_piece(s, n, NULL);
 }
 
 void console_break_lock(void)
@@ -93,16 +115,21 @@ void console_break_lock(void)
 
 int kvprintf(const char *fmt, va_list ap)
 {
-	static const char cut[] = "…[cut]\n";
+	static const char mark[] = "…[cut]\n";
 	char line[1024];
 	int n = vsnprintf(line, sizeof(line), fmt, ap);
+	bool cut = n >= (int)sizeof(line);
+	struct text_lines own;
 
-	if (n >= (int)sizeof(line)) {
-		memcpy(line + sizeof(line) - sizeof(cut), cut, sizeof(cut));
+	if (n <= 0)
+		return n;
+	if (cut) {
+		memcpy(line + sizeof(line) - sizeof(mark), mark, sizeof(mark));
 		n = sizeof(line) - 1;
 	}
-	if (n > 0)
-		console_write(line, (size_t)n);
+	own = text_own_lines(fmt, line, (size_t)n, cut);
+	own.trail += cut;
+	write_piece(line, (size_t)n, &own);
 	return n;
 }
 

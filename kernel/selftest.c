@@ -219,7 +219,8 @@ static void report(unsigned number, const struct selftest_run *run)
 	if (run->failed)
 		ktap_comment(comment, sizeof(comment), run->text);
 	ktap_line(line, sizeof(line), number, run->test->name, r, run->text);
-	kprintf("%s%s", comment, line);
+	console_write(comment, strlen(comment));
+	console_write(line, strlen(line));
 }
 
 struct tally {
@@ -232,7 +233,7 @@ static void run_chosen(const struct selection *s, struct tally *tally)
 	char plan[48];
 
 	ktap_plan(plan, sizeof(plan), s->count);
-	kprintf("%s", plan);
+	console_write(plan, strlen(plan));
 	for (unsigned i = 0; i < s->count; i++) {
 		slow_test = s->test[i];
 		timer_arm(&slow_timer, clock_ns() + SLOW_NS, say_slow);

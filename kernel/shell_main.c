@@ -106,7 +106,7 @@ static const char *candidate(void *arg, const char *line, size_t pos, size_t *wo
 static void edit_out(void *arg, const char *s, size_t n)
 {
 	(void)arg;
-	console_write(s, n);
+	console_keys(s, n);
 }
 
 static const struct shell_edit_ops edit_ops = {edit_out, candidate, NULL};
