@@ -14,6 +14,7 @@
  * is, and whoever wants it next tries again.
  */
 #include "dax/devdax.h"
+#include "kernel/text.h"
 
 #define FIRST_PLACE                                                                                \
 	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
@@ -251,8 +252,8 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 	if (!err)
 		*addr = at;
 	else
-		dax_refuse(err, "%s: no room for %lu MiB in the address space", d->region->name,
-			   len / MIB);
+		dax_refuse(err, "%s: no room for %s in the address space", d->region->name,
+			   SIZE_TEXT(len));
 	return err;
 }
 

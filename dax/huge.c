@@ -14,6 +14,7 @@
  * of that page from every address space first, and an entry of 2 MiB goes as a whole.
  */
 #include "dax/internal.h"
+#include "kernel/text.h"
 
 MUSEUM(round_up, "round-up",
        "D-2: a fault in the middle of 2 MiB links the record to the next 2 MiB of the file; shown "
@@ -192,9 +193,9 @@ static int cmd_huge(int argc, char **argv)
 	for (unsigned i = 0; i < HUGE_RESULTS; i++)
 		if (i == HUGE_INSTALLED || huge_count(i))
 			kprintf("%8lu  %s\n", huge_count(i), result_text[i]);
-	kprintf("Zeroes shared by all holes that were read: %lu KiB by single pages, %lu KiB by 2 "
+	kprintf("Zeroes shared by all holes that were read: %s by single pages, %s by 2 "
 		"MiB\n",
-		zero_bytes(1) / KIB, zero_bytes(2) / KIB);
+		SIZE_TEXT(zero_bytes(1)), SIZE_TEXT(zero_bytes(2)));
 	return 0;
 }
 SHELL_COMMAND(huge, cmd_huge, "huge",

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "drivers/nfit_parse.h"
+#include "kernel/text.h"
 
 struct printer {
 	nfit_out_fn *out;
@@ -65,20 +66,6 @@ void nfit_flags_text(uint32_t flags, char *buf, size_t size)
 	}
 }
 
-/* "1 GiB", "509 MiB", "4 KiB", "100 B": the largest unit that divides it. */
-static const char *size_text(uint64_t bytes, char *buf, size_t size)
-{
-	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	unsigned int u = 0;
-
-	while (u < 4 && bytes && !(bytes & 1023)) {
-		bytes >>= 10;
-		u++;
-	}
-	snprintf(buf, size, "%" PRIu64 " %s", bytes, unit[u]);
-	return buf;
-}
-
 static unsigned int accepted_ranges(const struct nfit *n)
 {
 	unsigned int count = 0;
@@ -127,7 +114,7 @@ static void print_attributes(const struct printer *p, const struct nfit_spa *s)
 
 static void print_verdict(const struct printer *p, const struct nfit_spa *s)
 {
-	char flags[128], size[32];
+	char flags[128];
 
 	if (s->verdict != NFIT_ACCEPTED) {
 		line(p, "    %s: %s", s->verdict == NFIT_IGNORED ? "ignored" : "rejected",
@@ -135,8 +122,7 @@ static void print_verdict(const struct printer *p, const struct nfit_spa *s)
 		return;
 	}
 	line(p, "    accepted: usable 0x%" PRIx64 "-0x%" PRIx64 " (%s)", s->usable_base,
-	     s->usable_base + (s->usable_length - 1),
-	     size_text(s->usable_length, size, sizeof(size)));
+	     s->usable_base + (s->usable_length - 1), SIZE_TEXT(s->usable_length));
 	if (*s->reason)
 		line(p, "    %s", s->reason);
 	nfit_flags_text(s->health, flags, sizeof(flags));
@@ -151,13 +137,10 @@ static void print_verdict(const struct printer *p, const struct nfit_spa *s)
 
 static void print_memdev(const struct printer *p, const struct nfit_memdev *m)
 {
-	char size[32];
-
 	line(p,
 	     "    DIMM 0x%" PRIx32 " position %u of %u: %s at set offset 0x%" PRIx64
 	     ", device address 0x%" PRIx64,
-	     m->handle, m->position, m->ways, size_text(m->region_size, size, sizeof(size)),
-	     m->region_offset, m->dpa);
+	     m->handle, m->position, m->ways, SIZE_TEXT(m->region_size), m->region_offset, m->dpa);
 	if (m->interleave)
 		line(p, "      interleave %u: %" PRIu32 " lines of %" PRIu32 " bytes",
 		     m->interleave_index, m->interleave->line_count, m->interleave->line_size);
@@ -165,13 +148,12 @@ static void print_memdev(const struct printer *p, const struct nfit_memdev *m)
 
 static void print_spa(const struct printer *p, const struct nfit_spa *s)
 {
-	char size[32], node[32] = "no node";
+	char node[32] = "no node";
 
 	if (s->has_proximity)
 		snprintf(node, sizeof(node), "node %" PRIu32, s->proximity);
 	line(p, "  range %u: %s, base 0x%" PRIx64 " length 0x%" PRIx64 " (%s), %s", s->index,
-	     nfit_kind_name(s->kind), s->base, s->length, size_text(s->length, size, sizeof(size)),
-	     node);
+	     nfit_kind_name(s->kind), s->base, s->length, SIZE_TEXT(s->length), node);
 	print_attributes(p, s);
 	print_verdict(p, s);
 	for (unsigned int i = 0; i < s->nr_memdevs; i++)

@@ -7,6 +7,7 @@
  * region is read-only, and says so.
  */
 #include "drivers/drivers.h"
+#include "kernel/text.h"
 
 static struct pmem_region *regions; /* nr_regions of them; made once at boot, never moved */
 static unsigned nr_regions;
@@ -113,7 +114,7 @@ static void add_region(const struct nfit_spa *spa)
 		r->ro_reason = "a DIMM is not armed: it could not save its contents at a power cut";
 	bind(r);
 	if (r->bound)
-		kprintf("%s: %lu MiB at 0x%lx%s%s\n", r->name, r->len / MIB, r->start,
+		kprintf("%s: %s at 0x%lx%s%s\n", r->name, SIZE_TEXT(r->len), r->start,
 			r->readonly ? ", read-only: " : "", r->readonly ? r->ro_reason : "");
 	else
 		kprintf("%s: not bound: %s\n", r->name, r->unbound_why);
@@ -136,7 +137,7 @@ static void start_shadows(void)
 		else if (pmem_shadow_start(r, &why))
 			kprintf("shadow=%s: %s\n", name, why);
 		else
-			kprintf("%s: power-cut model on, %lu MiB copied\n", name, r->len / MIB);
+			kprintf("%s: power-cut model on, %s copied\n", name, SIZE_TEXT(r->len));
 	}
 }
 
@@ -197,8 +198,8 @@ static void print_region(const struct pmem_region *r)
 		print_dimms(spa);
 		return;
 	}
-	kprintf("%s: 0x%lx - 0x%lx, %lu MiB, %s\n", r->name, r->start, r->start + r->len,
-		r->len / MIB,
+	kprintf("%s: 0x%lx - 0x%lx, %s, %s\n", r->name, r->start, r->start + r->len,
+		SIZE_TEXT(r->len),
 		!r->bound			? "not bound"
 		: r->limited			? "bound (limited: no page records)"
 		: r->pgmap.type == PGMAP_FS_DAX ? "bound (FS_DAX)"
@@ -295,9 +296,9 @@ static void print_held(const struct pmem_region *r)
 		kprintf("  held: %lu page(s)\n", h.pages);
 	if (!h.busy)
 		return;
-	kprintf("  busy: %lu block(s), %lu KiB, freed by their files and out of reach until the "
+	kprintf("  busy: %lu block(s), %s, freed by their files and out of reach until the "
 		"last put:\n",
-		h.busy, h.busy * PAGE_SIZE / KIB);
+		h.busy, SIZE_TEXT(h.busy * PAGE_SIZE));
 	h = (struct held){.name = true};
 	for_each_record(r, &h);
 }

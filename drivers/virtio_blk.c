@@ -12,6 +12,7 @@
  */
 #include "drivers/drivers.h"
 #include "drivers/virtio_pci.h"
+#include "kernel/text.h"
 
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4 };
 enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };
@@ -324,8 +325,8 @@ static void attach_or_say(struct pci_device *pci)
 	if (err)
 		kprintf("virtio-blk at %s is not used: %s (%s)\n", pci->name, why, errno_name(err));
 	else
-		kprintf("%s: virtio-blk at %s, %lu MiB%s%s\n", disks[nr_disks - 1]->dev.name,
-			pci->name, disks[nr_disks - 1]->dev.sectors / (MIB / SECTOR_SIZE),
+		kprintf("%s: virtio-blk at %s, %s%s%s\n", disks[nr_disks - 1]->dev.name, pci->name,
+			SIZE_TEXT(disks[nr_disks - 1]->dev.sectors * SECTOR_SIZE),
 			disks[nr_disks - 1]->dev.readonly ? ", read-only" : "",
 			disks[nr_disks - 1]->dev.flushes ? ", with a volatile cache" : "");
 }

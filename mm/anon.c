@@ -20,6 +20,7 @@
  * fork copies a page at once if it is referenced.
  */
 #include "mm/pgmap.h"
+#include "kernel/text.h"
 
 static void frame_idle(struct page *p)
 {
@@ -174,7 +175,7 @@ static int anon_fault(struct vm_fault *vmf)
 
 static void anon_describe(const struct vma *vma, char *buf, unsigned n)
 {
-	snprintf(buf, n, "anonymous, %lu KiB", (vma->end - vma->start) / KIB);
+	snprintf(buf, n, "anonymous, %s", SIZE_TEXT(vma->end - vma->start));
 }
 
 static const struct vma_ops anon_vma_ops = {.fault = anon_fault, .describe = anon_describe};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pgmap, page, memory: what there is, decoded. */
 #include "mm/pgmap.h"
+#include "kernel/text.h"
 
 static const char *type_name(enum pgmap_type t)
 {
@@ -24,7 +25,7 @@ static int print_pgmap(struct pgmap *pgmap, void *arg)
 		type_name(pgmap->type), pgmap->live ? "live" : "dying", pgmap->node,
 		(long)percpu_ref_sum(&pgmap->ref), pgmap->rest);
 	if (pgmap->vmemmap_shift)
-		kprintf("  one record per %lu MiB\n", (PAGE_SIZE << pgmap->vmemmap_shift) / MIB);
+		kprintf("  one record per %s\n", SIZE_TEXT(PAGE_SIZE << pgmap->vmemmap_shift));
 	if (pgmap_has_altmap(pgmap))
 		kprintf("  records on the device: pages 0x%lx - 0x%lx, %lu in use\n",
 			pgmap->altmap.base_pfn + pgmap->altmap.reserve,
@@ -34,11 +35,11 @@ static int print_pgmap(struct pgmap *pgmap, void *arg)
 		uint64_t n[3] = {0};
 
 		page_records_for_each(r->start, r->end - r->start, count_record, n);
-		kprintf("  range %u: pfn 0x%lx - 0x%lx (%lu MiB), records at %p\n"
-			"    %lu records made (%lu KiB), %lu held, %lu mapped\n",
-			i, r->start, r->end - 1, ((r->end - r->start) << PAGE_SHIFT) / MIB,
+		kprintf("  range %u: pfn 0x%lx - 0x%lx (%s), records at %p\n"
+			"    %lu records made (%s), %lu held, %lu mapped\n",
+			i, r->start, r->end - 1, SIZE_TEXT((r->end - r->start) << PAGE_SHIFT),
 			(void *)page_of_pfn(pgmap, pgmap_first_pfn(pgmap, r)), n[0],
-			n[0] * sizeof(struct page) / KIB, n[1], n[2]);
+			SIZE_TEXT(n[0] * sizeof(struct page)), n[1], n[2]);
 	}
 	return 0;
 }

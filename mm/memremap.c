@@ -11,6 +11,7 @@
  * telling the owner, with interrupts off. Only then records, direct map and ranges go.
  */
 #include "mm/pgmap.h"
+#include "kernel/text.h"
 
 static uint64_t slots_taken[COMPOUND_SLOTS / 64]; /* pgmap_table_lock; zero: no compound records */
 
@@ -97,11 +98,10 @@ static int map_ranges(struct pgmap *pgmap)
 				PTE_W | PTE_NX | PTE_G, 3))
 			continue;
 		unmap_ranges(pgmap, i + 1);
-		return pgmap_refuse(
-			pgmap, -ENOMEM,
-			"no memory for the page tables that map range %u (%lu MiB); one "
-			"frame per GiB, or per 2 MiB at an odd end, is needed",
-			i, range_bytes(r) / MIB);
+		return pgmap_refuse(pgmap, -ENOMEM,
+				    "no memory for the page tables that map range %u (%s); one "
+				    "frame per GiB, or per 2 MiB at an odd end, is needed",
+				    i, SIZE_TEXT(range_bytes(r)));
 	}
 	return 0;
 }

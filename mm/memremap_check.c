@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "mm/pgmap.h"
+#include "kernel/text.h"
 
 int pgmap_refuse(struct pgmap *pgmap, int err, const char *fmt, ...)
 {
@@ -141,9 +142,9 @@ static int check_alignment(struct pgmap *m, unsigned i)
 	if (IS_ALIGNED(r->start | r->end, align))
 		return 0;
 	return pgmap_refuse(m, -EINVAL,
-			    "range %u, 0x%lx - 0x%lx, must start and end at a multiple of %lu MiB; "
+			    "range %u, 0x%lx - 0x%lx, must start and end at a multiple of %s; "
 			    "0x%lx - 0x%lx would do",
-			    i, bytes(r->start), bytes(r->end), bytes(align) / MIB,
+			    i, bytes(r->start), bytes(r->end), SIZE_TEXT(bytes(align)),
 			    bytes(ALIGN_UP(r->start, align)), bytes(ALIGN_DOWN(r->end, align)));
 }
 

@@ -78,7 +78,7 @@ static const struct refusal refusals[] = {
 	{"end before start", inverted, -EINVAL, "empty"},
 	{"start one page off", start_odd, -EINVAL, "multiple of 2 MiB"},
 	{"end one page off", end_odd, -EINVAL, "multiple of 2 MiB"},
-	{"64 MiB of 1 GiB compounds", cut_1g, -EINVAL, "multiple of 1024 MiB"},
+	{"64 MiB of 1 GiB compounds", cut_1g, -EINVAL, "multiple of 1 GiB"},
 	{"beyond the CPU", beyond, -EINVAL, "physical address bits"},
 	{"inside RAM", in_ram, -ENXIO, "overlaps RAM"},
 	{"RAM at one end", touches_ram, -ENXIO, "overlaps RAM"},

@@ -3,13 +3,14 @@
  * disk: direct I/O by hand. With '&' behind it, `ps` shows who waits for whom meanwhile.
  */
 #include "drivers/clients/clients.h"
+#include "kernel/text.h"
 
 static void show(struct block_device *dev)
 {
 	struct virtio_blk_stats st;
 
-	kprintf("%s: %s, %lu MiB (%lu sectors)%s%s, up to %u pages a request\n", dev->name,
-		dev->what, dev->sectors / (MIB / SECTOR_SIZE), dev->sectors,
+	kprintf("%s: %s, %s (%lu sectors)%s%s, up to %u pages a request\n", dev->name, dev->what,
+		SIZE_TEXT(dev->sectors * SECTOR_SIZE), dev->sectors,
 		dev->readonly ? ", read-only" : "", dev->flushes ? ", volatile cache" : "",
 		dev->max_segs);
 	if (!virtio_blk_stats(dev, &st))

@@ -13,6 +13,7 @@
 #include <ctype.h>
 
 #include "drivers/clients/gup_test.h"
+#include "kernel/text.h"
 
 #define OWN_BYTES  (4 * MIB)
 #define MAX_REPEAT 1000000u
@@ -136,8 +137,8 @@ static int find_range(struct request *rq)
 		rq->size = ALIGN_UP(rq->size ? rq->size : OWN_BYTES, PAGE_SIZE);
 		if (rq->size > free / 2)
 			return shell_fail(-ENOMEM,
-					  "size must be at most half of the free memory, %lu MiB",
-					  free / 2 / MIB);
+					  "size must be at most half of the free memory, %s",
+					  SIZE_TEXT(free / 2));
 		err = mm_map_anon(current_mm(), &rq->t.addr, rq->size, true);
 		if (err)
 			err = shell_fail(err, "no room for 0x%lx bytes in the address space",

@@ -3,7 +3,7 @@
  * 10,000 damaged NFITs: whatever is still accepted keeps every promise of nfit.h.
  */
 /* LINK: drivers/nfit.c drivers/nfit_frame.c drivers/nfit_decode.c drivers/nfit_resolve.c */
-/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c */
+/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c kernel/text.c */
 #include <stdio.h>
 
 #include "tests/host/test_nfit_build.h"

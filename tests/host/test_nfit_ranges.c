@@ -4,7 +4,7 @@
  * and the others go on. Also: several tables, and a table that follows another.
  */
 /* LINK: drivers/nfit.c drivers/nfit_frame.c drivers/nfit_decode.c drivers/nfit_resolve.c */
-/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c */
+/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c kernel/text.c */
 #include "tests/host/test_nfit_build.h"
 
 static struct table t;

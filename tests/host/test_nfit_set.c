@@ -3,7 +3,7 @@
  * Interleave sets: translation both ways, by enumeration, and the cookies that name a set.
  */
 /* LINK: drivers/nfit.c drivers/nfit_frame.c drivers/nfit_decode.c drivers/nfit_resolve.c */
-/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c */
+/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c kernel/text.c */
 #include "tests/host/test_nfit_build.h"
 
 static struct table t;

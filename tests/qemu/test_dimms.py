@@ -14,7 +14,7 @@ from test_selftest import Ktap
 
 def regions(result):
     """{name: (start, end)} as `pmem` prints them."""
-    found = re.findall(r"(?m)^(pmem\d+): (0x[0-9a-f]+) - (0x[0-9a-f]+), \d+ MiB, bound",
+    found = re.findall(r"(?m)^(pmem\d+): (0x[0-9a-f]+) - (0x[0-9a-f]+), \d+ [KMGT]iB, bound",
                        result.command("pmem").output)
     return {name: (int(start, 16), int(end, 16)) for name, start, end in found}
 
@@ -167,13 +167,18 @@ def test_64_gib_sparse_dimm(tmp_path):
     """64 GiB: bound without a record, no slower than 1 GiB, files at its far end, image sparse."""
     path = tmp_path / "huge.img"
     image = hf_image.mkfs(path, "64G", extra=["-N", "4096", "-E", "lazy_itable_init=1"])
-    result = run_commands("memory; pgmap; pmem; mount pmem0 /t; mkdir /t/d; write /t/d/f 0 far; "
+    result = run_commands("memory; pgmap; pmem; nfit; mount pmem0 /t; mkdir /t/d; write /t/d/f 0 far; "
                           "fallocate /t/big 0 40G; stat /t/big; write /t/big 42949672950 end; "
                           "map /t/big 42949668864 4096; touch m1+4086; unmap m1; check; rm /t/big; "
                           "umount /t", tmp_path, PMEM=image)
     assert result.status == 0, result.text
     assert regions(result)["pmem0"] == (4 * GIB, 68 * GIB)
     assert "0 records made" in result.command("pgmap").output
+    # One spelling of a size: at boot and wherever a command shows it.
+    assert "pmem0: 64 GiB at 0x" in result.text[:result.text.index("> memory")], result.text
+    for line in ("pgmap", "pmem", "nfit"):
+        assert "64 GiB" in result.command(line).output, result.command(line)
+        assert "65536 MiB" not in result.command(line).output
     assert "end" in result.command("touch m1+4086").output
     assert os.stat(image).st_blocks * 512 < 256 << 20, "the image did not stay sparse"
     assert hf_image.contents(image, "/d/f") == b"far"
