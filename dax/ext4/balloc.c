@@ -8,7 +8,9 @@
  * so at no moment is a block reachable whose bit is clear, and none is found free while a file
  * still reaches it.  The counters beside the bitmap may be stale after a cut.
  *
- * A free block is passed by when env.block_busy says somebody still references its page (I1).
+ * A free block is passed by when env.block_busy says somebody still references its page (I1). The
+ * question is asked when the block is handed out, by the search and by the reserve alike: what was
+ * at rest a moment ago may be held again.
  *
  * The reserve (fs->pool): up to EXT4_POOL_MAX particular free blocks that ordinary requests
  * never get, so that freeing can split an extent on a full device (F-10).  They are free in
@@ -188,18 +190,28 @@ static struct run search(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint3
 	return (struct run){0, 0};
 }
 
-/* The last resort of a freeing operation: a block of the reserve. */
+static bool is_busy(struct ext4_fs *fs, uint64_t pblk)
+{
+	return fs->env.block_busy && fs->env.block_busy(fs->env.ctx, pblk);
+}
+
+/* The last resort of a freeing operation: a block of the reserve. One that is held again since it
+ * was set aside (as a part of 2 MiB, of which another part was freed under a holder) is a free
+ * block like any other from now on, out of reach until the last put. */
 static bool from_pool(struct ext4_fs *fs, uint64_t *pblk)
 {
-	struct run run = {0, 1};
-	uint32_t g;
+	while (fs->pool_n) {
+		uint64_t b = fs->pool[--fs->pool_n];
+		struct run run = {(uint32_t)(b % fs->blocks_per_group), 1};
 
-	if (!fs->pool_n)
-		return false;
-	*pblk = fs->pool[--fs->pool_n];
-	g = (uint32_t)(*pblk / fs->blocks_per_group);
-	run.at = (uint32_t)(*pblk % fs->blocks_per_group);
-	return !take(fs, g, run);
+		if (is_busy(fs, b)) {
+			fs->passed_busy++;
+		} else if (!take(fs, (uint32_t)(b / fs->blocks_per_group), run)) {
+			*pblk = b;
+			return true;
+		}
+	}
+	return false;
 }
 
 /*

@@ -18,19 +18,29 @@
 static struct image im;
 static uint8_t buf[4 << 20];
 static bool all_busy;
+static uint64_t busy_block; /* besides; zero: none */
 
 static bool is_busy(void *ctx, uint64_t pblk)
 {
 	(void)ctx;
-	(void)pblk;
-	return all_busy;
+	return all_busy || (pblk && pblk == busy_block);
+}
+
+/* Whoever hands a block out asks at that moment: the reserve as well as a search (I1). */
+static bool may_take(void *ctx, uint64_t pblk, uint32_t count)
+{
+	for (; count; pblk++, count--)
+		assert_false(is_busy(ctx, pblk));
+	return true;
 }
 
 static int make(const char *args)
 {
 	image_make(&im, 8, args);
 	im.env.block_busy = is_busy;
+	im.env.may_take = may_take;
 	all_busy = false;
+	busy_block = 0;
 	image_up(&im);
 	return 0;
 }
@@ -141,7 +151,63 @@ static void busy_blocks_are_named_as_the_reason(void **state)
 	image_check(&im);
 }
 
-/* No block may be taken at all, the reserve runs out, and yet every punch reads as zero. */
+/* All that is free goes to two files: the first one may lack a block for its own tree. */
+static void fill_all(void)
+{
+	static const char *const name[] = {"/filler", "/rest"};
+
+	for (int i = 0; i < 2; i++) {
+		struct ext4_inode *ip = im_create(&im, name[i]);
+
+		while (ext4_write(ip, ip->size, buf, sizeof(buf)) > 0)
+			;
+		im_put(ip);
+	}
+}
+
+static int note_node(void *ctx, const struct ext4_extent_info *e)
+{
+	if (e->kind == EXT4_OWN_TREE)
+		*(uint64_t *)ctx = e->pblk;
+	return 0;
+}
+
+/* A hole that needs a node, on a full device: the block that the reserve gave for it. `busy`: one
+ * that is held again once the reserve has it, zero: none. */
+static uint64_t split_from_reserve(uint64_t busy)
+{
+	struct ext4_inode *ip = im_create(&im, "/f");
+	struct ext4_map map;
+	uint64_t node = 0;
+
+	im_write(ip, 0, buf, 3 * 4096); /* four extents, all that an inode has room for */
+	for (uint32_t b = 4; b < 10; b += 2)
+		im_write(ip, b * 4096ull, buf, 4096);
+	fill_all();
+	busy_block = busy;
+	assert_int_equal(ext4_punch_hole(ip, 4096, 4096), 0);
+	assert_int_equal(ext4_map_blocks(ip, 1, 1, 0, &map), 0);
+	assert_int_equal(map.state, EXT4_HOLE); /* not zeroed in place: there was a node */
+	im_put(ip);
+	assert_int_equal(ext4_for_each_extent(im.fs, note_node, &node), 0);
+	image_check(&im);
+	return node;
+}
+
+/* What was free when the reserve chose it may be held when the reserve gives it: its page is a part
+ * of 2 MiB of which another part was freed under a holder (F-9). Then the next one is given. */
+static void the_reserve_asks_when_it_gives(void **state)
+{
+	uint64_t first = split_from_reserve(0), second;
+
+	(void)state;
+	image_drop(&im);
+	make(OURS); /* the same moves lead to the same block */
+	second = split_from_reserve(first);
+	assert_true(first && second && second != first);
+}
+
+/* No block may be taken at all, nor of the reserve, and yet every punch reads as zero. */
 static void punching_with_everything_busy(void **state)
 {
 	struct ext4_inode *ip = im_create(&im, "/f");
@@ -304,6 +370,7 @@ int main(void)
 		T(a_full_device_says_so, up),
 		T(the_only_free_block_is_given_again, up),
 		T(busy_blocks_are_named_as_the_reason, up),
+		T(the_reserve_asks_when_it_gives, up),
 		T(punching_with_everything_busy, up),
 		T(splitting_on_the_last_blocks, up),
 		T(no_block_for_a_name, up),
