@@ -45,6 +45,45 @@ static int with_inode(const char *path, int (*fn)(struct dax_fs *, struct ext4_i
 	return err;
 }
 
+struct search {
+	const struct mapping *mapping;
+	char *buf;
+	unsigned n;
+	bool found;
+};
+
+static int search_fs(struct dax_fs *fs, void *arg)
+{
+	struct search *s = arg;
+	struct dax_inode *inode;
+
+	mutex_lock(&fs->lock);
+	LIST_FOREACH (inode, &fs->inodes, link)
+		if (&inode->mapping == s->mapping) {
+			snprintf(s->buf, s->n, "%s", inode->name);
+			s->found = true;
+		}
+	mutex_unlock(&fs->lock);
+	return s->found;
+}
+
+/* Compares addresses only, so that a file that went meanwhile is not touched. */
+static bool file_name(const struct mapping *mapping, char *buf, unsigned n)
+{
+	struct search s = {mapping, buf, n, false};
+
+	dax_fs_for_each(search_fs, &s);
+	return s.found;
+}
+
+static int file_names_init(const struct boot_info *bi)
+{
+	(void)bi;
+	page_file_name = file_name;
+	return 0;
+}
+INITCALL(INIT_DAX, file_names, "names of files", file_names_init);
+
 static int list_one(struct dax_fs *fs, const struct ext4_dirent_info *d)
 {
 	char name[4 * sizeof(d->name)];

@@ -60,6 +60,26 @@ int dax_parse_lifetime(const char *word, const struct lifetime **lt)
 	return *lt ? 0 : shell_unknown("lifetime", word, names, n);
 }
 
+int dax_unknown_option(const char *word, const char *known)
+{
+	const char *names[8], *near;
+	unsigned n = 0;
+
+	for (; lifetime_nth(n) && n < ARRAY_SIZE(names); n++)
+		names[n] = lifetime_nth(n)->name;
+	near = shell_nearest(word, names, n);
+	if (near)
+		return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?", word,
+				  near);
+	if (*word == '-')
+		return shell_fail(
+			-EINVAL,
+			"unknown option '%s': options are words without a dash here; there "
+			"are %s",
+			word, known);
+	return shell_fail(-EINVAL, "unknown option '%s'; there are %s", word, known);
+}
+
 static int parse_option(const char *word, const struct lifetime **lt, struct mount_options *o)
 {
 	if (!strncmp(word, "lifetime=", 9))
@@ -72,14 +92,8 @@ static int parse_option(const char *word, const struct lifetime **lt, struct mou
 		o->sectors = word[8] == 's';
 		return 0;
 	}
-	if (strchr(word, '=') || !strcmp(word, "longterm") || !strcmp(word, "entries") ||
-	    !strcmp(word, "lifetime"))
-		return shell_fail(
-			-EINVAL,
-			"unknown option '%s'; there are lifetime=L, longterm=refuse|allow "
-			"and entries=pfns|sectors",
-			word);
-	return shell_fail(-EINVAL, "unknown option '%s': did you mean 'lifetime=%s'?", word, word);
+	return dax_unknown_option(word,
+				  "lifetime=L, longterm=refuse|allow and entries=pfns|sectors");
 }
 
 static int cmd_mount(int argc, char **argv)

@@ -361,6 +361,8 @@ int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left);
 int dax_name_mapping(const char *what, uint64_t addr);
 /* A lifetime by its name; a sentence that names the nearest one, and -EINVAL. */
 int dax_parse_lifetime(const char *word, const struct lifetime **lt);
+/* Refuses an option: the lifetime that it nearly names, or which options there are. -EINVAL. */
+int dax_unknown_option(const char *word, const char *known);
 
 /* ---- invariants (check.c) ----------------------------------------------------------------- */
 /* Each returns the number of violations and prints a sentence for each. The system should be quiet;

@@ -17,9 +17,12 @@ struct shell_command {
 	/* May be NULL. Candidate number `n` for argument `argno` (1…), or NULL at the end; the
 	 * shell filters by what was typed. */
 	const char *(*complete)(int argno, unsigned n);
+	/* Made of pieces: Ctrl-C ends it at its next safe point (batch_stopped()), status EINTR. */
+	bool batch;
 	const char *file; /* where it is defined: its folder is its group in `help` */
 };
-/* SHELL_COMMAND(name, fn, usage, help) or with a completion function as fifth argument. */
+/* SHELL_COMMAND(name, fn, usage, help) or with a completion function as fifth argument, and as
+ * sixth whether it is a batch. */
 #define SHELL_COMMAND(ident, fn_, usage_, help_, ...)                                              \
 	static const struct shell_command shell_command_##ident                                    \
 		__attribute__((used, section("hf_commands"), aligned(8))) = {                      \
@@ -55,6 +58,13 @@ int shell_run_line(const char *line);
  * and powers off instead. Never returns. */
 void shell_main(void) __attribute__((noreturn));
 
+/*
+ * Something that ends by itself while the shell goes on (a device's transfer): its line comes at
+ * the prompt and between commands, as a job's does. `ready`: is there a line? Never sleeps for
+ * long. `report` prints them. Boot only. shell_wake() lets a waiting prompt look; any context.
+ */
+void shell_at_prompt(bool (*ready)(void), void (*report)(void));
+void shell_wake(void);
 /* Something to be done before power-off (unmount…); called in reverse order of registration.
  * Nonzero: it could not be done cleanly (a sentence was printed), which fails the run. */
 void shell_at_poweroff(int (*fn)(void), const char *name);

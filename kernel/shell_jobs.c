@@ -173,10 +173,42 @@ static struct job *take_finished(void)
 	return j;
 }
 
+#define MAX_NOTICES 4
+static struct {
+	bool (*ready)(void);
+	void (*report)(void);
+} notices[MAX_NOTICES];
+static unsigned nr_notices; /* grows at boot only */
+
+void shell_at_prompt(bool (*ready)(void), void (*report)(void))
+{
+	ASSERT(nr_notices < MAX_NOTICES, "at most %d kinds of things end beside the shell",
+	       MAX_NOTICES);
+	notices[nr_notices].ready = ready;
+	notices[nr_notices++].report = report;
+}
+
+void shell_wake(void)
+{
+	wake_up(&shell_events);
+}
+
+bool anything_to_report(void)
+{
+	for (unsigned i = 0; i < nr_notices; i++)
+		if (notices[i].ready())
+			return true;
+	return jobs_finished();
+}
+
 void jobs_report(void)
 {
 	struct job *j;
 	char head[48];
+
+	for (unsigned i = 0; i < nr_notices; i++)
+		if (notices[i].ready())
+			notices[i].report();
 
 	while ((j = take_finished())) {
 		snprintf(head, sizeof(head), "[job %u] done: status %d: ", j->id, abs(j->status));

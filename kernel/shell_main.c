@@ -117,9 +117,9 @@ static unsigned char prompt_byte(void)
 	int c;
 
 	while ((c = input_byte()) < 0) {
-		wait_event(&shell_events, input_ready() || jobs_finished(), "a key",
-			   "the console reader, or a job that ends");
-		if (!jobs_finished())
+		wait_event(&shell_events, input_ready() || anything_to_report(), "a key",
+			   "the console reader, or a job or transfer that ends");
+		if (!anything_to_report())
 			continue;
 		shell_edit_hide(&editor);
 		jobs_report();

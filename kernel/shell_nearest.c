@@ -79,7 +79,8 @@ static unsigned slips(const char *text, const char *word)
  */
 const char *shell_nearest(const char *text, const char *const *words, unsigned n)
 {
-	unsigned len = (unsigned)least((unsigned)strlen(text), LONGEST + 1);
+	size_t dashes = strspn(text, "-"); /* say nothing: -x is not nearly -l */
+	unsigned len = (unsigned)least((unsigned)strlen(text + dashes), LONGEST + 1);
 	unsigned best = least(1 + len / 3, len ? len - 1 : 0) + 1;
 	const char *nearest = NULL;
 

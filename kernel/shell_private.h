@@ -39,7 +39,8 @@ int job_start(const char *text, size_t len);
 /* Prints "[job N] done: …" for each job that ended since the last call and forgets it. Called
  * between commands and at the prompt, so that the line is never inside another one. */
 void jobs_report(void);
-bool jobs_finished(void); /* is there anything to report? */
+bool jobs_finished(void);      /* is there a job to report? */
+bool anything_to_report(void); /* … or something else that ended, shell_at_prompt() */
 /* Jobs running, the caller's own not counted. Zero: nobody would be left behind by a power-off. */
 unsigned jobs_running(void);
 /* Reports jobs as they end, no longer than `ns`; returns how many still run. */

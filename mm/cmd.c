@@ -59,6 +59,26 @@ static int cmd_pgmap(int argc, char **argv)
 SHELL_COMMAND(pgmap, cmd_pgmap, "pgmap",
 	      "claims on device memory: ranges, references, page records made");
 
+static bool no_name(const struct mapping *mapping, char *buf, unsigned n)
+{
+	(void)mapping, (void)buf, (void)n;
+	return false;
+}
+bool (*page_file_name)(const struct mapping *mapping, char *buf, unsigned n) = no_name;
+
+/* What a record's link says; it was read before, so the file may be gone by now. */
+static void print_file(const struct mapping *mapping, uint64_t index)
+{
+	char name[128];
+
+	if (!mapping)
+		kprintf("  no file's entry names it\n");
+	else if (page_file_name(mapping, name, sizeof(name)))
+		kprintf("  belongs to page %lu of %s\n", index, name);
+	else
+		kprintf("  belonged to page %lu of a file that just went\n", index);
+}
+
 static void print_page(uint64_t pfn, const struct page *p)
 {
 	uint64_t s = page_state(p);
@@ -70,10 +90,6 @@ static void print_page(uint64_t pfn, const struct page *p)
 	kprintf("  state 0x%016lx: %u reference(s), %u mapping(s)%s; rests at %u: %s\n", s,
 		state_refs(s), state_maps(s), s & PAGE_BUSY ? ", busy" : "", p->pgmap->rest,
 		state_refs(s) > p->pgmap->rest ? "held" : "not held");
-	if (p->mapping)
-		kprintf("  belongs to page %lu of the file at %p\n", p->index, (void *)p->mapping);
-	else
-		kprintf("  no file's entry names it\n");
 	holders_describe(p, who, sizeof(who));
 	kprintf("  held by: %s\n", who);
 }
@@ -81,8 +97,9 @@ static void print_page(uint64_t pfn, const struct page *p)
 static int cmd_page(int argc, char **argv)
 {
 	struct pgmap *pgmap;
+	struct mapping *mapping = NULL;
+	uint64_t pfn, index = 0;
 	struct page *p;
-	uint64_t pfn;
 	int err;
 
 	if (argc != 2)
@@ -97,13 +114,18 @@ static int cmd_page(int argc, char **argv)
 	p = page_record_if_touched(ALIGN_DOWN(pfn, FOLIO_PAGES));
 	if (!p || !(page_state(p) & PAGE_FOLIO))
 		p = page_record_if_touched(pfn);
-	if (p)
+	if (p) {
 		print_page(pfn, p);
-	else
+		mapping = __atomic_load_n(&p->mapping, __ATOMIC_RELAXED);
+		index = p->index;
+	} else {
 		kprintf("pfn 0x%lx of %s: never touched, so at rest; its record does not exist "
 			"yet\n",
 			pfn, pgmap->name);
+	}
 	pgmap_put(pgmap);
+	if (p)
+		print_file(mapping, index);
 	return 0;
 }
 SHELL_COMMAND(page, cmd_page, "page PFN", "decode one page record: counts, file, holders");

@@ -9,13 +9,14 @@
 #include <ctype.h>
 
 #include "drivers/clients/clients.h"
+#include "kernel/text.h"
 
 #define MAX_PINS 16
 #define MAX_JOBS 16
 
 static struct pin {
 	bool used;
-	struct page *pages[DMA_MAX_PAGES];
+	struct page **pages; /* nr of them, malloc'ed */
 	unsigned nr;
 	struct holder holder;
 	char name[16];
@@ -28,26 +29,30 @@ static struct {
 } jobs[MAX_JOBS];
 static struct mutex lock = MUTEX_INIT("shell pins");
 
-/* Pages of m1+OFF … into pages[]; how many, or a negative errno after a sentence. */
-static long grab(const char *place, uint64_t len, unsigned flags, struct page **pages)
+/* The whole pages of m1+OFF, LEN bytes (0: to the mapping's end). */
+static int find_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
 {
-	uint64_t addr, left, want;
-	int err = dax_parse_place(place, &addr, &left);
-	long got;
+	uint64_t left;
+	int err = dax_parse_place(place, addr, &left);
 
 	if (err)
 		return err;
-	if (!len)
-		len = left;
-	want = (ALIGN_UP(addr + MIN(len, left), PAGE_SIZE) - ALIGN_DOWN(addr, PAGE_SIZE)) /
-	       PAGE_SIZE;
-	if (len > left || want > DMA_MAX_PAGES)
-		return shell_fail(-EINVAL,
-				  "%lu page(s) asked for; at most %u, inside the mapping "
-				  "(give a LEN)",
-				  want, DMA_MAX_PAGES);
+	if (len > left)
+		return shell_fail(-EINVAL, "%s reach beyond the mapping: from %s on it has %s",
+				  SIZE_TEXT(len), place, SIZE_TEXT(left));
+	*nr = (ALIGN_UP(*addr + (len ? len : left), PAGE_SIZE) - ALIGN_DOWN(*addr, PAGE_SIZE)) /
+	      PAGE_SIZE;
+	*addr = ALIGN_DOWN(*addr, PAGE_SIZE);
+	return 0;
+}
+
+/* `want` pages from addr on into pages[]; how many, or a negative errno after a sentence. */
+static long grab(uint64_t addr, uint64_t want, unsigned flags, struct page **pages)
+{
+	long got;
+
 	current_thread()->fault_why = NULL; /* a sentence of before is not about this one */
-	got = get_user_pages_fast(ALIGN_DOWN(addr, PAGE_SIZE), want, flags, pages);
+	got = get_user_pages_fast(addr, want, flags, pages);
 	if (got == -EOPNOTSUPP)
 		return shell_fail(got,
 				  "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
@@ -85,15 +90,25 @@ static int list_pins(void)
 static int do_pin(const char *place, uint64_t len, unsigned flags)
 {
 	struct pin *p = pins;
+	uint64_t addr, nr;
 	long got;
+	int err;
 
 	while (p < pins + MAX_PINS && p->used)
 		p++;
 	if (p == pins + MAX_PINS)
 		return shell_fail(-ENOSPC, "all %u names are in use; 'unpin' one", MAX_PINS);
-	got = grab(place, len, flags, p->pages);
-	if (got < 0)
+	err = find_pages(place, len, &addr, &nr);
+	if (err)
+		return err;
+	p->pages = malloc(nr * sizeof(*p->pages));
+	if (!p->pages)
+		return shell_fail(-ENOMEM, "no memory for a list of %lu pages; give a LEN", nr);
+	got = grab(addr, nr, flags, p->pages);
+	if (got < 0) {
+		free(p->pages);
 		return got;
+	}
 	p->nr = got;
 	p->used = true;
 	snprintf(p->name, sizeof(p->name), "pin p%u", (unsigned)(p - pins) + 1);
@@ -162,6 +177,7 @@ static int cmd_unpin(int argc, char **argv)
 		holder_remove(&p->holder);
 		p->used = false;
 		unpin_user_pages(p->pages, p->nr);
+		free(p->pages);
 	}
 	mutex_unlock(&lock);
 	return p ? 0 : -ENOENT;
@@ -199,6 +215,35 @@ static void reap_jobs(bool list)
 		jobs[i].job = NULL;
 	}
 }
+
+/* For the prompt: never waits for somebody who is just pinning. */
+static bool any_done(void)
+{
+	bool done = false;
+
+	if (!mutex_trylock(&lock))
+		return false;
+	for (unsigned i = 0; i < MAX_JOBS; i++)
+		done |= jobs[i].job && dma_done(jobs[i].job);
+	mutex_unlock(&lock);
+	return done;
+}
+
+static void report_done(void)
+{
+	if (!mutex_trylock(&lock))
+		return;
+	reap_jobs(false);
+	mutex_unlock(&lock);
+}
+
+static int pins_init(const struct boot_info *bi)
+{
+	(void)bi;
+	shell_at_prompt(any_done, report_done);
+	return 0;
+}
+INITCALL(INIT_LATE, pins, "transfers by hand", pins_init);
 
 struct dma_args {
 	const char *place, *text;
@@ -245,14 +290,30 @@ static int parse_dma(int argc, char **argv, struct dma_args *a)
 /* A pin hands its references to the job; a place in a mapping is pinned for it. lock held. */
 static long take_pages(const struct dma_args *a, struct page **pages, struct pin **from)
 {
+	uint64_t addr, nr;
+	int err = 0;
+
 	*from = NULL;
-	if (a->place[0] != 'p')
-		return grab(a->place, 0, FOLL_PIN | (a->dir == DMA_IN ? FOLL_WRITE : 0), pages);
-	*from = pin_by_name(a->place);
+	if (a->place[0] == 'p') {
+		*from = pin_by_name(a->place);
+		if (!*from)
+			return -ENOENT;
+		nr = (*from)->nr;
+	} else {
+		err = find_pages(a->place, 0, &addr, &nr);
+	}
+	if (err)
+		return err;
+	if (nr > DMA_MAX_PAGES)
+		return shell_fail(
+			-EINVAL,
+			"%s has %lu pages, the device takes %u at a time (%s): pin a piece "
+			"first (`pin m1 256K`) and hand that over",
+			a->place, nr, DMA_MAX_PAGES, SIZE_TEXT(DMA_MAX_PAGES * PAGE_SIZE));
 	if (!*from)
-		return -ENOENT;
-	memcpy(pages, (*from)->pages, sizeof((*from)->pages));
-	return (*from)->nr;
+		return grab(addr, nr, FOLL_PIN | (a->dir == DMA_IN ? FOLL_WRITE : 0), pages);
+	memcpy(pages, (*from)->pages, nr * sizeof(*pages));
+	return (long)nr;
 }
 
 static int start_job(const struct dma_args *a, unsigned slot)
@@ -273,6 +334,7 @@ static int start_job(const struct dma_args *a, unsigned slot)
 	if (from) {
 		holder_remove(&from->holder);
 		from->used = false;
+		free(from->pages);
 	}
 	jobs[slot].dir = a->dir;
 	snprintf(jobs[slot].what, sizeof(jobs[slot].what), "%s %s %s (%ld pages)",
@@ -301,8 +363,10 @@ static int cmd_dma(int argc, char **argv)
 	mutex_unlock(&lock);
 	return err;
 }
-SHELL_COMMAND(dma, cmd_dma, "dma [PIN|MAPPING[+OFF] in|out [TEXT] [edu=N] [times=K]]",
-	      "let a device write TEXT into pages (in) or read them (out), or list what runs\n"
-	      "It takes about 100 ms for every 2 KiB and holds the pages meanwhile; a PIN is "
-	      "handed over\n"
-	      "to the device, which gives it back when it is done. times: do it K times over.");
+SHELL_COMMAND(
+	dma, cmd_dma, "dma [PIN|MAPPING[+OFF] in|out [TEXT] [edu=N] [times=K]]",
+	"let a device write TEXT into pages (in) or read them (out), or list what runs\n"
+	"It takes about 100 ms for every 2 KiB and holds the pages meanwhile; a PIN is "
+	"handed over\n"
+	"to the device, which gives it back when it is done. times: do it K times over, so that\n"
+	"there is time to look around. The prompt tells when it is done.");

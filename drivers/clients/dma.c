@@ -34,6 +34,7 @@ static void transfer_done(struct edu_request *rq)
 		unpin_user_pages(job->pages, job->nr);
 	}
 	__atomic_store_n(&job->left, 0, __ATOMIC_RELEASE);
+	shell_wake();
 	wake_up(job); /* a key only: whoever waited may free the job once left is zero */
 }
 
