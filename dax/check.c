@@ -349,6 +349,8 @@ static int cmd_check(int argc, char **argv)
 	for (unsigned i = 0; i < ARRAY_SIZE(checks); i++) {
 		unsigned n = checks[i].fn();
 
+		if (signal_pending()) /* the rules behind this one were not looked at */
+			return -EINTR;
 		kprintf("%s %s: %s\n", checks[i].rule, n ? "VIOLATED" : "holds", checks[i].text);
 		total += n;
 	}

@@ -224,7 +224,7 @@ static void report(unsigned number, const struct selftest_run *run)
 }
 
 struct tally {
-	unsigned failed, skipped;
+	unsigned run, failed, skipped;
 };
 
 static void run_chosen(const struct selection *s, struct tally *tally)
@@ -234,7 +234,7 @@ static void run_chosen(const struct selection *s, struct tally *tally)
 
 	ktap_plan(plan, sizeof(plan), s->count);
 	console_write(plan, strlen(plan));
-	for (unsigned i = 0; i < s->count; i++) {
+	for (unsigned i = 0; i < s->count && !batch_stopped(); i++) {
 		slow_test = s->test[i];
 		timer_arm(&slow_timer, clock_ns() + SLOW_NS, say_slow);
 		console_quote(true);
@@ -245,15 +245,19 @@ static void run_chosen(const struct selection *s, struct tally *tally)
 		report(i + 1, &run);
 		tally->failed += run.failed;
 		tally->skipped += !run.failed && run.skipped;
+		tally->run++;
 	}
-	kprintf("# %u passed, %u failed, %u skipped\n", s->count - tally->failed - tally->skipped,
+	if (tally->run < s->count)
+		kprintf("# interrupted: %u of %u tests were not run\n", s->count - tally->run,
+			s->count);
+	kprintf("# %u passed, %u failed, %u skipped\n", tally->run - tally->failed - tally->skipped,
 		tally->failed, tally->skipped);
 }
 
 /* Number of failures, or a negative errno after a sentence. */
 static int run_globs(int n, char **globs)
 {
-	struct tally tally = {0, 0};
+	struct tally tally = {0};
 	struct selection s;
 	int err = choose(&s, n, globs);
 
@@ -322,4 +326,4 @@ SHELL_COMMAND(
 	"runs the tests built into the kernel and reports in KTAP\n"
 	"PATTERN picks by name: rwsem.*, *.wait* (no quotes needed). -l lists the names, -l -v\n"
 	"also what each one claims. Status EIO when one failed, ENOENT when none matched.",
-	complete_selftest);
+	complete_selftest, true);

@@ -171,6 +171,7 @@ int shell_unknown_command(const char *name)
 int shell_run_argv(int argc, char **argv)
 {
 	struct running r = {current_thread(), shell_find(argv[0]), {NULL, NULL}};
+	bool outermost;
 	uint64_t flags;
 	int status;
 
@@ -179,7 +180,10 @@ int shell_run_argv(int argc, char **argv)
 	flags = spin_lock_irqsave(&running_lock);
 	LIST_INSERT_HEAD(&running_list, &r, link);
 	spin_unlock_irqrestore(&running_lock, flags);
+	outermost = r.command->batch && batch_begin();
 	status = r.command->run(argc, argv);
+	if (outermost && batch_end())
+		status = -EINTR;
 	flags = spin_lock_irqsave(&running_lock);
 	LIST_REMOVE(&r, link);
 	spin_unlock_irqrestore(&running_lock, flags);

@@ -235,6 +235,10 @@ void thread_sleep_ns(uint64_t ns)
 
 void thread_signal(struct thread *t)
 {
+	if (__atomic_load_n(&t->batch, __ATOMIC_ACQUIRE) && t != current_thread()) {
+		__atomic_store_n(&t->stop_asked, true, __ATOMIC_RELEASE);
+		return;
+	}
 	__atomic_store_n(&t->signalled, true, __ATOMIC_RELEASE);
 	/* At worst a spurious wake: an uninterruptible sleeper looks and sleeps on. */
 	sched_wake(t);
@@ -248,6 +252,33 @@ bool signal_pending(void)
 void signal_clear(void)
 {
 	__atomic_store_n(&current_thread()->signalled, false, __ATOMIC_RELEASE);
+}
+
+bool batch_begin(void)
+{
+	struct thread *t = current_thread();
+
+	if (t->batch)
+		return false;
+	/* A signal that came before the batch was meant for it. */
+	__atomic_store_n(&t->stop_asked, signal_pending(), __ATOMIC_RELEASE);
+	__atomic_store_n(&t->batch, true, __ATOMIC_RELEASE);
+	return true;
+}
+
+bool batch_stopped(void)
+{
+	return __atomic_load_n(&current_thread()->stop_asked, __ATOMIC_ACQUIRE);
+}
+
+int batch_end(void)
+{
+	struct thread *t = current_thread();
+	bool stopped = batch_stopped();
+
+	__atomic_store_n(&t->batch, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->stop_asked, false, __ATOMIC_RELEASE);
+	return stopped ? -EINTR : 0;
 }
 
 void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg)

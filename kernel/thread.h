@@ -49,7 +49,8 @@ struct thread {
 	char layer_why[320];   /* the file layer: sentence of its last call that failed */
 	uint64_t ran_ns;
 	int exit_status;
-	bool signalled; /* set by thread_signal(), cleared by signal_clear() */
+	bool signalled;		/* set by thread_signal(), cleared by signal_clear() */
+	bool batch, stop_asked; /* see batch_begin(); zero means: signals are signals */
 	bool done;
 	int refs; /* creator + running thread; zero means the structure may be freed */
 	struct _reent reent;
@@ -67,6 +68,16 @@ void thread_sleep_ns(uint64_t ns); /* woken by: a timer */
 /* Interrupts an interruptible wait of `t` (-EINTR). Any context. */
 void thread_signal(struct thread *t);
 void signal_clear(void);
+/*
+ * A batch is a command made of pieces that must each run undisturbed: the cells of `race all`, the
+ * rows of `bench`, tests. Between begin and end a signal of another thread for the current one ends
+ * no wait of a piece; it is kept, and the batch asks between its pieces (the safe points, where
+ * nothing is held) whether it shall stop. value of batch_end(): 0, or -EINTR when it was to stop.
+ * Batches do not nest: the inner one is part of the outer.
+ */
+bool batch_begin(void); /* false: an outer one is under way; then no batch_end() */
+bool batch_stopped(void);
+int batch_end(void);
 
 /* The mm floor's part of a switch: called on the CPU, interrupts off, before `next` runs. */
 void thread_set_mm_switch(void (*fn)(void *next_mm));

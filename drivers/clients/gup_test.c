@@ -17,7 +17,8 @@ struct worker {
 	struct mm *mm;
 	struct page **pages;
 	struct gup_test got; /* its own results */
-	bool dumps;
+	bool dumps, first;
+	bool *stop; /* of all workers of a run */
 	struct thread *thread;
 };
 
@@ -116,12 +117,20 @@ static bool pass(struct worker *w)
 	return done == t->pages;
 }
 
+/* Ctrl-C reaches the caller's thread, the first worker; the others hear of it from there. */
+static bool stopped(struct worker *w)
+{
+	if (w->first && signal_pending())
+		__atomic_store_n(w->stop, true, __ATOMIC_RELAXED);
+	return __atomic_load_n(w->stop, __ATOMIC_RELAXED);
+}
+
 static void work(void *arg)
 {
 	struct worker *w = arg;
 	bool whole = true;
 
-	for (uint64_t i = 0; i < w->t->repeat && whole; i++) {
+	for (uint64_t i = 0; i < w->t->repeat && whole && !stopped(w); i++) {
 		whole = pass(w);
 		w->dumps = false;
 	}
@@ -168,6 +177,7 @@ static int run_workers(struct worker *w, uint64_t n)
 int gup_test_run(struct gup_test *t)
 {
 	struct worker *w;
+	bool stop = false;
 	int err = 0;
 
 	if (t->mode >= GUP_MODES || !t->pages || !t->per_call || t->per_call > GUP_MAX_CALL ||
@@ -178,7 +188,8 @@ int gup_test_run(struct gup_test *t)
 	if (!w)
 		return -ENOMEM;
 	for (uint64_t i = 0; i < t->threads; i++) {
-		w[i] = (struct worker){.t = t, .mm = current_mm(), .dumps = !i};
+		w[i] = (struct worker){
+			.t = t, .mm = current_mm(), .dumps = !i, .first = !i, .stop = &stop};
 		w[i].pages = malloc(t->per_call * sizeof(struct page *));
 		err = w[i].pages ? err : -ENOMEM;
 	}
@@ -191,5 +202,5 @@ int gup_test_run(struct gup_test *t)
 		free(w[i].pages);
 	}
 	free(w);
-	return err ? err : t->err;
+	return stop ? -EINTR : err ? err : t->err;
 }

@@ -234,7 +234,7 @@ static unsigned run_rows(const char *glob)
 		print_row(&first);
 		rows++;
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && !batch_stopped(); i++) {
 		struct bench_run b = {.name = all[i]->name};
 
 		if (!glob_match(glob, b.name))
@@ -285,4 +285,4 @@ SHELL_COMMAND(bench, cmd_bench, "bench [GLOB] [functions]",
 	      "In guest instructions under -icount (make run ICOUNT=1), else in nanoseconds. Runs "
 	      "on pmem1,\n"
 	      "which loses its contents. functions: also where the instructions go.",
-	      complete_bench);
+	      complete_bench, true);
