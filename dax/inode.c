@@ -10,30 +10,20 @@
 
 #include "dax/internal.h"
 
-#define WHY_SLOTS 16
-
-static struct {
-	unsigned tid;
-	char text[320];
-} why_slot[WHY_SLOTS];
-
-/* A sentence per thread, by thread number: enough for the shell and its background commands. */
+/* The sentence is the thread's own: whoever is refused at the same time writes another one. */
 const char *dax_why(void)
 {
-	unsigned tid = current_thread()->tid;
-
-	return why_slot[tid % WHY_SLOTS].tid == tid ? why_slot[tid % WHY_SLOTS].text : "";
+	return current_thread()->refusal;
 }
 
 int dax_refuse(int err, const char *fmt, ...)
 {
-	unsigned tid = current_thread()->tid, slot = tid % WHY_SLOTS;
+	struct thread *self = current_thread();
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why_slot[slot].text, sizeof(why_slot[slot].text), fmt, ap);
+	vsnprintf(self->refusal, sizeof(self->refusal), fmt, ap);
 	va_end(ap);
-	why_slot[slot].tid = tid;
 	return err;
 }
 

@@ -53,7 +53,8 @@ pci_at(unsigned i); /* i-th in the order of bus, device, function; NULL: no more
 /* n-th (from 0) function with these ids, or NULL. */
 struct pci_device *pci_find(uint16_t vendor, uint16_t device, unsigned n);
 
-/* Configuration space, `off` aligned to the access and below 256. Any context. */
+/* Configuration space, `off` aligned to the access and below 256; elsewhere all ones are read, and
+ * a store goes nowhere, as with a function that is not there. Any context. */
 uint8_t pci_read8(const struct pci_device *d, unsigned off);
 uint16_t pci_read16(const struct pci_device *d, unsigned off);
 uint32_t pci_read32(const struct pci_device *d, unsigned off);

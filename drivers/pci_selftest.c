@@ -61,6 +61,22 @@ SELFTEST(pci_edu, "pci.edu-decoded",
 	}
 }
 
+SELFTEST(pci_beyond, "pci.beyond-is-all-ones",
+	 "a register that a capability puts behind the end of configuration space reads as all "
+	 "ones, and stores to it change nothing")
+{
+	const struct pci_device *d = pci_at(0);
+	uint32_t ids = pci_read32(d, 0);
+
+	pci_write32(d, 254, 0);
+	pci_write16(d, 256, 0);
+	pci_write8(d, 256, 0);
+	EXPECT(pci_read32(d, 254) == 0xffffffff && pci_read32(d, 0x10c) == 0xffffffff &&
+		       pci_read16(d, 255) == 0xffff && pci_read8(d, 256) == 0xff,
+	       "read 0x%x, 0x%x", pci_read32(d, 254), pci_read32(d, 0x10c));
+	EXPECT(pci_read32(d, 0) == ids, "the ids are 0x%x, and were 0x%x", pci_read32(d, 0), ids);
+}
+
 /* A function nobody uses, to try things on; NULL: none. */
 static struct pci_device *spare(void)
 {

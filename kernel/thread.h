@@ -47,6 +47,7 @@ struct thread {
 	void *mm;	  /* address space of the mm floor, NULL: the kernel's only */
 	const char *fault_why; /* the mm floor: sentence about its last failed fault, or NULL */
 	char layer_why[320];   /* the file layer: sentence of its last call that failed */
+	char refusal[320];     /* the dax floor: sentence of its last call that was refused */
 	uint64_t ran_ns;
 	int exit_status;
 	bool signalled;		/* set by thread_signal(), cleared by signal_clear() */

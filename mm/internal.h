@@ -23,6 +23,7 @@ static inline bool alloc_fails(void)
 	       alloc_fails_now();
 }
 uint64_t kvirt_reserve(uint64_t bytes); /* address space only; never given back */
+uint64_t stacks_made(void);		/* slots of stacks that were ever taken */
 void page_tables_init(const struct boot_info *bi);
 /* Frees a table, of entries of `level`, and the empty ones below it. Nobody may be walking it. */
 void pte_free_table(uint64_t phys, unsigned level);

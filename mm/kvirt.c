@@ -54,50 +54,104 @@ bool mmio_overlaps(uint64_t start, uint64_t end)
 	return yes;
 }
 
+/* Makes the tables that 4K entries of [va, va + len) stand in. They stay, for whoever comes next.
+ */
+static int make_tables(uint64_t va, uint64_t len)
+{
+	for (uint64_t at = va; at < va + len; at = ALIGN_DOWN(at, PMD_SIZE) + PMD_SIZE)
+		if (!pte_walk(kernel_root, at, 1, true, NULL))
+			return -ENOMEM;
+	return 0;
+}
+
 void *map_mmio(uint64_t phys, uint64_t len)
 {
 	uint64_t first = ALIGN_DOWN(phys, PAGE_SIZE);
 	uint64_t bytes = ALIGN_UP(phys + len, PAGE_SIZE) - first;
 	uint64_t va = kvirt_reserve(bytes);
 
-	if (!mmio_note(first, first + bytes) ||
-	    kernel_map(va, first, bytes, PTE_W | PTE_NX | PTE_PCD | PTE_G, 1))
+	/* What can fail before the note, which would keep the range from being memory for ever. */
+	if (make_tables(va, bytes) || !mmio_note(first, first + bytes))
 		return NULL;
+	kernel_map(va, first, bytes, PTE_W | PTE_NX | PTE_PCD | PTE_G, 1);
 	return (void *)(va + (phys - first));
 }
 
-/* Frames for [va, va + len); what was mapped before a failure stays for the next try. */
-static int back_with_frames(uint64_t va, uint64_t len)
+/* A frame for the page at va. */
+static int back_with_frame(uint64_t va)
 {
-	for (uint64_t end = va + len; va < end; va += PAGE_SIZE) {
-		uint64_t phys = frame_alloc_zero();
+	uint64_t phys = frame_alloc_zero();
 
-		if (!phys)
-			return -ENOMEM;
-		if (kernel_map(va, phys, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, 1)) {
-			frame_free(phys, 0);
-			return -ENOMEM;
-		}
+	if (!phys)
+		return -ENOMEM;
+	if (kernel_map(va, phys, PAGE_SIZE, PTE_W | PTE_NX | PTE_G, 1)) {
+		frame_free(phys, 0);
+		return -ENOMEM;
 	}
 	return 0;
+}
+
+#define STACK_PAGES (THREAD_STACK_SIZE / PAGE_SIZE)
+
+/* All frames of a stack, or none. */
+static bool stack_frames(uint64_t frame[STACK_PAGES])
+{
+	for (unsigned i = 0; i < STACK_PAGES; i++) {
+		frame[i] = frame_alloc_zero();
+		if (frame[i])
+			continue;
+		while (i-- > 0)
+			frame_free(frame[i], 0);
+		return false;
+	}
+	return true;
+}
+
+/* The next slot, once there are tables for it, so that mapping it cannot fail; its lowest address
+ * above the guard page. 0: no memory, and the slot is still the next one. */
+static uint64_t stack_slot(void)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	uint64_t va = next_stack + PAGE_SIZE;
+
+	if (make_tables(va, THREAD_STACK_SIZE))
+		va = 0;
+	else
+		next_stack += STACK_SLOT;
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return va;
+}
+
+static void *stack_make(void)
+{
+	uint64_t frame[STACK_PAGES], va;
+
+	if (!stack_frames(frame))
+		return NULL;
+	va = stack_slot();
+	for (unsigned i = 0; i < STACK_PAGES; i++)
+		if (va)
+			kernel_map(va + i * PAGE_SIZE, frame[i], PAGE_SIZE, PTE_W | PTE_NX | PTE_G,
+				   1);
+		else
+			frame_free(frame[i], 0);
+	return (void *)va;
 }
 
 void *stack_alloc(void)
 {
 	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
 	void **stack = spare_stacks;
-	uint64_t va = 0;
 
-	if (stack) {
-		spare_stacks = *stack;
-	} else {
-		va = next_stack + PAGE_SIZE; /* above the guard page */
-		next_stack += STACK_SLOT;
-	}
-	spin_unlock_irqrestore(&kvirt_lock, flags);
 	if (stack)
-		return stack;
-	return back_with_frames(va, THREAD_STACK_SIZE) ? NULL : (void *)va;
+		spare_stacks = *stack;
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return stack ? stack : stack_make();
+}
+
+uint64_t stacks_made(void)
+{
+	return (next_stack - STACK_FIRST) / STACK_SLOT;
 }
 
 void stack_free(void *stack)
@@ -128,7 +182,7 @@ void *sbrk(ptrdiff_t bytes)
 		return (void *)-1;
 	}
 	while (heap_end < brk) {
-		if (back_with_frames(heap_end, PAGE_SIZE)) {
+		if (back_with_frame(heap_end)) {
 			errno = ENOMEM;
 			return (void *)-1;
 		}

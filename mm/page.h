@@ -125,6 +125,8 @@ bool page_record_exists(const struct page *p);
  * fn returns nonzero, which is the value. The caller excludes unbinding. */
 int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg);
 extern uint64_t record_frames; /* frames of RAM that hold records; zero: no page was ever touched */
+/* Those of them whose records are of RAM (anon.c): made when a frame is first used so, and kept. */
+extern uint64_t record_frames_of_ram;
 
 /*
  * References. page_get() takes n references only if there is one or a mapping already, or the rest

@@ -12,7 +12,7 @@
 
 #define FRAME_RIGHTS (PTE_P | PTE_W | PTE_NX | PTE_G)
 
-uint64_t record_frames;
+uint64_t record_frames, record_frames_of_ram;
 
 static uint64_t va_of(const struct pgmap *pgmap, uint64_t pfn)
 {
@@ -44,6 +44,13 @@ static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
 	}
 }
 
+static void count_frame(const struct pgmap *pgmap)
+{
+	__atomic_fetch_add(&record_frames, 1, __ATOMIC_RELAXED);
+	if (pgmap == &ram_pgmap)
+		__atomic_fetch_add(&record_frames_of_ram, 1, __ATOMIC_RELAXED);
+}
+
 static int populate_ram(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
 {
 	uint64_t none = 0, phys = frame_alloc(0);
@@ -54,7 +61,7 @@ static int populate_ram(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
 	/* Records before the entry (release), else another CPU reads one that has no pgmap yet. */
 	if (__atomic_compare_exchange_n(pte, &none, phys | FRAME_RIGHTS, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE))
-		__atomic_fetch_add(&record_frames, 1, __ATOMIC_RELAXED);
+		count_frame(pgmap);
 	else
 		frame_free(phys, 0); /* another CPU was first; its frame is the one */
 	return 0;

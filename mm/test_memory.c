@@ -177,6 +177,76 @@ SELFTEST(mm_stack_guard, "mm.stack-guard", "the page below a stack is not mapped
 	EXPECT(name && strstr(name, "guard"), "it is called '%s'", name);
 }
 
+enum { MOST_SPARE = 256 };
+
+/* Takes the spare stacks until a new one has to be made; value: how many. */
+static unsigned take_spares(void **stack)
+{
+	uint64_t made = stacks_made();
+	unsigned n = 0;
+
+	while (n < MOST_SPARE && stacks_made() == made && (stack[n] = stack_alloc()))
+		n++;
+	return n;
+}
+
+/* Frames that are in use, but for page tables, which stay. */
+static uint64_t frames_used(void)
+{
+	struct frame_stats s = frame_stats();
+
+	return s.total - s.free - page_table_frames();
+}
+
+SELFTEST(mm_stack_fails, "mm.stack-fails-whole",
+	 "a stack that fails at any of its allocations gives back frames and slot")
+{
+	static void *spare[MOST_SPARE];
+	unsigned n = take_spares(spare), lost = 0, slots = 0, failures = 0;
+	void *stack = NULL;
+
+	while (!stack && failures < 100) {
+		uint64_t made = stacks_made(), used = frames_used();
+		bool failed;
+
+		alloc_fail_nth(failures + 1);
+		stack = stack_alloc();
+		alloc_fail_count(&failed);
+		alloc_fail_nth(0);
+		failures += failed;
+		lost += !stack && frames_used() != used;
+		slots += !stack && stacks_made() != made;
+	}
+	if (stack)
+		stack_free(stack);
+	while (n)
+		stack_free(spare[--n]);
+	EXPECT(stack && failures >= 4, "%u allocations failed, at least 4 are known", failures);
+	EXPECT(!lost && !slots, "of %u failures %u lost frames and %u a slot", failures, lost,
+	       slots);
+}
+
+SELFTEST(mm_mmio_fails, "mm.mmio-fails-whole",
+	 "device registers that cannot be mapped are not kept from being memory")
+{
+	const uint64_t phys = 1ull << 45; /* nobody's: nothing is read there */
+	void *at = NULL;
+	bool noted = false, failed;
+	uint64_t nth = 1;
+
+	for (; !at && nth < 10; nth++) { /* a new address each time: a table at least is missing */
+		alloc_fail_nth(nth);
+		at = map_mmio(phys, 4 * MIB);
+		alloc_fail_count(&failed);
+		alloc_fail_nth(0);
+		noted |= !at && mmio_overlaps(phys, phys + 4 * MIB);
+		if (at && !failed)
+			break;
+	}
+	EXPECT(nth > 1, "no allocation was needed");
+	EXPECT(!noted, "a failed mapping left its note");
+}
+
 static int find_whole_gib(struct pgmap *pgmap, void *arg)
 {
 	uint64_t start = ALIGN_UP(pgmap->range[0].start, PUD_SIZE >> PAGE_SHIFT);

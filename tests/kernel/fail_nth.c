@@ -7,16 +7,16 @@
 
 /* What must be as before when a round is over. */
 struct weight {
-	uint64_t frames; /* free, and those that the heap keeps for itself */
+	uint64_t frames; /* free, and those that the heap and RAM's own records keep */
 	uint64_t tables, records, objects;
 	int64_t anon;
 };
 
 static struct weight weigh(void)
 {
-	return (struct weight){.frames = frame_stats().free + heap_frames(),
+	return (struct weight){.frames = frame_stats().free + heap_frames() + record_frames_of_ram,
 			       .tables = page_table_frames(),
-			       .records = record_frames,
+			       .records = record_frames - record_frames_of_ram,
 			       .objects = slab_objects(),
 			       .anon = anon_pages()};
 }

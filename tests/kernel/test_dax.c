@@ -347,3 +347,27 @@ close:
 out:
 	fixture_end(&fx);
 }
+
+static void fail_elsewhere(void *unused)
+{
+	struct dax_inode *inode;
+
+	(void)unused;
+	dax_open("/nowhere-else/f", false, &inode);
+}
+
+SELFTEST(dax_own_reason, "dax.reason-is-the-callers",
+	 "threads of any number that are refused something leave a thread its own reason")
+{
+	struct dax_inode *inode;
+	int err = dax_open("/nowhere/f", false, &inode);
+
+	for (unsigned i = 0; i < 40; i++) {
+		struct thread *th = thread_create("refused", fail_elsewhere, NULL, 0);
+
+		EXPECT(th, "no memory for a thread");
+		thread_join(th);
+	}
+	EXPECT(err && strstr(dax_why(), "'/nowhere/f'"), "error %d, and the reason is '%s'", err,
+	       dax_why());
+}
