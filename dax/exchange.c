@@ -150,7 +150,7 @@ static int two_files(struct side from, struct side to, uint64_t len, change_fn *
 	bool swapped = to.inode->number < from.inode->number;
 	struct side side[2] = {swapped ? to : from, swapped ? from : to};
 	struct dax_inode *a = side[0].inode, *b = side[1].inode;
-	int err = may_change(a);
+	int err = may_change(a, false);
 
 	if (err)
 		return err;

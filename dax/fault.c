@@ -171,15 +171,20 @@ const struct vma_ops dax_vma_ops = {
 int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
 	     uint64_t *addr)
 {
+	/* A store changes what is there: an append-only file may not be stored to, either. */
+	const char *why = inode->ip ? ext4_forbids(inode->ip, false) : NULL;
 	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0) |
-			 (inode->fs->region->readonly ? 0 : VM_MAYWRITE) | dax_vma_flags(inode->fs);
+			 (inode->fs->region->readonly || why ? 0 : VM_MAYWRITE) |
+			 dax_vma_flags(inode->fs);
 
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
 		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
 					   "below 2^64");
 	if (write && inode->fs->region->readonly)
-		return dax_refuse(-EROFS, "%s is read-only (%s); map it with r",
+		return dax_refuse(-EROFS, "%s is read-only (%s); map it with ro",
 				  inode->fs->region->name, inode->fs->region->ro_reason);
+	if (write && why)
+		return dax_refuse(-EPERM, "%s is %s; map it with ro", inode->name, why);
 	return mm_map(mm, addr, pages << PAGE_SHIFT, flags,
 		      flags & VM_LIMITED ? &dax_limited_vma_ops : &dax_vma_ops, inode,
 		      &inode->mapping, pgoff);

@@ -71,17 +71,20 @@ static int set_size(struct dax_inode *inode, uint64_t size)
 }
 
 /* Asked before anything is unmapped or waited for: a refusal must leave everything as it was. */
-int may_change(struct dax_inode *inode)
+int may_change(struct dax_inode *inode, bool adds)
 {
 	const struct pmem_region *r = inode->fs->region;
+	const char *why = inode->ip ? ext4_forbids(inode->ip, adds) : NULL;
 
-	return r->readonly ? dax_refuse(-EROFS, "%s is read-only: %s", r->name, r->ro_reason) : 0;
+	if (r->readonly)
+		return dax_refuse(-EROFS, "%s is read-only: %s", r->name, r->ro_reason);
+	return why ? dax_refuse(-EPERM, "%s is %s", inode->name, why) : 0;
 }
 
 int dax_truncate(struct dax_inode *inode, uint64_t size)
 {
 	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	int err = may_change(inode);
+	int err = may_change(inode, false);
 	bool grows;
 
 	if (err)
@@ -130,7 +133,7 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	if (!len || end < off || end > ALIGN_DOWN(UINT64_MAX, PAGE_SIZE))
 		return dax_refuse(-EINVAL,
 				  "a hole has at least one byte and ends below 2^64 - 4095");
-	err = may_change(inode);
+	err = may_change(inode, false);
 	if (err)
 		return err;
 	lock_layout(inode);
@@ -174,7 +177,7 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 
 	if (!len || off + len < off)
 		return dax_refuse(-EINVAL, "a range has at least one byte and ends below 2^64");
-	err = may_change(inode);
+	err = may_change(inode, true);
 	if (err)
 		return err;
 	lock_layout(inode);
@@ -228,7 +231,7 @@ static void unmap_holes(struct dax_inode *inode, uint64_t first, uint64_t last)
  */
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len)
 {
-	int64_t n = may_change(inode);
+	int64_t n = may_change(inode, off >= inode->size);
 
 	if (n)
 		return n;

@@ -160,7 +160,8 @@ int dax_open(const char *path, bool create, struct dax_inode **out)
 
 	if (!fs)
 		return dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
-	err = walk_or_create(fs, rest, create, &ip);
+	/* "name/" can only be a directory, so no file is made of it. */
+	err = walk_or_create(fs, rest, create && rest[strlen(rest) - 1] != '/', &ip);
 	if (err)
 		dax_refuse(err, "%s: %s", path, ext4_why(fs->ext4));
 	else if ((ip->mode & EXT4_S_IFMT) != EXT4_S_IFREG) {

@@ -98,8 +98,9 @@ struct page *entries_find_held(struct dax_inode *inode, uint64_t first, uint64_t
 			       uint64_t skip);
 /* ---- file.c: what every layout change is made of -------------------------------------------- */
 
-/* May the file be changed at all? Asked first: a refusal leaves everything as it was. 0, -EROFS. */
-int may_change(struct dax_inode *inode);
+/* May the file be changed? `adds`: only bytes behind its end or blocks in its holes. Asked first: a
+ * refusal leaves everything as it was. 0, -EROFS, -EPERM. */
+int may_change(struct dax_inode *inode, bool adds);
 /* Step 1: io_lock and fault_lock for writing; no write, no fault. Sleeps. */
 void lock_layout(struct dax_inode *inode);
 void unlock_layout(struct dax_inode *inode);
@@ -242,9 +243,9 @@ void dax_leave_end(struct pmem_region *region);
 
 /* lifetime/busy-extent.c, for the allocator: is a free block held by somebody? fs->lock held. */
 bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn);
-/* The last look, when blocks are handed out: are all of them at rest? A bitmap that an image brought
- * along may call free what a file has. With a museum switch on always true: rules that are switched
- * off are to show in bytes. */
+/* The last look, when blocks are handed out: are all of them at rest? A bitmap that an image
+ * brought along may call free what a file has. With a museum switch on always true: rules that are
+ * switched off are to show in bytes. */
 bool busy_extent_may_take(uint64_t pfn, uint32_t count);
 
 /* ext4_glue.c */

@@ -165,7 +165,7 @@ static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 	struct pmem_region *region = fs->region;
 	struct claim before = {0};
 	struct page *held;
-	char why[256];
+	char why[EXT4_WHY];
 	int err = region->limited ? 0 : claim(region, fs->lifetime, &before);
 
 	if (err)

@@ -50,7 +50,7 @@ static int may_reshape(struct dax_inode *inode)
 	if (!inode->ip)
 		return dax_refuse(-EOPNOTSUPP, "%s cannot move blocks within a file",
 				  inode->ops->name);
-	return may_change(inode);
+	return may_change(inode, false);
 }
 
 /* Step 4 for blocks that move. */

@@ -66,8 +66,8 @@
 #define RO_ORPHAN_PRESENT 0x10000u
 
 /*
- * The first 128 bytes of an inode; the other bytes of a 256 byte inode (extra time stamps, in-inode
- * attributes) are zeroed at birth, except i_extra_isize, and left alone afterwards.
+ * The first 128 bytes of an inode; of the other bytes of a 256 byte inode the extra time stamps go
+ * with the times, in-inode attributes are zeroed at birth and left alone afterwards.
  */
 struct ext4_disk_inode {
 	uint16_t i_mode;
@@ -97,8 +97,22 @@ struct ext4_disk_inode {
 _Static_assert(sizeof(struct ext4_disk_inode) == 128, "inode core");
 _Static_assert(offsetof(struct ext4_disk_inode, i_block) == 40, "i_block");
 
-#define EXT4_EXTRA_ISIZE_OFFSET 128u /* u16 i_extra_isize behind the core */
-#define EXT4_WANT_EXTRA_ISIZE	32u
+/*
+ * What follows the core of a larger inode, as far as i_extra_isize reaches.  An extra word
+ * continues a time: two bits of epoch (seconds are a signed 32-bit number plus epoch << 32), then
+ * nanoseconds.
+ */
+struct ext4_disk_extra {
+	uint16_t i_extra_isize; /* bytes from here on */
+	uint16_t i_checksum_hi;
+	uint32_t i_ctime_extra;
+	uint32_t i_mtime_extra;
+	uint32_t i_atime_extra;
+	uint32_t i_crtime;
+	uint32_t i_crtime_extra;
+};
+_Static_assert(offsetof(struct ext4_disk_extra, i_crtime_extra) == 20, "i_crtime_extra");
+#define EXT4_WANT_EXTRA_ISIZE 32u
 
 #define EXT4_INDEX_FL	  0x00001000u /* directory with a hash index */
 #define EXT4_HUGE_FILE_FL 0x00040000u /* i_blocks counts fs blocks, not sectors */

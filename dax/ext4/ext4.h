@@ -232,6 +232,13 @@ int ext4_rmdir(struct ext4_inode *dir, const char *name, struct ext4_inode **vic
 int ext4_rename(struct ext4_inode *from, const char *name, struct ext4_inode *to,
 		const char *to_name);
 
+/* ext4_may - do the file's flags (immutable, append-only) allow a change?  @adds: bytes behind the
+ * end, blocks in holes, a name in a directory; else what is there changes or goes, the file's own
+ * name included.  0 or -EPERM.  Every function here asks by itself; callers ask before they unmap
+ * or wait.  ext4_forbids: the reason alone, or NULL; needs no lock. */
+int ext4_may(struct ext4_inode *ip, bool adds);
+const char *ext4_forbids(const struct ext4_inode *ip, bool adds);
+
 /* ---- contents ----------------------------------------------------------------------- */
 
 /* Bytes read (short at the end of the file, 0 behind it); holes and unwritten blocks are 0. */

@@ -195,6 +195,13 @@ static int free_in_leaf(struct hole *h)
 
 int ext4_free_blocks(struct ext4_inode *ip, uint64_t first, uint64_t end)
 {
+	int err = ext4_may(ip, false);
+
+	return err ? err : ext4_drop_blocks(ip, first, end);
+}
+
+int ext4_drop_blocks(struct ext4_inode *ip, uint64_t first, uint64_t end)
+{
 	struct hole h = {ip, first, end < EXT4_MAX_LBLK ? end : EXT4_MAX_LBLK};
 	int err = ext4_begin(ip->fs);
 

@@ -58,7 +58,7 @@ int64_t ext4_read(struct ext4_inode *ip, uint64_t off, void *buf, uint64_t len)
 	return (int64_t)done;
 }
 
-int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
+static int check_span(struct ext4_inode *ip, uint64_t off, uint64_t len)
 {
 	uint64_t max = EXT4_MAX_LBLK * EXT4_BLOCK_SIZE;
 
@@ -66,9 +66,6 @@ int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
 		return ext4_fail(ip->fs, -EISDIR, "inode %u is a directory", (unsigned)ip->ino);
 	if ((ip->mode & EXT4_S_IFMT) != EXT4_S_IFREG)
 		return ext4_fail(ip->fs, -EINVAL, "inode %u is not a regular file",
-				 (unsigned)ip->ino);
-	if (ip->raw->i_flags & EXT4_IMMUTABLE_FL)
-		return ext4_fail(ip->fs, -EPERM, "inode %u is immutable: run `chattr -i`",
 				 (unsigned)ip->ino);
 	if (!ext4_has(ip->fs, RO_LARGE_FILE))
 		max = INT32_MAX;
@@ -81,6 +78,13 @@ int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
 	return 0;
 }
 
+int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len)
+{
+	int err = check_span(ip, off, len);
+
+	return err ? err : ext4_may(ip, false);
+}
+
 /* Zero the bytes between the old end and @upto that lie in the last, partial block (F-6). */
 static int zero_tail(struct ext4_inode *ip, uint64_t upto)
 {
@@ -91,7 +95,7 @@ static int zero_tail(struct ext4_inode *ip, uint64_t upto)
 	if (ip->size >= upto ||
 	    (ip->fs->env.museum && ip->fs->env.museum(ip->fs->env.ctx, EXT4_ZERO_ONCE)))
 		return 0;
-	return ext4_zero_range(ip, ip->size, upto - ip->size);
+	return ext4_zero_bytes(ip, ip->size, upto - ip->size);
 }
 
 /* Fill fresh blocks: the bytes of @s that fall into them, zeroes elsewhere.  Written back. */
@@ -169,8 +173,10 @@ static int write_some(struct ext4_inode *ip, const struct span *s, uint64_t *n)
 int64_t ext4_write(struct ext4_inode *ip, uint64_t off, const void *buf, uint64_t len)
 {
 	uint64_t done = 0;
-	int err = ext4_check_write(ip, off, len);
+	int err = check_span(ip, off, len);
 
+	if (!err)
+		err = ext4_may(ip, off >= ip->size);
 	if (!err)
 		err = ext4_begin(ip->fs);
 	if (!err && off > ip->size)
@@ -243,11 +249,16 @@ int ext4_map_blocks(struct ext4_inode *ip, uint64_t lblk, uint32_t want, uint32_
 
 int ext4_set_size(struct ext4_inode *ip, uint64_t size)
 {
-	uint64_t old = ip->size;
 	int err = ext4_check_write(ip, size, 0);
 
-	if (!err)
-		err = ext4_begin(ip->fs);
+	return err ? err : ext4_put_size(ip, size);
+}
+
+int ext4_put_size(struct ext4_inode *ip, uint64_t size)
+{
+	uint64_t old = ip->size;
+	int err = ext4_begin(ip->fs);
+
 	if (!err && size > old)
 		err = zero_tail(ip, size); /* zeroes before size, else a cut shows stale bytes */
 	if (err)
@@ -258,7 +269,7 @@ int ext4_set_size(struct ext4_inode *ip, uint64_t size)
 	pm_fence(ip->fs);
 	/* Size before zeroes here: a cut must not have eaten bytes the old size still shows. */
 	if (size < old && size % EXT4_BLOCK_SIZE)
-		err = ext4_zero_range(ip, size, EXT4_BLOCK_SIZE - size % EXT4_BLOCK_SIZE);
+		err = ext4_zero_bytes(ip, size, EXT4_BLOCK_SIZE - size % EXT4_BLOCK_SIZE);
 	return err;
 }
 

@@ -94,6 +94,11 @@ int ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	if (ino < 1 || ino > fs->inodes)
 		return ext4_fail(fs, -ENOENT, "inode %u: the device has 1 to %u", (unsigned)ino,
 				 (unsigned)fs->inodes);
+	if (ino < fs->first_ino && ino != EXT4_ROOT_INO)
+		return ext4_fail(fs, -EIO,
+				 "inode %u is reserved: no name leads to it; run "
+				 "`e2fsck -fy IMAGE`",
+				 (unsigned)ino);
 	raw = ext4_raw(fs, ino);
 	err = check_raw(fs, ino, raw);
 	if (err)
@@ -167,14 +172,42 @@ void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks)
 	ext4_put_sectors(ip->fs, ip->raw, n + (uint64_t)(blocks * 8));
 }
 
+/* Set one time to @now; @extra lies in the inode, but perhaps behind what i_extra_isize covers. */
+static void set_time(struct ext4_disk_extra *extra, uint32_t now, uint32_t *time, uint32_t *more)
+{
+	bool room = extra && (uint8_t *)(more + 1) - (uint8_t *)extra <= extra->i_extra_isize;
+
+	/* From 2038 on the seconds are negative and the epoch is 1; without epoch time stands
+	 * still, else it would start again in 1901. */
+	*time = room || now <= INT32_MAX ? now : INT32_MAX;
+	if (room)
+		*more = now >> 31;
+}
+
+void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
+{
+	static struct ext4_disk_extra nowhere; /* never written: no room there */
+	struct ext4_disk_extra *extra = fs->inode_size > sizeof(*raw) ? (void *)(raw + 1) : NULL;
+	struct ext4_disk_extra *place = extra ? extra : &nowhere;
+	uint32_t now = ext4_now(fs);
+
+	if (which & EXT4_CTIME)
+		set_time(extra, now, &raw->i_ctime, &place->i_ctime_extra);
+	if (which & EXT4_MTIME)
+		set_time(extra, now, &raw->i_mtime, &place->i_mtime_extra);
+	if (which & EXT4_ATIME)
+		set_time(extra, now, &raw->i_atime, &place->i_atime_extra);
+	if ((which & EXT4_ATIME) && extra && extra->i_extra_isize >= 24)
+		set_time(extra, now, &extra->i_crtime, &extra->i_crtime_extra);
+	pm_wb(fs, &raw->i_atime, 12);
+	if (extra)
+		pm_wb(fs, extra, sizeof(*extra));
+}
+
 /* Contents changed: new mtime and ctime. */
 void ext4_touch(struct ext4_inode *ip)
 {
-	uint32_t now = ext4_now(ip->fs);
-
-	ip->raw->i_mtime = now;
-	ip->raw->i_ctime = now;
-	pm_wb(ip->fs, &ip->raw->i_ctime, 8);
+	ext4_stamp(ip->fs, ip->raw, EXT4_MTIME | EXT4_CTIME);
 }
 
 /* The size, in one atomic step; durable on return. */

@@ -36,11 +36,35 @@ static bool at_end(const char *p)
 	return p[strspn(p, "/")] == '\0';
 }
 
+/* "name/" is a directory's name only. */
+static int only_dir(struct ext4_inode *ip)
+{
+	if ((ip->mode & EXT4_S_IFMT) == EXT4_S_IFDIR)
+		return 0;
+	return ext4_fail(ip->fs, -ENOTDIR,
+			 "the path ends with '/', and inode %u is not a directory",
+			 (unsigned)ip->ino);
+}
+
+/* The last component @name of a path that ends with '/': is it a directory, or nothing yet? */
+static int check_slash(struct ext4_inode *dir, const char *name)
+{
+	struct ext4_inode *ip;
+	int err = ext4_lookup(dir, name, &ip);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	err = only_dir(ip);
+	ext4_iput(ip);
+	return err;
+}
+
 /* Walk @path; with @last stop before its last component and copy that. */
 static int walk(struct ext4_fs *fs, const char *path, struct ext4_inode **out, char *last)
 {
 	char name[EXT4_NAME_MAX + 1];
 	struct ext4_inode *ip, *next = NULL;
+	bool slash = *path && path[strlen(path) - 1] == '/';
 	int err, n;
 
 	if (*path != '/')
@@ -52,12 +76,20 @@ static int walk(struct ext4_fs *fs, const char *path, struct ext4_inode **out, c
 		} else if (last && at_end(path)) {
 			strcpy(last, name);
 			*out = ip;
-			return 0;
+			err = slash ? check_slash(ip, name) : 0;
+			if (err)
+				ext4_iput(ip);
+			return err;
 		} else {
 			err = ext4_lookup(ip, name, &next);
 		}
 		ext4_iput(ip);
 		ip = next;
+	}
+	if (!err && slash && !last) {
+		err = only_dir(ip);
+		if (err)
+			ext4_iput(ip);
 	}
 	if (!err && last) {
 		ext4_iput(ip);
@@ -88,6 +120,9 @@ static int check_new(struct ext4_inode *dir, const char *name)
 		return err;
 	if (!dir->links)
 		return ext4_fail(dir->fs, -ENOENT, "directory %u was removed", (unsigned)dir->ino);
+	err = ext4_may(dir, true);
+	if (err)
+		return err;
 	err = ext4_dir_find(dir, name, &slot);
 	if (!err)
 		return ext4_fail(dir->fs, -EEXIST, "'%s' exists", name);
@@ -98,14 +133,14 @@ static int check_new(struct ext4_inode *dir, const char *name)
 static struct ext4_disk_inode *init_inode(struct ext4_fs *fs, uint32_t ino, uint32_t mode)
 {
 	struct ext4_disk_inode *raw = ext4_raw(fs, ino);
-	uint32_t generation = raw->i_generation + 1, now = ext4_now(fs);
+	struct ext4_disk_extra *more = (struct ext4_disk_extra *)(raw + 1);
+	uint32_t generation = raw->i_generation + 1;
 	uint16_t extra =
 		fs->sb->s_want_extra_isize ? fs->sb->s_want_extra_isize : EXT4_WANT_EXTRA_ISIZE;
 	struct ext4_extent_header *root = ext4_root(raw);
 
 	memset(raw, 0, fs->inode_size);
 	raw->i_mode = (uint16_t)mode;
-	raw->i_atime = raw->i_ctime = raw->i_mtime = now;
 	raw->i_flags = EXT4_EXTENTS_FL;
 	raw->i_generation = generation;
 	root->eh_magic = EXT4_EXT_MAGIC;
@@ -113,7 +148,8 @@ static struct ext4_disk_inode *init_inode(struct ext4_fs *fs, uint32_t ino, uint
 	if (extra > EXT4_WANT_EXTRA_ISIZE || extra % 4)
 		extra = EXT4_WANT_EXTRA_ISIZE;
 	if (fs->inode_size > 128 && ext4_has(fs, RO_EXTRA_ISIZE))
-		memcpy((uint8_t *)raw + EXT4_EXTRA_ISIZE_OFFSET, &extra, sizeof(extra));
+		more->i_extra_isize = extra;
+	ext4_stamp(fs, raw, EXT4_ATIME | EXT4_CTIME | EXT4_MTIME);
 	pm_wb(fs, raw, fs->inode_size);
 	return raw;
 }
@@ -264,7 +300,9 @@ static int find_victim(struct ext4_inode *dir, const char *name, struct ext4_slo
 		err = ext4_lookup(dir, name, victim);
 	if (err)
 		return err;
-	err = ext4_begin(dir->fs);
+	err = ext4_may_unname(dir, name, *victim);
+	if (!err)
+		err = ext4_begin(dir->fs);
 	if (err)
 		ext4_iput(*victim);
 	return err;
@@ -280,8 +318,7 @@ static void remove_name(struct ext4_inode *dir, struct ext4_slot *slot, struct e
 		ext4_orphan_add(victim);
 	ext4_dir_remove(dir, slot);
 	ext4_store_links(victim, links);
-	victim->raw->i_ctime = ext4_now(fs);
-	pm_wb(fs, &victim->raw->i_ctime, sizeof(uint32_t));
+	ext4_stamp(fs, victim->raw, EXT4_CTIME);
 	ext4_touch(dir);
 	pm_fence(fs);
 }

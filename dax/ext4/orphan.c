@@ -76,7 +76,7 @@ int ext4_evict(struct ext4_inode *ip)
 	int err = ext4_begin(fs);
 
 	if (!err && ext4_has_tree(ip->raw))
-		err = ext4_free_blocks(ip, 0, EXT4_TO_END);
+		err = ext4_drop_blocks(ip, 0, EXT4_TO_END);
 	if (!err) {
 		drop_xattr(ip);
 		ext4_orphan_del(ip);

@@ -215,6 +215,12 @@ uint64_t ext4_raw_sectors(const struct ext4_fs *fs, const struct ext4_disk_inode
 void ext4_set_sectors(const struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors);
 void ext4_put_sectors(struct ext4_fs *fs, struct ext4_disk_inode *raw, uint64_t sectors);
 void ext4_touch(struct ext4_inode *ip);
+#define EXT4_CTIME 1u
+#define EXT4_MTIME 2u
+#define EXT4_ATIME 4u /* and the time of birth: for a new inode */
+/* The present, as these times of the inode at @raw; its epoch bits go where there is room for them.
+ * Written back. */
+void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which);
 void ext4_store_size(struct ext4_inode *ip, uint64_t size);
 void ext4_store_links(struct ext4_inode *ip, uint32_t links);
 uint64_t ext4_raw_xattr(const struct ext4_disk_inode *raw);
@@ -332,7 +338,15 @@ int ext4_list_build(struct ext4_list *list, uint64_t goal, uint32_t alloc_flags,
 /* Give the blocks of the tree back; nobody reaches them. */
 void ext4_list_drop_nodes(struct ext4_list *list);
 void ext4_list_free(struct ext4_list *list);
+/* Is it a regular file whose bytes may change, and does the range fit one? */
 int ext4_check_write(struct ext4_inode *ip, uint64_t off, uint64_t len);
+/* ext4_zero_range, ext4_free_blocks and ext4_set_size for callers that have asked ext4_may, or need
+ * not: repair, and files without a name. */
+int ext4_zero_bytes(struct ext4_inode *ip, uint64_t off, uint64_t len);
+int ext4_drop_blocks(struct ext4_inode *ip, uint64_t first, uint64_t end);
+int ext4_put_size(struct ext4_inode *ip, uint64_t size);
+/* May @ip lose its name @name in @dir?  0, -EPERM, -EBUSY. */
+int ext4_may_unname(struct ext4_inode *dir, const char *name, struct ext4_inode *ip);
 
 /* ---- dir.c, dir_write.c, orphan.c --------------------------------------------------- */
 

@@ -107,7 +107,11 @@ int ext4_rename(struct ext4_inode *from, const char *name, struct ext4_inode *to
 		err = ext4_lookup(from, name, &ip);
 	if (err)
 		return err;
-	err = check_target(ip, to, to_name);
+	err = ext4_may_unname(from, name, ip);
+	if (!err)
+		err = ext4_may(to, true);
+	if (!err)
+		err = check_target(ip, to, to_name);
 	if (!err)
 		err = move(ip, from, name, to, to_name);
 	ext4_iput(ip);

@@ -141,7 +141,7 @@ static int drop_behind(struct repair *r, uint32_t ino, const struct behind *b)
 		return err;
 	ext4_say(r->fs, "inode %u: freed blocks from %llu on, behind the end of the file",
 		 (unsigned)ino, (unsigned long long)b->first);
-	err = ext4_free_blocks(ip, b->first, EXT4_TO_END);
+	err = ext4_drop_blocks(ip, b->first, EXT4_TO_END);
 	ext4_iput(ip);
 	return err;
 }

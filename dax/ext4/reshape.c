@@ -71,7 +71,6 @@ static int build(struct reshape *r, uint64_t size, uint32_t flags)
 	ext4_set_sectors(fs, &r->image, sectors);
 	r->image.i_size_lo = (uint32_t)size;
 	r->image.i_size_hi = (uint32_t)(size >> 32);
-	r->image.i_mtime = r->image.i_ctime = ext4_now(fs);
 	return 0;
 }
 
@@ -81,6 +80,7 @@ static void settle(struct reshape *r)
 	struct ext4_fs *fs = r->ip->fs;
 
 	r->ip->size = ext4_raw_size(r->ip->raw);
+	ext4_touch(r->ip);
 	for (uint32_t i = 0; i < r->gone.n; i++) {
 		const struct ext4_extent *e = &r->gone.rec[i];
 

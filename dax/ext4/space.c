@@ -9,6 +9,13 @@
 
 int ext4_zero_range(struct ext4_inode *ip, uint64_t off, uint64_t len)
 {
+	int err = ext4_may(ip, false);
+
+	return err ? err : ext4_zero_bytes(ip, off, len);
+}
+
+int ext4_zero_bytes(struct ext4_inode *ip, uint64_t off, uint64_t len)
+{
 	uint64_t end = off + len;
 	int err = ext4_begin(ip->fs);
 
@@ -57,6 +64,8 @@ int ext4_punch_hole(struct ext4_inode *ip, uint64_t off, uint64_t len)
 	uint64_t end, first, last;
 	int err = check_range(ip, off, len);
 
+	if (!err)
+		err = ext4_may(ip, false);
 	if (err)
 		return err;
 	end = off + len;
@@ -101,6 +110,8 @@ int ext4_fallocate(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t f
 	int err = check_range(ip, off, len);
 
 	if (!err)
+		err = ext4_may(ip, true);
+	if (!err)
 		err = ext4_begin(ip->fs);
 	if (err)
 		return err;
@@ -113,7 +124,7 @@ int ext4_fallocate(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t f
 		lblk += n;
 	}
 	if (!err && !(flags & EXT4_FALLOC_KEEP_SIZE) && off + len > ip->size)
-		err = ext4_set_size(ip, off + len);
+		err = ext4_put_size(ip, off + len);
 	ext4_touch(ip);
 	pm_fence(ip->fs);
 	return err;

@@ -76,12 +76,13 @@ void ext4_mark_clean(struct ext4_fs *fs)
 
 void ext4_damage(struct ext4_fs *fs, const char *fmt, ...)
 {
+	char line[EXT4_WHY];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(fs->why, sizeof(fs->why), fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	ext4_say(fs, "%s", fs->why);
+	ext4_say(fs, "%s", line);
 	if (fs->env.readonly || (fs->sb->s_state & EXT4_ERROR_FS))
 		return;
 	pm_set16(fs, &fs->sb->s_state, fs->sb->s_state | EXT4_ERROR_FS);

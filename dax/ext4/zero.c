@@ -49,8 +49,10 @@ int ext4_zero_blocks(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t
 {
 	uint64_t last = off + len, first, end;
 	/* Holes first, and the arguments: what cannot be done is refused before the first zero. */
-	int err = ext4_fallocate(ip, off, len, EXT4_FALLOC_KEEP_SIZE);
+	int err = ext4_may(ip, false);
 
+	if (!err)
+		err = ext4_fallocate(ip, off, len, EXT4_FALLOC_KEEP_SIZE);
 	if (err)
 		return err;
 	first = (off + EXT4_BLOCK_SIZE - 1) / EXT4_BLOCK_SIZE;

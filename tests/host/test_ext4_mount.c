@@ -112,6 +112,48 @@ static void rare_features_are_refused_by_name(void **state)
 	image_up(&im);
 }
 
+/* All at once: what no tool removes first, one command for the others. */
+static void several_obstacles_are_named_together(void **state)
+{
+	static const struct {
+		const char *args, *words[4];
+	} rows[] = {
+		{"-b 4096 -I 256",
+		 {"has_journal", "metadata_csum", "`tune2fs -O ^has_journal,^metadata_csum",
+		  "or `mkfs"}},
+		{"-b 1024 -I 256 -O none,filetype,extent,has_journal",
+		 {"no tool removes: blocks of 1024 bytes", "could: has_journal",
+		  "make the image with"}},
+		{"-b 4096 -I 512 -O none,filetype,extent,quota,encrypt",
+		 {"256 bytes, encrypt", "could: quota", "3 obstacles"}},
+		{"-b 4096 -O none,has_journal",
+		 {"no feature extent, no feature filetype", "could: has_journal"}},
+	};
+	char out[400];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		image_make(&im, 32, rows[i].args);
+		for (int w = 0; w < 4 && rows[i].words[w]; w++)
+			refused(-EOPNOTSUPP, rows[i].words[w]);
+		if (i == 0) { /* and the command does it */
+			snprintf(out, sizeof(out), "%s", strstr(im.why, "tune2fs"));
+			*strstr(out, " IMAGE") = '\0';
+			assert_int_equal(
+				image_sh(NULL, 0,
+					 "PATH=/usr/sbin:/sbin:$PATH %s %s >/dev/null 2>&1", out,
+					 im.path),
+				0);
+			image_up(&im);
+		}
+		image_drop(&im);
+	}
+	image_make(&im, 8, OURS);
+	((struct ext4_super *)(im.base + 1024))->s_feature_incompat |= INCOMPAT_RECOVER;
+	((struct ext4_super *)(im.base + 1024))->s_feature_compat |= COMPAT_HAS_JOURNAL;
+	refused(-EOPNOTSUPP, "`e2fsck -fy IMAGE`, then `tune2fs -O ^has_journal IMAGE`");
+}
+
 static void other_sizes_are_refused(void **state)
 {
 	(void)state;
@@ -410,6 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(features_are_refused_by_name),
 		T(rare_features_are_refused_by_name),
+		T(several_obstacles_are_named_together),
 		T(other_sizes_are_refused),
 		T(corrupted_superblock),
 		T(truncated_image),

@@ -243,3 +243,61 @@ SELFTEST(ext4_own_reason, "ext4.reason-is-the-callers",
 out:
 	fixture_end(&fx);
 }
+
+/* Every change of the file through the commands is refused with -EPERM; *n: how many were tried. */
+static bool all_refused(struct dax_inode *f, struct dax_inode *other, unsigned *n)
+{
+	uint64_t va;
+	const int err[] = {
+		dax_truncate(f, 0),
+		dax_punch(f, 0, PAGE_SIZE),
+		dax_zero_range(f, 0, PAGE_SIZE, true),
+		dax_collapse(f, 0, PAGE_SIZE),
+		dax_insert(f, 0, PAGE_SIZE),
+		dax_exchange(f, 0, other, 0, PAGE_SIZE),
+		dax_exchange(other, 0, f, 0, PAGE_SIZE),
+		(int)dax_write(f, 5, "x", 1),
+		dax_mmap(current_mm(), f, 0, 1, true, &va),
+		dax_unlink(SCRATCH_PATH "/f"),
+	};
+
+	for (*n = 0; *n < ARRAY_SIZE(err); (*n)++)
+		if (err[*n] != -EPERM)
+			return false;
+	return true;
+}
+
+SELFTEST(ext4_flags, "ext4.flags-hold",
+	 "an immutable or append-only file keeps its bytes: every change and every writable "
+	 "mapping is "
+	 "refused")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 2, 'a'), *other = scratch_file("o", 2, 'o');
+	static const uint32_t flags[] = {EXT4_IMMUTABLE_FL, EXT4_APPEND_FL};
+	uint64_t va = 0;
+
+	EXPECT_OR(out, f && other, "%s", dax_why());
+	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+		int64_t end, want = flags[i] == EXT4_APPEND_FL ? 1 : -EPERM;
+		unsigned n;
+		int ro, protect;
+
+		f->ip->raw->i_flags |= flags[i];
+		EXPECT_OR(close, all_refused(f, other, &n), "flags 0x%x: change %u", flags[i], n);
+		ro = dax_mmap(current_mm(), f, 0, 1, false, &va);
+		EXPECT_OR(close, !ro && at(va)[0] == 'a', "flags 0x%x: %s", flags[i], dax_why());
+		protect = mm_protect(current_mm(), va, PAGE_SIZE, VM_READ | VM_WRITE);
+		mm_unmap(current_mm(), va, PAGE_SIZE);
+		EXPECT_OR(close, protect == -EACCES, "mprotect: %d", protect);
+		end = dax_write(f, f->size, "x", 1);
+		EXPECT_OR(close, end == want, "flags 0x%x: appending: %ld", flags[i], end);
+		f->ip->raw->i_flags &= ~flags[i];
+	}
+close:
+	f->ip->raw->i_flags &= ~(EXT4_IMMUTABLE_FL | EXT4_APPEND_FL);
+	dax_put(f);
+	dax_put(other);
+out:
+	fixture_end(&fx);
+}
