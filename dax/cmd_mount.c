@@ -14,17 +14,20 @@ static int print_mount(struct dax_fs *fs, void *arg)
 	struct ext4_statfs st;
 	uint64_t busy;
 
+	char text[40];
+
 	*(unsigned *)arg += 1;
+	lifetime_text(fs->lifetime, text, sizeof(text));
 	if (!fs->ext4) {
-		kprintf("%s on %s, lifetime %s: %s\n", fs->region->name, fs->path,
-			fs->lifetime->name, fs->ops->name);
+		kprintf("%s on %s, lifetime %s: %s\n", fs->region->name, fs->path, text,
+			fs->ops->name);
 		return 0;
 	}
 	mutex_lock(&fs->lock);
 	ext4_statfs(fs->ext4, &st);
 	mutex_unlock(&fs->lock);
 	kprintf("%s on %s, lifetime %s%s%s: %lu of %lu blocks free, %lu of %lu inodes free\n",
-		fs->region->name, fs->path, fs->lifetime->name, options_text(&o),
+		fs->region->name, fs->path, text, options_text(&o),
 		fs->region->readonly ? ", read-only" : "", st.free_blocks, st.blocks,
 		st.free_inodes, st.inodes);
 	pmem_held(fs->region, &busy);
@@ -80,10 +83,49 @@ int dax_unknown_option(const char *word, const char *known)
 	return shell_fail(-EINVAL, "unknown option '%s'; there are %s", word, known);
 }
 
-static int parse_option(const char *word, const struct lifetime **lt, struct mount_options *o)
+/* Every era of a design, or of all, for a refusal. */
+static void list_eras(const char *name, char *buf, unsigned n)
+{
+	const struct lifetime *lt;
+	unsigned at = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; (lt = lifetime_variant(i)) && at < n; i++)
+		if (lt->era && (!name || !strcmp(name, lt->name)))
+			at += snprintf(buf + at, n - at, "%s%s (%s)", at ? ", " : "", lt->era,
+				       name ? lt->era_years : lt->name);
+}
+
+int dax_parse_era(const char *word, const struct lifetime *named, const struct lifetime **lt)
+{
+	const char *name = named ? named->name : NULL;
+	char eras[160];
+
+	*lt = lifetime_era(name, word);
+	if (*lt)
+		return 0;
+	list_eras(name, eras, sizeof(eras));
+	if (!eras[0])
+		return shell_fail(-EINVAL, "%s has one era only; leave out era=%s", name, word);
+	return shell_fail(-EINVAL,
+			  "no era '%s'%s%s; an era is named by its first release of Linux: %s",
+			  word, name ? " of " : "", name ? name : "", eras);
+}
+
+/* What the words said; NULL: nothing. */
+struct lifetime_words {
+	const struct lifetime *named;
+	const char *era;
+};
+
+static int parse_option(const char *word, struct lifetime_words *lw, struct mount_options *o)
 {
 	if (!strncmp(word, "lifetime=", 9))
-		return dax_parse_lifetime(word + 9, lt);
+		return dax_parse_lifetime(word + 9, &lw->named);
+	if (!strncmp(word, "era=", 4)) {
+		lw->era = word + 4;
+		return 0;
+	}
 	if (!strcmp(word, "longterm=allow") || !strcmp(word, "longterm=refuse")) {
 		o->longterm = word[9] == 'a';
 		return 0;
@@ -92,15 +134,17 @@ static int parse_option(const char *word, const struct lifetime **lt, struct mou
 		o->sectors = word[8] == 's';
 		return 0;
 	}
-	return dax_unknown_option(word,
-				  "lifetime=L, longterm=refuse|allow and entries=pfns|sectors");
+	return dax_unknown_option(
+		word, "lifetime=L, era=E, longterm=refuse|allow and entries=pfns|sectors");
 }
 
 static int cmd_mount(int argc, char **argv)
 {
 	const struct lifetime *lt = LIFETIME_DEFAULT;
+	struct lifetime_words words = {NULL, NULL};
 	struct mount_options options = {0};
 	const char *why = "a region such as pmem0 is mounted";
+	char text[40];
 	struct block_device *disk;
 	uint64_t pfn, pages;
 	struct pmem_region *r;
@@ -108,7 +152,7 @@ static int cmd_mount(int argc, char **argv)
 
 	if (argc == 1)
 		return print_mounts();
-	if (argc < 3 || argc > 6)
+	if (argc < 3 || argc > 7)
 		return shell_usage();
 	r = pmem_find(argv[1]);
 	if (!r && (disk = block_find(argv[1]))) {
@@ -120,25 +164,34 @@ static int cmd_mount(int argc, char **argv)
 	if (!r->bound)
 		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
 	for (int i = 3; i < argc; i++) {
-		err = parse_option(argv[i], &lt, &options);
+		err = parse_option(argv[i], &words, &options);
 		if (err)
 			return err;
 	}
+	if (words.named)
+		lt = words.named;
+	err = words.era ? dax_parse_era(words.era, words.named, &lt) : 0;
+	if (err)
+		return err;
 	err = dax_mount_with(r, argv[2], lt, &options, NULL);
 	if (err)
 		return shell_fail(err, "%s", dax_why());
-	kprintf("%s on %s, lifetime %s%s%s%s%s\n", r->name, argv[2], lt->name,
-		options_text(&options), r->readonly ? ", read-only (" : "",
-		r->readonly ? r->ro_reason : "", r->readonly ? ")" : "");
+	kprintf("%s on %s, lifetime %s%s%s%s%s\n", r->name, argv[2],
+		lifetime_text(lt, text, sizeof(text)), options_text(&options),
+		r->readonly ? ", read-only (" : "", r->readonly ? r->ro_reason : "",
+		r->readonly ? ")" : "");
 	return 0;
 }
 SHELL_COMMAND(
 	mount, cmd_mount,
-	"mount [DEV PATH [lifetime=L] [longterm=refuse|allow] [entries=pfns|sectors]]",
+	"mount [DEV PATH [lifetime=L] [era=E] [longterm=refuse|allow] [entries=pfns|sectors]]",
 	"mount a region's ext4, or list the mounts\n"
 	"DEV is a region such as pmem0; PATH an absolute mount point such as /t;\n"
-	"L one of the designs that 'lifetime' lists. longterm=allow (busy-extent only): pins\n"
-	"without an end are taken, and the blocks they hold come back when the pin goes.\n"
+	"L one of the designs that 'lifetime' lists; E an era of it, such as 6.1: a run of years\n"
+	"in which Linux behaved like that ('lifetime NAME' lists them; alone it names the "
+	"design).\n"
+	"longterm=allow (busy-extent only): pins without an end are taken, and the blocks they\n"
+	"hold come back when the pin goes.\n"
 	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.",
 	pmem_name_completion);
 

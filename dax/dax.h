@@ -234,6 +234,13 @@ int dax_umount(const char *path);
  * (devdax_remove.c). Sleepable.
  */
 int dax_unbind(struct pmem_region *region, bool wait);
+/*
+ * The driver takes the region away, though it is mounted: a removal that nobody can refuse, as when
+ * a device is pulled out. First what the era of its mount does (7.3: files that nobody has open are
+ * evicted, which waits for holders of their pages), then memunmap_pages(). Nobody may unmount
+ * meanwhile. Sleeps, uninterruptibly; woken by: the last put.
+ */
+void dax_remove_device(struct pmem_region *region);
 /* Is a free block still held, so that the allocator must pass it by? fs->lock held. */
 bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn);
 /* A file of another file layer gets its object, with one reference. fs->lock held. NULL: no
@@ -363,6 +370,9 @@ int dax_name_mapping(const char *what, uint64_t addr);
 int dax_parse_lifetime(const char *word, const struct lifetime **lt);
 /* Refuses an option: the lifetime that it nearly names, or which options there are. -EINVAL. */
 int dax_unknown_option(const char *word, const char *known);
+/* `lifetime=L` and `era=E` together: `named`, of which lt is the design (NULL: it was not named),
+ * in the era of that word. A sentence that lists the eras, and -EINVAL. */
+int dax_parse_era(const char *word, const struct lifetime *named, const struct lifetime **lt);
 
 /* ---- invariants (check.c) ----------------------------------------------------------------- */
 /* Each returns the number of violations and prints a sentence for each. The system should be quiet;

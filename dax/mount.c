@@ -82,7 +82,7 @@ static int check_place(struct pmem_region *region, const char *path)
 struct claim {
 	const struct pgmap_ops *ops;
 	uint32_t rest;
-	bool mapped_holds, forgets_references;
+	bool mapped_holds, forgets_references, forgets_mappings;
 };
 
 /* Makes every record of the device rest as the claim says; -EBUSY: one is held, and *held is it. */
@@ -92,6 +92,8 @@ static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **h
 		return -EBUSY;
 	pgmap->mapped_holds = c->mapped_holds;
 	pgmap->forgets_references = c->forgets_references;
+	pgmap->forgets_mappings = c->forgets_mappings;
+	page_any_deaf |= c->ops && c->ops->deaf;
 	pgmap->ops = c->ops;
 	return 0;
 }
@@ -101,13 +103,15 @@ static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **h
 static int claim(struct pmem_region *region, const struct lifetime *lt, struct claim *before)
 {
 	const struct claim next = {&lt->pgmap_ops, lt->rest, lt->mapped_holds,
+				   lt->unbind == UNBIND_WAITS_FOR_MAPPINGS ||
+					   lt->unbind == UNBIND_WAITS_FOR_NOBODY,
 				   lt->unbind == UNBIND_WAITS_FOR_NOBODY};
 	struct pgmap *pgmap = &region->pgmap;
 	struct page *held = NULL;
-	char who[200];
+	char who[200], text[40];
 
 	*before = (struct claim){pgmap->ops, pgmap->rest, pgmap->mapped_holds,
-				 pgmap->forgets_references};
+				 pgmap->forgets_references, pgmap->forgets_mappings};
 	if (pgmap->ops == next.ops || !set_claim(pgmap, &next, &held))
 		return 0;
 	holders_describe(held, who, sizeof(who));
@@ -117,7 +121,8 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 			  region->name, page_to_pfn(held),
 			  page_state(held) & PAGE_BUSY ? "busy: freed by its file, and held"
 						       : "held",
-			  page_refs(held), page_maps(held), pgmap->rest, who, lt->name);
+			  page_refs(held), page_maps(held), pgmap->rest, who,
+			  lifetime_text(lt, text, sizeof(text)));
 }
 
 static int check_options(const struct pmem_region *region, const struct lifetime *lt,

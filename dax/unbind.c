@@ -65,7 +65,7 @@ static const struct lifetime *lifetime_of(const struct pmem_region *r)
 {
 	const struct lifetime *lt;
 
-	for (unsigned n = 0; (lt = lifetime_nth(n)); n++)
+	for (unsigned n = 0; (lt = lifetime_variant(n)); n++)
 		if (r->pgmap.ops == &lt->pgmap_ops)
 			break;
 	return lt;
@@ -89,17 +89,21 @@ static int drain(struct pmem_region *r, bool wait)
 {
 	const struct lifetime *lt = lifetime_of(r);
 	struct page *held = in_use(r);
+	char why[160], text[40];
 
 	if (!held || !lt || museum_on(ignore_holders))
 		return 0;
 	switch (lt->unbind) {
 	case UNBIND_WAITS_FOR_REFERENCES:
 	case UNBIND_WAITS_FOR_ALL: return 0; /* memunmap_pages() does */
+	case UNBIND_WAITS_FOR_MAPPINGS:
 	case UNBIND_WAITS_FOR_NOBODY:
-		return refuse(
-			r, held,
-			"counted-map would take the records from under them, and the next put "
-			"would be a panic (E-2): let them go first");
+		/* Linux never refused; what it did is shown by the races. */
+		snprintf(why, sizeof(why),
+			 "%s would take the records from under them, and the next put would be a "
+			 "panic (%s): let them go first",
+			 lifetime_text(lt, text, sizeof(text)), lt->rest ? "C-8" : "E-2");
+		return refuse(r, held, why);
 	default:
 		return wait ? wait_for_all(r) : refuse(r, held, "let them go first, or say 'wait'");
 	}
@@ -131,6 +135,48 @@ int dax_unbind(struct pmem_region *r, bool wait)
 		unbind_now(r);
 	dax_leave_end(r);
 	return err;
+}
+
+/* The next file behind `at` (NULL: the first) that nobody has open, with a reference, which keeps
+ * its place in the list. */
+static struct dax_inode *next_unused(struct dax_fs *fs, struct dax_inode *at)
+{
+	struct dax_inode *inode;
+
+	mutex_lock(&fs->lock);
+	inode = at ? LIST_NEXT(at, link) : LIST_FIRST(&fs->inodes);
+	while (inode && inode->refs)
+		inode = LIST_NEXT(inode, link);
+	if (inode)
+		inode->refs++;
+	mutex_unlock(&fs->lock);
+	return inode;
+}
+
+/* What a shutdown does to the cache of files: each unused one goes, and with it its entries. Only
+ * that file's locks are held while its eviction sleeps. */
+static void evict_unused(struct dax_fs *fs)
+{
+	struct dax_inode *inode = next_unused(fs, NULL), *next;
+
+	for (; inode; inode = next) {
+		down_write(&inode->io_lock);
+		down_write(&inode->fault_lock);
+		fs->lifetime->evict(inode);
+		up_write(&inode->fault_lock);
+		up_write(&inode->io_lock);
+		next = next_unused(fs, inode);
+		dax_put(inode);
+	}
+}
+
+void dax_remove_device(struct pmem_region *region)
+{
+	struct dax_fs *fs = region->pgmap.owner;
+
+	if (fs && fs->lifetime->unbind_evicts)
+		evict_unused(fs);
+	memunmap_pages(&region->pgmap);
 }
 
 static int unbind_command(struct pmem_region *r, bool wait)

@@ -38,6 +38,8 @@ long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct
 void put_user_page(struct page *p);
 void put_user_pages(struct page **pages, unsigned long nr); /* bulk */
 void unpin_user_pages(struct page **pages, unsigned long nr);
+/* As a block request gives its pages back when it is complete. Any context. */
+void bio_put_user_pages(struct page **pages, unsigned long nr);
 /* For who knows that it holds nr pages side by side, as those of one larger entry are: first, first
  * + 1, … One step for each folio or compound. Any context. */
 void put_user_page_range(struct page *first, unsigned long nr);

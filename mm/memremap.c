@@ -128,17 +128,23 @@ int memremap_pages(struct pgmap *pgmap, const char **why)
 
 MUSEUM(bulk_page_refs, "bulk-page-refs",
        "C-8: as in Linux 5.18 to 6.14, unbinding waits for no reference of a page that rests at 1; "
-       "shown by race C-8 lifetime=idle-at-one (BROKEN I2)");
+       "shown by race C-8 lifetime=idle-at-one (BROKEN I2); the eras 5.18 and 6.1 have it by "
+       "themselves");
 
-/* A page that is held and not mapped, of a design whose unbinding does not look at references: the
- * device is no longer held for it. Its next put touches a record that is gone. */
+/* A page in use, of a design whose unbinding does not look at that use: the device is no longer
+ * held for it. The next put or unmapping touches a record that is gone. At rest 1 a mapping never
+ * held anything, so the references alone decide. */
 static bool forgotten(const struct page *p)
 {
+	const struct pgmap *pgmap = p->pgmap;
 	uint64_t s = page_state(p);
 
-	if (state_refs(s) <= p->pgmap->rest || state_maps(s))
-		return false;
-	return p->pgmap->rest ? museum_on(bulk_page_refs) : p->pgmap->forgets_references;
+	if (pgmap->rest)
+		return state_refs(s) > pgmap->rest &&
+		       (pgmap->forgets_references || museum_on(bulk_page_refs));
+	if (state_maps(s))
+		return pgmap->forgets_mappings;
+	return state_refs(s) && pgmap->forgets_references;
 }
 
 /* Holds forgotten pages instead of their device, for as long as their records are there. */

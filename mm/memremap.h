@@ -58,7 +58,12 @@ struct pgmap_ops {
 	 * owner's to give to somebody else. Once per marking, in any context, interrupts included;
 	 * must not sleep, nor take a lock that is held with interrupts on. NULL: never marked. */
 	void (*page_release)(struct page *record);
+	/* PUT_BY_…: kinds of puts that do not call page_idle, as a mistake of the design. */
+	unsigned deaf;
 };
+/* Kinds of puts that some years of Linux told apart. */
+#define PUT_BY_UNPIN 1u /* unpin_user_pages() */
+#define PUT_BY_BIO   2u /* the completion of a block request: bio_put_user_pages() */
 struct pgmap {
 	/* Given by the driver, constant while bound. */
 	enum pgmap_type type;
@@ -70,9 +75,11 @@ struct pgmap {
 	struct altmap altmap;	/* with PGMAP_ALTMAP_VALID */
 	unsigned vmemmap_shift; /* log2 of the pages of a record: 0; GENERIC also 9 and 18 */
 	/* Changed only while every record is at rest (a mount with another lifetime). */
-	uint32_t rest;		     /* reference count of a page nobody holds: 0 or 1 */
-	bool mapped_holds;	     /* a mapping keeps a page from rest as a reference does */
-	bool forgets_references;     /* unbinding waits for mappings only (E-2); at rest 0 */
+	uint32_t rest;		 /* reference count of a page nobody holds: 0 or 1 */
+	bool mapped_holds;	 /* a mapping keeps a page from rest as a reference does */
+	bool forgets_references; /* unbinding waits for no page that is only referenced (C-8, E-2)
+				  */
+	bool forgets_mappings;	 /* nor for one that is mapped (C-4); at rest 1 none is anyway */
 	const struct pgmap_ops *ops; /* NULL: nobody wants to know */
 	uint32_t listeners;	     /* pgmap_listen(); zero: page_idle need not be called */
 	void *owner;		     /* who claimed it (a mounted file layer); NULL: nobody */
@@ -105,9 +112,11 @@ int memremap_pages(struct pgmap *pgmap, const char **why);
  * Kills the reference, waits, then takes records and mappings away. Sleeps; woken by: the last put.
  * What it waits for (I2): every reference by pgmap_get(); at rest 0, every page that is referenced
  * or mapped, since its birth took a reference; at rest 1, every page that is referenced, but not
- * for one that is only mapped: that is Linux 4.17 – 5.17 (page-lifetime.md C), with its weaknesses
- * C-4 and C-7, which the callers of such designs have to exclude by unmapping first. Precondition:
- * the driver lets nobody in any more (faults, mounts).
+ * for one that is only mapped: that is Linux 4.17 – 5.17 (docs/weaknesses.md C), with its
+ * weaknesses C-4 and C-7, which the callers of such designs have to exclude by unmapping first.
+ * With forgets_references and forgets_mappings it waits for no such page: the record goes, and the
+ * next put or unmapping would touch memory that is none (C-8, E-2). Precondition: the driver lets
+ * nobody in any more (faults, mounts).
  */
 void memunmap_pages(struct pgmap *pgmap);
 

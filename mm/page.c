@@ -295,6 +295,32 @@ void page_put_each(struct page **pages, unsigned long nr)
 	}
 }
 
+bool page_any_deaf;
+
+/* As any put, without the look at who wants to know. Interrupts off. */
+static void put_deaf(struct page *p)
+{
+	uint64_t old = __atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL);
+
+	if (state_refs(old) <= 1)
+		put_last(p, 1, old, 1);
+}
+
+void page_put_each_by(struct page **pages, unsigned long nr, unsigned way)
+{
+	for (unsigned long i = 0; i < nr; i++) {
+		struct page *record = page_head(pages[i]);
+		const struct pgmap_ops *ops = record->pgmap->ops;
+		uint64_t flags = irq_save();
+
+		if (ops && (ops->deaf & way))
+			put_deaf(record);
+		else
+			put(record, 1);
+		irq_restore(flags);
+	}
+}
+
 void page_drop_initial(struct page *p)
 {
 	percpu_ref_get(&p->pgmap->ref); /* the put that reaches zero gives it back */

@@ -178,6 +178,12 @@ bool page_get_first(struct page *p, uint32_t n);
  * busy page (page_release). Every put of every path ends here. Any context, interrupts included. */
 void page_put(struct page *p, uint32_t n);
 void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
+/* The same by a way of its own, PUT_BY_…: pages whose owner's design is deaf to it (pgmap_ops.deaf)
+ * come to rest, and nobody is told. */
+void page_put_each_by(struct page **pages, unsigned long nr, unsigned way);
+/* Was any device ever claimed by a design that is deaf to some way? Set before its first page is
+ * held, never cleared: most puts need not look at pages one by one. */
+extern bool page_any_deaf;
 /* page_put(first + i, 1) for i < nr: one step a folio or compound, whatever its size. */
 void page_put_range(struct page *first, unsigned long nr);
 void page_put_record(struct page *record, uint32_t n); /* page_put() for who knows the record */

@@ -17,10 +17,16 @@
  * Waker     the last use, of either kind, that goes.
  * Fixed     C-1 (no "is it mapped" test), C-2 (a locked entry is waited for), C-3 (eviction and
  *           unmount wait), C-5 (no special put), D-1 … D-9 (no flag, no reference of the entry).
- * Broken    C-6: a holder that keeps coming back starves the waiter.
+ * Eras      6.15 (the default: the design and what it asks of a file system) and 7.3 (what ext4
+ *           makes of it, measured: docs/linux-truth.md). XFS and FUSE were not measured.
+ * Broken    C-4: in era 7.3 unbinding unmaps nothing and waits for no mapping: a mapping stays, and
+ *           its record goes.
+ *           C-6: a holder that keeps coming back starves the waiter.
  *           E-1: a page is born without asking whether the device lives.
- *           E-2: unbinding does not look at references (as C-8): the driver has to.
- *           E-3: an eviction waits uninterruptibly for a holder that waits for it.
+ *           E-2: unbinding does not look at references (as C-8): the driver has to. While truncate
+ *           sleeps for one, the record goes under the sleeper (C-7).
+ *           E-3: an eviction waits uninterruptibly for a holder that waits for it. In era 7.3 so
+ *           does the unbinding, which evicts files that nobody has open.
  *           E-7: the wait is for no mapping either. A fault while truncate sleeps maps the page
  *           again, and the last put ends nothing: truncate sleeps until munmap.
  *           E-4, E-5, E-6: mended on the way; museum break-end-zero, break-narrow, keep-order.
@@ -71,9 +77,19 @@ static int wait_idle(struct dax_inode *inode, struct page *page)
 	return layout_sleep(inode, page, counted, "last use of the page, count to 0");
 }
 
+/* In era 7.3 every range is the whole file. */
+static void widen(const struct dax_inode *inode, uint64_t *first, uint64_t *last)
+{
+	if (!inode->fs->lifetime->asks_whole_file)
+		return;
+	*first = 0;
+	*last = DAX_TO_END;
+}
+
 /* Locked entries are waited for, one by one, and looked at like any other. */
 static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
+	widen(inode, &first, &last);
 	if (museum_on(break_end_zero) && last == DAX_TO_END)
 		last = 0;
 	unmap_mapping_range(&inode->mapping, first, last);
@@ -88,6 +104,7 @@ static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 	int err = 0;
 
 	(void)reason;
+	widen(inode, &first, &last);
 	while (!err && (page = scan(inode, first, last)))
 		err = wait_idle(inode, page);
 	if (!err)
@@ -105,26 +122,39 @@ static int evict(struct dax_inode *inode)
 	return 0;
 }
 
-const struct lifetime lifetime_counted_map = {
-	.name = "counted-map",
-	.who = "Linux 6.15 and later",
-	.busy_truncate = "sleeps until neither a reference nor a mapping is left",
-	.mapping_holds = "the page, one count per page-table entry",
-	.busy_test = "references that are no mapping != 0",
-	.waker = "the last use of the page",
-	.fixed = "C-1, C-2 (locked entries are waited for), C-3, C-5, D-1 to D-9",
-	.broken = "C-6 (starvation), E-1 (birth without a liveness test), E-2 (unbind looks at no "
-		  "reference), E-3 (eviction waits in reclaim), E-7 (a refault outlasts the put)",
-	.rest = 0,
-	.associates = true,
-	.mapped_holds = true,
-	.unbind = UNBIND_WAITS_FOR_NOBODY,
-	.pgmap_ops = {.page_idle = last_put},
-	.insert = insert,
-	.remove = remove_entries,
-	.busy = busy,
-	.wait_idle = wait_idle,
-	.scan = scan,
-	.break_layout = break_layout,
-	.evict = evict,
-};
+/* What the eras have in common. */
+#define COUNTED_MAP(...)                                                                           \
+	{                                                                                          \
+		.name = "counted-map", .who = "Linux 6.15 and later",                              \
+		.busy_truncate = "sleeps until neither a reference nor a mapping is left",         \
+		.mapping_holds = "the page, one count per page-table entry",                       \
+		.busy_test = "references that are no mapping != 0",                                \
+		.waker = "the last use of the page",                                               \
+		.fixed = "C-1, C-2 (locked entries are waited for), C-3, C-5, D-1 to D-9",         \
+		.broken = "C-6 (starvation), E-1 (birth without a liveness test), E-2 (unbind "    \
+			  "looks at no reference), E-3 (eviction waits in reclaim), E-7 (a "       \
+			  "refault outlasts the put); later era: C-4 (nor at a mapping), E-3 in "  \
+			  "an unbind",                                                             \
+		.rest = 0, .associates = true, .mapped_holds = true,                               \
+		.pgmap_ops = {.page_idle = last_put}, .insert = insert, .remove = remove_entries,  \
+		.busy = busy, .wait_idle = wait_idle, .scan = scan, .break_layout = break_layout,  \
+		.evict = evict, __VA_ARGS__                                                        \
+	}
+
+/* The default: the design and its rule, that a file system takes its mappings away before the
+ * device goes, and asks for the range that it needs. */
+const struct lifetime lifetime_counted_map =
+	COUNTED_MAP(.era = "6.15", .era_years = "6.15 - 7.2",
+		    .era_differs = "as designed: a break asks for the range, unbinding waits for "
+				   "mappings, which "
+				   "the file system has to take away",
+		    .unbind = UNBIND_WAITS_FOR_MAPPINGS);
+
+/* What ext4 makes of it. */
+const struct lifetime lifetime_counted_map_7_3 =
+	COUNTED_MAP(.era = "7.3", .era_years = "7.3", .measured = "7.3.4",
+		    .era_differs = "ext4 asks the whole file, and unmaps nothing when the device "
+				   "goes (C-4); the "
+				   "unbinding evicts unused files first, and that waits (E-3)",
+		    .unbind = UNBIND_WAITS_FOR_NOBODY, .unbind_evicts = true,
+		    .asks_whole_file = true);

@@ -11,13 +11,21 @@
  * Busy      references > 1, once the range is unmapped.
  * Waker     the put that brings the count from 2 to 1, in any context.
  * Fixed     A-1: no block is freed while a mapped file's page is held.
+ * Eras      4.17 (the default: the design as merged), 5.18 and 6.1. The steps are the same; what
+ *           is around them is not: whether a reference keeps the device, and which put forgets to
+ *           wake. 6.1 was measured (docs/linux-truth.md), the others are known from patches only.
  * Broken    C-1: a file that is not mapped any more is taken for idle, though its page is held.
  *           C-2: an entry that a fault has locked is skipped by the scan.
  *           C-3: eviction and unmount do not ask at all.
  *           C-4: a mapping keeps no device: unbinding takes the records from under it.
- *           C-6: the whole file is unmapped, and a holder that comes back in time starves the
- *           waiter.
- *           C-8: from 5.18 on, a reference keeps no device either (museum bulk-page-refs).
+ *           C-5: eras 5.18 and 6.1 each have a way to put that wakes nobody: unpinning, and the
+ *           completion of a block request. The count is at rest, and truncate sleeps on.
+ *           C-6: the whole file is unmapped and asked, whatever range goes: a holder of another
+ *           page is waited for as well, and one that comes back in time starves the waiter.
+ *           C-7: unbinding while truncate sleeps. Era 4.17 drops each page's first reference, which
+ *           looks like the last put (I1); later eras wake nobody, and the record goes under the
+ *           sleeper (I2).
+ *           C-8: from era 5.18 on a reference keeps no device either.
  *
  * Why it is right where it is (I5): unmapping needs the page-table lock, under which slow gup takes
  * its reference; fast gup takes it first and then reads the entry again. So either the scan sees
@@ -63,14 +71,16 @@ static int wait_idle(struct dax_inode *inode, struct page *page)
 	return layout_sleep(inode, page, busy, "last put of the page, count 2 to 1");
 }
 
-/* First busy page of the range. As in Linux: a file that nothing maps is idle (C-1), the whole file
- * is unmapped, and what a fault has locked is passed over (C-2). */
+/* The first busy page. As in Linux: a file that nothing maps is idle (C-1), the whole file is
+ * unmapped and looked at, whatever range goes (C-6), and an entry that a fault has locked is passed
+ * over (C-2). */
 static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
+	(void)first, (void)last;
 	if (!mapping_mapped(&inode->mapping))
 		return NULL;
 	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
-	return entries_find_held(inode, first, last, ENTRY_LOCKED);
+	return entries_find_held(inode, 0, DAX_TO_END, ENTRY_LOCKED);
 }
 
 static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
@@ -91,26 +101,42 @@ static int evict(struct dax_inode *inode)
 	return 0;
 }
 
-const struct lifetime lifetime_idle_at_one = {
-	.name = "idle-at-one",
-	.who = "Linux 4.17 - 6.14",
-	.busy_truncate = "sleeps until the count falls from 2 to 1",
-	.mapping_holds = "nothing; the entry links page and file",
-	.busy_test = "references > 1",
-	.waker = "the put from 2 to 1",
-	.fixed = "A-1 (truncate waits by an event), B-1 to B-7 (no lease per call)",
-	.broken = "C-1 (held and not mapped), C-2 (locked entry), C-3 (eviction), C-4 (a mapping "
-		  "keeps no device), C-6 (starvation), C-8 (5.18 on: nor does a reference)",
-	.rest = 1,
-	.associates = true,
-	.mapped_holds = false,
-	.unbind = UNBIND_WAITS_FOR_REFERENCES,
-	.pgmap_ops = {.page_idle = last_put},
-	.insert = insert,
-	.remove = remove_entries,
-	.busy = busy,
-	.wait_idle = wait_idle,
-	.scan = scan,
-	.break_layout = break_layout,
-	.evict = evict,
-};
+/* What the eras have in common. */
+#define IDLE_AT_ONE(...)                                                                           \
+	{                                                                                          \
+		.name = "idle-at-one", .who = "Linux 4.17 - 6.14",                                 \
+		.busy_truncate = "sleeps until the count falls from 2 to 1",                       \
+		.mapping_holds = "nothing; the entry links page and file",                         \
+		.busy_test = "references > 1", .waker = "the put from 2 to 1",                     \
+		.fixed = "A-1 (truncate waits by an event), B-1 to B-7 (no lease per call)",       \
+		.broken = "C-1 (held and not mapped), C-2 (locked entry), C-3 (eviction), C-4 "    \
+			  "(a mapping keeps no device), C-6 (starvation), C-7 (the device's "      \
+			  "teardown); later eras: C-5 (a put that wakes nobody), C-8 (nor does a " \
+			  "reference)",                                                            \
+		.rest = 1, .associates = true, .mapped_holds = false, .asks_whole_file = true,     \
+		.insert = insert, .remove = remove_entries, .busy = busy, .wait_idle = wait_idle,  \
+		.scan = scan, .break_layout = break_layout, .evict = evict, __VA_ARGS__            \
+	}
+
+/* The default: the design as it was merged, before anything around it changed. */
+const struct lifetime lifetime_idle_at_one =
+	IDLE_AT_ONE(.era = "4.17", .era_years = "4.17 - 5.17",
+		    .era_differs =
+			    "each page counts for the device, so unbinding waits for holders",
+		    .unbind = UNBIND_WAITS_FOR_REFERENCES, .pgmap_ops = {.page_idle = last_put});
+
+const struct lifetime lifetime_idle_at_one_5_18 =
+	IDLE_AT_ONE(.era = "5.18", .era_years = "5.18 - 6.0",
+		    .era_differs = "the device counts its pages in bulk and waits for no holder "
+				   "(C-8, and C-7 by "
+				   "the record that goes); unpin_user_pages() wakes nobody (C-5)",
+		    .unbind = UNBIND_WAITS_FOR_NOBODY,
+		    .pgmap_ops = {.page_idle = last_put, .deaf = PUT_BY_UNPIN});
+
+const struct lifetime lifetime_idle_at_one_6_1 =
+	IDLE_AT_ONE(.era = "6.1", .era_years = "6.1 - 6.14", .measured = "6.1.192",
+		    .era_differs = "unpin_user_pages() wakes again; what a block request gives "
+				   "back when it is "
+				   "complete wakes nobody (C-5)",
+		    .unbind = UNBIND_WAITS_FOR_NOBODY,
+		    .pgmap_ops = {.page_idle = last_put, .deaf = PUT_BY_BIO});

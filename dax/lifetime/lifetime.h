@@ -40,13 +40,23 @@ enum layout_reason {
 enum unbind_rule {
 	UNBIND_WAITS_FOR_REFERENCES, /* and forgets mappings: C-4 */
 	UNBIND_WAITS_FOR_ALL,
-	UNBIND_WAITS_FOR_NOBODY, /* unmaps, and forgets references: E-2 */
-	UNBIND_REFUSES,		 /* names the holders; waits if told to */
+	UNBIND_WAITS_FOR_MAPPINGS, /* which the file system takes away; forgets references: E-2 */
+	UNBIND_WAITS_FOR_NOBODY,   /* and unmaps nothing: C-4, C-8, E-2 */
+	UNBIND_REFUSES,		   /* names the holders; waits if told to */
 };
 
+/*
+ * An era: a run of Linux releases in which a design behaved alike. The design did not change, what
+ * surrounds it did: who holds a device, which put forgets to wake, who else waits. Each era is a
+ * lifetime of its own with the steps of the same file; it is named by its first release.
+ */
 struct lifetime {
 	/* What it says of itself: `lifetime NAME` prints it. */
 	const char *name;
+	const char *era;	   /* "6.1"; NULL: the design has one only */
+	const char *era_years;	   /* "6.1 - 6.14" */
+	const char *era_differs;   /* from the one before, in words */
+	const char *measured;	   /* the release of Linux that was asked; NULL: none was */
 	const char *who;	   /* years and where it came from */
 	const char *busy_truncate; /* what truncate of a busy page does */
 	const char *mapping_holds; /* what a mapping holds of its page */
@@ -63,6 +73,8 @@ struct lifetime {
 	bool keeps_busy;       /* a freed block stays out of reach while its page is held */
 	bool longterm_allowed; /* accepts the mount option longterm=allow */
 	enum unbind_rule unbind;
+	bool unbind_evicts;   /* first, files that nobody has open are evicted, which waits */
+	bool asks_whole_file; /* scan and break_layout take the whole file, whatever range goes */
 	struct pgmap_ops pgmap_ops; /* last_put and release, as the memory floor calls them */
 
 	/* Entry locked, record exists. -ENXIO (the device is going): the page is not the entry's,
@@ -90,9 +102,19 @@ struct lifetime {
 
 extern const struct lifetime lifetime_unaware, lifetime_lease_poll, lifetime_idle_at_one,
 	lifetime_zap_to_zero, lifetime_counted_map, lifetime_busy_extent;
+/* Later eras of two of them; the design itself is its first one. */
+extern const struct lifetime lifetime_idle_at_one_5_18, lifetime_idle_at_one_6_1,
+	lifetime_counted_map_7_3;
 
 #define LIFETIME_DEFAULT (&lifetime_busy_extent)
 const struct lifetime *lifetime_find(const char *name); /* NULL: unknown */
 const struct lifetime *lifetime_nth(unsigned n);	/* NULL past the last */
+/* The same with each era: a design, its later eras, the next design. */
+const struct lifetime *lifetime_variant(unsigned n);
+/* The era of a design, or of any design (name NULL); NULL: unknown. */
+const struct lifetime *lifetime_era(const char *name, const char *era);
+bool lifetime_is_first(const struct lifetime *lt); /* the design itself, no later era of it */
+/* "idle-at-one", and behind it ", era 6.1" if it is not the first. Value: buf. */
+const char *lifetime_text(const struct lifetime *lt, char *buf, unsigned n);
 
 #endif

@@ -7,6 +7,41 @@ static const struct lifetime *const lifetimes[] = {
 	&lifetime_zap_to_zero, &lifetime_counted_map, &lifetime_busy_extent,
 };
 
+static const struct lifetime *const variants[] = {
+	&lifetime_unaware,	    &lifetime_lease_poll,      &lifetime_idle_at_one,
+	&lifetime_idle_at_one_5_18, &lifetime_idle_at_one_6_1, &lifetime_zap_to_zero,
+	&lifetime_counted_map,	    &lifetime_counted_map_7_3, &lifetime_busy_extent,
+};
+
+const struct lifetime *lifetime_variant(unsigned n)
+{
+	return n < ARRAY_SIZE(variants) ? variants[n] : NULL;
+}
+
+const struct lifetime *lifetime_era(const char *name, const char *era)
+{
+	const struct lifetime *lt;
+
+	for (unsigned n = 0; (lt = lifetime_variant(n)); n++)
+		if (lt->era && !strcmp(lt->era, era) && (!name || !strcmp(lt->name, name)))
+			return lt;
+	return NULL;
+}
+
+bool lifetime_is_first(const struct lifetime *lt)
+{
+	return !lt->era || lifetime_find(lt->name)->era == lt->era;
+}
+
+const char *lifetime_text(const struct lifetime *lt, char *buf, unsigned n)
+{
+	if (lifetime_is_first(lt))
+		snprintf(buf, n, "%s", lt->name);
+	else
+		snprintf(buf, n, "%s, era %s", lt->name, lt->era);
+	return buf;
+}
+
 const struct lifetime *lifetime_nth(unsigned n)
 {
 	return n < ARRAY_SIZE(lifetimes) ? lifetimes[n] : NULL;
@@ -22,8 +57,11 @@ const struct lifetime *lifetime_find(const char *name)
 
 static int print_device(struct dax_fs *fs, void *arg)
 {
+	char text[40];
+
 	*(unsigned *)arg += 1;
-	kprintf("%s on %s: %s\n", fs->region->name, fs->path, fs->lifetime->name);
+	kprintf("%s on %s: %s\n", fs->region->name, fs->path,
+		lifetime_text(fs->lifetime, text, sizeof(text)));
 	return 0;
 }
 
@@ -40,18 +78,35 @@ static const char *unbind_text(enum unbind_rule rule)
 	switch (rule) {
 	case UNBIND_WAITS_FOR_REFERENCES: return "waits for references, forgets mappings";
 	case UNBIND_WAITS_FOR_ALL: return "waits for references and mappings";
-	case UNBIND_WAITS_FOR_NOBODY: return "unmaps, forgets references";
+	case UNBIND_WAITS_FOR_MAPPINGS: return "waits for mappings, forgets references";
+	case UNBIND_WAITS_FOR_NOBODY: return "forgets references and mappings";
 	default: return "refused while anything is held, or waits if told to";
+	}
+}
+
+static void explain_eras(const struct lifetime *design)
+{
+	const struct lifetime *lt;
+
+	for (unsigned n = 0; (lt = lifetime_variant(n)); n++) {
+		if (!lt->era || strcmp(lt->name, design->name))
+			continue;
+		kprintf("  era=%s%s: Linux %s, %s%s\n    %s\n    unbind: %s\n", lt->era,
+			lt == design ? " (default)" : "", lt->era_years,
+			lt->measured ? "measured on " : "not measured",
+			lt->measured ? lt->measured : "", lt->era_differs, unbind_text(lt->unbind));
 	}
 }
 
 static void explain(const struct lifetime *lt)
 {
 	print_line(lt);
-	kprintf("  a mapping holds: %s\n  busy means: %s\n  woken by: %s\n  unbind: %s\n"
-		"  fixed: %s\n  broken: %s\n",
-		lt->mapping_holds, lt->busy_test, lt->waker, unbind_text(lt->unbind), lt->fixed,
-		lt->broken);
+	kprintf("  a mapping holds: %s\n  busy means: %s\n  woken by: %s\n", lt->mapping_holds,
+		lt->busy_test, lt->waker);
+	if (!lt->era)
+		kprintf("  unbind: %s\n", unbind_text(lt->unbind));
+	kprintf("  fixed: %s\n  broken: %s\n", lt->fixed, lt->broken);
+	explain_eras(lt);
 }
 
 static int cmd_lifetime(int argc, char **argv)
@@ -84,5 +139,6 @@ SHELL_COMMAND(
 	lifetime, cmd_lifetime, "lifetime [NAME]",
 	"the designs for 'who waits for whom', and which mount uses which\n"
 	"With a name: what a mapping holds, what busy means, who wakes, what the design fixed\n"
-	"and what it left broken. One is chosen by 'mount DEV PATH lifetime=NAME'.",
+	"what it left broken, and its eras: years of Linux in which it behaved otherwise. One is\n"
+	"chosen by 'mount DEV PATH lifetime=NAME', an era by 'mount DEV PATH era=6.1'.",
 	name_completion);

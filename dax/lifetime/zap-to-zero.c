@@ -168,6 +168,7 @@ const struct lifetime lifetime_zap_to_zero = {
 	.mapped_holds = false,
 	.entry_holds = true,
 	.unbind = UNBIND_WAITS_FOR_ALL,
+	.asks_whole_file = true,
 	.pgmap_ops = {.page_idle = last_put},
 	.insert = insert,
 	.remove = remove_entries,

@@ -25,7 +25,7 @@ static void completed(struct bio *bio, int err)
 	struct dio *d = bio->arg;
 
 	holder_remove(&d->holder);
-	unpin_user_pages(d->pages, d->nr);
+	bio_put_user_pages(d->pages, d->nr);
 	d->err = err;
 	/* The error before "done", else the waiter reads an old one; nothing of d after it. */
 	__atomic_store_n(&d->done, true, __ATOMIC_RELEASE);

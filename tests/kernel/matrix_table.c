@@ -13,12 +13,22 @@
 	(BIT(WAY_TRUNCATE) | BIT(WAY_PUNCH) | BIT(WAY_COLLAPSE) | BIT(WAY_EXCHANGE) | BIT(WAY_COW))
 #define WAYS_LAST_USE (BIT(WAY_EVICT) | BIT(WAY_UMOUNT))
 
+/* Rules of the same design in eras after its first one. */
+#define IN_LATER_ERA "later "
+
 static const struct rule {
 	const char *lifetime;
 	unsigned ways, shapes, holds;
 	enum race_verdict verdict;
 	const char *name; /* of the weakness */
 } rules[] = {
+	/* In an era that lets the device go under references and mappings alike. */
+	{IN_LATER_ERA "idle-at-one", BIT(WAY_UNBIND), BIT(SHAPE_MAPPED), ANY, RACE_BROKEN_I2,
+	 "C-4"},
+	{IN_LATER_ERA "idle-at-one", BIT(WAY_UNBIND), BIT(SHAPE_UNMAPPED), ANY, RACE_BROKEN_I2,
+	 "C-8"},
+	{IN_LATER_ERA "counted-map", BIT(WAY_UNBIND), BIT(SHAPE_MAPPED), ANY, RACE_BROKEN_I2,
+	 "C-4"},
 	{"unaware", WAYS_IN_USE | WAYS_LAST_USE, ANY, HOLDS_WRITERS, RACE_BROKEN_I1, "A-1"},
 	{"unaware", BIT(WAY_UNBIND), BIT(SHAPE_MAPPED), ANY, RACE_BROKEN_I2, "C-4"},
 	{"lease-poll", BIT(WAY_TRUNCATE), ANY, HOLDS_WRITERS, RACE_BROKEN_I1, "B-7"},
@@ -33,14 +43,23 @@ static const struct rule {
 	{"counted-map", BIT(WAY_UNBIND), BIT(SHAPE_UNMAPPED), ANY, RACE_BROKEN_I2, "E-2"},
 };
 
+static bool is_of(const struct rule *r, const struct lifetime *lt)
+{
+	const unsigned n = sizeof(IN_LATER_ERA) - 1;
+
+	if (!strncmp(r->lifetime, IN_LATER_ERA, n))
+		return !lifetime_is_first(lt) && !strcmp(r->lifetime + n, lt->name);
+	return !strcmp(r->lifetime, lt->name);
+}
+
 enum race_verdict matrix_expects(const struct lifetime *lt, struct cell c, const char **name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
 		const struct rule *r = &rules[i];
 
 		*name = r->name;
-		if (!strcmp(r->lifetime, lt->name) && (r->ways & BIT(c.way)) &&
-		    (r->shapes & BIT(c.shape)) && (r->holds & BIT(c.hold)))
+		if (is_of(r, lt) && (r->ways & BIT(c.way)) && (r->shapes & BIT(c.shape)) &&
+		    (r->holds & BIT(c.hold)))
 			return r->verdict;
 	}
 	*name = "";

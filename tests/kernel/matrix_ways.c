@@ -69,7 +69,7 @@ static int way_unbind(struct stage *s)
 
 	if (s->lt->unbind == UNBIND_REFUSES)
 		return dax_unbind(r, false);
-	memunmap_pages(&r->pgmap);
+	dax_remove_device(r);
 	return 0;
 }
 

@@ -64,6 +64,14 @@ struct race {
 									  .wants = wants_,         \
 									  .expect = {__VA_ARGS__}}
 
+/* A race in a later era of a design (race_eras.c). */
+struct race_era {
+	const char *race, *lifetime, *era;
+	enum race_verdict verdict;
+};
+/* The n-th of the table; NULL: past the last. One at a time: the answer is overwritten. */
+const struct race_era *race_era_nth(unsigned n);
+
 /* Under `lifetime`, with the museum's switch on, the race ends like this. */
 struct race_exhibit {
 	const char *race, *lifetime, *museum;
@@ -79,7 +87,7 @@ void race_absent(struct race_result *r, const char *fmt, ...) __printf(2, 3);
 /* A line of the story, indented: column 1 belongs to the verdict. */
 void race_say(const char *fmt, ...) __printf(1, 2);
 const struct race *race_find(const char *name);
-/* Runs one cell; prints its line. */
-struct race_result race_run(const struct race *race, const struct lifetime *lt);
+/* Runs one cell; prints its line, with the era if it was asked for (else NULL). */
+struct race_result race_run(const struct race *race, const struct lifetime *lt, const char *era);
 
 #endif

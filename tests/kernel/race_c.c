@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races C-1 … C-3, C-5, C-6: the weaknesses of idle-at-one (page-lifetime.md C), and who else has
+ * Races C-1 … C-3, C-6: the weaknesses of idle-at-one (docs/weaknesses.md C), and who else has
  * them. Punch and not truncate, where either would do: under lease-poll truncate has a bug of its
- * own (B-7). Those about the device that goes, C-4, C-7 and C-8, are in race_unbind.c.
+ * own (B-7). C-5, the puts that have to wake, is in race_put.c; those about the device that goes,
+ * C-4, C-7 and C-8, are in race_unbind.c.
  */
 #include "tests/kernel/script.h"
 
@@ -136,200 +137,6 @@ SCRIPT(c3_umount, "C-3-umount", c3_umount_play,
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_BROKEN_I1},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
-/* ---- C-5: every way to put a page wakes --------------------------------------------------- */
-
-MUSEUM(plain_put, "plain-put",
-       "a holder gives its reference back by decrementing and testing for zero, as some put paths "
-       "did before mid-2022, and nobody is told that the page is idle (C-5); shown by race C-5 "
-       "lifetime=idle-at-one (HUNG I4)");
-
-static int put_single(struct script *s)
-{
-	put_user_page(s->held[0]);
-	return 0;
-}
-
-static int put_bulk(struct script *s)
-{
-	put_user_pages(s->held, s->nr_held);
-	return 0;
-}
-
-static int put_range(struct script *s)
-{
-	put_user_page_range(s->held[0], s->nr_held);
-	return 0;
-}
-
-static int put_unpin(struct script *s)
-{
-	unpin_user_pages(s->held, s->nr_held);
-	return 0;
-}
-
-/* n references at once. */
-static int put_many(struct script *s)
-{
-	if (!page_get(page_head(s->held[0]), 4))
-		return -EFAULT;
-	page_put(s->held[0], 5);
-	return 0;
-}
-
-/* From the interrupt that says the device is done. */
-static int put_interrupt(struct script *s)
-{
-	struct dma_job *job;
-	int err;
-
-	job = dma_start(edu_nth(0), s->held, 1, DMA_OUT, NULL, 1, &err);
-	if (!job)
-		return err;
-	dma_wait(job);
-	dma_free(job);
-	return 0;
-}
-
-/* The mistake. At rest 1 the count of a live page never comes to zero here. */
-static int put_plainly(struct script *s)
-{
-	struct page *p = page_head(s->held[0]);
-
-	if (state_refs(__atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL)) == 1)
-		panic("a plain put of pfn 0x%lx came to zero", page_to_pfn(p));
-	return 0;
-}
-
-static const struct {
-	const char *text;
-	piece_fn put;
-} ways[] = {
-	{"puts the page: put_user_page", put_single},
-	{"puts the page: put_user_pages, in bulk", put_bulk},
-	{"puts the page: put_user_page_range", put_range},
-	{"puts the page: unpin_user_pages", put_unpin},
-	{"takes 4 references more, puts all 5 at once", put_many},
-	{"has a device read the page; its interrupt puts it", put_interrupt},
-};
-
-/* The put of one way; the framework's own book is kept. */
-static int put_one_way(struct script *s)
-{
-	piece_fn put = s->data;
-	int err;
-
-	holder_remove(&s->holder);
-	err = (museum_on(plain_put) ? put_plainly : put)(s);
-	if (err)
-		holder_add(&s->holder);
-	else
-		s->nr_held = 0;
-	return err;
-}
-
-static int restore_f(struct script *s)
-{
-	static char byte = 'f';
-
-	return dax_write(s->f, PAGE_SIZE - 1, &byte, 1) == 1 ? 0 : -EIO;
-}
-
-/* False: the verdict is set, or this lifetime does not wait. */
-static bool c5_one_way(struct script *s, struct actor *t1, struct actor *t2, unsigned way)
-{
-	if (!script_run(t1, way ? piece_pin : piece_map,
-			way ? "pins the page" : "maps F and stores to it") ||
-	    (!way && !script_run(t1, piece_pin, "pins the page")))
-		return false;
-	if (script_step(t2, piece_punch, "punches the page out of F") == ACTOR_DONE)
-		return false;
-	s->data = ways[way].put;
-	return script_run(t1, put_one_way, "%s", ways[way].text) &&
-	       script_await(t2, "was woken; the page is gone from F") &&
-	       script_run(t2, restore_f, "writes F again: a page like before");
-}
-
-static void c5_play(struct script *s)
-{
-	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0),
-		     *t3 = script_actor(s, "T3", 0);
-	unsigned way = 0;
-
-	if (script_f(s, 1))
-		return;
-	while (way < ARRAY_SIZE(ways) && c5_one_way(s, t1, t2, way))
-		way++;
-	if (way == ARRAY_SIZE(ways))
-		script_verdict(s, RACE_SAFE, "%s", "");
-	else if (way == 0 && !script_at_work(t2))
-		script_g_after(s, t2, t3, t1); /* it does not wait: what does G read as? */
-}
-SCRIPT(c5, "C-5", c5_play, "a truncate sleeps for a page that is put in every possible way",
-       WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
-       {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
-RACE_EXHIBIT(c5_plain, "C-5", "idle-at-one", "plain-put", RACE_HUNG);
-
-/* ---- C-5, the last way: a fast gup that has to undo its reference ------------------------- */
-
-static int gup_fast_only(struct script *s)
-{
-	long got = get_user_pages_fast(s->va, 1, FOLL_PIN | FOLL_WRITE | FOLL_FAST_ONLY, s->held);
-
-	s->page = s->held[0];
-	__atomic_store_n(&s->nr_held, got == 1, __ATOMIC_RELEASE);
-	if (got == 1) {
-		s->holder = (struct holder){.what = "fast gup", .pages = s->held, .nr = 1};
-		holder_add(&s->holder);
-	}
-	return 0;
-}
-
-/* T1 is between its look at the entry and its reference. False: the page went under it. */
-static bool c5_undo_stopped(struct script *s, struct actor *t1, struct actor *t2)
-{
-	if (!script_run(t2, piece_punch, "punches the page out of F: clears the entry, flushes"))
-		return false;
-	script_say(t1, t1->stop.acknowledges ? "goes on: T2 waits for this CPU to acknowledge"
-					     : "was never asked to acknowledge");
-	if (script_look(t1) == ACTOR_STOPPED)
-		script_verdict(s, RACE_BROKEN_I5, "the page was freed while a gup was at it");
-	else
-		script_say(t1, s->nr_held ? "has the page"
-					  : "saw the entry change: gave the page back");
-	return !s->decided;
-}
-
-static void c5_undo_play(struct script *s)
-{
-	struct actor *t1 = script_actor(s, "T1", ACTOR_OWN_CPU), *t2 = script_actor(s, "T2", 0),
-		     *t3 = script_actor(s, "T3", 0);
-
-	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it"))
-		return;
-	script_stop_at(t1, "gup_fast_before_ref", 0);
-	if (script_step(t1, gup_fast_only, "pins the page by the fast path: has read the entry") ==
-	    ACTOR_STOPPED) {
-		if (!c5_undo_stopped(s, t1, t2))
-			return;
-	} else { /* lease-poll: the fast path knows no VMA, and so asks for no lease */
-		script_say(t1, "the fast path takes no page of a file here");
-		if (!script_run(t2, piece_punch, "punches the page out of F"))
-			return;
-	}
-	if (s->nr_held)
-		script_g_after(s, t2, t3, t1);
-	else if (script_run(t3, piece_make_g, "creates G and writes it"))
-		script_judge_g(s);
-}
-SCRIPT(c5_undo, "C-5-undo", c5_undo_play,
-       "fast gup is stopped before its reference, the page is punched, gup has to undo",
-       WANTS(.edus = 1, .cpus = 2), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
-       {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
-/* The page is taken through an entry that has gone, and nobody looks for holders afterwards. */
-RACE_EXHIBIT(c5_no_recheck, "C-5-undo", "unaware", "fast-gup-no-recheck", RACE_BROKEN_I1);
-
 /* ---- C-6: who comes back in time starves the waiter --------------------------------------- */
 
 #define ROUNDS 4u
@@ -388,4 +195,54 @@ static void c6_play(struct script *s)
 SCRIPT(c6, "C-6", c6_play, "a holder that always comes back in time starves who waits for it",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_HUNG}, /* B-6 */
        {"idle-at-one", RACE_HUNG}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG},
+       {"busy-extent", RACE_SAFE});
+
+/* ---- C-6, without a holder that comes back: what else is asked ------------------------------ */
+
+static int pin_second(struct script *s)
+{
+	long got = get_user_pages_fast(s->va + PAGE_SIZE, 1, FOLL_PIN | FOLL_WRITE, s->held);
+
+	if (got != 1)
+		return got ? (int)got : -EFAULT;
+	s->page = s->held[0];
+	s->holder = (struct holder){.what = "a pin of the script", .pages = s->held, .nr = 1};
+	holder_add(&s->holder);
+	__atomic_store_n(&s->nr_held, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int punch_first(struct script *s)
+{
+	return dax_punch(s->f, 0, PAGE_SIZE);
+}
+
+static void c6_range_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0),
+		     *t3 = script_actor(s, "T3", 0);
+
+	if (script_f(s, 2) || !script_run(t1, piece_map, "maps F and stores to both pages") ||
+	    !script_run(t1, pin_second, "pins page 1, and keeps it"))
+		return;
+	if (script_step(t2, punch_first, "punches page 0 out of F") == ACTOR_DONE) {
+		if (script_run(t3, piece_make_g, "creates G and writes it") &&
+		    script_run(t1, piece_device_unpin, "tells the device to write into page 1"))
+			script_judge_g(s);
+		return;
+	}
+	script_pass_time(s, SCRIPT_PATIENCE + 1000000000);
+	script_look(t2);
+	if (script_at_work(t2))
+		script_verdict(s, RACE_HUNG,
+			       "more than 60 s, and no put: T2 waits for pfn 0x%lx, page 1 of F, "
+			       "and punches page 0",
+			       page_to_pfn(s->page));
+	if (script_run(t1, piece_unpin, "puts page 1"))
+		script_await(t2, "wakes; page 0 is gone from F");
+}
+/* lease-poll: a lease is of the file, not of pages. */
+SCRIPT(c6_range, "C-6-range", c6_range_play, "a punch waits for a page that is not in its range",
+       WANTS(.edus = 1), {"unaware", RACE_SAFE}, {"lease-poll", RACE_HUNG},
+       {"idle-at-one", RACE_HUNG}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});

@@ -111,20 +111,21 @@ static void describe(const struct race_result *r, char *buf, unsigned n)
 		snprintf(buf, n, "BROKEN I%d %s", r->verdict - RACE_SAFE, r->text);
 }
 
-struct race_result race_run(const struct race *race, const struct lifetime *lt)
+struct race_result race_run(const struct race *race, const struct lifetime *lt, const char *era)
 {
 	struct race_result r = play(race, lt);
 	char text[240];
 
 	describe(&r, text, sizeof(text));
-	kprintf("race %s lifetime=%s: %s\n", race->name, lt->name, text);
+	kprintf("race %s lifetime=%s%s%s: %s\n", race->name, lt->name, era ? " era=" : "",
+		era ? era : "", text);
 	return r;
 }
 
 /* ---- race all ------------------------------------------------------------------------------- */
 
 struct tally {
-	unsigned cells, exhibits, skipped, unexpected;
+	unsigned cells, exhibits, eras, measured, skipped, unexpected;
 };
 
 /* The verdict that the table has for this cell; RACE_SKIP: it has none, which nothing fits. */
@@ -191,12 +192,30 @@ static void run_exhibit(const struct race_exhibit *x, struct tally *t)
 		t->unexpected++;
 }
 
+/* A later era of a design. Indented, too: the table's cells are the designs' own. */
+static void run_era(const struct race_era *e, struct tally *t)
+{
+	const struct lifetime *lt = lifetime_era(e->lifetime, e->era);
+	const struct race *race = race_find(e->race);
+	struct race_result r;
+	char text[240];
+
+	ASSERT(lt && race, "the table of eras names race %s, era %s of %s: one of them is unknown",
+	       e->race, e->era, e->lifetime);
+	r = play(race, lt);
+	describe(&r, text, sizeof(text));
+	race_say("race %s lifetime=%s era=%s: %s", e->race, e->lifetime, e->era, text);
+	t->eras++;
+	t->measured += lt->measured != NULL;
+	enter(t, race, &r, e->verdict);
+}
+
 static void run_race(const struct race *race, struct tally *t)
 {
 	const struct lifetime *lt;
 
 	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++, t->cells++) {
-		struct race_result r = race_run(race, lt);
+		struct race_result r = race_run(race, lt, NULL);
 
 		enter(t, race, &r, expectation(race, lt));
 	}
@@ -204,6 +223,7 @@ static void run_race(const struct race *race, struct tally *t)
 
 static int run_all(void)
 {
+	const struct race_era *e;
 	struct tally t = {0};
 
 	for (const struct race *r = next_race(NULL); r && !batch_stopped(); r = next_race(r))
@@ -211,10 +231,14 @@ static int run_all(void)
 	for (const struct race_exhibit *x = __start_hf_exhibits;
 	     x < __stop_hf_exhibits && !batch_stopped(); x++)
 		run_exhibit(x, &t);
+	for (unsigned n = 0; (e = race_era_nth(n)) && !batch_stopped(); n++)
+		run_era(e, &t);
 	if (batch_stopped()) { /* the closing line would say more than was run */
 		race_say("interrupted after %u cells, %u unexpected", t.cells, t.unexpected);
 		return -EINTR;
 	}
+	race_say("%u cell(s) of later eras, %u of them of an era that was measured on Linux",
+		 t.eras, t.measured);
 	race_say("%u time(s) with a rule switched off; %u skipped for want of a device or a CPU",
 		 t.exhibits, t.skipped);
 	kprintf("race all: %u cells, %u unexpected\n", t.cells, t.unexpected);
@@ -229,7 +253,7 @@ static int run_lifetimes(const struct race *race)
 	int err = 0;
 
 	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++)
-		if (race_run(race, lt).verdict != RACE_SAFE)
+		if (race_run(race, lt, NULL).verdict != RACE_SAFE)
 			err = -EIO;
 	return err;
 }
@@ -251,32 +275,65 @@ static int unknown_race(const char *word)
 	return shell_unknown("race", word, names, n);
 }
 
+/* What stands behind the race's name. */
+struct cell_words {
+	const struct lifetime *named; /* NULL: not named */
+	const char *era;	      /* NULL: not asked for */
+	bool all;
+};
+
+static int parse_word(const char *word, struct cell_words *w)
+{
+	if (!strcmp(word, "lifetime=all")) {
+		w->all = true;
+		return 0;
+	}
+	if (!strncmp(word, "lifetime=", 9))
+		return dax_parse_lifetime(word + 9, &w->named);
+	if (!strncmp(word, "era=", 4)) {
+		w->era = word + 4;
+		return 0;
+	}
+	return dax_unknown_option(word, "lifetime=L, lifetime=all and era=E");
+}
+
+static int run_cell(const struct race *race, const struct cell_words *w)
+{
+	const struct lifetime *lt = w->named ? w->named : LIFETIME_DEFAULT;
+	int err = 0;
+
+	if (w->all && (w->era || w->named))
+		return shell_fail(-EINVAL, "lifetime=all runs the first era of each design: leave "
+					   "out the other word");
+	if (w->all)
+		return run_lifetimes(race);
+	if (w->era)
+		err = dax_parse_era(w->era, w->named, &lt);
+	if (err)
+		return err;
+	return race_run(race, lt, w->era).verdict == RACE_SAFE ? 0 : -EIO;
+}
+
 static int cmd_race(int argc, char **argv)
 {
-	const struct lifetime *lt = LIFETIME_DEFAULT;
+	struct cell_words words = {0};
 	const struct race *race;
 	int err;
 
 	if (argc == 1)
 		return list_races();
-	if (argc > 3)
+	if (argc > 4)
 		return shell_usage();
-	if (argc == 3 && strncmp(argv[2], "lifetime=", 9))
-		return dax_unknown_option(argv[2], "lifetime=L and lifetime=all");
+	for (int i = 2; i < argc; i++) {
+		err = parse_word(argv[i], &words);
+		if (err)
+			return err;
+	}
 	if (!strcmp(argv[1], "all"))
 		return argc == 2 ? run_all()
 				 : shell_fail(-EINVAL, "'race all' runs every lifetime by itself");
 	race = race_find(argv[1]);
-	if (!race)
-		return unknown_race(argv[1]);
-	if (argc == 3 && !strcmp(argv[2], "lifetime=all"))
-		return run_lifetimes(race);
-	if (argc == 3) {
-		err = dax_parse_lifetime(argv[2] + 9, &lt);
-		if (err)
-			return err;
-	}
-	return race_run(race, lt).verdict == RACE_SAFE ? 0 : -EIO;
+	return race ? run_cell(race, &words) : unknown_race(argv[1]);
 }
 
 static const char *complete_race(int argno, unsigned n)
@@ -288,7 +345,7 @@ static const char *complete_race(int argno, unsigned n)
 	return __start_hf_races + n - 1 < __stop_hf_races ? __start_hf_races[n - 1].name : NULL;
 }
 SHELL_COMMAND(
-	race, cmd_race, "race [NAME|all] [lifetime=L|lifetime=all]",
+	race, cmd_race, "race [NAME|all] [lifetime=L|lifetime=all] [era=E]",
 	"make a race between a device and the file layer happen, and say how it ended\n"
 	"Runs on pmem1, with a fresh file system; alone: lists the races. A-1 ... F-16 are the\n"
 	"weaknesses of docs/weaknesses.md, by the design that has them: A unaware, B lease-poll,\n"
@@ -297,5 +354,7 @@ SHELL_COMMAND(
 	"compares every cell with what "
 	"its lifetime is\n"
 	"known to do, and runs the cells that show a rule once more with the rule switched "
-	"off (museum).",
+	"off (museum).\n"
+	"era=E: as in those years of Linux ('lifetime NAME' lists the eras); 'race all' runs each\n"
+	"cell of a later era that was measured on Linux, or that differs.",
 	complete_race, true);

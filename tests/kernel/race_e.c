@@ -107,6 +107,47 @@ SCRIPT(e3, "E-3", e3_play, "a forgotten pin, and an unmount that no signal ends"
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_BROKEN_I1},
        {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG}, {"busy-extent", RACE_SAFE});
 
+/* ---- E-3, the same by an unbinding ---------------------------------------------------------- */
+
+static void e3_unbind_play(struct script *s)
+{
+	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
+	struct page was;
+	const char *how;
+
+	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it") ||
+	    !script_run(t1, piece_pin, "pins the page, and will forget it") ||
+	    !script_run(t1, piece_unmap, "unmaps F") || !script_run(t1, piece_close, "closes F"))
+		return;
+	was = *s->page;
+	if (script_step(t2, piece_remove_device, "removes the device") == ACTOR_DONE) {
+		script_verdict(s, t2->err ? RACE_SAFE : RACE_BROKEN_I2,
+			       "the device is gone while pfn 0x%lx has a pin: its put would write "
+			       "to freed memory",
+			       page_to_pfn(s->page));
+		if (!t2->err)
+			race_device_mend(s, t2, &was);
+		return;
+	}
+	race_device_guard();
+	thread_signal(t2->thread);
+	if (script_finish(t2, &how))
+		script_verdict(s, RACE_SAFE, "%s", "");
+	else
+		script_verdict(
+			s, RACE_HUNG,
+			"%s: T2 removes the device, sleeps for pfn 0x%lx, and no signal ends "
+			"that",
+			how, page_to_pfn(s->page));
+	race_device_leave(s, t1, t2);
+}
+/* Whoever cannot refuse waits, or does not: the removal for references itself (rest 1 in its first
+ * era, zap-to-zero), or an eviction on its way (counted-map, era 7.3). */
+SCRIPT(e3_unbind, "E-3-unbind", e3_unbind_play,
+       "a forgotten pin of a closed file, and an unbinding that no signal ends", WANTS(0),
+       {"unaware", RACE_HUNG}, {"lease-poll", RACE_HUNG}, {"idle-at-one", RACE_HUNG},
+       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
+
 /* ---- E-4: "to the end of the file" -------------------------------------------------------- */
 
 static void e4_play(struct script *s)

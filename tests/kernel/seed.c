@@ -114,6 +114,6 @@ int seed_race(const char *name, const struct lifetime *lt, struct race_result *r
 
 	if (!race)
 		return -ENOENT;
-	*r = race_run(race, lt);
+	*r = race_run(race, lt, NULL);
 	return (int)r->verdict;
 }

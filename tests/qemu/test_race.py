@@ -22,6 +22,8 @@ MATRIX = tuple(f"matrix-{way}" for way in ("truncate", "punch", "zero", "collaps
 LINE = re.compile(r"race (\S+) lifetime=(\S+): (safe|BROKEN I[1-7] \S.*|HUNG I4 \S.*|skip \S.*)")
 # One rule switched off: no cell of the table, so indented.
 EXHIBIT = re.compile(r"  race (\S+) lifetime=(\S+) museum=(\S+): (BROKEN I[1-7]|HUNG I4) \S.*")
+# A later era of a design: no cell of the table either.
+ERA = re.compile(r"  race (\S+) lifetime=(\S+) era=(\S+): (safe|BROKEN I[1-7] \S.*|HUNG I4 \S.*)")
 # A step of a script: its number, or none, and a column for each of two to four actors.
 STEP = re.compile(r"  [ \d][ \d] \|( [^|]+ \|){2,4}")
 
@@ -58,10 +60,42 @@ def test_race_all_is_as_expected(tmp_path):
     exhibits = [line for line in output.splitlines() if " museum=" in line]
     assert exhibits and all(EXHIBIT.fullmatch(line) for line in exhibits), exhibits
     assert f"  {len(exhibits)} time(s) with a rule switched off; 0 skipped" in output
+    eras = [line for line in output.splitlines() if " era=" in line]
+    assert eras and all(ERA.fullmatch(line) for line in eras), eras
+    measured = [line for line in eras if " era=5.18: " not in line]
+    assert f"  {len(eras)} cell(s) of later eras, {len(measured)} of them of an era that was" in output
     listed = [line.split()[0] for line in result.command("race").output.splitlines()]
     assert set(listed) == races and len(listed) == len(races)
     assert listed.index("C-1") < listed.index("C-2") < listed.index("dma-punch")
     assert "nothing is mounted" in result.command("mount").output
+
+
+def test_an_era_by_itself(tmp_path):
+    """An era is part of the line where it was asked for, and names its design; a mount has it, and
+    says so; what no era is, is refused with those that there are."""
+    races = ("race C-5 lifetime=idle-at-one era=6.1", "race C-5 era=4.17", "race E-7 era=7.3")
+    refused = ("race E-7 era=6.2", "race E-7 lifetime=counted-map era=6.1",
+               "mount pmem0 /t lifetime=unaware era=6.1", "race all era=6.1")
+    by_hand = ("mount pmem0 /t era=6.1; mount; write /t/f 0 x; map /t/f; pin m1; unmap m1; umount /t;"
+               " pmem unbind pmem0; mount pmem0 /t lifetime=idle-at-one; unpin p1;"
+               " pmem unbind pmem0")
+    result = run_commands("; ".join(races + refused) + "; " + by_hand, tmp_path)
+    lines = [result.command(race).output.splitlines()[-1] for race in races]
+    assert lines[0].startswith("race C-5 lifetime=idle-at-one era=6.1: HUNG I4 "), lines
+    assert lines[1] == "race C-5 lifetime=idle-at-one era=4.17: safe", lines
+    assert lines[2].startswith("race E-7 lifetime=counted-map era=7.3: HUNG I4 "), lines
+    assert " completion " in result.command(races[0]).output, "6.1 is deaf there, and only there"
+    one, other, none, every = (result.command(line) for line in refused)
+    assert "4.17 (idle-at-one)" in one.output and "7.3 (counted-map)" in one.output, one.output
+    assert "6.15 (6.15 - 7.2), 7.3 (7.3)" in other.output, other.output
+    assert "unaware has one era only" in none.output, none.output
+    assert {each.status for each in (one, other, none, every)} == {22}, result.text
+    assert "pmem0 on /t, lifetime idle-at-one, era 6.1: " in result.command("mount").output
+    first, second = [c for c in result.commands if c.line == "pmem unbind pmem0"]
+    assert first.status == 16 and "idle-at-one, era 6.1 would take" in first.output, first.output
+    again = result.command("mount pmem0 /t lifetime=idle-at-one")
+    assert again.status == 16 and "pin p1" in again.output, "another era, and a page is held"
+    assert second.status == 0, second.output
 
 
 @pytest.mark.parametrize("cell,verdict", [

@@ -20,7 +20,12 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
 PAGE = os.path.join(ROOT, "docs", "lifetimes.md")
 QUOTE = re.compile(r"(<!-- run: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
 TABLE = re.compile(r"(<!-- table -->\n)(.*?)(<!-- end -->)", re.S)
-CELL = re.compile(r"^race (\S+) lifetime=(\S+?)( museum=\S+)?: (safe|BROKEN I\d|HUNG I\d|skip)", re.M)
+CELL = re.compile(r"^race (\S+) lifetime=(\S+?)( museum=\S+| era=\S+)?: (safe|BROKEN I\d|HUNG I\d|skip)",
+                  re.M)
+# In `race all`: a later era of a design.
+ERA = re.compile(r"^  race (\S+) lifetime=(\S+) era=(\S+): (safe|BROKEN I\d|HUNG I\d|skip)", re.M)
+# In `lifetime NAME`: its eras, and where one was measured.
+ERAS = re.compile(r"^  era=(\S+?)( \(default\))?: Linux .*?, (measured on|not measured)", re.M)
 SECONDS = "600"
 
 
@@ -39,21 +44,39 @@ def verdicts(text):
     return [match.group(0) for match in CELL.finditer(text)]
 
 
-def table(text):
-    """`race all` as a table of Markdown: a row for a race, a column for a lifetime."""
+def columns(lifetimes, eras):
+    """[(key of a cell, heading)]: each design, and behind it its later eras. `eras`: what `lifetime
+    NAME` said, for each that has any."""
+    found = []
+    for name in lifetimes:
+        told = ERAS.findall(eras.get(name, ""))
+        first = "".join(f" {era}" for era, default, _ in told if default)
+        found.append((name, name + first))
+        found += [(f"{name} {era}", era + (" ✓" if how == "measured on" else ""))
+                  for era, default, how in told if not default]
+    return found
+
+
+def table(text, eras):
+    """`race all` as a table of Markdown: a row for a race, a column for a lifetime or an era."""
     rows, lifetimes = {}, []
-    for race, lifetime, exhibit, verdict in CELL.findall(text):
-        if exhibit:
+    for race, lifetime, other, verdict in CELL.findall(text):
+        if other:
             continue
         rows.setdefault(race, {})[lifetime] = verdict
         if lifetime not in lifetimes:
             lifetimes.append(lifetime)
-    head = f"| race | {' | '.join(lifetimes)} |\n| --- |{' --- |' * len(lifetimes)}\n"
-    shown = {"safe": "safe", "skip": "–"}
-    return head + "".join(
-        f"| `{race}` | " + " | ".join(shown.get(cells.get(name, ""), f"**{cells.get(name, '–')}**")
-                                      for name in lifetimes) + " |\n"
-        for race, cells in rows.items())
+    for race, lifetime, era, verdict in ERA.findall(text):
+        rows[race][f"{lifetime} {era}"] = verdict
+    heads = columns(lifetimes, eras)
+    head = f"| race | {' | '.join(text for _, text in heads)} |\n| --- |{' --- |' * len(heads)}\n"
+    shown = {"safe": "safe", "skip": "–", "": "·"}
+
+    def cell(verdict):
+        return shown.get(verdict, f"**{verdict}**")
+
+    return head + "".join(f"| `{race}` | " + " | ".join(cell(cells.get(key, "")) for key, _ in heads)
+                          + " |\n" for race, cells in rows.items())
 
 
 def main():
@@ -61,9 +84,11 @@ def main():
     with open(PAGE, encoding="utf-8") as old:
         text = old.read()
     commands = list(dict.fromkeys(match.group(2) for match in QUOTE.finditer(text)))
-    output = run(commands + ["race all"])
+    names = ("idle-at-one", "counted-map")
+    output = run(commands + [f"lifetime {name}" for name in names] + ["race all"])
+    eras = {name: output[f"lifetime {name}"] for name in names}
     fresh = QUOTE.sub(lambda m: f"{m[1]}```text\n> {m[2]}\n{output[m[2]]}\n```\n{m[4]}", text)
-    fresh = TABLE.sub(lambda m: m[1] + table(output["race all"]) + m[3], fresh)
+    fresh = TABLE.sub(lambda m: m[1] + table(output["race all"], eras) + m[3], fresh)
     if sys.argv[1:] == ["--check"]:
         same = verdicts(fresh) == verdicts(text) and TABLE.findall(fresh) == TABLE.findall(text)
         if not same:
