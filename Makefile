@@ -184,6 +184,10 @@ test: all $(HOST_BIN)
 bench bench-peer: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/peer.py $@
 
+# Debian's Linux 6.1 is asked who waits for whom, in QEMU; writes docs/linux-truth.md.
+linux-truth:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/truth.py
+
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
 # diagrams, from their .dot sources.
 docs: seeds quotes $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
@@ -216,5 +220,5 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test bench bench-peer deps docs quotes seeds format format-check \
+.PHONY: FORCE all run debug test host-test bench bench-peer linux-truth deps docs quotes seeds format format-check \
 	clean help

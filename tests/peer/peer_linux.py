@@ -5,7 +5,7 @@ it; the initramfs they boot from. Everything goes to build/peer/.
     deb/     the packages as Debian ships them
     root/    what is in them, unpacked
     work/    the module and the program, built; count.so, the plugin that counts
-    initrd   the initramfs
+    initrd   the initramfs of the comparison; initrd-truth: that of `make linux-truth`
 """
 
 import glob
@@ -14,7 +14,7 @@ import re
 import shutil
 import stat
 import subprocess
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from peer_machine import PEER, ROOT, PeerError, say
 
@@ -150,22 +150,25 @@ def build_module(release: str) -> None:
                        f"include {os.path.join(UNPACKED, 'usr', 'src')}/\\1", text.read())
     with open(makefile, "w", encoding="ascii") as text:
         text.write(lines)
-    for name in ("Kbuild", "hfpeer.c", "hfpeer.h"):
+    for name in ("Kbuild", "hfpeer.c", "hfpeer.h", "hfhold.c", "hfhold.h"):
         shutil.copy(os.path.join(SOURCE, "linux", name), WORK)
     env = {key: value for key, value in os.environ.items()
            if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "V", "CC")}
-    output(["make", "-C", headers, f"M={WORK}", "modules"], "building the module", env=env)
+    output(["make", "-C", headers, f"M={WORK}", "modules"], "building the modules", env=env)
 
 
 def build(release: str) -> None:
     os.makedirs(WORK, exist_ok=True)
-    say("building the module and the program")
+    say("building the modules and the programs")
     build_module(release)
     flags = ["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
     sources = [os.path.join(SOURCE, "linux", "hfwork.c")]
     sources += sorted(glob.glob(os.path.join(SOURCE, "linux", "rows_*.c")))
     output(flags + ["-static", "-o", os.path.join(WORK, "hfwork")] + sources,
            "building the program")
+    sources = sorted(glob.glob(os.path.join(SOURCE, "linux", "truth_*.c")))
+    output(flags + ["-static", "-o", os.path.join(WORK, "hftruth")] + sources,
+           "building the program that asks")
     output(flags + ["-shared", "-fPIC", "-o", plugin(), os.path.join(SOURCE, "count.c")],
            "building the plugin")
 
@@ -181,8 +184,8 @@ def vmlinuz(release: str) -> str:
 # ---- the initramfs ----
 
 
-def module_files(release: str) -> List[str]:
-    """The files of MODULES and of all they depend on, in an order that insmod accepts."""
+def module_files(release: str, wanted: List[str]) -> List[str]:
+    """The files of `wanted` and of all they depend on, in an order that insmod accepts."""
     found = {}
     for folder, _, names in os.walk(os.path.join(UNPACKED, "lib", "modules", release, "kernel")):
         found.update({name[:-3].replace("-", "_"): os.path.join(folder, name)
@@ -202,7 +205,7 @@ def module_files(release: str) -> List[str]:
                 add(other.replace("-", "_"))
         order.append(path)
 
-    for name in MODULES:
+    for name in wanted:
         add(name)
     return order
 
@@ -217,13 +220,18 @@ def cpio_entry(number: int, name: str, mode: int, data: bytes = b"",
     return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
 
 
-def make_initrd(release: str) -> None:
+def make_initrd(release: str, initrd: str = INITRD, program: str = "hfwork", own: str = "hfpeer",
+                parameters: Optional[Dict[str, str]] = None) -> None:
+    """`own`: our module; `parameters`: of further modules of Linux, by their names."""
+    parameters = parameters or {}
     files = {"init": os.path.join(SOURCE, "linux", "init.sh"),
              "bin/busybox": os.path.join(UNPACKED, "bin", "busybox"),
-             "bin/hfwork": os.path.join(WORK, "hfwork")}
-    modules = module_files(release) + [os.path.join(WORK, "hfpeer.ko")]
+             f"bin/{program}": os.path.join(WORK, program)}
+    modules = module_files(release, MODULES + list(parameters))
+    modules.append(os.path.join(WORK, own + ".ko"))
     files.update({f"modules/{os.path.basename(path)}": path for path in modules})
-    order = "".join(os.path.basename(path) + "\n" for path in modules).encode()
+    order = "".join(f"{name} {parameters.get(name[:-3], '')}".rstrip() + "\n"
+                    for name in map(os.path.basename, modules)).encode()
     entries = [(name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in ("bin", "dev", "modules")]
     entries.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
     for name, path in files.items():
@@ -231,19 +239,25 @@ def make_initrd(release: str) -> None:
             entries.append((name, stat.S_IFREG | 0o755, data.read(), (0, 0)))
     entries.append(("modules/order", stat.S_IFREG | 0o644, order, (0, 0)))
     entries.append(("TRAILER!!!", 0, b"", (0, 0)))
-    with open(INITRD, "wb") as initrd:
+    with open(initrd, "wb") as out:
         for number, (name, mode, data, device) in enumerate(entries, 1):
-            initrd.write(cpio_entry(number, name, mode, data, device))
+            out.write(cpio_entry(number, name, mode, data, device))
 
 
-def prepare() -> Dict[str, str]:
-    """Everything up to a bootable kernel; {package: version} and "release"."""
+def prepare_build() -> Dict[str, str]:
+    """Everything up to the modules and programs; {package: version} and "release"."""
     install_tools()
     found = fetch()
     build(found["release"])
+    return found
+
+
+def prepare() -> Dict[str, str]:
+    """Everything up to a bootable kernel of the comparison."""
+    found = prepare_build()
     make_initrd(found["release"])
     return found
 
 
-def media(release: str, suites: List[str]) -> List[str]:
-    return ["-kernel", vmlinuz(release), "-initrd", INITRD, "-append", APPEND + ",".join(suites)]
+def media(release: str, suites: List[str], initrd: str = INITRD) -> List[str]:
+    return ["-kernel", vmlinuz(release), "-initrd", initrd, "-append", APPEND + ",".join(suites)]

@@ -16,6 +16,8 @@ import peer_linux  # noqa: E402
 import peer_machine  # noqa: E402
 import peer_report  # noqa: E402
 import peer_sections  # noqa: E402
+import truth  # noqa: E402
+import truth_rows  # noqa: E402
 from peer_rows import BY_NAME, ROWS, SIZES  # noqa: E402
 
 LINUX = """
@@ -268,6 +270,40 @@ def test_info_block():
         low = (low + word) % 2 ** 32
         high = (high + low) % 2 ** 32
     assert stored == high << 32 | low
+
+
+def test_the_table_of_eras_is_what_linux_answered():
+    """Era 6.1 in race_eras.c and the questions asked of Linux stand for each other, both ways."""
+    with open(truth.ERAS, encoding="utf-8") as text:
+        table = truth.era_verdicts(text.read())
+    assert table["C-5"] == "HUNG" and table["A-1"] == "safe" and "B-1" not in table
+    assert truth.table_faults(table) == []
+    assert truth.table_faults(dict(table, **{"C-8": "safe"})) == [
+        "race_eras.c: C-8 of era 6.1 is safe, and the answers stand for I2"]
+    assert truth.table_faults(dict(table, **{"B-1": "I1"})) == [
+        "race_eras.c: B-1 of era 6.1 has no question here"]
+    lost = {race: verdict for race, verdict in table.items() if race != "E-7"}
+    assert truth.table_faults(lost) == [
+        "race_eras.c: E-7 of era 6.1 is not there, and the answers stand for safe"]
+
+
+def test_an_answer_that_differs_is_said():
+    """On the page and on the terminal; one that never came, too."""
+    answers = {row.name: row.answer for row in truth_rows.ROWS}
+    found = {"release": "6.1.0-1-amd64", "linux-image-6.1.0-1-amd64": "6.1.1-1"}
+    total = len(truth_rows.ROWS)
+    assert total >= 18 and len(answers) == total, "each question has a name of its own"
+    text = truth.page(found, answers, "qemu", [])
+    assert f"{total} of {total} answers as expected." in text and "**" not in text
+    answers["disk"] = "truncate has ended"
+    del answers["evict"]
+    text = truth.page(found, answers, "qemu", ["race_eras.c: wrong"])
+    assert f"{total - 2} of {total} answers as expected." in text
+    assert "| **truncate has ended** | `C-5` HUNG, `bio-truncate` HUNG |" in text
+    assert "| **nothing** | `C-3` I1, `matrix-evict` I1 |" in text and "* **race_eras.c: wrong**" in text
+    lines = "\n".join(truth.report(answers))
+    assert "disk: DIFFERS\n" in lines and "evict: no answer\n" in lines
+    assert "umount: as expected\n" in lines
 
 
 def test_cpio_entry():
