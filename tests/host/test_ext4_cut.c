@@ -201,7 +201,8 @@ static void lost_fences_are_noticed(void **state)
 {
 	(void)state;
 	e2fsck_one_in = 0;
-	for (lose_one_in = 1; lose_one_in <= 5; lose_one_in += 2) {
+	/* One in three at most: many fences have a neighbour that does their work as well. */
+	for (lose_one_in = 1; lose_one_in <= 3; lose_one_in++) {
 		RUN(names, OURS);
 		assert_true(broken > 0);
 		RUN(contents, OURS);
