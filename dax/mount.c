@@ -175,7 +175,10 @@ static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 
 	if (err)
 		return err;
-	err = fs->ops->mount(fs, o, why, sizeof(why));
+	if (fs->ops == &dax_ext4_ops && pmem_bars_ext4(region, why, sizeof(why)))
+		err = -EINVAL;
+	else
+		err = fs->ops->mount(fs, o, why, sizeof(why));
 	if (!err)
 		return 0;
 	/* Nothing was faulted in meanwhile: what was at rest still is. */

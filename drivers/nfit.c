@@ -132,8 +132,7 @@ static int cmp_order(const void *a, const void *b)
 	return 0;
 }
 
-unsigned int nfit_in_order(const struct nfit *newest, const struct nfit_spa **out,
-			   unsigned int max)
+unsigned int nfit_in_order(const struct nfit *newest, const struct nfit_spa **out, unsigned int max)
 {
 	unsigned int nr = 0;
 

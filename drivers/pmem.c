@@ -96,6 +96,19 @@ static bool any_usable(void)
 	return false;
 }
 
+static void announce(struct pmem_region *r)
+{
+	char cut[100];
+
+	pmem_look_at_cut_parts(r);
+	kprintf("%s: %s at 0x%lx%s%s\n", r->name, SIZE_TEXT(r->len), r->start,
+		r->readonly ? ", read-only: " : "", r->readonly ? r->ro_reason : "");
+	if (pmem_trimmed(r, cut, sizeof(cut)))
+		kprintf("%s: %s, to multiples of 2 MiB; align=2M would do%s%s\n", r->name, cut,
+			r->whole_contents ? "; it holds " : "",
+			r->whole_contents ? r->whole_contents : "");
+}
+
 static void add_region(const struct nfit_spa *spa)
 {
 	struct pmem_region *r = &regions[nr_regions];
@@ -114,8 +127,7 @@ static void add_region(const struct nfit_spa *spa)
 		r->ro_reason = "a DIMM is not armed: it could not save its contents at a power cut";
 	bind(r);
 	if (r->bound)
-		kprintf("%s: %s at 0x%lx%s%s\n", r->name, SIZE_TEXT(r->len), r->start,
-			r->readonly ? ", read-only: " : "", r->readonly ? r->ro_reason : "");
+		announce(r);
 	else
 		kprintf("%s: not bound: %s\n", r->name, r->unbound_why);
 }
@@ -189,6 +201,16 @@ static void print_dimms(const struct nfit_spa *spa)
 	}
 }
 
+static void print_contents(const struct pmem_region *r)
+{
+	char text[300];
+
+	if (r->bound)
+		kprintf("  contents: %s%s\n",
+			pmem_contents(r, text, sizeof(text)) ? text : "nothing known",
+			r->scratch ? "; given as scratch" : "");
+}
+
 static void print_region(const struct pmem_region *r)
 {
 	const struct nfit_spa *spa = r->spa;
@@ -225,6 +247,7 @@ static void print_region(const struct pmem_region *r)
 			nfit_pages_lost(spa), spa->lost_start, spa->lost_end);
 	else
 		kprintf("  trimmed: nothing, start and end are 2 MiB aligned\n");
+	print_contents(r);
 	if (r->shadow)
 		kprintf("  power-cut model: on\n");
 }

@@ -11,11 +11,15 @@
 
 #include "mm/mm.h"
 #include "drivers/nfit.h"
+#include "drivers/signature.h"
 
 struct pmem_region {
 	char name[12];		    /* "pmem0" */
 	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB; 0, 0: nothing is usable */
 	const struct nfit_spa *spa; /* what the firmware said; for reports */
+	bool scratch;		    /* given as scratch: its contents may be lost; constant */
+	char *whole_contents; /* signatures seen from the DIMM's first byte only, or in a part that
+				 was cut; NULL: none. Constant after boot */
 	bool readonly;
 	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
 	bool bound;	       /* pgmap is live */
@@ -51,6 +55,24 @@ void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait)); /* prints its
 /* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
  * counts as all of its blocks. A walk of all records. */
 uint64_t pmem_held(const struct pmem_region *r, uint64_t *busy);
+
+/*
+ * What is on a region (pmem_contents.c). Sentences go into `buf`, cut to its size. Sleepable.
+ */
+/* Signatures from the first usable byte, as they are now; none of an unbound region. */
+unsigned pmem_signatures(const struct pmem_region *r, struct signature *out, unsigned max);
+/* "ext4 (at 0x438)"; false: nothing known is on it, neither seen from its first usable byte nor
+ * from the first of the DIMM. */
+bool pmem_contents(const struct pmem_region *r, char *buf, size_t n);
+/* "its start was cut by 12288 bytes", to a multiple of 2 MiB; false: nothing was cut. */
+bool pmem_trimmed(const struct pmem_region *r, char *buf, size_t n);
+/* May races, benchmarks and self-tests overwrite it? False: `why` names what they would destroy and
+ * the word that allows it. */
+bool pmem_may_overwrite(const struct pmem_region *r, char *why, size_t n);
+/* Is something on the region that no ext4 should be mounted over, or looked for behind? `why` names
+ * it. False: the ext4 layer may look by itself. */
+bool pmem_bars_ext4(const struct pmem_region *r, char *why, size_t n);
+void pmem_look_at_cut_parts(struct pmem_region *r); /* at boot, once bound: whole_contents */
 
 /*
  * The power-cut model (shadow.c). QEMU loses nothing when it stops, so a missing flush would never

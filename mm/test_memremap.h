@@ -3,8 +3,8 @@
  * What the self-tests of memremap share: device memory to try things on.
  *
  * Binding and records touch no byte of the device, so most tests use physical addresses where
- * nothing is (`fake`). Where the device's own bytes matter, pmem1 is borrowed: unbound, and bound
- * again afterwards as it was.
+ * nothing is (`fake`). Where a device's own bytes matter, a test stands in tests/kernel, whose
+ * scratch device it takes.
  */
 #ifndef MM_TEST_MEMREMAP_H
 #define MM_TEST_MEMREMAP_H
@@ -21,9 +21,6 @@ struct pgmap fake_compound(int64_t offset_mib, uint64_t mib, unsigned shift);
 int fake_bound(struct pgmap *p, uint32_t rest, const struct pgmap_ops *ops, struct page **page);
 /* Frames that are free or hold page tables: tables of the kernel's half stay for the next time. */
 uint64_t frames_kept(void);
-/* pmem1, unbound now; NULL: there is none, or it is in use. */
-struct pgmap *pmem1_borrow(void);
-int pmem1_return(struct pgmap *pgmap); /* 0 */
 /* A thread that is in memunmap_pages(). */
 struct thread *start_unmap(struct pgmap *pgmap);
 

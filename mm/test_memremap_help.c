@@ -60,28 +60,6 @@ uint64_t frames_kept(void)
 	return frame_stats().free + page_table_frames();
 }
 
-static int find_pmem1(struct pgmap *pgmap, void *arg)
-{
-	if (!strcmp(pgmap->name, "pmem1") && !pgmap->owner)
-		*(struct pgmap **)arg = pgmap;
-	return 0;
-}
-
-struct pgmap *pmem1_borrow(void)
-{
-	struct pgmap *found = NULL;
-
-	pgmap_for_each(find_pmem1, &found);
-	if (found)
-		memunmap_pages(found);
-	return found;
-}
-
-int pmem1_return(struct pgmap *pgmap)
-{
-	return memremap_pages(pgmap, NULL);
-}
-
 static void unmap_thread(void *arg)
 {
 	memunmap_pages(arg);

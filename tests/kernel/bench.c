@@ -280,9 +280,10 @@ static const char *complete_bench(int argno, unsigned n)
 	return argno == 1 && __start_hf_benches + n < __stop_hf_benches ? __start_hf_benches[n].name
 									: NULL;
 }
-SHELL_COMMAND(bench, cmd_bench, "bench [GLOB] [functions]",
-	      "what operations cost: one JSON object a line\n"
-	      "In guest instructions under -icount (make run ICOUNT=1), else in nanoseconds. Runs "
-	      "on pmem1,\n"
-	      "which loses its contents. functions: also where the instructions go.",
-	      complete_bench, true);
+SHELL_COMMAND(
+	bench, cmd_bench, "bench [GLOB] [functions]",
+	"what operations cost: one JSON object a line\n"
+	"In guest instructions under -icount (make run ICOUNT=1), else in nanoseconds. Runs on\n"
+	"the scratch device (see 'help race'), which loses its contents. functions: also where the "
+	"instructions go.",
+	complete_bench, true);

@@ -108,7 +108,7 @@ static bool mount_again(struct huge *h)
 	dax_put(h->f.inode);
 	h->f.inode = NULL;
 	scratch_umount();
-	if (dax_mount(pmem_find("pmem1"), SCRATCH_PATH, LIFETIME_DEFAULT, &fs)) {
+	if (dax_mount(scratch_device(), SCRATCH_PATH, LIFETIME_DEFAULT, &fs)) {
 		bench_skip(h->b, "%s", dax_why());
 		return false;
 	}

@@ -144,11 +144,12 @@ static void direct(void *arg)
 static void run(const struct lifetime *lt, enum way way, struct race_result *r)
 {
 	struct job job = {lt, way, r};
-	const char *why = "";
+	struct pmem_region *device;
 	struct thread *t;
+	int err = scratch_choose(&device);
 
-	if (!scratch_region(&why)) {
-		race_absent(r, "%s", why);
+	if (err) {
+		race_refused(r, err);
 		return;
 	}
 	/* CPU 0, with the operations: its timers are those that are looked at. */

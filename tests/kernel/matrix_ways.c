@@ -65,7 +65,7 @@ static int way_umount(struct stage *s)
 /* As its lifetime's removal is: one that cannot be refused, or one that can. */
 static int way_unbind(struct stage *s)
 {
-	struct pmem_region *r = pmem_find("pmem1");
+	struct pmem_region *r = scratch_device();
 
 	if (s->lt->unbind == UNBIND_REFUSES)
 		return dax_unbind(r, false);
@@ -175,7 +175,7 @@ static struct page *counting; /* the record that counts for the page */
 
 static struct pgmap *the_pgmap(void)
 {
-	return &pmem_find("pmem1")->pgmap;
+	return &scratch_device()->pgmap;
 }
 
 static struct page *first_record(const struct stage *s)

@@ -214,6 +214,7 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 {
 	struct attempt a;
 	struct dax_fs *fs;
+	struct pmem_region *device;
 	const char *why;
 	int err;
 
@@ -221,8 +222,9 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 		race_absent(r, "no edu device (QEMU: -device edu)");
 		return;
 	}
-	if (!scratch_region(&why)) {
-		race_absent(r, "%s", why);
+	err = scratch_choose(&device);
+	if (err) {
+		race_refused(r, err);
 		return;
 	}
 	for (unsigned times = 2; times <= 32; times *= 4) {
@@ -230,7 +232,7 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 		err = scratch_mount(SCRATCH_SMALL, lt, &fs, &why);
 		if (err) {
 			race_set(r, RACE_SKIP, "%s", why);
-			r->absent = err == -ENOSPC; /* pmem1 is too small */
+			r->absent = err == -ENOSPC; /* the device is too small */
 			return;
 		}
 		attempt(&a);

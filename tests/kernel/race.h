@@ -30,6 +30,7 @@ enum race_verdict {
 struct race_result {
 	enum race_verdict verdict;
 	bool absent; /* with RACE_SKIP: the machine lacks something, which is nobody's fault */
+	int err;     /* with absent: what `race` ends with; zero: -EIO */
 	char text[200];
 };
 struct race_expectation {
@@ -84,6 +85,8 @@ struct race_exhibit {
 void race_set(struct race_result *r, enum race_verdict v, const char *fmt, ...) __printf(3, 4);
 /* A skip for want of a device or a CPU: `race all` counts it as skipped, not as a surprise. */
 void race_absent(struct race_result *r, const char *fmt, ...) __printf(2, 3);
+/* The same for a refusal that has its sentence in dax_why() and its errno. */
+void race_refused(struct race_result *r, int err);
 /* A line of the story, indented: column 1 belongs to the verdict. */
 void race_say(const char *fmt, ...) __printf(1, 2);
 const struct race *race_find(const char *name);

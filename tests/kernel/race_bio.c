@@ -217,12 +217,16 @@ static void bio_truncate(const struct lifetime *lt, struct race_result *r)
 {
 	struct block_device *disk = block_nth(0);
 	struct dax_fs *fs;
+	struct pmem_region *device;
 	const char *why;
+	int err = scratch_choose(&device);
 
-	if (!disk || !scratch_region(&why)) {
-		race_absent(r, "%s", disk ? why : NO_DISK);
+	if (!disk)
+		race_absent(r, "%s", NO_DISK);
+	else if (err)
+		race_refused(r, err);
+	if (!disk || err)
 		return;
-	}
 	if (disk_fill(disk, SECTOR, F_TEXT, 1)) {
 		race_set(r, RACE_SKIP, "the disk %s cannot be written", disk->name);
 		return;

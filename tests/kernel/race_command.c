@@ -33,9 +33,16 @@ void race_absent(struct race_result *r, const char *fmt, ...)
 
 	r->verdict = RACE_SKIP;
 	r->absent = true;
+	r->err = -ENODEV;
 	va_start(ap, fmt);
 	vsnprintf(r->text, sizeof(r->text), fmt, ap);
 	va_end(ap);
+}
+
+void race_refused(struct race_result *r, int err)
+{
+	race_absent(r, "%s", dax_why());
+	r->err = err;
 }
 
 void race_say(const char *fmt, ...)
@@ -225,6 +232,13 @@ static int run_all(void)
 {
 	const struct race_era *e;
 	struct tally t = {0};
+	struct pmem_region *device;
+	int err = scratch_choose(&device);
+
+	/* A machine that lacks it skips by name; one whose device is in use, or somebody's, ran
+	 * nothing and has shown nothing. */
+	if (err == -EBUSY || err == -EPERM)
+		return shell_fail(err, "%s", dax_why());
 
 	for (const struct race *r = next_race(NULL); r && !batch_stopped(); r = next_race(r))
 		run_race(r, &t);
@@ -247,14 +261,21 @@ static int run_all(void)
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
+static int status_of(const struct race_result *r)
+{
+	return r->verdict == RACE_SAFE ? 0 : r->absent ? r->err : -EIO;
+}
+
 static int run_lifetimes(const struct race *race)
 {
 	const struct lifetime *lt;
 	int err = 0;
 
-	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++)
-		if (race_run(race, lt, NULL).verdict != RACE_SAFE)
-			err = -EIO;
+	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++) {
+		struct race_result r = race_run(race, lt, NULL);
+
+		err = err ? err : status_of(&r);
+	}
 	return err;
 }
 
@@ -300,6 +321,7 @@ static int parse_word(const char *word, struct cell_words *w)
 static int run_cell(const struct race *race, const struct cell_words *w)
 {
 	const struct lifetime *lt = w->named ? w->named : LIFETIME_DEFAULT;
+	struct race_result r;
 	int err = 0;
 
 	if (w->all && (w->era || w->named))
@@ -311,7 +333,8 @@ static int run_cell(const struct race *race, const struct cell_words *w)
 		err = dax_parse_era(w->era, w->named, &lt);
 	if (err)
 		return err;
-	return race_run(race, lt, w->era).verdict == RACE_SAFE ? 0 : -EIO;
+	r = race_run(race, lt, w->era);
+	return status_of(&r);
 }
 
 static int cmd_race(int argc, char **argv)
@@ -347,7 +370,11 @@ static const char *complete_race(int argno, unsigned n)
 SHELL_COMMAND(
 	race, cmd_race, "race [NAME|all] [lifetime=L|lifetime=all] [era=E]",
 	"make a race between a device and the file layer happen, and say how it ended\n"
-	"Runs on pmem1, with a fresh file system; alone: lists the races. A-1 ... F-16 are the\n"
+	"Runs with a fresh file system on the scratch device: a DIMM given as scratch (the "
+	"default\n"
+	"pmem1; PMEM=\"FILE,scratch\"), or a pmem1 without known contents. Alone: lists the "
+	"races.\n"
+	"A-1 ... F-16 are the\n"
 	"weaknesses of docs/weaknesses.md, by the design that has them: A unaware, B lease-poll,\n"
 	"C idle-at-one, D zap-to-zero, E counted-map; F: the hazards that busy-extent has rules\n"
 	"against. dma-* and the other words are plain cases. Status 0 only for 'safe'; 'race all' "

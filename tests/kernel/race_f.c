@@ -150,7 +150,7 @@ static void stop_answering(struct actor *a, const char *point)
 
 static int64_t device_references(void)
 {
-	return percpu_ref_sum(&pmem_find("pmem1")->pgmap.ref);
+	return percpu_ref_sum(&scratch_device()->pgmap.ref);
 }
 
 /* The device's count was right `before`. */
@@ -164,7 +164,7 @@ static void f2_judge(struct script *s, int64_t before)
 			       "reference(s) too few, and could go while a page is held",
 			       (long)missing);
 	for (; missing > 0; missing--) /* mended: the next cell starts clean */
-		percpu_ref_get(&pmem_find("pmem1")->pgmap.ref);
+		percpu_ref_get(&scratch_device()->pgmap.ref);
 	script_judge_g(s);
 }
 

@@ -12,7 +12,7 @@ static struct page saved; /* the record, before the device goes; one race at a t
 
 static struct pmem_region *region(void)
 {
-	return pmem_find("pmem1");
+	return scratch_device();
 }
 
 static int unbind(struct script *s)

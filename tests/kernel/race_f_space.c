@@ -259,7 +259,7 @@ RACE_EXHIBIT(f10_reserve, "F-10", "busy-extent", "no-reserve", RACE_BROKEN_I1);
 /* Nobody waits, the refusal says why, and the holder has a name. */
 static void f13_judge(struct script *s, struct actor *t3)
 {
-	uint64_t busy, held = pmem_held(pmem_find("pmem1"), &busy);
+	uint64_t busy, held = pmem_held(scratch_device(), &busy);
 	char who[160] = "";
 
 	script_pass_time(s, SCRIPT_PATIENCE);

@@ -16,7 +16,7 @@ static struct page saved; /* F's record, before the teardown */
 
 struct pgmap *race_pgmap(void)
 {
-	return &pmem_find("pmem1")->pgmap;
+	return &scratch_device()->pgmap;
 }
 
 void race_device_guard(void)
@@ -34,7 +34,7 @@ static int piece_unbind(struct script *s)
 int piece_remove_device(struct script *s)
 {
 	if (s->lt->unbind == UNBIND_REFUSES)
-		return dax_unbind(pmem_find("pmem1"), false);
+		return dax_unbind(scratch_device(), false);
 	return piece_unbind(s);
 }
 

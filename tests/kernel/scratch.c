@@ -31,38 +31,121 @@ static struct template template_of(enum scratch_size size)
 				 scratch_large_data};
 }
 
+/* ---- which device ------------------------------------------------------------------------- */
+
+static struct pmem_region *chosen; /* the last one given out; NULL: none yet */
+
+struct mount_search {
+	const struct pmem_region *region; /* NULL: any, and then the path counts */
+	char path[80];			  /* of what was found; empty: nothing */
+	const struct pmem_region *on;
+};
+
 static int find_mount(struct dax_fs *fs, void *arg)
 {
-	const struct dax_fs **found = arg;
+	struct mount_search *m = arg;
 
-	if (fs->region == pmem_nth(1))
-		*found = fs;
+	if (m->region ? fs->region != m->region : strcmp(fs->path, SCRATCH_PATH) != 0)
+		return 0;
+	snprintf(m->path, sizeof(m->path), "%s", fs->path);
+	m->on = fs->region;
+	return 1;
+}
+
+static int refuse_mounted(const struct pmem_region *region)
+{
+	struct mount_search m = {.region = region};
+
+	dax_fs_for_each(find_mount, &m);
+	return m.on ? dax_refuse(-EBUSY, "%s is mounted on %s: umount %s", m.on->name, m.path,
+				 m.path)
+		    : 0;
+}
+
+/* 0, or what keeps the device from being scratched on now, with a sentence. */
+static int check_usable(struct pmem_region *r)
+{
+	char why[300];
+
+	if (!r->bound)
+		return dax_refuse(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
+	if (r->dead)
+		return dax_refuse(-ENODEV, "%s was killed: pmem revive %s", r->name, r->name);
+	if (r->readonly)
+		return dax_refuse(-EROFS, "%s is read-only", r->name);
+	if (r->len < scratch_small_bytes)
+		return dax_refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
+	if (devdax_is_mapped(r))
+		return dax_refuse(-EBUSY, "%s is mapped as a device: unmap it", r->name);
+	if (refuse_mounted(r))
+		return -EBUSY;
+	if (!pmem_may_overwrite(r, why, sizeof(why)))
+		return dax_refuse(-EPERM, "%s", why);
+	return 0;
+}
+
+/* The n-th region that was given as scratch, or without any pmem1; NULL: no more. */
+static struct pmem_region *candidate(unsigned n)
+{
+	bool given = false;
+
+	for (unsigned i = 0; i < pmem_count(); i++) {
+		given |= pmem_nth(i)->scratch;
+		if (pmem_nth(i)->scratch && !n--)
+			return pmem_nth(i);
+	}
+	return given || n ? NULL : pmem_find("pmem1");
+}
+
+int scratch_choose(struct pmem_region **out)
+{
+	struct pmem_region *r = candidate(0);
+	int err = refuse_mounted(NULL);
+
+	if (err)
+		return err;
+	if (!r)
+		return dax_refuse(-ENODEV,
+				  "no second DIMM (pmem1) to scratch on, and none that was "
+				  "given for it (PMEM=\"FILE,size=1G,scratch\")");
+	for (unsigned n = 1; r && check_usable(r); n++)
+		r = candidate(n);
+	if (!r)
+		return check_usable(candidate(0)); /* of several reasons the first one's */
+	*out = chosen = r;
 	return 0;
 }
 
 struct pmem_region *scratch_region(const char **why)
 {
-	struct pmem_region *r = pmem_find("pmem1");
-	struct dax_fs *mounted = NULL;
+	struct pmem_region *r = NULL;
 
-	dax_fs_for_each(find_mount, &mounted);
-	if (!r)
-		*why = "no second DIMM (pmem1) to scratch on";
-	else if (!r->bound)
-		*why = "pmem1 is not bound; 'pmem bind pmem1' first";
-	else if (r->dead)
-		*why = "pmem1 was killed; 'pmem revive pmem1' first";
-	else if (r->readonly)
-		*why = "pmem1 is read-only";
-	else if (r->len < scratch_small_bytes)
-		*why = "pmem1 is too small for the scratch file system";
-	else if (devdax_is_mapped(r))
-		*why = "pmem1 is mapped as a device; 'unmap' that first";
-	else if (mounted)
-		*why = "pmem1 is mounted; umount it first";
-	else
-		return r;
-	return NULL;
+	if (scratch_choose(&r))
+		*why = dax_why();
+	return r;
+}
+
+struct pmem_region *scratch_device(void)
+{
+	return chosen;
+}
+
+/* ---- a file system on it ------------------------------------------------------------------ */
+
+/* What an earlier use left and the template would not cover: a superblock at the device's end, or
+ * behind the file system's blocks in use. */
+static void wipe_signatures(struct pmem_region *r)
+{
+	struct signature s[SIGNATURES_MAX];
+	unsigned nr = pmem_signatures(r, s, SIGNATURES_MAX);
+
+	for (unsigned i = 0; i < nr; i++) {
+		char *at = (char *)r->kaddr + s[i].offset;
+
+		memset(at, 0, MIN(32ul, r->len - s[i].offset));
+		cache_writeback(at, 32);
+	}
+	store_fence();
 }
 
 static void write_template(struct pmem_region *r, const struct template *t)
@@ -83,18 +166,17 @@ static void write_template(struct pmem_region *r, const struct template *t)
 int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,
 		  const char **why)
 {
-	struct pmem_region *r = scratch_region(why);
+	struct pmem_region *r = NULL;
 	struct template t = template_of(size);
-	int err;
+	int err = scratch_choose(&r);
 
-	if (!r)
-		return -ENODEV;
-	if (r->len < t.bytes) {
-		*why = "pmem1 is too small for the scratch file system";
-		return -ENOSPC;
+	if (!err && r->len < t.bytes)
+		err = dax_refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
+	if (!err) {
+		wipe_signatures(r);
+		write_template(r, &t);
+		err = dax_mount(r, SCRATCH_PATH, lt, fs);
 	}
-	write_template(r, &t);
-	err = dax_mount(r, SCRATCH_PATH, lt, fs);
 	*why = dax_why();
 	return err;
 }

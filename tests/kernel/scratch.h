@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scratch device: a fresh file system on pmem1 for whoever needs one, gone afterwards.
+ * The scratch device: a fresh file system for whoever needs one, gone afterwards.
+ *
+ * One function decides which device that is, for races, benchmarks and self-tests alike: the first
+ * one given as scratch that can be used now; if none was given, pmem1, unless something known is on
+ * it (drivers/pmem_contents.c). One sentence says why there is none.
  */
 #ifndef TESTS_KERNEL_SCRATCH_H
 #define TESTS_KERNEL_SCRATCH_H
@@ -11,8 +15,16 @@
 
 enum scratch_size { SCRATCH_SMALL, SCRATCH_LARGE }; /* 16 MiB, 1 GiB */
 
-/* The scratch region, or NULL with a sentence: no second DIMM, read-only, too small, mounted. */
+/* The scratch device of now into *out. Or, with dax_why() set: -ENODEV none, not bound, killed;
+ * -EROFS; -ENOSPC too small; -EBUSY mounted or mapped; -EPERM somebody's data is on it. Takes the
+ * lock of the mounts: sleepable. */
+int scratch_choose(struct pmem_region **out);
+/* The same: the device, or NULL with the sentence in *why, good until this thread's next refusal.
+ */
 struct pmem_region *scratch_region(const char **why);
+/* The device that was chosen last: for a test that runs, and has it mounted or unbound by itself.
+ */
+struct pmem_region *scratch_device(void);
 /* A fresh file system, mounted at SCRATCH_PATH. 0, or a negative errno with a sentence. Nothing
  * that was on the region stays. Sleepable. */
 int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,

@@ -33,10 +33,11 @@ void script_put_held(struct script *s)
 /* Nonzero: the machine lacks something, and the verdict says what. */
 static int lacks(const struct race *race, struct race_result *r)
 {
-	const char *why = "";
+	struct pmem_region *device;
+	int err = scratch_choose(&device);
 
-	if (!scratch_region(&why))
-		race_absent(r, "%s", why);
+	if (err)
+		race_refused(r, err);
 	else if (nr_cpus < race->wants.cpus)
 		race_absent(r, "needs SMP=%u", race->wants.cpus);
 	else if (edu_count() < race->wants.edus)

@@ -441,7 +441,8 @@ static int cmd_soak(int argc, char **argv)
 SHELL_COMMAND(
 	soak, cmd_soak, "soak 503 [OPS] [lifetime=L]",
 	"direct I/O and DMA into a mapped file against truncate and punch, every byte checked\n"
-	"Runs on pmem1 until OPS transfers (200) are done; the disk does 16 a second.\n"
+	"Runs on the scratch device until OPS transfers (200) are done; the disk does 16 a "
+	"second.\n"
 	"Status 0: no file ever held another's bytes, and the invariants hold.",
 	NULL, true);
 

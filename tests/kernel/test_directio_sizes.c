@@ -199,7 +199,7 @@ static void device_cases(struct selftest_run *t, uint64_t align, unsigned level)
 	if (o.region->len < 4 * align)
 		SKIP("needs a second DIMM of at least 0x%lx bytes", 4 * align);
 	if (o.region->shadow)
-		SKIP("pmem1 has a power-cut model");
+		SKIP("the scratch device has a power-cut model");
 	run_cases(t, &o);
 }
 

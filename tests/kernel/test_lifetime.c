@@ -230,7 +230,7 @@ SELFTEST(mount_other_lifetime, "mount.held-keeps-lifetime",
 static int fsync_of_dead(struct selftest_run *t, bool sectors)
 {
 	const struct mount_options o = {.sectors = sectors};
-	struct pmem_region *r = pmem_find("pmem1");
+	struct pmem_region *r = scratch_device();
 	struct fixture fx = {0};
 	uint64_t va, word;
 	int err = -ENOENT, again = 0, fault = 0;

@@ -5,7 +5,7 @@
 
 static struct pmem_region *region(void)
 {
-	return pmem_find("pmem1");
+	return scratch_device();
 }
 
 static uint64_t busy(void)

@@ -129,7 +129,7 @@ SELFTEST(zap_device, "lifetime.zap.holds-device",
 	 "from the first touch to the deletion of the entry the page holds its device")
 {
 	FIXTURE(fx, &lifetime_zap_to_zero);
-	struct percpu_ref *ref = &pmem_find("pmem1")->pgmap.ref;
+	struct percpu_ref *ref = &scratch_device()->pgmap.ref;
 	int64_t before = percpu_ref_sum(ref), mapped, after;
 	uint64_t va = fx_map(&fx, "f", 1, 'a');
 
@@ -163,7 +163,7 @@ SELFTEST(zap_dying, "lifetime.zap.dying-is-refused",
 	 "an entry of a device that is going is not made: the access fails (D-3)")
 {
 	FIXTURE(fx, &lifetime_zap_to_zero);
-	struct pgmap *pgmap = &pmem_find("pmem1")->pgmap;
+	struct pgmap *pgmap = &scratch_device()->pgmap;
 	uint64_t va = fx_map(&fx, "f", 2, 'a'), byte;
 	int refused, then;
 

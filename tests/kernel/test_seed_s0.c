@@ -117,14 +117,15 @@ SELFTEST(seed_s0_04, "seed.s0.04",
 	 "a RAM disk gets no DAX handle (-EOPNOTSUPP), though it offers its frames; a disk that "
 	 "offers a device's pages gets one")
 {
-	struct pmem_region *r = scratch_region(&(const char *){0});
+	const char *why_not = "";
+	struct pmem_region *r = scratch_region(&why_not);
 	uint64_t pfn = 0, nr = 0;
 	const char *why = NULL;
 	struct fake_disk fd;
 	int none, ram, device;
 
 	if (!r)
-		SKIP("no second DIMM (pmem1) to offer");
+		SKIP("%s", why_not);
 	EXPECT(!fake_disk_init(&fd), "no memory");
 	none = dax_probe_disk(&fd.dev, &pfn, &nr, &why);
 	fd.dev.direct_access = offer;
@@ -170,7 +171,7 @@ SELFTEST(seed_s0_07, "seed.s0.07",
 		return;
 	FIXTURE(fx, &lifetime_unaware);
 	err = dax_umount(SCRATCH_PATH)
-		      ?: dax_mount_with(pmem_find("pmem1"), SCRATCH_PATH, &lifetime_unaware,
+		      ?: dax_mount_with(scratch_device(), SCRATCH_PATH, &lifetime_unaware,
 					&sectors, &fx.fs);
 	EXPECT(!err, "%s", dax_why());
 	f = scratch_file("f", 1, 'a');

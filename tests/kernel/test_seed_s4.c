@@ -64,7 +64,7 @@ SELFTEST(seed_s4_02, "seed.s4.02",
 			seed_waits(t, designs[i], fx_truncate, false);
 	}
 	if (!t->failed && !t->skipped)
-		EXPECT(pmem_find("pmem1")->pgmap.rest == 0 && lifetime_idle_at_one.rest == 1,
+		EXPECT(scratch_device()->pgmap.rest == 0 && lifetime_idle_at_one.rest == 1,
 		       "the designs rest alike");
 }
 
@@ -246,10 +246,11 @@ SELFTEST(seed_s4_07, "seed.s4.07",
 	 "if any allocation of a fault fails, the access is refused, the entry is empty and not "
 	 "locked, and the next access is served")
 {
+	const char *why = "";
 	uint64_t n = 1;
 
-	if (!scratch_region(&(const char *){0}))
-		SKIP("no second DIMM (pmem1) to scratch on");
+	if (!scratch_region(&why))
+		SKIP("%s", why);
 	while (n < 50 && fault_with_failure(t, n) && !t->failed)
 		n++;
 	if (!t->failed)

@@ -118,4 +118,7 @@ def qemu_command(config: Config, media: List[str], serial: List[str]) -> List[st
     if config.cmd is not None:
         # An empty string is no fw_cfg item at all: a blank is a list without a command.
         args += ["-fw_cfg", f"name=opt/holdfast/cmd,string={escape(config.cmd or ' ')}"]
+    scratch = [f"pmem{n}" for n, dimm in enumerate(config.dimms) if dimm.scratch]
+    if scratch:
+        args += ["-fw_cfg", f"name=opt/holdfast/scratch,string={escape(','.join(scratch))}"]
     return args + config.qemu_args

@@ -32,6 +32,7 @@ class Dimm:
     unarmed: bool = False
     node: Optional[int] = None
     shadow: bool = False
+    scratch: bool = False  # races, benchmarks and self-tests may overwrite it
     ext4: bool = False  # when it does not exist yet it is made with a file system
     fresh: bool = False  # made anew at every run
 
@@ -87,7 +88,7 @@ def parse_switch(text: str, what: str) -> bool:
 
 
 def parse_dimm(entry: str) -> Dimm:
-    """FILE[,size=1G][,label=128K][,align=2M][,unarmed][,node=N][,shadow]"""
+    """FILE[,size=1G][,label=128K][,align=2M][,unarmed][,node=N][,shadow][,scratch]"""
     path, *options = entry.split(",")
     if not path:
         raise ConfigError(f'PMEM entry "{entry}" does not begin with a file name')
@@ -99,11 +100,11 @@ def parse_dimm(entry: str) -> Dimm:
             setattr(dimm, name, parse_size(value, what))
         elif name == "node" and eq:
             dimm.node = parse_count(value, what, 0, 63)
-        elif name in ("unarmed", "shadow") and not eq:
+        elif name in ("unarmed", "shadow", "scratch") and not eq:
             setattr(dimm, name, True)
         else:
             raise ConfigError(f'PMEM {path}: unknown option "{option}"; there are size=, label=, '
-                              "align=, unarmed, node=N and shadow")
+                              "align=, unarmed, node=N, shadow and scratch")
     check_dimm(dimm)
     return dimm
 
@@ -129,9 +130,10 @@ def check_dimm(dimm: Dimm) -> None:
 
 
 def default_dimms(folder: str = BUILD) -> List[Dimm]:
-    """pmem0: 1 GiB, ext4, kept between runs. pmem1: 16 GiB, sparse, made anew at every run."""
+    """pmem0: 1 GiB, ext4, kept between runs. pmem1: 16 GiB, sparse, made anew at every run, for scratch."""
     dimms = [Dimm(os.path.join(folder, "pmem0.img"), GIB, align=2 * MIB, ext4=True),
-             Dimm(os.path.join(folder, "pmem1.img"), 16 * GIB, align=2 * MIB, fresh=True)]
+             Dimm(os.path.join(folder, "pmem1.img"), 16 * GIB, align=2 * MIB, fresh=True,
+                  scratch=True)]
     for dimm in dimms:
         check_dimm(dimm)
     return dimms

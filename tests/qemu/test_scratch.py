@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Whose bytes are on a DIMM: no race, benchmark or self-test overwrites what it was not given.
+
+The signatures are the bytes that count, at the places that drivers/signature.c names; its host test
+has all of them. Here a machine meets some, as the second DIMM or as one to be mounted.
+"""
+
+import hashlib
+
+import hf_image
+from run import run_commands
+
+MIB = 1 << 20
+
+# name in the refusal: [(offset, bytes)]
+SIGNATURES = {
+    "XFS": [(0, b"XFSB")],
+    "btrfs": [(0x10040, b"_BHRfS_M")],
+    "F2FS": [(0x400, b"\x10\x20\xf5\xf2")],
+    "swap": [(4086, b"SWAPSPACE2")],
+    "GPT": [(512, b"EFI PART")],
+    "MBR": [(510, b"\x55\xaa")],
+    "LVM2": [(512, b"LABELONE"), (536, b"LVM2 001")],
+    "MD 1.2": [(4096, b"\xfc\x4e\x2b\xa9\1\0\0\0"), (4224, b"\x08")],
+    "MD 0.90": [(16 * MIB - 65536, b"\xfc\x4e\x2b\xa9")],
+    "LUKS 1": [(0, b"LUKS\xba\xbe\0\1")],
+    "LUKS 2": [(0, b"LUKS\xba\xbe\0\2")],
+    "NVDIMM_PFN_INFO": [(4096, b"NVDIMM_PFN_INFO\0")],
+    "NVDIMM_DAX_INFO": [(4096, b"NVDIMM_DAX_INFO\0")],
+    "BTT": [(4096, b"BTT_ARENA_INFO\0\0")],
+}
+
+
+def make(path, size, patches=()):
+    """An image of zeroes with some bytes in it; its path."""
+    with open(path, "wb") as image:
+        image.truncate(size)
+        for at, data in patches:
+            image.seek(at)
+            image.write(data)
+    return str(path)
+
+
+def digest(path):
+    with open(path, "rb") as image:
+        return hashlib.sha256(image.read()).hexdigest()
+
+
+def test_foreign_signatures_are_named(tmp_path):
+    """Each is named by `mount`, which tells nobody to run mkfs over it; race, bench and selftest
+    refuse the second DIMM by name, with the word that allows it; not a byte changes."""
+    images = [make(tmp_path / f"{n}.img", 16 * MIB, patches)
+              for n, patches in enumerate(SIGNATURES.values())]
+    first = hf_image.mkfs(tmp_path / "first.img", "16M")
+    before = [digest(path) for path in images]
+    mounts = [f"mount pmem{n} /t" for n in range(1, len(images) + 1)]
+    others = ["race A-1", "race dma-truncate", "bench gup.get.4k.b1", "selftest lifetime.last-put*",
+              "selftest mm.memremap-altmap", "pmem pmem1"]
+    result = run_commands("; ".join(mounts + others), tmp_path, PMEM=" ".join([first] + images))
+    for line, name in zip(mounts, SIGNATURES):
+        command = result.command(line)
+        assert command.status == 22 and f"holds {name}" in command.output.replace(
+            "ndctl info block, fsdax (", "").replace("ndctl info block, devdax (", ""), command
+        assert "make one" not in command.output, command
+    for line in others[:-1]:
+        command = result.command(line)
+        assert "pmem1 holds XFS (at 0x0), which would be lost" in command.output, command
+        assert ",scratch" in command.output, command
+    assert result.command("race A-1").status == 1
+    assert "contents: XFS (at 0x0)" in result.command("pmem pmem1").output
+    assert [digest(path) for path in images] == before
+
+
+def test_scratch_is_what_was_given(tmp_path):
+    """The word makes any DIMM scratch; without it a blank second one is, and stays so when only an
+    earlier race has written to it. Mounted, every user of it says so in the same sentence."""
+    lost = make(tmp_path / "lost.img", 32 * MIB, SIGNATURES["XFS"] + SIGNATURES["GPT"])
+    blank = make(tmp_path / "blank.img", 32 * MIB)
+    first = hf_image.mkfs(tmp_path / "first.img", "16M")
+    given = run_commands("race A-1 lifetime=busy-extent; pmem", tmp_path,
+                         PMEM=f"{first} {blank} {lost},scratch")
+    assert given.status == 0, given.text
+    assert "given as scratch" in given.command("pmem").output
+    assert digest(blank) == digest(make(tmp_path / "zeroes.img", 32 * MIB))
+    used = run_commands("race A-1 lifetime=busy-extent; pmem pmem1", tmp_path,
+                        PMEM=f"{first} {blank}")
+    assert used.status == 0 and "contents: ext4" in used.text, used.text
+    lines = ["race A-1 lifetime=unaware", "race dma-truncate", "bench gup.get.4k.b1",
+             "bench fault.2m*", "selftest lifetime.last-put*"]
+    again = run_commands("race A-1 lifetime=busy-extent; mount pmem1 /t; " + "; ".join(lines)
+                         + "; umount /t", tmp_path, PMEM=f"{first} {blank}")
+    assert again.command("race A-1 lifetime=busy-extent").status == 0, again.text
+    for line in lines:
+        assert "pmem1 is mounted on /t: umount /t" in again.command(line).output, again.text
+    assert again.command(lines[0]).status == 16
+
+
+def test_a_start_that_was_cut(tmp_path):
+    """An odd first DIMM cuts the second one's start: boot, `pmem` and `mount` name the cut and what
+    mends it; the ext4 that begins in the cut part is seen by race, and kept."""
+    odd = make(tmp_path / "odd.img", 100 * MIB + 12288)
+    second = hf_image.mkfs(tmp_path / "second.img", "64M")
+    before = digest(second)
+    result = run_commands("pmem pmem1; mount pmem1 /t; race A-1", tmp_path, PMEM=f"{odd} {second}")
+    boot = result.text[:result.text.index("\n> ")]
+    cut = f"its start was cut by {2 * MIB - 12288} bytes and its end by 12288"
+    assert f"pmem1: {cut}" in boot and "ext4 (at 0x438)" in boot, boot
+    assert "align=2M" in result.command("pmem pmem1").output
+    mount = result.command("mount pmem1 /t")
+    assert cut in mount.output and "align=2M would do" in mount.output, mount
+    assert "make one" not in mount.output
+    assert "pmem1 holds" in result.command("race A-1").output, result.text
+    assert digest(second) == before
