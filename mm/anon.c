@@ -17,7 +17,9 @@
  * both sides; the store that follows looks at the count: the last one to map the page may have it,
  * others get a copy. A page with PTE_OWN is never copied by a store, however many references it
  * has, else a device would go on writing to a page that its owner has left. For the same reason
- * fork copies a page at once if it is referenced.
+ * fork copies a page at once if it is referenced. And a pin, for reading too, is of a page with
+ * PTE_OWN only: an entry without it has PTE_SLOW, so that fast gup leaves it alone, and the slow
+ * path makes the page the pinner's own first, as a store would.
  */
 #include "mm/pgmap.h"
 #include "kernel/text.h"
@@ -146,6 +148,7 @@ int vmf_write_anon(struct vm_fault *vmf, uint64_t seen)
 	if (same_entry(__atomic_load_n(pte, __ATOMIC_RELAXED), seen)) {
 		if (sole_owner(seen)) {
 			__atomic_fetch_or(pte, PTE_W | PTE_D | PTE_OWN, __ATOMIC_ACQ_REL);
+			__atomic_fetch_and(pte, ~PTE_SLOW, __ATOMIC_RELEASE);
 			tlb_flush_page_local(vmf->address);
 		} else {
 			shared = pte_page(seen);

@@ -4,11 +4,18 @@
  *
  * What a file shows is not copied entry by entry: the child's first access faults, and the file
  * answers. Private copies live in the page tables alone, so both sides show them from now on,
- * read-only. The order: first take the right to write away from the parent and flush, then look at
- * the references. A device that got a page for writing before the flush is seen; whoever comes
- * later finds a read-only entry and waits for mmap_lock, which is held for writing.
+ * read-only. The order: first take the right to write away from the parent and flush; then make the
+ * entry one that shows a shared page, which fast gup refuses (PTE_SLOW); then look at the
+ * references. A reference that was taken before is seen. One that is being taken finds the entry
+ * changed and is given back. Later ones come by the slow path, which waits for mmap_lock, held for
+ * writing here.
  */
 #include "mm/internal.h"
+
+/* Before the entry is changed, between that and the look, and behind the look. */
+STEP_POINT_DECLARE(fork_before_share);
+STEP_POINT_DECLARE(fork_before_look);
+STEP_POINT_DECLARE(fork_looked);
 
 /* A device may be writing to it: the page stays the parent's alone, the child gets what is in it.
  */
@@ -23,6 +30,25 @@ static int copy_now(const struct page *page, uint64_t *to)
 	return 0;
 }
 
+/* The parent's entry shows a shared page from now on. False: the page is referenced, so it stays
+ * the parent's alone, and the entry is as before. Nobody else changes the entry: faults wait for
+ * mmap_lock, truncate for the file's lock. */
+static bool give_up_own(uint64_t *from, const struct page *page)
+{
+	bool held;
+
+	STEP_POINT(fork_before_share);
+	/* The entry before the look (a full barrier), else a fast pin in between is missed: it
+	 * would hold a page that the parent's next store copies away from. */
+	__atomic_fetch_xor(from, PTE_OWN | PTE_SLOW, __ATOMIC_SEQ_CST);
+	STEP_POINT(fork_before_look);
+	held = page_refs(page);
+	STEP_POINT(fork_looked);
+	if (held)
+		__atomic_fetch_xor(from, PTE_OWN | PTE_SLOW, __ATOMIC_ACQ_REL);
+	return !held;
+}
+
 /* One entry of the parent, write-protected and flushed already. */
 static int share_entry(struct mm *child, uint64_t va, uint64_t *from)
 {
@@ -33,11 +59,10 @@ static int share_entry(struct mm *child, uint64_t va, uint64_t *from)
 	to = pte_walk(child->root, va, 1, true, NULL);
 	if (!to)
 		return -ENOMEM;
-	if ((entry & PTE_OWN) && page_refs(pte_page(entry)))
+	if ((entry & PTE_OWN) && !give_up_own(from, pte_page(entry)))
 		return copy_now(pte_page(entry), to);
 	page_map_get(pte_page(entry));
-	__atomic_fetch_and(from, ~PTE_OWN, __ATOMIC_ACQ_REL);
-	__atomic_store_n(to, entry & ~(PTE_OWN | PTE_D), __ATOMIC_RELEASE);
+	__atomic_store_n(to, (entry & ~(PTE_OWN | PTE_D)) | PTE_SLOW, __ATOMIC_RELEASE);
 	return 0;
 }
 

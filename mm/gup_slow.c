@@ -17,10 +17,21 @@ MUSEUM(gup_lost_lease, "gup-lost-lease",
 
 unsigned long gup_slow_calls;
 
-/* The page mapped at addr, referenced; NULL with *err 0: fault it in and come back. What is mapped
- * is held by its mapping, so only a busy folio refuses: its file has freed another part of it. */
-static struct page *slow_one(struct mm *mm, uint64_t addr, unsigned flags, bool *special, int *err)
+/* Would the next store of its own mapping copy away from the page, so that the pinner and the
+ * address space part? Not where nothing can be stored. */
+static bool must_unshare(const struct vma *vma, uint64_t pte, unsigned flags)
 {
+	return (flags & FOLL_PIN) && (vma->flags & VM_WRITE) && pte_is_anon(pte) &&
+	       !(pte & PTE_OWN);
+}
+
+/* The page mapped at addr, referenced; NULL with *err 0: fault it in and come back, by a store if
+ * *store. What is mapped is held by its mapping, so only a busy folio refuses: its file has freed
+ * another part of it. */
+static struct page *slow_one(const struct vma *vma, uint64_t addr, unsigned flags, bool *store,
+			     int *err)
+{
+	struct mm *mm = vma->mm;
 	const uint64_t need = gup_needed(flags);
 	struct page *page = NULL;
 	unsigned level;
@@ -28,8 +39,8 @@ static struct page *slow_one(struct mm *mm, uint64_t addr, unsigned flags, bool 
 
 	spin_lock(&mm->ptl); /* before the walk: a table may be freed under it */
 	pte = __atomic_load_n(pte_lowest(mm->root, addr, &level), __ATOMIC_ACQUIRE);
-	*special = (pte & PTE_P) && (pte & PTE_SPECIAL);
-	if ((pte & need) == need) {
+	*store = ((pte & PTE_P) && (pte & PTE_SPECIAL)) || must_unshare(vma, pte, flags);
+	if ((pte & need) == need && !*store) {
 		page = pte_page(pte) + ((addr & (level_bytes(level) - 1)) >> PAGE_SHIFT);
 		if (!page_get(pte_record(pte), 1)) {
 			page = NULL;
@@ -60,14 +71,14 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 	if ((flags & FOLL_LONGTERM) && (vma->flags & (VM_FSDAX | VM_LONGTERM)) == VM_FSDAX)
 		return -EOPNOTSUPP;
 	for (;;) {
-		bool special = false;
+		bool store = false;
 
-		*page = slow_one(mm, addr, flags, &special, &err);
+		*page = slow_one(vma, addr, flags, &store, &err);
 		if (*page || err)
 			return *page ? 0 : refuse(err, "the page takes no reference any more");
 		if (vma->flags & VM_LIMITED) /* no fault makes a record */
 			return refuse(-EFAULT, "its region is limited: there is no page record");
-		err = mm_fault_locked(mm, addr, special || (flags & FOLL_WRITE),
+		err = mm_fault_locked(mm, addr, store || (flags & FOLL_WRITE),
 				      &current_thread()->fault_why);
 		if (err)
 			return err;

@@ -99,7 +99,7 @@ uint64_t slab_objects(void); /* handed out by all caches; exact only while nobod
 #define PTE_HEAD     (1ul << 11) /* software: page_head() of the page counts this entry */
 #define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
 #define PTE_OWN	     (1ul << 57) /* software: an anonymous page that no other entry shows */
-#define PTE_SLOW     (1ul << 56) /* software: fast gup must leave it to the slow path (VM_SLOWGUP) */
+#define PTE_SLOW     (1ul << 56) /* software: left to slow gup (VM_SLOWGUP; anonymous, not PTE_OWN) */
 #define PTE_SINGLE   (1ul << 55) /* software, of a head's frame of records: see folio.c */
 #define PTE_NX	     (1ul << 63)
 #define PTE_PHYS     0x000ffffffffff000ul

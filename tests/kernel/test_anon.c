@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: anonymous memory and the fork of an address space (anon.*, fork.*). */
+#include "kernel/step.h"
 #include "tests/kernel/fixture.h"
 
 #define PIN (FOLL_PIN | FOLL_WRITE)
@@ -264,6 +265,116 @@ SELFTEST(fork_pinned, "fork.pinned-stays",
 	mm_unmap(mm, a, PAGE_SIZE);
 	EXPECT(parent == 99 && kid == 1, "parent %lu, child %lu", parent, kid);
 	EXPECT(anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
+}
+
+/* A fork in a thread of its own, which stops at a step point. */
+struct forker {
+	struct mm *mm, *child;
+	struct step_stop stop;
+	bool armed, done;
+};
+
+static void fork_and_stop(void *arg)
+{
+	struct forker *f = arg;
+
+	mm_use(f->mm);
+	__atomic_store_n(&f->armed, !step_stop(&f->stop), __ATOMIC_RELEASE);
+	f->child = mm_fork(f->mm, "child");
+	if (f->armed)
+		step_unstop(&f->stop);
+	mm_use(NULL);
+	__atomic_store_n(&f->done, true, __ATOMIC_RELEASE);
+}
+
+/* Pins `va` by the fast path while a fork stands at `point`. Value: was the fork stopped there?
+ * In *n: pages got. */
+static bool pin_at(const char *point, uint64_t va, struct forker *f, struct page **page, long *n)
+{
+	struct thread *th;
+	bool stopped;
+
+	*f = (struct forker){.mm = current_mm(),
+			     .stop = {.name = point, .deadline = clock_ns() + 5000000000ull}};
+	*n = 0;
+	th = thread_create("forker", fork_and_stop, f, 1);
+	if (!th)
+		return false;
+	while (!step_stopped(&f->stop) && !__atomic_load_n(&f->done, __ATOMIC_ACQUIRE))
+		thread_sleep_ns(20000);
+	stopped = step_stopped(&f->stop);
+	if (stopped)
+		*n = get_user_pages_fast(va, 1, FOLL_PIN | FOLL_FAST_ONLY, page);
+	step_go(&f->stop);
+	thread_join(th);
+	return stopped && f->child && !f->stop.timed_out;
+}
+
+/* What the device that reads `page` sees of the parent's next store. */
+static bool reader_parts(struct page *page, uint64_t va)
+{
+	poke(current_mm(), va, 77);
+	return *(uint64_t *)phys_to_virt(page_to_pfn(page) << PAGE_SHIFT) != 77;
+}
+
+SELFTEST(fork_meets_pin, "fork.meets-fast-pin",
+	 "a page that is pinned for reading at any moment of a fork is the one that the parent's "
+	 "next store goes to")
+{
+	static const char *const point[] = {"fork_before_share", "fork_before_look", "fork_looked"};
+	struct mm *mm = current_mm();
+	int64_t before = anon_pages();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(point); i++) {
+		struct page *page = NULL;
+		bool stopped, parts = false;
+		struct forker f;
+		uint64_t a = 0;
+		long n;
+
+		EXPECT(!mm_map_anon(mm, &a, PAGE_SIZE, true), "no room");
+		poke(mm, a, 1);
+		stopped = pin_at(point[i], a, &f, &page, &n);
+		if (n == 1) {
+			parts = reader_parts(page, a);
+			unpin_user_pages(&page, 1);
+		}
+		if (f.child)
+			mm_put(f.child);
+		mm_unmap(mm, a, PAGE_SIZE);
+		EXPECT(stopped, "the fork did not stop at %s", point[i]);
+		EXPECT(!parts, "pinned at %s, the parent stores elsewhere", point[i]);
+	}
+	EXPECT(anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
+}
+
+SELFTEST(fork_pin_unshares, "fork.pin-unshares",
+	 "pinning a page that both sides of a fork show makes it the pinner's own first, for "
+	 "reading too; a plain reference does not")
+{
+	struct mm *mm = current_mm(), *child;
+	struct page *pinned = NULL, *got = NULL;
+	bool parts = true;
+	uint64_t a = 0, kid;
+	long n, m;
+
+	EXPECT(!mm_map_anon(mm, &a, 2 * PAGE_SIZE, true), "no room");
+	poke(mm, a, 1);
+	poke(mm, a + PAGE_SIZE, 2);
+	child = mm_fork(mm, "child");
+	EXPECT(child, "no memory");
+	n = get_user_pages_fast(a, 1, FOLL_PIN, &pinned);
+	m = get_user_pages_fast(a + PAGE_SIZE, 1, FOLL_GET, &got);
+	if (n == 1)
+		parts = reader_parts(pinned, a);
+	kid = peek(child, a);
+	unpin_user_pages(&pinned, MAX(n, 0));
+	put_user_pages(&got, MAX(m, 0));
+	mm_put(child);
+	mm_unmap(mm, a, 2 * PAGE_SIZE);
+	EXPECT(n == 1 && !parts && kid == 1, "%ld page(s); the child sees %lu; the pin is %s", n,
+	       kid, parts ? "of a page that the parent left" : "kept");
+	EXPECT(m == 1, "a plain reference got %ld pages", m);
 }
 
 SELFTEST(fork_shared, "fork.shared-stays-shared",
