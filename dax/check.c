@@ -79,10 +79,13 @@ static void for_each_record(int (*fn)(struct page *, void *), struct finding *f)
 {
 	for (unsigned i = 0; i < pmem_count(); i++) {
 		struct pmem_region *r = pmem_nth(i);
-		struct record_check c = {f, r->pgmap.owner};
+		bool between;
+		struct record_check c = {f, dax_fs_of(r, &between)};
 
-		if (r->bound)
+		if (r->bound && !between)
 			page_records_for_each(r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, fn, &c);
+		if (c.fs)
+			dax_fs_put(c.fs);
 	}
 }
 
@@ -207,6 +210,7 @@ static int check_held(struct page *p, void *arg)
 	if (!c->fs || page_refs(p) <= p->pgmap->rest || (page_state(p) & PAGE_BUSY))
 		return 0;
 	/* A folio is held as one: every block of it must be somebody's. */
+	mutex_lock(&c->fs->lock);
 	for (n = page_state(p) & PAGE_FOLIO ? FOLIO_PAGES : 1; n; n--, block++) {
 		if (c->fs->ops->owned(c->fs, block))
 			continue;
@@ -214,6 +218,7 @@ static int check_held(struct page *p, void *arg)
 			 page_state(p) & PAGE_FOLIO ? " with its 2 MiB" : "", block);
 		break;
 	}
+	mutex_unlock(&c->fs->lock);
 	return 0;
 }
 

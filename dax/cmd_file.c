@@ -33,7 +33,7 @@ static int with_inode(const char *path, int (*fn)(struct dax_fs *, struct ext4_i
 	int err;
 
 	if (!fs)
-		return shell_fail(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
+		return shell_fail(-ENOENT, "%s", dax_why());
 	err = ext4_walk(fs->ext4, rest, &ip);
 	if (!err) {
 		err = fn(fs, ip);

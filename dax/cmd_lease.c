@@ -14,7 +14,7 @@ static struct shell_lease {
 	struct dax_inode *inode; /* one reference; NULL: the place is free */
 	bool over;		 /* off the list: expired, or its file went */
 } shell_leases[MAX_SHELL_LEASES];
-static struct mutex lock = MUTEX_INIT("shell leases");
+static struct mutex lock = MUTEX_INIT_GLOBAL("shell leases");
 
 static bool asked(struct lease *l)
 {
@@ -72,17 +72,25 @@ static int list(void)
 	return 0;
 }
 
-/* Places of leases that have gone are free again. lock held. */
+/* Places of leases that have gone are free again. The references go when the lock is free: the last
+ * one of a removed file may wait for whoever holds its pages, who may need the lock. Not locked. */
 static void sweep(void)
 {
+	struct dax_inode *gone[MAX_SHELL_LEASES];
+	unsigned n = 0;
+
+	mutex_lock(&lock);
 	for (unsigned i = 0; i < MAX_SHELL_LEASES; i++) {
 		struct shell_lease *s = &shell_leases[i];
 
 		if (!s->inode || !s->over)
 			continue;
-		dax_put(s->inode);
+		gone[n++] = s->inode;
 		*s = (struct shell_lease){0};
 	}
+	mutex_unlock(&lock);
+	while (n)
+		dax_put(gone[--n]);
 }
 
 /* The shell's lease of that file; of NULL: a free place. lock held. */
@@ -125,24 +133,27 @@ static struct shell_lease *find_by_name(const char *path)
 	return NULL;
 }
 
+/* Not locked. */
 static int drop(const char *path)
 {
+	struct dax_inode *inode = NULL;
 	struct shell_lease *s = NULL;
-	struct dax_inode *inode;
 
 	sweep();
-	if (!dax_open(path, false, &inode)) {
+	dax_open(path, false, &inode);
+	mutex_lock(&lock);
+	if (inode)
 		s = find(inode);
-		dax_put(inode);
-	}
 	if (!s)
 		s = find_by_name(path);
-	if (!s)
-		return shell_fail(-ENOENT, "the shell has no lease of %s; 'lease' lists them",
-				  path);
-	lease_unlock(&s->lease);
+	if (s)
+		lease_unlock(&s->lease);
+	mutex_unlock(&lock);
+	if (inode)
+		dax_put(inode);
 	sweep();
-	return 0;
+	return s ? 0
+		 : shell_fail(-ENOENT, "the shell has no lease of %s; 'lease' lists them", path);
 }
 
 static int break_all(struct dax_inode *inode, bool wait)
@@ -165,17 +176,13 @@ static int on_file(int argc, char **argv)
 
 	if (argc > 4 || (argc == 4 && !(wait && breaks)))
 		return shell_usage();
-	if (!strcmp(argv[1], "drop")) {
-		mutex_lock(&lock);
-		err = drop(argv[2]);
-		mutex_unlock(&lock);
-		return err;
-	}
+	if (!strcmp(argv[1], "drop"))
+		return drop(argv[2]);
 	err = dax_open(argv[2], false, &inode);
 	if (err)
 		return shell_fail(err, "%s", dax_why());
-	mutex_lock(&lock);
 	sweep();
+	mutex_lock(&lock);
 	if (!breaks)
 		err = set(inode);
 	mutex_unlock(&lock);
@@ -203,9 +210,7 @@ static int cmd_lease(int argc, char **argv)
 	static const char *const words[] = {"set", "drop", "break", "time"};
 
 	if (argc == 1) {
-		mutex_lock(&lock);
 		sweep();
-		mutex_unlock(&lock);
 		return list();
 	}
 	for (unsigned i = 0; i < 3; i++)

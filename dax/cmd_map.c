@@ -2,126 +2,10 @@
 /*
  * map, touch, unmap and what changes mappings: the shell's own address space.
  *
- * A mapping gets a short name (m1, m2, …) that other commands take: m1+0x1000 is a place in it. A
- * name stands for one range that is mapped from end to end: where a piece is taken out of the
- * middle, what is left behind it gets a name of its own.
+ * A mapping gets a short name (m1, m2, …) that other commands take: m1+0x1000 is a place in it. The
+ * names are in map_names.c.
  */
-#include <ctype.h>
-
-#include "dax/internal.h"
-
-#define MAX_MAPS 32
-
-static struct name {
-	bool used;
-	uint64_t start, pages;
-	char what[80]; /* "/t/f", "/t/f, private", "anonymous" */
-} maps[MAX_MAPS];
-static struct mutex maps_lock = MUTEX_INIT("shell mappings");
-
-int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left)
-{
-	uint64_t n = 0, off = 0;
-	const char *p = word + 1;
-	int err = -EINVAL;
-
-	while (word[0] == 'm' && isdigit((unsigned char)*p) && n < MAX_MAPS)
-		n = n * 10 + (*p++ - '0');
-	if (word[0] != 'm' || p == word + 1 || (*p && *p != '+'))
-		return shell_fail(-EINVAL,
-				  "'%s' is no place in a mapping; write m1 or m1+OFFSET "
-				  "('map' lists them)",
-				  word);
-	if (*p == '+') {
-		err = shell_number("offset", p + 1, &off);
-		if (err)
-			return err;
-	}
-	mutex_lock(&maps_lock);
-	if (!n || n > MAX_MAPS || !maps[n - 1].used)
-		err = shell_fail(-ENOENT, "there is no mapping m%lu; 'map' lists them", n);
-	else if (off >= maps[n - 1].pages << PAGE_SHIFT)
-		err = shell_fail(-EINVAL, "offset 0x%lx is beyond m%lu, which has %lu page(s)", off,
-				 n, maps[n - 1].pages);
-	else
-		err = 0;
-	if (!err) {
-		*addr = maps[n - 1].start + off;
-		*left = (maps[n - 1].pages << PAGE_SHIFT) - off;
-	}
-	mutex_unlock(&maps_lock);
-	return err;
-}
-
-static void print_name(unsigned i)
-{
-	kprintf("m%u: %s at 0x%lx, %lu page(s)\n", i + 1, maps[i].what, maps[i].start,
-		maps[i].pages);
-}
-
-static int list_maps(void)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < MAX_MAPS; i++) {
-		if (!maps[i].used)
-			continue;
-		any = true;
-		print_name(i);
-	}
-	if (!any)
-		kprintf("nothing is mapped; try: map /t/f\n");
-	return 0;
-}
-
-/* maps_lock held. Slot number, or -ENOSPC. */
-static int free_slot(void)
-{
-	for (unsigned i = 0; i < MAX_MAPS; i++)
-		if (!maps[i].used)
-			return i;
-	return dax_refuse(-ENOSPC, "all %u names are in use; 'unmap' one", MAX_MAPS);
-}
-
-static unsigned free_slots(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < MAX_MAPS; i++)
-		n += !maps[i].used;
-	return n;
-}
-
-/* There is a free slot. maps_lock held. */
-static void new_name(uint64_t start, uint64_t pages, const char *what)
-{
-	int i = free_slot();
-
-	maps[i].used = true;
-	maps[i].start = start;
-	maps[i].pages = pages;
-	snprintf(maps[i].what, sizeof(maps[i].what), "%s", what);
-	print_name(i);
-}
-
-int dax_name_mapping(const char *what, uint64_t addr)
-{
-	struct mm *mm = current_mm();
-	uint64_t pages;
-	int err;
-
-	down_read(&mm->mmap_lock);
-	pages = (mm_find_vma(mm, addr)->end - addr) >> PAGE_SHIFT;
-	up_read(&mm->mmap_lock);
-	mutex_lock(&maps_lock);
-	err = MIN(free_slot(), 0);
-	if (!err)
-		new_name(addr, pages, what);
-	mutex_unlock(&maps_lock);
-	if (err)
-		mm_unmap(mm, addr, pages << PAGE_SHIFT);
-	return err;
-}
+#include "dax/map_names.h"
 
 struct request {
 	struct dax_inode *inode; /* NULL: anonymous */
@@ -143,26 +27,22 @@ static int map_request(struct request *rq)
 {
 	uint64_t addr = 0, pages = ALIGN_UP(rq->len, PAGE_SIZE) >> PAGE_SHIFT;
 	const struct pmem_region *r = rq->inode ? rq->inode->fs->region : NULL;
-	char what[sizeof(maps[0].what)];
-	int err;
+	char what[MAP_NAME_WHAT];
+	int err = names_reserve(1);
 
+	if (err)
+		return err;
 	if (r && r->readonly && !rq->private)
 		rq->write = false;
-	mutex_lock(&maps_lock);
-	err = MIN(free_slot(), 0);
-	if (!err)
-		err = do_map(rq, pages, &addr);
+	err = do_map(rq, pages, &addr);
 	if (err == -ENOMEM)
 		dax_refuse(err, "no room for %lu page(s) in the address space", pages);
-	if (!err) {
-		snprintf(what, sizeof(what), "%s%s", r ? rq->inode->name : "anonymous",
-			 r && rq->private ? ", private" : "");
-		new_name(addr, pages, what);
-		if (r && r->readonly)
-			kprintf("read-only device: %s%s\n", r->ro_reason,
-				rq->private ? "; stores go to copies" : "");
-	}
-	mutex_unlock(&maps_lock);
+	snprintf(what, sizeof(what), "%s%s", r ? rq->inode->name : "anonymous",
+		 r && rq->private ? ", private" : "");
+	names_add(addr, pages, err ? NULL : what);
+	if (!err && r && r->readonly)
+		kprintf("read-only device: %s%s\n", r->ro_reason,
+			rq->private ? "; stores go to copies" : "");
 	return err;
 }
 
@@ -221,7 +101,7 @@ static int cmd_map(int argc, char **argv)
 	int err = 0, words = take_flags(argc, argv, &rq);
 
 	if (argc == 1)
-		return list_maps();
+		return names_list();
 	if (!strcmp(argv[1], "anon"))
 		return map_anon(words, argv, &rq);
 	if (words > 4)
@@ -277,40 +157,19 @@ static int parse_range(const char *name, int argc, char **argv, uint64_t *addr, 
 	return 0;
 }
 
-/* Is the range inside one name, with something left on both sides? That something needs a name. */
-static bool needs_name(uint64_t start, uint64_t end)
+static int unmap(uint64_t start, uint64_t len)
 {
-	for (unsigned i = 0; i < MAX_MAPS; i++)
-		if (maps[i].used && maps[i].start < start &&
-		    maps[i].start + (maps[i].pages << PAGE_SHIFT) > end)
-			return true;
-	return false;
-}
+	struct names_cut cut = {.start = {start}, .len = len, .nr = 1};
+	int err = names_begin(&cut);
 
-/* [start, end) does not belong to `m` any more. maps_lock held. */
-static void cut_name(struct name *m, uint64_t start, uint64_t end)
-{
-	uint64_t first = m->start, last = first + (m->pages << PAGE_SHIFT);
-
-	if (!m->used || first >= end || last <= start)
-		return;
-	if (first < start) {
-		m->pages = (start - first) >> PAGE_SHIFT;
-		if (end < last)
-			new_name(end, (last - end) >> PAGE_SHIFT, m->what);
-	} else if (end < last) {
-		m->start = end;
-		m->pages = (last - end) >> PAGE_SHIFT;
-		print_name(m - maps);
-	} else {
-		m->used = false;
-	}
-}
-
-static void cut_names(uint64_t start, uint64_t end)
-{
-	for (unsigned i = 0; i < MAX_MAPS; i++)
-		cut_name(&maps[i], start, end);
+	if (err)
+		return err;
+	err = mm_unmap(current_mm(), start, len);
+	names_end(&cut, !err, 0);
+	return err ? dax_refuse(err, "0x%lx bytes at 0x%lx cannot be taken away: %s", len, start,
+				err == -ENOMEM ? "no memory to cut the mapping"
+					       : "its object refuses the cut")
+		   : 0;
 }
 
 static int cmd_unmap(int argc, char **argv)
@@ -323,18 +182,7 @@ static int cmd_unmap(int argc, char **argv)
 	err = parse_range(argv[1], argc - 2, argv + 2, &addr, &len);
 	if (err)
 		return err;
-	mutex_lock(&maps_lock);
-	err = needs_name(addr, addr + len) ? MIN(free_slot(), 0) : 0;
-	if (!err) {
-		err = mm_unmap(current_mm(), addr, len);
-		if (err)
-			dax_refuse(err, "0x%lx bytes at 0x%lx cannot be taken away: %s", len, addr,
-				   err == -ENOMEM ? "no memory to cut the mapping"
-						  : "its object refuses the cut");
-		else
-			cut_names(addr, addr + len);
-	}
-	mutex_unlock(&maps_lock);
+	err = unmap(addr, len);
 	return err ? shell_fail(err, "%s", dax_why()) : 0;
 }
 SHELL_COMMAND(unmap, cmd_unmap, "unmap MAPPING [OFF LEN]",
@@ -366,7 +214,7 @@ static int cmd_protect(int argc, char **argv)
 SHELL_COMMAND(protect, cmd_protect, "protect MAPPING ro|rw [OFF LEN]",
 	      "take the right to store away from a mapping or a piece of it, or give it back");
 
-/* Where to: "m2+OFF", or 0: anywhere. maps_lock not held. */
+/* Where to: "m2+OFF", or 0: anywhere. */
 static int parse_target(int argc, char **argv, uint64_t len, uint64_t *to)
 {
 	uint64_t left;
@@ -388,29 +236,19 @@ static int parse_target(int argc, char **argv, uint64_t len, uint64_t *to)
 
 static int remap(uint64_t from, uint64_t len, uint64_t to)
 {
-	const struct name *m = maps;
-	char what[sizeof(m->what)];
-	int err;
+	struct names_cut cut = {.start = {from, to}, .len = len, .nr = to ? 2 : 1, .moves = true};
+	int err = names_begin(&cut);
 
-	if (free_slots() < 3) /* behind either cut, and for the piece */
-		return dax_refuse(-ENOSPC, "up to 3 of the %u names are needed; 'unmap' some",
-				  MAX_MAPS);
-	while (m < maps + MAX_MAPS &&
-	       !(m->used && m->start <= from && from < m->start + (m->pages << PAGE_SHIFT)))
-		m++;
-	if (m == maps + MAX_MAPS)
-		return dax_refuse(-ENOENT, "the mapping is gone");
-	snprintf(what, sizeof(what), "%s", m->what);
+	if (err)
+		return err;
 	err = mm_remap(current_mm(), from, len, &to);
+	names_end(&cut, !err, to);
 	if (err == -EINVAL)
 		return dax_refuse(err, "the two places overlap, or the object refuses the cut");
 	if (err)
 		return dax_refuse(err, err == -EFAULT ? "the piece has pages of two mappings; move "
 							"them one by one"
 						      : "no memory to cut and move the mapping");
-	cut_names(from, from + len);
-	cut_names(to, to + len);
-	new_name(to, len >> PAGE_SHIFT, what);
 	return 0;
 }
 
@@ -426,9 +264,7 @@ static int cmd_remap(int argc, char **argv)
 		err = parse_target(argc, argv, len, &to);
 	if (err)
 		return err;
-	mutex_lock(&maps_lock);
 	err = remap(from, len, to);
-	mutex_unlock(&maps_lock);
 	return err ? shell_fail(err, "%s", dax_why()) : 0;
 }
 SHELL_COMMAND(remap, cmd_remap, "remap MAPPING OFF LEN [PLACE]",

@@ -47,6 +47,7 @@ static int print_mounts(void)
 	unsigned n = 0;
 
 	dax_fs_for_each(print_mount, &n);
+	n += dax_fs_print_changing();
 	if (!n)
 		kprintf("nothing is mounted; try: mount pmem0 /t\n");
 	return 0;

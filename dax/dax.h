@@ -12,6 +12,12 @@
  * A fault takes mmap_lock (read) and fault_lock (read); truncate takes io_lock and fault_lock for
  * writing, so nothing is mapped while a layout changes. A sleeper for an idle page gives fault_lock
  * up while it sleeps, else a fault inside the holder would wait for the waiter.
+ *
+ * A waiter holds no lock that strangers need. Each sleep for a holder (of a page, a lease, a device,
+ * a busy block) says so first by assert_no_global_lock() (kernel/lock.h): a panic with the lock's
+ * name. The list of mounts, the names of mappings, the shell's pins and leases are global. What has
+ * to last longer than such a lock is a state with a name that others meet: a mount is LEAVING, a
+ * region is being bound (pmem_change_begin()), a mapping is being unmapped.
  */
 #ifndef DAX_DAX_H
 #define DAX_DAX_H
@@ -196,7 +202,15 @@ struct mount_options {
 	const struct dax_layer_ops *ops; /* NULL: ext4 */
 	void *layer;			 /* for ops->mount */
 };
+/*
+ * COMING: its device is being looked at, which may mean a scan of all of it. LIVE. LEAVING: it
+ * takes no new user, and umount waits for who walks through it, for its files and for holders of
+ * their pages; -EBUSY makes it LIVE again. In each its place and its region are taken.
+ */
+enum mount_state { MOUNT_COMING, MOUNT_LIVE, MOUNT_LEAVING };
 struct dax_fs {
+	enum mount_state state; /* mounts_lock; read under fs->lock as well */
+	unsigned walkers; /* dax_fs_for_each() is at it; zero: umount may go on (mounts_lock) */
 	struct pmem_region *region;
 	const struct dax_layer_ops *ops;
 	struct ext4_fs *ext4; /* NULL: another file layer, which keeps `layer` */
@@ -223,7 +237,8 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 /* The same with options (NULL: none). -EINVAL: the lifetime does not have one of them. */
 int dax_mount_with(struct pmem_region *region, const char *path, const struct lifetime *lt,
 		   const struct mount_options *options, struct dax_fs **out);
-/* -EBUSY while a file is open or mapped; the sentence names it. */
+/* -EBUSY while a file is open or mapped; the sentence names it. May sleep for who holds pages of
+ * its files, as the lifetime has it; nobody but a user of this very mount waits meanwhile. */
 int dax_umount(const char *path);
 /*
  * Unbinds a region that is neither mounted nor mapped (unbind.c). Pages that are still held are
@@ -248,9 +263,18 @@ bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn);
 struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size,
 				const char *name);
 /* The mount of ext4 that `path` lies in, with its lock taken; what is left of the path in *rest.
- * NULL: none. */
+ * NULL: none that is LIVE, and dax_why() says which it is. */
 struct dax_fs *dax_fs_find(const char *path, const char **rest);
+/* fn of every mount that is LIVE, until it returns nonzero. No lock is held meanwhile: the mount
+ * is, and its umount waits until fn is through with it. Sleepable; fn may wait for what it likes.
+ */
 void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg);
+/* The LIVE mount of a region, held as for_each holds it, for dax_fs_put(); NULL: none. *between: it
+ * comes or leaves just now, and what its device's records say is about to change. */
+struct dax_fs *dax_fs_of(const struct pmem_region *region, bool *between);
+void dax_fs_put(struct dax_fs *fs);
+/* Prints a line for each mount that comes or leaves; how many. */
+unsigned dax_fs_print_changing(void);
 
 /* ---- entries (entry.c) -------------------------------------------------------------------- */
 /*

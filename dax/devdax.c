@@ -21,7 +21,6 @@
 		      */
 
 static struct devdax *devices; /* one a region, in their order; made once at boot */
-struct mutex devdax_lock = MUTEX_INIT("device-dax");
 
 static const struct vma_ops devdax_vma_ops;
 static const char *const size_name[] = {"", "4 KiB", "2 MiB", "1 GiB"};
@@ -48,6 +47,7 @@ static int devdax_init(const struct boot_info *bi)
 	for (unsigned i = 0; i < pmem_count(); i++) {
 		devices[i].region = pmem_nth(i);
 		mapping_init(&devices[i].mapping);
+		mutex_init(&devices[i].lock, "device-dax");
 	}
 	return 0;
 }
@@ -123,7 +123,7 @@ static int bind_anew(struct pmem_region *r, const struct pgmap *next)
 	return err;
 }
 
-/* The region as a file system wants it. devdax_lock held. */
+/* The region as a file system wants it. d->lock held. */
 static int bind_for_fs(struct pmem_region *r)
 {
 	struct pgmap fs = fs_pgmap(r);
@@ -137,21 +137,15 @@ static int bind_for_fs(struct pmem_region *r)
 
 bool devdax_is_mapped(struct pmem_region *r)
 {
-	bool mapped;
-
-	mutex_lock(&devdax_lock);
-	mapped = devdax_of(r)->users;
-	mutex_unlock(&devdax_lock);
-	return mapped;
+	return __atomic_load_n(&devdax_of(r)->users, __ATOMIC_ACQUIRE) != 0;
 }
 
 int devdax_mount_begin(struct pmem_region *r)
 {
-	struct devdax *d;
+	struct devdax *d = devdax_of(r);
 	int err;
 
-	mutex_lock(&devdax_lock);
-	d = devdax_of(r);
+	mutex_lock(&d->lock);
 	err = d->users ? dax_refuse(-EBUSY,
 				    "%s is mapped as a device (%u mapping(s), pages of %s); "
 				    "'unmap' them first",
@@ -159,18 +153,20 @@ int devdax_mount_begin(struct pmem_region *r)
 		       : bind_for_fs(r);
 	if (!err)
 		d->mounts++;
-	mutex_unlock(&devdax_lock);
+	mutex_unlock(&d->lock);
 	return err;
 }
 
 void devdax_mount_end(struct pmem_region *r)
 {
-	mutex_lock(&devdax_lock);
-	devdax_of(r)->mounts--;
-	mutex_unlock(&devdax_lock);
+	struct devdax *d = devdax_of(r);
+
+	mutex_lock(&d->lock);
+	d->mounts--;
+	mutex_unlock(&d->lock);
 }
 
-/* Makes the region one of pages of that size. devdax_lock held. */
+/* Makes the region one of pages of that size. d->lock held. */
 static int prepare(struct devdax *d, unsigned level)
 {
 	struct pmem_region *r = d->region;
@@ -257,7 +253,7 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 	return err;
 }
 
-/* Gives the region back to file systems if nobody uses it any more. devdax_lock held. */
+/* Gives the region back to file systems if nobody uses it any more. d->lock held. */
 static void release(struct devdax *d)
 {
 	if (!d->users && !d->mounts && d->region->bound)
@@ -286,7 +282,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 		unsigned flags, uint64_t *addr)
 {
 	unsigned level = align == PAGE_SIZE ? 1 : align == PMD_SIZE ? 2 : align == PUD_SIZE ? 3 : 0;
-	struct devdax *d;
+	struct devdax *d = devdax_of(r);
 	int err;
 
 	if (!level || (level == 3 && !cpu_features.page1g))
@@ -294,8 +290,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 				  "a device is mapped with pages of 4K, 2M or 1G%s; this is "
 				  "0x%lx",
 				  level ? ", and this CPU has none of 1G" : "", align);
-	mutex_lock(&devdax_lock);
-	d = devdax_of(r);
+	mutex_lock(&d->lock);
 	err = check_use(d, flags);
 	if (!err)
 		err = prepare(d, level);
@@ -307,7 +302,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 			err = map_somewhere(mm, d, off, len, flags | VM_DAX, addr);
 		release(d);
 	}
-	mutex_unlock(&devdax_lock);
+	mutex_unlock(&d->lock);
 	return err;
 }
 
@@ -369,7 +364,7 @@ static void devdax_open(struct vma *vma)
 static void devdax_close(struct vma *vma)
 {
 	struct devdax *d = vma->private;
-	bool mapping = mutex_held(&devdax_lock); /* devdax_mmap() found no room, and goes on */
+	bool mapping = mutex_held(&d->lock); /* devdax_mmap() found no room, and goes on */
 	unsigned users = __atomic_load_n(&d->users, __ATOMIC_ACQUIRE);
 
 	while (users > 1)
@@ -377,12 +372,12 @@ static void devdax_close(struct vma *vma)
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			return;
 	if (!mapping)
-		mutex_lock(&devdax_lock);
+		mutex_lock(&d->lock);
 	__atomic_fetch_sub(&d->users, 1, __ATOMIC_ACQ_REL);
 	if (mapping)
 		return;
 	release(d);
-	mutex_unlock(&devdax_lock);
+	mutex_unlock(&d->lock);
 }
 
 /* A page cannot be cut. */

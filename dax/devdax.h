@@ -13,11 +13,12 @@ struct devdax {
 	unsigned users;	       /* VMAs (atomic); zero: none, the region is free for a mount */
 	unsigned mounts;       /* zero: none, the region is free to be mapped */
 	bool dead;	       /* removed under its mappings: no fault is served any more */
+	struct mutex lock; /* protects the above, and binding anew: whoever waits for that device
+			      keeps nobody from another one */
 	struct mapping mapping;
 };
 
-extern struct mutex devdax_lock; /* protects every struct devdax, and binding anew */
-/* The device of a region; NULL: no such region. devdax_lock held. */
+/* The device of a region. Constant since boot. */
 struct devdax *devdax_of(struct pmem_region *r);
 
 #endif

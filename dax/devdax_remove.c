@@ -92,19 +92,17 @@ static int stop_faults(struct devdax *d)
 /* It is mapped, and from now on nobody else comes; else NULL. */
 static struct devdax *leave_begin(struct pmem_region *r)
 {
-	struct devdax *d;
+	struct devdax *d = devdax_of(r);
+	bool leaves;
 
-	mutex_lock(&devdax_lock);
-	d = devdax_of(r);
-	if (d->users && r->bound && !r->leaving) {
-		r->leaving = true;
+	mutex_lock(&d->lock);
+	leaves = d->users && r->bound;
+	if (leaves) {
 		r->bound = false;
 		r->unbound_why = "it is being removed";
-	} else {
-		d = NULL;
 	}
-	mutex_unlock(&devdax_lock);
-	return d;
+	mutex_unlock(&d->lock);
+	return leaves ? d : NULL;
 }
 
 int devdax_remove(struct pmem_region *r)
@@ -123,6 +121,5 @@ int devdax_remove(struct pmem_region *r)
 		unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
 		pmem_unbind(r);
 	}
-	r->leaving = false;
 	return err;
 }

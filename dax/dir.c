@@ -17,7 +17,7 @@ static int with_parent(const char *path,
 	int err;
 
 	if (!fs)
-		return dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
+		return -ENOENT;
 	err = ext4_walk_parent(fs->ext4, rest, &dir, last);
 	if (!err) {
 		err = op(fs, dir, last, arg);

@@ -23,7 +23,8 @@ struct dax_lease {
 	LIST_ENTRY(dax_lease) link;
 };
 
-static struct mutex poll_lock = MUTEX_INIT("lease poll"); /* leases come, go and are looked at */
+static struct mutex poll_lock =
+	MUTEX_INIT_GLOBAL("lease poll"); /* leases come, go and are looked at */
 static LIST_HEAD(, dax_lease) all = LIST_HEAD_INITIALIZER(all); /* poll_lock */
 static bool poller_runs;					/* poll_lock */
 static struct dax_fs *in_flight; /* poll_lock: of the file that the poller is at; NULL: none */
@@ -258,6 +259,7 @@ void gup_lease_settle(struct dax_fs *fs)
 	struct dax_lease *dl;
 	struct dax_inode *inode;
 
+	assert_no_global_lock("the poll of a lease");
 	mutex_lock(&poll_lock);
 	do {
 		while (in_flight == fs) {

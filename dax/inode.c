@@ -159,7 +159,7 @@ int dax_open(const char *path, bool create, struct dax_inode **out)
 	int err;
 
 	if (!fs)
-		return dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
+		return -ENOENT;
 	/* "name/" can only be a directory, so no file is made of it. */
 	err = walk_or_create(fs, rest, create && rest[strlen(rest) - 1] != '/', &ip);
 	if (err)

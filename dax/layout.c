@@ -64,6 +64,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 	int err;
 
 	assert_rwsem_held_write(&inode->fault_lock);
+	assert_no_global_lock("a held page");
 	page = page_head(page); /* whose count the last put brings to rest */
 	describe(&text, inode, page, waker);
 	inode->last_break.busy_seen++;
@@ -84,6 +85,7 @@ void layout_sleep_final(struct dax_inode *inode, struct page *page,
 {
 	struct sleep_text text;
 
+	assert_no_global_lock("a held page");
 	page = page_head(page);
 	describe(&text, inode, page, waker);
 	inode->last_break.busy_seen++;

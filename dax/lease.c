@@ -143,6 +143,7 @@ static int sleep_for_one(struct lease_list *ll, uint64_t seen, uint64_t until)
 	struct waiter w = {0};
 	int err = 0;
 
+	assert_no_global_lock("a lease");
 	for (;;) {
 		wait_prepare(&w, ll, "a lease of the file to be given back",
 			     "lease_unlock() by its owner, or its break time");

@@ -8,75 +8,7 @@
  */
 #include "dax/internal.h"
 
-static LIST_HEAD(, dax_fs) mounts = LIST_HEAD_INITIALIZER(mounts);
 static uint64_t mounts_begun; /* atomic */
-static struct mutex mounts_lock = MUTEX_INIT("mounts");
-
-/* Does `path` lie in the mount at `mount`? The part behind it in *rest. */
-static bool lies_in(const char *mount, const char *path, const char **rest)
-{
-	size_t n = strlen(mount);
-
-	if (n == 1) /* "/" */
-		n = 0;
-	if (strncmp(path, mount, n) || (path[n] && path[n] != '/'))
-		return false;
-	*rest = path[n] ? path + n : "/";
-	return true;
-}
-
-struct dax_fs *dax_fs_find(const char *path, const char **rest)
-{
-	struct dax_fs *fs, *best = NULL;
-	const char *tail;
-
-	mutex_lock(&mounts_lock);
-	LIST_FOREACH (fs, &mounts, link)
-		if (fs->ext4 && lies_in(fs->path, path, &tail) &&
-		    (!best || strlen(fs->path) > strlen(best->path))) {
-			best = fs;
-			*rest = tail;
-		}
-	if (best) /* before the list is let go, else an umount frees it in between */
-		mutex_lock(&best->lock);
-	mutex_unlock(&mounts_lock);
-	return best;
-}
-
-void dax_fs_for_each(int (*fn)(struct dax_fs *, void *), void *arg)
-{
-	struct dax_fs *fs, *next;
-
-	mutex_lock(&mounts_lock);
-	for (fs = LIST_FIRST(&mounts); fs; fs = next) {
-		next = LIST_NEXT(fs, link);
-		if (fn(fs, arg))
-			break;
-	}
-	mutex_unlock(&mounts_lock);
-}
-
-static int check_place(struct pmem_region *region, const char *path)
-{
-	struct dax_fs *fs;
-
-	if (path[0] != '/' || strlen(path) >= sizeof(fs->path) || strstr(path, "//") ||
-	    (path[1] && path[strlen(path) - 1] == '/'))
-		return dax_refuse(-EINVAL,
-				  "'%s' is no mount point; give an absolute path such as /t", path);
-	if (!region->bound || region->leaving)
-		return dax_refuse(-ENODEV, "%s is not bound: %s", region->name,
-				  region->leaving ? "it is being unbound" : region->unbound_why);
-	LIST_FOREACH (fs, &mounts, link) {
-		if (fs->region == region)
-			return dax_refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
-					  region->name, fs->path, fs->path);
-		if (!strcmp(fs->path, path))
-			return dax_refuse(-EBUSY, "%s is mounted at %s; choose another path",
-					  fs->region->name, path);
-	}
-	return 0;
-}
 
 /* What the device's records were made for, to put back when a mount fails. */
 struct claim {
@@ -205,13 +137,11 @@ static int check_records(const struct dax_fs *fs)
 			  r->name, fs->lifetime->name, lifetime_unaware.name);
 }
 
-/* mounts_lock held. */
+/* COMING: nobody else is at it, and no lock is held. */
 static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 {
-	int err = check_place(fs->region, fs->path);
+	int err = devdax_mount_begin(fs->region);
 
-	if (!err)
-		err = devdax_mount_begin(fs->region);
 	if (err)
 		return err;
 	err = check_records(fs);
@@ -222,30 +152,49 @@ static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 	return err;
 }
 
+/* The transition of the region is ours. */
+static int mount_on(struct dax_fs *fs, const struct mount_options *o)
+{
+	int err = mount_enter(fs);
+
+	if (err)
+		return err;
+	err = mount_new(fs, o);
+	if (err) {
+		mount_remove(fs);
+		return err;
+	}
+	fs->region->pgmap.owner = fs;
+	mount_lives(fs);
+	return 0;
+}
+
 int dax_mount_with(struct pmem_region *region, const char *path, const struct lifetime *lt,
 		   const struct mount_options *options, struct dax_fs **out)
 {
 	static const struct mount_options none;
 	const struct mount_options *o = options ? options : &none;
-	struct dax_fs *fs;
 	int err = check_options(region, lt, o);
+	const char *other;
+	struct dax_fs *fs;
 
 	if (err)
 		return err;
 	fs = fs_new(region, path, lt, o);
 	if (!fs)
 		return dax_refuse(-ENOMEM, "no memory for a mount");
-	mutex_lock(&mounts_lock);
-	err = mount_new(fs, o);
-	if (err) {
+	other = pmem_change_begin(region, "mounted");
+	if (other) {
 		free(fs);
-	} else {
-		region->pgmap.owner = fs;
-		LIST_INSERT_HEAD(&mounts, fs, link);
-		if (out)
-			*out = fs;
+		return dax_refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for",
+				  region->name, other);
 	}
-	mutex_unlock(&mounts_lock);
+	err = mount_on(fs, o);
+	pmem_change_end(region);
+	if (err)
+		free(fs);
+	else if (out)
+		*out = fs;
 	return err;
 }
 
@@ -257,32 +206,20 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 
 int dax_leave_begin(struct pmem_region *region)
 {
-	struct dax_fs *fs;
-	int err = 0;
+	int err = mount_none_on(region);
 
-	mutex_lock(&mounts_lock);
-	LIST_FOREACH (fs, &mounts, link)
-		if (fs->region == region)
-			break;
-	if (fs)
-		err = dax_refuse(-EBUSY, "%s is mounted at %s; 'umount %s' first", region->name,
-				 fs->path, fs->path);
-	else if (!region->bound || region->leaving)
-		err = dax_refuse(-EBUSY, "%s is being unbound already", region->name);
-	else
-		err = devdax_mount_begin(region); /* nobody maps it as a device, nor begins to */
-	region->leaving |= !err;
-	mutex_unlock(&mounts_lock);
-	return err;
+	if (!err && !region->bound)
+		err = dax_refuse(-ENODEV, "%s is not bound: %s", region->name, region->unbound_why);
+	/* Nobody maps it as a device, nor begins to; a mount would need the transition. */
+	return err ? err : devdax_mount_begin(region);
 }
 
 void dax_leave_end(struct pmem_region *region)
 {
-	mutex_lock(&mounts_lock);
-	region->leaving = false;
 	devdax_mount_end(region);
-	mutex_unlock(&mounts_lock);
 }
+
+/* ---- a mount leaves ------------------------------------------------------------------------- */
 
 /* -EBUSY, and who it is, if somebody uses a file. The sentence is made under the lock: the file may
  * go with its last user a moment later. */
@@ -307,57 +244,58 @@ static int refuse_open(struct dax_fs *fs)
 	return err;
 }
 
-int dax_umount(const char *path)
+/* Files, holders, the file layer. Nobody but us is at it; no lock is held. */
+static int empty(struct dax_fs *fs)
 {
 	struct dax_inode *inode;
-	struct dax_fs *fs;
-	int err = 0;
+	int err;
 
-	mutex_lock(&mounts_lock);
-	LIST_FOREACH (fs, &mounts, link)
-		if (!strcmp(fs->path, path))
-			break;
-	if (!fs)
-		err = dax_refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts",
-				 path);
-	else if (fs->lifetime->settle)
+	if (fs->lifetime->settle)
 		fs->lifetime->settle(fs);
-	if (!err)
-		err = refuse_open(fs);
-	if (!err) {
-		/* Stores through mappings that are gone by now become durable, as at any umount. */
-		while ((inode = LIST_FIRST(&fs->inodes))) {
-			dax_fsync(inode);
-			inode_drop(inode);
-		}
-		err = fs->ops->unmount(fs);
-		if (err)
-			dax_refuse(err, "%s: %s", fs->path, fs->ops->why(fs));
+	err = refuse_open(fs);
+	if (err)
+		return err;
+	/* Stores through mappings that are gone by now become durable, as at any umount. */
+	while ((inode = LIST_FIRST(&fs->inodes))) {
+		dax_fsync(inode);
+		inode_drop(inode);
 	}
-	if (!err) {
-		LIST_REMOVE(fs, link);
-		fs->region->pgmap.owner = NULL;
-		devdax_mount_end(fs->region);
-		free(fs);
+	err = fs->ops->unmount(fs);
+	return err ? dax_refuse(err, "%s: %s", fs->path, fs->ops->why(fs)) : 0;
+}
+
+int dax_umount(const char *path)
+{
+	struct dax_fs *fs;
+	int err = mount_leaves(path, &fs);
+
+	if (err)
+		return err;
+	err = empty(fs);
+	if (err) {
+		mount_lives(fs);
+		return err;
 	}
-	mutex_unlock(&mounts_lock);
-	return err;
+	fs->region->pgmap.owner = NULL;
+	devdax_mount_end(fs->region);
+	mount_remove(fs); /* last: until then the region and the path are taken */
+	free(fs);
+	return 0;
 }
 
 static int umount_everything(void)
 {
-	struct dax_fs *fs;
-	int failed = 0;
+	char path[sizeof(((struct dax_fs *)NULL)->path)];
 
-	while ((fs = LIST_FIRST(&mounts))) {
-		int err = dax_umount(fs->path);
+	while (mount_first(path, sizeof(path))) {
+		int err = dax_umount(path);
 
 		if (!err)
 			continue;
-		kprintf("poweroff: %s stays mounted: %s\n", fs->path, dax_why());
+		kprintf("poweroff: %s stays mounted: %s\n", path, dax_why());
 		return err;
 	}
-	return failed;
+	return 0;
 }
 
 static int dax_init(const struct boot_info *bi)

@@ -35,6 +35,7 @@ int dax_fallocate_wait(struct dax_inode *inode, uint64_t off, uint64_t len, bool
 
 		if (err != -ENOSPC || failures(inode->fs) == failed)
 			return err; /* nobody's put would help */
+		assert_no_global_lock("a busy block");
 		err = wait_event_interruptible(
 			&r->busy, released(r) != before, "a busy block to be released",
 			"last put of a page whose file freed it ('pmem' names "

@@ -49,6 +49,7 @@ static int wait_for_all(const struct pmem_region *r)
 	struct page *p;
 	int err = 0;
 
+	assert_no_global_lock("the held pages of a device");
 	while (!err && (p = in_use(r))) {
 		snprintf(what, sizeof(what), "pfn 0x%lx of %s, which is to be unbound",
 			 page_to_pfn(p), r->name);
@@ -119,7 +120,8 @@ static void unbind_now(struct pmem_region *r)
 	r->pgmap.forgets_references = before;
 }
 
-int dax_unbind(struct pmem_region *r, bool wait)
+/* The transition is ours. */
+static int unbind(struct pmem_region *r, bool wait)
 {
 	int err = wait ? devdax_remove(r) : -ENOENT;
 
@@ -177,6 +179,19 @@ void dax_remove_device(struct pmem_region *region)
 	if (fs && fs->lifetime->unbind_evicts)
 		evict_unused(fs);
 	memunmap_pages(&region->pgmap);
+}
+
+int dax_unbind(struct pmem_region *r, bool wait)
+{
+	const char *other = pmem_change_begin(r, "unbound");
+	int err;
+
+	if (other)
+		return dax_refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for", r->name,
+				  other);
+	err = unbind(r, wait);
+	pmem_change_end(r);
+	return err;
 }
 
 static int unbind_command(struct pmem_region *r, bool wait)

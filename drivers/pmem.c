@@ -9,6 +9,8 @@
 #include "drivers/drivers.h"
 #include "kernel/text.h"
 
+STEP_POINT_DECLARE(pmem_binds); /* the pgmap is filled in, and not yet live */
+
 static struct pmem_region *regions; /* nr_regions of them; made once at boot, never moved */
 static unsigned nr_regions;
 
@@ -43,6 +45,20 @@ const char *pmem_name_completion(int argno, unsigned n)
 	return argno == 1 && n < nr_regions ? regions[n].name : NULL;
 }
 
+const char *pmem_change_begin(struct pmem_region *r, const char *what)
+{
+	const char *other = NULL;
+
+	__atomic_compare_exchange_n(&r->changing, &other, what, false, __ATOMIC_ACQUIRE,
+				    __ATOMIC_RELAXED);
+	return other;
+}
+
+void pmem_change_end(struct pmem_region *r)
+{
+	__atomic_store_n(&r->changing, NULL, __ATOMIC_RELEASE);
+}
+
 static void bind(struct pmem_region *r)
 {
 	r->pgmap = (struct pgmap){.type = PGMAP_FS_DAX,
@@ -52,6 +68,7 @@ static void bind(struct pmem_region *r)
 				  .rest = 1};
 	r->pgmap.range[0].start = r->start >> PAGE_SHIFT;
 	r->pgmap.range[0].end = (r->start + r->len) >> PAGE_SHIFT;
+	STEP_POINT(pmem_binds);
 	if (memremap_pages(&r->pgmap, &r->unbound_why))
 		return;
 	r->bound = true;
@@ -367,25 +384,37 @@ static int cmd_unbind(int argc, char **argv)
 	return unbind_fn(r, wait);
 }
 
+/* The transition is the caller's. */
+static int bind_unbound(struct pmem_region *r, bool limited)
+{
+	int err;
+
+	if (r->bound)
+		return shell_fail(-EBUSY, "%s is bound already", r->name);
+	err = limited ? pmem_bind_limited(r) : pmem_bind(r);
+	return err ? shell_fail(err, "%s: %s", r->name, r->unbound_why) : 0;
+}
+
 static int cmd_bind(int argc, char **argv)
 {
 	struct pmem_region *r = argc > 2 ? pmem_find(argv[2]) : NULL;
 	bool limited = argc == 4 && !strcmp(argv[3], "limited");
+	const char *other;
 	int err;
 
 	if (argc != 3 && !limited)
 		return shell_usage();
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
-	if (r->bound)
-		return shell_fail(-EBUSY, "%s is bound already", r->name);
 	if (!r->len)
 		return shell_fail(-ENXIO, "%s cannot be bound: %s", r->name, r->unbound_why);
-	if (r->leaving)
-		return shell_fail(-EBUSY, "%s is still being unbound; 'ps' tells what it waits for",
-				  r->name);
-	err = limited ? pmem_bind_limited(r) : pmem_bind(r);
-	return err ? shell_fail(err, "%s: %s", r->name, r->unbound_why) : 0;
+	other = pmem_change_begin(r, "bound");
+	if (other)
+		return shell_fail(-EBUSY, "%s is being %s; 'ps' tells what that waits for", r->name,
+				  other);
+	err = bind_unbound(r, limited);
+	pmem_change_end(r);
+	return err;
 }
 
 /* The region's records and contents stay; faults get no page of it any more. */

@@ -25,7 +25,8 @@ struct pmem_region {
 	bool bound;	       /* pgmap is live */
 	bool dead;    /* its DAX device was killed: no new mappings. Atomic enough: a word */
 	bool limited; /* … and has no page records: nothing of it can be pinned (pgmap is empty) */
-	bool leaving; /* being unbound: neither a mount nor a binding begins; the dax floor's */
+	const char *changing; /* "bound", "unbound", "mounted": that is being done with it just now;
+				 NULL: nothing. pmem_change_begin() */
 	const char *unbound_why;
 	void *kaddr; /* the region in the direct map */
 	struct pgmap pgmap;
@@ -47,6 +48,14 @@ const char *pmem_name_completion(int argno, unsigned n); /* for struct shell_com
  * `pmem unbind` calls. pmem_unbind() itself waits for what memunmap_pages() waits for. Sleepable.
  */
 void pmem_unbind(struct pmem_region *r);
+/*
+ * One transition of a region at a time: it is being bound, unbound or mounted, and whoever comes
+ * meanwhile is refused, by the name of what goes on. Between two of them it is unbound, bound, or
+ * bound and mounted. NULL: the transition is ours, until pmem_change_end(); else what somebody else
+ * does with it ("bound", …). Any context.
+ */
+const char *pmem_change_begin(struct pmem_region *r, const char *what);
+void pmem_change_end(struct pmem_region *r);
 int pmem_bind(struct pmem_region *r); /* 0, or memremap_pages()' errors: r->unbound_why */
 /* Binds an unbound region without page records: the CPU reaches it, and no device can be told of
  * it by get_user_pages(). -ENOMEM, as above. */

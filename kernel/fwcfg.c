@@ -17,7 +17,7 @@
 #define NAME_SIZE     56
 #define MAX_FILES     1024 /* more than any machine has: a wrong count must not keep us for long */
 
-static struct mutex fwcfg_lock = MUTEX_INIT("fw_cfg");
+static struct mutex fwcfg_lock = MUTEX_INIT_GLOBAL("fw_cfg");
 
 struct entry {
 	uint32_t size;

@@ -42,10 +42,15 @@ bool spin_held(const struct spinlock *l); /* by this CPU */
 struct mutex {
 	struct thread *owner; /* NULL means free */
 	const char *name;
+	bool global; /* strangers need it: see assert_no_global_lock() */
 };
 #define MUTEX_INIT(n)                                                                              \
 	{                                                                                          \
-		NULL, n                                                                            \
+		NULL, n, false                                                                     \
+	}
+#define MUTEX_INIT_GLOBAL(n)                                                                       \
+	{                                                                                          \
+		NULL, n, true                                                                      \
 	}
 void mutex_init(struct mutex *m, const char *name);
 void mutex_lock(struct mutex *m); /* sleeps; woken by: mutex_unlock() of the holder */
@@ -86,6 +91,15 @@ static inline bool rwsem_held_write(const struct rwsem *s); /* by the current th
 #define assert_rwsem_held_write(s)                                                                 \
 	ASSERT(rwsem_held_write(s), "rwsem '%s' must be held for writing by the current thread",   \
 	       (s)->name)
+
+/*
+ * A waiter holds no lock that strangers need. A lock of one list of everything (mounts, the shell's
+ * mappings, …) is global: whoever types a command takes it, the holder who is waited for as well.
+ * Each place that sleeps until somebody lets a page, a lease or a device go, which may be never,
+ * says so first: a panic that names the lock, if the current thread holds one. `what`: the wait.
+ */
+void assert_no_global_lock(const char *what);
+const char *global_lock_held(void); /* the name of one, NULL: none */
 
 /* Panics when the caller may not sleep: in an interrupt, or with preemption or interrupts off. */
 static inline void might_sleep(void);

@@ -12,6 +12,7 @@ void mutex_init(struct mutex *m, const char *name)
 {
 	m->owner = NULL;
 	m->name = name;
+	m->global = false;
 }
 
 bool mutex_held(const struct mutex *m)

@@ -23,7 +23,7 @@ static LIST_HEAD(, running) running_list = LIST_HEAD_INITIALIZER(running_list);
 static struct spinlock running_lock = SPINLOCK_INIT("shell running");
 
 /* Both arrays are made once, under the lock, and never change afterwards. */
-static struct mutex sorted_lock = MUTEX_INIT("shell commands");
+static struct mutex sorted_lock = MUTEX_INIT_GLOBAL("shell commands");
 static const struct shell_command **sorted;
 static const char **sorted_names;
 

@@ -24,7 +24,7 @@ struct job {
 	TAILQ_ENTRY(job) link;
 };
 
-static struct mutex jobs_lock = MUTEX_INIT("jobs");
+static struct mutex jobs_lock = MUTEX_INIT_GLOBAL("jobs");
 static TAILQ_HEAD(, job) jobs = TAILQ_HEAD_INITIALIZER(jobs); /* all below: under jobs_lock */
 static unsigned nr_jobs, last_id;
 unsigned jobs_failed;

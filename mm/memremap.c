@@ -190,6 +190,7 @@ static int for_each_record(struct pgmap *pgmap, int (*fn)(struct page *, void *)
 void memunmap_pages(struct pgmap *pgmap)
 {
 	might_sleep();
+	assert_no_global_lock("the users of a device's pages");
 	ASSERT(pgmap->live, "pgmap %s must be bound to be unbound", pgmap->name);
 	__atomic_store_n(&pgmap->live, false, __ATOMIC_RELEASE);
 	percpu_ref_get(&pgmap->ref); /* keeps the sum above zero while initial references drop */

@@ -110,6 +110,7 @@ struct pgmap {
 int memremap_pages(struct pgmap *pgmap, const char **why);
 /*
  * Kills the reference, waits, then takes records and mappings away. Sleeps; woken by: the last put.
+ * No global lock is held (a panic).
  * What it waits for (I2): every reference by pgmap_get(); at rest 0, every page that is referenced
  * or mapped, since its birth took a reference; at rest 1, every page that is referenced, but not
  * for one that is only mapped: that is Linux 4.17 – 5.17 (docs/weaknesses.md C), with its

@@ -9,6 +9,9 @@
  *
  * Lock order: mmap_lock → (the dax floor's fault lock → entry lock → tree lock) → i_mmap_lock →
  * ptl.
+ *
+ * A waiter holds no lock that strangers need: memunmap_pages() sleeps for who holds pages, and is
+ * called with no global lock held (assert_no_global_lock(), kernel/lock.h).
  */
 #ifndef MM_MM_H
 #define MM_MM_H

@@ -14,7 +14,7 @@
 
 static struct range_table tables[2];
 static struct range_table *published = &tables[0];
-static struct mutex writers = MUTEX_INIT("pgmap ranges");
+static struct mutex writers = MUTEX_INIT_GLOBAL("pgmap ranges");
 
 void pgmap_table_lock(void)
 {

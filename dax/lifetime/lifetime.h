@@ -96,7 +96,7 @@ struct lifetime {
 	/* As in struct vma_ops; NULL: nobody is asked. mmap_lock held for reading. */
 	int (*gup_begin)(struct dax_inode *inode, unsigned long nr, void **cookie);
 	void (*gup_end)(void *cookie, struct page **pages, unsigned long nr);
-	/* No lock held but that of the list of mounts. NULL: nobody but opens and mappings. */
+	/* No lock held. NULL: nobody but opens and mappings. */
 	void (*settle)(struct dax_fs *fs);
 };
 

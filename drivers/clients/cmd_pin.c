@@ -27,7 +27,7 @@ static struct {
 	enum dma_dir dir;
 	char what[48];
 } jobs[MAX_JOBS];
-static struct mutex lock = MUTEX_INIT("shell pins");
+static struct mutex lock = MUTEX_INIT_GLOBAL("shell pins");
 
 /* The whole pages of m1+OFF, LEN bytes (0: to the mapping's end). */
 static int find_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)

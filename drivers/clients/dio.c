@@ -165,6 +165,7 @@ int dio_wait(struct dio *d)
 	char what[80];
 
 	snprintf(what, sizeof(what), "%s", d->who);
+	assert_no_global_lock("a device");
 	wait_event(d, dio_done(d), what, "the disk's completion");
 	return d->err;
 }

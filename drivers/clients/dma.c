@@ -141,6 +141,7 @@ bool dma_done(const struct dma_job *job)
 
 void dma_wait(struct dma_job *job)
 {
+	assert_no_global_lock("a device");
 	wait_event(job, dma_done(job), "a DMA job", "the device's completion interrupt");
 }
 
