@@ -179,6 +179,11 @@ void apic_send_startup(uint32_t apic_id, uint8_t page)
 	send(apic_id, ICR_STARTUP | page);
 }
 
+void apic_send_nmi(uint32_t apic_id)
+{
+	send(apic_id, ICR_NMI);
+}
+
 void apic_stop_others(void)
 {
 	send(0, ICR_NMI | ICR_ALL_BUT_SELF);

@@ -21,12 +21,14 @@
 #define MCR	 (COM1 + 4)
 #define LSR	 (COM1 + 5)
 #define LSR_DATA 0x01
+#define LSR_BI	 0x10 /* a break arrived; reading the register clears it */
 #define LSR_THRE 0x20
 #define RING	 1024u
 #define POLL_NS	 10000000ull
 
 static struct spinlock out_lock = SPINLOCK_INIT("console output");
 static bool quoting, line_start = true; /* out_lock */
+static bool break_seen;			/* zero means nobody asks for a report */
 static bool lock_broken;		/* zero means output is serialised by out_lock */
 
 static struct spinlock in_lock = SPINLOCK_INIT("console input");
@@ -47,9 +49,19 @@ void console_init(void)
 	out8(MCR, 0x0b); /* DTR, RTS, OUT2: the last one lets interrupts out */
 }
 
+/* The line's state. Whoever reads it takes a break out of it, and so keeps it in mind. */
+static uint8_t line_state(void)
+{
+	uint8_t lsr = in8(LSR);
+
+	if (lsr & LSR_BI)
+		__atomic_store_n(&break_seen, true, __ATOMIC_RELAXED);
+	return lsr;
+}
+
 static void put_byte(char c)
 {
-	while (!(in8(LSR) & LSR_THRE))
+	while (!(line_state() & LSR_THRE))
 		cpu_pause();
 	out8(RBR_THR, (uint8_t)c);
 	line_start = c == '\n';
@@ -159,8 +171,14 @@ void warn(const char *fmt, ...)
 /* Moves what the UART has into the ring. in_lock held. */
 static void drain_uart(void)
 {
+	uint8_t lsr;
+
 	held_back = false;
-	while (in8(LSR) & LSR_DATA) {
+	while ((lsr = line_state()) & LSR_DATA) {
+		if (lsr & LSR_BI) {
+			in8(RBR_THR); /* the zero byte that stands for it */
+			continue;
+		}
 		if (ring_head - ring_tail == RING) {
 			held_back = true;
 			break;
@@ -181,6 +199,13 @@ static void receive(void)
 	spin_unlock_irqrestore(&in_lock, flags);
 	if (any)
 		wake_up(ring);
+	if (__atomic_exchange_n(&break_seen, false, __ATOMIC_RELAXED))
+		report_live();
+}
+
+bool console_break_pending(void)
+{
+	return line_state() & LSR_BI || __atomic_load_n(&break_seen, __ATOMIC_RELAXED);
 }
 
 static void serial_interrupt(void *arg __attribute__((unused)))

@@ -178,7 +178,7 @@ void preempt_switch(void)
 	irq_disable();
 	/* Again with interrupts off: one may just have switched for us. */
 	if (c->need_resched && c->preempt == 0 && c->irq_depth == 0)
-		sched_preempt();
+		sched_preempt_forced();
 	irq_enable();
 }
 

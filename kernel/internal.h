@@ -84,6 +84,7 @@ void apic_send_ipi(uint32_t apic_id, uint8_t vector);
 void apic_send_init(uint32_t apic_id);
 void apic_send_startup(uint32_t apic_id, uint8_t page);
 void apic_stop_others(void); /* NMI to every other CPU */
+void apic_send_nmi(uint32_t apic_id);
 void apic_timer_start(uint32_t ticks);
 uint32_t apic_timer_count(void);
 bool apic_ready(void); /* zero means: no timer, no IPI yet */
@@ -109,10 +110,12 @@ void sched_wake(struct thread *t);	    /* if it sleeps. Any context */
 void sched_wake_irqs_off(struct thread *t); /* the same for callers that have interrupts off */
 void sched_sleep(struct waiter *w);	    /* until w is over; see wait.c */
 void sched_exit(void) __noreturn;	    /* the current thread is dead */
+void sched_preempt_forced(void);	    /* the same, of a thread that did not ask for it */
 void sched_preempt(void);		    /* interrupts off; switches if another one is ready */
 void sched_slice_tick(uint64_t now);	    /* from the timer interrupt */
 void sched_idle_loop(void) __noreturn;
-uint64_t sched_slice_end(void); /* this CPU's; zero means nobody waits for it */
+uint64_t sched_switched_at(void); /* clock when this CPU's running thread came. Interrupts off */
+uint64_t sched_slice_end(void);	  /* this CPU's; zero means nobody waits for it */
 
 /* ---- thread.c */
 struct thread *thread_new(const char *name, void (*fn)(void *), void *arg, uint32_t affinity,
@@ -132,8 +135,32 @@ void wait_init(void);
 void held_print(const struct thread *t);
 
 /* ---- console.c */
+bool console_break_pending(void); /* a break waits in the UART; it is taken out. No lock */
 void console_use_interrupt(unsigned gsi_base,
 			   unsigned pins); /* an I/O APIC with these pins is here */
+
+/* ---- backtrace.c: call chains. Any context */
+void backtrace_frame(const struct trap_frame *tf); /* prints that of interrupted code */
+/* The interrupted instruction, then return addresses; value: how many. room > 0 */
+unsigned backtrace_collect_frame(const struct trap_frame *tf, uint64_t *pc, unsigned room);
+void backtrace_print(const uint64_t *pc, unsigned n, bool first_is_return);
+
+/* ---- report.c */
+struct cpu_snapshot {
+	const uint64_t *pc; /* the interrupted instruction, then return addresses */
+	unsigned n;
+	bool irqs_on;
+};
+/* What another CPU does now, by NMI. False: it did not answer. Preemption off. */
+bool cpu_capture(unsigned id, struct cpu_snapshot *s);
+void report_live(void);			      /* prints it all; from the serial interrupt */
+bool report_nmi(const struct trap_frame *tf); /* NMI arrived; false: nobody knows why */
+
+/* ---- watch.c */
+/* The current thread loses its CPU at `now`, if another one is ready. Interrupts off. */
+void watch_preempted(uint64_t now);
+void watch_tick(uint64_t now, uint64_t due); /* once in WATCH_NS on every CPU. Interrupts off */
+uint64_t watch_period(void);
 
 /* ---- panic.c */
 bool panicking(void); /* zero means: no CPU panicked */

@@ -49,5 +49,6 @@
 #include "kernel/shell.h"
 #include "kernel/selftest.h"
 #include "kernel/step.h"
+#include "kernel/watch.h"
 
 #endif

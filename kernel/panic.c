@@ -4,12 +4,11 @@
  *
  * The first CPU to panic wins; it stops the others by NMI, since they may have interrupts off, and
  * breaks the console's lock, which may be held by a CPU that will never run again. From then on
- * page faults go to nobody: reads here use load_checked(), which recovers by itself.
+ * page faults go to nobody.
  */
 #include "kernel/internal.h"
 #include "kernel/ksyms.h"
 
-#define MAX_FRAMES 32
 #define GUARD_SIZE 4096ull /* below each stack; see struct stack_ops */
 
 static uint32_t panic_cpu; /* zero means none; else 1 + id of the CPU that panicked */
@@ -75,60 +74,6 @@ void machine_exit(enum exit_code code)
 	out32(0xf4, code);
 	irq_disable();
 	cpu_halt_forever();
-}
-
-static void print_symbol(unsigned n, uint64_t addr, bool is_return)
-{
-	char where[160];
-
-	kprintf("  #%-2u 0x%016lx %s\n", n, addr,
-		ksym_describe(addr, is_return, where, sizeof(where)));
-}
-
-/* One step up the chain of frames; false: it ends here. A frame pointer is followed only while the
- * chain climbs, inside one stack's size: a smashed stack ends the list, it does not start another
- * disaster. */
-static bool climb(uint64_t first, uint64_t *rbp, uint64_t *ret)
-{
-	uint64_t next;
-
-	if (*rbp < 4096 || *rbp % 8 || *rbp - first >= THREAD_STACK_SIZE)
-		return false;
-	if (load_checked((uint64_t *)*rbp, &next) || load_checked((uint64_t *)*rbp + 1, ret))
-		return false;
-	/* Equal is the end too: then this frame is the last one we believe. */
-	*rbp = next > *rbp ? next : 0;
-	return *ret != 0;
-}
-
-/* Is the caller of the frame that returns to `ret` a call, or was it interrupted? */
-static bool calls(uint64_t ret)
-{
-	return ret <= (uintptr_t)trap_common || ret > (uintptr_t)trap_entries_end;
-}
-
-/* Prints the chain from `rbp` on, numbered from n; a function that calls itself appears once. */
-static void walk(unsigned n, uint64_t rbp)
-{
-	uint64_t first = rbp, ret, last = 0, again = 0;
-
-	for (; n < MAX_FRAMES && climb(first, &rbp, &ret); last = ret) {
-		if (ret == last) {
-			again++;
-			continue;
-		}
-		if (again)
-			kprintf("      … %lu more of this one\n", again);
-		again = 0;
-		print_symbol(n++, ret, calls(last));
-	}
-	if (again)
-		kprintf("      … %lu more of this one\n", again);
-}
-
-void backtrace(uint64_t rbp)
-{
-	walk(0, rbp ? rbp : (uintptr_t)__builtin_frame_address(0));
 }
 
 /* Only one CPU gets past this. A second panic on the same one means that reporting itself failed.
@@ -210,11 +155,10 @@ static void __noreturn report(const struct trap_frame *tf, bool irqs_were_on, ui
 	if (tf) {
 		print_frame(tf);
 		kprintf("backtrace:\n");
-		print_symbol(0, tf->rip, false);
-		walk(1, tf->rbp);
+		backtrace_frame(tf);
 	} else {
 		kprintf("backtrace:\n");
-		walk(0, rbp);
+		backtrace(rbp);
 	}
 	print_replay();
 	machine_exit(EXIT_PANIC);

@@ -15,6 +15,8 @@ void panic_frame(const struct trap_frame *tf, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 /* Prints the call chain that starts at frame pointer `rbp` (0: the caller's own). */
 void backtrace(uint64_t rbp);
+/* The return addresses of that chain, the innermost first; value: how many. Any context. */
+unsigned backtrace_collect(uint64_t rbp, uint64_t *pc, unsigned room);
 
 /*
  * ASSERT(cond, "sentence", ...): the sentence says what must hold and why, and may print what was

@@ -106,6 +106,7 @@ void selftest_run_one(const struct selftest *test, struct selftest_run *run)
 	uint64_t museum = museum_mask();
 
 	*run = (struct selftest_run){.test = test};
+	watch_touch();
 	test->fn(run);
 	check_irqs(run);
 	check_preempt(run);

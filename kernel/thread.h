@@ -23,6 +23,16 @@ enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD }
 
 struct waiter;
 
+/* For watch.c: may the time since the last preemption be added to that before it? */
+struct thread_watch {
+	uint64_t began; /* clock when the thread last came by its own doing */
+	uint64_t
+		came; /* at the last preemption: clock when that turn began; zero: there was none */
+	uint64_t ran, at; /* and: ran_ns before that turn; the clock */
+	uint64_t counted; /* `began` that the ticks below belong to */
+	unsigned ticks;	  /* of the watchdog, in a row, that found the thread running */
+};
+
 struct thread {
 	/* Constant after thread_create(). */
 	char name[32];
@@ -55,6 +65,7 @@ struct thread {
 	bool done;
 	int refs; /* creator + running thread; zero means the structure may be freed */
 	struct _reent reent;
+	struct thread_watch watch;
 };
 
 /* Creates a ready thread that runs fn(arg). `affinity` 0: any CPU. Sleepable context. NULL: no

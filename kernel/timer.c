@@ -3,10 +3,10 @@
  * One-shot timers without a tick.
  *
  * Each CPU keeps the timers armed on it in a list sorted by deadline, and programs its local APIC
- * for the first of {earliest timer, end of the running thread's slice}. With neither the CPU gets
- * no timer interrupt at all: an idle machine is silent. The interrupt may come early (the hardware
- * counter holds four seconds, a cancelled timer is not un-programmed); it then finds nothing due
- * and programs again, so only coming late would be wrong.
+ * for the first of {earliest timer, end of the running thread's slice, the watchdog's next look}.
+ * The last one is seconds away and in no list: an idle machine is as good as silent. The interrupt
+ * may come early (the hardware counter holds four seconds, a cancelled timer is not un-programmed);
+ * it then finds nothing due and programs again, so only coming late would be wrong.
  */
 #include "kernel/internal.h"
 
@@ -20,6 +20,7 @@ struct cpu_timers {
 	struct timer *running;	/* function being called now; NULL means none */
 	uint64_t programmed;	/* when the interrupt comes; NEVER: it does not. Its CPU only */
 	bool works;		/* zero means the local APIC is not up yet */
+	uint64_t watch_due;	/* when the watchdog looks next. Its CPU only */
 };
 static struct cpu_timers per_cpu[MAX_CPUS];
 
@@ -55,6 +56,7 @@ static void program_next(struct cpu_timers *ct)
 	spin_unlock(&ct->lock);
 	if (slice)
 		timer_want(slice, now);
+	timer_want(ct->watch_due, now);
 }
 
 void timer_restart(void)
@@ -62,6 +64,7 @@ void timer_restart(void)
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
 
 	ct->works = true;
+	ct->watch_due = clock_ns() + watch_period();
 	ct->programmed = NEVER;
 	program_next(ct);
 }
@@ -94,6 +97,10 @@ void timer_interrupt(void)
 	while ((t = take_due(ct, clock_ns())) != NULL)
 		t->fn(t);
 	sched_slice_tick(clock_ns());
+	if (clock_ns() >= ct->watch_due) {
+		watch_tick(clock_ns(), ct->watch_due);
+		ct->watch_due = clock_ns() + watch_period();
+	}
 	program_next(ct);
 }
 

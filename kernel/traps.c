@@ -168,10 +168,8 @@ static void double_fault(struct trap_frame *tf)
 
 static void exception(struct trap_frame *tf)
 {
-	if (tf->vector == VEC_NMI && panicking()) {
-		panic_nmi();
+	if (tf->vector == VEC_NMI && report_nmi(tf))
 		return;
-	}
 	if (tf->vector == VEC_DEBUG && step_hit(tf))
 		return;
 	if (tf->vector == VEC_DEBUG && single_step) {
@@ -214,7 +212,7 @@ static void interrupt(struct trap_frame *tf)
 	apic_eoi();
 	c->irq_depth--;
 	if (c->need_resched && c->preempt == 0 && c->irq_depth == 0)
-		sched_preempt();
+		sched_preempt_forced();
 }
 
 void trap_dispatch(struct trap_frame *tf)

@@ -239,6 +239,7 @@ static unsigned run_rows(const char *glob)
 
 		if (!glob_match(glob, b.name))
 			continue;
+		watch_touch();
 		all[i]->run(&b);
 		print_row(&b);
 		rows++;

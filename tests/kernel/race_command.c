@@ -120,9 +120,11 @@ static void describe(const struct race_result *r, char *buf, unsigned n)
 
 struct race_result race_run(const struct race *race, const struct lifetime *lt, const char *era)
 {
-	struct race_result r = play(race, lt);
+	struct race_result r;
 	char text[240];
 
+	watch_touch();
+	r = play(race, lt);
 	describe(&r, text, sizeof(text));
 	kprintf("race %s lifetime=%s%s%s: %s\n", race->name, lt->name, era ? " era=" : "",
 		era ? era : "", text);

@@ -18,7 +18,7 @@ import pexpect
 import pexpect.fdpexpect
 
 from hf_config import Config, default_dimms, from_variables
-from hf_process import Process, SerialFilter, describe, verdict
+from hf_process import ASK_BREAK, QMP, Process, SerialFilter, describe, verdict
 
 # The line editor draws a row as carriage return, prompt, line, erase to the end: an *empty* row is
 # a prompt that waits for the next command.
@@ -89,7 +89,8 @@ def run_commands(cmd: str, folder, **variables) -> Result:
     A machine that hangs is ended after PATIENCE seconds: more than `make run` gives it, as several
     machines share the processors here."""
     config = make_config(folder, dict({"TIMEOUT": PATIENCE}, **variables, CMD=cmd))
-    serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none"]
+    serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none",
+              *QMP]
     start = time.monotonic()
     process = Process(config, serial, describe(config), LOCK_PATIENCE, stdin=subprocess.DEVNULL,
                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -97,7 +98,11 @@ def run_commands(cmd: str, folder, **variables) -> Result:
         out, err = process.process.communicate(timeout=config.timeout)
         rc: Optional[int] = process.process.returncode
     except subprocess.TimeoutExpired:
-        process.process.kill()
+        process.ask(ASK_BREAK)  # what it answers is in Result.text
+        try:
+            process.process.communicate(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.process.kill()
         out, err = process.process.communicate()
         rc = None
     finally:
@@ -128,7 +133,7 @@ class Machine:
         self.log = os.path.join(str(folder), f"serial.{id(self)}.log")
         serial = ["-chardev", f"socket,id=ser,path=@/serial,server=on,wait=on,logfile={self.log}",
                   "-serial", "chardev:ser", "-monitor", "none",
-                  "-qmp", "unix:@/qmp,server=on,wait=off"]
+                  *QMP]
         self.process = Process(self.config, serial, describe(self.config), LOCK_PATIENCE,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:

@@ -2,9 +2,11 @@
 """One QEMU process: started so that it cannot outlive us, watched, and its end understood."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,10 @@ from hf_config import BUILD, Config, ConfigError
 PR_SET_PDEATHSIG = 1
 # QEMU's status is (value written to isa-debug-exit) << 1 | 1; values: exit_code, kernel/panic.h.
 RC_OK, RC_FAILED, RC_PANIC = 0x10 << 1 | 1, 0x11 << 1 | 1, 0x12 << 1 | 1
+# Control socket of a machine; @ is the run's folder. And how a machine is asked what it does.
+QMP = ["-qmp", "unix:@/qmp,server=on,wait=off"]
+ASK_BREAK = {"execute": "chardev-send-break", "arguments": {"id": "ser"}}
+ASK_NMI = {"execute": "inject-nmi"}
 FIRST_LINE = b"boot: entered by"  # the kernel's first output, boot/entry.asm
 
 
@@ -73,6 +79,20 @@ class Process:
 
     def wait(self, timeout: Optional[float] = None) -> int:
         return self.process.wait(timeout)
+
+    def ask(self, command) -> bool:
+        """Sends a command to QEMU's control socket. False: QEMU does not answer there."""
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(2)
+            try:
+                control.connect(self.path("qmp"))
+                with control.makefile("rw") as file:
+                    for line in ({"execute": "qmp_capabilities"}, command):
+                        file.write(json.dumps(line) + "\n")
+                        file.flush()
+                    return all("error" not in json.loads(file.readline()) for _ in range(3))
+            except (OSError, ValueError):
+                return False
 
     def stop(self) -> None:
         """Ends QEMU if it still runs, gives the images back, removes the run's folder."""

@@ -41,6 +41,7 @@ from hf_process import Process, SerialFilter, describe, say, verdict
 
 __all__ = ["Machine", "Result", "run_commands", "main"]
 
+PATIENCE = 5  # seconds for a machine to say what it does when its time is up
 LOCK_PATIENCE = 60  # seconds a run without a person waits for an image
 GDB_PORT = 1234
 
@@ -51,36 +52,55 @@ def gdb_args() -> list:
     return ["-S", "-gdb", f"tcp::{GDB_PORT}"]
 
 
-def copy_serial(process, limit):
-    """Serial line to stdout until QEMU ends. False: `limit` seconds were not enough for it."""
-    pipe, filt = process.process.stdout, SerialFilter()
+def copy_serial(process, filt, limit, until=None):
+    """Serial line to stdout until QEMU ends, or a line `until` comes. False: neither, within
+    `limit` seconds."""
+    pipe, tail = process.process.stdout, b""
     deadline = time.monotonic() + limit if limit else None
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
             left = deadline - time.monotonic() if deadline else None
             if left is not None and left <= 0:
-                break
+                return False
             if not selector.select(left):
                 continue
             data = os.read(pipe.fileno(), 65536)
             if not data:
-                break
-            sys.stdout.buffer.write(filt.feed(data))
+                return True
+            data = filt.feed(data)
+            sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-    if not filt.started:
-        sys.stderr.buffer.write(filt.before[-4000:])
-        say("the kernel printed nothing; above is the end of what the firmware printed")
-    return deadline is None or time.monotonic() < deadline
+            tail = tail[-200:] + data
+            if until and until in tail:
+                return True
+
+
+def interrogate(process, filt) -> None:
+    """Makes a machine whose time is up say what it does; what it answers goes to stdout.
+
+    First politely, by a break on the serial line. If it takes no interrupt, by an NMI, which ends
+    it (kernel/report.c)."""
+    for question in (hf_process.ASK_BREAK, hf_process.ASK_NMI):
+        if not process.ask(question) or copy_serial(process, filt, PATIENCE, b"report: end\n"):
+            return
 
 
 def run_piped(config: Config, extra: list, stdin) -> int:
     """A run whose output goes to a file or a pipe: filtered, and with a time limit."""
-    serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none"]
+    serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none",
+              *hf_process.QMP]
     process = Process(config, serial + extra, describe(config), LOCK_PATIENCE, stdin=stdin,
                       stdout=subprocess.PIPE)
+    filt = SerialFilter()
     try:
-        if not copy_serial(process, None if config.gdb else config.timeout):
+        in_time = copy_serial(process, filt, None if config.gdb else config.timeout)
+        if not in_time and filt.started:
+            interrogate(process, filt)
+        if not filt.started:
+            sys.stderr.buffer.write(filt.before[-4000:])
+            say("the kernel printed nothing; above is the end of what the firmware printed")
+        if not in_time:
             say(f"no end after {config.timeout:g} s; TIMEOUT= sets another limit")
             print("TIMEOUT", file=sys.stderr, flush=True)
             return 124
@@ -91,12 +111,17 @@ def run_piped(config: Config, extra: list, stdin) -> int:
 
 def run_terminal(config: Config, extra: list) -> int:
     """A person at the terminal: QEMU owns it, in raw mode, so every key reaches the shell."""
-    say("Ctrl-A X ends the machine, Ctrl-A C shows QEMU's monitor; `help` at the prompt")
-    process = Process(config, ["-serial", "mon:stdio"] + extra, describe(config))
+    say("Ctrl-A X ends the machine, Ctrl-A C shows QEMU's monitor, Ctrl-A B what every "
+        "thread does; `help` at the prompt")
+    serial = ["-chardev", "stdio,id=ser,mux=on,signal=off", "-serial", "chardev:ser",
+              "-mon", "chardev=ser", *hf_process.QMP]
+    process = Process(config, serial + extra, describe(config))
     try:
         limit = config.timeout if config.timeout_given else None
         return judge(config, process.wait(limit))
     except subprocess.TimeoutExpired:
+        process.ask(hf_process.ASK_BREAK)
+        time.sleep(2)
         print("TIMEOUT", file=sys.stderr, flush=True)
         return 124
     finally:

@@ -7,6 +7,7 @@ through run_commands() instead, is in test_shell.py.
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -100,11 +101,30 @@ def test_words_arrive_as_they_were_typed(tmp_path, cmd, want):
 def test_time_out(tmp_path):
     """A run that takes too long: TIMEOUT on stderr, a status that is not 0, no QEMU left."""
     start = time.monotonic()
-    status, out, err = make_run(tmp_path, CMD="echo a; sleep 60000; echo b", TIMEOUT=2)
+    status, out, err = make_run(tmp_path, CMD="echo a; sleep 60000; echo b", TIMEOUT=4)
     assert status != 0 and time.monotonic() - start < 30
     assert "TIMEOUT" in err.splitlines() and "TIMEOUT" not in out
     assert [c.status for c in split_commands(out)] == [0, None]
+    report = out[out.index("\nreport: "):]
+    assert "'main' sleeps for" in report and "waits for time to pass" in report, report
+    assert re.search(r"#\d+ +0x[0-9a-f]+ cmd_sleep\+0x[0-9a-f]+ kernel/\S+\.c:\d+\n", report), report
+    assert report.endswith("\nreport: end\n")
     assert subprocess.run(["pgrep", "-f", f"mem-path={tmp_path}"], check=False).returncode == 1
+
+
+@pytest.mark.parametrize("exhibit", ["endless-loop", "deaf-loop"])
+def test_time_out_of_an_endless_loop(tmp_path, exhibit):
+    """Before the machine is ended it says where it loops; with interrupts off as well."""
+    status, out, err = make_run(tmp_path, CMD=f"museum {exhibit} on; selftest watch.endless-loop",
+                                TIMEOUT=5)
+    assert status != 0 and "TIMEOUT" in err.splitlines(), out + err
+    # What a self-test says is a comment.
+    report = re.sub("(?m)^# ", "", out[re.search("\n(# )?report: ", out).start():])
+    state = "off" if exhibit == "deaf-loop" else "on"
+    assert re.search(rf"CPU \d runs thread 1 'main', interrupts {state}\n(  #.*\n)*"
+                     r"  #\d+ +0x[0-9a-f]+ loop_for_ever\+0x[0-9a-f]+ kernel/test_watch\.c:\d+\n",
+                     report), out
+    assert report.endswith("\nreport: end\n") and "PANIC" not in out
 
 
 def spoilt(folder, command):

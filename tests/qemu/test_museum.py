@@ -36,11 +36,15 @@ def labels():
 
 
 LABELS = labels()
+# What never ends is shown by what the machine says when its time is up: test_make_run.py.
+ENDLESS = {name for name, label in LABELS.items() if "never ends" in label}
 
 
 def cells():
     """(exhibit, command, verdict it must show) for everything a label promises."""
     for name, label in sorted(LABELS.items()):
+        if name in ENDLESS:
+            continue
         for test in TEST.findall(label):
             yield name, f"selftest {test}", "not ok"
         for race, word, rule in RACE.findall(label):
@@ -69,7 +73,7 @@ def test_the_six_faults_are_there(what):
 def test_every_exhibit_names_its_demonstration():
     """No label without a self-test or a race that shows the fault."""
     shown = {name for name, _, _ in cells()}
-    assert shown == set(LABELS), set(LABELS) - shown
+    assert shown | ENDLESS == set(LABELS), set(LABELS) - shown - ENDLESS
 
 
 @pytest.mark.unclean("a bug on purpose may damage the scratch device")
