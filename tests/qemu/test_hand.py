@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The machine by hand: what a person at the prompt meets, in one long sitting."""
 
+import os
 import re
 
-from run import Machine
+from hf_config import ROOT
+from run import Machine, run_commands
 
 LONG = [("race all", r"race A-1 lifetime=\S+: "), ("selftest", r"\nok 1 "),
         ("bench", r"\{"), ("soak 503 100000", None), ("wait", None), ("sleep 3600000", None),
@@ -62,3 +64,24 @@ def test_a_sitting(tmp_path):
             assert answer.status == 22 and words in answer.output, answer
             assert "lifetime=-" not in answer.output and "lifetime=ro" not in answer.output
         assert m.run("unmap m1; unmap m2; check; umount /t").status == 0
+
+
+def shape(text):
+    """Lines without what differs from run to run: numbers, and the table of threads but for T's."""
+    rows = [re.sub(r"0x[0-9a-f]+|\d+", "N", line).split() for line in text.splitlines()]
+    return [row for row in rows if row and not (row[:1] == ["N"] and "waits" not in row)
+            and "bury;" not in row]
+
+
+def test_the_tour_of_the_readme(tmp_path):
+    """It prints what README.md says, and by hand there is time to type: the device takes 20 s."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as page:
+        text = page.read()
+    cmd, output = re.search(r"(?ms)^    \$ make run CMD='([^']+)'\n(.*?)\n\n", text).groups()
+    result = run_commands(cmd, tmp_path, ICOUNT=1)
+    assert result.status == 0, result.text
+    said = result.text[result.text.index("> mount"):]
+    assert shape(said) == shape(output), said
+    assert int(re.search(r"started, about (\d+) ms", said).group(1)) >= 15000
+    waits = re.search(r"truncate /t/f 0 +sleeping .* waits for (.*)", said).group(1)
+    assert "held by: edu0 writing" in waits and "woken by last put of the page" in waits
