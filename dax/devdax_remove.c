@@ -2,7 +2,7 @@
 /*
  * A device leaves while it is mapped: what becomes of its mappings, and of who holds its pages.
  *
- * Linux had, for years, "a mapping keeps no device" (page-lifetime.md C-4). Here the end is:
+ * Linux had, for years, "a mapping keeps no device" (docs/weaknesses.md C-4). Here the end is:
  *   1. dead: no fault is served from now on (SIGBUS), nobody maps or mounts the region
  *   2. every fault that was not yet through with asking comes to its end
  *   3. what is mapped goes from every address space

@@ -349,8 +349,9 @@ void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool c
 
 /*
  * The 2 MiB entry around pgoff, if there is one, reaches over an end of [first, last). All of it is
- * unmapped, not only the range, else its neighbours stay mapped without an entry (page-lifetime.md
- * E-5); what they have dirty goes back now, as the mark that fsync looks for goes too.
+ * unmapped, not only the range, else its neighbours stay mapped without an entry
+ * (docs/weaknesses.md E-5); what they have dirty goes back now, as the mark that fsync looks for
+ * goes too.
  */
 static void break_huge(struct dax_inode *inode, uint64_t pgoff, uint64_t first, uint64_t last)
 {

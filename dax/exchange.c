@@ -9,7 +9,7 @@
  *
  * Held pages. A lifetime that waits has none left when it comes to the change. In one that does
  * not, a late write to a held page would land in another file, or in two: a held block never
- * changes its file, so the operation is refused and the holders are named (busy-extent.md).
+ * changes its file, so the operation is refused and the holders are named (docs/weaknesses.md).
  */
 #include "dax/internal.h"
 
@@ -76,7 +76,7 @@ static struct page *held_record(uint64_t pfn, uint32_t rest)
 }
 
 /* The first page of the range that is held, by extents and records: the index knows only what was
- * mapped in this mount (busy-extent.md F-16). fs->lock held. */
+ * mapped in this mount (docs/weaknesses.md F-16). fs->lock held. */
 static struct page *held_page(const struct side *s)
 {
 	const uint32_t rest = s->inode->fs->lifetime->rest;

@@ -43,7 +43,7 @@ static inline void entry_unlock_at(struct dax_inode *inode, uint64_t pgoff, uint
 		wake_up(key);
 }
 
-/* ---- sector.c: entries that hold a sector (page-lifetime.md A-2) -------------------------- */
+/* ---- sector.c: entries that hold a sector (docs/weaknesses.md A-2) -------------------------- */
 bool sector_can_name(const struct pmem_region *r); /* its number fits into an entry */
 uint64_t sector_entry(const struct dax_fs *fs, uint64_t pfn);
 /* The value of a fresh entry for pfn, without flags. */

@@ -9,7 +9,7 @@
  *     removing it go the same way even if the block had fewer owners meanwhile;
  *   - such an entry holds no reference, in no lifetime: the page is not the entry's alone. A design
  *     whose scan gives the entry's reference back must leave these out, or the count falls below
- *     rest (page-lifetime.md D-4);
+ *     rest (docs/weaknesses.md D-4);
  *   - it is never dirty and mapped read-only. A store faults, gives the page up, and asks the file
  *     layer again, which finds the block shared and copies it (or finds that it is not any more);
  *   - a block becomes shared under both files' fault locks with the entries of both ranges deleted

@@ -5,7 +5,7 @@
  * A pgmap is the claim of one owner on ranges of pfns. It lives as long as its reference: taken by
  * whoever looked it up (pgmap_get), killed and drained by memunmap_pages(). The reference is a
  * counter per CPU, so a lookup writes no shared line; killing folds the counters into one.
- * Rules: spec of memremap_pages in Linux 6.1 (mm/memremap.c), restated.
+ * Rules: those of memremap_pages() in Linux 6.1 (its mm/memremap.c), restated.
  */
 #ifndef MM_MEMREMAP_H
 #define MM_MEMREMAP_H
@@ -95,7 +95,7 @@ struct pgmap {
 /*
  * Preconditions: sleepable, interrupts on; the driver's fields filled, the rest zero. Checks
  * everything, then acts. 0, or (nothing changed; *why, if not NULL, is the sentence, kept in
- * pgmap->refusal), in the order of spec memremap.md section 2:
+ * pgmap->refusal), in the order in which memremap_check.c looks:
  *   -EINVAL  no range or too many; a type that is not built in or unknown; a vmemmap_shift
  *            that is not 0, 9 or 18, or not 0 for FS_DAX; rest above 1; altmap with several
  *            ranges; an empty range; a range beyond what the CPU can name; a start or end that

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What memremap_pages() refuses, in the order of the table in spec memremap.md section 2: each
- * check is one function, with its errno and a sentence that says what failed and what would pass.
+ * What memremap_pages() refuses: each check is one function, with its errno and a sentence that says
+ * what failed and what would pass.
  *
- * Two rows of Linux's table are stronger here. Linux looks at the pgmaps of the first and the last
- * pfn only and overlooks one strictly inside; here the whole span is looked at. There an unknown
- * type warns and goes on; here it is refused. Rows 4 and 5 cannot fail: the reference is embedded
- * in the pgmap, and there is no managed-pages switch, because every put looks at the rest count.
+ * Two checks are stronger than those of Linux 6.1 (its mm/memremap.c). Linux looks at the pgmaps of
+ * the first and the last pfn only and overlooks one strictly inside; here the whole span is looked
+ * at. There an unknown type warns and goes on; here it is refused. Two of its steps cannot fail:
+ * the reference is embedded in the pgmap, and there is no managed-pages switch, because every put
+ * looks at the rest count.
  */
 #include <stdarg.h>
 
@@ -28,7 +29,7 @@ static uint64_t bytes(uint64_t pfn)
 	return pfn << PAGE_SHIFT;
 }
 
-/* Row 2. */
+/* The type, and the size of its records. */
 static int check_type(struct pgmap *m)
 {
 	static const char *const absent[] = {
@@ -69,8 +70,8 @@ static int check_records(struct pgmap *m)
 	return 0;
 }
 
-/* Rows 7 and 14. A dying neighbour still owns its records; of one being bound by another thread the
- * same is said as of a live one. */
+/* Whose the range is already. A dying neighbour still owns its records; of one being bound by
+ * another thread the same is said as of a live one. */
 static int check_conflict(struct pgmap *m, unsigned i)
 {
 	const struct pgmap_range *r = &m->range[i];
@@ -98,7 +99,7 @@ static int check_conflict(struct pgmap *m, unsigned i)
 	return 0;
 }
 
-/* Rows 8, 10 and 11. */
+/* What lies there: RAM, what the kernel has mapped, beyond what the CPU can name. */
 static int check_place(struct pgmap *m, unsigned i)
 {
 	const struct pgmap_range *r = &m->range[i];
@@ -129,7 +130,7 @@ static int check_place(struct pgmap *m, unsigned i)
 	return 0;
 }
 
-/* Row 12. */
+/* Borders. */
 static int check_alignment(struct pgmap *m, unsigned i)
 {
 	const struct pgmap_range *r = &m->range[i];
@@ -153,7 +154,8 @@ static uint64_t pages_of(const struct pgmap_range *r)
 	return r->end - r->start;
 }
 
-/* Row 13, and that no compound is cut, nor the 2 MiB of pages that a folio may count for. */
+/* The altmap lies in its range; and no compound is cut, nor the 2 MiB of pages that a folio may
+ * count for. */
 static int check_altmap(struct pgmap *m)
 {
 	const struct pgmap_range *r = &m->range[0];
@@ -186,7 +188,8 @@ static int check_altmap(struct pgmap *m)
 	return 0;
 }
 
-/* Row 15, the part that can be known before: the records of every page have to find room. */
+/* Memory for records, the part that can be known before: the records of every page have to find
+ * room. */
 static int check_altmap_room(struct pgmap *m)
 {
 	uint64_t first = altmap_first_pfn(&m->altmap);
@@ -206,7 +209,7 @@ static int check_range(struct pgmap *m, unsigned i)
 {
 	int err = 0;
 
-	if (pgmap_has_altmap(m) && m->nr_range > 1) /* row 6 */
+	if (pgmap_has_altmap(m) && m->nr_range > 1)
 		return pgmap_refuse(
 			m, -EINVAL,
 			"there are %u ranges and an altmap; records on the device need a "
@@ -223,7 +226,7 @@ int pgmap_check(struct pgmap *m)
 {
 	int err;
 
-	if (!m->nr_range || m->nr_range > PGMAP_MAX_RANGES) /* row 1 */
+	if (!m->nr_range || m->nr_range > PGMAP_MAX_RANGES)
 		return pgmap_refuse(m, -EINVAL, "there are %u ranges; a pgmap has 1 to %u",
 				    m->nr_range, PGMAP_MAX_RANGES);
 	err = check_type(m);

@@ -97,7 +97,7 @@ put_last(struct page *p, unsigned long nr, uint64_t old, uint32_t n)
 	ASSERT(state_refs(old) >= n && (state_refs(old) - n >= pgmap->rest || pgmap->ref.dying),
 	       "put of %u references on pfn 0x%lx, which holds %u and rests at %u", n,
 	       page_to_pfn(p), state_refs(old), pgmap->rest);
-	/* At rest 1 a mapping keeps no device: page-lifetime.md C-4. */
+	/* At rest 1 a mapping keeps no device: docs/weaknesses.md C-4. */
 	if (pgmap->rest || !(old & PAGE_MAP_MASK))
 		percpu_ref_put_many(&pgmap->ref, (int64_t)nr);
 }

@@ -191,11 +191,11 @@ void page_put_record(struct page *record, uint32_t n); /* page_put() for who kno
  * none. A snapshot; the caller keeps their records from going. */
 struct page *page_find_held(struct page *first, unsigned long nr, uint32_t refs);
 /*
- * Busy pages (busy-extent.md): the file has freed the block, its record lives until the last holder
- * is gone. page_mark_busy() sets the bit of a record, at rest 0, once nothing of the file leads to
- * the page any more (unmapped, entry deleted), under the file's fault lock. From then on no
- * reference can be taken, and pgmap->ops->page_release(record) is called exactly once, with the bit
- * cleared again:
+ * Busy pages (docs/weaknesses.md): the file has freed the block, its record lives until the last
+ * holder is gone. page_mark_busy() sets the bit of a record, at rest 0, once nothing of the file
+ * leads to the page any more (unmapped, entry deleted), under the file's fault lock. From then on
+ * no reference can be taken, and pgmap->ops->page_release(record) is called exactly once, with the
+ * bit cleared again:
  *   - of a single page by whoever brings references and mappings to zero: the last put, the last
  *     unmapping, or page_mark_busy() itself if both were zero already, before it returns;
  *   - of a folio of which a part was freed, marked on its head: when its references are zero,
@@ -228,7 +228,7 @@ void page_mark_single(const struct page *p);
 int page_folio_make(struct page *head);
 bool page_folio_split(struct page *head);
 /* Mapping counts of a record, called with the page-table lock held (get) and after the TLB flush
- * was acknowledged (put): busy-extent.md F-15. At rest 0 a first mapping is a birth, see
+ * was acknowledged (put): docs/weaknesses.md F-15. At rest 0 a first mapping is a birth, see
  * page_get_first(); the caller keeps the pgmap alive while it makes it. */
 void page_map_get(struct page *p);
 /* The same for a page named by p: its page_head() counts, and is returned. */

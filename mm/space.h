@@ -54,7 +54,7 @@ struct vma_ops {
 	 * Around each get_user_pages() call; NULL: nobody wants to know. gup_begin is called before
 	 * the first page is followed, with the mmap_lock held for reading, and only for the VMA of
 	 * the call's first address: pages of other VMAs in the same call are taken unasked. That is
-	 * the design "one lease per call", with its weakness B-1 (page-lifetime.md). A negative
+	 * the design "one lease per call", with its weakness B-1 (docs/weaknesses.md). A negative
 	 * errno ends the call; after 0, gup_end is called once with *cookie and the pages that the
 	 * call returns (nr may be 0), no lock held; the VMA may be gone by then. Both may sleep.
 	 */

@@ -2,13 +2,13 @@
 /*
  * Taking translations away: by address (munmap) and by file (truncate, punch, fsync).
  *
- * One rule (busy-extent.md F-15): a mapping count is dropped only after every CPU has acknowledged
- * the flush. Otherwise: munmap on CPU 0 clears an entry and drops the count, truncate on CPU 1
- * finds no mapping, flushes nothing and frees the block, and CPU 2 still writes into it through its
- * TLB. In lifetimes where a mapping counts nothing the same is kept by the page-table lock: it is
- * held until the flush is acknowledged, so a scan that finds the entry gone knows the flush is
- * over. The lock is a spinlock, held while waiting for interrupts to be acknowledged: CPUs that
- * spin for it have interrupts enabled, so they acknowledge.
+ * One rule (docs/weaknesses.md F-15): a mapping count is dropped only after every CPU has
+ * acknowledged the flush. Otherwise: munmap on CPU 0 clears an entry and drops the count, truncate
+ * on CPU 1 finds no mapping, flushes nothing and frees the block, and CPU 2 still writes into it
+ * through its TLB. In lifetimes where a mapping counts nothing the same is kept by the page-table
+ * lock: it is held until the flush is acknowledged, so a scan that finds the entry gone knows the
+ * flush is over. The lock is a spinlock, held while waiting for interrupts to be acknowledged: CPUs
+ * that spin for it have interrupts enabled, so they acknowledge.
  */
 #include "mm/internal.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Race A-1: the weakness of unaware (page-lifetime.md A), and how the later designs end.
+ * Race A-1: the weakness of unaware (docs/weaknesses.md A), and how the later designs end.
  *
  * It is the reason for all of them: a block goes back to the allocator while a device still holds
  * its page. By punch and by truncate, because lease-poll was wired to one and not to the other

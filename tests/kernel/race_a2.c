@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Race A-2: a device is killed while a file has stores that were not synced yet (page-lifetime.md
+ * Race A-2: a device is killed while a file has stores that were not synced yet (docs/weaknesses.md
  * A).
  *
  * The bytes lie in memory that is still there, and all that fsync has to do is to write their cache

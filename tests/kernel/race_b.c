@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races B-1 … B-7: the weaknesses of lease-poll (page-lifetime.md B), where what stands for a held
- * page is not the page but a lease of the call that got it. Whoever has a page without a lease is
- * not waited for (B-1, B-4, B-7); a lease without a page is waited for (B-2, B-3); and its end is
- * noticed by a look once a second, not by the put.
+ * Races B-1 … B-7: the weaknesses of lease-poll (docs/weaknesses.md B), where what stands for a
+ * held page is not the page but a lease of the call that got it. Whoever has a page without a lease
+ * is not waited for (B-1, B-4, B-7); a lease without a page is waited for (B-2, B-3); and its end
+ * is noticed by a look once a second, not by the put.
  *
  * B-1, B-5, B-7 were deduced from the patches and not claimed by their author; so was B-2. Each can
  * be made to happen here: none is wrong.

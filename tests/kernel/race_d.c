@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races D-1, D-3, D-5 … D-10: the weaknesses of zap-to-zero (page-lifetime.md D). D-2 and D-4,
+ * Races D-1, D-3, D-5 … D-10: the weaknesses of zap-to-zero (docs/weaknesses.md D). D-2 and D-4,
  * which need 2 MiB and shared blocks, are in race_d_other.c.
  *
  * Most of them are slips of a posted version, not of the design: a museum switch brings them back.

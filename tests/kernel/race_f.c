@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races F-1 … F-4: the state word of a busy page, and fast gup (busy-extent.md).
+ * Races F-1 … F-4: the state word of a busy page, and fast gup (docs/weaknesses.md).
  *
  * Where a hazard is about a block that its holder keeps, unaware shows A-1, whatever the script,
  * and the designs that wait show nothing. The exhibits switch the rule of busy-extent off that the

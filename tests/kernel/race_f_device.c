@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races F-8, F-14: the device goes, and a page of it is held (busy-extent.md).
+ * Races F-8, F-14: the device goes, and a page of it is held (docs/weaknesses.md).
  *
  * The file system is unmounted first, in order, as `pmem unbind` wants it; what is without notice
  * is in race_unbind.c. Where the device is gone while somebody still needs a record of it, that is

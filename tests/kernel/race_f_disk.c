@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Races F-6, F-9, F-11: a part of something goes: of a page, of 2 MiB, of an update on the device
- * (busy-extent.md).
+ * (docs/weaknesses.md).
  */
 #include "tests/kernel/race_f.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Races F-5, F-7, F-10, F-13: blocks that are free and held, and who wants them (busy-extent.md).
+ * Races F-5, F-7, F-10, F-13: blocks that are free and held, and who wants them
+ * (docs/weaknesses.md).
  */
 #include "tests/kernel/race_f.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Races F-12, F-15, F-16: something is remembered for too long, or not long enough
- * (busy-extent.md): a block number, a TLB entry, a holder.
+ * (docs/weaknesses.md): a block number, a TLB entry, a holder.
  */
 #include "tests/kernel/race_f.h"
 

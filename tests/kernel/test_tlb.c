@@ -5,7 +5,7 @@
  *
  * The other CPU has the translation in its TLB and interrupts off, so that it cannot acknowledge a
  * flush. It watches the count: while it can still use the translation, the count must not fall
- * (busy-extent.md F-15).
+ * (docs/weaknesses.md F-15).
  */
 #include "tests/kernel/fixture.h"
 

@@ -8,6 +8,7 @@ import sys
 
 from run import run_commands
 
+SOURCES = ("boot", "kernel", "mm", "drivers", "dax", "tests", "docs", "labs", "findings")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SERIES = {"s0": 15, "s3": 13, "s4": 18}
 
@@ -41,3 +42,63 @@ def test_the_seeds_page_has_a_row_for_every_patch():
     for number, name, claim, path in rows:
         assert name.endswith(f".{int(number):02}") and len(claim) > 20
         assert os.path.exists(os.path.join(ROOT, path)), path
+
+
+def read(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def source_files(*endings):
+    """The project's own files that end so, by their path from the root."""
+    found = [name for name in os.listdir(ROOT) if name.endswith(endings) or name == "Makefile"]
+    for top in SOURCES:
+        for folder, _, names in os.walk(os.path.join(ROOT, top)):
+            found += [os.path.relpath(os.path.join(folder, name), ROOT) for name in names
+                      if name.endswith(endings)]
+    return sorted(found)
+
+
+def declared(macro):
+    """The first string in every use of a macro: the names of races, exhibits or tests."""
+    pattern = re.compile(macro + r'\(\s*\w+,\s*"([^"]+)"')
+    return {name for path in source_files(".c") for name in pattern.findall(read(path))}
+
+
+def test_every_weakness_has_a_race_and_every_race_its_weakness():
+    """docs/weaknesses.md: a section for each race with a letter, and no other; what it names exists."""
+    page = read("docs", "weaknesses.md")
+    races = declared("(?:SCRIPT|RACE)")
+    lettered = {re.match(r"[A-F]-\d+", name).group(0) for name in races
+                if re.match(r"[A-F]-\d+", name)}
+    sections = re.findall(r"(?m)^### ([A-F]-\d+) ", page)
+    assert set(sections) == lettered and len(sections) == len(lettered) >= 50, \
+        set(sections) ^ lettered
+    for section in re.split(r"(?m)^### ", page)[1:]:
+        name = section.split(" ", 1)[0]
+        assert f"race {name}`" in section, f"{name}: its race is not named"
+    quoted = [word for span in re.findall(r"`([^`]+)`", page) for word in span.split()]
+    tests = declared("(?:SELFTEST|PATCH|SEED)") | {"race", "museum", "selftest"}
+    exhibits = declared("MUSEUM")
+    areas = {name.split(".")[0] for name in tests if "." in name}
+    for word in quoted:
+        if re.match(r"[A-F]-\d+", word):
+            assert word in races, word
+        elif "." in word and word.split(".")[0] in areas:
+            assert word in tests, word
+    for span in re.findall(r"[Mm]useum\s+((?:`[\w-]+`(?:,\s+)?)+)", page):
+        for name in re.findall(r"`([\w-]+)`", span):
+            assert name in exhibits, name
+
+
+def test_no_source_names_a_document_that_is_not_there():
+    """Every page that a comment, a text or a page names is a file of the project."""
+    missing = []
+    for path in source_files(".c", ".h", ".py", ".sh", ".md", ".txt", ".asm", ".ld"):
+        for name in re.findall(r"[\w./-]*\w\.md\b", read(path)):
+            places = (name, os.path.join("docs", name), os.path.join(os.path.dirname(path), name))
+            if not any(os.path.exists(os.path.join(ROOT, place)) for place in places):
+                missing.append(f"{path}: {name}")
+    assert not missing, missing
+    for path in source_files(".c", ".h"):
+        assert not re.search(r"\bspec \w", read(path)), path

@@ -15,7 +15,7 @@ from run import run_commands
 
 LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
 # In these an eviction or an unmount waits for a holder, and no signal ends it: whoever pins by a job
-# that waits behind it hangs both (page-lifetime.md D-6, E-3). Shown by races, not by chance.
+# that waits behind it hangs both (docs/weaknesses.md D-6, E-3). Shown by races, not by chance.
 EVICTION_WAITS = ("zap-to-zero", "counted-map")
 TRIED = [name for name in LIFETIMES if name not in EVICTION_WAITS]
 ORDERS = 3  # of each lifetime and seed, in one machine
