@@ -172,16 +172,19 @@ void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks)
 	ext4_put_sectors(ip->fs, ip->raw, n + (uint64_t)(blocks * 8));
 }
 
-/* Set one time to @now; @extra lies in the inode, but perhaps behind what i_extra_isize covers. */
-static void set_time(struct ext4_disk_extra *extra, uint32_t now, uint32_t *time, uint32_t *more)
+/* Set one time to @now; @extra lies in the inode, but perhaps behind what i_extra_isize covers.
+ * True: the extra word has changed, which is rare. */
+static bool set_time(struct ext4_disk_extra *extra, uint32_t now, uint32_t *time, uint32_t *more)
 {
 	bool room = extra && (uint8_t *)(more + 1) - (uint8_t *)extra <= extra->i_extra_isize;
 
 	/* From 2038 on the seconds are negative and the epoch is 1; without epoch time stands
 	 * still, else it would start again in 1901. */
 	*time = room || now <= INT32_MAX ? now : INT32_MAX;
-	if (room)
-		*more = now >> 31;
+	if (!room || *more == now >> 31)
+		return false;
+	*more = now >> 31;
+	return true;
 }
 
 void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
@@ -190,17 +193,18 @@ void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
 	struct ext4_disk_extra *extra = fs->inode_size > sizeof(*raw) ? (void *)(raw + 1) : NULL;
 	struct ext4_disk_extra *place = extra ? extra : &nowhere;
 	uint32_t now = ext4_now(fs);
+	bool more = false;
 
 	if (which & EXT4_CTIME)
-		set_time(extra, now, &raw->i_ctime, &place->i_ctime_extra);
+		more |= set_time(extra, now, &raw->i_ctime, &place->i_ctime_extra);
 	if (which & EXT4_MTIME)
-		set_time(extra, now, &raw->i_mtime, &place->i_mtime_extra);
+		more |= set_time(extra, now, &raw->i_mtime, &place->i_mtime_extra);
 	if (which & EXT4_ATIME)
-		set_time(extra, now, &raw->i_atime, &place->i_atime_extra);
-	if ((which & EXT4_ATIME) && extra && extra->i_extra_isize >= 24)
-		set_time(extra, now, &extra->i_crtime, &extra->i_crtime_extra);
+		more |= set_time(extra, now, &raw->i_atime, &place->i_atime_extra);
+	if ((which & EXT4_ATIME) && extra && extra->i_extra_isize >= sizeof(*extra))
+		more |= set_time(extra, now, &extra->i_crtime, &extra->i_crtime_extra);
 	pm_wb(fs, &raw->i_atime, 12);
-	if (extra)
+	if (more)
 		pm_wb(fs, extra, sizeof(*extra));
 }
 
