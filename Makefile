@@ -189,10 +189,12 @@ linux-truth:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/truth.py
 
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
-# diagrams, from their .dot sources.
-docs: seeds quotes $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
+# diagrams, from their .dot sources; a race as a picture, from what the page quotes.
+docs: seeds timelines $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
 quotes: all
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/transcripts.py
+timelines: quotes
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/timeline.py
 seeds:
 	@$(PYTHON) tests/tools/seeds.py
 docs/%.svg: docs/%.dot
@@ -220,5 +222,5 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test bench bench-peer linux-truth deps docs quotes seeds format format-check \
+.PHONY: FORCE all run debug test host-test bench bench-peer linux-truth deps docs quotes timelines seeds format format-check \
 	clean help

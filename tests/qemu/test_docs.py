@@ -102,3 +102,14 @@ def test_no_source_names_a_document_that_is_not_there():
     assert not missing, missing
     for path in source_files(".c", ".h"):
         assert not re.search(r"\bspec \w", read(path)), path
+
+
+def test_the_pictures_can_be_read_and_are_current():
+    """Every SVG fits a page; the pictures of races are what docs/lifetimes.md quotes and shows."""
+    for tool in (["svgs.py"], ["timeline.py", "--check"]):
+        done = subprocess.run([sys.executable, os.path.join(ROOT, "tests", "tools", tool[0])] + tool[1:],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+\.svg)\)", read("docs", "lifetimes.md"))
+    drawn = [name for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".svg")]
+    assert sorted(shown) == sorted(drawn)
