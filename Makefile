@@ -14,7 +14,14 @@ ifeq ($(V),1)
 .SHELLFLAGS := -xc
 endif
 
-B      := build
+# With DEBUG=1 the kernel that watches itself, in a folder of its own: neither build disturbs the other.
+DEBUG  ?=
+ifeq ($(filter-out 0 1,$(DEBUG)),)
+else
+$(error DEBUG=$(DEBUG) is neither 1 (on) nor 0 or empty (off))
+endif
+BASE   := build
+B      := $(BASE)$(if $(filter 1,$(DEBUG)),/debug)
 CC     := gcc
 PYTHON := /usr/bin/python3
 say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
@@ -24,11 +31,11 @@ say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
 ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs)
-PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(B)/config.mk $(GROUP))
+PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
 endif
-include $(B)/config.mk
+include $(BASE)/config.mk
 GCC_INCLUDE := $(shell $(CC) -print-file-name=include)
 LIBGCC      := $(shell $(CC) -print-libgcc-file-name)
 endif
@@ -41,7 +48,7 @@ ASM := $(sort $(wildcard $(addsuffix /*.asm,boot kernel mm drivers drivers/clien
 	dax/lifetime dax/ext4 tests/kernel)))
 OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
 
-NL   := $(B)/newlib/x86_64-elf
+NL   := $(BASE)/newlib/x86_64-elf
 LIBC := $(NL)/lib/libc.a
 
 WARN   := -Wall -Wextra -Werror
@@ -56,6 +63,9 @@ CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
 LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
 	--gc-sections --no-warn-rwx-segments -T linker.ld
+ifeq ($(filter 1,$(DEBUG)),1)
+CFLAGS  += -DDEBUG
+endif
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
 
 KERNEL := $(B)/holdfast.elf
@@ -109,7 +119,7 @@ $(B)/k.elf: $(KERNEL)
 # ---- (3) newlib, once ----
 
 $(LIBC):
-	@tests/tools/newlib.sh $(NEWLIB_TAR) $(B)/newlib $(CC)
+	@tests/tools/newlib.sh $(NEWLIB_TAR) $(BASE)/newlib $(CC)
 
 # ---- (4) the EFI loader ----
 
@@ -137,20 +147,20 @@ $(LOADER): $(EFI_OBJ)
 # ---- (5) host tests: tests/host/test_X.c, with the sources its LINK comments name ----
 
 HOST_TESTS  := $(patsubst tests/host/%.c,%,$(wildcard tests/host/test_*.c))
-HOST_BIN    := $(HOST_TESTS:%=$(B)/host/%)
+HOST_BIN    := $(HOST_TESTS:%=$(BASE)/host/%)
 # newlib's headers come last of all, for what the host's libc lacks (sys/tree.h).
 HOST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -DHOST_TEST -I. -idirafter $(NL)/include
 
-ifneq ($(filter test host-test $(B)/host/%,$(MAKECMDGOALS)),)
+ifneq ($(filter test host-test $(BASE)/host/%,$(MAKECMDGOALS)),)
 define host_test
-$(B)/host/$(1): $(B)/host/obj/tests/host/$(1).c.o $(patsubst %,$(B)/host/obj/%.o,\
+$(BASE)/host/$(1): $(BASE)/host/obj/tests/host/$(1).c.o $(patsubst %,$(BASE)/host/obj/%.o,\
 	$(wildcard $(shell sed -n 's|.*/\* LINK: *\(.*\) \*/.*|\1|p' tests/host/$(1).c)))
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
 endif
 
-$(B)/host/obj/%.c.o: %.c Makefile | $(LIBC)
+$(BASE)/host/obj/%.c.o: %.c Makefile | $(LIBC)
 	$(call say,HOSTCC,$<)
 	@mkdir -p $(@D)
 	@$(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
@@ -163,7 +173,7 @@ $(HOST_BIN):
 
 # The variables of `make run` reach tests/qemu/run.py by the environment, with every character as
 # it was typed: $(value) keeps make from expanding a dollar sign inside them.
-RUN_VARS := BOOT SMP MEM CPU PMEM QEMU_ARGS ICOUNT GDB TIMEOUT CMD APPEND
+RUN_VARS := BOOT SMP MEM CPU PMEM QEMU_ARGS ICOUNT GDB DEBUG TIMEOUT CMD APPEND
 $(foreach v,$(RUN_VARS),$(if $(filter undefined,$(origin $(v))),,\
 	$(eval override $(v) := $$(value $(v)))$(eval export $(v))))
 RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py
@@ -204,7 +214,7 @@ docs/%.svg: docs/%.dot
 deps: ;
 
 STYLED = $(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null || \
-	find . -name '*.[ch]' -not -path './$(B)/*')
+	find . -name '*.[ch]' -not -path './$(BASE)/*')
 format:
 	@clang-format -i $(STYLED)
 
@@ -212,13 +222,13 @@ format-check:
 	@clang-format --dry-run --Werror $(STYLED)
 
 clean:
-	@rm -rf $(B)
+	@rm -rf $(BASE)
 
 help:
 	@cat tests/tools/help.txt
 
 -include $(OBJ:.o=.d) $(ASM:%=$(B)/obj/%.o.d) $(EFI_OBJ:.o=.d)
--include $(wildcard $(B)/host/obj/*/*.d $(B)/host/obj/*/*/*.d)
+-include $(wildcard $(BASE)/host/obj/*/*.d $(BASE)/host/obj/*/*/*.d)
 
 FORCE:
 

@@ -108,9 +108,12 @@ uint64_t entry_lock_at(struct dax_inode *inode, uint64_t pgoff, bool huge, uint6
 {
 	uint64_t value;
 
-	return likely(try_lock(inode, pgoff, huge, slot, &value))
-		       ? value
-		       : lock_slowly(inode, pgoff, huge, slot);
+	lock_order_take(entry_wait_key(inode, pgoff), "index entry", LOCK_BIT, false);
+	if (unlikely(!try_lock(inode, pgoff, huge, slot, &value)))
+		value = lock_slowly(inode, pgoff, huge, slot);
+	if (DEBUG_BUILD && !value)
+		lock_order_drop(entry_wait_key(inode, pgoff), LOCK_BIT); /* there was no memory */
+	return value;
 }
 
 uint64_t entry_lock(struct dax_inode *inode, uint64_t pgoff)
@@ -135,6 +138,7 @@ void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 {
 	uint64_t *slot;
 
+	lock_order_drop(entry_wait_key(inode, pgoff), LOCK_BIT);
 	spin_lock(&inode->tree_lock);
 	slot = find_slot(inode, &pgoff);
 	ASSERT(slot && (*slot & ENTRY_LOCKED), "entry %lu of %s is unlocked, and nobody holds it",
@@ -323,6 +327,9 @@ bool entries_lock_dirty(struct dax_inode *inode, uint64_t *at, uint64_t last, st
 			for (unsigned i = 0; i < run->nr; i++)
 				slot[i] |= ENTRY_LOCKED;
 		spin_unlock(&inode->tree_lock);
+		if (run->nr && !(run->entry & ENTRY_LOCKED) && (run->entry & ENTRY_DIRTY))
+			lock_order_take(entry_wait_key(inode, run->pgoff), "index entry", LOCK_BIT,
+					true);
 		if (run->entry & ENTRY_LOCKED) {
 			lock_one(inode, run);
 			*at = run->pgoff + entry_pages(run->entry);
@@ -336,6 +343,7 @@ void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool c
 	const uint64_t clear = ENTRY_LOCKED | (clean ? ENTRY_DIRTY : 0);
 	uint64_t *slot;
 
+	lock_order_drop(entry_wait_key(inode, run->pgoff), LOCK_BIT);
 	spin_lock(&inode->tree_lock);
 	slot = index_slot(&inode->index, run->pgoff);
 	for (unsigned i = 0; i < run->nr; i++)

@@ -47,6 +47,7 @@ static int lock_faults(const struct side *side)
 		down_write(&side[0].inode->fault_lock);
 		err = break_range(side[0].inode, side[0].first, side[0].last, LAYOUT_EXCHANGE);
 		if (!err) {
+			lock_order_nested("two files: the lower-numbered one first");
 			down_write(&side[1].inode->fault_lock);
 			if (!in_use(&side[1]))
 				return 0;
@@ -161,6 +162,7 @@ static int two_files(struct side from, struct side to, uint64_t len, change_fn *
 	if (a == b)
 		return dax_refuse(-EINVAL, "two files are needed, %s was given twice", a->name);
 	down_write(&a->io_lock);
+	lock_order_nested("two files: the lower-numbered one first");
 	down_write(&b->io_lock);
 	a->last_break = b->last_break = (struct layout_break){0};
 	mutex_lock(&a->fs->lock);

@@ -36,6 +36,7 @@ static inline void entry_unlock_at(struct dax_inode *inode, uint64_t pgoff, uint
 		entry_unlock(inode, pgoff, value);
 		return;
 	}
+	lock_order_drop(key, LOCK_BIT);
 	value = __atomic_exchange_n(slot, value & ~ENTRY_LOCKED, __ATOMIC_SEQ_CST);
 	ASSERT(value & ENTRY_LOCKED, "entry %lu of %s is unlocked, and nobody holds it", pgoff,
 	       inode->name);

@@ -19,6 +19,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/insn.h"
+#include "kernel/lock_order.h"
 #include "kernel/thread.h"
 
 struct spinlock {

@@ -19,6 +19,7 @@ static inline void spin_lock(struct spinlock *l)
 	uint32_t free = 0, me;
 
 	preempt_disable();
+	lock_order_take(l, l->name, LOCK_SPIN, false);
 	me = 1 + cpu_id();
 	if (unlikely(!__atomic_compare_exchange_n(&l->locked, &free, me, false, __ATOMIC_ACQUIRE,
 						  __ATOMIC_RELAXED)))
@@ -29,6 +30,7 @@ static inline void spin_unlock(struct spinlock *l)
 {
 	if (unlikely(l->locked != 1 + cpu_id()))
 		spin_unlock_wrongly(l);
+	lock_order_drop(l, LOCK_SPIN);
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 	preempt_enable();
 }
@@ -99,6 +101,7 @@ static inline void down_read_may_sleep(struct rwsem *s)
 	const uintptr_t entry = (uintptr_t)s | HELD_READ;
 	const uint32_t n = t->nr_held + 1;
 
+	lock_order_take(s, s->name, LOCK_SLEEP, false);
 	if (unlikely(n > THREAD_MAX_HELD || held_has_of(t, entry) || both > INT32_MAX ||
 		     !__atomic_compare_exchange_n(&s->both, &both, both + 1, false,
 						  __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
@@ -125,6 +128,7 @@ static inline void up_read(struct rwsem *s)
 	if (unlikely(!held_remove(s, HELD_READ) ||
 		     __atomic_load_n(&s->count, __ATOMIC_RELAXED) <= 0))
 		up_read_wrongly(s);
+	lock_order_drop(s, LOCK_SLEEP);
 	if (unlikely(__atomic_sub_fetch(&s->both, 1, __ATOMIC_SEQ_CST) != 0))
 		up_read_wake(s);
 }

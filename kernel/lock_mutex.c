@@ -32,6 +32,7 @@ bool mutex_trylock(struct mutex *m)
 {
 	if (!take(m))
 		return false;
+	lock_order_take(m, m->name, LOCK_SLEEP, true);
 	held_add(m, HELD_MUTEX);
 	return true;
 }
@@ -61,6 +62,7 @@ static void __attribute__((noinline)) lock_slowly(struct mutex *m)
 void mutex_lock(struct mutex *m)
 {
 	might_sleep();
+	lock_order_take(m, m->name, LOCK_SLEEP, false);
 	if (!take(m))
 		lock_slowly(m);
 	held_add(m, HELD_MUTEX);
@@ -77,6 +79,7 @@ void mutex_unlock(struct mutex *m)
 		      m->owner ? "its holder is" : "it is free; the next holder would be", holder);
 	}
 	held_remove(m, HELD_MUTEX);
+	lock_order_drop(m, LOCK_SLEEP);
 	/* A locked exchange, not a plain store: see wait_maybe(). */
 	(void)__atomic_exchange_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
 	if (wait_maybe(m))

@@ -88,6 +88,7 @@ bool down_read_trylock(struct rwsem *s)
 {
 	if (!enter_read(s))
 		return false;
+	lock_order_take(s, s->name, LOCK_SLEEP, true);
 	held_add(s, HELD_READ);
 	return true;
 }
@@ -119,6 +120,7 @@ bool down_write_trylock(struct rwsem *s)
 {
 	if (!enter_write(s))
 		return false;
+	lock_order_take(s, s->name, LOCK_SLEEP, true);
 	held_add(s, HELD_WRITE);
 	return true;
 }
@@ -126,6 +128,7 @@ bool down_write_trylock(struct rwsem *s)
 void down_write(struct rwsem *s)
 {
 	might_sleep();
+	lock_order_take(s, s->name, LOCK_SLEEP, false);
 	if (!enter_write(s)) {
 		__atomic_add_fetch(&s->writers_waiting, 1, __ATOMIC_RELAXED);
 		wait_for(s, enter_write, "writing");
@@ -144,6 +147,7 @@ void up_write(struct rwsem *s)
 		      s->name, current_thread()->tid, current_thread()->name, holder);
 	}
 	held_remove(s, HELD_WRITE);
+	lock_order_drop(s, LOCK_SLEEP);
 	__atomic_store_n(&s->writer, NULL, __ATOMIC_RELAXED);
 	/* Before the lock is free: who reads next must see that something may have changed. */
 	__atomic_store_n(&s->writes, s->writes + 1, __ATOMIC_RELAXED);

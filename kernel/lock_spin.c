@@ -22,8 +22,10 @@ bool spin_trylock(struct spinlock *l)
 
 	preempt_disable();
 	if (__atomic_compare_exchange_n(&l->locked, &free, 1 + cpu_id(), false, __ATOMIC_ACQUIRE,
-					__ATOMIC_RELAXED))
+					__ATOMIC_RELAXED)) {
+		lock_order_take(l, l->name, LOCK_SPIN, true);
 		return true;
+	}
 	preempt_enable();
 	return false;
 }
@@ -64,6 +66,7 @@ void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags)
 {
 	if (unlikely(l->locked != 1 + cpu_id()))
 		spin_unlock_wrongly(l);
+	lock_order_drop(l, LOCK_SPIN);
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELEASE);
 	irq_restore(flags);
 	preempt_enable();

@@ -14,6 +14,8 @@
 #include <sys/queue.h>
 #include <reent.h>
 
+#include "kernel/lock_order.h"
+
 #define THREAD_STACK_SIZE (16 * 1024)
 #define THREAD_SLICE_NS	  5000000ull /* a tick of preemption, only while another thread is ready */
 
@@ -66,6 +68,10 @@ struct thread {
 	int refs; /* creator + running thread; zero means the structure may be freed */
 	struct _reent reent;
 	struct thread_watch watch;
+#if DEBUG_BUILD
+	struct lock_holding holding; /* lock_order.c */
+	bool nest_next;		     /* zero means: a second lock of one class is a mistake */
+#endif
 };
 
 /* Creates a ready thread that runs fn(arg). `affinity` 0: any CPU. Sleepable context. NULL: no

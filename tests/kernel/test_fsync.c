@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what fsync makes of entries that are locked, clean or dirty (dax.fsync-*). */
+#include "dax/internal.h"
 #include "tests/kernel/huge.h"
 
 #define PAGES 200u /* several nodes of the index */
@@ -142,6 +143,7 @@ static void let_go(void *arg)
 	struct let_go *l = arg;
 
 	__atomic_store_n(l->slot, l->value, __ATOMIC_RELEASE);
+	lock_order_drop(entry_wait_key(l->inode, 0), LOCK_BIT);
 }
 
 SELFTEST(dax_entry_unlock_kept, "dax.unlock-is-not-undone",
@@ -160,6 +162,7 @@ SELFTEST(dax_entry_unlock_kept, "dax.unlock-is-not-undone",
 	l = (struct let_go){fx.inode[0], slot, value};
 	preempt_disable();
 	err = step_arm("entry_seen", let_go, &l);
+	lock_order_nested("the first holder lets go at the step point");
 	again = err ? 0 : entry_lock_at(fx.inode[0], 0, false, &slot); /* must not have to sleep */
 	fired = step_disarm();
 	preempt_enable();

@@ -48,6 +48,7 @@ class Config:
     qemu_args: List[str] = field(default_factory=list)
     icount: bool = False
     gdb: bool = False
+    debug: bool = False  # the kernel that watches itself: build/debug
     timeout: float = 120
     timeout_given: bool = False
     cmd: Optional[str] = None  # None: interactive
@@ -183,6 +184,7 @@ def from_variables(env) -> Config:
     config.disk = default_disk()
     config.icount = parse_switch(get("ICOUNT", ""), "ICOUNT")
     config.gdb = parse_switch(get("GDB", ""), "GDB")
+    config.debug = parse_switch(get("DEBUG", ""), "DEBUG")
     config.timeout_given = bool(env.get("TIMEOUT"))
     config.timeout = parse_count(get("TIMEOUT", "120"), "TIMEOUT", 1, 10 ** 6)
     config.cmd = env.get("CMD")

@@ -16,8 +16,8 @@ from hf_config import BUILD, ROOT, Config, ConfigError
 from hf_process import Process, describe, say
 
 
-def gdb_command(process: Process) -> list:
-    return ["gdb", "-q", hf_media.KERNEL,
+def gdb_command(config: Config, process: Process) -> list:
+    return ["gdb", "-q", hf_media.built(config, hf_media.KERNEL),
             "-ex", "set confirm off", "-ex", "set pagination off",
             "-ex", f"target remote {process.path('gdb')}",
             "-ex", f"source {os.path.join(ROOT, 'tests', 'qemu', 'gdb_serial.py')}"]
@@ -42,6 +42,6 @@ def debug(config: Config) -> int:
             if process.process.poll() is not None:
                 raise ConfigError("QEMU did not start; its message is above")
         env = dict(os.environ, HOLDFAST_SERIAL=process.path("serial"))
-        return subprocess.run(gdb_command(process), env=env, check=False).returncode
+        return subprocess.run(gdb_command(config, process), env=env, check=False).returncode
     finally:
         process.stop()

@@ -18,9 +18,9 @@ from typing import List
 
 from hf_config import BUILD, MIB, Config, ConfigError, Dimm
 
-KERNEL = os.path.join(BUILD, "holdfast.elf")
-STRIPPED = os.path.join(BUILD, "k.elf")
-LOADER = os.path.join(BUILD, "efi", "BOOTX64.EFI")
+KERNEL = "holdfast.elf"
+STRIPPED = "k.elf"
+LOADER = os.path.join("efi", "BOOTX64.EFI")
 MKFS = ["mkfs.ext4", "-q", "-F", "-b", "4096", "-I", "256", "-O",
         "none,filetype,extent,sparse_super,large_file,extra_isize"]
 DISK_SIZE = 64 * MIB
@@ -45,23 +45,28 @@ boot
 """
 
 
-def make_iso(folder: str, cmdline: str) -> str:
+def built(config: Config, name: str) -> str:
+    """Where make put it: KERNEL, STRIPPED or LOADER, of the plain build or the debug build."""
+    return os.path.join(BUILD, "debug" if config.debug else "", name)
+
+
+def make_iso(config: Config, folder: str, cmdline: str) -> str:
     """One ISO for BIOS and UEFI: grub-mkrescue puts both GRUBs on it."""
     tree, iso = os.path.join(folder, "iso"), os.path.join(folder, "holdfast.iso")
     os.makedirs(os.path.join(tree, "boot", "grub"), exist_ok=True)
-    shutil.copy(STRIPPED, os.path.join(tree, "boot", "k.elf"))
+    shutil.copy(built(config, STRIPPED), os.path.join(tree, "boot", "k.elf"))
     with open(os.path.join(tree, "boot", "grub", "grub.cfg"), "w", encoding="ascii") as cfg:
         cfg.write(GRUB_CFG.format(cmdline=cmdline))
     tool(["grub-mkrescue", "-o", iso, tree])
     return iso
 
 
-def make_esp(folder: str, cmdline: str) -> str:
+def make_esp(config: Config, folder: str, cmdline: str) -> str:
     """The EFI system partition as a folder, which QEMU shows as a FAT disk: names in 8.3."""
     esp = os.path.join(folder, "esp")
     os.makedirs(os.path.join(esp, "EFI", "BOOT"), exist_ok=True)
-    shutil.copy(LOADER, os.path.join(esp, "EFI", "BOOT", "BOOTX64.EFI"))
-    shutil.copy(STRIPPED, os.path.join(esp, "k.elf"))
+    shutil.copy(built(config, LOADER), os.path.join(esp, "EFI", "BOOT", "BOOTX64.EFI"))
+    shutil.copy(built(config, STRIPPED), os.path.join(esp, "k.elf"))
     with open(os.path.join(esp, "cmdline.txt"), "w", encoding="ascii") as text:
         text.write(cmdline + "\n")
     return esp
@@ -78,16 +83,16 @@ def ovmf_args() -> List[str]:
 
 def media_args(config: Config, folder: str) -> List[str]:
     """Makes what config.boot boots from, inside `folder`; the QEMU arguments that use it."""
-    for path in (KERNEL, STRIPPED):
+    for path in (built(config, KERNEL), built(config, STRIPPED)):
         if not os.path.exists(path):
             raise ConfigError(f"{path} is not there; `make` builds it")
     cmdline = config.cmdline()
     if config.boot == "direct":
-        return ["-kernel", KERNEL] + (["-append", cmdline] if cmdline else [])
+        return ["-kernel", built(config, KERNEL)] + (["-append", cmdline] if cmdline else [])
     if config.boot == "efi":
-        esp = make_esp(folder, cmdline)
+        esp = make_esp(config, folder, cmdline)
         return ovmf_args() + ["-drive", f"format=raw,file=fat:rw:{esp}"]
-    drive = f"format=raw,media=cdrom,readonly=on,file={make_iso(folder, cmdline)}"
+    drive = f"format=raw,media=cdrom,readonly=on,file={make_iso(config, folder, cmdline)}"
     firmware = ovmf_args() if config.boot == "grub-uefi" else []
     return firmware + ["-drive", drive]
 

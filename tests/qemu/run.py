@@ -46,8 +46,9 @@ LOCK_PATIENCE = 60  # seconds a run without a person waits for an image
 GDB_PORT = 1234
 
 
-def gdb_args() -> list:
-    say(f"waiting for gdb: gdb {hf_process.hf_media.KERNEL} "
+def gdb_args(config: Config) -> list:
+    kernel = hf_process.hf_media.built(config, hf_process.hf_media.KERNEL)
+    say(f"waiting for gdb: gdb {kernel} "
         f"-ex 'target remote localhost:{GDB_PORT}'")
     return ["-S", "-gdb", f"tcp::{GDB_PORT}"]
 
@@ -151,7 +152,7 @@ def main(argv) -> int:
         if "--debug" in argv:
             import hf_debug
             return hf_debug.debug(config)
-        extra = gdb_args() if config.gdb else []
+        extra = gdb_args(config) if config.gdb else []
         if config.cmd is not None:
             return run_piped(config, extra, subprocess.DEVNULL)
         if not sys.stdout.isatty() or not sys.stdin.isatty():
