@@ -63,8 +63,10 @@ CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
 LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
 	--gc-sections --no-warn-rwx-segments -T linker.ld
+# What the debug build puts in front of newlib's heap (kernel/heap_debug.c).
 ifeq ($(filter 1,$(DEBUG)),1)
 CFLAGS  += -DDEBUG
+LDFLAGS += $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
 endif
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
 

@@ -48,6 +48,7 @@
 #include "kernel/museum.h"
 #include "kernel/shell.h"
 #include "kernel/selftest.h"
+#include "kernel/memdebug.h"
 #include "kernel/step.h"
 #include "kernel/watch.h"
 

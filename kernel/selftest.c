@@ -108,6 +108,7 @@ void selftest_run_one(const struct selftest *test, struct selftest_run *run)
 	*run = (struct selftest_run){.test = test};
 	watch_touch();
 	test->fn(run);
+	mem_check();
 	check_irqs(run);
 	check_preempt(run);
 	check_warnings(run, warnings);

@@ -15,6 +15,7 @@
  * written, and a machine with much of it starts as fast as one with little.
  */
 #include "mm/internal.h"
+#include "mm/memdebug.h"
 
 struct free_block {
 	LIST_ENTRY(free_block) link;
@@ -90,6 +91,19 @@ static void merge_in(uint64_t pfn, unsigned order)
 	list_insert(pfn, order);
 }
 
+/* frames_debug.c: what was freed waits in quarantine for a while. False: the queue is empty.
+ * frame_lock held. */
+static bool quarantine_release(bool all)
+{
+	uint64_t pfn;
+	unsigned order;
+
+	if (!DEBUG_BUILD || !frame_debug_oldest(all, &pfn, &order))
+		return false;
+	merge_in(pfn, order);
+	return true;
+}
+
 /* Moves the next block from the pending ranges to the lists. False: none is left. frame_lock held.
  */
 static bool refill(void)
@@ -120,7 +134,7 @@ uint64_t frame_alloc(unsigned order)
 	do {
 		for (o = order; o <= FRAME_MAX_ORDER && LIST_EMPTY(&free_list[o]);)
 			o++;
-	} while (o > FRAME_MAX_ORDER && refill());
+	} while (o > FRAME_MAX_ORDER && (refill() || quarantine_release(true)));
 	if (o <= FRAME_MAX_ORDER) {
 		pfn = list_take(LIST_FIRST(&free_list[o]));
 		if (o < FRAME_MAX_ORDER)
@@ -134,6 +148,8 @@ uint64_t frame_alloc(unsigned order)
 		stats.free -= 1ull << order;
 	}
 	spin_unlock_irqrestore(&frame_lock, flags);
+	if (DEBUG_BUILD && pfn)
+		frame_debug_alloc(pfn, order);
 	return pfn << PAGE_SHIFT;
 }
 
@@ -152,15 +168,37 @@ void frame_free(uint64_t phys, unsigned order)
 
 	ASSERT(IS_ALIGNED(phys, PAGE_SIZE << order) && phys && phys >> PAGE_SHIFT < max_pfn,
 	       "freed frame 0x%lx (order %u) must be RAM, aligned to its size", phys, order);
+	if (DEBUG_BUILD && !frame_is_out(phys, order) && frame_debug_twice(phys >> PAGE_SHIFT))
+		return;
 	flags = spin_lock_irqsave(&frame_lock);
 	ASSERT(all_out(phys >> PAGE_SHIFT, order),
 	       "freed frame 0x%lx (order %u) must be handed out: this one is freed twice", phys,
 	       order);
 	flip_out(phys >> PAGE_SHIFT, order);
-	merge_in(phys >> PAGE_SHIFT, order);
 	stats.free += 1ull << order;
+	if (DEBUG_BUILD) {
+		frame_debug_free(phys >> PAGE_SHIFT, order);
+		while (quarantine_release(false))
+			;
+	} else {
+		merge_in(phys >> PAGE_SHIFT, order);
+	}
 	spin_unlock_irqrestore(&frame_lock, flags);
+	if (DEBUG_BUILD)
+		frame_debug_say();
 }
+
+#if DEBUG_BUILD
+void frames_end_rest(void)
+{
+	uint64_t flags = spin_lock_irqsave(&frame_lock);
+
+	while (quarantine_release(true))
+		;
+	spin_unlock_irqrestore(&frame_lock, flags);
+	frame_debug_say();
+}
+#endif
 
 bool frame_is_out(uint64_t phys, unsigned order)
 {
@@ -231,7 +269,7 @@ uint64_t frames_maps_size(uint64_t pfns)
 
 	for (unsigned o = 0; o < FRAME_MAX_ORDER; o++)
 		words += map_words(pfns, o);
-	return ALIGN_UP(words * 8, PAGE_SIZE);
+	return ALIGN_UP(words * 8, PAGE_SIZE) + frame_debug_size(pfns);
 }
 
 /* Takes `maps` (frames_maps_size() bytes) for the bits. No frame is free yet, and none is out. */
@@ -245,6 +283,7 @@ void frames_init(uint64_t pfns, void *maps, uint64_t total)
 		at += map_words(pfns, o);
 	}
 	out_bits = at;
+	frame_debug_init((char *)maps + frames_maps_size(pfns) - frame_debug_size(pfns));
 	max_pfn = pfns;
 	stats = (struct frame_stats){.total = total};
 }

@@ -8,6 +8,7 @@
  * so that an idle cache costs nothing.
  */
 #include "mm/internal.h"
+#include "mm/memdebug.h"
 
 struct slab_page {
 	struct slab_cache *cache;
@@ -61,7 +62,7 @@ uint64_t slab_objects(void)
 static struct slab_page *slab_new(struct slab_cache *c)
 {
 	uint64_t phys = frame_alloc(0);
-	uint32_t step = ALIGN_UP(c->size, 16);
+	uint32_t step = slab_step(c);
 	struct slab_page *s;
 
 	if (!phys)
@@ -73,6 +74,7 @@ static struct slab_page *slab_new(struct slab_cache *c)
 	for (uint32_t i = s->capacity; i-- > 0;) {
 		void **obj = (void **)((char *)s + SLAB_HEADER + i * step);
 
+		slab_debug_new(c, obj);
 		*obj = s->free;
 		s->free = obj;
 	}
@@ -101,23 +103,39 @@ void *slab_alloc(struct slab_cache *c)
 out:
 	spin_unlock_irqrestore(&c->lock, flags);
 	if (obj)
+		slab_debug_alloc(c, obj);
+	if (obj)
 		memset(obj, 0, c->size);
 	return obj;
+}
+
+/* Where it is taken from first; in the debug build last, so that what was freed rests. */
+static inline void put_free(struct slab_page *s, void *p)
+{
+	void **at = &s->free;
+
+	while (DEBUG_BUILD && *at)
+		at = *at;
+	*(void **)p = *at;
+	*at = p;
 }
 
 void slab_free(struct slab_cache *c, void *p)
 {
 	struct slab_page *s = (struct slab_page *)ALIGN_DOWN((uintptr_t)p, PAGE_SIZE);
-	uint64_t flags = spin_lock_irqsave(&c->lock);
+	uint64_t flags;
 
+	if (!slab_debug_free(c, p))
+		return;
+	flags = spin_lock_irqsave(&c->lock);
 	ASSERT(s->cache == c, "object %p freed to slab '%s' must come from it", p, c->name);
 	if (s->out == s->capacity)
 		partial_add(s);
-	*(void **)p = s->free;
-	s->free = p;
+	put_free(s, p);
 	c->in_use--;
 	if (--s->out == 0) {
 		partial_remove(s);
+		slab_debug_gone(c, s->free);
 		s->cache = NULL;
 		frame_free(virt_to_phys(s), 0);
 	}

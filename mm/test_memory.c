@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: frames, slabs, kernel mappings (mm.*). */
-#include "mm/internal.h"
+#include "mm/memdebug.h"
 
 SELFTEST(mm_frames_return, "mm.frames-return", "frames of every order come back to the last one")
 {
@@ -20,14 +20,18 @@ SELFTEST(mm_frames_return, "mm.frames-return", "frames of every order come back 
 
 SELFTEST(mm_frames_merge, "mm.frames-merge", "two freed buddies are one larger block again")
 {
-	uint64_t big = frame_alloc(1), again, low, high;
+	uint64_t big, again, low, high;
 
+	frames_end_rest();
+	big = frame_alloc(1);
 	EXPECT(big, "no frames");
 	frame_free(big, 1);
+	frames_end_rest();
 	low = frame_alloc(0);
 	high = frame_alloc(0);
 	frame_free(high, 0);
 	frame_free(low, 0);
+	frames_end_rest();
 	again = frame_alloc(1);
 	frame_free(again, 1);
 	EXPECT(again == big, "the pair at 0x%lx did not merge: got 0x%lx", big, again);

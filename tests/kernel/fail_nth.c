@@ -44,7 +44,9 @@ static void compare(struct fail_verdict *v, uint64_t nth, const struct weight *a
 		fail(v, nth, "%ld anonymous pages lost", (long)(b->anon - a->anon));
 	if (a->tables != b->tables)
 		fail(v, nth, "%ld page tables lost", (long)(b->tables - a->tables));
-	if (a->records != b->records)
+	/* In the debug build a frame that was freed rests, so the next one is another one, and its
+	 * records are new; those of RAM stay. */
+	if (a->records != b->records && !DEBUG_BUILD)
 		fail(v, nth, "%ld frames of records lost", (long)(b->records - a->records));
 	if (a->frames != b->frames)
 		fail(v, nth, "%ld frames lost", (long)(a->frames - b->frames));
