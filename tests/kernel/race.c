@@ -65,7 +65,7 @@ static int start_dma(struct attempt *a, uint64_t addr)
 	got = get_user_pages_fast(addr, 1, FOLL_PIN | FOLL_WRITE, &page);
 	if (got != 1)
 		return failed(a, "get_user_pages");
-	a->dma = dma_start(edu_nth(0), &page, 1, DMA_IN, F_TEXT, a->times, &err);
+	a->dma = dma_start(scratch_edu(0), &page, 1, DMA_IN, F_TEXT, a->times, &err);
 	if (!a->dma) {
 		unpin_user_pages(&page, 1);
 		return failed(a, "starting the device");
@@ -218,11 +218,9 @@ static void run(const struct lifetime *lt, bool punch, struct race_result *r)
 	const char *why;
 	int err;
 
-	if (!edu_count()) {
-		race_absent(r, "no edu device (QEMU: -device edu)");
-		return;
-	}
-	err = scratch_choose(&device);
+	err = scratch_choose_edus(1);
+	if (!err)
+		err = scratch_choose(&device);
 	if (err) {
 		race_refused(r, err);
 		return;

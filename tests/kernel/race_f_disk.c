@@ -25,7 +25,7 @@ static int device_writes_page(struct script *s)
 	struct dma_job *job;
 	int err;
 
-	job = dma_start_borrowed(edu_nth(0), s->held, 1, DMA_IN, F_TEXT, 1, &err);
+	job = dma_start_borrowed(scratch_edu(0), s->held, 1, DMA_IN, F_TEXT, 1, &err);
 	if (!job)
 		return err;
 	dma_wait(job);

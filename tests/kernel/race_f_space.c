@@ -26,7 +26,7 @@ static int device_puts(struct script *s)
 	int err;
 
 	holder_remove(&s->holder);
-	job = dma_start(edu_nth(0), s->held, 1, DMA_IN, F_TEXT, 1, &err);
+	job = dma_start(scratch_edu(0), s->held, 1, DMA_IN, F_TEXT, 1, &err);
 	if (!job) {
 		holder_add(&s->holder);
 		return err;

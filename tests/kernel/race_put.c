@@ -52,7 +52,7 @@ static int put_interrupt(struct script *s)
 	struct dma_job *job;
 	int err;
 
-	job = dma_start(edu_nth(0), s->held, 1, DMA_OUT, NULL, 1, &err);
+	job = dma_start(scratch_edu(0), s->held, 1, DMA_OUT, NULL, 1, &err);
 	if (!job)
 		return err;
 	dma_wait(job);

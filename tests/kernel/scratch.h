@@ -25,6 +25,10 @@ struct pmem_region *scratch_region(const char **why);
 /* The device that was chosen last: for a test that runs, and has it mounted or unbound by itself.
  */
 struct pmem_region *scratch_device(void);
+/* Chooses `n` edu devices that have nothing to do (scratch_edu.c). 0, or with dax_why() set: -ENODEV
+ * there are fewer; -EBUSY one is at work: its name, and for how long. */
+int scratch_choose_edus(unsigned n);
+struct edu *scratch_edu(unsigned n); /* the n-th of those chosen last */
 /* A fresh file system, mounted at SCRATCH_PATH. 0, or a negative errno with a sentence. Nothing
  * that was on the region stays. Sleepable. */
 int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,

@@ -77,6 +77,7 @@ struct script {
 	const struct lifetime *lt;
 	struct race_result *result;
 	bool decided; /* a verdict is set */
+	bool stuck;   /* an actor cannot be ended: nothing is cleared away, no other race begins */
 	unsigned nr_actors, line;
 	struct actor actor[SCRIPT_ACTORS];
 	bool header_printed;

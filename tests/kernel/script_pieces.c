@@ -160,7 +160,7 @@ int piece_device(struct script *s)
 					       .len = EDU_CHUNK,
 					       .done = transfer_done,
 					       .arg = &w};
-	err = edu_submit(edu_nth(0), w.rq, 2);
+	err = edu_submit(scratch_edu(0), w.rq, 2);
 	if (!err)
 		wait_event(&w, __atomic_load_n(&w.done, __ATOMIC_ACQUIRE), "the late write",
 			   "the device's completion interrupt");

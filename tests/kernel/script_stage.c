@@ -31,17 +31,21 @@ void script_put_held(struct script *s)
 }
 
 /* Nonzero: the machine lacks something, and the verdict says what. */
-static int lacks(const struct race *race, struct race_result *r)
+static int lacks(const struct script *last, const struct race *race, struct race_result *r)
 {
 	struct pmem_region *device;
-	int err = scratch_choose(&device);
+	int err = last->stuck ? dax_refuse(-EBUSY,
+					   "race %s has left an actor that cannot be ended: boot "
+					   "again",
+					   last->race->name)
+			      : scratch_choose(&device);
 
+	if (!err)
+		err = scratch_choose_edus(race->wants.edus);
 	if (err)
 		race_refused(r, err);
 	else if (nr_cpus < race->wants.cpus)
 		race_absent(r, "needs SMP=%u", race->wants.cpus);
-	else if (edu_count() < race->wants.edus)
-		race_absent(r, "no edu device (QEMU: -device edu)");
 	else
 		return 0;
 	return -ENODEV;
@@ -60,6 +64,8 @@ static void close_file(struct dax_inode **inode)
 static void strike(struct script *s)
 {
 	script_free_actors(s);
+	if (s->stuck)
+		return;
 	script_put_held(s);
 	while (s->nr_actors)
 		script_dismiss(&s->actor[--s->nr_actors]);
@@ -100,7 +106,7 @@ void script_perform(const struct race *race, const struct lifetime *lt, struct r
 	static struct script s; /* one race at a time */
 	struct thread *t;
 
-	if (lacks(race, r))
+	if (lacks(&s, race, r))
 		return;
 	s = (struct script){.race = race, .lt = lt, .result = r};
 	/* CPU 0, where nobody spins with interrupts off: its timers must go on. */

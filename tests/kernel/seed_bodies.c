@@ -188,8 +188,8 @@ void seed_region_of_device(struct selftest_run *t)
 	uint64_t va = 0, pinned;
 	int err, received;
 
-	if (!r || !edu_count())
-		SKIP("%s", r ? "no edu device (QEMU: -device edu)" : why);
+	if (!r || scratch_choose_edus(1))
+		SKIP("%s", r ? dax_why() : why);
 	EXPECT(!devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, VM_READ | VM_WRITE | VM_SHARED,
 			    &va),
 	       "%s", dax_why());
@@ -198,7 +198,7 @@ void seed_region_of_device(struct selftest_run *t)
 	err = region_register(PAGE(va, 3), 3, REGION_PINNED, &reg);
 	EXPECT_OR(out, !err, "registering a device's pages: %d", err);
 	pinned = page_refs(record);
-	received = region_receive(reg, edu_nth(0), "RDMA");
+	received = region_receive(reg, scratch_edu(0), "RDMA");
 	region_deregister(reg);
 	EXPECT_OR(out, !received && !memcmp((char *)PAGE(va, 5), "RDMARDMA", 8),
 		  "the device's bytes did not arrive: %d", received);

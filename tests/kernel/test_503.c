@@ -200,7 +200,7 @@ static void edu_thread(void *arg)
 			thread_sleep_ns(1000000);
 			continue;
 		}
-		job = dma_start(edu_nth(0), &page, 1, DMA_IN, EDU_TEXT, 1, &err);
+		job = dma_start(scratch_edu(0), &page, 1, DMA_IN, EDU_TEXT, 1, &err);
 		if (!job) {
 			unpin_user_pages(&page, 1);
 			break;

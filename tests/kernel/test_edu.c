@@ -7,7 +7,7 @@
 SELFTEST(edu_arguments, "edu.arguments", "transfers that the device cannot do are refused")
 {
 	struct edu_request rq = {.dir = EDU_FROM_MEMORY, .phys = 4096, .len = 1};
-	struct edu *e = edu_nth(0);
+	struct edu *e = scratch_edu(0);
 
 	if (!e)
 		SKIP("no edu device (QEMU: -device edu)");
@@ -38,19 +38,19 @@ SELFTEST(edu_both_ways, "edu.both-directions",
 	bool ok = false;
 	int err;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = fx_map(&fx, "f", 1, 'a');
 	EXPECT_OR(out, va && get_user_pages_fast(va, 1, PIN, &p) == 1, "no page");
-	in = dma_start(edu_nth(0), &p, 1, DMA_IN, "to memory ", 1, &err);
+	in = dma_start(scratch_edu(0), &p, 1, DMA_IN, "to memory ", 1, &err);
 	EXPECT_OR(out, in, "error %d", err);
 	dma_wait(in);
 	dma_free(in);
 	dax_read(fx.inode[0], 0, buf, 16);
 	EXPECT_OR(out, !strncmp(buf, "to memory to mem", 16), "the file reads \"%s\"", buf);
 	EXPECT_OR(out, get_user_pages_fast(va, 1, FOLL_PIN, &p) == 1, "no page");
-	out_job = dma_start(edu_nth(0), &p, 1, DMA_OUT, NULL, 1, &err);
+	out_job = dma_start(scratch_edu(0), &p, 1, DMA_OUT, NULL, 1, &err);
 	EXPECT_OR(out, out_job, "error %d", err);
 	dma_wait(out_job);
 	ok = !memcmp(dma_received(out_job), (void *)va, 16);
@@ -71,13 +71,13 @@ SELFTEST(edu_in_parallel, "edu.two-in-parallel",
 	bool together;
 	int err;
 
-	if (edu_count() < 2)
-		SKIP("needs two edu devices");
+	if (scratch_choose_edus(2))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = fx_map(&fx, "f", 2, 'a');
 	EXPECT_OR(out, va && get_user_pages_fast(va, 2, PIN, p) == 2, "no pages");
-	job[0] = dma_start(edu_nth(0), &p[0], 1, DMA_IN, "0", 1, &err);
-	job[1] = dma_start(edu_nth(1), &p[1], 1, DMA_IN, "1", 1, &err);
+	job[0] = dma_start(scratch_edu(0), &p[0], 1, DMA_IN, "0", 1, &err);
+	job[1] = dma_start(scratch_edu(1), &p[1], 1, DMA_IN, "1", 1, &err);
 	EXPECT_OR(out, job[0] && job[1], "error %d", err);
 	together = !dma_done(job[0]) && !dma_done(job[1]);
 	for (unsigned i = 0; i < 2; i++) {
@@ -101,18 +101,18 @@ SELFTEST(edu_queue, "edu.queued-in-order",
 	unsigned pending;
 	int err;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = fx_map(&fx, "f", 3, 'a');
 	EXPECT_OR(out, va && get_user_pages_fast(va, 3, PIN, p) == 3, "no pages");
 	for (unsigned i = 0; i < 3; i++) {
 		const char text[2] = {(char)('x' + i), '\0'};
 
-		job[i] = dma_start(edu_nth(0), &p[i], 1, DMA_IN, text, 1, &err);
+		job[i] = dma_start(scratch_edu(0), &p[i], 1, DMA_IN, text, 1, &err);
 		EXPECT_OR(out, job[i], "error %d", err);
 	}
-	pending = edu_pending(edu_nth(0));
+	pending = edu_pending(scratch_edu(0));
 	for (unsigned i = 0; i < 3; i++) {
 		dma_wait(job[i]);
 		dma_free(job[i]);

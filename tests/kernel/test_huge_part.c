@@ -222,12 +222,12 @@ SELFTEST(
 	uint64_t va, gva;
 	int err;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, &lifetime_idle_at_one);
 	va = map_huge(&fx, "f", 1);
 	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 77), 1, PIN, &p) == 1, "no page");
-	job = dma_start(edu_nth(0), &p, 1, DMA_IN, "from the device ", 1, &err);
+	job = dma_start(scratch_edu(0), &p, 1, DMA_IN, "from the device ", 1, &err);
 	EXPECT_OR(out, job, "error %d", err);
 	op.inode = fx.inode[0];
 	EXPECT_OR(out, fx_start(&op), "no memory");

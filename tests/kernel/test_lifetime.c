@@ -131,12 +131,12 @@ SELFTEST(lifetime_interrupt_put, "lifetime.put-in-interrupt",
 	struct page *p;
 	int err;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, &lifetime_idle_at_one);
 	p = pinned_page(&fx);
 	EXPECT_OR(out, p, "no pinned page");
-	job = dma_start(edu_nth(0), &p, 1, DMA_IN, "dma ", 1, &err);
+	job = dma_start(scratch_edu(0), &p, 1, DMA_IN, "dma ", 1, &err);
 	EXPECT_OR(out, job, "error %d", err);
 	op = (struct fx_op){.inode = fx.inode[0], .fn = fx_truncate};
 	fx_start(&op);

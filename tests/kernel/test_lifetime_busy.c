@@ -189,12 +189,12 @@ SELFTEST(
 	struct page *p;
 	int err;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, &lifetime_busy_extent);
 	p = pinned_page(&fx);
 	EXPECT_OR(out, p, "no pinned page");
-	job = dma_start(edu_nth(0), &p, 1, DMA_IN, "dma ", 1, &err);
+	job = dma_start(scratch_edu(0), &p, 1, DMA_IN, "dma ", 1, &err);
 	EXPECT_OR(out, job, "error %d", err);
 	err = dax_truncate(fx.inode[0], 0);
 	dma_wait(job);

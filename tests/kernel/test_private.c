@@ -296,7 +296,7 @@ static const char *transfer(uint64_t va, enum dma_dir dir, const char *text, cha
 
 	if (get_user_pages_fast(va, 1, FOLL_PIN | (dir == DMA_IN ? FOLL_WRITE : 0), &p) != 1)
 		return NULL;
-	job = dma_start(edu_nth(0), &p, 1, dir, text, 1, &err);
+	job = dma_start(scratch_edu(0), &p, 1, dir, text, 1, &err);
 	if (!job) {
 		unpin_user_pages(&p, 1);
 		return NULL;
@@ -313,8 +313,8 @@ static const char *transfer(uint64_t va, enum dma_dir dir, const char *text, cha
 
 #define DIRECT(fx)                                                                                 \
 	char got[9];                                                                               \
-	if (!edu_count())                                                                          \
-		SKIP("no edu device (QEMU: -device edu)");                                         \
+	if (scratch_choose_edus(1))                                                                          \
+		SKIP("%s", dax_why());                                         \
 	FIXTURE(fx, LIFETIME_DEFAULT)
 
 /* At the end of each case: no reference is left on any page of the mapping. */

@@ -181,8 +181,8 @@ SELFTEST(seed_s0_11, "seed.s0.11",
 	int mixed, slot, frame = -ENODEV;
 	uint32_t refs;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = anon_and_file(&fx, &file);
 	EXPECT_OR(out, va && file, "not mapped side by side");
@@ -191,7 +191,7 @@ SELFTEST(seed_s0_11, "seed.s0.11",
 	refs = page_refs(fx_page(va));
 	slot = grabber_queue(&g, va, 1);
 	if (slot >= 0)
-		frame = grabber_dequeue(&g, edu_nth(0), slot, "frame ");
+		frame = grabber_dequeue(&g, scratch_edu(0), slot, "frame ");
 	grabber_stop(&g);
 	EXPECT_OR(out, mixed == -EOPNOTSUPP && !refs && !seed_unrest(file, 1, 0),
 		  "error %d, the anonymous page has %u references", mixed, refs);

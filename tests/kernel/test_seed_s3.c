@@ -166,15 +166,15 @@ SELFTEST(seed_s3_09, "seed.s3.09",
 	seed_region_refused(t, &lifetime_lease_poll);
 	if (t->failed || t->skipped)
 		return;
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	FIXTURE(fx, &lifetime_lease_poll);
 	va = fx_map(&fx, "f", 2, 'a');
 	err = va ? region_register(va, 2, REGION_ON_DEMAND, &reg) : -EFAULT;
 	EXPECT_OR(out, !err, "registering on demand: %d", err);
-	first = region_receive(reg, edu_nth(0), "ODP1");
+	first = region_receive(reg, scratch_edu(0), "ODP1");
 	fx_unmap(&fx, va); /* nobody is asked, nobody is held */
-	second = region_receive(reg, edu_nth(0), "ODP2");
+	second = region_receive(reg, scratch_edu(0), "ODP2");
 	region_deregister(reg);
 	EXPECT_OR(out, !first && second == -EFAULT, "mapped %d, unmapped %d", first, second);
 	va = fx_map_as_is(&fx, fx.inode[0], 2, false);

@@ -77,8 +77,8 @@ SELFTEST(
 	struct race_result r;
 	const char *why;
 
-	if (!edu_count())
-		SKIP("no edu device (QEMU: -device edu)");
+	if (scratch_choose_edus(1))
+		SKIP("%s", dax_why());
 	if (!scratch_region(&why))
 		SKIP("%s", why);
 	EXPECT(seed_race("C-1", &lifetime_idle_at_one, &r) == RACE_BROKEN_I1, "idle-at-one: %s",

@@ -111,3 +111,16 @@ def test_a_start_that_was_cut(tmp_path):
     assert "make one" not in mount.output
     assert "pmem1 holds" in result.command("race A-1").output, result.text
     assert digest(second) == before
+
+
+def test_a_race_takes_no_busy_device(tmp_path):
+    """An edu device at work for a user is left to it: the other one serves, and with both at work
+    the race refuses at once and names one and the time; so do self-tests."""
+    busy = "mount pmem0 /t; write /t/f 0 a; map /t/f; dma m1 in z times=1000"
+    result = run_commands(f"{busy}; race A-1 lifetime=unaware; dma m1 in z times=1000 edu=1; "
+                          "race A-1; race dma-truncate; selftest edu.both-directions", tmp_path)
+    assert "race A-1 lifetime=unaware: BROKEN I1" in result.text, result.text
+    for line in ("race A-1", "race dma-truncate", "selftest edu.both-directions"):
+        output = result.command(line).output
+        assert "edu0 is at work for another" in output and "PANIC" not in result.text, output
+    assert result.command("race A-1").status == 16
