@@ -323,16 +323,15 @@ unsigned check_i6_association(void)
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-static const struct {
-	const char *rule, *text;
-	unsigned (*fn)(void);
-} checks[] = {
-	{"I1", "no block has two owners, bitmap and extents agree", check_i1_blocks},
-	{"I2", "every record's pgmap is live and no count is below rest", check_i2_records},
-	{"I3", "every mapped page has an index entry for it", check_i3_entries},
-	{"I4", "nobody sleeps for a page that is idle", check_i4_waiters},
-	{"I5", "no held page has a free block", check_i5_idle},
-	{"I6", "file and page name each other", check_i6_association},
+/* Of I1, I2, …; their sentences are in invariants.c. */
+static unsigned (*const checks[])(void) = {
+	check_i1_blocks,  /* no block has two owners, bitmap and extents agree, nothing held was
+			     freed */
+	check_i2_records, /* every record's pgmap is live and no count is below rest */
+	check_i3_entries, /* every mapped page has an index entry for it */
+	check_i4_waiters, /* nobody sleeps for a page that is idle */
+	check_i5_idle,	  /* no held page has a free block */
+	check_i6_association,
 };
 
 unsigned check_all(void)
@@ -340,7 +339,7 @@ unsigned check_all(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(checks); i++)
-		n += checks[i].fn();
+		n += checks[i]();
 	return n;
 }
 
@@ -352,11 +351,11 @@ static int cmd_check(int argc, char **argv)
 	if (argc > 1)
 		return shell_usage();
 	for (unsigned i = 0; i < ARRAY_SIZE(checks); i++) {
-		unsigned n = checks[i].fn();
+		unsigned n = checks[i]();
 
 		if (signal_pending()) /* the rules behind this one were not looked at */
 			return -EINTR;
-		kprintf("%s %s: %s\n", checks[i].rule, n ? "VIOLATED" : "holds", checks[i].text);
+		kprintf("I%u %s: %s\n", i + 1, n ? "VIOLATED" : "holds", invariant_text(i + 1));
 		total += n;
 	}
 	return total ? shell_fail(-EIO, "%u violation(s)", total) : 0;

@@ -13,11 +13,11 @@
  * writing, so nothing is mapped while a layout changes. A sleeper for an idle page gives fault_lock
  * up while it sleeps, else a fault inside the holder would wait for the waiter.
  *
- * A waiter holds no lock that strangers need. Each sleep for a holder (of a page, a lease, a device,
- * a busy block) says so first by assert_no_global_lock() (kernel/lock.h): a panic with the lock's
- * name. The list of mounts, the names of mappings, the shell's pins and leases are global. What has
- * to last longer than such a lock is a state with a name that others meet: a mount is LEAVING, a
- * region is being bound (pmem_change_begin()), a mapping is being unmapped.
+ * A waiter holds no lock that strangers need. Each sleep for a holder (of a page, a lease, a
+ * device, a busy block) says so first by assert_no_global_lock() (kernel/lock.h): a panic with the
+ * lock's name. The list of mounts, the names of mappings, the shell's pins and leases are global.
+ * What has to last longer than such a lock is a state with a name that others meet: a mount is
+ * LEAVING, a region is being bound (pmem_change_begin()), a mapping is being unmapped.
  */
 #ifndef DAX_DAX_H
 #define DAX_DAX_H
@@ -70,6 +70,9 @@ struct dax_layer_ops {
 	 * called for blocks that nobody owns any more, before they may be given away. */
 	int (*free)(struct dax_inode *inode, uint64_t first, uint64_t last);
 	int (*sync)(struct dax_inode *inode); /* a fence, at least */
+	/* The file was stored to through a mapping at this second since 1970. NULL: the layer keeps
+	 * no times. */
+	int (*stored)(struct dax_inode *inode, uint32_t when);
 	/* map_run() of `want` pages, without `create`. */
 	int (*lookup)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct dax_run *run);
 	/* Pages [first, first + n) of `from` are those of `to` from `at` on as well, which are
@@ -125,6 +128,10 @@ struct dax_inode {
 	struct last_extent last; /* what a fault found last, for the next one */
 	uint64_t single_frame; /* a frame of records that exists and is marked (page_mark_single()),
 				  for the next fault; zero: none so far */
+	/* The second of the first store through a shared mapping since the last fsync of the file;
+	 * zero: none. Set by write faults without a lock (times.c). */
+	uint32_t stored_at;
+	uint32_t told_at; /* fs->lock: the last stored_at that the file layer knows; zero: none */
 	struct spinlock tree_lock; /* protects index, and page ↔ entry agreement (I6) */
 	struct index index;
 	unsigned nr_huge; /* tree_lock: entries with ENTRY_PMD in it; zero: none */
@@ -398,7 +405,9 @@ int dax_unknown_option(const char *word, const char *known);
  * in the era of that word. A sentence that lists the eras, and -EINVAL. */
 int dax_parse_era(const char *word, const struct lifetime *named, const struct lifetime **lt);
 
-/* ---- invariants (check.c) ----------------------------------------------------------------- */
+/* ---- invariants (invariants.c, check.c) --------------------------------------------------- */
+/* What I1 … I7 say: the one text there is of each. NULL: no such rule. */
+const char *invariant_text(unsigned n);
 /* Each returns the number of violations and prints a sentence for each. The system should be quiet;
  * on a busy one a transient state may be reported. */
 unsigned check_i1_blocks(void);

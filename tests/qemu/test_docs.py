@@ -34,6 +34,18 @@ def test_every_patch_has_a_seed_test_that_runs(tmp_path):
     assert "46 passed, 0 failed, 0 skipped" in output
 
 
+def test_the_invariants_have_one_text_each():
+    """docs/lifetimes.md lists what dax/invariants.c says, word for word; `check` prints that."""
+    with open(os.path.join(ROOT, "dax", "invariants.c"), encoding="utf-8") as source:
+        table = re.search(r"texts\[\] = \{\n(.*?)\n\};", source.read(), re.S).group(1)
+    texts = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)).replace('\\"', '"')
+             for text in re.split(r",\n", table) if text.strip()]
+    with open(os.path.join(ROOT, "docs", "lifetimes.md"), encoding="utf-8") as page:
+        listed = re.findall(r"^\* I(\d): ((?:.+\n(?:  .+\n)*))", page.read(), re.M)
+    assert [int(n) for n, _ in listed] == list(range(1, 8))
+    assert [" ".join(text.split()) for _, text in listed] == [text + "." for text in texts]
+
+
 def test_the_seeds_page_has_a_row_for_every_patch():
     """No row is empty, and each row's file is there."""
     with open(os.path.join(ROOT, "docs", "seeds.md"), encoding="utf-8") as page:
