@@ -126,9 +126,13 @@ static int print_map(struct dax_fs *fs, struct ext4_inode *ip)
 	static const char *const state[] = {"hole", "unwritten", "written"};
 	uint64_t end = (ip->size + PAGE_SIZE - 1) >> PAGE_SHIFT, at = 0;
 	struct ext4_map m;
+	int told = ip->host ? times_tell(ip->host) : 0;
 
+	if (told)
+		return told;
 	kprintf("inode %u, %s, %lu bytes, %u link(s), mode 0%o\n", ip->ino, type_name(ip->mode),
 		ip->size, ip->links, ip->mode & 07777);
+	kprintf("  contents changed %u seconds after 1970\n", ext4_mtime(ip));
 	for (unsigned shown = 0; at < end; at += m.count, shown++) {
 		int err = ext4_map_blocks(ip, at, MIN(end - at, 1ull << 20), 0, &m);
 

@@ -274,6 +274,11 @@ static int sync(struct dax_inode *inode)
 	return ext4_fsync(inode->ip);
 }
 
+static int stored(struct dax_inode *inode, uint32_t when)
+{
+	return ext4_stored(inode->ip, when);
+}
+
 static int lookup(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct dax_run *run)
 {
 	struct ext4_map m;
@@ -343,6 +348,7 @@ const struct dax_layer_ops dax_ext4_ops = {
 	.zero = zero,
 	.free = free_pages,
 	.sync = sync,
+	.stored = stored,
 	.lookup = lookup,
 	.has_name = has_name,
 	.drop = drop,

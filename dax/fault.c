@@ -95,8 +95,10 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 		if (unlikely(err))
 			return fail(vmf, err, why_no_entry(err));
 	}
-	if (vmf->write)
+	if (vmf->write) {
 		*entry |= ENTRY_DIRTY;
+		times_note_store(inode);
+	}
 	STEP_POINT(fault_entry_made);
 	err = vmf_insert_pfn(vmf, entry_pfn_at(*entry, vmf->pgoff), vmf->write);
 	return err ? fail(vmf, err, "no memory for a page table") : 0;

@@ -269,13 +269,13 @@ static bool write_run_back(struct dax_inode *inode, const struct entry_run *run)
 	return done;
 }
 
-/* Value: pages that could not be written back; zero: none. */
-static uint64_t write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t last)
+/* Value: pages that could not be written back; zero: none. *wrote: there were dirty ones. */
+static uint64_t write_entries_back(struct dax_inode *inode, uint64_t at, uint64_t last, bool *wrote)
 {
 	struct entry_run run;
 	uint64_t lost = 0;
 
-	while (entries_lock_dirty(inode, &at, last, &run))
+	for (*wrote = false; entries_lock_dirty(inode, &at, last, &run); *wrote = true)
 		lost += write_run_back(inode, &run) ? 0 : run_pages(&run);
 	return lost;
 }
@@ -283,12 +283,15 @@ static uint64_t write_entries_back(struct dax_inode *inode, uint64_t at, uint64_
 int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	uint64_t lost;
+	bool wrote;
 	int err;
 
 	down_read(&inode->fault_lock);
-	lost = write_entries_back(inode, first, last);
+	lost = write_entries_back(inode, first, last, &wrote);
 	mutex_lock(&inode->fs->lock);
-	err = inode->ops->sync(inode); /* fences */
+	err = times_settle(inode, wrote);
+	if (!err)
+		err = inode->ops->sync(inode); /* fences */
 	if (err)
 		fail_ext4(inode, err);
 	mutex_unlock(&inode->fs->lock);

@@ -180,8 +180,10 @@ enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint6
 		err = vmf_insert_pmd(vmf, entry_pfn(*entry), vmf->write);
 	if (err)
 		return why_not_mapped(err);
-	if (vmf->write)
+	if (vmf->write) {
 		*entry |= ENTRY_DIRTY;
+		times_note_store(inode);
+	}
 	return HUGE_INSTALLED;
 }
 

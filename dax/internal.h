@@ -115,6 +115,20 @@ int room_for(struct dax_inode *inode, uint64_t off, uint64_t len);
 /* The sentence of the file layer becomes that of dax_why(); value: err. fs->lock held. */
 int fail_ext4(struct dax_inode *inode, int err);
 
+/* ---- times.c ------------------------------------------------------------------------------- */
+void times_begin(struct dax_inode *inode);
+/* A write fault of a shared mapping. In line, as each of them calls it. */
+static inline void times_note_store(struct dax_inode *inode)
+{
+	if (unlikely(!__atomic_load_n(&inode->stored_at, __ATOMIC_RELAXED)))
+		times_begin(inode);
+}
+/* Somebody wants to know the times: the file layer gets them. fs->lock held. */
+int times_tell(struct dax_inode *inode);
+/* An fsync; `wrote`: it has written lines back, and what it wrote back is write-protected. fs->lock
+ * held. Negative errno of the file layer. */
+int times_settle(struct dax_inode *inode, bool wrote);
+
 /* ---- huge.c, layout.c ----------------------------------------------------------------------- */
 
 /* Could this fault be served by 2 MiB, as far as the mapping tells? HUGE_INSTALLED: yes. In line,

@@ -36,8 +36,10 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 			return fail(vmf, -ENXIO, "the device is going (SIGBUS)");
 		*entry = entry_for(inode->fs, block.pfn);
 	}
-	if (vmf->write)
+	if (vmf->write) {
 		*entry |= ENTRY_DIRTY;
+		times_note_store(inode);
+	}
 	err = vmf_insert_special(vmf, entry_pfn(*entry), vmf->write);
 	return err ? fail(vmf, err, "no memory for a page table") : 0;
 }

@@ -362,6 +362,12 @@ int ext4_check_exchange(struct ext4_inode *a, uint64_t off, struct ext4_inode *b
 /* Fence: data of ext4_write and whatever the caller wrote back before are durable after. */
 int ext4_fsync(struct ext4_inode *ip);
 
+/* The file was stored to through a mapping at @when (seconds since 1970): its mtime and ctime,
+ * unless they are later.  Durable on return.  -EROFS. */
+int ext4_stored(struct ext4_inode *ip, uint32_t when);
+/* When its contents changed last, as far as this layer was told: the low 32 bits of seconds. */
+uint32_t ext4_mtime(const struct ext4_inode *ip);
+
 /*
  * ext4_free_again - clear the bitmap bits of [pblk, pblk + count) although nobody gave them up.
  * What a double free does; only for those who want to see it found (the museum, ext4_check's

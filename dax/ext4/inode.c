@@ -187,12 +187,11 @@ static bool set_time(struct ext4_disk_extra *extra, uint32_t now, uint32_t *time
 	return true;
 }
 
-void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
+static void stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which, uint32_t now)
 {
 	static struct ext4_disk_extra nowhere; /* never written: no room there */
 	struct ext4_disk_extra *extra = fs->inode_size > sizeof(*raw) ? (void *)(raw + 1) : NULL;
 	struct ext4_disk_extra *place = extra ? extra : &nowhere;
-	uint32_t now = ext4_now(fs);
 	bool more = false;
 
 	if (which & EXT4_CTIME)
@@ -206,6 +205,30 @@ void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
 	pm_wb(fs, &raw->i_atime, 12);
 	if (more)
 		pm_wb(fs, extra, sizeof(*extra));
+}
+
+void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
+{
+	stamp(fs, raw, which, ext4_now(fs));
+}
+
+int ext4_stored(struct ext4_inode *ip, uint32_t when)
+{
+	int err;
+
+	if (when <= ip->raw->i_mtime) /* somebody has changed it since */
+		return 0;
+	err = ext4_begin(ip->fs);
+	if (err)
+		return err;
+	stamp(ip->fs, ip->raw, EXT4_MTIME | EXT4_CTIME, when);
+	pm_fence(ip->fs);
+	return 0;
+}
+
+uint32_t ext4_mtime(const struct ext4_inode *ip)
+{
+	return ip->raw->i_mtime;
 }
 
 /* Contents changed: new mtime and ctime. */

@@ -11,7 +11,13 @@ int ext4_zero_range(struct ext4_inode *ip, uint64_t off, uint64_t len)
 {
 	int err = ext4_may(ip, false);
 
-	return err ? err : ext4_zero_bytes(ip, off, len);
+	if (!err)
+		err = ext4_zero_bytes(ip, off, len);
+	if (err || !len)
+		return err;
+	ext4_touch(ip);
+	pm_fence(ip->fs);
+	return 0;
 }
 
 int ext4_zero_bytes(struct ext4_inode *ip, uint64_t off, uint64_t len)
