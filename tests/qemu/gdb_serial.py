@@ -3,9 +3,13 @@
 
 import os
 import socket
+import sys
 import threading
 
 import gdb  # pylint: disable=import-error
+
+sys.path.insert(0, os.environ["HOLDFAST_TESTS"])
+from gdb_text import Shown  # noqa: E402 (its folder is known only now)
 
 line = socket.socket(socket.AF_UNIX)
 line.connect(os.environ["HOLDFAST_SERIAL"])
@@ -13,11 +17,12 @@ line.connect(os.environ["HOLDFAST_SERIAL"])
 
 def show():
     """Ends when the machine does."""
+    shown = Shown()
     while True:
         data = line.recv(4096)
         if not data:
             return
-        os.write(1, data)
+        os.write(1, shown.feed(data))
 
 
 class Serial(gdb.Command):

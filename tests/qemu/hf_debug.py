@@ -3,7 +3,7 @@
 
 QEMU is stopped before its first instruction; gdb has the kernel's symbols and sits at the prompt.
 gdb owns the keyboard, so the serial line appears between its lines, and `serial TEXT` types TEXT
-into the machine (tests/qemu/gdb_serial.py). Leaving gdb ends the machine.
+into the machine (tests/qemu/gdb_serial.py). Where the machine shows its prompt, that is said. Leaving gdb ends the machine.
 """
 
 import os
@@ -41,7 +41,8 @@ def debug(config: Config) -> int:
         while not os.path.exists(process.path("gdb")):
             if process.process.poll() is not None:
                 raise ConfigError("QEMU did not start; its message is above")
-        env = dict(os.environ, HOLDFAST_SERIAL=process.path("serial"))
+        env = dict(os.environ, HOLDFAST_SERIAL=process.path("serial"),
+                   HOLDFAST_TESTS=os.path.join(ROOT, "tests", "qemu"))
         return subprocess.run(gdb_command(config, process), env=env, check=False).returncode
     finally:
         process.stop()

@@ -4,12 +4,14 @@
 import ctypes
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from typing import List, Optional
 
 import hf_command
@@ -46,6 +48,24 @@ def die_with_parent(signum: int = signal.SIGKILL) -> None:
 
     In QEMU, between fork and exec: it never outlives us. In run.py: we never outlive make."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signum)
+
+
+def hang_up_with_terminal() -> None:
+    """When our terminal closes, this process gets SIGHUP, whoever leads the session.
+
+    The host kernel tells the session's leader only. When that is make, it waits for us, and we for
+    QEMU, which would run on for ever with its images locked."""
+    terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+    if terminal is None:
+        return
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(terminal, 0)  # no event asked for: a hang-up is told all the same
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Process:

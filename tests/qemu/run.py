@@ -140,6 +140,9 @@ def judge(config: Config, rc: int) -> int:
 
 
 def ended(signum, _frame) -> None:
+    """Once: a second signal must not end the tidying up after the first one."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.exit(128 + signum)
 
 
@@ -147,6 +150,7 @@ def main(argv) -> int:
     signal.signal(signal.SIGTERM, ended)
     signal.signal(signal.SIGHUP, ended)
     hf_process.die_with_parent(signal.SIGTERM)
+    hf_process.hang_up_with_terminal()
     try:
         config = from_variables(os.environ)
         if "--debug" in argv:

@@ -7,7 +7,9 @@ through run_commands() instead, is in test_shell.py.
 
 import json
 import os
+import pty
 import re
+import select
 import socket
 import subprocess
 import time
@@ -203,3 +205,52 @@ def test_wait_reads_the_serial_line(tmp_path):
         m.send("help; help; help; acpi; selftest -l -v; poweroff")
         assert m.wait(60) in (0, 33)
         assert "wait.woken-early" in m.text()
+
+
+def users_of(image):
+    """QEMU processes that were started with this image."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as line:
+                words = line.read()
+        except OSError:
+            continue
+        if image.encode() in words and words.startswith(b"qemu"):
+            found.append(int(pid))
+    return found
+
+
+@pytest.mark.unclean("the terminal was closed while it ran")
+def test_a_closed_terminal_ends_the_machine(tmp_path):
+    """make leads the session, as in `xterm -e make run`: closed, nothing runs on, no image is locked."""
+    image = f"{tmp_path}/a.img"
+    pid, terminal = pty.fork()
+    if not pid:
+        os.environ.pop("MAKEFLAGS", None)
+        os.chdir(hf_config.ROOT)
+        os.execvp("make", ["make", "run", f"PMEM={image},size=16M"])
+    said, deadline = b"", time.monotonic() + 300
+    while b"holdfast> " not in said and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 1)[0]:
+            said += os.read(terminal, 65536)
+    assert b"holdfast> " in said and users_of(image), said[-500:]
+    os.close(terminal)
+    while users_of(image) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = users_of(image)
+    for user in left:
+        os.kill(user, 9)
+    os.waitpid(pid, 0)
+    assert not left
+
+
+def test_the_debugger_says_where_to_type():
+    """`make debug`: a prompt of the machine is replaced by how to reach it, however it is cut."""
+    from gdb_text import HINT, PROMPT, Shown
+    said = b"boot: done\r\n" + PROMPT + b"\rholdfast> help\x1b[K\r\nusage" + PROMPT
+    for piece in (1, 3, 7, len(said)):
+        shown = Shown()
+        out = b"".join(shown.feed(said[at:at + piece]) for at in range(0, len(said), piece))
+        assert out == said.replace(PROMPT, HINT), (piece, out)
+        assert PROMPT not in out and not shown.pending
