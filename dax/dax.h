@@ -250,8 +250,8 @@ int dax_umount(const char *path);
 /*
  * Unbinds a region that is neither mounted nor mapped (unbind.c). Pages that are still held are
  * treated as the lifetime of its last mount has it: most wait, uninterruptibly, as a driver's
- * removal does; busy-extent refuses (-EBUSY, holders named), or waits if told to (-EINTR: a signal;
- * the region stays bound). One that is mapped as a device is refused, too; told to wait, it leaves
+ * removal does; an era that would forget them refuses (-EBUSY, holders named), where Linux went on;
+ * busy-extent refuses, too, or waits if told to (-EINTR: a signal; the region stays bound). One that is mapped as a device is refused, too; told to wait, it leaves
  * all the same: its mappings go, faults in them fail, and its pins are waited for, uninterruptibly
  * (devdax_remove.c). Sleepable.
  */

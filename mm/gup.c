@@ -311,20 +311,15 @@ void put_user_page_range(struct page *first, unsigned long nr)
 	page_put_range(first, nr);
 }
 
-static void put_by(struct page **pages, unsigned long nr, unsigned way)
-{
-	if (unlikely(page_any_deaf))
-		page_put_each_by(pages, nr, way);
-	else
-		page_put_each(pages, nr);
-}
-
 void unpin_user_pages(struct page **pages, unsigned long nr)
 {
-	put_by(pages, nr, PUT_BY_UNPIN);
+	put_user_pages(pages, nr);
 }
 
 void bio_put_user_pages(struct page **pages, unsigned long nr)
 {
-	put_by(pages, nr, PUT_BY_BIO);
+	if (unlikely(page_any_deaf))
+		page_put_each_by(pages, nr, PUT_BY_BIO);
+	else
+		page_put_each(pages, nr);
 }

@@ -62,7 +62,7 @@ struct pgmap_ops {
 	unsigned deaf;
 };
 /* Kinds of puts that some years of Linux told apart. */
-#define PUT_BY_UNPIN 1u /* unpin_user_pages() */
+#define PUT_BY_UNPIN 1u /* by a holder that pinned; unpin_user_pages() itself never looks */
 #define PUT_BY_BIO   2u /* the completion of a block request: bio_put_user_pages() */
 struct pgmap {
 	/* Given by the driver, constant while bound. */

@@ -80,7 +80,8 @@ static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 	if (!mapping_mapped(&inode->mapping))
 		return NULL;
 	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);
-	return entries_find_held(inode, 0, DAX_TO_END, ENTRY_LOCKED);
+	/* No entry is behind the end of the file. */
+	return entries_find_held(inode, 0, (inode->size + PAGE_SIZE - 1) / PAGE_SIZE, ENTRY_LOCKED);
 }
 
 static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,

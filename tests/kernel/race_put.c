@@ -31,9 +31,14 @@ static int put_range(struct script *s)
 	return 0;
 }
 
+/* In an era that is deaf to it, as it was there: a look for that in every unpinning would cost the
+ * other eras. */
 static int put_unpin(struct script *s)
 {
-	unpin_user_pages(s->held, s->nr_held);
+	if (s->lt->pgmap_ops.deaf & PUT_BY_UNPIN)
+		page_put_each_by(s->held, s->nr_held, PUT_BY_UNPIN);
+	else
+		unpin_user_pages(s->held, s->nr_held);
 	return 0;
 }
 

@@ -68,7 +68,7 @@ static int deaf_ways(struct page *p, unsigned deaf, unsigned *silent)
 			if (way[i] == PUT_BY_BIO)
 				bio_put_user_pages(&p, 1);
 			else if (way[i] == PUT_BY_UNPIN)
-				unpin_user_pages(&p, 1);
+				page_put_each_by(&p, 1, PUT_BY_UNPIN);
 			else
 				put_user_page(p);
 		*silent |= told ? 0 : way[i] ? way[i] : 1u << 31;
