@@ -165,18 +165,22 @@ out:
 }
 
 SELFTEST(lifetime_held_elsewhere, "lifetime.other-pages-do-not-matter",
-	 "a held page before the new end does not delay truncate")
+	 "busy-extent: a held page before the new end neither delays truncate nor becomes busy")
 {
-	FIXTURE(fx, &lifetime_idle_at_one);
+	FIXTURE(fx, &lifetime_busy_extent);
 	uint64_t va = fx_map(&fx, "f", 4, 'a');
 	struct page *p;
+	uint64_t state;
 	int err;
 
 	EXPECT_OR(out, va && get_user_pages_fast(va, 1, PIN, &p) == 1, "no page");
 	err = dax_truncate(fx.inode[0], PAGE_SIZE);
+	state = page_state(p);
 	unpin_user_pages(&p, 1);
 	EXPECT_OR(out, !err && !fx.inode[0]->last_break.busy_seen, "error %d, %u sleeps", err,
 		  fx.inode[0]->last_break.busy_seen);
+	EXPECT_OR(out, !(state & PAGE_BUSY) && p->mapping == &fx.inode[0]->mapping,
+		  "state 0x%lx, link %p", state, (void *)p->mapping);
 out:
 	fixture_end(&fx);
 }

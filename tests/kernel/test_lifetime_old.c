@@ -237,6 +237,20 @@ SELFTEST(counted_whole, "lifetime.counted-map.whole-file",
 	waits_for_put(t, &lifetime_counted_map, fx_truncate, false);
 }
 
+static int truncate_behind(struct dax_inode *inode, uint64_t unused)
+{
+	(void)unused;
+	return dax_truncate(inode, inode->size + PAGE_SIZE) ?: dax_truncate(inode, inode->size - 1);
+}
+
+SELFTEST(old_whole, "lifetime.held-before-the-end",
+	 "idle-at-one and zap-to-zero ask the whole file: a page held before the new end delays "
+	 "truncate")
+{
+	waits_for_put(t, &lifetime_idle_at_one, truncate_behind, false);
+	waits_for_put(t, &lifetime_zap_to_zero, truncate_behind, false);
+}
+
 SELFTEST(counted_evict, "lifetime.counted-map.evict-waits",
 	 "eviction waits for the holder under counted-map, too, and no signal ends it")
 {
