@@ -200,6 +200,11 @@ bench bench-peer: all
 linux-truth:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/truth.py
 
+# One small change at a time in the code that all else stands on: does a test notice? docs/mutants.md.
+export FILES TOTAL JOBS AGAIN ROUND NAMES REPORT MUTANTS_DIR
+mutants: all
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/mutants.py
+
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
 # diagrams, from their .dot sources; a race as a picture, from what the page quotes.
 docs: seeds timelines $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
@@ -234,5 +239,5 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test bench bench-peer linux-truth deps docs quotes timelines seeds format format-check \
+.PHONY: FORCE all run debug test host-test bench bench-peer linux-truth mutants deps docs quotes timelines seeds format format-check \
 	clean help

@@ -9,9 +9,12 @@
  */
 #include "kernel/kernel.h"
 #include "kernel/ktap.h"
+#include "kernel/selftest_leaks.h"
 #include "kernel/shell_parse.h"
 
-#define SLOW_NS 2000000000ull /* after this long a running test is named */
+#define SLOW_NS	 2000000000ull /* after this long a running test is named */
+#define LEAVE_NS 2500000000ull /* what ends by itself may take: a poller looks once a second */
+#define TRY_NS	 100000000ull  /* the same for a test of the runner itself */
 
 extern const struct selftest __start_hf_selftests[], __stop_hf_selftests[];
 
@@ -100,11 +103,13 @@ static void check_museum(struct selftest_run *t, uint64_t before)
 		      (unsigned long long)before);
 }
 
-void selftest_run_one(const struct selftest *test, struct selftest_run *run)
+static void run_checked(const struct selftest *test, struct selftest_run *run, uint64_t patience_ns)
 {
 	unsigned long warnings = warn_count;
 	uint64_t museum = museum_mask();
+	struct leaks leaks;
 
+	leaks_before(&leaks);
 	*run = (struct selftest_run){.test = test};
 	watch_touch();
 	test->fn(run);
@@ -113,6 +118,22 @@ void selftest_run_one(const struct selftest *test, struct selftest_run *run)
 	check_preempt(run);
 	check_warnings(run, warnings);
 	check_museum(run, museum);
+	leaks_after(&leaks, run, patience_ns);
+}
+
+void selftest_run_one(const struct selftest *test, struct selftest_run *run)
+{
+	run_checked(test, run, LEAVE_NS);
+}
+
+struct selftest_run selftest_try(void (*fn)(struct selftest_run *))
+{
+	struct selftest fake = {"selftest.fake", "a test made for a test", fn};
+	struct selftest_run run;
+
+	run_checked(&fake, &run, TRY_NS);
+	run.test = NULL;
+	return run;
 }
 
 /* ---- choosing */

@@ -13,6 +13,8 @@
 #define KERNEL_SELFTEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct selftest;
 struct selftest_run {
@@ -63,9 +65,36 @@ void selftest_skip(struct selftest_run *t, const char *fmt, ...)
 int selftest_run(const char *glob);
 /*
  * Runs one test without a word, and checks what every test must leave as it found it: preemption
- * and interrupts enabled, no new warning, the museum's switches. What it left is put right and
- * fails the test. The verdict is in *run.
+ * and interrupts enabled, no new warning, the museum's switches, nothing of SELFTEST_LEAVES. What
+ * it left is put right and fails the test. The verdict is in *run.
  */
 void selftest_run_one(const struct selftest *test, struct selftest_run *run);
+/* Runs fn as if it were a registered test: for tests of what the runner sees. */
+struct selftest_run selftest_try(void (*fn)(struct selftest_run *));
+
+/*
+ * What a test can leave behind, as a count. It is asked before and after each test, in sleepable
+ * context, so it must be quick; lazily grown memory is none of it. `undo` brings the count back to
+ * `before`, as far as it can; NULL: that is impossible. Whoever uses something has an earlier turn
+ * than what it uses.
+ */
+enum leaves_turn {
+	LEAVES_USERS,
+	LEAVES_PAGES,
+	LEAVES_MAPPINGS,
+	LEAVES_FILES,
+	LEAVES_MOUNTS,
+	LEAVES_LAST
+};
+struct selftest_leaves {
+	const char *what; /* "page(s) held" */
+	enum leaves_turn turn;
+	int64_t (*count)(void); /* zero means: none */
+	void (*undo)(int64_t before);
+};
+#define SELFTEST_LEAVES(ident, what_text, turn_, count_, undo_)                                    \
+	static const struct selftest_leaves selftest_leaves_##ident                                \
+		__attribute__((used, section("hf_leaves"), aligned(8))) = {what_text, turn_,       \
+									   count_, undo_}
 
 #endif

@@ -163,6 +163,15 @@ void stack_free(void *stack)
 	spin_unlock_irqrestore(&kvirt_lock, flags);
 }
 
+uint64_t stack_ram(void)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	uint64_t slots = (next_stack - STACK_FIRST) / STACK_SLOT;
+
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return slots * (THREAD_STACK_SIZE / PAGE_SIZE);
+}
+
 uint64_t heap_frames(void)
 {
 	return (heap_end - KVIRT_BASE) >> PAGE_SHIFT;

@@ -62,6 +62,9 @@ uint64_t alloc_fail_count(bool *failed);
  * calls; one thread at a time. Zero means: what it took it gave back. */
 void heap_watch(void);
 int64_t heap_unwatch(void);
+/* Bytes of the C heap handed out by whatever thread since the first call: what one call says more
+ * than another was not given back in between. (What newlib takes for itself is not in it.) */
+int64_t heap_handed_out(void);
 uint64_t heap_frames(void); /* RAM of the C heap, which only grows (kvirt.c) */
 struct frame_stats {
 	uint64_t total, free; /* in frames; free == total means nothing was ever allocated */
@@ -87,6 +90,7 @@ struct slab_cache {
 void *slab_alloc(struct slab_cache *c); /* zeroed; NULL: no memory. Any context */
 void slab_free(struct slab_cache *c, void *p);
 uint64_t slab_objects(void); /* handed out by all caches; exact only while nobody allocates */
+uint64_t slab_frames(void);  /* RAM that they are cut from */
 
 /* ---- pagetable.c: 4-level tables ------------------------------------------------------------ */
 
@@ -131,6 +135,7 @@ uint64_t page_table_frames(void); /* frames in use as page tables, all address s
 /* A stack of `bytes` (pages) above an unmapped guard page; NULL: no memory. */
 void *stack_alloc(void);
 void stack_free(void *stack);
+uint64_t stack_ram(void); /* RAM of all stacks; those of ended threads are kept for new ones */
 /* "guard page of a stack" and the like for an address in kernel space; NULL: nothing known. */
 const char *kernel_address_name(uint64_t va);
 

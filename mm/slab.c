@@ -16,6 +16,7 @@ struct slab_page {
 	void *free;		       /* chain of free objects */
 	uint32_t out, capacity;
 };
+static uint64_t frames; /* cut into objects, of all caches */
 static struct slab_cache *all_caches; /* only ever grows: caches are static */
 
 #define SLAB_HEADER ALIGN_UP(sizeof(struct slab_page), 64)
@@ -59,6 +60,11 @@ uint64_t slab_objects(void)
 	return n;
 }
 
+uint64_t slab_frames(void)
+{
+	return __atomic_load_n(&frames, __ATOMIC_RELAXED);
+}
+
 static struct slab_page *slab_new(struct slab_cache *c)
 {
 	uint64_t phys = frame_alloc(0);
@@ -69,6 +75,7 @@ static struct slab_page *slab_new(struct slab_cache *c)
 		return NULL;
 	if (!c->listed)
 		enlist(c);
+	__atomic_fetch_add(&frames, 1, __ATOMIC_RELAXED);
 	s = phys_to_virt(phys);
 	*s = (struct slab_page){.cache = c, .capacity = (PAGE_SIZE - SLAB_HEADER) / step};
 	for (uint32_t i = s->capacity; i-- > 0;) {
@@ -137,6 +144,7 @@ void slab_free(struct slab_cache *c, void *p)
 		partial_remove(s);
 		slab_debug_gone(c, s->free);
 		s->cache = NULL;
+		__atomic_fetch_sub(&frames, 1, __ATOMIC_RELAXED);
 		frame_free(virt_to_phys(s), 0);
 	}
 	spin_unlock_irqrestore(&c->lock, flags);

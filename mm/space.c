@@ -72,6 +72,11 @@ void mm_put(struct mm *mm)
 	slab_free(&mm_cache, mm);
 }
 
+uint32_t mm_vma_count(void)
+{
+	return __atomic_load_n(&vma_cache.in_use, __ATOMIC_RELAXED);
+}
+
 void mm_for_each(int (*fn)(struct mm *, void *), void *arg)
 {
 	struct mm *mm;

@@ -97,6 +97,7 @@ static inline struct mm *current_mm(void) /* NULL: a kernel thread */
 {
 	return current_thread()->mm;
 }
+uint32_t mm_vma_count(void); /* of all address spaces */
 void mm_for_each(int (*fn)(struct mm *, void *), void *arg); /* under a lock; fn must not sleep */
 
 /* Maps `len` bytes of an object; *addr 0: anywhere. 0, -EINVAL (alignment, zero length, private and

@@ -11,8 +11,9 @@
 #include "drivers/clients/clients.h"
 #include "kernel/text.h"
 
-#define MAX_PINS 16
-#define MAX_JOBS 16
+#define MAX_PINS	16
+#define MAX_JOBS	16
+#define DMA_PATIENCE_NS 5000000000ull
 
 static struct pin {
 	bool used;
@@ -165,6 +166,15 @@ static struct pin *pin_by_name(const char *word)
 	return &pins[n - 1];
 }
 
+/* lock held. */
+static void do_unpin(struct pin *p)
+{
+	holder_remove(&p->holder);
+	p->used = false;
+	unpin_user_pages(p->pages, p->nr);
+	free(p->pages);
+}
+
 static int cmd_unpin(int argc, char **argv)
 {
 	struct pin *p;
@@ -173,12 +183,8 @@ static int cmd_unpin(int argc, char **argv)
 		return shell_usage();
 	mutex_lock(&lock);
 	p = pin_by_name(argv[1]);
-	if (p) {
-		holder_remove(&p->holder);
-		p->used = false;
-		unpin_user_pages(p->pages, p->nr);
-		free(p->pages);
-	}
+	if (p)
+		do_unpin(p);
 	mutex_unlock(&lock);
 	return p ? 0 : -ENOENT;
 }
@@ -370,3 +376,51 @@ SHELL_COMMAND(
 	"handed over\n"
 	"to the device, which gives it back when it is done. times: do it K times over, so that\n"
 	"there is time to look around. The prompt tells when it is done.");
+
+/* ---- what a self-test can leave behind (kernel/selftest_leaks.c) */
+
+static int64_t count_pins(void)
+{
+	int64_t n = 0;
+
+	mutex_lock(&lock);
+	for (unsigned i = 0; i < MAX_PINS; i++)
+		n += pins[i].used;
+	mutex_unlock(&lock);
+	return n;
+}
+
+static void unpin_all(int64_t before)
+{
+	mutex_lock(&lock);
+	for (unsigned i = 0; i < MAX_PINS && !before; i++)
+		if (pins[i].used)
+			do_unpin(&pins[i]);
+	mutex_unlock(&lock);
+}
+SELFTEST_LEAVES(pins, "pin(s) of the shell", LEAVES_USERS, count_pins, unpin_all);
+
+static int64_t count_dma(void)
+{
+	int64_t n = 0;
+
+	mutex_lock(&lock);
+	for (unsigned i = 0; i < MAX_JOBS; i++)
+		n += jobs[i].job != NULL;
+	mutex_unlock(&lock);
+	return n;
+}
+
+/* A device that works is waited for: nothing ends it. */
+static void reap_dma(int64_t before)
+{
+	uint64_t until = clock_ns() + DMA_PATIENCE_NS;
+
+	while (count_dma() > before && clock_ns() < until) {
+		mutex_lock(&lock);
+		reap_jobs(false);
+		mutex_unlock(&lock);
+		thread_sleep_ns(1000000);
+	}
+}
+SELFTEST_LEAVES(dma, "DMA job(s) of the shell", LEAVES_USERS, count_dma, reap_dma);

@@ -76,18 +76,21 @@ static void evict_waits(struct selftest_run *t, const struct lifetime *lt)
 	FIXTURE(fx, lt);
 	struct page *p = pinned_page(&fx);
 	struct fx_op op = {.inode = fx.inode[0], .fn = unlink_and_close};
-	bool slept, stays;
+	bool slept, stays, named;
 
 	EXPECT_OR(out, p, "no pinned page");
 	fx_unmap(&fx, fx.va[0]);
 	fx.inode[0] = NULL; /* the operation's now */
 	fx_start(&op);
 	slept = fx_asleep(&op, p);
+	named = slept && op.inode->last_break.busy_seen == 1 &&
+		op.inode->last_break.busy_pfn == page_to_pfn(p);
 	thread_signal(op.thread); /* no signal ends this wait */
 	thread_sleep_ns(5000000);
 	stays = !fx_done(&op);
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
+	EXPECT_OR(out, named, "%s: the page it waits for is not the one that is held", lt->name);
 	EXPECT_OR(out, slept && stays && !op.err, "%s: slept %d, through a signal %d, error %d",
 		  lt->name, slept, stays, op.err);
 out:
