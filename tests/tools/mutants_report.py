@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""docs/mutants.md, from the outcomes of a campaign and mutants_explained.txt.
+
+mutants_explained.txt has a paragraph for each survivor that no test can or should kill: its name, a
+colon and a kind, then the reason, indented.
+
+    mm/page.c:put_run:swap:de0e22d8: equivalent
+        Both statements …
+
+The kinds: `equivalent` (no run of the kernel differs in anything but time), `explorer` (only one
+rare order of events, or the memory model, shows it). A name that is no survivor any more is told.
+"""
+
+import os
+import re
+import sys
+from collections import Counter
+from typing import Dict, List, Tuple
+
+from mutants_machine import ROOT
+
+PAGE = os.path.join(ROOT, "docs", "mutants.md")
+EXPLAINED = os.path.join(ROOT, "tests", "tools", "mutants_explained.txt")
+NONE = ("no-build", "same-code")  # no mutants at all, and not counted
+
+HEAD = """<!-- SPDX-License-Identifier: MIT -->
+# Mutants: what a test notices
+
+*Written by `make mutants` from its outcomes; the reasons are from `tests/tools/mutants_explained.txt`.*
+
+One small change at a time is made in the code that everything else stands on; the kernel is built
+with it, and self-tests run until one fails. `tests/tools/mutants_source.py` says which changes there
+are, `tests/tools/mutants_machine.py` how a machine is judged. A change from which the compiler makes
+the same code is none, and is not counted; neither is one that does not compile.
+"""
+
+
+def explanations() -> Dict[str, Tuple[str, str]]:
+    """Name: (kind, reason)."""
+    found: Dict[str, Tuple[str, str]] = {}
+    name, kind, words = "", "", []
+    try:
+        with open(EXPLAINED, encoding="utf-8") as stream:
+            lines = stream.read().split("\n") + ["end: equivalent"]
+    except OSError:
+        return {}
+    for line in lines:
+        match = re.match(r"(\S+): (equivalent|explorer)$", line)
+        if match:
+            if name:
+                found[name] = (kind, " ".join(words))
+            name, kind, words = match.group(1), match.group(2), []
+        elif line.strip() and not line.startswith("#"):
+            words.append(line.strip())
+    return found
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def code(text: str) -> str:
+    return "`" + cell(text[:110] + ("…" if len(text) > 110 else "")) + "`"
+
+
+def row(name: str, outcome: dict, why: Dict[str, Tuple[str, str]]) -> str:
+    by = cell(outcome.get("by", "")).removeprefix("selftest ")
+    if outcome["verdict"] == "survived":
+        kind, reason = why.get(name, ("NOT EXPLAINED", ""))
+        by = f"**{kind}** {cell(reason)}"
+    _, function, kind, mark = name.rsplit(":", 3)
+    return (f"| {function}:{outcome['line']} | {kind} {mark} | {code(outcome['change'])} | "
+            f"{outcome['verdict']} | {by[:400]} | {outcome['date']} {outcome['commit']} |")
+
+
+def totals(outcomes: Dict[str, dict], why) -> List[str]:
+    """The table of numbers: a line a file."""
+    lines = ["| file | mutants | killed | equivalent | for the explorer | not explained |",
+             "|---|---:|---:|---:|---:|---:|"]
+    files = sorted({name.split(":")[0] for name in outcomes})
+    for file in files + ["all"]:
+        mine = {n: o for n, o in outcomes.items() if file in ("all", n.split(":")[0])}
+        count = Counter(o["verdict"] if o["verdict"] == "killed" else why.get(n, ("unexplained",))[0]
+                        for n, o in mine.items())
+        lines.append(f"| {file} | {len(mine)} | {count['killed']} | {count['equivalent']} | "
+                     f"{count['explorer']} | {count['unexplained']} |")
+    return lines
+
+
+def write(chosen, outcomes: Dict[str, dict]) -> None:
+    why = explanations()
+    built = {n: o for n, o in outcomes.items() if o.get("verdict") and o["verdict"] not in NONE}
+    none = Counter(o["verdict"] for o in outcomes.values() if o.get("verdict") in NONE)
+    if not built:
+        return
+    killed = sum(o["verdict"] == "killed" for o in built.values())
+    dates = sorted(o["date"] for o in built.values())
+    lines = [HEAD, f"{len(built)} mutants of {dates[0]} to {dates[-1]}: {killed} killed "
+             f"({100 * killed / len(built):.1f} %), {len(built) - killed} survived. Beside them "
+             f"{none['same-code']} changes from which the compiler made the same code and "
+             f"{none['no-build']} that did not compile; {len(chosen) - len(built) - sum(none.values())}"
+             " are still to be tried.", ""]
+    lines += totals(built, why)
+    for file in sorted({m.file for m in chosen}):
+        mine = [m for m in chosen if m.file == file and m.name in built]
+        if mine:
+            lines += ["", f"## {file}", "", "| where | mutant | change | outcome | by, or why not | "
+                      "when |", "|---|---|---|---|---|---|"]
+            lines += [row(m.name, built[m.name], why)
+                      for m in sorted(mine, key=lambda m: (m.line, m.name))]
+    with open(PAGE, "w", encoding="utf-8") as stream:
+        stream.write("\n".join(lines) + "\n")
+    for name in why:
+        if outcomes.get(name, {}).get("verdict", "survived") != "survived":
+            print(f"mutants: explained, but no survivor: {name}", file=sys.stderr)
+    missing = [n for n, o in built.items() if o["verdict"] == "survived" and n not in why]
+    print(f"mutants: {killed} of {len(built)} killed, {len(missing)} survivors not explained; "
+          "docs/mutants.md", file=sys.stderr)
