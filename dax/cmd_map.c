@@ -311,23 +311,3 @@ int dax_sync_mapping(int argc, char **argv)
 }
 
 /* ---- access ------------------------------------------------------------------------------- */
-
-/* ---- what a self-test can leave behind (kernel/selftest_leaks.c) */
-
-static int64_t count_names(void)
-{
-	mutex_lock(&maps_lock);
-	int64_t n = MAX_MAPS - free_slots();
-	mutex_unlock(&maps_lock);
-	return n;
-}
-
-/* Behind the mappings themselves: nothing is mapped any more. */
-static void forget_names(int64_t before)
-{
-	mutex_lock(&maps_lock);
-	for (unsigned i = 0; i < MAX_MAPS && !before; i++)
-		maps[i].used = false;
-	mutex_unlock(&maps_lock);
-}
-SELFTEST_LEAVES(names, "name(s) of mappings", LEAVES_FILES, count_names, forget_names);

@@ -42,46 +42,27 @@ bool alloc_fails_now(void)
 
 /* ---- the C heap: contracts as in the C standard; any context --------------------------------- */
 
-static bool heap_counting; /* zero: nobody counts, and nothing below is looked at */
-static bool heap_counts_all;
-static int64_t heap_all;	    /* handed out since then, by whatever context */
-static struct thread *heap_watcher; /* NULL: nobody */
+static struct thread *heap_watcher; /* NULL: nobody counts */
 static int64_t heap_bytes;	    /* of that thread */
 
 void heap_watch(void)
 {
 	heap_bytes = 0;
 	__atomic_store_n(&heap_watcher, current_thread(), __ATOMIC_RELEASE);
-	__atomic_store_n(&heap_counting, true, __ATOMIC_RELEASE);
 }
 
 int64_t heap_unwatch(void)
 {
 	__atomic_store_n(&heap_watcher, NULL, __ATOMIC_RELEASE);
-	__atomic_store_n(&heap_counting, heap_counts_all, __ATOMIC_RELEASE);
 	return heap_bytes;
-}
-
-int64_t heap_handed_out(void)
-{
-	heap_counts_all = true;
-	__atomic_store_n(&heap_counting, true, __ATOMIC_RELEASE);
-	return __atomic_load_n(&heap_all, __ATOMIC_RELAXED);
-}
-
-static void __attribute__((noinline)) count_slowly(void *p, int64_t sign)
-{
-	int64_t bytes = sign * (int64_t)_malloc_usable_size_r(_REENT, p);
-
-	__atomic_fetch_add(&heap_all, bytes, __ATOMIC_RELAXED);
-	if (!in_interrupt() && current_thread() == heap_watcher)
-		heap_bytes += bytes;
 }
 
 static void count_bytes(void *p, int64_t sign)
 {
-	if (unlikely(__atomic_load_n(&heap_counting, __ATOMIC_RELAXED)) && p)
-		count_slowly(p, sign);
+	if (likely(!__atomic_load_n(&heap_watcher, __ATOMIC_RELAXED)) || !p || in_interrupt() ||
+	    current_thread() != heap_watcher)
+		return;
+	heap_bytes += sign * (int64_t)_malloc_usable_size_r(_REENT, p);
 }
 
 void *malloc(size_t n)

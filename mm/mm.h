@@ -62,9 +62,6 @@ uint64_t alloc_fail_count(bool *failed);
  * calls; one thread at a time. Zero means: what it took it gave back. */
 void heap_watch(void);
 int64_t heap_unwatch(void);
-/* Bytes of the C heap handed out by whatever thread since the first call: what one call says more
- * than another was not given back in between. (What newlib takes for itself is not in it.) */
-int64_t heap_handed_out(void);
 uint64_t heap_frames(void); /* RAM of the C heap, which only grows (kvirt.c) */
 struct frame_stats {
 	uint64_t total, free; /* in frames; free == total means nothing was ever allocated */

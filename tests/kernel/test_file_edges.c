@@ -140,3 +140,50 @@ SELFTEST(file_hole_from_middle, "huge.punch-from-the-middle",
 out:
 	fixture_end(&fx);
 }
+
+SELFTEST(file_no_such_hole, "dax.no-such-hole",
+	 "a hole without a byte, or one that ends beyond what a file can have, is refused in words")
+{
+	static const struct {
+		uint64_t off, len;
+	} bad[] = {{0, 0}, {PAGE_SIZE, UINT64_MAX}, {PAGE_SIZE, UINT64_MAX - PAGE_SIZE}};
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 2, 'n'), before = fx_free_blocks(&fx);
+	unsigned taken = 0;
+
+	EXPECT_OR(out, va, "no file");
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		taken += dax_punch(fx.inode[0], bad[i].off, bad[i].len) != -EINVAL;
+	EXPECT_OR(out, !taken && strstr(dax_why(), "at least one byte"), "%u taken, '%s'", taken,
+		  dax_why());
+	EXPECT_OR(out, fx_free_blocks(&fx) == before && *at(PAGE(va, 1)) == 'n',
+		  "something was changed");
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(file_read_end, "dax.read-at-end",
+	 "a read at the end of a file gives nothing and says nothing")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 1, 'e');
+	int64_t n;
+	char c;
+
+	EXPECT_OR(out, va, "no file");
+	dax_refuse(-EINVAL, "a sentence of before");
+	n = dax_read(fx.inode[0], PAGE_SIZE, &c, 1);
+	EXPECT_OR(out, !n && !strcmp(dax_why(), "a sentence of before"), "%ld, '%s'", (long)n,
+		  dax_why());
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(file_nothing_to_flush, "tlb.nothing-to-flush",
+	 "a range without a page flushes nothing, on no CPU")
+{
+	unsigned long before = __atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED);
+
+	tlb_flush_range(current_mm(), USER_MMAP, USER_MMAP);
+	EXPECT(__atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED) == before, "it flushed");
+}

@@ -127,16 +127,21 @@ SELFTEST(huge_punch_flushes, "huge.punch-writes-neighbours-back",
 	 "goes (I7)")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
-	uint64_t va = map_huge(&fx, "f", 1), bytes;
+	uint64_t va = map_huge(&fx, "f", 2), behind, before;
 	int err;
 
 	EXPECT_OR(out, va, "not mapped");
 	number_pages(va);
+	number_pages(PAGE(va, N));
 	watch(head_at(va) + 210, N - 210);
 	err = dax_punch(fx.inode[0], 200 * PAGE_SIZE, 10 * PAGE_SIZE);
-	bytes = watched();
-	EXPECT_OR(out, !err && bytes == (N - 210) * PAGE_SIZE,
-		  "error %d, %lu bytes behind the hole", err, bytes);
+	behind = watched();
+	watch(head_at(PAGE(va, N)), 200);
+	err = err ? err : dax_punch(fx.inode[0], (N + 200) * PAGE_SIZE, 10 * PAGE_SIZE);
+	before = watched();
+	EXPECT_OR(out,
+		  !err && behind == (N - 210) * PAGE_SIZE && before == 200 * PAGE_SIZE,
+		  "error %d, %lu bytes behind the hole, %lu before it", err, behind, before);
 out:
 	fixture_end(&fx);
 }

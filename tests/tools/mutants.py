@@ -213,7 +213,16 @@ class Campaign:
                 thread.start()
             for thread in threads:
                 thread.join()
-        mutants_report.write(self.chosen, {m.name: self.outcome(m) for m in self.chosen})
+        mutants_report.write(len(self.chosen), self.outcomes())
+
+    def outcomes(self) -> Dict[str, dict]:
+        """All that is kept, also of places that have changed since: each says of which commit."""
+        found = {}
+        for path in glob.glob(os.path.join(KEPT, "*:*.json")):
+            with open(path, encoding="utf-8") as stream:
+                outcome = json.load(stream)
+            found[outcome["name"]] = outcome
+        return found
 
 
 def read_at(worker: Worker, file: str) -> str:

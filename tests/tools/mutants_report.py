@@ -87,7 +87,7 @@ def totals(outcomes: Dict[str, dict], why) -> List[str]:
     return lines
 
 
-def write(chosen, outcomes: Dict[str, dict]) -> None:
+def write(chosen: int, outcomes: Dict[str, dict]) -> None:
     why = explanations()
     built = {n: o for n, o in outcomes.items() if o.get("verdict") and o["verdict"] not in NONE}
     none = Counter(o["verdict"] for o in outcomes.values() if o.get("verdict") in NONE)
@@ -98,16 +98,14 @@ def write(chosen, outcomes: Dict[str, dict]) -> None:
     lines = [HEAD, f"{len(built)} mutants of {dates[0]} to {dates[-1]}: {killed} killed "
              f"({100 * killed / len(built):.1f} %), {len(built) - killed} survived. Beside them "
              f"{none['same-code']} changes from which the compiler made the same code and "
-             f"{none['no-build']} that did not compile; {len(chosen) - len(built) - sum(none.values())}"
-             " are still to be tried.", ""]
+             f"{none['no-build']} that did not compile. Chosen by the seed: {chosen}.", ""]
     lines += totals(built, why)
-    for file in sorted({m.file for m in chosen}):
-        mine = [m for m in chosen if m.file == file and m.name in built]
-        if mine:
-            lines += ["", f"## {file}", "", "| where | mutant | change | outcome | by, or why not | "
-                      "when |", "|---|---|---|---|---|---|"]
-            lines += [row(m.name, built[m.name], why)
-                      for m in sorted(mine, key=lambda m: (m.line, m.name))]
+    for file in sorted({n.split(":")[0] for n in built}):
+        mine = [n for n in built if n.split(":")[0] == file]
+        lines += ["", f"## {file}", "", "| where | mutant | change | outcome | by, or why not | "
+                  "when |", "|---|---|---|---|---|---|"]
+        lines += [row(n, built[n], why)
+                  for n in sorted(mine, key=lambda n: (built[n]["line"], n))]
     with open(PAGE, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n")
     for name in why:
