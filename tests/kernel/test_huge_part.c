@@ -139,9 +139,30 @@ SELFTEST(huge_punch_flushes, "huge.punch-writes-neighbours-back",
 	watch(head_at(PAGE(va, N)), 200);
 	err = err ? err : dax_punch(fx.inode[0], (N + 200) * PAGE_SIZE, 10 * PAGE_SIZE);
 	before = watched();
-	EXPECT_OR(out,
-		  !err && behind == (N - 210) * PAGE_SIZE && before == 200 * PAGE_SIZE,
+	EXPECT_OR(out, !err && behind == (N - 210) * PAGE_SIZE && before == 200 * PAGE_SIZE,
 		  "error %d, %lu bytes behind the hole, %lu before it", err, behind, before);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(huge_punch_beyond, "huge.punch-writes-nothing-beyond",
+	 "a hole from inside dirty 2 MiB to behind their end writes back what is before it, and "
+	 "nothing else")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = map_huge(&fx, "f", 3), beyond;
+	struct page *head;
+	int err;
+
+	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
+	head = head_at(va);
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why());
+	number_pages(va); /* the only dirty ones */
+	watch(head + 100, 3 * N - 100);
+	err = dax_punch(fx.inode[0], 100 * PAGE_SIZE, (2 * N - 100) * PAGE_SIZE);
+	beyond = watched();
+	EXPECT_OR(out, !err && !beyond, "error %d, %lu bytes beyond", err, beyond);
+	EXPECT_OR(out, !wrong_numbers(va, 0, 100), "what is before it");
 out:
 	fixture_end(&fx);
 }

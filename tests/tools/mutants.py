@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""make mutants [FILES="mm/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [REPORT=1]
+"""make mutants [FILES="mm/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [TESTS="…"] [REPORT=1]
 
 Does a test notice? One small change at a time is made in the code that everything else stands on
 (mutants_source.py), the kernel is built with it, and the self-tests run, those nearest to the file
@@ -8,11 +8,13 @@ what is not tested, unless it means the same as the original.
 
 The outcome of each is kept in build/mutants/NAME.json, so a campaign can be ended at any time and
 goes on where it was. AGAIN=survived runs those once more that survived (AGAIN=all: all), on the tree
-as it is now. Two campaigns at a time share the work. docs/mutants.md is written from the outcomes
+as it is now. Two campaigns at a time share the work. TESTS names a few tests, by patterns: a mutant
+that they kill is killed, of one that passes them nothing is learnt, and what is kept of it stays. docs/mutants.md is written from the outcomes
 and from mutants_explained.txt, in which a person says of a survivor why it is equivalent, or why
 only one rare order of events or the memory model can show it.
 """
 
+import fnmatch
 import glob
 import json
 import os
@@ -91,6 +93,7 @@ class Campaign:
                                      stdout=subprocess.PIPE, check=False).stdout.strip()
         self.lock = threading.Lock()
         self.costs: Dict[str, float] = {}
+        self.tests = (env.get("TESTS") or "").split()
 
     # ---- what is kept ----
 
@@ -131,6 +134,9 @@ class Campaign:
     def measure(self, worker: Worker) -> None:
         """What each test costs on the unchanged kernel; twice, so that what does not always pass is
         found here."""
+        if self.tests:
+            self.measure_few(worker)
+            return
         kept = os.path.join(KEPT, f"costs-{self.commit}.json")
         if os.path.exists(kept):
             with open(kept, encoding="utf-8") as stream:
@@ -149,7 +155,6 @@ class Campaign:
                 say(f"left out: {out.by}")
                 commands.remove(left[0])
             rest = left[1:]
-        
         for file in ("mm/gup.c", "mm/page.c", "dax/file.c"):  # then in the orders of the campaign
             self.costs = {c: costs[c] for c in commands} | {LAST: costs.get(LAST, 1)}
             out = worker.run(self.order(file), self.costs)
@@ -162,6 +167,17 @@ class Campaign:
             json.dump(self.costs, stream, indent=1)
         os.rename(kept + ".new", kept)
         say(f"{len(commands)} tests in {sum(self.costs.values()):.0f} CPU seconds")
+
+    def measure_few(self, worker: Worker) -> None:
+        """The costs of TESTS. They must pass on the unchanged kernel."""
+        subprocess.run(worker.link_words, cwd=worker.tree, check=True)
+        names = [n for n in worker.ask("selftest -l") if "." in n and
+                 any(fnmatch.fnmatch(n.strip(), pattern) for pattern in self.tests)]
+        out = worker.run([f"selftest {name.strip()}" for name in names] + [LAST], None)
+        if out.verdict != "passed":
+            raise RuntimeError(f"the unchanged kernel does not pass {out.by}")
+        self.costs = out.costs
+        say(f"{len(names)} tests in {out.cpu:.0f} CPU seconds")
 
     def order(self, file: str) -> List[str]:
         areas = next((v for k, v in NEAREST.items() if file.startswith(k)), "").split()
@@ -194,7 +210,8 @@ class Campaign:
             if not self.claim(mutant):
                 continue
             outcome = self.one(worker, mutant)
-            self.keep(mutant, outcome)
+            if outcome["verdict"] != "survived" or not self.tests:
+                self.keep(mutant, outcome)
             say(f"{outcome['verdict']:9} {mutant.name}  {outcome.get('by', '')[:90]}")
 
     def todo(self) -> List:
