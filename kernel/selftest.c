@@ -277,6 +277,15 @@ static void run_chosen(const struct selection *s, struct tally *tally)
 		tally->failed, tally->skipped);
 }
 
+/* Failures, or -ENODATA after a sentence: every test was skipped, so that nothing was shown. */
+static int outcome(const struct tally *tally)
+{
+	if (tally->skipped && tally->skipped == tally->run)
+		return shell_fail(-ENODATA, "nothing was run: all %u were skipped, each says why",
+				  tally->skipped);
+	return (int)tally->failed;
+}
+
 /* Number of failures, or a negative errno after a sentence. */
 static int run_globs(int n, char **globs)
 {
@@ -294,7 +303,7 @@ static int run_globs(int n, char **globs)
 		mutex_unlock(&run_lock);
 	}
 	free(s.test);
-	return err ? err : (int)tally.failed;
+	return err ? err : outcome(&tally);
 }
 
 int selftest_run(const char *glob)
@@ -348,5 +357,6 @@ SHELL_COMMAND(
 	selftest, cmd_selftest, "selftest [-l [-v]] [PATTERN ...]",
 	"runs the tests built into the kernel and reports in KTAP\n"
 	"PATTERN picks by name: rwsem.*, *.wait* (no quotes needed). -l lists the names, -l -v\n"
-	"also what each one claims. Status EIO when one failed, ENOENT when none matched.",
+	"also what each one claims. Status EIO when one failed, ENOENT when none matched, ENODATA\n"
+	"when all were skipped.",
 	complete_selftest, true);

@@ -60,8 +60,8 @@ void selftest_fail(struct selftest_run *t, const char *file, int line, const cha
 void selftest_skip(struct selftest_run *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Runs the tests whose names match the shell pattern ('*', '?'). Failures, or -ENOENT: none
- * matched. */
+/* Runs the tests whose names match the shell pattern ('*', '?'). Failures, or -ENOENT: none matched;
+ * -ENODATA: all that did were skipped. */
 int selftest_run(const char *glob);
 /*
  * Runs one test without a word, and checks what every test must leave as it found it: preemption

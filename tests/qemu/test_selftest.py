@@ -102,11 +102,16 @@ def test_the_list_is_names_and_claims(tmp_path):
 def test_globs_and_wrong_words(tmp_path):
     """A glob chooses; one without a match is an error, even beside one that matches."""
     words = ["selftest nope.*", "selftest tlb.* nope.*", "selftest -x", "selftest ''",
-             "selftest -l nope", "selftest wait.dead*"]
+             "selftest -l nope", "selftest wait.dead*", "selftest lifetime.zap.*",
+             "selftest lifetime.zap.* wait.dead*"]
     result = run_commands("; ".join(words), tmp_path, PMEM="")
-    assert [command.status == 0 for command in result.commands] == [False] * 5 + [True]
+    assert [command.status == 0 for command in result.commands[:6]] == [False] * 5 + [True]
     assert all("\nok " not in "\n" + c.output for c in result.commands[:5]), result.text
     assert Ktap(result.commands[5].output).plan == 1
+    nothing, something = result.commands[6:]
+    assert nothing.status == 61 and "nothing was run: all " in nothing.output, "all were skipped"
+    assert "# 0 passed, 0 failed, " in nothing.output, "and each has its line all the same"
+    assert something.status == 0 and "# 1 passed, 0 failed, " in something.output
     assert result.status == 1
 
 
