@@ -21,6 +21,7 @@ MUSEUM(fast_gup_no_recheck, "fast-gup-no-recheck",
        "shown by selftest gup.fast-rechecks and selftest gup.runs-recheck");
 MUSEUM_DECLARE(get_from_zero);
 STEP_POINT_DECLARE(gup_fast_before_ref);
+STEP_POINT_DECLARE(gup_one_before_ref);
 
 #define RUN 16u
 
@@ -167,7 +168,10 @@ static unsigned long take_one(const uint64_t *ptep, uint64_t need, struct page *
 	uint64_t pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
 	struct page *page = pte_own_record(pte);
 
-	if ((pte & (need | PTE_HEAD | PTE_SLOW)) != need || !page_get(page, 1))
+	if ((pte & (need | PTE_HEAD | PTE_SLOW)) != need)
+		return 0;
+	STEP_POINT(gup_one_before_ref);
+	if (!page_get(page, 1))
 		return 0;
 	if (__atomic_load_n(ptep, __ATOMIC_ACQUIRE) != pte)
 		return end_changed(page, pages);

@@ -37,6 +37,7 @@ MUSEUM(folio_waits, "folio-waits-for-maps",
        "F-9: the release of a partly freed folio waits for its mappings, which are of the part "
        "that its file still has; shown by race F-9 (BROKEN I4)");
 STEP_POINT_DECLARE(page_put_changed);
+STEP_POINT_DECLARE(page_birth_held);
 
 bool page_get(struct page *p, uint32_t n)
 {
@@ -75,6 +76,7 @@ bool page_get_first(struct page *p, uint32_t n)
 	do {
 		if (!(old & (IN_USE | PAGE_BUSY)) && !held)
 			held = percpu_ref_tryget_live(&p->pgmap->ref);
+		STEP_POINT(page_birth_held);
 		if ((old & PAGE_BUSY) || !((old & IN_USE) || held)) {
 			if (held)
 				percpu_ref_put(&p->pgmap->ref);

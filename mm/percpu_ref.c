@@ -11,6 +11,8 @@
 
 #define BIAS (1ll << 40)
 
+STEP_POINT_DECLARE(ref_found_live);
+
 void percpu_ref_init(struct percpu_ref *r)
 {
 	memset(r, 0, sizeof(*r));
@@ -23,6 +25,7 @@ bool percpu_ref_tryget_live(struct percpu_ref *r)
 	uint64_t flags = irq_save();
 	bool live = !__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE);
 
+	STEP_POINT(ref_found_live);
 	if (live)
 		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
 	irq_restore(flags);

@@ -117,6 +117,41 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(gup_one_rechecks, "gup.one-rechecks",
+	 "a page that only the way of single entries takes is looked at again once it is held (I5)")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 1, 'a');
+	struct page *p, *page;
+	struct clear c = {0};
+	unsigned fired;
+	uint32_t refs;
+	long n;
+
+	EXPECT_OR(out, va, "not mapped");
+	at(va)[0] = 'b';
+	page = fx_page(va);
+	c.pte = pte_walk(current_mm()->root, va, 1, false, NULL);
+	/* What the quick ways leave to it: a record that says folio. */
+	__atomic_fetch_or(&page->state, PAGE_FOLIO, __ATOMIC_ACQ_REL);
+	preempt_disable();
+	step_arm("gup_one_before_ref", clear_entry, &c);
+	n = get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &p);
+	fired = step_disarm();
+	preempt_enable();
+	refs = page_refs(page) - page->pgmap->rest;
+	__atomic_fetch_and(&page->state, ~PAGE_FOLIO, __ATOMIC_ACQ_REL);
+	if (fired)
+		__atomic_store_n(c.pte, c.old, __ATOMIC_RELEASE);
+	if (n == 1)
+		unpin_user_pages(&p, 1);
+	EXPECT_OR(out, fired == 1, "the step point fired %u times", fired);
+	EXPECT_OR(out, n == 0 && !refs, "%ld page(s) through an entry that had gone, %u reference(s)",
+		  n, refs);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(gup_slow_faults, "gup.slow-faults-in",
 	 "pages that were never touched are faulted in and taken")
 {
