@@ -36,7 +36,7 @@ MUSEUM(put_clears_link, "put-clears-link",
        "I6)");
 MUSEUM(invalidate_keeps, "invalidate-keeps",
        "D-5: an entry that goes without its block keeps its reference; shown by race D-5 "
-       "lifetime=zap-to-zero (HUNG I4)");
+       "lifetime=zap-to-zero (BROKEN I4)");
 MUSEUM(scan_once, "scan-once",
        "D-7: who has waited for one page does not look for others once more; shown by race D-7 "
        "lifetime=zap-to-zero (BROKEN I1)");
@@ -45,7 +45,7 @@ MUSEUM(count_at_delete, "count-at-delete",
        "D-8 lifetime=zap-to-zero (BROKEN I2)");
 MUSEUM(release_from_first, "release-from-first",
        "D-10: giving back a run of entries' references, every step is one from the first page; "
-       "shown by race D-10 lifetime=zap-to-zero (HUNG I4)");
+       "shown by race D-10 lifetime=zap-to-zero (BROKEN I5)");
 
 /* v2: the count goes up, and nobody looks whether the device lives. */
 static void get_unasked(struct page *record)
