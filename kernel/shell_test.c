@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests of the shell where it needs the kernel: statuses, jobs, signals, the registry. */
 #include "kernel/shell_private.h"
+#include "kernel/test_gang.h"
+
+#define LOOKS	  20000
+#define MINUTE_NS 60000000000ull
 
 SELFTEST(shell_registry, "shell.registry",
 	 "each command has a name of its own, a usage line that begins with it, and help")
@@ -81,68 +85,143 @@ SELFTEST(shell_time_nests, "shell.time-nests",
 	EXPECT(shell_run_line("time") == -EINVAL, "time alone is a wrong usage");
 }
 
+/* A line that runs in a thread of its own, so that one that never ends fails its test. */
+struct line {
+	const char *text;
+	int status;
+	unsigned over;
+};
+
+static void run_line(void *arg)
+{
+	struct line *l = arg;
+
+	l->status = shell_run_line(l->text);
+	__atomic_store_n(&l->over, 1, __ATOMIC_RELEASE);
+}
+
+/* Threads called `name` that wait for time to pass. */
+struct sleepers {
+	const char *name;
+	unsigned n;
+	void *mm; /* of the last one */
+};
+
+static void look_for_sleeper(struct thread *th, void *arg)
+{
+	struct sleepers *s = arg;
+
+	if (strcmp(th->name, s->name) || !th->waiting || strcmp(th->waiting->what, "time to pass"))
+		return;
+	s->n++;
+	s->mm = th->mm;
+}
+
+/* Until n of them sleep: from then on the end of their time is fixed. False: not within a number
+ * of looks that any host has time for. */
+static bool sleepers_come(struct sleepers *s, unsigned n)
+{
+	for (unsigned i = 0; i < LOOKS; i++) {
+		s->n = 0;
+		thread_for_each(look_for_sleeper, s);
+		if (s->n == n)
+			return true;
+		thread_sleep_ns(50000);
+	}
+	return false;
+}
+
 SELFTEST(shell_sleep, "shell.sleep", "sleep takes the time it was told, and not twice")
 {
-	uint64_t start = clock_ns(), ms;
-	int err = shell_run_line("sleep 20");
-
-	ms = (clock_ns() - start) / 1000000;
-	EXPECT(!err && ms >= 20, "%s after %llu ms", errno_name(err), (unsigned long long)ms);
-	EXPECT(ms < 5000, "20 ms took %llu", (unsigned long long)ms);
-}
-
-/* Waits until no job runs; false: one still does after `ms`. */
-static bool jobs_gone(unsigned ms)
-{
-	return wait_event_until(&shell_events, !jobs_running(), clock_ns() + ms * 1000000ull,
-				"test jobs to end", "the jobs");
-}
-
-SELFTEST(shell_job, "shell.job", "a command with '&' runs beside its starter")
-{
-	unsigned before = jobs_running();
+	struct line line = {.text = "sleep 60000"};
+	struct sleepers s = {.name = "a minute"};
+	struct thread *th = thread_create(s.name, run_line, &line, 0);
 	uint64_t start = clock_ns();
+	bool asleep, early, over;
+
+	EXPECT(th, "no thread");
+	asleep = sleepers_come(&s, 1);
+	clock_skip(start + MINUTE_NS / 2 - MIN(clock_ns(), start + MINUTE_NS / 2));
+	thread_sleep_ns(1000000);
+	early = __atomic_load_n(&line.over, __ATOMIC_ACQUIRE) && clock_ns() < start + MINUTE_NS;
+	clock_skip(MINUTE_NS);
+	over = comes_true(&line.over, 1);
+	if (!over)
+		thread_signal(th);
+	thread_join(th);
+	EXPECT(asleep && !early, "asleep %d, over after half its time %d", asleep, early);
+	EXPECT(over && !line.status, "over after its time %d, %s", over, errno_name(line.status));
+}
+
+/* Waits until no job runs; false: one still does after many looks. */
+static bool jobs_gone(void)
+{
+	for (unsigned i = 0; i < LOOKS && jobs_running(); i++)
+		thread_sleep_ns(50000);
+	return !jobs_running();
+}
+
+static unsigned jobs_heard; /* the last job's end woke who waits for it */
+
+static void hear_jobs(void *unused)
+{
+	(void)unused;
+	if (!wait_event_interruptible(&shell_events, !jobs_running(), "the end of the test's jobs",
+				      "each job, when it ends"))
+		__atomic_store_n(&jobs_heard, 1, __ATOMIC_RELEASE);
+}
+
+SELFTEST(shell_job, "shell.job",
+	 "a command with '&' runs beside its starter, and its end wakes who waits for it")
+{
+	struct line line = {.text = "sleep 60000 & sleep 60000 &"};
+	struct sleepers s = {.name = "sleep 60000"};
+	struct thread *starter, *hearer;
+	unsigned before = jobs_running(), run;
+	bool beside, asleep, waits, heard;
 
 	if (before)
 		SKIP("%u jobs of the user are running", before);
-	EXPECT(shell_run_line("sleep 50 & sleep 50 &") == 0, "two jobs must start");
-	EXPECT(clock_ns() - start < 50000000, "starting them waited for them");
-	EXPECT(jobs_running() == 2, "%u run", jobs_running());
-	EXPECT(jobs_gone(5000), "they do not end");
-	EXPECT(clock_ns() - start >= 50000000, "they ended too soon");
-	EXPECT(clock_ns() - start < 4000000000ull, "their end woke nobody");
+	jobs_heard = 0;
+	starter = thread_create("starter", run_line, &line, 0);
+	EXPECT(starter, "no thread");
+	/* Both sleep, and the minute is not over unless it is skipped. */
+	asleep = sleepers_come(&s, 2);
+	beside = comes_true(&line.over, 1);
+	run = jobs_running();
+	hearer = thread_create("hearer", hear_jobs, NULL, 0);
+	waits = hearer && gather_on(&shell_events, 1) && falls_asleep(hearer);
+	clock_skip(MINUTE_NS);
+	heard = comes_true(&jobs_heard, 1);
+	if (hearer && !heard)
+		thread_signal(hearer);
+	if (hearer)
+		thread_join(hearer);
+	if (!beside)
+		clock_skip(MINUTE_NS);
+	thread_join(starter);
+	EXPECT(jobs_gone(), "they do not end");
 	jobs_report();
-}
-
-struct mm_search {
-	const char *name;
-	void *mm;
-};
-
-static void look_for_mm(struct thread *th, void *arg)
-{
-	struct mm_search *search = arg;
-
-	if (!strcmp(th->name, search->name))
-		search->mm = th->mm;
+	EXPECT(asleep && beside && !line.status, "asleep %d, their starter goes on %d, %s", asleep,
+	       beside, errno_name(line.status));
+	EXPECT(run == 2, "%u run", run);
+	EXPECT(waits && heard, "their end woke nobody (asleep before: %d)", waits);
 }
 
 SELFTEST(shell_job_mm, "shell.job-mm", "a job runs in the address space of who started it")
 {
-	struct mm_search search = {"sleep 61", NULL};
+	struct sleepers s = {.name = "sleep 60001"};
 	void *mine = current_thread()->mm;
-	uint64_t deadline = clock_ns() + 50000000;
+	bool asleep;
 
 	if (!mine)
 		SKIP("this thread has no address space");
-	EXPECT(shell_run_line("sleep 61 &") == 0, "the job must start");
-	while (search.mm != mine && clock_ns() < deadline) {
-		thread_for_each(look_for_mm, &search);
-		thread_yield();
-	}
-	EXPECT(jobs_gone(5000), "it does not end");
+	EXPECT(shell_run_line("sleep 60001 &") == 0, "the job must start");
+	asleep = sleepers_come(&s, 1);
+	clock_skip(60001000000ull);
+	EXPECT(jobs_gone(), "it does not end");
 	jobs_report();
-	EXPECT(search.mm == mine, "its address space is %p, its starter's %p", search.mm, mine);
+	EXPECT(asleep && s.mm == mine, "its address space is %p, its starter's %p", s.mm, mine);
 }
 
 SELFTEST(shell_job_status, "shell.job-status", "wait for a job that is not there is refused")
@@ -153,30 +232,26 @@ SELFTEST(shell_job_status, "shell.job-status", "wait for a job that is not there
 	EXPECT(shell_run_line("kill") == -EINVAL, "usage is needed");
 }
 
-static int nap_status;
-
-static void nap(void *arg __attribute__((unused)))
-{
-	nap_status = shell_run_line("sleep 10000");
-}
-
 SELFTEST(shell_kill, "shell.kill", "kill ends an interruptible wait with EINTR")
 {
-	struct thread *th = thread_create("napper", nap, NULL, 0);
-	uint64_t start = clock_ns();
-	char line[32];
+	struct line line = {.text = "sleep 60002"};
+	struct sleepers s = {.name = "napper"};
+	struct thread *th = thread_create(s.name, run_line, &line, 0);
+	bool asleep, ended;
+	char kill[32];
 	int err;
 
 	EXPECT(th, "no thread");
-	nap_status = 1;
-	snprintf(line, sizeof(line), "kill %u", th->tid);
-	while (!th->waiting && clock_ns() - start < 5000000000ull)
-		thread_yield();
-	err = shell_run_line(line);
+	snprintf(kill, sizeof(kill), "kill %u", th->tid);
+	asleep = sleepers_come(&s, 1);
+	err = shell_run_line(kill);
+	ended = comes_true(&line.over, 1);
+	if (!ended)
+		clock_skip(60002000000ull);
 	thread_join(th);
-	EXPECT(!err, "kill says %s", errno_name(err));
-	EXPECT(nap_status == -EINTR, "the sleeper says %s", errno_name(nap_status));
-	EXPECT(clock_ns() - start < 8000000000ull, "it slept on");
+	EXPECT(asleep && !err, "asleep %d, kill says %s", asleep, errno_name(err));
+	EXPECT(ended && line.status == -EINTR, "it slept on %d, and says %s", !ended,
+	       errno_name(line.status));
 }
 
 SELFTEST(shell_random_lines, "shell.random-lines",

@@ -186,32 +186,57 @@ SELFTEST(
 }
 
 #define TURNS 500
-static char order[2 * TURNS];
+/* Two threads of one CPU that are always ready: neither sleeps until both are through. */
+struct turns {
+	struct thread *thread[2];
+	unsigned rounds, go, through; /* go: set when both are there */
+	unsigned kept[2];	      /* yields of each that gave the CPU to nobody */
+};
+static struct turns turns;
 
+/*
+ * The other one is ready, so when thread_yield() returns it has had the CPU: what it ran was
+ * billed at the switch. When it was preempted before it did anything, that was a turn as well: how
+ * long one lasts is the host's business.
+ */
 static void take_turns(void *arg)
 {
-	for (int i = 0; i < TURNS; i++) {
-		order[__atomic_fetch_add(&word, 1, __ATOMIC_RELAXED)] = *(char *)arg;
+	unsigned me = *(const unsigned *)arg;
+
+	while (!__atomic_load_n(&turns.go, __ATOMIC_ACQUIRE))
 		thread_yield();
+	for (unsigned i = 0; i < turns.rounds; i++) {
+		const uint64_t *ran = &turns.thread[!me]->ran_ns;
+		uint64_t before = __atomic_load_n(ran, __ATOMIC_RELAXED);
+
+		thread_yield();
+		turns.kept[me] += __atomic_load_n(ran, __ATOMIC_RELAXED) == before;
 	}
+	/* Until nobody looks at either any more. */
+	__atomic_add_fetch(&turns.through, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&turns.through, __ATOMIC_ACQUIRE) < 2)
+		thread_yield();
 }
 
-SELFTEST(thread_yield_fair, "thread.yield-fair", "threads of one CPU that yield take turns")
+SELFTEST(thread_yield_fair, "thread.yield-fair",
+	 "of two ready threads of one CPU, each yield gives it to the other one")
 {
-	struct thread *a, *b;
-	unsigned changes = 0;
+	static const unsigned number[2] = {0, 1};
+	bool all;
 
-	word = 0;
-	a = thread_create("test", take_turns, "a", 1);
-	b = thread_create("test", take_turns, "b", 1);
-	if (a)
-		thread_join(a);
-	if (b)
-		thread_join(b);
-	EXPECT(a && b, "no memory for threads");
-	for (int i = 1; i < 2 * TURNS; i++)
-		changes += order[i] != order[i - 1];
-	EXPECT(changes > TURNS, "%u changes of %u", changes, 2 * TURNS - 1);
+	turns = (struct turns){0};
+	for (unsigned i = 0; i < 2; i++)
+		turns.thread[i] = thread_create("test", take_turns, (void *)&number[i], 1);
+	all = turns.thread[0] && turns.thread[1];
+	turns.rounds = all ? TURNS : 0;
+	turns.through = all ? 0 : 1;
+	__atomic_store_n(&turns.go, 1, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < 2; i++)
+		if (turns.thread[i])
+			thread_join(turns.thread[i]);
+	EXPECT(all, "no memory for threads");
+	EXPECT(turns.kept[0] + turns.kept[1] == 0, "of %d yields each, %u and %u gave it to nobody",
+	       TURNS, turns.kept[0], turns.kept[1]);
 }
 
 static void feel_guard(void *arg)

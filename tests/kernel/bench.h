@@ -110,6 +110,9 @@ void bench_file_unmap(struct bench_file *f);
 
 /* TSC ticks of a loop of exactly 2 * rounds instructions. */
 uint64_t bench_loop(uint64_t rounds);
+/* Runs fn(arg) with a debug exception after each instruction: trap_set_single_step() says who hears
+ * of it. bench_lock held; fn must not sleep. */
+void bench_step(void (*fn)(void *), void *arg);
 extern bool bench_by_function;	/* bench_count() prints how many instructions each function took */
 extern struct mutex bench_lock; /* one benchmark at a time: times, samples and counts are shared */
 

@@ -15,7 +15,6 @@
 #define SHOWN	      24
 
 extern const char bench_step_end[];
-void bench_step(void (*fn)(void *), void *arg);
 
 bool bench_by_function;
 

@@ -95,15 +95,41 @@ SELFTEST(bench_median, "bench.median",
 	EXPECT(b.n == 5, "%lu operations", b.n);
 }
 
-SELFTEST(bench_loop_length, "bench.loop-length",
-	 "twice the rounds take more time, at best of a hundred tries")
-{
-	uint64_t once = bench_loop(100000), twice = bench_loop(200000);
+static uint64_t in_loop; /* stepped instructions of bench_loop() */
 
-	for (unsigned i = 0; i < 99; i++) {
-		once = MIN(once, bench_loop(100000));
-		twice = MIN(twice, bench_loop(200000));
-	}
-	EXPECT(twice > once + once / 4, "100,000 rounds took %lu ticks, 200,000 took %lu", once,
-	       twice);
+static void count_in_loop(const struct trap_frame *tf)
+{
+	in_loop += tf->rip >= (uintptr_t)bench_loop && tf->rip < (uintptr_t)bench_step;
+}
+
+static void loop_of(void *arg)
+{
+	bench_loop(*(uint64_t *)arg);
+}
+
+/* How many instructions bench_loop() is: counted one by one, whatever time they take. */
+static uint64_t length_of_loop(uint64_t rounds)
+{
+	mutex_lock(&bench_lock);
+	in_loop = 0;
+	trap_set_single_step(count_in_loop);
+	bench_step(loop_of, &rounds);
+	trap_set_single_step(NULL);
+	mutex_unlock(&bench_lock);
+	return in_loop;
+}
+
+SELFTEST(bench_loop_length, "bench.loop-length",
+	 "the loop that proves a tick an instruction has two a round, and the ticks it tells are "
+	 "those between its beginning and its end")
+{
+	uint64_t once = length_of_loop(1000), twice = length_of_loop(2000);
+	uint64_t from, ticks, to;
+
+	EXPECT(once == 2 * 1000 + 9, "1,000 rounds are %lu instructions", once);
+	EXPECT(twice == 2 * 2000 + 9, "2,000 rounds are %lu instructions", twice);
+	from = rdtsc();
+	ticks = bench_loop(1000);
+	to = rdtsc();
+	EXPECT(ticks && ticks <= to - from, "%lu ticks of the %lu around it", ticks, to - from);
 }

@@ -136,6 +136,13 @@ bool fx_asleep(struct fx_op *op, struct page *page)
 	return false;
 }
 
+bool fx_ends(struct fx_op *op)
+{
+	for (unsigned i = 0; i < 50000 && !fx_done(op); i++)
+		thread_sleep_ns(100000);
+	return fx_done(op);
+}
+
 int fx_truncate(struct dax_inode *inode, uint64_t size)
 {
 	return dax_truncate(inode, size);

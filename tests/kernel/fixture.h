@@ -60,6 +60,9 @@ void fx_join(struct fx_op *op);
 /* Waits until the thread of `op` sleeps for a page of its file. False: it did not within 10,000
  * looks. */
 bool fx_asleep(struct fx_op *op, struct page *page);
+/* Waits until the operation is over. False: it was not within 50,000 looks, 5 s on a host with
+ * nothing else to do: where no timer is pending, whoever should wake it did not. */
+bool fx_ends(struct fx_op *op);
 int fx_truncate(struct dax_inode *inode, uint64_t size);
 
 #endif

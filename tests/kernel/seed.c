@@ -54,8 +54,7 @@ bool seed_sleeps_for_lease(struct fx_op *op)
 
 bool seed_ends(struct fx_op *op)
 {
-	bool over = wait_event_until(op, fx_done(op), clock_ns() + 20 * SECOND, "an operation",
-				     "its own end");
+	bool over = fx_ends(op);
 
 	if (!over)
 		thread_signal(op->thread);

@@ -365,8 +365,7 @@ SELFTEST(
 	cut.inode = fx.inode[1];
 	EXPECT_OR(out, q && fx_start(&cut), "no second page");
 	before = lease_count(&cut.inode->leases, LEASE_ALLOCATED);
-	at_once = wait_event_until(&cut, fx_done(&cut), clock_ns() + 20 * SECOND, "the truncate",
-				   "its own end");
+	at_once = fx_ends(&cut);
 	unpin_user_pages(&q, 1);
 	seed_over_after_polls(&cut);
 	EXPECT_OR(out, at_once && !cut.err && before == 1 && cut.inode->collisions == 1,
