@@ -171,9 +171,10 @@ def test_random_lines(tmp_path, seed):
     source = random.Random(seed)
     image = hf_image.mkfs(tmp_path / "a.img", "64M")
     lines = [random_line(source) for _ in range(300)]
-    end = [f"unmap m{n}" for n in range(1, 33)] + ["check", "umount /t"]
+    end = [f"unmap m{n}" for n in range(1, 33)] + ["lifetime", "check", "umount /t"]
     result = run_commands("; ".join(["mount pmem0 /t"] + lines + end), tmp_path, PMEM=image,
                           SMP=1 + seed % 2, ICOUNT=seed // 2 % 2)
     assert result.rc in (33, 35) and "violated" not in result.text, result.text[-4000:]
     assert [c.status for c in result.commands[-2:]] == [0, 0], result.text[-4000:]
     assert all(c.status is not None for c in result.commands)
+    assert "nothing is mounted" not in result.commands[-3].output

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""make mutants [FILES="mm/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [TESTS="…"] [REPORT=1]
+"""make mutants [FILES="mm/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [TESTS="…"]
+             [REPORT=1]
 
 Does a test notice? One small change at a time is made in the code that everything else stands on
 (mutants_source.py), the kernel is built with it, and the self-tests run, those nearest to the file
@@ -9,9 +10,11 @@ what is not tested, unless it means the same as the original.
 The outcome of each is kept in build/mutants/NAME.json, so a campaign can be ended at any time and
 goes on where it was. AGAIN=survived runs those once more that survived (AGAIN=all: all), on the tree
 as it is now. Two campaigns at a time share the work. TESTS names a few tests, by patterns: a mutant
-that they kill is killed, of one that passes them nothing is learnt, and what is kept of it stays. docs/mutants.md is written from the outcomes
-and from mutants_explained.txt, in which a person says of a survivor why it is equivalent, or why
-only one rare order of events or the memory model can show it.
+that they kill is killed, of one that passes them nothing is learnt, and what is kept of it stays.
+
+docs/mutants.md is written from the outcomes and from mutants_explained.txt, in which a person says
+of a survivor why it is equivalent, or why only one rare order of events or the memory model can
+show it. Outcomes of places that have changed since are left out.
 """
 
 import fnmatch
@@ -33,6 +36,7 @@ FILES = ["mm/gup*.c", "mm/page.c", "mm/busy.c", "mm/zap.c", "mm/tlb.c", "mm/fork
          "mm/percpu_ref.c", "mm/page.h", "mm/internal.h", "dax/file.c", "dax/entry.c", "dax/layout.c",
          "dax/lifetime/*.c"]
 TOTAL = 430
+EVERY_ONE = 10**7
 # Tests by area, in the order in which they are likely to notice a change of the file; then the rest.
 NEAREST = {
     "mm/gup": "gup huge anon fork dio directio space mm lease",
@@ -50,9 +54,10 @@ NEAREST = {
     "dax/lifetime": "lifetime lease dax reshape seed devdax",
 }
 # Tests of several CPUs at once: with -icount they prove little and spin for long.
-SLOW = ("race", "stress", "soak", "bench", "selftest", "everywhere", "acpi", "pci", "thread", "trap",
-        "time", "shell", "nfit", "libc", "cpu", "virtio", "lock", "rwsem", "step", "museum", "ipi",
-        "smp", "seed.s4.18", "pattern-1g", "count-after-flush", "xfs.437")
+SLOW_AREAS = ("race", "soak", "bench", "selftest", "acpi", "pci", "thread", "trap", "time", "shell",
+              "nfit", "libc", "cpu", "virtio", "lock", "rwsem", "step", "museum", "ipi", "smp")
+SLOW = ("race", "stress", "everywhere", "smp", "ipi", "seed.s4.18", "pattern-1g", "count-after-flush",
+        "xfs.437")
 LAST = "check"  # the invariants, behind all tests
 
 
@@ -80,6 +85,10 @@ def seen_by(mutant) -> List[str]:
     users = [path for path in files_of(["mm/*.c", "dax/*.c", "dax/lifetime/*.c", "drivers/*.c"])
              if any(mutants_source.mentions(read(path), name) for name in names)]
     return users
+
+
+def is_slow(test: str) -> bool:
+    return test.split(".")[0] in SLOW_AREAS or any(s in test for s in SLOW)
 
 
 class Campaign:
@@ -143,7 +152,7 @@ class Campaign:
                 self.costs = json.load(stream)
             return
         subprocess.run(worker.link_words, cwd=worker.tree, check=True)
-        names = [n for n in worker.ask("selftest -l") if "." in n and not any(s in n for s in SLOW)]
+        names = [n for n in worker.ask("selftest -l") if "." in n and not is_slow(n)]
         commands = [f"selftest {name}" for name in names]
         costs: Dict[str, float] = {}
         rest = list(commands)
@@ -233,12 +242,18 @@ class Campaign:
         mutants_report.write(len(self.chosen), self.outcomes())
 
     def outcomes(self) -> Dict[str, dict]:
-        """All that is kept, also of places that have changed since: each says of which commit."""
-        found = {}
+        """All that is kept of places that are as they were; each says of which commit it is."""
+        places = {m.name: m for m in mutants_source.choose({f: read(f) for f in files_of(FILES)},
+                                                           EVERY_ONE)}
+        found, gone = {}, 0
         for path in glob.glob(os.path.join(KEPT, "*:*.json")):
             with open(path, encoding="utf-8") as stream:
                 outcome = json.load(stream)
-            found[outcome["name"]] = outcome
+            if outcome["name"] in places:
+                found[outcome["name"]] = outcome | {"line": places[outcome["name"]].line}
+            else:
+                gone += 1
+        say(f"{gone} outcomes are of places that have changed since, and left out")
         return found
 
 

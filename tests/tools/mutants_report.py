@@ -8,7 +8,8 @@ colon and a kind, then the reason, indented.
         Both statements …
 
 The kinds: `equivalent` (no run of the kernel differs in anything but time), `explorer` (only one
-rare order of events, or the memory model, shows it). A name that is no survivor any more is told.
+rare order of events, or the memory model, shows it), `text` (only words at the console differ,
+which a test in tests/qemu reads, and no self-test can). A name that is no survivor any more is told.
 """
 
 import os
@@ -45,7 +46,7 @@ def explanations() -> Dict[str, Tuple[str, str]]:
     except OSError:
         return {}
     for line in lines:
-        match = re.match(r"(\S+): (equivalent|explorer)$", line)
+        match = re.match(r"(\S+): (equivalent|explorer|text)$", line)
         if match:
             if name:
                 found[name] = (kind, " ".join(words))
@@ -75,15 +76,15 @@ def row(name: str, outcome: dict, why: Dict[str, Tuple[str, str]]) -> str:
 
 def totals(outcomes: Dict[str, dict], why) -> List[str]:
     """The table of numbers: a line a file."""
-    lines = ["| file | mutants | killed | equivalent | for the explorer | not explained |",
-             "|---|---:|---:|---:|---:|---:|"]
+    lines = ["| file | mutants | killed | equivalent | for the explorer | words only | "
+             "not explained |", "|---|---:|---:|---:|---:|---:|---:|"]
     files = sorted({name.split(":")[0] for name in outcomes})
     for file in files + ["all"]:
         mine = {n: o for n, o in outcomes.items() if file in ("all", n.split(":")[0])}
         count = Counter(o["verdict"] if o["verdict"] == "killed" else why.get(n, ("unexplained",))[0]
                         for n, o in mine.items())
         lines.append(f"| {file} | {len(mine)} | {count['killed']} | {count['equivalent']} | "
-                     f"{count['explorer']} | {count['unexplained']} |")
+                     f"{count['explorer']} | {count['text']} | {count['unexplained']} |")
     return lines
 
 
@@ -94,9 +95,12 @@ def write(chosen: int, outcomes: Dict[str, dict]) -> None:
     if not built:
         return
     killed = sum(o["verdict"] == "killed" for o in built.values())
+    same = sum(o["verdict"] == "survived" and why.get(n, ("",))[0] == "equivalent"
+               for n, o in built.items())
     dates = sorted(o["date"] for o in built.values())
     lines = [HEAD, f"{len(built)} mutants of {dates[0]} to {dates[-1]}: {killed} killed "
-             f"({100 * killed / len(built):.1f} %), {len(built) - killed} survived. Beside them "
+             f"({100 * killed / len(built):.1f} %; {100 * killed / (len(built) - same):.1f} % of those "
+             f"that are not equivalent), {len(built) - killed} survived. Beside them "
              f"{none['same-code']} changes from which the compiler made the same code and "
              f"{none['no-build']} that did not compile. Chosen by the seed: {chosen}.", ""]
     lines += totals(built, why)
