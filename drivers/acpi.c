@@ -11,7 +11,13 @@
 #include "drivers/acpi_bytes.h"
 #include "mm/mm.h"
 
-static struct acpi acpi; /* written at INIT_TABLES, constant after that */
+static struct acpi acpi;   /* written at INIT_TABLES, constant after that */
+static const char *absent; /* written at INIT_TABLES; NULL: nothing is missing */
+
+const char *acpi_absent(void)
+{
+	return absent;
+}
 
 const struct acpi *acpi_get(void)
 {
@@ -117,14 +123,19 @@ static int tables_init(const struct boot_info *bi)
 	int err;
 
 	if (!rsdp) {
-		kprintf("acpi: no RSDP was handed over or found: one CPU, no NVDIMM, no "
-			"power-off\n");
+		absent = "no RSDP was handed over or found, so no ACPI table was read: other CPUs, "
+			 "NFITs and power-off are not known";
+		kprintf("acpi: %s\n", absent);
 		return -ENODEV;
 	}
 	err = acpi_walk(&acpi.tables, rsdp, acpi_map, NULL);
 	print_notes(&acpi.tables.notes);
-	if (err)
+	if (err) {
+		absent = "the firmware's RSDP leads to no usable table: other CPUs, NFITs and "
+			 "power-off are not known";
+		kprintf("acpi: %s\n", absent);
 		return err;
+	}
 	print_verdicts();
 	decode_all();
 	print_notes(&acpi.madt.notes);

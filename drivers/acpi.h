@@ -27,6 +27,10 @@ struct acpi {
 /* Never NULL. Without a usable RSDP all flags are false and tables.nr is 0. */
 const struct acpi *acpi_get(void);
 
+/* NULL: the tables were found and read. Else why the machine's CPUs and NFITs are not known, which
+ * is not the same as that it has none. */
+const char *acpi_absent(void);
+
 /* The last NFIT parsed (the others by ->earlier), whatever its verdict; NULL: there is none. */
 const struct nfit *nfit_get(void);
 

@@ -181,7 +181,7 @@ static int cmd_acpi(int argc, char **argv)
 	if (argc > 2)
 		return shell_usage();
 	if (!a->tables.nr)
-		return shell_fail(-ENODEV, "the firmware gave no usable ACPI tables");
+		return shell_fail(-ENODEV, "%s", acpi_absent());
 	if (argc == 2)
 		return show_table(a, argv[1]);
 	print_rsdp(&a->tables.rsdp);

@@ -72,7 +72,9 @@ static int nfit_init(const struct boot_info *bi)
 
 		err = err ? err : one;
 	}
-	if (!newest && !err)
+	if (acpi_absent())
+		kprintf("nfit: not known whether there is an NFIT: no ACPI tables\n");
+	else if (!newest && !err)
 		kprintf("nfit: the firmware has no NFIT: no NVDIMM is plugged in\n");
 	return err;
 }
@@ -103,6 +105,8 @@ static int cmd_nfit(int argc, char **argv)
 	(void)argv;
 	if (argc > 1)
 		return shell_usage();
+	if (!newest && acpi_absent())
+		return shell_fail(-ENODEV, "%s", acpi_absent());
 	if (!newest) {
 		kprintf("no NFIT: no NVDIMM is plugged in (make run PMEM=FILE,size=1G adds one)\n");
 		return 0;

@@ -32,5 +32,7 @@ struct initcall {
  * n - 1); false if the word is absent. "name" alone gives an empty value. */
 bool cmdline_get(const char *name, char *buf, unsigned n);
 const struct boot_info *boot_info(void);
+/* Stages that failed, and were gone on without. Zero: the machine is what it was meant to be. */
+unsigned boot_stages_failed(void);
 
 #endif

@@ -13,11 +13,17 @@
 extern const struct initcall __start_hf_initcalls[], __stop_hf_initcalls[];
 
 static const struct boot_info *info; /* NULL means before kernel_main() */
+static unsigned stages_failed;	     /* zero: every stage of the boot did its work */
 static uint8_t early_stack[THREAD_STACK_SIZE / 2] __attribute__((aligned(16)));
 
 const struct boot_info *boot_info(void)
 {
 	return info;
+}
+
+unsigned boot_stages_failed(void)
+{
+	return stages_failed;
 }
 
 bool cmdline_get(const char *name, char *buf, unsigned n)
@@ -42,7 +48,8 @@ bool cmdline_get(const char *name, char *buf, unsigned n)
 }
 
 /* A stage above INIT_FRAMES may fail: the device or table it was about is then missing, and what
- * needs it says so. Without memory there is no going on. */
+ * needs it says so, and a list of commands from outside fails (boot_stages_failed()). Without
+ * memory there is no going on. */
 static void run_stage(const struct initcall *ic)
 {
 	int err;
@@ -54,6 +61,7 @@ static void run_stage(const struct initcall *ic)
 	if (ic->level <= INIT_FRAMES)
 		panic("boot stage '%s' failed with error %d, and nothing works without it",
 		      ic->name, err);
+	stages_failed++;
 	warn("boot stage '%s' failed with error %d; what needs it will say so", ic->name, err);
 }
 

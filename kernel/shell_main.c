@@ -4,8 +4,9 @@
  *
  * A list comes from firmware (opt/holdfast/cmd) and is for scripts: each command stands between a
  * line "> command" and a line "[status N]", a failing one does not stop the next, and the machine
- * ends with a verdict: everything had status 0, every job came to its end, everything could be
- * unmounted. The prompt is for people: no status when all is well, and Ctrl-C.
+ * ends with a verdict: every boot stage did its work, everything had status 0, every job came to
+ * its end, everything could be unmounted. The prompt is for people: no status when all is well, and
+ * Ctrl-C.
  */
 #include "kernel/shell_private.h"
 #include "kernel/fwcfg.h"
@@ -30,7 +31,11 @@ static void script_finish(int status)
 			waiting == 1 ? " has" : "s have");
 		jobs_name_running();
 	}
-	if (poweroff_prepare(true) || waiting || status || jobs_failed)
+	if (boot_stages_failed())
+		kprintf("power-off: %u boot stage%s failed, so this run fails: see the warnings "
+			"above\n",
+			boot_stages_failed(), boot_stages_failed() == 1 ? "" : "s");
+	if (poweroff_prepare(true) || waiting || status || jobs_failed || boot_stages_failed())
 		machine_exit(EXIT_FAILED);
 	machine_exit(EXIT_OK);
 }

@@ -61,7 +61,8 @@ void shell_stop_here(void)
 {
 	if (shell_in_script)
 		kprintf("[status 0]\n");
-	machine_exit(shell_script_status || jobs_failed ? EXIT_FAILED : EXIT_OK);
+	machine_exit(shell_script_status || jobs_failed || boot_stages_failed() ? EXIT_FAILED
+										: EXIT_OK);
 }
 
 static int refuse_running(unsigned n)

@@ -11,6 +11,18 @@
 
 #define EXIT_TRIES 8
 
+/* By its bytes: what CompareGuid() answers for two that are equal was turned round between versions
+ * of the library. */
+static BOOLEAN same_guid(const EFI_GUID *a, const EFI_GUID *b)
+{
+	const UINT8 *x = (const void *)a, *y = (const void *)b;
+
+	for (UINTN i = 0; i < sizeof(*a); i++)
+		if (x[i] != y[i])
+			return FALSE;
+	return TRUE;
+}
+
 static UINT64 find_rsdp(void)
 {
 	EFI_GUID acpi2 = ACPI_20_TABLE_GUID, acpi1 = ACPI_TABLE_GUID;
@@ -19,9 +31,9 @@ static UINT64 find_rsdp(void)
 	for (UINTN i = 0; i < ST->NumberOfTableEntries; i++) {
 		EFI_CONFIGURATION_TABLE *entry = &ST->ConfigurationTable[i];
 
-		if (!CompareGuid(&entry->VendorGuid, &acpi2))
+		if (same_guid(&entry->VendorGuid, &acpi2))
 			return (UINT64)entry->VendorTable;
-		if (!CompareGuid(&entry->VendorGuid, &acpi1))
+		if (same_guid(&entry->VendorGuid, &acpi1))
 			found = (UINT64)entry->VendorTable;
 	}
 	return found;

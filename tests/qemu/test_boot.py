@@ -112,3 +112,21 @@ def test_more_cpus_than_it_can_use(tmp_path):
     assert result.status == 0, result.text
     assert "9 CPUs found, 8 used" in result.text
     assert "idle/7" in result.command("ps").output
+
+
+def test_no_rsdp_is_said_and_fails_the_run(tmp_path):
+    """No ACPI tables: unknown is not "none plugged in"; commands and the whole run say it failed."""
+    result = run_commands("nfit; pmem; acpi; echo alive", tmp_path, PMEM="",
+                          QEMU_ARGS="-machine acpi=off -bios qboot.rom")
+    boot = result.text[:result.text.index("\n> ")]
+    assert "acpi: no RSDP was handed over or found" in boot and "are not known" in boot
+    assert "no NVDIMM is plugged in" not in result.text, "nobody can know that"
+    for name in ("nfit", "pmem", "acpi"):
+        command = result.command(name)
+        assert command.status == 19 and "no RSDP" in command.output, command
+    assert result.command("echo alive").status == 0
+
+    result = run_commands("echo alive", tmp_path, PMEM="",
+                          QEMU_ARGS="-machine acpi=off -bios qboot.rom")
+    assert result.command("echo alive").status == 0 and result.status == 1, result.text
+    assert "2 boot stages failed, so this run fails" in result.text
