@@ -41,6 +41,9 @@ enum shape { SHAPE_MAPPED, SHAPE_UNMAPPED, SHAPE_LOCKED, SHAPES };
 #define MATRIX_PER_WAY (HOLDS * 2 * SHAPES)
 #define MATRIX_BULK    4u /* references that a bulk put gives back */
 
+/* Of an exchange every cell is played with each: whose page is held decides nothing. */
+enum side { SIDE_LOWER, SIDE_HIGHER, SIDE_BOTH, SIDES }; /* by the files' inode numbers */
+
 /* Which cell. */
 struct cell {
 	enum way way;
@@ -55,6 +58,9 @@ struct stage {
 	struct mm *mm;
 	struct dax_fs *fs;	     /* NULL: not mounted */
 	struct dax_inode *f, *g, *h; /* h: the other file of two; NULL: not there */
+	enum side side;		     /* of an exchange */
+	uint64_t va_h;		     /* H's page is mapped here; zero: it is not */
+	struct page *held_h;	     /* NULL: nobody holds a page of H */
 	uint64_t va;		     /* F's unit is mapped here; zero: it is not */
 	unsigned unit;		     /* pages of F that the way is about: 1, 512 */
 	unsigned at;		     /* the one that is held */
@@ -93,6 +99,9 @@ int matrix_operation(struct stage *s); /* the operation; in its own thread */
 bool matrix_frees(enum way w);	       /* F's blocks are free afterwards: G can be made of them */
 bool matrix_hold(struct stage *s);     /* false: failed */
 void matrix_put(struct stage *s);
+/* Zero and insert: the block stays F's, and so do the late bytes. Sets the verdict (BROKEN I1, I3 or
+ * I6, with s->why) if they did not, `late`: after the late write. False: it did. */
+bool matrix_judge_kept(struct stage *s, bool late);
 /* The unbinding has its own end: records that are gone have to come back. */
 void matrix_unbind(struct stage *s);
 

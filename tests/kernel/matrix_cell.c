@@ -43,7 +43,8 @@ static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 {
 	int err = playing->lt->break_layout(inode, first, last, reason);
 
-	unlock_entry(playing); /* nothing is deleted yet */
+	if (inode == locked) /* and not the other file of an exchange */
+		unlock_entry(playing); /* nothing is deleted yet */
 	return err;
 }
 
@@ -186,8 +187,10 @@ static bool make_files(struct stage *s)
 		s->h = tiny_file(s->fs, "H", 2);
 		return s->f && s->h;
 	}
+	if (s->side == SIDE_HIGHER)
+		s->h = sparse("H", s->unit + 1);
 	s->f = sparse("F", s->unit + 1);
-	if (s->cell.way == WAY_EXCHANGE)
+	if (s->cell.way == WAY_EXCHANGE && !s->h)
 		s->h = sparse("H", s->unit + 1);
 	return s->f && (s->h || s->cell.way != WAY_EXCHANGE);
 }
@@ -217,6 +220,9 @@ static void unmap_f(struct stage *s)
 	if (s->va)
 		mm_unmap(s->mm, s->va, s->unit * PAGE_SIZE);
 	s->va = 0;
+	if (s->va_h)
+		mm_unmap(s->mm, s->va_h, PAGE_SIZE);
+	s->va_h = 0;
 }
 
 /* Held, and mapped or not, locked or not, as the cell says. */
@@ -269,11 +275,14 @@ static bool make_g(struct stage *s)
 	return false;
 }
 
-/* H has F's block now, and writes it. */
+/* H has F's block now, and writes it; F the same, if H had a block for it. */
 static bool write_h(struct stage *s)
 {
+	const int64_t len = PAGE_SIZE;
+
 	memset(s->buf, 'G', PAGE_SIZE);
-	return dax_write(s->h, s->at * PAGE_SIZE, s->buf, PAGE_SIZE) == (int64_t)PAGE_SIZE;
+	return dax_write(s->h, s->at * PAGE_SIZE, s->buf, len) == len &&
+	       (s->side != SIDE_BOTH || dax_write(s->f, s->at * PAGE_SIZE, s->buf, len) == len);
 }
 
 static bool next_owner(struct stage *s)
@@ -285,7 +294,8 @@ static bool next_owner(struct stage *s)
 
 static void judge_bytes(struct stage *s, const uint64_t *p, uint64_t len, uint64_t word)
 {
-	s->verdict = RACE_SAFE;
+	if (s->verdict == RACE_SKIP)
+		s->verdict = RACE_SAFE;
 	for (uint64_t i = 0; i < len / sizeof(*p); i++)
 		if (p[i] != word)
 			s->verdict = RACE_BROKEN_I1;
@@ -311,12 +321,20 @@ static void judge(struct stage *s)
 	uint64_t off = s->cell.way == WAY_EXCHANGE ? s->at * PAGE_SIZE : 0;
 	uint64_t len = s->cell.way == WAY_EXCHANGE ? PAGE_SIZE : s->unit * PAGE_SIZE;
 
-	if (s->cell.way == WAY_COW)
+	if (s->cell.way == WAY_ZERO || s->cell.way == WAY_INSERT)
+		s->verdict = matrix_judge_kept(s, true) ? RACE_SAFE : s->verdict;
+	else if (s->cell.way == WAY_COW)
 		judge_copy(s);
 	else if (!owner)
 		s->verdict = RACE_SAFE; /* the block is F's own still */
 	else if (dax_read(owner, off, s->buf, len) != (int64_t)len)
 		matrix_failed(s, "reading back: %s", dax_why());
+	else
+		judge_bytes(s, s->buf, len, WORD);
+	if (s->side != SIDE_BOTH)
+		return;
+	if (dax_read(s->f, off, s->buf, len) != (int64_t)len)
+		matrix_failed(s, "reading F back: %s", dax_why());
 	else
 		judge_bytes(s, s->buf, len, WORD);
 }
@@ -348,11 +366,20 @@ static bool interrupt(struct stage *s, bool *done)
 	return true;
 }
 
+static void write_late(const struct page *page)
+{
+	memcpy(phys_to_virt(page_to_pfn(page) << PAGE_SHIFT), F_TEXT, strlen(F_TEXT));
+}
+
 static void late_write(const struct stage *s)
 {
-	if (s->cell.hold != HOLD_UNDO)
-		memcpy(phys_to_virt(page_to_pfn(s->page) << PAGE_SHIFT), F_TEXT, strlen(F_TEXT));
+	if (s->cell.hold == HOLD_UNDO)
+		return;
+	write_late(s->page);
+	if (s->held_h)
+		write_late(s->held_h);
 }
+
 
 /* After the put: whoever waited must come to his end, whoever was refused must not be again. */
 static bool finish(struct stage *s, bool done, bool refused)
@@ -381,6 +408,9 @@ static void run_way(struct stage *s)
 			matrix_failed(s, "the operation: %s", errno_name(s->err));
 			return;
 		}
+		if ((s->cell.way == WAY_ZERO || s->cell.way == WAY_INSERT) &&
+		    !matrix_judge_kept(s, false))
+			return;
 		owned = next_owner(s);
 	}
 	late_write(s);
@@ -423,7 +453,7 @@ static void clear_stage(struct stage *s)
 	s->fs = NULL;
 }
 
-void matrix_play(struct stage *s)
+static void play(struct stage *s)
 {
 	s->verdict = RACE_SKIP;
 	if (set_stage(s) && take_shape(s)) {
@@ -433,4 +463,26 @@ void matrix_play(struct stage *s)
 			run_way(s);
 	}
 	clear_stage(s);
+}
+
+void matrix_play(struct stage *s)
+{
+	/* The wait for H's page is followed by a second look, which finds F's entry unlocked. */
+	const unsigned sides = s->cell.shape == SHAPE_LOCKED ? SIDE_BOTH : SIDES;
+	const struct stage fresh = *s;
+	enum race_verdict first;
+
+	play(s);
+	first = s->verdict;
+	for (unsigned side = 1; s->cell.way == WAY_EXCHANGE && side < sides && s->verdict == first;
+	     side++) {
+		*s = fresh;
+		s->side = side;
+		play(s);
+	}
+	if (s->verdict == first)
+		return;
+	s->verdict = RACE_SKIP;
+	snprintf(s->why, sizeof(s->why), "%s is held: another verdict than with the lower file's",
+		 s->side == SIDE_BOTH ? "a page of both files" : "the higher file's page");
 }

@@ -62,14 +62,11 @@ static int way_umount(struct stage *s)
 	return err ? err : way_punch(s);
 }
 
-/* As its lifetime's removal is: one that cannot be refused, or one that can. */
+/* A removal that nobody can refuse. Where the lifetime can: unbind_in_order(). */
 static int way_unbind(struct stage *s)
 {
-	struct pmem_region *r = scratch_device();
-
-	if (s->lt->unbind == UNBIND_REFUSES)
-		return dax_unbind(r, false);
-	dax_remove_device(r);
+	(void)s;
+	dax_remove_device(scratch_device());
 	return 0;
 }
 
@@ -139,10 +136,20 @@ static bool hold_for_undo(struct stage *s)
 	return s->nr_held;
 }
 
+/* H gets a page as well, where F's is held, and a device holds that. */
+static bool hold_h(struct stage *s)
+{
+	return !dax_mmap(s->mm, s->h, s->at, 1, true, &s->va_h) &&
+	       store_checked((uint64_t *)s->va_h, 'h') == 0 &&
+	       get_user_pages_fast(s->va_h, 1, FOLL_PIN | FOLL_WRITE, &s->held_h) == 1;
+}
+
 bool matrix_hold(struct stage *s)
 {
 	unsigned want = s->cell.hold == HOLD_BULK ? MATRIX_BULK : 1;
 
+	if (s->side == SIDE_BOTH && !hold_h(s))
+		return false;
 	if (s->cell.hold == HOLD_UNDO)
 		return hold_for_undo(s);
 	while (s->nr_held < want && hold_one(s, &s->held[s->nr_held]) == 1)
@@ -153,9 +160,13 @@ bool matrix_hold(struct stage *s)
 
 void matrix_put(struct stage *s)
 {
+	struct page *h = s->held_h;
 	unsigned nr = s->nr_held;
 
+	s->held_h = NULL;
 	s->nr_held = 0;
+	if (h)
+		unpin_user_pages(&h, 1);
 	if (!nr)
 		return;
 	switch (s->cell.hold) {
@@ -239,18 +250,85 @@ static bool leave(struct stage *s)
 	return true;
 }
 
+static bool unbound(struct stage *s, int want, const char *when)
+{
+	int err = dax_unbind(scratch_device(), false);
+
+	if (err == want)
+		return true;
+	s->verdict = err ? RACE_BROKEN_I4 : RACE_BROKEN_I2;
+	snprintf(s->why, sizeof(s->why), "%s: %s", when, err ? errno_name(err) : "unbound");
+	return false;
+}
+
+/* The records have gone with the device: it comes again, with F's as they were, for the put. */
+static void rebind(struct stage *s)
+{
+	const struct pgmap before = *the_pgmap();
+
+	if (scratch_device()->bound)
+		return;
+	if (pmem_bind(scratch_device()))
+		panic("the matrix cannot bind its device again");
+	the_pgmap()->rest = before.rest; /* as the lifetime had it */
+	the_pgmap()->ops = before.ops;
+	the_pgmap()->mapped_holds = before.mapped_holds;
+	for (unsigned i = 0; i < s->unit; i++) {
+		if (!records[i].pgmap)
+			continue;
+		if (page_records_populate(page_to_pfn(first_record(s)) + i, 1))
+			panic("no memory for the records that the matrix has to put back");
+		first_record(s)[i] = records[i];
+		if (page_refs(&records[i]) || page_maps(&records[i]))
+			percpu_ref_get(&the_pgmap()->ref);
+	}
+}
+
+/*
+ * What can be refused is refused while F is mounted, and again, unmounted, while its page is held;
+ * behind the put it is done.
+ */
+static void unbind_in_order(struct stage *s)
+{
+	bool stays = unbound(s, -EBUSY, "mounted");
+
+	if (stays) {
+		unmap_f(s);
+		dax_put(s->f);
+		s->f = NULL;
+		if (dax_umount(SCRATCH_PATH)) {
+			matrix_failed(s, "unmounting: %s", dax_why());
+			return;
+		}
+		s->fs = NULL;
+		take_down(s);
+		stays = unbound(s, -EBUSY, "unmounted, and a page is held");
+	}
+	if (!stays) {
+		rebind(s);
+		return;
+	}
+	matrix_put(s);
+	if (!unbound(s, 0, "nobody holds a page any more"))
+		return;
+	if (pmem_bind(scratch_device()))
+		panic("the matrix cannot bind its device again");
+	s->verdict = RACE_SAFE;
+}
+
 void matrix_unbind(struct stage *s)
 {
 	const unsigned held = s->nr_held;
-	bool refused;
 
+	if (s->lt->unbind == UNBIND_REFUSES) {
+		unbind_in_order(s);
+		return;
+	}
 	take_down(s);
 	matrix_start(s);
 	if (matrix_settle(s, false)) {
-		refused = s->err == -EBUSY; /* its file system is mounted */
-		s->verdict = refused ? RACE_SAFE : RACE_BROKEN_I2;
-		if (!refused)
-			mend(s, 0); /* for the put */
+		s->verdict = RACE_BROKEN_I2;
+		mend(s, 0); /* for the put */
 		return;
 	}
 	matrix_put(s);
