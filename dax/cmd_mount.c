@@ -193,8 +193,7 @@ SHELL_COMMAND(
 	"design).\n"
 	"longterm=allow (busy-extent only): pins without an end are taken, and the blocks they\n"
 	"hold come back when the pin goes.\n"
-	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.",
-	pmem_name_completion);
+	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.");
 
 static int cmd_umount(int argc, char **argv)
 {

@@ -460,5 +460,4 @@ SHELL_COMMAND(
 	devdax, cmd_devdax, "devdax REGION [align=4K|2M|1G] [ro]",
 	"map a whole region that is not mounted, as one device, shared (align: 2M)\n"
 	"The mapping gets a name like those of 'map'; 'unmap' takes it away. With 1G only the "
-	"whole\ngigabytes at multiples of 1 GiB are mapped.",
-	pmem_name_completion);
+	"whole\ngigabytes at multiples of 1 GiB are mapped.");

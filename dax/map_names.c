@@ -278,3 +278,18 @@ static void forget_names(int64_t before)
 	mutex_unlock(&maps_lock);
 }
 SELFTEST_LEAVES(names, "name(s) of mappings", LEAVES_FILES, count_names, forget_names);
+
+static void offer_names(struct shell_offers *o)
+{
+	char name[12];
+
+	mutex_lock(&maps_lock);
+	for (unsigned i = 0; i < MAX_MAPS; i++) {
+		snprintf(name, sizeof(name), "m%u", i + 1);
+		if (maps[i].used && !maps[i].going)
+			shell_offer(o, name);
+	}
+	mutex_unlock(&maps_lock);
+}
+SHELL_KIND(mapping, "MAPPING", NULL, offer_names);
+SHELL_KIND(place, "PLACE", NULL, offer_names);

@@ -196,13 +196,15 @@ static int cmd_acpi(int argc, char **argv)
 	return 0;
 }
 
-static const char *complete_table(int argno, unsigned n)
+static void offer_tables(struct shell_offers *o)
 {
 	const struct acpi_tables *t = &acpi_get()->tables;
 
-	return argno == 1 && n < t->nr ? t->table[n].signature : NULL;
+	for (unsigned i = 0; i < t->nr; i++)
+		shell_offer(o, t->table[i].signature);
 }
-SHELL_COMMAND(acpi, cmd_acpi, "acpi [TABLE]",
-	      "firmware tables: address, length, verdict, decoded\n"
-	      "with a signature (APIC, FACP, SRAT, MCFG, NFIT, ...): that table decoded and in hex",
-	      complete_table);
+SHELL_KIND(table, "TABLE", "acpi", offer_tables);
+SHELL_COMMAND(
+	acpi, cmd_acpi, "acpi [TABLE]",
+	"firmware tables: address, length, verdict, decoded\n"
+	"with a signature (APIC, FACP, SRAT, MCFG, NFIT, ...): that table decoded and in hex");

@@ -57,13 +57,6 @@ static void dump_function(const struct pci_device *d)
 			pci_read32(d, off + 4), pci_read32(d, off + 8), pci_read32(d, off + 12));
 }
 
-static const char *complete_function(int argno, unsigned n)
-{
-	const struct pci_device *d = argno == 1 ? pci_at(n) : NULL;
-
-	return d ? d->name : NULL;
-}
-
 static int cmd_pci(int argc, char **argv)
 {
 	struct pci_device *d;
@@ -84,7 +77,12 @@ static int cmd_pci(int argc, char **argv)
 	kprintf("%u functions, configuration by %s\n", pci_count(), pci_access_name());
 	return 0;
 }
+static void offer_functions(struct shell_offers *o)
+{
+	for (unsigned i = 0; pci_at(i); i++)
+		shell_offer(o, pci_at(i)->name);
+}
+SHELL_KIND(function, "BUS:DEV.FN", NULL, offer_functions);
 SHELL_COMMAND(pci, cmd_pci, "pci [BUS:DEV.FN]",
 	      "PCI functions: ids, class, driver, bus mastering, addresses\n"
-	      "with a function: its configuration registers too",
-	      complete_function);
+	      "with a function: its configuration registers too");

@@ -40,11 +40,6 @@ struct pmem_region *pmem_of_pfn(uint64_t pfn)
 	return NULL;
 }
 
-const char *pmem_name_completion(int argno, unsigned n)
-{
-	return argno == 1 && n < nr_regions ? regions[n].name : NULL;
-}
-
 const char *pmem_change_begin(struct pmem_region *r, const char *what)
 {
 	const char *other = NULL;
@@ -459,6 +454,13 @@ static int cmd_pmem(int argc, char **argv)
 		}
 	return 0;
 }
+static void offer_regions(struct shell_offers *o)
+{
+	for (unsigned i = 0; i < nr_regions; i++)
+		shell_offer(o, regions[i].name);
+}
+SHELL_KIND(region, "REGION", NULL, offer_regions);
+SHELL_KIND(dev, "DEV", NULL, offer_regions);
 SHELL_COMMAND(
 	pmem, cmd_pmem,
 	"pmem [REGION] | pmem unbind REGION [wait] | pmem bind REGION [limited] | pmem kill|revive "
@@ -470,5 +472,4 @@ SHELL_COMMAND(
 	"also removes a region that is mapped as a device, and waits for its pins. limited: "
 	"without\n"
 	"page records, so that files can be mapped and nothing of them pinned (lifetime=unaware).\n"
-	"kill: no fault gets a page of the region any more, until revive.",
-	pmem_name_completion);
+	"kill: no fault gets a page of the region any more, until revive.");

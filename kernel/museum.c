@@ -128,18 +128,15 @@ static int cmd_museum(int argc, char **argv)
 	return 0;
 }
 
-static const char *complete_museum(int argno, unsigned n)
+static void offer_exhibits(struct shell_offers *o)
 {
-	static const char *const states[] = {"on", "off"};
-
-	if (argno == 1)
-		return n < nr_exhibits() ? museum_at(n)->name : n == nr_exhibits() ? "all" : NULL;
-	return argno == 2 && n < 2 ? states[n] : NULL;
+	for (unsigned i = 0; i < nr_exhibits(); i++)
+		shell_offer(o, museum_at(i)->name);
 }
+SHELL_KIND(exhibit, "NAME", "museum", offer_exhibits);
 SHELL_COMMAND(museum, cmd_museum, "museum [NAME [on|off] | all off]",
 	      "lists the bugs built in on purpose, or puts one in and takes it out\n"
-	      "Each says what it breaks and which test must notice. All are off at boot.",
-	      complete_museum);
+	      "Each says what it breaks and which test must notice. All are off at boot.");
 
 SELFTEST(museum_names, "museum.names", "each exhibit has a name of its own and says what it breaks")
 {

@@ -348,15 +348,16 @@ static int cmd_selftest(int argc, char **argv)
 	return failed > 0 ? -EIO : failed;
 }
 
-static const char *complete_selftest(int argno, unsigned n)
+static void offer_tests(struct shell_offers *o)
 {
-	(void)argno;
-	return n < nr_tests() ? __start_hf_selftests[n].name : NULL;
+	for (unsigned i = 0; i < nr_tests(); i++)
+		shell_offer(o, __start_hf_selftests[i].name);
 }
+SHELL_KIND(test, "PATTERN", "selftest", offer_tests);
 SHELL_COMMAND(
 	selftest, cmd_selftest, "selftest [-l [-v]] [PATTERN ...]",
 	"runs the tests built into the kernel and reports in KTAP\n"
 	"PATTERN picks by name: rwsem.*, *.wait* (no quotes needed). -l lists the names, -l -v\n"
 	"also what each one claims. Status EIO when one failed, ENOENT when none matched, ENODATA\n"
 	"when all were skipped.",
-	complete_selftest, true);
+	true);

@@ -14,19 +14,36 @@ struct shell_command {
 	const char *usage; /* "truncate FILE SIZE" */
 	const char *help;  /* one line; further lines follow a \n and are shown by `help NAME` */
 	int (*run)(int argc, char **argv); /* 0 or a negative errno; argv[0] is the name */
-	/* May be NULL. Candidate number `n` for argument `argno` (1…), or NULL at the end; the
-	 * shell filters by what was typed. */
-	const char *(*complete)(int argno, unsigned n);
 	/* Made of pieces: Ctrl-C ends it at its next safe point (batch_stopped()), status EINTR. */
 	bool batch;
 	const char *file; /* where it is defined: its folder is its group in `help` */
 };
-/* SHELL_COMMAND(name, fn, usage, help) or with a completion function as fifth argument, and as
- * sixth whether it is a batch. */
+/* SHELL_COMMAND(name, fn, usage, help) or with a fifth argument: is it a batch? TAB completes what
+ * the usage allows (shell_usage.h). */
 #define SHELL_COMMAND(ident, fn_, usage_, help_, ...)                                              \
 	static const struct shell_command shell_command_##ident                                    \
 		__attribute__((used, section("hf_commands"), aligned(8))) = {                      \
 			.file = __FILE__, .name = #ident, usage_, help_, fn_, ##__VA_ARGS__}
+
+/*
+ * A kind of word in usage lines, by its name there, and what it can be just now: offer() calls
+ * shell_offer() for each, in any order; the shell drops those that do not begin with what was
+ * typed, and those that are no text. It runs in the prompt's thread, may sleep, and must not wait
+ * for what takes long. `command`: only in the usage of that command; NULL: in every one.
+ */
+struct shell_offers;
+struct shell_kind {
+	const char *word; /* "FILE" */
+	const char *command;
+	void (*offer)(struct shell_offers *o); /* NULL: nothing is offered */
+};
+#define SHELL_KIND(ident, ...)                                                                     \
+	static const struct shell_kind shell_kind_##ident                                          \
+		__attribute__((used, section("hf_kinds"), aligned(8))) = {__VA_ARGS__}
+/* `word` is copied. Sleepable (allocates). */
+void shell_offer(struct shell_offers *o, const char *word);
+/* What was typed of the kind's word, for an offer() that would otherwise walk too much. */
+const char *shell_offer_typed(const struct shell_offers *o);
 
 /* `ps` calls fn behind its list of threads. Boot only. */
 void ps_also(void (*fn)(void));

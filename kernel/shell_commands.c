@@ -79,16 +79,12 @@ static int cmd_help(int argc, char **argv)
 	return 0;
 }
 
-static const char *complete_command(int argno, unsigned n)
-{
-	unsigned total;
-	const char *const *names = shell_command_names(&total);
-
-	(void)argno;
-	return n < total ? names[n] : NULL;
-}
-SHELL_COMMAND(help, cmd_help, "help [COMMAND ...]",
-	      "lists the commands, or explains the ones named", complete_command);
+SHELL_COMMAND(
+	help, cmd_help, "help [COMMAND ...]",
+	"lists the commands, or explains the ones named\n"
+	"TAB completes what the usage line allows at the cursor: commands, words of the line,\n"
+	"paths of mounted files, mappings and pins (m1, p1), jobs (%1), regions, names, values\n"
+	"(lifetime=zap-to-zero). A second TAB lists what it could be.");
 
 static int cmd_history(int argc, char **argv)
 {

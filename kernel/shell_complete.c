@@ -10,71 +10,76 @@
 #include <string.h>
 
 #include "kernel/shell_complete.h"
+#include "kernel/shell_parse.h"
 
 struct offer {
 	unsigned count;
 	size_t widest;
+	size_t typed; /* bytes of every candidate that are in the line already */
 	char common[SHELL_WORD_MAX + 1];
 };
 
 /* Next candidate that is not too long, from *n on. */
-static const char *next_candidate(struct shell_edit *e, size_t *word, unsigned *n)
+static const char *next_candidate(struct shell_edit *e, size_t *typed, unsigned *n)
 {
 	const char *c;
 
 	while (*n < SHELL_MAX_OFFER) {
-		c = e->ops->candidate(e->ops->arg, e->line, e->pos, word, (*n)++);
+		c = e->ops->candidate(e->ops->arg, e->line, e->pos, typed, (*n)++);
 		if (!c)
 			return NULL;
-		if (strlen(c) <= SHELL_WORD_MAX && *word <= e->pos && strlen(c) >= e->pos - *word)
+		if (strlen(c) <= SHELL_WORD_MAX && strlen(c) >= *typed)
 			return c;
 	}
 	return NULL;
 }
 
-static size_t survey(struct shell_edit *e, struct offer *o)
+/* How many bytes both begin with, whole code points of UTF-8. */
+static size_t same_start(const char *a, const char *b)
 {
-	size_t word = e->pos, len, same;
+	size_t n = 0;
+
+	while (a[n] && a[n] == b[n])
+		n++;
+	while (n && ((unsigned char)a[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+static void survey(struct shell_edit *e, struct offer *o)
+{
 	unsigned n = 0;
 	const char *c;
+	size_t len;
 
 	memset(o, 0, sizeof(*o));
-	while ((c = next_candidate(e, &word, &n))) {
+	while ((c = next_candidate(e, &o->typed, &n))) {
 		len = strlen(c);
 		if (!o->count++)
 			memcpy(o->common, c, len + 1);
-		for (same = 0; same < len && o->common[same] == c[same]; same++)
-			;
-		o->common[same] = '\0';
+		o->common[same_start(o->common, c)] = '\0';
 		o->widest = len > o->widest ? len : o->widest;
 	}
-	return word;
 }
 
-/* Inserts what a candidate adds, each byte that has a meaning of its own behind a backslash. */
-static void insert_rest(struct shell_edit *e, const char *rest)
+/* Inserts what a candidate adds, as the shell will read it at this place. */
+static void insert_rest(struct shell_edit *e, const char *rest, char quote)
 {
-	char quoted[2 * SHELL_WORD_MAX + 1];
-	size_t n = 0;
+	char quoted[4 * SHELL_WORD_MAX + 1];
 
-	for (; *rest; rest++) {
-		if (strchr(" \t;&'\"\\", *rest))
-			quoted[n++] = '\\';
-		quoted[n++] = *rest;
-	}
-	edit_insert(e, quoted, n);
+	edit_insert(e, quoted, shell_word_quote(rest, quote, quoted));
 }
 
 /* All candidates, in columns that fit a row; then the line again below them. */
 static void list(struct shell_edit *e, const struct offer *o)
 {
 	size_t width = o->widest + 2, per_row = width < SHELL_COLUMNS ? SHELL_COLUMNS / width : 1;
-	size_t word, column = 0;
+	size_t typed, column = 0;
 	unsigned n = 0;
 	const char *c;
 
 	edit_put(e, "\n", 1);
-	while ((c = next_candidate(e, &word, &n))) {
+	while ((c = next_candidate(e, &typed, &n))) {
 		bool last = ++column == per_row;
 
 		edit_put(e, c, strlen(c));
@@ -89,20 +94,31 @@ static void list(struct shell_edit *e, const struct offer *o)
 	shell_edit_show(e);
 }
 
+/* Nothing can be added: the word ends, its quote too. A folder and KEY= are left open. */
+static void finish_word(struct shell_edit *e, const struct offer *o, char quote)
+{
+	size_t len = strlen(o->common);
+
+	if (o->count != 1 || (len && strchr("/=", o->common[len - 1])))
+		return;
+	if (quote)
+		edit_insert(e, &quote, 1);
+	edit_insert(e, " ", 1);
+}
+
 void edit_complete(struct shell_edit *e)
 {
+	char quote = shell_context_at(e->line, e->pos).quote;
 	struct offer o;
-	size_t typed = e->pos - survey(e, &o);
-	size_t common = strlen(o.common);
 
+	survey(e, &o);
 	if (!o.count) {
 		edit_bell(e);
 		return;
 	}
-	if (common > typed)
-		insert_rest(e, o.common + typed);
+	if (strlen(o.common) > o.typed)
+		insert_rest(e, o.common + o.typed, quote);
 	else if (o.count > 1)
 		list(e, &o);
-	if (o.count == 1 && o.common[common - (common > 0)] != '/')
-		edit_insert(e, " ", 1);
+	finish_word(e, &o, quote);
 }

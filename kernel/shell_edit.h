@@ -31,11 +31,12 @@ void shell_history_clear(struct shell_history *h);
 struct shell_edit_ops {
 	void (*out)(void *arg, const char *s, size_t n); /* '\n' starts a new row */
 	/*
-	 * What could stand at the cursor: candidate number n for line[0, pos), or NULL after the
-	 * last. Sets *word to where the word at the cursor starts; every candidate begins with
-	 * line[*word, pos). The text is good until the next call.
+	 * What could stand at the cursor: candidate number n (from 0 on) for line[0, pos), or NULL
+	 * after the last. Sets *typed to how many bytes of each candidate, unquoted, are in the
+	 * line already. The text is good until the next call.
 	 */
-	const char *(*candidate)(void *arg, const char *line, size_t pos, size_t *word, unsigned n);
+	const char *(*candidate)(void *arg, const char *line, size_t pos, size_t *typed,
+				 unsigned n);
 	void *arg;
 };
 

@@ -360,6 +360,19 @@ static int cmd_kill(int argc, char **argv)
 		return shell_usage();
 	return argv[1][0] == '%' ? kill_job(argv[1] + 1) : kill_thread(argv[1]);
 }
+static void offer_jobs(struct shell_offers *o)
+{
+	char id[12];
+	struct job *j;
+
+	mutex_lock(&jobs_lock);
+	TAILQ_FOREACH (j, &jobs, link) {
+		snprintf(id, sizeof(id), "%u", j->id);
+		shell_offer(o, id);
+	}
+	mutex_unlock(&jobs_lock);
+}
+SHELL_KIND(job, "JOB", NULL, offer_jobs);
 SHELL_COMMAND(kill, cmd_kill, "kill %JOB|TID",
 	      "signals a thread: a wait that can be interrupted ends with EINTR\n"
 	      "A thread in a wait that cannot be interrupted keeps waiting; `ps` shows for what.");

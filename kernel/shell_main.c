@@ -67,54 +67,13 @@ static void try_script(void)
 
 /* ---- the prompt */
 
-/* Candidate for word `argno` of the command that starts at line[start]. */
-static const char *offer(const char *line, size_t start, int argno, unsigned n)
-{
-	const struct shell_command *c;
-	char name[32];
-	size_t len;
-	unsigned total;
-	const char *const *names = shell_command_names(&total);
-
-	line += start;
-	line += strspn(line, " \t");
-	len = strcspn(line, " \t;&");
-	if (argno && len < sizeof(name)) {
-		memcpy(name, line, len);
-		name[len] = '\0';
-		if (!strcmp(name, "time")) /* the words behind it are a command again */
-			return offer(line + len, 0, argno - 1, n);
-		c = shell_find(name);
-		return c && c->complete ? c->complete(argno, n) : NULL;
-	}
-	return !argno && n < total ? names[n] : NULL;
-}
-
-/* Candidate number n, counting only those that begin with what was typed. */
-static const char *candidate(void *arg, const char *line, size_t pos, size_t *word, unsigned n)
-{
-	struct shell_context at = shell_context_at(line, pos);
-	const char *c;
-
-	(void)arg;
-	*word = at.word;
-	for (unsigned i = 0; i < SHELL_MAX_OFFER; i++) {
-		c = offer(line, at.command, at.argno, i);
-		if (!c)
-			return NULL;
-		if (!strncmp(c, line + at.word, pos - at.word) && n-- == 0)
-			return c;
-	}
-	return NULL;
-}
-
 static void edit_out(void *arg, const char *s, size_t n)
 {
 	(void)arg;
 	console_keys(s, n);
 }
 
-static const struct shell_edit_ops edit_ops = {edit_out, candidate, NULL};
+static const struct shell_edit_ops edit_ops = {edit_out, shell_candidate, NULL};
 
 /* Next byte of input; lines about jobs that end meanwhile are printed above the prompt. */
 static unsigned char prompt_byte(void)

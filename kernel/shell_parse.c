@@ -199,29 +199,79 @@ int shell_parse_check(const char *line, size_t len, char *buf, char *why, size_t
 	return got < 0 ? got : commands;
 }
 
+/* Has the backslash at line[i] a meaning of its own there? Inside double quotes only before a few.
+ */
+static bool escapes(const char *line, size_t i, size_t len, char quote)
+{
+	return line[i] == '\\' && quote != '\'' &&
+	       (!quote || (i + 1 < len && line[i + 1] && strchr("\"\\$`", line[i + 1])));
+}
+
+static char quote_behind(char quote, char c)
+{
+	if (quote)
+		return c == quote ? 0 : quote;
+	return c == '"' || c == '\'' ? c : 0;
+}
+
 struct shell_context shell_context_at(const char *line, size_t pos)
 {
-	struct shell_context c = {0, 0, 0};
+	struct shell_context c = {0, 0, 0, 0};
 	bool in_word = false;
-	char quote = 0;
 
 	for (size_t i = 0; i < pos; i++) {
-		if (quote) {
-			quote = line[i] == quote ? 0 : quote;
-			continue;
-		}
-		if (separator(line[i])) {
-			c = (struct shell_context){i + 1, i + 1, 0};
+		if (!c.quote && separator(line[i])) {
+			c = (struct shell_context){i + 1, i + 1, 0, 0};
 			in_word = false;
-		} else if (blank(line[i])) {
+		} else if (!c.quote && blank(line[i])) {
 			c.argno += in_word;
 			in_word = false;
 			c.word = i + 1;
+		} else if (escapes(line, i, pos, c.quote)) {
+			i += i + 1 < pos;
+			in_word = true;
 		} else {
-			quote = line[i] == '"' || line[i] == '\'' ? line[i] : 0;
-			i += line[i] == '\\' && i + 1 < pos;
+			c.quote = quote_behind(c.quote, line[i]);
 			in_word = true;
 		}
 	}
 	return c;
+}
+
+bool shell_word_typed(const char *line, size_t word, size_t pos, char *out)
+{
+	char quote = 0;
+
+	for (size_t i = word; i < pos; i++) {
+		char next = quote_behind(quote, line[i]);
+
+		if (line[i] == '\\' && quote != '\'' && i + 1 == pos)
+			return false;
+		if (escapes(line, i, pos, quote))
+			*out++ = line[++i];
+		else if (next == quote)
+			*out++ = line[i];
+		else
+			quote = next;
+	}
+	*out = '\0';
+	return true;
+}
+
+size_t shell_word_quote(const char *text, char quote, char *out)
+{
+	const char *special = quote ? "\"\\$`" : " \t\r\n;&'\"\\";
+	char *o = out;
+
+	for (; *text; text++) {
+		if (quote == '\'' && *text == '\'') {
+			memcpy(o, "'\\'", 3); /* the quote ends, one stands alone, … */
+			o += 3;		      /* … and the next one begins */
+		} else if (quote != '\'' && strchr(special, *text)) {
+			*o++ = '\\';
+		}
+		*o++ = *text;
+	}
+	*o = '\0';
+	return (size_t)(o - out);
 }

@@ -36,13 +36,20 @@ int shell_parse_next(const char *line, size_t len, size_t *pos, char *buf, struc
  * `buf` as above. */
 int shell_parse_check(const char *line, size_t len, char *buf, char *why, size_t n);
 
-/* Where the cursor at `pos` stands, for completion: the start of its command and of its word, and
- * the word's number (0: the command's name). */
+/* Where the cursor at `pos` stands, for completion: the start of its command and of its word, the
+ * word's number (0: the command's name), and the quote that is open there. */
 struct shell_context {
 	size_t command, word;
 	int argno;
+	char quote; /* 0: none */
 };
 struct shell_context shell_context_at(const char *line, size_t pos);
+/* What line[word, pos), a word that may not be at its end yet, stands for so far; `out` needs room
+ * for pos - word + 1 bytes. False: its last byte is a backslash, which waits for another one. */
+bool shell_word_typed(const char *line, size_t word, size_t pos, char *out);
+/* Writes `text` so that it stands for itself behind an open `quote` (0: none), terminated. `out`
+ * needs room for 4 * strlen(text) + 1 bytes. Returns its length. */
+size_t shell_word_quote(const char *text, char quote, char *out);
 
 /*
  * A number that explains itself: decimal or 0x…, then optionally K, M, G or T (powers of 1024). 0

@@ -96,14 +96,9 @@ static int cmd_poweroff(int argc, char **argv)
 	return 0;
 }
 
-static const char *complete_poweroff(int argno, unsigned n)
-{
-	return argno == 1 && n == 0 ? "-f" : NULL;
-}
 SHELL_COMMAND(poweroff, cmd_poweroff, "poweroff [-f]",
 	      "unmounts everything and turns the machine off\n"
-	      "Refused while a job runs or something cannot be unmounted; -f turns it off anyway.",
-	      complete_poweroff);
+	      "Refused while a job runs or something cannot be unmounted; -f turns it off anyway.");
 
 static char order[8];
 

@@ -30,6 +30,9 @@ int shell_run_text(const char *text, size_t len, enum shell_mode mode);
 /* Prints before + text[0, len) + after as one line; line ends inside the text become blanks. */
 void shell_print_line(const char *before, const char *text, size_t len, const char *after);
 
+/* ---- shell_offer.c: struct shell_edit_ops' candidates, for the prompt only */
+const char *shell_candidate(void *arg, const char *line, size_t pos, size_t *typed, unsigned n);
+
 /* ---- shell_jobs.c: commands in the background */
 
 /* The shell's thread sleeps on this. Woken by: a job's end, an input byte. */

@@ -131,14 +131,24 @@ static int cmd_lifetime(int argc, char **argv)
 	return 0;
 }
 
-static const char *name_completion(int argno, unsigned n)
+static void offer_lifetimes(struct shell_offers *o)
 {
-	return argno == 1 && lifetime_nth(n) ? lifetime_nth(n)->name : NULL;
+	for (unsigned i = 0; i < ARRAY_SIZE(lifetimes); i++)
+		shell_offer(o, lifetimes[i]->name);
 }
+SHELL_KIND(lifetime_name, "NAME", "lifetime", offer_lifetimes);
+SHELL_KIND(lifetime, "L", NULL, offer_lifetimes);
+
+static void offer_eras(struct shell_offers *o)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(variants); i++)
+		if (variants[i]->era)
+			shell_offer(o, variants[i]->era);
+}
+SHELL_KIND(era, "E", NULL, offer_eras);
 SHELL_COMMAND(
 	lifetime, cmd_lifetime, "lifetime [NAME]",
 	"the designs for 'who waits for whom', and which mount uses which\n"
 	"With a name: what a mapping holds, what busy means, who wakes, what the design fixed\n"
 	"what it left broken, and its eras: years of Linux in which it behaved otherwise. One is\n"
-	"chosen by 'mount DEV PATH lifetime=NAME', an era by 'mount DEV PATH era=6.1'.",
-	name_completion);
+	"chosen by 'mount DEV PATH lifetime=NAME', an era by 'mount DEV PATH era=6.1'.");

@@ -88,14 +88,13 @@ static int cmd_disk(int argc, char **argv)
 	return 0;
 }
 
-static const char *complete_disk(int argno, unsigned n)
+static void offer_disks(struct shell_offers *o)
 {
-	const char *const words[] = {"read", "write"};
-
-	return argno == 1 && n < 2 ? words[n] : NULL;
+	for (unsigned i = 0; block_nth(i); i++)
+		shell_offer(o, block_nth(i)->name);
 }
+SHELL_KIND(disk, "DISK", NULL, offer_disks);
 SHELL_COMMAND(disk, cmd_disk, "disk [read|write SECTOR MAPPING[+OFF] LEN [bounce] [DISK]]",
 	      "list the disks, or move bytes between a disk and a mapping by direct I/O\n"
 	      "The mapping's pages are held until the disk is done; '&' behind it lets it run in\n"
-	      "the background. bounce: a read goes by way of a buffer, copied at its completion.",
-	      complete_disk);
+	      "the background. bounce: a read goes by way of a buffer, copied at its completion.");

@@ -213,15 +213,19 @@ static int cmd_gup_test(int argc, char **argv)
 	return err;
 }
 
-static const char *complete_gup_test(int argno, unsigned n)
+static void offer_options(struct shell_offers *o)
 {
-	return argno > 0 && n < GUP_MODES ? gup_mode_names[n] : NULL;
+	static const char *const options[] = {
+		"ro", "size=", "pages=", "repeat=", "threads=", "flags=", "untouched", "dump="};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(options); i++)
+		shell_offer(o, options[i]);
 }
+SHELL_KIND(gup_option, "OPTION", "gup_test", offer_options);
 SHELL_COMMAND(
 	gup_test, cmd_gup_test,
 	"gup_test [MAPPING[+OFF]] [get-fast|pin-fast|pin-longterm|get|pin] [OPTION ...]",
 	"get_user_pages over a mapping (without one: over fresh memory), every answer checked\n"
 	"fast: without a lock; get, pin: under mmap_lock. Options: ro (default: for writing);\n"
 	"size=BYTES; pages=N for each call (512); repeat=N; threads=N; flags=HEX, more FOLL_\n"
-	"flags; untouched: no page is made present first; dump=1,3: show these pages.",
-	complete_gup_test);
+	"flags; untouched: no page is made present first; dump=1,3: show these pages.");

@@ -188,6 +188,19 @@ static int cmd_unpin(int argc, char **argv)
 	mutex_unlock(&lock);
 	return p ? 0 : -ENOENT;
 }
+static void offer_pins(struct shell_offers *o)
+{
+	char name[12];
+
+	mutex_lock(&lock);
+	for (unsigned i = 0; i < MAX_PINS; i++) {
+		snprintf(name, sizeof(name), "p%u", i + 1);
+		if (pins[i].used)
+			shell_offer(o, name);
+	}
+	mutex_unlock(&lock);
+}
+SHELL_KIND(pin, "PIN", NULL, offer_pins);
 SHELL_COMMAND(unpin, cmd_unpin, "unpin PIN", "give the pages of a pin back");
 
 /* What a device received: the bytes before the first zero, 32 at most, unprintable ones as dots. */
@@ -369,6 +382,12 @@ static int cmd_dma(int argc, char **argv)
 	mutex_unlock(&lock);
 	return err;
 }
+static void offer_engines(struct shell_offers *o)
+{
+	for (unsigned i = 0; i < edu_count(); i++)
+		shell_offer(o, (char[2]){(char)('0' + i), '\0'}); /* fewer than EDU_MAX */
+}
+SHELL_KIND(engine, "N", "dma", offer_engines);
 SHELL_COMMAND(
 	dma, cmd_dma, "dma [PIN|MAPPING[+OFF] in|out [TEXT] [edu=N] [times=K]]",
 	"let a device write TEXT into pages (in) or read them (out), or list what runs\n"

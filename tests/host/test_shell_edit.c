@@ -4,7 +4,7 @@
  * prompt, a part of the line, and the cursor where the editor says it is.
  */
 /* LINK: tests/host/terminal.c kernel/shell_edit.c kernel/shell_complete.c */
-/* LINK: kernel/shell_history.c */
+/* LINK: kernel/shell_history.c kernel/shell_parse.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,14 +20,14 @@
 
 static const char *const *words;
 
-static const char *candidate(void *arg, const char *line, size_t pos, size_t *word, unsigned n)
+static const char *candidate(void *arg, const char *line, size_t pos, size_t *typed, unsigned n)
 {
 	size_t start = pos;
 
 	(void)arg;
 	while (start && line[start - 1] != ' ')
 		start--;
-	*word = start;
+	*typed = pos - start;
 	for (const char *const *p = words; p && *p; p++)
 		if (!strncmp(*p, line + start, pos - start) && n-- == 0)
 			return *p;
@@ -300,6 +300,27 @@ static void tab_quotes_what_needs_it(void **state)
 	assert_string_equal(e.line, "a\\ b\\;c ");
 }
 
+static void tab_leaves_a_value_open(void **state)
+{
+	static const char *const list[] = {"lifetime=", NULL};
+
+	(void)state;
+	words = list;
+	type("li\t");
+	assert_string_equal(e.line, "lifetime=");
+}
+
+/* U+00E9 and U+00E8 begin with the same byte, which alone is no text. */
+static void tab_splits_no_code_point(void **state)
+{
+	static const char *const list[] = {"caf\u00e9", "caf\u00e8", NULL};
+
+	(void)state;
+	words = list;
+	type("c\t");
+	assert_string_equal(e.line, "caf");
+}
+
 static void sequences_may_be_unknown_broken_or_long(void **state)
 {
 	char flood[200];
@@ -436,6 +457,8 @@ int main(void)
 		T(history_walks_and_returns_to_the_draft),
 		T(history_keeps_64_and_no_twins),
 		T(tab_completes_a_single_candidate),
+		T(tab_leaves_a_value_open),
+		T(tab_splits_no_code_point),
 		T(tab_stops_where_candidates_differ_then_lists),
 		T(tab_leaves_a_folder_open),
 		T(tab_quotes_what_needs_it),

@@ -192,6 +192,60 @@ static void context_finds_command_and_word(void **state)
 	assert_int_equal(c.argno, 0);
 }
 
+static void an_open_quote_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(shell_context_at("cat \"/t/a b", 11).quote, '"');
+	assert_int_equal(shell_context_at("cat \"/t/a b", 11).word, 4);
+	assert_int_equal(shell_context_at("cat '/t/a", 9).quote, '\'');
+	assert_int_equal(shell_context_at("cat '/t/a'", 10).quote, 0);
+	assert_int_equal(shell_context_at("cat \"a\\\" b", 11).quote, '"');
+	assert_int_equal(shell_context_at("cat \\\"a b", 9).argno, 2);
+}
+
+static void the_typed_part_of_a_word_is_unquoted(void **state)
+{
+	static const char *const typed[][2] = {
+		{"/t/a\\ b", "/t/a b"}, {"\"a b", "a b"},   {"'a\\b", "a\\b"},
+		{"\"a\\\"b", "a\"b"},	{"\"a\\b", "a\\b"}, {"x'y z'w", "xy zw"},
+	};
+	char out[20];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(typed) / sizeof(typed[0]); i++) {
+		assert_true(shell_word_typed(typed[i][0], 0, strlen(typed[i][0]), out));
+		assert_string_equal(out, typed[i][1]);
+	}
+	assert_false(shell_word_typed("a\\", 0, 2, out));
+}
+
+/* What TAB inserts is read back as what it stands for, in every kind of quote. */
+static void quoted_text_is_read_back(void **state)
+{
+	(void)state;
+	srand(9);
+	for (int round = 0; round < 3000; round++) {
+		char text[20], line[120], buf[120], why[100], quote = "\0\"'"[round % 3];
+		struct shell_words w;
+		size_t pos = 0, len = 0, n = 1 + (size_t)rand() % 18;
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = "ab ;&'\"\\$`*\t"[rand() % 12];
+		text[n] = '\0';
+		if (quote)
+			line[len++] = quote;
+		len += shell_word_quote(text, quote, line + len);
+		assert_true(shell_word_typed(line, 0, len, buf));
+		assert_string_equal(buf, text);
+		assert_int_equal(shell_context_at(line, len).quote, quote);
+		if (quote)
+			line[len++] = quote;
+		assert_int_equal(shell_parse_next(line, len, &pos, buf, &w, why, sizeof(why)), 1);
+		assert_int_equal(w.argc, 1);
+		assert_string_equal(w.argv[0], text);
+	}
+}
+
 /* Random lines from the bytes that mean something, parsed in a buffer of exactly the promised size:
  * ASan sees one byte too much. */
 static void random_bytes_stay_inside(void **state)
@@ -217,7 +271,7 @@ static void random_bytes_stay_inside(void **state)
 			parsed++;
 		}
 		assert_true(got == 0 || why[0]);
-		shell_context_at(line, len);
+		shell_word_typed(line, shell_context_at(line, len).word, len, out);
 		total += (unsigned)len;
 		free(line);
 		free(out);
@@ -267,6 +321,9 @@ int main(void)
 		cmocka_unit_test(words_are_counted),
 		cmocka_unit_test(check_looks_at_the_whole_line),
 		cmocka_unit_test(context_finds_command_and_word),
+		cmocka_unit_test(an_open_quote_is_known),
+		cmocka_unit_test(the_typed_part_of_a_word_is_unquoted),
+		cmocka_unit_test(quoted_text_is_read_back),
 		cmocka_unit_test(random_bytes_stay_inside),
 		cmocka_unit_test(quoting_is_undone_exactly),
 	};

@@ -274,17 +274,16 @@ static int cmd_bench(int argc, char **argv)
 	return rows ? 0 : no_such_row(glob);
 }
 
-static const char *complete_bench(int argno, unsigned n)
+static void offer_rows(struct shell_offers *o)
 {
-	if (argno == 2)
-		return n == 0 ? "functions" : NULL;
-	return argno == 1 && __start_hf_benches + n < __stop_hf_benches ? __start_hf_benches[n].name
-									: NULL;
+	for (const struct bench *b = __start_hf_benches; b < __stop_hf_benches; b++)
+		shell_offer(o, b->name);
 }
+SHELL_KIND(bench_row, "GLOB", "bench", offer_rows);
 SHELL_COMMAND(
 	bench, cmd_bench, "bench [GLOB] [functions]",
 	"what operations cost: one JSON object a line\n"
 	"In guest instructions under -icount (make run ICOUNT=1), else in nanoseconds. Runs on\n"
 	"the scratch device (see 'help race'), which loses its contents. functions: also where the "
 	"instructions go.",
-	complete_bench, true);
+	true);

@@ -361,14 +361,12 @@ static int cmd_race(int argc, char **argv)
 	return race ? run_cell(race, &words) : unknown_race(argv[1]);
 }
 
-static const char *complete_race(int argno, unsigned n)
+static void offer_races(struct shell_offers *o)
 {
-	if (argno != 1)
-		return NULL;
-	if (n == 0)
-		return "all";
-	return __start_hf_races + n - 1 < __stop_hf_races ? __start_hf_races[n - 1].name : NULL;
+	for (const struct race *r = __start_hf_races; r < __stop_hf_races; r++)
+		shell_offer(o, r->name);
 }
+SHELL_KIND(race, "NAME", "race", offer_races);
 SHELL_COMMAND(
 	race, cmd_race, "race [NAME|all] [lifetime=L|lifetime=all] [era=E]",
 	"make a race between a device and the file layer happen, and say how it ended\n"
@@ -386,4 +384,4 @@ SHELL_COMMAND(
 	"off (museum).\n"
 	"era=E: as in those years of Linux ('lifetime NAME' lists the eras); 'race all' runs each\n"
 	"cell of a later era that was measured on Linux, or that differs.",
-	complete_race, true);
+	true);

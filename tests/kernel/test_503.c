@@ -444,7 +444,7 @@ SHELL_COMMAND(
 	"Runs on the scratch device until OPS transfers (200) are done; the disk does 16 a "
 	"second.\n"
 	"Status 0: no file ever held another's bytes, and the invariants hold.",
-	NULL, true);
+	true);
 
 #define TEST_OPS 4
 

@@ -206,6 +206,42 @@ def test_the_prompt(tmp_path):
         assert m.wait() in (0, 33)
 
 
+TABS = [  # what is typed, and the line that comes of it; each is run
+    ("mount pmem0 /t life\tzap\t", "mount pmem0 /t lifetime=zap-to-zero "),
+    ("mkdir /t/dir", None), ("write /t/dir/hello 0 hi", None), ("write '/t/dir/two words' 0 2", None),
+    ("ca\t/\td\the\t", "cat /t/dir/hello "),
+    ("cat /t/dir/tw\t", "cat /t/dir/two\\ words "),
+    ("cat '/t/dir/tw\t", "cat '/t/dir/two words' "),
+    ("time ls /t/d\t", "time ls /t/dir/"),
+    ("map /t/dir/h\tr\tprivate", "map /t/dir/hello ro private"),
+    ("unmap m\t", "unmap m1 "), ("map /t/dir/h\t", "map /t/dir/hello "),
+    ("touch m\t", "touch m1 "), ("pin m\t", "pin m1 "), ("unpin p\t", "unpin p1 "),
+    ("unmap m\t", "unmap m1 "), ("umount /\t", "umount /t "),
+    ("mount pmem0 /u lon\ta\tera=5\t", "mount pmem0 /u longterm=allow era=5.18 "),
+    ("museum skip-w\tof\t", "museum skip-wake off "), ("selftest -l glob.p\t", None),
+    ("pmem rev\tpmem1", "pmem revive pmem1"), ("sleep 600000 &", None),
+    ("kill %\t", "kill %1 "),
+]
+
+
+def test_tab_completes_what_the_usage_allows(tmp_path):
+    """Paths, values, names and numbers that exist right now; `history` has the lines they became."""
+    with Machine(tmp_path) as m:
+        for typed, _ in TABS:
+            m.send(typed)
+            m.send("echo done")
+            m.expect(r"\ndone\r?\n")
+        lines_ = [line[6:].rstrip("\r") for line in m.ask("history").splitlines()]
+        typed_lines = [line for line in lines_ if line != "echo done"]
+        for at, (typed, line) in enumerate(TABS):
+            if line:
+                assert typed_lines[at] == line, (typed, typed_lines[at])
+        m.type("museum s\t\t")  # more than one: listed
+        m.expect(r"\nscan-once +")
+        m.type("\x15cat /t/no\tx\x15")  # nothing is there: the bell
+        m.expect("\x07")
+
+
 def test_a_job_that_ends_does_not_disturb_the_line(tmp_path):
     with Machine(tmp_path) as m:
         m.ask("sleep 300 &")

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What TAB offers for a FILE or PATH: mount points, and what the folder holds that was typed. A
+ * folder ends with '/', so that its names can follow. Names that are no text cannot be typed; the
+ * shell drops them.
+ */
+#include "dax/internal.h"
+#include "kernel/shell_edit.h"
+
+static bool is_folder(struct dax_fs *fs, uint32_t ino)
+{
+	struct ext4_inode *ip;
+	bool folder;
+
+	if (ext4_iget(fs->ext4, ino, &ip))
+		return false;
+	folder = (ip->mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
+	ext4_iput(ip);
+	return folder;
+}
+
+/* The names in `dir` that begin with `start`, each behind `path`, which ends with '/'. */
+static void offer_names(struct shell_offers *o, struct dax_fs *fs, struct ext4_inode *dir,
+			const char *path, const char *start)
+{
+	char word[SHELL_LINE_MAX + EXT4_NAME_MAX + 2];
+	struct ext4_dirent_info d;
+	uint64_t pos = 0;
+
+	while (ext4_readdir(dir, &pos, &d) > 0) {
+		if (strncmp(d.name, start, strlen(start)) || !strcmp(d.name, ".") ||
+		    !strcmp(d.name, ".."))
+			continue;
+		snprintf(word, sizeof(word), "%s%s%s", path, d.name,
+			 is_folder(fs, d.ino) ? "/" : "");
+		shell_offer(o, word);
+	}
+}
+
+/* `path`: a folder, with the '/' behind it. */
+static void offer_folder(struct shell_offers *o, const char *path, const char *start)
+{
+	const char *rest;
+	struct dax_fs *fs = dax_fs_find(path, &rest);
+	struct ext4_inode *dir;
+
+	if (!fs)
+		return;
+	if (!ext4_walk(fs->ext4, rest, &dir)) {
+		offer_names(o, fs, dir, path, start);
+		ext4_iput(dir);
+	}
+	mutex_unlock(&fs->lock);
+}
+
+static int offer_mount(struct dax_fs *fs, void *arg)
+{
+	shell_offer(arg, fs->path);
+	return 0;
+}
+
+static int offer_mount_folder(struct dax_fs *fs, void *arg)
+{
+	char path[sizeof(fs->path) + 1];
+
+	snprintf(path, sizeof(path), "%s/", fs->path);
+	shell_offer(arg, path);
+	return 0;
+}
+
+static void offer_paths(struct shell_offers *o)
+{
+	const char *typed = shell_offer_typed(o), *slash = strrchr(typed, '/');
+	char path[SHELL_LINE_MAX + 1];
+
+	dax_fs_for_each(offer_mount_folder, o);
+	if (!slash || slash == typed)
+		return;
+	snprintf(path, sizeof(path), "%.*s", (int)(slash + 1 - typed), typed);
+	offer_folder(o, path, slash + 1);
+}
+SHELL_KIND(file, "FILE", NULL, offer_paths);
+SHELL_KIND(path, "PATH", NULL, offer_paths);
+
+static void offer_mounts(struct shell_offers *o)
+{
+	dax_fs_for_each(offer_mount, o);
+}
+SHELL_KIND(mount_point, "PATH", "umount", offer_mounts);
+SHELL_KIND(new_mount_point, "PATH", "mount", NULL); /* a new one: nothing is known of it */
