@@ -89,17 +89,20 @@ static void for_each_record(int (*fn)(struct page *, void *), struct finding *f)
 	}
 }
 
+/* The walk holds the pgmap. One that began to leave meanwhile takes the references back that its
+ * records rest on: so the count is read before the mark, and judged only of a live one. */
 static int check_record_pgmap(struct page *p, void *arg)
 {
 	struct record_check *c = arg;
 	struct pmem_region *r = pmem_of_pfn(page_to_pfn(p));
+	uint32_t refs = page_refs(p);
 
-	if (!r || p->pgmap != &r->pgmap || !p->pgmap->live)
+	if (!r || p->pgmap != &r->pgmap)
 		violated(c->f, "pfn 0x%lx has a record, but its device memory is gone",
 			 page_to_pfn(p));
-	else if (page_refs(p) < p->pgmap->rest)
+	else if (refs < p->pgmap->rest && __atomic_load_n(&p->pgmap->live, __ATOMIC_ACQUIRE))
 		violated(c->f, "pfn 0x%lx has %u references, fewer than the %u at rest",
-			 page_to_pfn(p), page_refs(p), p->pgmap->rest);
+			 page_to_pfn(p), refs, p->pgmap->rest);
 	return 0;
 }
 
@@ -177,6 +180,8 @@ unsigned check_i3_entries(void)
 
 /* ---- I4: nobody sleeps for a page that is idle ---------------------------------------------- */
 
+/* Called with interrupts off, which keep the record. Asleep for a page whose record is gone is what
+ * some designs do (C-7), and no lost wake. */
 static void check_waiter(struct thread *t, void *arg)
 {
 	const struct waiter *w = t->waiting;
@@ -186,6 +191,8 @@ static void check_waiter(struct thread *t, void *arg)
 	if (!w || (uint64_t)w->key < RECORD_BASE || (uint64_t)w->key >= RECORD_BASE + (1ul << 39))
 		return;
 	p = w->key;
+	if (!page_records_stay(page_to_pfn(p)))
+		return;
 	r = pmem_of_pfn(page_to_pfn(p));
 	if (r && page_refs(p) <= r->pgmap.rest && !w->woken)
 		violated(arg, "thread %u sleeps for pfn 0x%lx, which is idle: a wake was lost",
@@ -232,14 +239,12 @@ unsigned check_i5_idle(void)
 
 /* ---- I6: file → page and page → file agree -------------------------------------------------- */
 
-static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
+/* What the record says, p: NULL, there is none. */
+static void check_entry_record(struct finding *f, struct dax_inode *inode, uint64_t pgoff,
+			       uint64_t entry, const struct page *p)
 {
 	uint64_t pfn = entry_pfn(entry);
-	const struct page *p = page_record_if_touched(pfn);
-	struct dax_run run;
 
-	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
-		return;
 	if (!p && inode->fs->region->limited)
 		return; /* as it should be: nothing of such a region has one */
 	if (!p)
@@ -251,6 +256,21 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 				   (p->mapping != &inode->mapping || p->index != pgoff))
 		violated(f, "page %lu of %s is pfn 0x%lx, whose record names another place", pgoff,
 			 inode->name, pfn);
+}
+
+static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
+{
+	uint64_t pfn = entry_pfn(entry);
+	struct pgmap_walk walk;
+	struct dax_run run;
+	bool held;
+
+	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
+		return;
+	held = pgmap_walk_begin(&walk, pfn); /* not of a limited region: there is no pgmap */
+	check_entry_record(f, inode, pgoff, entry, held ? page_record_if_touched(pfn) : NULL);
+	if (held)
+		pgmap_walk_end(&walk);
 	if (inode->ops->lookup(inode, pgoff, entry_pages(entry), &run) || !run.written ||
 	    run.pfn != pfn || run.count != entry_pages(entry))
 		violated(

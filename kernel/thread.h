@@ -57,6 +57,7 @@ struct thread {
 						the first one is held[1], see held_has_of() */
 	uint32_t nr_held; /* zero means none; more than THREAD_MAX_HELD: the rest is not known */
 	void *mm;	  /* address space of the mm floor, NULL: the kernel's only */
+	void *walks;	  /* of page records, by the mm floor; NULL: none */
 	const char *fault_why; /* the mm floor: sentence about its last failed fault, or NULL */
 	char layer_why[320];   /* the file layer: sentence of its last call that failed */
 	char refusal[320];     /* the dax floor: sentence of its last call that was refused */

@@ -35,6 +35,9 @@ static int print_pgmap(struct pgmap *pgmap, void *arg)
 		uint64_t n[3] = {0};
 
 		page_records_for_each(r->start, r->end - r->start, count_record, n);
+		if (percpu_ref_is_used_up(&pgmap->ref))
+			kprintf("  %s is being unbound: nobody holds it, its records are going\n",
+				pgmap->name);
 		kprintf("  range %u: pfn 0x%lx - 0x%lx (%s), records at %p\n"
 			"    %lu records made (%s), %lu held, %lu mapped\n",
 			i, r->start, r->end - 1, SIZE_TEXT((r->end - r->start) << PAGE_SHIFT),
@@ -96,7 +99,7 @@ static void print_page(uint64_t pfn, const struct page *p)
 
 static int cmd_page(int argc, char **argv)
 {
-	struct pgmap *pgmap;
+	struct pgmap_walk walk;
 	struct mapping *mapping = NULL;
 	uint64_t pfn, index = 0;
 	struct page *p;
@@ -107,10 +110,14 @@ static int cmd_page(int argc, char **argv)
 	err = shell_number("pfn", argv[1], &pfn);
 	if (err)
 		return err;
-	pgmap = pfn >> (MAX_PHYS_BITS - PAGE_SHIFT) ? NULL : pgmap_get(pfn);
-	if (!pgmap)
+	if (pfn >> (MAX_PHYS_BITS - PAGE_SHIFT) || !pfn_valid(pfn))
 		return shell_fail(-ENXIO,
 				  "pfn 0x%lx is not device memory; 'pgmap' lists the ranges", pfn);
+	if (!pgmap_walk_begin(&walk, pfn))
+		return shell_fail(-EBUSY,
+				  "the device of pfn 0x%lx is being bound or unbound, and its "
+				  "records with it; ask again when that is done ('pgmap', 'ps')",
+				  pfn);
 	p = page_record_if_touched(ALIGN_DOWN(pfn, FOLIO_PAGES));
 	if (!p || !(page_state(p) & PAGE_FOLIO))
 		p = page_record_if_touched(pfn);
@@ -121,9 +128,9 @@ static int cmd_page(int argc, char **argv)
 	} else {
 		kprintf("pfn 0x%lx of %s: never touched, so at rest; its record does not exist "
 			"yet\n",
-			pfn, pgmap->name);
+			pfn, walk.pgmap->name);
 	}
-	pgmap_put(pgmap);
+	pgmap_walk_end(&walk);
 	if (p)
 		print_file(mapping, index);
 	return 0;

@@ -192,6 +192,9 @@ void memunmap_pages(struct pgmap *pgmap)
 	might_sleep();
 	assert_no_global_lock("the users of a device's pages");
 	ASSERT(pgmap->live, "pgmap %s must be bound to be unbound", pgmap->name);
+	ASSERT(!current_thread()->walks,
+	       "a thread that walks page records must not unbind %s: it could wait for itself",
+	       pgmap->name);
 	__atomic_store_n(&pgmap->live, false, __ATOMIC_RELEASE);
 	percpu_ref_get(&pgmap->ref); /* keeps the sum above zero while initial references drop */
 	percpu_ref_kill(&pgmap->ref);

@@ -24,6 +24,10 @@ struct percpu_ref {
 };
 void percpu_ref_init(struct percpu_ref *r); /* value 1: the owner's. Cannot fail: it is embedded */
 bool percpu_ref_tryget_live(struct percpu_ref *r); /* false: dying. Any context */
+/* The same of a dying one as well, as long as somebody else still holds it. false: nobody does, and
+ * what it counts for is going or gone. Any context. */
+bool percpu_ref_tryget(struct percpu_ref *r);
+bool percpu_ref_is_used_up(const struct percpu_ref *r); /* killed, and nobody is left: for ever */
 /* One more, by somebody who holds one or keeps the owner from killing it. Any context. */
 void percpu_ref_get(struct percpu_ref *r);
 void percpu_ref_put(struct percpu_ref *r); /* wakes the drain at zero. Any context */
@@ -160,6 +164,38 @@ uint64_t pfn_subsections(uint64_t pfn);
 /* In order of address, one call per pgmap, until fn returns nonzero. Sleepable; fn may sleep, but
  * neither bind nor unbind. */
 void pgmap_for_each(int (*fn)(struct pgmap *, void *), void *arg);
+
+/*
+ * ---- walks: a walker holds what it walks (I2 for observers) ------------------------------------
+ *
+ * Records leave with their pgmap. Who looks at records of pages that it does not hold (a listing, a
+ * check, a search for held pages) keeps them by one of these, from before it asks whether a record
+ * exists until it looks at the last one:
+ *   - a walk: a reference of the pgmap, for which memunmap_pages() waits;
+ *   - interrupts off, if the pgmap was not used up then: memunmap_pages() waits for every CPU
+ *     between the last put and the first record that goes;
+ *   - being the one without whom the device is not unbound: its driver, the holder of the
+ *     region's transition or of device-dax's lock, a mount, a mapping.
+ * page_records_for_each() takes a walk by itself. page_record_if_touched() asserts one of the first
+ * two. The others use page_record_exists(), which asks for nothing and costs nothing.
+ */
+struct pgmap_walk {
+	struct pgmap *pgmap;
+	struct pgmap_walk *outer; /* of this thread; NULL: none */
+};
+/*
+ * True: the records that the pgmap of this pfn has stay until pgmap_walk_end(). A dying one is
+ * walked like a live one while somebody else holds it, so that a listing can tell for whom the
+ * unbinding waits. False: no pgmap, or it is being bound, or nobody holds it any more and its
+ * records are going (pfn_valid() tells the first from the others). Short: for as long as it lasts
+ * the device cannot leave, so no wait for a user, and no unbinding (memunmap_pages() asserts it).
+ * Ends by the same thread; walks nest. Any context.
+ */
+bool pgmap_walk_begin(struct pgmap_walk *w, uint64_t pfn);
+void pgmap_walk_end(struct pgmap_walk *w);
+/* Interrupts off. True: device records of this pfn that exist stay until interrupts are on, or it
+ * is RAM, whose records never go. */
+bool page_records_stay(uint64_t pfn);
 
 /* The record that stands for pfn, in any pgmap, compound or not. It exists once it was populated.
  */

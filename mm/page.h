@@ -117,12 +117,15 @@ static inline uint32_t page_maps(const struct page *p)
  */
 int page_records_populate(uint64_t pfn, uint64_t nr);
 /* The record that stands for pfn, or NULL: never touched (which means at rest), or no device
- * memory. Any context; the caller excludes unbinding. */
+ * memory, or it is going. Any context. The caller walks the pgmap (pgmap_walk_begin()) or has
+ * interrupts off: asserted. */
 struct page *page_record_if_touched(uint64_t pfn);
 /* Does the record exist? Of a pgmap that the caller knows to be bound. Any context. */
 bool page_record_exists(const struct page *p);
 /* Calls fn for every record that exists and stands for a page of [pfn, pfn + nr), in order, until
- * fn returns nonzero, which is the value. The caller excludes unbinding. */
+ * fn returns nonzero, which is the value. Unbinding waits for it; of a pgmap whose records are
+ * going already, none is shown. fn may sleep for a lock, but not until a user does something; what
+ * it keeps of a record is good only as long as the caller itself keeps the device. */
 int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg);
 extern uint64_t record_frames; /* frames of RAM that hold records; zero: no page was ever touched */
 /* Those of them whose records are of RAM (anon.c): made when a frame is first used so, and kept. */

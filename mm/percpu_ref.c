@@ -32,6 +32,28 @@ bool percpu_ref_tryget_live(struct percpu_ref *r)
 	return live;
 }
 
+bool percpu_ref_tryget(struct percpu_ref *r)
+{
+	uint64_t flags = irq_save();
+	bool dying = __atomic_load_n(&r->dying, __ATOMIC_ACQUIRE);
+	int64_t n = dying ? __atomic_load_n(&r->shared, __ATOMIC_RELAXED) : 0;
+
+	if (!dying)
+		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
+	/* Zero is for ever: the drain may have seen it. */
+	while (n && !__atomic_compare_exchange_n(&r->shared, &n, n + 1, true, __ATOMIC_ACQUIRE,
+						 __ATOMIC_RELAXED))
+		;
+	irq_restore(flags);
+	return !dying || n;
+}
+
+bool percpu_ref_is_used_up(const struct percpu_ref *r)
+{
+	return __atomic_load_n(&r->dying, __ATOMIC_ACQUIRE) &&
+	       !__atomic_load_n(&r->shared, __ATOMIC_ACQUIRE);
+}
+
 static void shared_put(struct percpu_ref *r, int64_t n)
 {
 	/* Reads of the object before the put (release), else it is freed under them. */

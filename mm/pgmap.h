@@ -24,10 +24,13 @@ void pgmap_table_unlock(void);
 const struct range_table *pgmap_table(void);  /* as the holder of the lock sees it */
 int pgmap_table_add(struct pgmap *pgmap);     /* all ranges, or -ENOMEM: full. No overlaps */
 void pgmap_table_remove(struct pgmap *pgmap); /* when it returns, nobody looks at the pgmap */
+/* Interrupts off, and good until they are on again: the first range in [pfn, end), clipped by
+ * nobody, or {end, end, NULL}. */
+struct range_entry pgmap_range_at(uint64_t pfn, uint64_t end);
 /* Returns after every CPU has left what it did with interrupts off. */
 void wait_for_readers(void);
 
-/* records.c */
+/* records.c. The caller keeps the pgmap from leaving: see the walks in memremap.h. */
 struct page *record_if_touched(const struct pgmap *pgmap, uint64_t pfn);
 int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 		     int (*fn)(struct page *, void *), void *arg);

@@ -91,6 +91,14 @@ static struct pgmap *lookup(uint64_t pfn)
 	return e ? e->owner : NULL;
 }
 
+struct range_entry pgmap_range_at(uint64_t pfn, uint64_t end)
+{
+	const struct range_table *t = __atomic_load_n(&published, __ATOMIC_ACQUIRE);
+	const struct range_entry *e = range_find(t, pfn, end);
+
+	return e ? *e : (struct range_entry){end, end, NULL};
+}
+
 static bool is_live(const struct pgmap *pgmap)
 {
 	return pgmap && __atomic_load_n(&pgmap->live, __ATOMIC_ACQUIRE);
@@ -189,15 +197,6 @@ void pgmap_for_each(int (*fn)(struct pgmap *, void *), void *arg)
 	pgmap_table_unlock();
 }
 
-struct page *page_record_if_touched(uint64_t pfn)
-{
-	uint64_t flags = irq_save();
-	const struct pgmap *pgmap = lookup(pfn);
-
-	irq_restore(flags);
-	return pgmap ? record_if_touched(pgmap, pfn) : NULL;
-}
-
 struct page *page_of_name(const struct page *name)
 {
 	uint64_t pfn = page_to_pfn(name), flags;
@@ -211,25 +210,4 @@ struct page *page_of_name(const struct page *name)
 	ASSERT(pgmap && pgmap->vmemmap_shift,
 	       "pfn 0x%lx is named as part of a compound, and is none", pfn);
 	return page_of_pfn(pgmap, pfn);
-}
-
-int page_records_for_each(uint64_t pfn, uint64_t nr, int (*fn)(struct page *, void *), void *arg)
-{
-	uint64_t end = pfn + nr;
-	int ret = 0;
-
-	while (pfn < end && !ret) {
-		uint64_t flags = irq_save();
-		const struct range_table *t = __atomic_load_n(&published, __ATOMIC_ACQUIRE);
-		const struct range_entry *e = range_find(t, pfn, end);
-		struct range_entry found = e ? *e : (struct range_entry){end, end, NULL};
-
-		irq_restore(flags);
-		pfn = MAX(pfn, found.start);
-		if (found.owner)
-			ret = records_for_each(found.owner, pfn, MIN(end, found.end) - pfn, fn,
-					       arg);
-		pfn = found.end;
-	}
-	return ret;
 }

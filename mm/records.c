@@ -9,6 +9,9 @@
  * Frames leave all together, when nobody can look at a record any more.
  */
 #include "mm/pgmap.h"
+#include "kernel/step.h"
+
+STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
 
 #define FRAME_RIGHTS (PTE_P | PTE_W | PTE_NX | PTE_G)
 
@@ -193,6 +196,7 @@ int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 	while (!ret && (va = next_record(va, end)) < end) {
 		uint64_t stop = MIN(end, ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE);
 
+		STEP_POINT(record_walk);
 		for (; va < stop && !ret; va += sizeof(struct page))
 			ret = fn((struct page *)va, arg);
 	}

@@ -27,7 +27,7 @@ SELFTEST(mm_record_at_rest, "mm.record-at-rest",
 	int err = memremap_pages(&p, NULL);
 
 	EXPECT(!err, "error %d", err);
-	untouched = !page_record_if_touched(p.range[0].start);
+	untouched = !record_if_touched(&p, p.range[0].start);
 	err = page_records_populate(p.range[0].start, 1);
 	if (!err)
 		copy = *pfn_to_page(p.range[0].start);
@@ -74,9 +74,9 @@ static void compound_case(struct selftest_run *t, unsigned shift, uint64_t want_
 	err = page_records_populate(start, GIB >> PAGE_SHIFT);
 	frames = record_frames - records;
 	for (uint64_t pfn = start; pfn < start + (GIB >> PAGE_SHIFT) && !err; pfn += size) {
-		struct page *head = page_record_if_touched(pfn);
+		struct page *head = record_if_touched(&p, pfn);
 
-		bad += !head || head != page_record_if_touched(pfn + size - 1) ||
+		bad += !head || head != record_if_touched(&p, pfn + size - 1) ||
 		       head + 1 != page_of_pfn(&p, pfn + size) || page_state(head) != 1;
 		wrong_head += head && page_to_pfn(head) != pfn;
 	}
@@ -138,9 +138,9 @@ SELFTEST(mm_memremap_rebind, "mm.memremap-rebind",
 		if (err)
 			break;
 		for (uint64_t pfn = start; pfn < p.range[0].end; pfn += 64)
-			stale += page_record_if_touched(pfn) != NULL;
+			stale += record_if_touched(&p, pfn) != NULL;
 		err = page_records_populate(start, 1024);
-		page = page_record_if_touched(start + 512);
+		page = record_if_touched(&p, start + 512);
 		wrong += !page || page->pgmap != &p || page_state(page) != p.rest ||
 			 page_to_pfn(page) != start + 512 || page->mapping || page->index;
 		if (page) {

@@ -133,7 +133,7 @@ static void late_put_thread(void *arg)
 	(void)arg;
 	pgmap_put(&late.pgmap);
 	for (unsigned i = 0; i < 300000 && !late.gone; i++)
-		late.gone += !page_record_if_touched(page_to_pfn(late.page));
+		late.gone += !page_record_exists(late.page);
 	irq_restore(flags);
 }
 

@@ -70,11 +70,11 @@ static struct altmap_result run_altmap(struct pgmap *p)
 	r.before_changed = changed(p, p->altmap.reserve * PAGE_SIZE,
 				   (uint64_t)page_of_pfn(p, first) & (PAGE_SIZE - 1));
 	r.before_first = page_records_populate(first - 1, 1);
-	r.found_before = page_record_if_touched(first - 1) != NULL;
+	r.found_before = record_if_touched(p, first - 1) != NULL;
 	r.outside = pgmap_pfn_valid(p, first - 1) + !pgmap_pfn_valid(p, first) +
 		    !pgmap_pfn_valid(p, p->range[0].end - 1) + pgmap_pfn_valid(p, p->range[0].end) +
 		    !pfn_valid(first - 1);
-	r.first_ok = page_record_if_touched(first) && page_refs(page_of_pfn(p, first)) == 1;
+	r.first_ok = record_if_touched(p, first) && page_refs(page_of_pfn(p, first)) == 1;
 	memunmap_pages(p);
 	r.left = p->altmap.alloc;
 	return r;

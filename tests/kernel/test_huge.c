@@ -80,7 +80,7 @@ SELFTEST(huge_one_record, "huge.counts-on-head-only",
 	EXPECT_OR(out, page_maps(head) == 1 && page_refs(head) == head->pgmap->rest,
 		  "%u mapping(s), %u references", page_maps(head), page_refs(head));
 	EXPECT_OR(out, page_head(head + 300) == head, "a tail has another head");
-	EXPECT_OR(out, !page_record_if_touched(page_to_pfn(head) + 300), "a tail has a record");
+	EXPECT_OR(out, !page_record_exists(head + 300), "a tail has a record");
 out:
 	fixture_end(&fx);
 }

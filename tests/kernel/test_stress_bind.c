@@ -63,7 +63,7 @@ static void populate(struct worker *w)
 	uint64_t pfn = d->range[0].start + dice(w, DEVICE_PFNS - 200);
 
 	if (d->live)
-		w->wrong += page_records_populate(pfn, 200) || !page_record_if_touched(pfn);
+		w->wrong += page_records_populate(pfn, 200) || !record_if_touched(d, pfn);
 }
 
 /* Somebody's device, through the table of ranges, as whoever has a bare pfn finds it. */
@@ -78,7 +78,7 @@ static void look_up(struct worker *w)
 	if (!d)
 		return;
 	w->wrong += d != &device[whose];
-	p = page_record_if_touched(pfn); /* unbinding waits for our reference to the device */
+	p = record_if_touched(d, pfn); /* unbinding waits for our reference to the device */
 	if (p) {
 		w->wrong += p->pgmap != d || page_to_pfn(p) != pfn;
 		if (page_get(p, 1))
