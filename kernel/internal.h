@@ -149,7 +149,9 @@ void backtrace_print(const uint64_t *pc, unsigned n, bool first_is_return);
 struct cpu_snapshot {
 	const uint64_t *pc; /* the interrupted instruction, then return addresses */
 	unsigned n;
-	bool irqs_on;
+	bool irqs_on, idle;
+	unsigned tid; /* of the thread that ran there; a copy, since that thread may be gone now */
+	char name[32];
 };
 /* What another CPU does now, by NMI. False: it did not answer. Preemption off. */
 bool cpu_capture(unsigned id, struct cpu_snapshot *s);

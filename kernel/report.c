@@ -21,19 +21,33 @@
 
 static struct capture {
 	uint64_t pc[DEPTH]; /* the first one is the interrupted instruction */
-	unsigned n;
-	bool irqs_on;
+	struct cpu_snapshot s;
 } captures[MAX_CPUS];
 static uint32_t wanted;	  /* bit n: CPU n is to capture and go on; zero: nobody asks */
 static uint64_t asked_at; /* clock when a break was seen; zero: none was */
 static uint32_t reading;  /* one NMI handler reads the UART at a time; zero: none does */
 
+/* The thread of this CPU. Only here is it sure to be there: another CPU that reads `current` holds
+ * no reference, and the thread may exit and be freed before it is looked at. */
+static void note_thread(struct cpu_snapshot *s)
+{
+	const struct thread *t = current_thread();
+
+	if (!t)
+		return;
+	s->tid = t->tid;
+	s->idle = t == this_cpu()->idle;
+	memcpy(s->name, t->name, sizeof(s->name)); /* no printf: the NMI may be inside of one */
+}
+
 static void capture(const struct trap_frame *tf)
 {
 	struct capture *c = &captures[cpu_id()];
 
-	c->n = backtrace_collect_frame(tf, c->pc, DEPTH);
-	c->irqs_on = tf->rflags & RFLAGS_IF;
+	note_thread(&c->s);
+	c->s.pc = c->pc;
+	c->s.n = backtrace_collect_frame(tf, c->pc, DEPTH);
+	c->s.irqs_on = tf->rflags & RFLAGS_IF;
 }
 
 bool cpu_capture(unsigned id, struct cpu_snapshot *s)
@@ -49,7 +63,7 @@ bool cpu_capture(unsigned id, struct cpu_snapshot *s)
 			return false;
 		cpu_pause();
 	}
-	*s = (struct cpu_snapshot){captures[id].pc, captures[id].n, captures[id].irqs_on};
+	*s = captures[id].s;
 	return true;
 }
 
@@ -57,16 +71,13 @@ bool cpu_capture(unsigned id, struct cpu_snapshot *s)
 
 static void print_cpu(unsigned id, bool answered, const struct cpu_snapshot *s)
 {
-	const struct thread *t = cpus[id].current;
-
-	kprintf("report: CPU %u runs thread %u '%s'", id, t ? t->tid : 0, t ? t->name : "?");
 	if (!answered) {
-		kprintf(" and does not answer an NMI\n");
+		kprintf("report: CPU %u does not answer an NMI\n", id);
 		return;
 	}
-	kprintf(", interrupts %s%s\n", s->irqs_on ? "on" : "off",
-		t == cpus[id].idle ? ", idle" : "");
-	if (t != cpus[id].idle)
+	kprintf("report: CPU %u runs thread %u '%s', interrupts %s%s\n", id, s->tid, s->name,
+		s->irqs_on ? "on" : "off", s->idle ? ", idle" : "");
+	if (!s->idle)
 		backtrace_print(s->pc, s->n, false);
 }
 
@@ -125,10 +136,12 @@ static void print_all(bool frozen)
 	kprintf("\nreport: what every CPU and thread does, %lu ms after boot\n",
 		clock_ns() / 1000000);
 	for (unsigned id = 0; id < nr_cpus; id++) {
-		struct cpu_snapshot s = {captures[id].pc, captures[id].n, captures[id].irqs_on};
+		struct cpu_snapshot s = captures[id].s;
 		bool answered = frozen ? s.n > 0 : id == me || cpu_capture(id, &s);
 
 		if (id == me && !frozen) {
+			note_thread(&s);
+			s.pc = captures[id].pc;
 			s.n = backtrace_collect((uintptr_t)__builtin_frame_address(0),
 						captures[id].pc, DEPTH);
 			s.irqs_on = true; /* it took the serial interrupt */

@@ -8,10 +8,11 @@
  *   the others  has one of them had no tick while this one had TICKS? It has interrupts off; its
  *               call chain is fetched by NMI.
  *
- * Each is said once, as a warning. A switch costs nothing for it: the scheduler keeps no count of
- * sleeps. Only a preemption, which is rare, writes down how the turn that it ends began; if the
- * time that the thread ran until its next turn is that turn's and no more, there was no other turn
- * in between, and so no sleep.
+ * Each is said once, as a warning (again and again where a test listens: what it hears first may
+ * be about a CPU that the host gave no time). A switch costs nothing for it: the scheduler keeps no
+ * count of sleeps. Only a preemption, which is rare, writes down how the turn that it ends began;
+ * if the time that the thread ran until its next turn is that turn's and no more, there was no
+ * other turn in between, and so no sleep.
  *
  * Ticks are counted, not nanoseconds, and a late tick begins the count anew: a host that has no
  * time for the machine lets the clock run on while nothing runs, and that is no fault in the
@@ -31,7 +32,8 @@ static struct {
 	uint32_t seen[MAX_CPUS];  /* `ticks` of each other CPU at our last tick */
 	unsigned still[MAX_CPUS]; /* our ticks since it had one */
 } per_cpu[MAX_CPUS];
-static struct watch_said said;
+static struct spinlock said_lock = SPINLOCK_INIT("watchdog's last word");
+static struct watch_said said; /* protected by said_lock */
 
 uint64_t watch_period(void)
 {
@@ -74,11 +76,18 @@ void watch_touch(void)
 
 /* ---- warnings */
 
-static void note(const struct thread *t, const uint64_t *pc, unsigned n)
+/* Both CPUs may have something to say. */
+static void note(bool deaf, unsigned tid, const uint64_t *pc, unsigned n)
 {
-	said.tid = t->tid;
+	uint64_t flags = spin_lock_irqsave(&said_lock);
+
+	said.threads += !deaf;
+	said.deaf += deaf;
+	said.is_deaf = deaf;
+	said.tid = tid;
 	said.n = MIN(n, (unsigned)ARRAY_SIZE(said.pc));
 	memcpy(said.pc, pc, said.n * sizeof(*pc));
+	spin_unlock_irqrestore(&said_lock, flags);
 }
 
 static void say_thread(const struct thread *t)
@@ -86,8 +95,7 @@ static void say_thread(const struct thread *t)
 	uint64_t pc[24];
 	unsigned n = backtrace_collect((uintptr_t)__builtin_frame_address(0), pc, ARRAY_SIZE(pc));
 
-	note(t, pc, n);
-	__atomic_add_fetch(&said.threads, 1, __ATOMIC_RELEASE);
+	note(false, t->tid, pc, n);
 	if (silent)
 		return;
 	kprintf("watchdog: thread %u '%s' has run on CPU %u for %lu s without a sleep; it is "
@@ -98,18 +106,23 @@ static void say_thread(const struct thread *t)
 
 static void say_deaf(unsigned id)
 {
-	const struct thread *t = cpus[id].current;
+	const unsigned long seconds = TICKS * WATCH_NS / 1000000000;
+	bool quiet = silent; /* as it is now: the answer may take longer than a test */
 	struct cpu_snapshot s;
 
 	if (!cpu_capture(id, &s))
-		s.n = 0;
-	note(t, s.pc, s.n);
-	__atomic_add_fetch(&said.deaf, 1, __ATOMIC_RELEASE);
-	if (silent)
+		s = (struct cpu_snapshot){.n = 0};
+	note(true, s.tid, s.pc, s.n);
+	if (quiet)
 		return;
-	kprintf("watchdog: CPU %u took no interrupt for %lu s; thread %u '%s' is here%s\n", id,
-		(unsigned long)(TICKS * WATCH_NS / 1000000000), t->tid, t->name,
-		s.n ? ":" : ", and does not answer an NMI");
+	if (!s.n) {
+		kprintf("watchdog: CPU %u took no interrupt for %lu s, and does not answer an "
+			"NMI\n",
+			id, seconds);
+		return;
+	}
+	kprintf("watchdog: CPU %u took no interrupt for %lu s; thread %u '%s' is here:\n", id,
+		seconds, s.tid, s.name);
 	backtrace_print(s.pc, s.n, false);
 }
 
@@ -126,8 +139,10 @@ static void look_at_thread(bool late)
 		t->watch.counted = from;
 		t->watch.ticks = 0;
 	}
-	if (++t->watch.ticks == TICKS)
+	if (++t->watch.ticks == TICKS) {
 		say_thread(t);
+		t->watch.ticks = silent ? 0 : TICKS;
+	}
 }
 
 static void look_at_cpu(unsigned id, bool late)
@@ -138,8 +153,10 @@ static void look_at_cpu(unsigned id, bool late)
 	if (late || now != per_cpu[me].seen[id])
 		per_cpu[me].still[id] = 0;
 	per_cpu[me].seen[id] = now;
-	if (++per_cpu[me].still[id] == TICKS + 1)
+	if (++per_cpu[me].still[id] == TICKS + 1) {
 		say_deaf(id);
+		per_cpu[me].still[id] = silent ? 0 : TICKS + 1;
+	}
 }
 
 void watch_tick(uint64_t now, uint64_t due)
@@ -158,7 +175,11 @@ void watch_tick(uint64_t now, uint64_t due)
 
 struct watch_said watch_last(void)
 {
-	return said;
+	uint64_t flags = spin_lock_irqsave(&said_lock);
+	struct watch_said s = said;
+
+	spin_unlock_irqrestore(&said_lock, flags);
+	return s;
 }
 
 static void restart(void *unused)

@@ -6,6 +6,7 @@
 #ifndef KERNEL_WATCH_H
 #define KERNEL_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The current thread begins something new (a self-test, a row, a race): what it ran before does not
@@ -15,7 +16,8 @@ void watch_touch(void);
 /* What the watchdog said last; for tests. */
 struct watch_said {
 	unsigned threads, deaf; /* warnings of each kind since boot; zero: none */
-	unsigned tid;		/* of the thread in the last one */
+	bool is_deaf;		/* the kind of the last one */
+	unsigned tid;		/* of the thread in it; zero: its CPU did not answer */
 	uint64_t pc[16];	/* its call chain */
 	unsigned n;
 };

@@ -268,17 +268,14 @@ static void punch_of_locked(struct selftest_run *t, const struct lifetime *lt, b
 	struct page *found = NULL, *p;
 
 	EXPECT_OR(out, va && (p = pin_at(va)), "no pinned page");
+	down_write(&f->fault_lock); /* before the entry, as in a fault */
 	entry = entry_lock(f, 0);
-	down_write(&f->fault_lock);
 	if (!waits) /* C-2: the scan passes over it, and finds the file idle */
 		found = lt->scan(f, 0, 1);
-	up_write(&f->fault_lock);
 	entry_unlock(f, 0, entry);
-	if (waits) {
-		down_write(&f->fault_lock);
+	if (waits)
 		found = lt->scan(f, 0, 1);
-		up_write(&f->fault_lock);
-	}
+	up_write(&f->fault_lock);
 	unpin_user_pages(&p, 1);
 	EXPECT_OR(out, !found == !waits, "%s: the scan found %p", lt->name, (void *)found);
 out:
