@@ -85,19 +85,24 @@ SELFTEST(
 }
 
 SELFTEST(mm_map_counted_single, "mm.map-counted-single",
-	 "a mapping of a page that was a folio's a moment ago counts on the page's own record")
+	 "a mapping of a page that was a folio's a moment ago counts on the page's own record, by "
+	 "either way")
 {
-	struct page *p, *counted;
-	uint32_t maps;
+	struct page *p, *counted, *by_head;
+	uint32_t maps[2];
 	int err = fake_bound(&pgmap, 0, NULL, &p);
 
 	EXPECT(!err, "error %d", err);
 	counted = page_map_get_counted(p + 1);
-	maps = page_maps(p + 1);
-	page_map_put(p + 1);
+	maps[0] = page_maps(p + 1);
+	by_head = page_map_get_head(p + 1);
+	maps[1] = page_maps(p + 1);
+	for (uint32_t i = maps[1]; i; i--)
+		page_map_put(p + 1);
 	memunmap_pages(&pgmap);
-	EXPECT(counted == p + 1 && maps == 1, "counted %ld records away, %u mappings",
-	       (long)(counted - p), maps);
+	EXPECT(counted == p + 1 && by_head == p + 1, "counted %ld and %ld records away",
+	       (long)(counted - p - 1), (long)(by_head - p - 1));
+	EXPECT(maps[0] == 1 && maps[1] == 2, "%u mappings, then %u", maps[0], maps[1]);
 }
 
 SELFTEST(mm_populate_neighbour, "mm.populate-neighbour",
@@ -116,4 +121,105 @@ SELFTEST(mm_populate_neighbour, "mm.populate-neighbour",
 	memunmap_pages(&p);
 	EXPECT(!first && !second && across == -ENXIO, "%d, %d, across both %d", first, second,
 	       across);
+}
+
+SELFTEST(mm_populate_head, "mm.populate-head",
+	 "with the record of a page comes the one at the start of its 2 MiB, which decides whether "
+	 "it is a folio's")
+{
+	struct pgmap p = fake_pgmap(0, 2);
+	const uint64_t first = p.range[0].start;
+	bool head, between, page;
+	int err = memremap_pages(&p, NULL);
+
+	EXPECT(!err, "error %d: %s", err, p.refusal);
+	err = page_records_populate(first + 300, 1);
+	head = page_record_exists(pfn_to_page(first));
+	between = page_record_exists(pfn_to_page(first + RECORDS_PER_FRAME));
+	page = page_record_exists(pfn_to_page(first + 300));
+	memunmap_pages(&p);
+	EXPECT(!err && head && !between && page, "error %d; exist: head %d, between %d, page %d",
+	       err, head, between, page);
+}
+
+/* Far from where other tests bind, so that the first run of it finds no table of records either:
+ * tables stay when the device leaves, frames go. */
+SELFTEST(mm_populate_no_memory, "mm.populate-no-memory",
+	 "whichever allocation fails while a record is made, a table's or a frame's: -ENOMEM")
+{
+	struct pgmap p = fake_pgmap(15 * 1024, 2);
+	unsigned wrong = 0, nth = 0;
+	bool failed = true;
+	int err = memremap_pages(&p, NULL);
+
+	EXPECT(!err, "error %d: %s", err, p.refusal);
+	while (failed && nth < 16) {
+		alloc_fail_nth(++nth);
+		err = page_records_populate(p.range[0].start + 1, 1);
+		alloc_fail_count(&failed);
+		alloc_fail_nth(0);
+		wrong += err != (failed ? -ENOMEM : 0);
+	}
+	memunmap_pages(&p);
+	EXPECT(!wrong && nth > 1 && !failed, "%u wrong of %u, the last one's error is %d", wrong,
+	       nth, err);
+}
+
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+#define MANY 40u /* more than two of the steps in which they are put */
+
+static unsigned idle, idle_open; /* told of; with interrupts on */
+
+static void note_idle(struct page *p)
+{
+	(void)p;
+	idle++;
+	idle_open += irqs_enabled();
+}
+static const struct pgmap_ops idle_ops = {.page_idle = note_idle};
+
+/* What page i of MANY is held by: two stand out, in the second step and behind the last whole one.
+ */
+static uint32_t held(unsigned i)
+{
+	return i == 20 || i == 37 ? 2 : 1;
+}
+
+/* The second references of the two, and what a wrong count of the device lacks: else the unbinding
+ * waits for ever. */
+static void end_many(struct page *p, int64_t sum)
+{
+	for (; sum < 3; sum++)
+		percpu_ref_get(&pgmap.ref);
+	for (unsigned i = 0; i < MANY; i++)
+		if (page_refs(p + i))
+			page_put(p + i, 1);
+	memunmap_pages(&pgmap);
+}
+
+SELFTEST(mm_put_range_mixed, "mm.put-range-mixed",
+	 "of many neighbours put at once those that come to rest are told of, with interrupts off, "
+	 "and no others")
+{
+	unsigned taken = 0, left = 0, told;
+	struct page *p;
+	int64_t sum;
+	int err = fake_bound(&pgmap, 0, &idle_ops, &p);
+
+	EXPECT(!err && !page_records_populate(pgmap.range[0].start, MANY), "error %d", err);
+	idle = idle_open = 0;
+	pgmap_listen(&pgmap);
+	for (unsigned i = 0; i < MANY; i++)
+		taken += page_get_first(p + i, held(i));
+	page_put_range(p, MANY);
+	told = idle;
+	for (unsigned i = 0; i < MANY; i++)
+		left += page_refs(p + i);
+	sum = percpu_ref_sum(&pgmap.ref);
+	end_many(p, sum);
+	EXPECT(taken == MANY && left == 2 && sum == 3,
+	       "%u taken, %u references left, %ld of the device", taken, left, (long)sum);
+	EXPECT(told == MANY - 2 && !idle_open, "told of %u, with interrupts on of %u", told,
+	       idle_open);
 }

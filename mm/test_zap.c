@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-test: taking translations away while a fault beside them makes a page table. */
+/* Self-tests: taking translations away while a fault beside them makes a page table, how many
+ * flushes that takes, and that the flush reaches the CPU that needs it. */
+#include "kernel/test_gang.h"
 #include "mm/internal.h"
 
 struct beside {
@@ -69,4 +71,84 @@ SELFTEST(space_zap_spares_table, "space.zap-spares-table",
 		  "the table of the fault beside the range was lost, with its entry in it");
 out:
 	mm_put(mm);
+}
+
+SELFTEST(tlb_one_flush, "tlb.one-flush",
+	 "pages that do not lie side by side are unmapped with one flush")
+{
+	struct mm *mm = mm_create("zap");
+	unsigned long before = 0, flushes = 0;
+	uint64_t va = 0, cleared = 0;
+	int err;
+
+	EXPECT(mm, "no memory for an address space");
+	err = mm_map_anon(mm, &va, 5 * PAGE_SIZE, true);
+	if (!err) {
+		for (unsigned i = 0; i < 5; i += 2)
+			store_in(mm, va + i * PAGE_SIZE);
+		before = tlb_flushes;
+		cleared = zap_vma(mm_find_vma(mm, va), va, va + 5 * PAGE_SIZE, ZAP_CLEAR);
+		flushes = tlb_flushes - before;
+	}
+	mm_put(mm);
+	EXPECT(!err && cleared == 3 && flushes == 1, "error %d, %lu cleared, %lu flushes", err,
+	       cleared, flushes);
+}
+
+static struct elsewhere {
+	struct mm *mm;
+	unsigned there, go;
+	unsigned long asked; /* IPIs that the flush sent */
+	bool came;
+} elsewhere;
+
+/* Runs in the address space, on its CPU, until the flush is over. */
+static void stay(void)
+{
+	mm_use(elsewhere.mm);
+	preempt_disable();
+	__atomic_store_n(&elsewhere.there, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&elsewhere.go, __ATOMIC_ACQUIRE))
+		cpu_pause();
+	preempt_enable();
+	mm_use(NULL);
+}
+
+static void flush(void)
+{
+	unsigned long before;
+
+	elsewhere.came = comes_true(&elsewhere.there, 1);
+	before = __atomic_load_n(&ipi_sent, __ATOMIC_RELAXED);
+	tlb_flush_range(elsewhere.mm, PAGE_SIZE, 2 * PAGE_SIZE);
+	elsewhere.asked = __atomic_load_n(&ipi_sent, __ATOMIC_RELAXED) - before;
+	__atomic_store_n(&elsewhere.go, 1, __ATOMIC_RELEASE);
+}
+
+static void stay_or_flush(void *unused)
+{
+	(void)unused;
+	if (cpu_id())
+		stay();
+	else
+		flush();
+}
+
+SELFTEST(tlb_asks_the_other, "tlb.asks-the-other",
+	 "a flush interrupts the CPU that runs the address space when the flushing one does not")
+{
+	struct gang gang;
+	bool started;
+
+	if (nr_cpus < 2)
+		SKIP("needs two CPUs (SMP=2)");
+	memset(&elsewhere, 0, sizeof(elsewhere));
+	elsewhere.mm = mm_create("elsewhere");
+	EXPECT(elsewhere.mm, "no memory for an address space");
+	started = gang_start(&gang, 2, stay_or_flush, NULL, true);
+	if (started)
+		gang_join(&gang);
+	mm_put(elsewhere.mm);
+	EXPECT(started && elsewhere.came, "no memory for two threads, or one did not come to run");
+	EXPECT(elsewhere.asked == 1, "%lu IPIs, not 1", elsewhere.asked);
 }
