@@ -7,6 +7,7 @@ the devices are bound and whole again, the file system is clean.
 """
 
 import random
+import re
 
 import pytest
 
@@ -18,6 +19,11 @@ LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map
 # that waits behind it hangs both (docs/weaknesses.md D-6, E-3). Shown by races, not by chance.
 EVICTION_WAITS = ("zap-to-zero", "counted-map")
 TRIED = [name for name in LIFETIMES if name not in EVICTION_WAITS]
+# What designs that let a held block go (unaware: A-1; lease-poll: B-7; idle-at-one: C-1) leave to be
+# seen by a `check` in the midst of an order: the block is gone from its file (I1), and free while
+# held (I5). That, word by word, and no other finding of I1 or I5 is forgiven; at rest nothing is.
+LOST = re.compile(r"  (I1 violated: .* lost \d+ block\(s\) while somebody held them"
+                  r"|I5 violated: pfn 0x[0-9a-f]+ is held( with its 2 MiB)?, and block \d+ is free)")
 ORDERS = 3  # of each lifetime and seed, in one machine
 LENGTH = 45
 FILES = [f"/t/f{n}" for n in range(3)]
@@ -74,7 +80,9 @@ def test_any_order(tmp_path, lifetime, seed):
     result = run_commands("; ".join(lines).replace("&;", "&"), tmp_path, SMP=1 + seed,
                           PMEM=hf_image.mkfs(tmp_path / "a.img", "64M"))
     assert result.rc in (33, 35), result.text[-6000:]
-    assert "violated" not in result.text.replace("I1 violated by", ""), result.text
+    loses = any(f"lifetime={name}" in command for command in lines for name in TRIED[:3])
+    assert not [line for line in result.text.splitlines()
+                if "violated" in line and not (loses and LOST.fullmatch(line))], result.text
     ends = [c for c in result.commands if c.line in ("mount pmem0 /t", "wait", "pmem pmem0")]
     assert len(ends) == 3 * ORDERS and all(c.status == 0 for c in ends), result.text[-6000:]
     assert not any("held:" in c.output or "busy:" in c.output for c in ends), result.text[-6000:]
