@@ -92,8 +92,11 @@ SELFTEST(
 	struct page *p;
 	struct dax_fs *fs;
 	const char *why;
-	int err = scratch_mount(SCRATCH_SMALL, &lifetime_idle_at_one, &fs, &why);
+	int err;
 
+	if (!scratch_region(&why))
+		SKIP("%s", why);
+	err = scratch_mount(SCRATCH_SMALL, &lifetime_idle_at_one, &fs, &why);
 	if (err == -ENODEV || err == -ENOSPC)
 		SKIP("%s", why);
 	EXPECT(!err, "mount: %s", why);

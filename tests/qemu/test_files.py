@@ -121,8 +121,8 @@ class Model:
 
 
 def printable(data):
-    """What `cat` shows of these bytes."""
-    text = "".join(chr(b) if 32 <= b < 127 or b in b"\n\t" else "." for b in data)
+    """What `cat` shows of these bytes: a TAB moves no cursor, it is shown as C writes it."""
+    text = "".join(chr(b) if 32 <= b < 127 or b == 10 else "." for b in data.replace(b"\t", b"\\t"))
     return text + "\n"
 
 

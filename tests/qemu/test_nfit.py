@@ -60,7 +60,7 @@ CASES = {
     "SPA over the real one": (whole(REAL, 64 * MIB), "accepted", "of NFIT #1", 0),
     "SPA over its own": (GOOD + whole(FREE + 32 * MIB, 64 * MIB, 20), "accepted", "of NFIT #2", 1),
     "SPA not aligned": (whole(FREE + 4096, 64 * MIB), "accepted", "512 pages lost", 1),
-    "SPA too small": (whole(FREE + 4096, MIB), "accepted", "align=2M would pass", 0),
+    "SPA too small": (whole(FREE + 4096, MIB), "accepted", "2 MiB or more would do", 0),
     "SPA beyond the CPU": (whole(1 << 50, 64 * MIB), "accepted", "40 address bits", 0),
     "SPA of a quarter of everything": (whole(FREE, 1 << 62), "accepted", "40 address bits", 0),
     "SPA index 0": (spa(0, FREE, 64 * MIB), "accepted", "range index 0 is reserved", 0),
