@@ -83,8 +83,10 @@ SELFTEST(entry_fsync_one, "dax.fsync-unlocks-its-own",
 	EXPECT_OR(out, va, "no file");
 	f = sync.inode = fx.inode[0];
 	*at(va) = *at(PAGE(va, 1)) = 's';
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++) {
+		lock_order_nested("two entries of a file: the lower one first");
 		entry[i] = entry_lock(f, i);
+	}
 	if (fx_start(&sync)) {
 		for (unsigned i = 0; i < 10000 && !slept; i++) {
 			thread_sleep_ns(100000);
