@@ -104,6 +104,9 @@ SELFTEST(leaks_mount, "selftest.mount-left",
 	EXPECT(run.failed && strstr(run.text, "1 mount(s)"), "'%s'", run.text);
 	EXPECT(strstr(run.text, "file(s) open"), "'%s'", run.text);
 	EXPECT(strstr(run.text, "1 lease(s)"), "'%s'", run.text);
+	EXPECT(strstr(run.text, "1 lease(s) of the shell"), "'%s'", run.text);
+	/* The shell forgot it in time: it would close a file here that went with its mount. */
+	EXPECT(!shell_run_line("lease"), "the shell's leases cannot be listed");
 	EXPECT(scratch_region(&why), "it is still mounted: %s", why);
 }
 
