@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Nothing calls upward, and what does is seen: tests/tools/floors.py on the tree, and on a small one."""
+
+import os
+import subprocess
+import sys
+
+from hf_config import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+import floors  # noqa: E402
+
+
+def test_nothing_calls_upward():
+    """No include and no symbol of this tree goes from a floor to a higher one."""
+    assert floors.bad_includes(ROOT) + floors.bad_symbols(os.path.join(ROOT, "build")) == []
+
+
+def test_what_calls_upward_is_named(tmp_path):
+    """An include, and a prototype written by hand: each is found, with both ends."""
+    tree = {
+        "kernel/a.c": '#include "mm/b.h"\nint f(void);\nint a(void) { return f(); }\n',
+        "mm/b.c": '#include "kernel/a.h"\nint f(void) { return 1; }\n',
+        "kernel/a.h": "\n", "mm/b.h": "\n",
+        "drivers/clients/c.c": '#include "dax/d.h"\n',
+        "dax/d.h": '#include "drivers/clients/c.h"\n'}
+    for path, text in tree.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    for path in ("kernel/a.c", "mm/b.c"):
+        target = tmp_path / "build" / "obj" / (path + ".o")
+        target.parent.mkdir(parents=True)
+        subprocess.run(["gcc", "-I", tmp_path, "-c", tmp_path / path, "-o", target], check=True)
+    assert floors.bad_includes(str(tmp_path)) == [
+        "dax/d.h includes drivers/clients/c.h, which lies higher",
+        "kernel/a.c includes mm/b.h, which lies higher"]
+    found = floors.bad_symbols(str(tmp_path / "build"))
+    assert found[0] == "kernel/a.c refers to f, which mm/b.c defines, higher up"
+    assert len(found) == 1 + len(floors.ALLOWED), "and the allowances of the real tree are unused"
+    assert "no objects" in floors.bad_symbols(str(tmp_path / "nothing"))[0]

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Nothing calls upward: floors.py [BUILD] reads the sources' includes and the objects' symbols.
+
+The floors, from the ground up, are FLOORS. A file may include, and an object may refer to, what lies
+on its own floor or below. Included is what a line says; referred to is what the linker would look
+for, so that a prototype written by hand hides nothing. ALLOWED are the few symbols that a lower
+floor takes from a higher one, each with its reason; one that is not needed any more is a fault too.
+Prints a line per fault; status 1 if there is one.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from typing import Dict, Iterator, List, Tuple
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+FLOORS = ("boot", "kernel", "mm", "drivers", "dax", "drivers/clients", "tests")
+# The C library's heap: kernel/ allocates by its names (ISO C), and what is behind them is memory.
+HEAP = "the C library's name, by which every floor allocates; mm/ can make it fail for a test"
+ALLOWED = {
+    ("boot", "kernel_main"): "the way up: boot/ hands the machine over and is gone",
+    ("kernel", "malloc"): HEAP,
+    ("kernel", "calloc"): HEAP,
+    ("kernel", "free"): HEAP,
+    ("kernel", "sbrk"): "the C library's name for more heap; a self-test asks how far it is",
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+PROGRAMS = ("boot/efi/", "tests/host/", "tests/peer/")  # not linked into the kernel
+
+
+def floor_of(path: str) -> int:
+    """The number of the floor that `path` lies on; -1: on none."""
+    fits = [floor for floor in FLOORS if path.startswith(floor + "/")]
+    return FLOORS.index(max(fits, key=len)) if fits else -1
+
+
+def sources(root: str) -> Iterator[str]:
+    """C files and headers of the kernel, from its root."""
+    for top in sorted({floor.split("/")[0] for floor in FLOORS}):
+        for folder, _, names in os.walk(os.path.join(root, top)):
+            for name in sorted(names):
+                path = os.path.relpath(os.path.join(folder, name), root)
+                if name.endswith((".c", ".h", ".asm")) and not path.startswith(PROGRAMS):
+                    yield path
+
+
+def bad_includes(root: str) -> List[str]:
+    """Lines that include what lies on a higher floor."""
+    found = []
+    for path in sources(root):
+        with open(os.path.join(root, path), encoding="utf-8") as stream:
+            text = stream.read()
+        found += [f"{path} includes {name}, which lies higher" for name in INCLUDE.findall(text)
+                  if floor_of(name) > floor_of(path)]
+    return found
+
+
+def symbols(build: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
+    """{symbol: the file that defines it}, [(file, symbol that it wants)], from all objects."""
+    objects, defined, wanted = os.path.join(build, "obj"), {}, []
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(objects)
+             for name in names if name.endswith(".o")]
+    files = [f for f in sorted(files) if not os.path.relpath(f, objects).startswith(PROGRAMS)]
+    out = subprocess.run(["nm", "-A", "-P", *files], check=True, text=True,
+                         stdout=subprocess.PIPE).stdout if files else ""
+    for file, symbol, kind in (line.split()[:3] for line in out.splitlines()):
+        path = os.path.relpath(file[:-len(".o:")], objects)
+        if kind == "U":
+            wanted.append((path, symbol))
+        elif kind.isupper():
+            defined[symbol] = path
+    return defined, wanted
+
+
+def bad_symbols(build: str) -> List[str]:
+    """References to what a higher floor defines, and allowances that nobody uses."""
+    defined, wanted = symbols(build)
+    if not wanted:
+        return [f"{build}/obj holds no objects: 'make' first"]
+    found, used = [], set()
+    for path, symbol in wanted:
+        if floor_of(defined.get(symbol, path)) <= floor_of(path):
+            continue
+        key = (FLOORS[floor_of(path)], symbol)
+        used.add(key)
+        if key not in ALLOWED:
+            found.append(f"{path} refers to {symbol}, which {defined[symbol]} defines, higher up")
+    return found + [f"floors.py allows {floor}/ the symbol {symbol}, which it does not use"
+                    for floor, symbol in ALLOWED if (floor, symbol) not in used]
+
+
+def main() -> int:
+    """Status 0: nothing calls upward."""
+    build = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build")
+    found = bad_includes(ROOT) + bad_symbols(build)
+    print("\n".join(found) or "floors: nothing calls upward", file=sys.stderr if found else sys.stdout)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
