@@ -198,6 +198,9 @@ struct nfit_env {
 	unsigned int
 		phys_bits; /* of this CPU; 0 means 52, the most an x86-64 page table can name */
 	const struct nfit *earlier; /* stays valid as long as this one; its ranges come first */
+	/* Why no memory can be bound at [base, base + len), the end of a sentence about the range;
+	 * NULL: it can. Asked of what trimming left. No function: nothing else is in the way. */
+	const char *(*place)(uint64_t base, uint64_t len);
 };
 
 /*

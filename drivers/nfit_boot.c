@@ -8,6 +8,7 @@
  */
 #include "drivers/acpi.h"
 #include "drivers/nfit_boot.h"
+#include "drivers/pci.h"
 
 static struct nfit *newest; /* last one parsed; NULL: none. Constant after INIT_BUS */
 
@@ -37,12 +38,38 @@ static const void *table_bytes(const struct acpi_table *t, size_t *avail)
 	return t->bytes ? t->bytes : acpi_map(NULL, t->phys, NFIT_HEADER);
 }
 
+/* Do registers of a PCI function lie there? They are mapped later than the table is judged. */
+static bool bars_overlap(uint64_t base, uint64_t len)
+{
+	const struct pci_device *d;
+
+	for (unsigned i = 0; (d = pci_at(i)); i++)
+		for (unsigned n = 0; n < ARRAY_SIZE(d->bar); n++) {
+			const struct pci_bar *b = &d->bar[n];
+
+			if (!b->io && b->phys && b->phys < base + len && base < b->phys + b->size)
+				return true;
+		}
+	return false;
+}
+
+/* What binding will look at, and what will be in its way by then: one decision for both. */
+static const char *place(uint64_t base, uint64_t len)
+{
+	int err;
+
+	if (bars_overlap(base, len))
+		return "holds the registers of a PCI function; memory must lie beside them";
+	return memremap_place_taken(base, base + len, &err);
+}
+
 static int parse_one(const struct acpi_table *t, const struct nfit_range *ram, unsigned nr_ram)
 {
 	struct nfit_env env = {.ram = ram,
 			       .nr_ram = nr_ram,
 			       .phys_bits = MIN(cpu_features.phys_bits, (unsigned)MAX_PHYS_BITS),
-			       .earlier = newest};
+			       .earlier = newest,
+			       .place = place};
 	struct nfit *n = malloc(sizeof(*n));
 	size_t avail;
 	const void *bytes = table_bytes(t, &avail);
@@ -78,7 +105,8 @@ static int nfit_init(const struct boot_info *bi)
 		kprintf("nfit: the firmware has no NFIT: no NVDIMM is plugged in\n");
 	return err;
 }
-INITCALL(INIT_BUS, nfit, "NFIT", nfit_init);
+/* After PCI's stage, which finds the registers that no range may lie over. */
+INITCALL(INIT_BUS + 1, nfit, "NFIT", nfit_init);
 
 static void print_line(void *ctx, const char *line)
 {

@@ -299,6 +299,19 @@ static bool trim(struct nfit_spa *p)
 	return false;
 }
 
+/* What trimming left has to be a place where memory can be bound: an accepted range is. */
+static bool refuse_place(struct nfit_spa *p, const struct nfit_env *env)
+{
+	const char *why = env->place ? env->place(p->usable_base, p->usable_length) : NULL;
+
+	if (!why)
+		return false;
+	refuse(p, "0x%" PRIx64 "-0x%" PRIx64 " %s", p->usable_base,
+	       p->usable_base + (p->usable_length - 1), why);
+	p->usable_base = p->usable_length = p->lost_start = p->lost_end = 0;
+	return true;
+}
+
 static bool memory_kind(enum nfit_kind k)
 {
 	return k == NFIT_KIND_VOLATILE || k == NFIT_KIND_VOLATILE_DISK ||
@@ -315,7 +328,7 @@ static int judge(struct nfit *n, struct nfit_spa *p, const struct nfit_env *env)
 	}
 	p->verdict = NFIT_REJECTED; /* until everything below has passed; refuse_taken() skips it */
 	if (refuse_addresses(p, env->phys_bits) || refuse_ram(p, env) || refuse_taken(p, n) ||
-	    refuse_dimms(p) || trim(p))
+	    refuse_dimms(p) || trim(p) || refuse_place(p, env))
 		return 0;
 	p->verdict = NFIT_ACCEPTED;
 	p->read_only = p->health & NFIT_NOT_ARMED;

@@ -13,7 +13,7 @@ enum init_level {
 	INIT_FRAMES = 10,  /* mm: frame allocator, final page tables, heap, stacks */
 	INIT_TABLES = 20,  /* drivers: ACPI tables */
 	INIT_CPUS = 30,	   /* interrupt controllers, other CPUs */
-	INIT_BUS = 40,	   /* PCI, NFIT */
+	INIT_BUS = 40,	   /* PCI; then NFIT, whose ranges must not lie over PCI's registers */
 	INIT_DEVICES = 50, /* pmem regions bound, edu, … */
 	INIT_DAX = 60,
 	INIT_LATE = 90,

@@ -124,6 +124,9 @@ int memremap_pages(struct pgmap *pgmap, const char **why);
  * nobody in any more (faults, mounts).
  */
 void memunmap_pages(struct pgmap *pgmap);
+/* Why no device memory can be bound at [start, end), bytes, whose end the CPU can name: the end of
+ * a sentence, and its errno in *err (-ENXIO, -EBUSY). NULL: nothing is in the way. Any context. */
+const char *memremap_place_taken(uint64_t start, uint64_t end, int *err);
 
 /*
  * page_idle() is called only while somebody listens. A waiter listens first and looks at the count

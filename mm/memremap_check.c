@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What memremap_pages() refuses: each check is one function, with its errno and a sentence that says
- * what failed and what would pass.
+ * What memremap_pages() refuses: each check is one function, with its errno and a sentence that
+ * says what failed and what would pass.
  *
  * Two checks are stronger than those of Linux 6.1 (its mm/memremap.c). Linux looks at the pgmaps of
  * the first and the last pfn only and overlooks one strictly inside; here the whole span is looked
@@ -99,11 +99,27 @@ static int check_conflict(struct pgmap *m, unsigned i)
 	return 0;
 }
 
+const char *memremap_place_taken(uint64_t start, uint64_t end, int *err)
+{
+	*err = -ENXIO;
+	if (ram_overlaps(start, end))
+		return "overlaps RAM; device memory must lie outside of it, every page";
+	*err = -EBUSY;
+	if (mmio_overlaps(start, end))
+		return "holds device registers that are mapped uncached; memory must be "
+		       "write-back under every name";
+	if (kernel_is_mapped(DIRECT_BASE + start, end - start))
+		return "holds firmware data that is mapped; device memory must lie beside it";
+	return NULL;
+}
+
 /* What lies there: RAM, what the kernel has mapped, beyond what the CPU can name. */
 static int check_place(struct pgmap *m, unsigned i)
 {
 	const struct pgmap_range *r = &m->range[i];
 	unsigned bits = MIN(cpu_features.phys_bits, MAX_PHYS_BITS);
+	const char *why;
+	int err;
 
 	if (r->end > 1ull << (bits - PAGE_SHIFT))
 		return pgmap_refuse(
@@ -111,23 +127,10 @@ static int check_place(struct pgmap *m, unsigned i)
 			"range %u ends at 0x%lx, beyond the %u physical address bits that "
 			"can be mapped; it must end at or below 0x%lx",
 			i, bytes(r->end), bits, 1ul << bits);
-	if (ram_overlaps(bytes(r->start), bytes(r->end)))
-		return pgmap_refuse(m, -ENXIO,
-				    "range %u (0x%lx - 0x%lx) overlaps RAM; device memory must lie "
-				    "outside of it, every page",
-				    i, bytes(r->start), bytes(r->end));
-	if (mmio_overlaps(bytes(r->start), bytes(r->end)))
-		return pgmap_refuse(
-			m, -EBUSY,
-			"range %u (0x%lx - 0x%lx) holds device registers that are mapped "
-			"uncached; memory must be write-back under every name",
-			i, bytes(r->start), bytes(r->end));
-	if (kernel_is_mapped(DIRECT_BASE + bytes(r->start), bytes(r->end - r->start)))
-		return pgmap_refuse(m, -EBUSY,
-				    "range %u (0x%lx - 0x%lx) holds firmware data that is mapped; "
-				    "device memory must lie beside it",
-				    i, bytes(r->start), bytes(r->end));
-	return 0;
+	why = memremap_place_taken(bytes(r->start), bytes(r->end), &err);
+	return why ? pgmap_refuse(m, err, "range %u (0x%lx - 0x%lx) %s", i, bytes(r->start),
+				  bytes(r->end), why)
+		   : 0;
 }
 
 /* Borders. */

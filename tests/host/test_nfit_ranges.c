@@ -59,6 +59,35 @@ static void spa_beyond_address_bits(void **state)
 	nfit_free(&n);
 }
 
+static const char *over_the_apic(uint64_t base, uint64_t len)
+{
+	bool over = base <= 0xfee00000 && 0xfee00000 - base < len;
+
+	return over ? "holds device registers" : NULL;
+}
+
+/* What cannot be bound is not accepted, and is not counted as usable; what trimming took away may
+ * lie anywhere. */
+static void spa_over_registers(void **state)
+{
+	static const struct nfit_env env = {.place = over_the_apic};
+	char line[256];
+
+	(void)state;
+	begin_with_dimm();
+	add_spa(&t, 8, 0xfee00000, 2 * MiB);
+	assert_int_equal(parse(&n, &t, &env), 0);
+	nfit_verdict_line(&n, line, sizeof(line));
+	assert_contains(line, "1 of 2 ranges usable");
+	nfit_free(&n);
+	expect_range_refused(8, &env, "0xfee00000-0xfeffffff holds device registers");
+	begin_with_dimm();
+	add_spa(&t, 8, 0xfec00000, 2 * MiB + 4096);
+	assert_int_equal(parse(&n, &t, &env), 0);
+	assert_int_equal(range(&n, 8)->verdict, NFIT_ACCEPTED);
+	nfit_free(&n);
+}
+
 /* One shared byte is enough; neighbours are not overlapping. */
 static void spa_overlaps_ram(void **state)
 {
@@ -280,23 +309,15 @@ static void order_of_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spa_length_zero),
-		cmocka_unit_test(spa_wraps),
-		cmocka_unit_test(spa_beyond_address_bits),
-		cmocka_unit_test(spa_overlaps_ram),
-		cmocka_unit_test(spa_overlaps_spa),
-		cmocka_unit_test(spa_index_zero),
-		cmocka_unit_test(spa_unaligned),
-		cmocka_unit_test(spa_trimmed_to_nothing),
-		cmocka_unit_test(ways_mismatch),
-		cmocka_unit_test(dimm_twice_in_a_set),
-		cmocka_unit_test(memdev_without_range),
-		cmocka_unit_test(memdev_without_dcr),
-		cmocka_unit_test(second_table),
-		cmocka_unit_test(rejected_table_between),
-		cmocka_unit_test(update_may_not_delete),
-		cmocka_unit_test(order_follows_handles),
-		cmocka_unit_test(order_of_tables),
+		cmocka_unit_test(spa_length_zero),	   cmocka_unit_test(spa_wraps),
+		cmocka_unit_test(spa_beyond_address_bits), cmocka_unit_test(spa_over_registers),
+		cmocka_unit_test(spa_overlaps_ram),	   cmocka_unit_test(spa_overlaps_spa),
+		cmocka_unit_test(spa_index_zero),	   cmocka_unit_test(spa_unaligned),
+		cmocka_unit_test(spa_trimmed_to_nothing),  cmocka_unit_test(ways_mismatch),
+		cmocka_unit_test(dimm_twice_in_a_set),	   cmocka_unit_test(memdev_without_range),
+		cmocka_unit_test(memdev_without_dcr),	   cmocka_unit_test(second_table),
+		cmocka_unit_test(rejected_table_between),  cmocka_unit_test(update_may_not_delete),
+		cmocka_unit_test(order_follows_handles),   cmocka_unit_test(order_of_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,6 +126,21 @@ def test_ten_nfits_at_once(tmp_path):
         assert lines[number].startswith(CASES[name][1] + ":"), (name, lines[number])
 
 
+def test_what_cannot_be_bound_is_not_accepted(tmp_path):
+    """Ranges over the local APIC and over the registers of PCI functions: refused by the table, in
+    the words of the binding, and no region is made of them."""
+    over = whole(0xfee00000, 2 * MIB) + whole(0xfe800000, 4 * MIB, 20)
+    result = run_commands("nfit; pmem; pci", tmp_path, QEMU_ARGS=add(tmp_path, table(over)),
+                          PMEM=f"{tmp_path}/a.img,size=16M")
+    assert result.status == 0, result.text
+    assert "memory 0xfe900000" in result.command("pci").output, "the edu devices lie elsewhere"
+    assert verdict_lines(result.text)[2].startswith("accepted: 0 of 2 ranges"), result.text
+    shown = result.command("nfit").output
+    assert "0xfee00000-0xfeffffff holds device registers that are mapped uncached" in shown, shown
+    assert "0xfe800000-0xfebfffff holds the registers of a PCI function" in shown, shown
+    assert len(re.findall(r"(?m)^pmem\d+: 0x", result.command("pmem").output)) == 1
+
+
 def test_frames_that_are_no_nfit(tmp_path):
     """A table of 36 bytes is rejected; one with another signature is not an NFIT at all."""
     result = run_commands("nfit; acpi", tmp_path, PMEM=f"{tmp_path}/a.img,size=16M",
