@@ -4,26 +4,6 @@
  */
 #include "drivers/pci_private.h"
 
-static const char *class_name(const struct pci_device *d)
-{
-	static const struct {
-		uint8_t class_code, subclass;
-		const char *name;
-	} names[] = {
-		{0x01, 0x00, "SCSI disk"},  {0x01, 0x01, "IDE"},	 {0x01, 0x06, "SATA"},
-		{0x01, 0x08, "NVMe"},	    {0x02, 0x00, "Ethernet"},	 {0x03, 0x00, "display"},
-		{0x05, 0x02, "CXL memory"}, {0x06, 0x00, "host bridge"}, {0x06, 0x01, "ISA bridge"},
-		{0x06, 0x04, "PCI bridge"}, {0x0c, 0x03, "USB"},	 {0x0c, 0x05, "SMBus"},
-		{0x08, 0x06, "IOMMU"},
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (names[i].class_code == d->class_code && names[i].subclass == d->subclass)
-			return names[i].name;
-	}
-	return d->class_code == 1 ? "storage" : "other";
-}
-
 static void print_bar(const struct pci_device *d, unsigned n)
 {
 	const struct pci_bar *b = &d->bar[n];
@@ -37,10 +17,11 @@ static void print_bar(const struct pci_device *d, unsigned n)
 static void print_function(const struct pci_device *d)
 {
 	kprintf("%s  %04x:%04x class %02x%02x %s", d->name, d->vendor, d->device, d->class_code,
-		d->subclass, class_name(d));
+		d->subclass, pci_kind(d));
 	if (d->header == 1)
 		kprintf(" to bus %u", d->secondary);
-	kprintf(", %s%s", d->driver ? "driver " : "no driver", d->driver ? d->driver : "");
+	kprintf(", %s%s%s", d->driver ? "driver " : "no driver", d->driver ? d->driver : "",
+		pci_idle(d) ? ": not used" : "");
 	if (!d->bridge)
 		kprintf(", bus mastering %s%s", pci_is_bus_master(d) ? "on" : "off",
 			pci_find_cap(d, PCI_CAP_MSI) ? ", MSI" : "");

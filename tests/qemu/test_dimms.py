@@ -254,3 +254,14 @@ def test_persistence_domain(tmp_path, persistence, words):
     for command in result.commands:
         line = re.search(r"persistence domain: .*", command.output).group()
         assert "unknown" not in line and words.lower() in line.lower(), line
+
+
+def test_memory_that_nobody_drives_is_named(tmp_path):
+    """A virtio-pmem device is no DIMM: boot and `pci` say by name that it is there and not used."""
+    result = run_commands("pci", tmp_path, PMEM="", QEMU_ARGS=(
+        "-object memory-backend-ram,id=vp,size=16M -device virtio-pmem-pci,memdev=vp,id=other"))
+    said = [line for line in result.text.splitlines() if "is not used" in line]
+    assert len(said) == 1 and said[0].startswith("pci: virtio-pmem at "), result.text
+    line, = (line for line in result.command("pci").output.splitlines() if "1af4:105b" in line)
+    assert "virtio-pmem, no driver: not used" in line, line
+    assert result.command("pci").output.count("not used") == 1 and result.status == 0
