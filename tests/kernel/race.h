@@ -41,6 +41,7 @@ struct race_expectation {
 struct race_wants {
 	unsigned cpus, edus;
 	bool large; /* 1 GiB of file system instead of 16 MiB: huge pages */
+	bool disk;  /* the first disk, if there is one, must be at rest */
 };
 struct script;
 struct race {

@@ -219,8 +219,10 @@ static void bio_truncate(const struct lifetime *lt, struct race_result *r)
 	struct dax_fs *fs;
 	struct pmem_region *device;
 	const char *why;
-	int err = scratch_choose(&device);
+	int err = scratch_choose_disk();
 
+	if (!err)
+		err = scratch_choose(&device);
 	if (!disk)
 		race_absent(r, "%s", NO_DISK);
 	else if (err)

@@ -197,7 +197,7 @@ static void c5_play(struct script *s)
 		script_g_after(s, t2, t3, t1); /* it does not wait: what does G read as? */
 }
 SCRIPT(c5, "C-5", c5_play, "a truncate sleeps for a page that is put in every possible way",
-       WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
+       WANTS(.edus = 1, .disk = true), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(c5_plain, "C-5", "idle-at-one", "plain-put", RACE_HUNG);

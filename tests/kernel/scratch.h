@@ -28,6 +28,9 @@ struct pmem_region *scratch_device(void);
 /* Chooses `n` edu devices that have nothing to do (scratch_edu.c). 0, or with dax_why() set: -ENODEV
  * there are fewer; -EBUSY one is at work: its name, and for how long. */
 int scratch_choose_edus(unsigned n);
+/* Is there a disk, and are all at rest (scratch_disk.c)? 0: block_nth(0) may be used. Or with dax_why()
+ * set: -ENODEV there is none; -EBUSY requests are under way: how many, and what ends them. */
+int scratch_choose_disk(void);
 struct edu *scratch_edu(unsigned n); /* the n-th of those chosen last */
 /* A fresh file system, mounted at SCRATCH_PATH. 0, or a negative errno with a sentence. Nothing
  * that was on the region stays. Sleepable. */

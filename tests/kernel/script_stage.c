@@ -42,6 +42,8 @@ static int lacks(const struct script *last, const struct race *race, struct race
 
 	if (!err)
 		err = scratch_choose_edus(race->wants.edus);
+	if (!err && race->wants.disk && block_nth(0))
+		err = scratch_choose_disk();
 	if (err)
 		race_refused(r, err);
 	else if (nr_cpus < race->wants.cpus)

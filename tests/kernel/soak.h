@@ -9,6 +9,7 @@
 
 struct soak_result {
 	const char *skip;	  /* a sentence: it could not run; NULL: it did */
+	int err;		  /* of a device that is missing or in use; zero: none is */
 	unsigned transfers;	  /* direct I/O that the disk did */
 	unsigned failed;	  /* of it, with an error of the disk */
 	unsigned refused;	  /* pages that were not there: beyond the end, or no block free */

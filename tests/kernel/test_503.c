@@ -322,7 +322,7 @@ static void run_threads(struct soak *s)
 		if (!t[i].thread)
 			__atomic_sub_fetch(&s->busy, 1, __ATOMIC_RELEASE);
 	}
-	if (edu_count())
+	if (edu_count()) /* idle ones: soak_503() chose */
 		edu = thread_create("soak edu", edu_thread, s, 0);
 	play_rounds(s);
 	for (unsigned i = 0; i < DISK_THREADS; i++)
@@ -375,8 +375,11 @@ void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result *r)
 	struct dax_fs *fs;
 
 	*r = (struct soak_result){0};
-	if (!s.disk)
-		r->skip = NO_DISK;
+	r->err = scratch_choose_disk();
+	if (!r->err && edu_count())
+		r->err = scratch_choose_edus(1);
+	if (r->err)
+		r->skip = dax_why();
 	else if (!scratch_region(&why))
 		r->skip = why;
 	else if (disk_fill(s.disk, SOURCE, "D", F_PAGES) ||
@@ -398,9 +401,9 @@ static int report(const struct lifetime *lt, const struct soak_result *r)
 {
 	if (r->skip) {
 		kprintf("soak 503 lifetime=%s: skip %s\n", lt->name, r->skip);
-		return -ENODEV;
+		return r->err ? r->err : -ENODEV;
 	}
-	kprintf("  %u transfers (%u failed, %u refused), %u jobs of edu0, %u rounds, %u layout "
+	kprintf("  %u transfers (%u failed, %u refused), %u jobs of an edu, %u rounds, %u layout "
 		"changes, of which %u waited; %u rounds with every completion held back\n",
 		r->transfers, r->failed, r->refused, r->dmas, r->rounds, r->changes, r->waits,
 		r->windows);

@@ -212,3 +212,29 @@ SELFTEST(bio_bounce, "bio.bounce-arrives-on-completion",
 	       late);
 	EXPECT(failed == 0 && h.err == -EIO, "after a failure 0x%x, told %d", failed, h.err);
 }
+
+SELFTEST(bio_in_use, "bio.disk-in-use",
+	 "while a request of somebody is under way no test may have the disk: refused at once, by "
+	 "name, and by the races that need it; afterwards it is free")
+{
+	struct fake_disk fd;
+	struct heard h;
+	const char *why = "";
+	char said[120];
+	int err, busy, after;
+
+	if (scratch_choose_disk())
+		SKIP("%s", dax_why());
+	EXPECT(!fake_disk_init(&fd), "no memory");
+	fd.manual = true;
+	err = heard_init(&h) ? bio_submit(&fd.dev, &h.bio, &why) : -ENOMEM;
+	busy = scratch_choose_disk();
+	snprintf(said, sizeof(said), "%s", busy ? dax_why() : "");
+	fake_finish(&fd);
+	after = scratch_choose_disk();
+	frame_free(h.frame, 0);
+	fake_disk_free(&fd);
+	EXPECT(!err, "error %d: %s", err, why);
+	EXPECT(busy == -EBUSY && strstr(said, block_nth(0)->name), "error %d: %s", busy, said);
+	EXPECT(!after, "error %d when it was at rest again", after);
+}

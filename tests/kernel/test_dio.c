@@ -14,8 +14,8 @@
 #define DISK_AND_FIXTURE(d, fx)                                                                    \
 	struct block_device *d = block_nth(0);                                                     \
 	const char *why = "";                                                                      \
-	if (!d)                                                                                    \
-		SKIP("%s", NO_DISK);                                                               \
+	if (scratch_choose_disk())                                                                 \
+		SKIP("%s", dax_why());                                                             \
 	FIXTURE(fx, LIFETIME_DEFAULT)
 
 static struct dio_request request(struct block_device *d, enum dio_dir dir, uint64_t addr,
@@ -160,8 +160,8 @@ SELFTEST(dio_case_2, "dio.case-2-huge-page",
 	const char *why;
 	int err;
 
-	if (!d)
-		SKIP("%s", NO_DISK);
+	if (scratch_choose_disk())
+		SKIP("%s", dax_why());
 	if (!scratch_region(&why))
 		SKIP("%s", why);
 	EXPECT(!disk_fill(d, AREA, TEXT, 1), "filling the disk");
@@ -405,8 +405,8 @@ SELFTEST(dio_throttled, "dio.disk-still-writing",
 	struct block_device *d = block_nth(0);
 	const char *why = "";
 
-	if (!d)
-		SKIP("%s", NO_DISK);
+	if (scratch_choose_disk())
+		SKIP("%s", dax_why());
 	FIXTURE(fx, &lifetime_idle_at_one);
 	va = fx_map(&fx, "f", 4, 'f');
 	buf = malloc(PAGE_SIZE);

@@ -132,8 +132,8 @@ SELFTEST(seed_s0_09, "seed.s0.09",
 	 "while bio_delay holds a disk's completion its page stays busy: unaware gives the block "
 	 "to another file, which gets the disk's bytes; the designs that count make truncate wait")
 {
-	if (!block_nth(0))
-		SKIP(NO_DISK);
+	if (scratch_choose_disk())
+		SKIP("%s", dax_why());
 	late_unaware(t);
 	for (unsigned i = 2; i < 5 && !t->failed && !t->skipped; i++)
 		late_waits(t, lifetime_nth(i));

@@ -125,8 +125,8 @@ SELFTEST(seed_s3_08, "seed.s3.08",
 	struct dio *io = NULL;
 	int err;
 
-	if (!rq.disk)
-		SKIP(NO_DISK);
+	if (scratch_choose_disk())
+		SKIP("%s", dax_why());
 	FIXTURE(fx, &lifetime_lease_poll);
 	rq.addr = fx_map(&fx, "f", 1, 'a');
 	op.inode = fx.inode[0];
