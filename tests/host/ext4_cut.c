@@ -17,27 +17,81 @@ static uint32_t rng(uint32_t *s)
 	return *s;
 }
 
+/*
+ * Megabytes, taken and given back at every outcome whose repair is cut: the last recorder's are
+ * kept for the next one of the same size, else the host spends its time on clearing pages.
+ */
+static struct buffers {
+	size_t size;
+	uint8_t *durable, *written;
+	bool *pending, *differs;
+} spare;
+
+static void buffers_free(struct buffers *b)
+{
+	free(b->durable);
+	free(b->written);
+	free(b->pending);
+	free(b->differs);
+	*b = (struct buffers){0};
+}
+
+static struct buffers buffers_take(size_t size)
+{
+	struct buffers b = spare;
+
+	spare = (struct buffers){0};
+	if (b.size == size) {
+		memset(b.pending, 0, size / LINE * sizeof(*b.pending));
+		return b;
+	}
+	buffers_free(&b);
+	return (struct buffers){.size = size,
+				.durable = malloc(size),
+				.written = malloc(size),
+				.pending = calloc(size / LINE, sizeof(*b.pending)),
+				.differs = calloc(size / PAGE, sizeof(*b.differs))};
+}
+
 void cut_begin(struct cut *c, uint8_t *live, size_t size, void (*moment)(struct cut *c))
 {
-	memset(c, 0, sizeof(*c));
-	c->live = live;
-	c->size = size;
-	c->low = size / LINE;
-	c->durable = malloc(size);
+	struct buffers b = buffers_take(size);
+
+	*c = (struct cut){.live = live,
+			  .size = size,
+			  .low = size / LINE,
+			  .durable = b.durable,
+			  .written = b.written,
+			  .pending = b.pending,
+			  .differs = b.differs,
+			  .moment = moment,
+			  .outer = now};
 	memcpy(c->durable, live, size);
-	c->pending = calloc(size / LINE, sizeof(*c->pending));
-	c->written = malloc(size);
-	c->moment = moment;
-	c->outer = now;
 	now = c;
 }
 
 void cut_end(struct cut *c)
 {
-	free(c->durable);
-	free(c->pending);
-	free(c->written);
+	buffers_free(&spare);
+	spare = (struct buffers){.size = c->size,
+				 .durable = c->durable,
+				 .written = c->written,
+				 .pending = c->pending,
+				 .differs = c->differs};
 	now = c->outer;
+}
+
+/* Nobody stores to `live` before the moment is over. */
+static void moment(void)
+{
+	struct cut *c = now;
+
+	if (!c->moment)
+		return;
+	c->looked = false;
+	c->in_moment = true;
+	c->moment(c);
+	c->in_moment = false;
 }
 
 void cut_writeback(const void *p, size_t n)
@@ -52,14 +106,13 @@ void cut_writeback(const void *p, size_t n)
 		now->pending[l] = true;
 		memcpy(now->written + l * LINE, now->live + l * LINE, LINE);
 	}
-	if (++calls % 16 == 0 && now->moment)
-		now->moment(now);
+	if (++calls % 16 == 0)
+		moment();
 }
 
 void cut_fence(void)
 {
-	if (now->moment)
-		now->moment(now);
+	moment();
 	now->fences++;
 	if (now->lose_one_in && now->fences % now->lose_one_in == 0)
 		return;
@@ -97,12 +150,24 @@ static void maybe_line(const struct cut *c, enum cut_kind kind, uint32_t *seed, 
 	}
 }
 
-void cut_make(const struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out)
+/* Once a moment: all its outcomes start from the same two images. */
+static void look(struct cut *c)
 {
+	if (c->in_moment && c->looked)
+		return;
+	for (size_t p = 0; p < c->size / PAGE; p++)
+		c->differs[p] = memcmp(c->live + p * PAGE, c->durable + p * PAGE, PAGE) != 0;
+	c->looked = true;
+}
+
+void cut_make(struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out)
+{
+	if (kind != CUT_NOTHING)
+		look(c);
 	for (size_t at = 0; at < c->size; at += PAGE) {
 		if (memcmp(out + at, c->durable + at, PAGE))
 			memcpy(out + at, c->durable + at, PAGE);
-		if (kind == CUT_NOTHING || !memcmp(c->live + at, c->durable + at, PAGE))
+		if (kind == CUT_NOTHING || !c->differs[at / PAGE])
 			continue;
 		for (size_t l = at / LINE; l < (at + PAGE) / LINE; l++)
 			if (memcmp(c->live + l * LINE, c->durable + l * LINE, LINE))

@@ -35,14 +35,16 @@ struct cut {
 	uint32_t lose_one_in; /* break the order on purpose: ignore one fence in n; 0: none */
 	/* Called before each fence and at every 16th write-back: the moments of a cut. */
 	void (*moment)(struct cut *c);
-	struct cut *outer; /* the recorder that was active before */
+	bool in_moment, looked; /* `differs` is what `live` and `durable` are at this moment */
+	bool *differs;		/* by page: the CPU sees other bytes than survive for certain */
+	struct cut *outer;	/* the recorder that was active before */
 };
 
 /* Start recording on @live: all of it is durable now.  May nest; cut_end returns to the outer. */
 void cut_begin(struct cut *c, uint8_t *live, size_t size, void (*moment)(struct cut *c));
 void cut_end(struct cut *c);
 /* One outcome of a cut at this moment, into @out (which may hold an older one). */
-void cut_make(const struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out);
+void cut_make(struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out);
 
 /* For struct ext4_env; they act on the recorder of the latest cut_begin. */
 void cut_writeback(const void *p, size_t n);

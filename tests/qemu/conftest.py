@@ -8,10 +8,21 @@ A test that breaks an image on purpose, or leaves it mounted, says so and why:
 import pytest
 
 import hf_image
+import hf_order
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "unclean(why): this test's images need not pass e2fsck")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """Long tests first; what one host program reports is read by one worker."""
+    items[:] = [items[n] for n in hf_order.work_order([item.nodeid for item in items])]
+    for item in items:
+        program = hf_order.host_program(item.nodeid)
+        if program:
+            item.add_marker(pytest.mark.xdist_group(program))
 
 
 @pytest.fixture(autouse=True)
