@@ -101,12 +101,15 @@ static int map_and_touch_second(struct script *s)
 static void d3_play(struct script *s)
 {
 	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
+	enum actor_state st;
 
 	if (script_f(s, 2) ||
 	    !script_run(t1, map_and_touch_second, "maps F and stores to page 1 only") ||
 	    !script_run(t1, pin_second, "pins page 1"))
 		return;
-	if (script_step(t2, piece_remove_device, "removes the device") == ACTOR_DONE) {
+	st = script_step(t2, piece_remove_device, "removes the device");
+	race_unbind_refused(s);
+	if (st == ACTOR_DONE) {
 		script_verdict(s, t2->err ? RACE_SAFE : RACE_BROKEN_I2,
 			       "the device is gone while page 1 is pinned");
 		return; /* refused: its file system is mounted */

@@ -21,6 +21,7 @@ static void e1_remove(struct script *s, struct actor *t1, struct actor *t2)
 	enum actor_state st = script_step(t2, piece_remove_device, "removes the device");
 	bool gone = st == ACTOR_DONE && !t2->err;
 
+	race_unbind_refused(s);
 	if (gone)
 		script_verdict(s, RACE_BROKEN_I2,
 			       "the device is gone, and a fault is about to count a mapping of pfn "
@@ -112,6 +113,7 @@ SCRIPT(e3, "E-3", e3_play, "a forgotten pin, and an unmount that no signal ends"
 static void e3_unbind_play(struct script *s)
 {
 	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
+	enum actor_state st;
 	struct page was;
 	const char *how;
 
@@ -120,7 +122,9 @@ static void e3_unbind_play(struct script *s)
 	    !script_run(t1, piece_unmap, "unmaps F") || !script_run(t1, piece_close, "closes F"))
 		return;
 	was = *s->page;
-	if (script_step(t2, piece_remove_device, "removes the device") == ACTOR_DONE) {
+	st = script_step(t2, piece_remove_device, "removes the device");
+	race_unbind_refused(s);
+	if (st == ACTOR_DONE) {
 		script_verdict(s, t2->err ? RACE_SAFE : RACE_BROKEN_I2,
 			       "the device is gone while pfn 0x%lx has a pin: its put would write "
 			       "to freed memory",

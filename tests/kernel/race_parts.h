@@ -14,8 +14,11 @@ struct pgmap *race_pgmap(void);
 /* A reference of the director's keeps the device while its teardown waits, until
  * race_device_leave(). */
 void race_device_guard(void);
-/* As this lifetime's removal is: one that cannot be refused, or dax_unbind(). */
+/* dax_unbind(), which is refused under a mount; where that is not the lifetime's own answer, the
+ * removal that cannot be refused after it. race_unbind_refused(), when it is over or sleeps: was
+ * the first refused? False: the verdict is set. */
 int piece_remove_device(struct script *s);
+bool race_unbind_refused(struct script *s);
 /* s->page: F's first page, found through the mapping: nobody need hold it. */
 int piece_look_up(struct script *s);
 /* The teardown is over. Binds again; the record of s->page becomes what `was` says. False: the

@@ -31,11 +31,26 @@ static int piece_unbind(struct script *s)
 	return 0;
 }
 
+static bool refused; /* by dax_unbind(), as it must be while F's file system is mounted */
+
+/* First as a user asks for it, which no design may do under a mount. Designs whose answer that is
+ * are through with it; from the others the device is pulled out. */
 int piece_remove_device(struct script *s)
 {
-	if (s->lt->unbind == UNBIND_REFUSES)
-		return dax_unbind(scratch_device(), false);
-	return piece_unbind(s);
+	int err;
+
+	refused = false;
+	err = dax_unbind(scratch_device(), false);
+	refused = err == -EBUSY && strstr(dax_why(), "mounted");
+	return s->lt->unbind == UNBIND_REFUSES || !refused ? err : piece_unbind(s);
+}
+
+bool race_unbind_refused(struct script *s)
+{
+	if (!refused)
+		script_verdict(s, RACE_SKIP,
+			       "pmem1 is mounted, and its unbinding was not refused for that");
+	return refused;
 }
 
 static int piece_bind(struct script *s)
