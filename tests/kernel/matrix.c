@@ -75,6 +75,50 @@ static void tell_cannot(const struct lifetime *lt, enum way way)
 		race_say("cannot happen, %u cell(s): %s", count[k], told[k]);
 }
 
+/* Again with whose page is held changed, until the verdict is another. */
+static void play_sides(struct stage *s, const struct stage *fresh)
+{
+	/* The wait for H's page is followed by a second look, which finds F's entry unlocked. */
+	const unsigned sides = s->cell.shape == SHAPE_LOCKED ? SIDE_BOTH : SIDES;
+	const enum race_verdict first = s->verdict;
+
+	for (unsigned side = 1; side < sides && s->verdict == first; side++) {
+		*s = *fresh;
+		s->side = side;
+		matrix_play(s);
+	}
+	if (s->verdict == first)
+		return;
+	s->verdict = RACE_SKIP;
+	snprintf(s->why, sizeof(s->why), "%s is held: another verdict than with the lower file's",
+		 s->side == SIDE_BOTH ? "a page of both files" : "the higher file's page");
+}
+
+/* Pulled out, and then as a user does it, which must be safe in every design. */
+static void play_in_order(struct stage *s, const struct stage *fresh)
+{
+	const enum race_verdict pulled_out = s->verdict;
+
+	*s = *fresh;
+	s->in_order = true;
+	matrix_play(s);
+	if (s->verdict == RACE_SAFE)
+		s->verdict = pulled_out;
+	else
+		s->verdict = RACE_SKIP; /* and s->why */
+}
+
+static void play(struct stage *s)
+{
+	const struct stage fresh = *s;
+
+	matrix_play(s);
+	if (s->cell.way == WAY_EXCHANGE)
+		play_sides(s, &fresh);
+	else if (s->cell.way == WAY_UNBIND && s->verdict != RACE_SKIP)
+		play_in_order(s, &fresh);
+}
+
 static void play_all(const struct lifetime *lt, enum way way, struct stage *s, struct tally *t)
 {
 	struct mm *mm = s->mm;
@@ -89,7 +133,7 @@ static void play_all(const struct lifetime *lt, enum way way, struct stage *s, s
 			continue;
 		}
 		*s = (struct stage){.cell = c, .lt = lt, .mm = mm, .buf = buf};
-		matrix_play(s);
+		play(s);
 		enter(t, s);
 	}
 }

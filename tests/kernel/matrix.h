@@ -59,6 +59,7 @@ struct stage {
 	struct dax_fs *fs;	     /* NULL: not mounted */
 	struct dax_inode *f, *g, *h; /* h: the other file of two; NULL: not there */
 	enum side side;		     /* of an exchange */
+	bool in_order;		     /* of an unbinding: unmounted first, by dax_unbind() */
 	uint64_t va_h;		     /* H's page is mapped here; zero: it is not */
 	struct page *held_h;	     /* NULL: nobody holds a page of H */
 	uint64_t va;		     /* F's unit is mapped here; zero: it is not */
@@ -84,7 +85,7 @@ enum race_verdict matrix_expects(const struct lifetime *lt, struct cell c, const
 void matrix_name(struct cell c, char *buf, unsigned n);
 
 /* ---- one cell (matrix_cell.c) --------------------------------------------------------------- */
-/* Plays it; s->cell, lt, mm, buf are set. */
+/* Plays it once; s->cell, lt, mm, buf are set. */
 void matrix_play(struct stage *s);
 bool __printf(2, 3) matrix_failed(struct stage *s, const char *fmt, ...); /* false */
 /* Until the operation is done, or sleeps with nobody left but timers; `skip`: or to its end, with
@@ -99,10 +100,13 @@ int matrix_operation(struct stage *s); /* the operation; in its own thread */
 bool matrix_frees(enum way w);	       /* F's blocks are free afterwards: G can be made of them */
 bool matrix_hold(struct stage *s);     /* false: failed */
 void matrix_put(struct stage *s);
-/* Zero and insert: the block stays F's, and so do the late bytes. Sets the verdict (BROKEN I1, I3 or
- * I6, with s->why) if they did not, `late`: after the late write. False: it did. */
+/* Zero and insert: the block stays F's, and so do the late bytes. Sets the verdict (BROKEN I1, I3
+ * or I6, with s->why) if they did not, `late`: after the late write. False: it did. */
 bool matrix_judge_kept(struct stage *s, bool late);
-/* The unbinding has its own end: records that are gone have to come back. */
+
+/* ---- unbinding (matrix_unbind.c) ------------------------------------------------------------ */
+int matrix_way_unbind(struct stage *s); /* the operation */
+/* It has its own end: records that are gone have to come back. */
 void matrix_unbind(struct stage *s);
 
 #endif

@@ -43,7 +43,7 @@ static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 {
 	int err = playing->lt->break_layout(inode, first, last, reason);
 
-	if (inode == locked) /* and not the other file of an exchange */
+	if (inode == locked)	       /* and not the other file of an exchange */
 		unlock_entry(playing); /* nothing is deleted yet */
 	return err;
 }
@@ -380,7 +380,6 @@ static void late_write(const struct stage *s)
 		write_late(s->held_h);
 }
 
-
 /* After the put: whoever waited must come to his end, whoever was refused must not be again. */
 static bool finish(struct stage *s, bool done, bool refused)
 {
@@ -453,7 +452,7 @@ static void clear_stage(struct stage *s)
 	s->fs = NULL;
 }
 
-static void play(struct stage *s)
+void matrix_play(struct stage *s)
 {
 	s->verdict = RACE_SKIP;
 	if (set_stage(s) && take_shape(s)) {
@@ -463,26 +462,4 @@ static void play(struct stage *s)
 			run_way(s);
 	}
 	clear_stage(s);
-}
-
-void matrix_play(struct stage *s)
-{
-	/* The wait for H's page is followed by a second look, which finds F's entry unlocked. */
-	const unsigned sides = s->cell.shape == SHAPE_LOCKED ? SIDE_BOTH : SIDES;
-	const struct stage fresh = *s;
-	enum race_verdict first;
-
-	play(s);
-	first = s->verdict;
-	for (unsigned side = 1; s->cell.way == WAY_EXCHANGE && side < sides && s->verdict == first;
-	     side++) {
-		*s = fresh;
-		s->side = side;
-		play(s);
-	}
-	if (s->verdict == first)
-		return;
-	s->verdict = RACE_SKIP;
-	snprintf(s->why, sizeof(s->why), "%s is held: another verdict than with the lower file's",
-		 s->side == SIDE_BOTH ? "a page of both files" : "the higher file's page");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The matrix's ways for a block to go, and ways to hold a page. The one way that leaves no record
- * behind, unbinding, is at the end with what it takes to go on afterwards.
+ * behind, unbinding, is in matrix_unbind.c.
  */
 #include "tests/kernel/matrix.h"
 
@@ -62,14 +62,6 @@ static int way_umount(struct stage *s)
 	return err ? err : way_punch(s);
 }
 
-/* A removal that nobody can refuse. Where the lifetime can: unbind_in_order(). */
-static int way_unbind(struct stage *s)
-{
-	(void)s;
-	dax_remove_device(scratch_device());
-	return 0;
-}
-
 static int way_exchange(struct stage *s)
 {
 	return dax_exchange(s->f, 0, s->h, 0, length(s));
@@ -95,8 +87,8 @@ static int way_cow(struct stage *s)
 int matrix_operation(struct stage *s)
 {
 	static int (*const way[WAYS])(struct stage *) = {
-		way_truncate, way_punch,  way_zero,   way_collapse, way_insert,
-		way_evict,    way_umount, way_unbind, way_exchange, way_cow};
+		way_truncate, way_punch,  way_zero,	     way_collapse, way_insert,
+		way_evict,    way_umount, matrix_way_unbind, way_exchange, way_cow};
 
 	return way[s->cell.way](s);
 }
@@ -176,167 +168,4 @@ void matrix_put(struct stage *s)
 	case HOLD_BULK: put_user_pages(s->held, nr); break;
 	default: unpin_user_pages(s->held, nr); break;
 	}
-}
-
-/* ---- unbinding ------------------------------------------------------------------------------ */
-
-/* F's records, as they were while its page was held: one cell at a time. */
-static struct page records[FOLIO_PAGES];
-static struct page *counting; /* the record that counts for the page */
-
-static struct pgmap *the_pgmap(void)
-{
-	return &scratch_device()->pgmap;
-}
-
-static struct page *first_record(const struct stage *s)
-{
-	return s->page - s->at;
-}
-
-/* Of the tails of a folio not all have one. */
-static void take_down(const struct stage *s)
-{
-	counting = page_head(s->page);
-	for (unsigned i = 0; i < s->unit; i++)
-		records[i] = page_record_exists(first_record(s) + i) ? first_record(s)[i]
-								     : (struct page){0};
-}
-
-/* The device is bound again, with F's records as they were, with `put` references less of the one
- * that was held. Whoever is in use at rest 0 holds the device. */
-static void mend(struct stage *s, unsigned put)
-{
-	const char *why = "";
-	struct page *was = records;
-
-	if (memremap_pages(the_pgmap(), &why))
-		panic("the matrix cannot bind its device again: %s", why);
-	was[counting - first_record(s)].state -= put * PAGE_REF;
-	for (unsigned i = 0; i < s->unit; i++) {
-		if (!was[i].pgmap)
-			continue;
-		if (page_records_populate(page_to_pfn(first_record(s)) + i, 1))
-			panic("no memory for the records that the matrix has to put back");
-		first_record(s)[i] = was[i];
-		if (!the_pgmap()->rest && (page_refs(&was[i]) || page_maps(&was[i])))
-			percpu_ref_get(&the_pgmap()->ref);
-	}
-}
-
-static void unmap_f(struct stage *s)
-{
-	if (s->va)
-		mm_unmap(s->mm, s->va, length(s));
-	s->va = 0;
-}
-
-/* The put was not enough, rightly: what else holds the device goes in order. False: its teardown
- * sleeps on. */
-static bool leave(struct stage *s)
-{
-	percpu_ref_get(&the_pgmap()->ref); /* else the device goes under the mount */
-	unmap_f(s);
-	dax_put(s->f);
-	s->f = NULL;
-	if (dax_umount(SCRATCH_PATH))
-		panic("the matrix's file system is busy: %s", dax_why());
-	s->fs = NULL;
-	percpu_ref_put(&the_pgmap()->ref);
-	if (!matrix_settle(s, true))
-		return false;
-	if (memremap_pages(the_pgmap(), NULL))
-		panic("the matrix cannot bind its device again");
-	return true;
-}
-
-static bool unbound(struct stage *s, int want, const char *when)
-{
-	int err = dax_unbind(scratch_device(), false);
-
-	if (err == want)
-		return true;
-	s->verdict = err ? RACE_BROKEN_I4 : RACE_BROKEN_I2;
-	snprintf(s->why, sizeof(s->why), "%s: %s", when, err ? errno_name(err) : "unbound");
-	return false;
-}
-
-/* The records have gone with the device: it comes again, with F's as they were, for the put. */
-static void rebind(struct stage *s)
-{
-	const struct pgmap before = *the_pgmap();
-
-	if (scratch_device()->bound)
-		return;
-	if (pmem_bind(scratch_device()))
-		panic("the matrix cannot bind its device again");
-	the_pgmap()->rest = before.rest; /* as the lifetime had it */
-	the_pgmap()->ops = before.ops;
-	the_pgmap()->mapped_holds = before.mapped_holds;
-	for (unsigned i = 0; i < s->unit; i++) {
-		if (!records[i].pgmap)
-			continue;
-		if (page_records_populate(page_to_pfn(first_record(s)) + i, 1))
-			panic("no memory for the records that the matrix has to put back");
-		first_record(s)[i] = records[i];
-		if (page_refs(&records[i]) || page_maps(&records[i]))
-			percpu_ref_get(&the_pgmap()->ref);
-	}
-}
-
-/*
- * What can be refused is refused while F is mounted, and again, unmounted, while its page is held;
- * behind the put it is done.
- */
-static void unbind_in_order(struct stage *s)
-{
-	bool stays = unbound(s, -EBUSY, "mounted");
-
-	if (stays) {
-		unmap_f(s);
-		dax_put(s->f);
-		s->f = NULL;
-		if (dax_umount(SCRATCH_PATH)) {
-			matrix_failed(s, "unmounting: %s", dax_why());
-			return;
-		}
-		s->fs = NULL;
-		take_down(s);
-		stays = unbound(s, -EBUSY, "unmounted, and a page is held");
-	}
-	if (!stays) {
-		rebind(s);
-		return;
-	}
-	matrix_put(s);
-	if (!unbound(s, 0, "nobody holds a page any more"))
-		return;
-	if (pmem_bind(scratch_device()))
-		panic("the matrix cannot bind its device again");
-	s->verdict = RACE_SAFE;
-}
-
-void matrix_unbind(struct stage *s)
-{
-	const unsigned held = s->nr_held;
-
-	if (s->lt->unbind == UNBIND_REFUSES) {
-		unbind_in_order(s);
-		return;
-	}
-	take_down(s);
-	matrix_start(s);
-	if (matrix_settle(s, false)) {
-		s->verdict = RACE_BROKEN_I2;
-		mend(s, 0); /* for the put */
-		return;
-	}
-	matrix_put(s);
-	if (!matrix_settle(s, false)) {
-		s->verdict = leave(s) ? RACE_SAFE : RACE_HUNG;
-		return;
-	}
-	/* Nobody holds a page: is one mapped, though its record is gone? */
-	s->verdict = s->va && !page_record_exists(first_record(s)) ? RACE_BROKEN_I2 : RACE_SAFE;
-	mend(s, held);
 }
