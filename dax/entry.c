@@ -190,7 +190,7 @@ uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
 	return value;
 }
 
-int page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
+static int associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
 {
 	struct mapping *none = NULL;
 
@@ -201,6 +201,21 @@ int page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
 		return -EIO;
 	page->index = pgoff;
 	return 0;
+}
+
+int page_attach(struct page *page, struct dax_inode *inode, uint64_t pgoff)
+{
+	const struct lifetime *lt = inode->fs->lifetime;
+	int err = lt->associates ? associate(page, inode, pgoff) : 0;
+
+	if (likely(!lt->attach) || err)
+		return err;
+	err = lt->attach(inode, pgoff, page);
+	if (unlikely(err) && lt->associates) {
+		page->index = 0;
+		page->mapping = NULL; /* we made the link just now, and hold the entry's lock */
+	}
+	return err;
 }
 
 void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff)
@@ -400,7 +415,7 @@ static unsigned delete_run(struct dax_inode *inode, uint64_t *at, uint64_t last)
 	if (unlikely(run.entry & ENTRY_SHARED))
 		share_remove(&run);
 	else if (!(run.entry & (ENTRY_EMPTY | ENTRY_ZERO)))
-		inode->fs->lifetime->remove(inode, &run);
+		inode->fs->lifetime->detach(inode, &run);
 	if (run.entry & ENTRY_PMD) {
 		/* Still held by somebody (only in designs that do not wait): it is split when it is
 		 * next used, and counts as one until then. */

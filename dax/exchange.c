@@ -102,7 +102,7 @@ static int refuse_held(const struct side *side)
 	struct page *page;
 	char who[200];
 
-	if (!side[0].inode->fs->lifetime->keeps_busy)
+	if (!side[0].inode->fs->lifetime->blocked)
 		return 0;
 	page = held_page(&side[0]);
 	if (!page)

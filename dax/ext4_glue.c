@@ -75,14 +75,14 @@ static bool block_busy(void *ctx, uint64_t pblk)
 {
 	const struct dax_fs *fs = ctx;
 
-	return busy_extent_blocked(fs, first_pfn(fs) + pblk);
+	return fs->lifetime->blocked(fs, first_pfn(fs) + pblk);
 }
 
 static bool may_take(void *ctx, uint64_t pblk, uint32_t count)
 {
 	const struct dax_fs *fs = ctx;
 
-	return busy_extent_may_take(first_pfn(fs) + pblk, count);
+	return fs->lifetime->may_take(first_pfn(fs) + pblk, count);
 }
 
 /* The pure layer's own bugs on purpose. */
@@ -114,8 +114,8 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.fence = store_fence,
 		.now = clock_unix,
 		.ctx = fs,
-		.block_busy = fs->lifetime->keeps_busy ? block_busy : NULL,
-		.may_take = fs->lifetime->keeps_busy ? may_take : NULL,
+		.block_busy = fs->lifetime->blocked ? block_busy : NULL,
+		.may_take = fs->lifetime->may_take ? may_take : NULL,
 		.museum = museum,
 		.freeing = freeing,
 		.why = why_text,
@@ -337,7 +337,7 @@ static bool owned(struct dax_fs *fs, uint64_t block)
 
 bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
 {
-	return busy_extent_blocked(fs, pfn);
+	return fs->lifetime->blocked && fs->lifetime->blocked(fs, pfn);
 }
 
 const struct dax_layer_ops dax_ext4_ops = {

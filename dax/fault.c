@@ -30,7 +30,7 @@ static bool __attribute__((noinline)) prepare_record(struct dax_inode *inode, st
 }
 
 /* The entry of `pgoff` becomes one for block `b`, whose record is linked; *entry is its value then.
- * 0, -ENOMEM, -ENXIO (the lifetime found the device going), -EIO (page_associate()). */
+ * 0, -ENOMEM, -ENXIO (the lifetime found the device going), -EIO (page_attach()). */
 static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const struct dax_block *b,
 			       uint64_t *entry)
 {
@@ -55,7 +55,7 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 		*entry = b->pfn << PAGE_SHIFT | ENTRY_SHARED;
 		return 0;
 	}
-	err = inode->fs->lifetime->insert(inode, pgoff, page);
+	err = page_attach(page, inode, pgoff);
 	if (likely(!err))
 		*entry = entry_for(inode->fs, b->pfn);
 	return err;

@@ -13,6 +13,7 @@
 #define NEVER	UINT64_MAX
 
 struct dax_lease {
+	struct gup_cookie cookie; /* first: what gup_end is given */
 	struct lease lease;
 	struct dax_inode *inode; /* one reference */
 	struct page **pages;	 /* room for what was asked for */
@@ -45,7 +46,7 @@ static uint64_t due(const struct dax_lease *dl)
 static bool any_busy(const struct dax_lease *dl)
 {
 	for (unsigned long i = 0; i < dl->nr; i++)
-		if (lifetime_lease_poll.busy(dl->pages[i]))
+		if (dl->cookie.lifetime->busy(dl->pages[i]))
 			return true;
 	return false;
 }
@@ -170,6 +171,7 @@ static struct dax_lease *lease_new(struct dax_inode *inode, unsigned long nr)
 
 	if (!dl)
 		return NULL;
+	dl->cookie.lifetime = inode->fs->lifetime;
 	dl->lease.class = LEASE_ALLOCATED;
 	dl->lease.ops = &ops;
 	dl->lease.owner = dl;

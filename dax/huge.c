@@ -120,8 +120,8 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t pgoff,
 
 	if (unlikely(err))
 		return err == -EBUSY ? HUGE_HELD : HUGE_NO_MEMORY;
-	err = inode->fs->lifetime->insert(inode, first, head); /* the single page says it again */
-	if (unlikely(err == -EIO)) /* the folio is, or may be, the other file's */
+	err = page_attach(head, inode, first); /* the single page says it again */
+	if (unlikely(err == -EIO))	       /* the folio is, or may be, the other file's */
 		return HUGE_EXTENT;
 	if (err) {
 		page_folio_split(head);

@@ -7,11 +7,13 @@
 
 #define DAX_TO_END (1ull << 52) /* past the last page of any file */
 
-/* Page → (file, offset) (I6), for the holder of the lock of the entry that is to name it. -EIO,
- * nothing changed: another entry names the page, so the image gives one block to two files. */
-int page_associate(struct page *page, struct dax_inode *inode, uint64_t pgoff);
-/* The same for nr pages, tree lock held: they lose the link that they must have, each record to the
- * page of the file that is as far from pgoff. */
+/* An entry begins to name the page, for the holder of its lock: the link page → (file, offset)
+ * (I6), if the lifetime has it, and what the lifetime does beside it. Nothing changed: -EIO
+ * (another entry names the page, so the image gives one block to two files), -ENXIO (the device is
+ * going). */
+int page_attach(struct page *page, struct dax_inode *inode, uint64_t pgoff);
+/* For lifetime->detach, of nr pages, tree lock held: they lose the link that they must have, each
+ * record to the page of the file that is as far from pgoff. */
 void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff);
 
 /* ---- entry.c: single entries -------------------------------------------------------------- */
@@ -266,13 +268,6 @@ bool mount_first(char *path, size_t n);		     /* of any; false: none */
  * maps it as a device. -EBUSY: somebody does. */
 int dax_leave_begin(struct pmem_region *region);
 void dax_leave_end(struct pmem_region *region);
-
-/* lifetime/busy-extent.c, for the allocator: is a free block held by somebody? fs->lock held. */
-bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn);
-/* The last look, when blocks are handed out: are all of them at rest? A bitmap that an image
- * brought along may call free what a file has. With a museum switch on always true: rules that are
- * switched off are to show in bytes. */
-bool busy_extent_may_take(uint64_t pfn, uint32_t count);
 
 /* ext4_glue.c */
 struct ext4_env dax_ext4_env(struct dax_fs *fs); /* for mounting by hand */

@@ -174,6 +174,8 @@ int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie)
 
 void dax_gup_end(void *cookie, struct page **pages, unsigned long nr)
 {
-	if (cookie) /* only one design gives any */
-		lifetime_lease_poll.gup_end(cookie, pages, nr);
+	const struct gup_cookie *c = cookie;
+
+	if (c)
+		c->lifetime->gup_end(cookie, pages, nr);
 }

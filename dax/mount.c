@@ -57,18 +57,33 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 			  lifetime_text(lt, text, sizeof(text)));
 }
 
+static bool takes_longterm(const struct lifetime *lt)
+{
+	return lt->longterm_allowed;
+}
+
+static bool takes_sectors(const struct lifetime *lt)
+{
+	return lt->sectors_allowed;
+}
+
+static bool takes_limited(const struct lifetime *lt)
+{
+	return lt->needs_no_records;
+}
+
 static int check_options(const struct pmem_region *region, const struct lifetime *lt,
 			 const struct mount_options *o)
 {
-	if (o->longterm && !lt->longterm_allowed)
+	if (o->longterm && !takes_longterm(lt))
 		return dax_refuse(-EINVAL,
 				  "longterm=allow needs lifetime=%s: with %s a pin without an end "
 				  "would make truncate wait without an end",
-				  lifetime_busy_extent.name, lt->name);
-	if (o->sectors && lt != &lifetime_unaware)
+				  lifetime_with(takes_longterm), lt->name);
+	if (o->sectors && !takes_sectors(lt))
 		return dax_refuse(-EINVAL,
 				  "entries=sectors is of lifetime=%s only; %s stores page frames",
-				  lifetime_unaware.name, lt->name);
+				  lifetime_with(takes_sectors), lt->name);
 	if (o->sectors && !sector_can_name(region))
 		return dax_refuse(-EINVAL,
 				  "entries=sectors has room for the numbers of 4096 regions; %s is "
@@ -129,12 +144,12 @@ static int check_records(const struct dax_fs *fs)
 		return dax_probe(&r->pgmap, r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, &why)
 			       ? dax_refuse(-EOPNOTSUPP, "%s: %s", r->name, why)
 			       : 0;
-	if (fs->lifetime == &lifetime_unaware)
+	if (takes_limited(fs->lifetime))
 		return 0;
 	return dax_refuse(-EOPNOTSUPP,
 			  "%s is limited: it has no page records for lifetime=%s to count in; only "
 			  "%s needs none",
-			  r->name, fs->lifetime->name, lifetime_unaware.name);
+			  r->name, fs->lifetime->name, lifetime_with(takes_limited));
 }
 
 /* COMING: nobody else is at it, and no lock is held. */

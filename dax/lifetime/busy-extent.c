@@ -90,13 +90,7 @@ MUSEUM(own_record, "part-by-own-record",
 /* Museum mark-by-index: left in a record whose entry went in this mount. */
 #define HAD_ENTRY(fs) (~(fs)->serial)
 
-static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
-{
-	/* The mapping that follows is the birth; the mount keeps the device live. */
-	return page_associate(page, inode, pgoff);
-}
-
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
@@ -255,7 +249,7 @@ static bool at_rest(uint64_t pfn)
 	return !page_record_exists(p) || !page_state(p);
 }
 
-bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn)
+static bool blocked(const struct dax_fs *fs, uint64_t pfn)
 {
 	/* The common case by one load: nothing of the device is busy. */
 	if (likely(!__atomic_load_n(&fs->region->busy, __ATOMIC_ACQUIRE)))
@@ -265,7 +259,7 @@ bool busy_extent_blocked(const struct dax_fs *fs, uint64_t pfn)
 	return !at_rest(pfn);
 }
 
-bool busy_extent_may_take(uint64_t pfn, uint32_t count)
+static bool may_take(uint64_t pfn, uint32_t count)
 {
 	for (; count; pfn++, count--)
 		if (unlikely(!at_rest(pfn)) && !museum_mask())
@@ -286,16 +280,16 @@ const struct lifetime lifetime_busy_extent = {
 	.rest = 0,
 	.associates = true,
 	.mapped_holds = true,
-	.keeps_busy = true,
 	.longterm_allowed = true,
 	.unbind = UNBIND_REFUSES,
 	.pgmap_ops = {.page_idle = last_put, .page_release = release},
-	.insert = insert,
-	.remove = remove_entries,
+	.detach = detach,
 	.busy = busy,
 	.wait_idle = wait_idle,
 	.scan = scan,
 	.break_layout = break_layout,
 	.evict = evict,
 	.freed = freed,
+	.blocked = blocked,
+	.may_take = may_take,
 };

@@ -37,14 +37,7 @@ MUSEUM(break_end_zero, "break-end-zero",
        "E-4: 'to the end of the file' is passed as 0, and the scan finds nothing there; shown by "
        "selftest lifetime.counted-map.whole-file and race E-4 lifetime=counted-map (BROKEN I1)");
 
-static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
-{
-	/* The mapping that follows takes the count from 0; the entry lock excludes deletion (E-1:
-	 * and nothing excludes the device's end). */
-	return page_associate(page, inode, pgoff);
-}
-
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
@@ -136,8 +129,8 @@ static int evict(struct dax_inode *inode)
 			  "refault outlasts the put); later era: C-4 (nor at a mapping), E-3 in "  \
 			  "an unbind",                                                             \
 		.rest = 0, .associates = true, .mapped_holds = true,                               \
-		.pgmap_ops = {.page_idle = last_put}, .insert = insert, .remove = remove_entries,  \
-		.busy = busy, .wait_idle = wait_idle, .scan = scan, .break_layout = break_layout,  \
+		.pgmap_ops = {.page_idle = last_put}, .detach = detach, .busy = busy,              \
+		.wait_idle = wait_idle, .scan = scan, .break_layout = break_layout,                \
 		.evict = evict, __VA_ARGS__                                                        \
 	}
 

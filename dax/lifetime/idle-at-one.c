@@ -40,12 +40,7 @@ MUSEUM(skip_wake, "skip-wake",
        "I4) "
        "and selftest lifetime.last-put-wakes");
 
-static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
-{
-	return page_associate(page, inode, pgoff);
-}
-
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
@@ -115,8 +110,8 @@ static int evict(struct dax_inode *inode)
 			  "teardown); later eras: C-5 (a put that wakes nobody), C-8 (nor does a " \
 			  "reference)",                                                            \
 		.rest = 1, .associates = true, .mapped_holds = false, .asks_whole_file = true,     \
-		.insert = insert, .remove = remove_entries, .busy = busy, .wait_idle = wait_idle,  \
-		.scan = scan, .break_layout = break_layout, .evict = evict, __VA_ARGS__            \
+		.detach = detach, .busy = busy, .wait_idle = wait_idle, .scan = scan,              \
+		.break_layout = break_layout, .evict = evict, __VA_ARGS__                          \
 	}
 
 /* The default: the design as it was merged, before anything around it changed. */

@@ -33,12 +33,7 @@ MUSEUM(lease_error_lost, "lease-error-lost",
        "the holder; shown by selftest lifetime.lease-poll.signal and race B-5 "
        "lifetime=lease-poll (BROKEN I1)");
 
-static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
-{
-	return page_associate(page, inode, pgoff);
-}
-
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
@@ -123,8 +118,7 @@ const struct lifetime lifetime_lease_poll = {
 	.no_fast_gup = true,
 	.unbind = UNBIND_WAITS_FOR_REFERENCES,
 	.pgmap_ops = {.page_idle = last_put},
-	.insert = insert,
-	.remove = remove_entries,
+	.detach = detach,
 	.busy = busy,
 	.wait_idle = wait_idle,
 	.scan = scan,

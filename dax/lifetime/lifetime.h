@@ -6,8 +6,9 @@
  * difference of two files is the lesson. The rest of the code calls these steps and does not know
  * which design runs. A step that a design does not have is NULL where the table says so.
  *
- *   insert        an entry begins to name the page
- *   remove        entries go, a run of them at a time
+ *   attach        an entry begins to name the page; the link page -> file is made before, if the
+ *                 design has it
+ *   detach        entries go, a run of them at a time, and with them the links
  *   busy          is the page in use by somebody who is not a mapping?
  *   last_put      the count came back to rest (any context): the waker
  *   wait_idle     sleep until the page is idle: the waiter
@@ -16,6 +17,8 @@
  *   evict         the same when the last reference of an unlinked file goes
  *   freed         blocks left their file, and are not free yet
  *   release       the last holder of such a block let go (any context)
+ *   blocked       the allocator looks for a free block: must this one be passed by?
+ *   may_take      it hands blocks out: is nobody left who holds them?
  *   gup_begin     somebody is about to take references through a mapping
  *   gup_end       he has them
  *   settle        an unmount wants to know who is still there
@@ -45,6 +48,11 @@ enum unbind_rule {
 	UNBIND_REFUSES,		   /* names the holders; waits if told to */
 };
 
+/* What gup_begin leaves for gup_end, which has no VMA and no file any more to ask. */
+struct gup_cookie {
+	const struct lifetime *lifetime; /* whose gup_end it is */
+};
+
 /*
  * An era: a run of Linux releases in which a design behaved alike. The design did not change, what
  * surrounds it did: who holds a device, which put forgets to wake, who else waits. Each era is a
@@ -70,18 +78,19 @@ struct lifetime {
 	bool mapped_holds;     /* a mapping keeps a page from its last_put as a reference does */
 	bool entry_holds;      /* an entry has one reference */
 	bool no_fast_gup;      /* each reference is asked for by gup_begin */
-	bool keeps_busy;       /* a freed block stays out of reach while its page is held */
 	bool longterm_allowed; /* accepts the mount option longterm=allow */
+	bool sectors_allowed;  /* accepts entries=sectors */
+	bool needs_no_records; /* may be mounted on a region that is bound `limited` */
 	enum unbind_rule unbind;
 	bool unbind_evicts;   /* first, files that nobody has open are evicted, which waits */
 	bool asks_whole_file; /* scan and break_layout take the whole file, whatever range goes */
 	struct pgmap_ops pgmap_ops; /* last_put and release, as the memory floor calls them */
 
 	/* Entry locked, record exists. -ENXIO (the device is going): the page is not the entry's,
-	 * which becomes EMPTY. May not sleep. */
-	int (*insert)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
+	 * which becomes EMPTY. May not sleep. NULL: nothing but the link. */
+	int (*attach)(struct dax_inode *inode, uint64_t pgoff, struct page *page);
 	/* Tree lock held, so it may not sleep. One of 2 MiB has one record, and comes alone. */
-	void (*remove)(struct dax_inode *inode, const struct entry_run *run);
+	void (*detach)(struct dax_inode *inode, const struct entry_run *run);
 	bool (*busy)(const struct page *page);
 	/* The next four with io_lock and fault_lock held for writing; [first, last) in file pages.
 	 * 0, or a negative errno such as -EINTR. */
@@ -93,7 +102,16 @@ struct lifetime {
 	/* fs->lock held: `count` blocks from pfn on are out of their file's tree, and still set in
 	 * the bitmap. NULL: nothing happens to them. */
 	void (*freed)(struct dax_fs *fs, uint64_t pfn, uint32_t count);
-	/* As in struct vma_ops; NULL: nobody is asked. mmap_lock held for reading. */
+	/* fs->lock held. Of a block that is free: does somebody hold its page, so that the
+	 * allocator must pass it by? NULL: a free block is anybody's; a design that has it keeps
+	 * busy blocks out of reach. */
+	bool (*blocked)(const struct dax_fs *fs, uint64_t pfn);
+	/* The last look, at blocks that are handed out: are all of them at rest? A bitmap that an
+	 * image brought along may call free what a file has. With a museum switch on always true:
+	 * rules that are switched off are to show in bytes. There if `blocked` is. */
+	bool (*may_take)(uint64_t pfn, uint32_t count);
+	/* As in struct vma_ops; NULL: nobody is asked. mmap_lock held for reading. What *cookie
+	 * points to begins with a struct gup_cookie. */
 	int (*gup_begin)(struct dax_inode *inode, unsigned long nr, void **cookie);
 	void (*gup_end)(void *cookie, struct page **pages, unsigned long nr);
 	/* No lock held. NULL: nobody but opens and mappings. */
@@ -114,6 +132,8 @@ const struct lifetime *lifetime_variant(unsigned n);
 /* The era of a design, or of any design (name NULL); NULL: unknown. */
 const struct lifetime *lifetime_era(const char *name, const char *era);
 bool lifetime_is_first(const struct lifetime *lt); /* the design itself, no later era of it */
+/* The name of the first design that has it, for sentences that refuse; "none". */
+const char *lifetime_with(bool (*has)(const struct lifetime *lt));
 /* "idle-at-one", and behind it ", era 6.1" if it is not the first. Value: buf. */
 const char *lifetime_text(const struct lifetime *lt, char *buf, unsigned n);
 

@@ -28,6 +28,16 @@ const struct lifetime *lifetime_era(const char *name, const char *era)
 	return NULL;
 }
 
+const char *lifetime_with(bool (*has)(const struct lifetime *lt))
+{
+	const struct lifetime *lt;
+
+	for (unsigned n = 0; (lt = lifetime_nth(n)); n++)
+		if (has(lt))
+			return lt->name;
+	return "none";
+}
+
 bool lifetime_is_first(const struct lifetime *lt)
 {
 	return !lt->era || lifetime_find(lt->name)->era == lt->era;

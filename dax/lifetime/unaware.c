@@ -18,14 +18,7 @@
  */
 #include "dax/internal.h"
 
-static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
-{
-	/* No link from page to file: nobody will look for one. */
-	(void)inode, (void)pgoff, (void)page;
-	return 0;
-}
-
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
 	(void)inode, (void)run;
 }
@@ -82,10 +75,11 @@ const struct lifetime lifetime_unaware = {
 	.rest = 1,
 	.associates = false,
 	.mapped_holds = false,
+	.sectors_allowed = true,
+	.needs_no_records = true,
 	.unbind = UNBIND_WAITS_FOR_REFERENCES,
 	.pgmap_ops = {.page_idle = last_put},
-	.insert = insert,
-	.remove = remove_entries,
+	.detach = detach,
 	.busy = busy,
 	.wait_idle = wait_idle,
 	.scan = scan,

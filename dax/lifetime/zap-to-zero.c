@@ -54,20 +54,16 @@ static void get_unasked(struct page *record)
 	__atomic_fetch_add(&record->state, PAGE_REF, __ATOMIC_ACQ_REL);
 }
 
-static int insert(struct dax_inode *inode, uint64_t pgoff, struct page *page)
+static int attach(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
-	int err;
-
+	(void)inode, (void)pgoff;
 	/* From 0 this holds the device as well, and fails if that is going. */
 	if (!page_get_first(page_head(page), 1)) {
 		if (!museum_on(zap_ignores_dying))
 			return -ENXIO;
 		get_unasked(page_head(page));
 	}
-	err = page_associate(page, inode, pgoff);
-	if (unlikely(err))
-		page_put(page, 1);
-	return err;
+	return 0;
 }
 
 /* The references that a run of entries, not zapped before, has of its pages. */
@@ -83,7 +79,7 @@ static void zap_run(const struct entry_run *run)
 		page_put(first + (i ? 1 : 0), 1);
 }
 
-static void remove_entries(struct dax_inode *inode, const struct entry_run *run)
+static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
 	struct page *first = run_record(run);
 
@@ -170,8 +166,8 @@ const struct lifetime lifetime_zap_to_zero = {
 	.unbind = UNBIND_WAITS_FOR_ALL,
 	.asks_whole_file = true,
 	.pgmap_ops = {.page_idle = last_put},
-	.insert = insert,
-	.remove = remove_entries,
+	.attach = attach,
+	.detach = detach,
 	.busy = busy,
 	.wait_idle = wait_idle,
 	.scan = scan,

@@ -120,10 +120,10 @@ SELFTEST(entry_folio_kept, "lifetime.busy.folio-out-of-reach",
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 300), 1, PIN, &p) == 1, "no pin");
 	if (!dax_truncate(fx.inode[0], 0))
 		for (unsigned i = 0; i < N; i++)
-			within += busy_extent_blocked(fx.fs, first + i);
+			within += lifetime_busy_extent.blocked(fx.fs, first + i);
 	unpin_user_pages(&p, 1);
 	for (unsigned i = 0; i < N; i++)
-		after += !busy_extent_may_take(first + i, 1);
+		after += !lifetime_busy_extent.may_take(first + i, 1);
 	EXPECT_OR(out, within == N && !after, "%u blocks out of reach, %u after the put", within,
 		  after);
 out:

@@ -88,7 +88,7 @@ SELFTEST(seed_s3_06, "seed.s3.06", "entries hold the pfn of the block under leas
 	seed_entry_values(t, &lifetime_lease_poll);
 }
 
-/* Breaks it: remove_entries() that does not count, or counts pages that stay. */
+/* Breaks it: detach() that does not count, or counts pages that stay. */
 SELFTEST(seed_s3_07, "seed.s3.07",
 	 "a truncate that nobody stops counts one collision for each held page that it frees, and "
 	 "none for those that are idle or stay")

@@ -15,9 +15,10 @@ from hf_config import ROOT
 NAMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
 FIELDS = ["Years", "Patches", "Rest", "Mapping", "Busy", "Waker", "Fixed", "Broken"]
 ERAS = ("idle-at-one", "counted-map")  # these stand for several years of Linux, and say which
-STEPS = ["insert", "remove_entries", "busy", "last_put", "wait_idle", "scan", "break_layout",
-         "evict"]
-OWN = {"lease-poll": ["gup_begin", "gup_end", "settle"], "busy-extent": ["release", "freed"]}
+STEPS = ["detach", "busy", "last_put", "wait_idle", "scan", "break_layout", "evict"]
+BEFORE = {"zap-to-zero": ["attach"]}
+OWN = {"lease-poll": ["gup_begin", "gup_end", "settle"],
+       "busy-extent": ["release", "freed", "blocked", "may_take"]}
 FOLDER = os.path.join(ROOT, "dax", "lifetime")
 
 
@@ -42,10 +43,14 @@ def test_the_opening_comment(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_steps(name):
-    """The same names in the same order; what a design has beyond them comes behind."""
+    """The same names in the same order; what a design has beyond them comes behind, but for attach,
+    which is the life's begin. A step is implemented by the function of its name."""
     functions = re.findall(r"(?m)^static [a-z].*?\b\*?([a-z_]+)\([^;]*$", source(name))
-    steps = [f for f in functions if f in STEPS + OWN.get(name, [])]
-    assert steps == STEPS + OWN.get(name, []), functions
+    expected = BEFORE.get(name, []) + STEPS + OWN.get(name, [])
+    assert [f for f in functions if f in expected] == expected, functions
+    set_to = dict(re.findall(r"\.([a-z_]+) = ([a-z_]+)[,}]", source(name)))
+    assert {f: set_to.get(f) for f in expected if f not in ("last_put", "release")} == {
+        f: f for f in expected if f not in ("last_put", "release")}
 
 
 def test_the_tables():
