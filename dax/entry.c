@@ -190,32 +190,35 @@ uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
 	return value;
 }
 
-static int associate(struct page *page, struct dax_inode *inode, uint64_t pgoff)
+/* What the lifetime does beside the link, which goes again if that fails: it was made just now, and
+ * the entry is ours. */
+static int __attribute__((noinline))
+attach_by(const struct lifetime *lt, struct page *page, struct dax_inode *inode, uint64_t pgoff)
 {
-	struct mapping *none = NULL;
+	int err = lt->attach(inode, pgoff, page);
 
-	/* An image may give a block to two files, whose faults hold no lock in common: one
-	 * read-modify-write decides. */
-	if (unlikely(!__atomic_compare_exchange_n(&page->mapping, &none, &inode->mapping, false,
-						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
-		return -EIO;
-	page->index = pgoff;
-	return 0;
+	if (unlikely(err) && lt->associates) {
+		page->index = 0;
+		page->mapping = NULL;
+	}
+	return err;
 }
 
 int page_attach(struct page *page, struct dax_inode *inode, uint64_t pgoff)
 {
 	const struct lifetime *lt = inode->fs->lifetime;
-	int err = lt->associates ? associate(page, inode, pgoff) : 0;
+	struct mapping *none = NULL;
 
-	if (likely(!lt->attach) || err)
-		return err;
-	err = lt->attach(inode, pgoff, page);
-	if (unlikely(err) && lt->associates) {
-		page->index = 0;
-		page->mapping = NULL; /* we made the link just now, and hold the entry's lock */
+	if (likely(lt->associates)) {
+		/* An image may give a block to two files, whose faults hold no lock in common: one
+		 * read-modify-write decides. */
+		if (unlikely(!__atomic_compare_exchange_n(&page->mapping, &none, &inode->mapping,
+							  false, __ATOMIC_ACQ_REL,
+							  __ATOMIC_ACQUIRE)))
+			return -EIO;
+		page->index = pgoff;
 	}
-	return err;
+	return likely(!lt->attach) ? 0 : attach_by(lt, page, inode, pgoff);
 }
 
 void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode, uint64_t pgoff)
