@@ -83,6 +83,9 @@ const char *matrix_cannot(const struct lifetime *lt, struct cell c); /* NULL: it
 /* What the table says, and the weakness by name ("" if safe). */
 enum race_verdict matrix_expects(const struct lifetime *lt, struct cell c, const char **name);
 void matrix_name(struct cell c, char *buf, unsigned n);
+/* Of zero and insert, where no byte tells: has the design to wait for the held page, as it does when
+ * a collapse moves it? No weakness of the table lets it go on. */
+bool matrix_must_wait(const struct lifetime *lt, struct cell c);
 
 /* ---- one cell (matrix_cell.c) --------------------------------------------------------------- */
 /* Plays it once; s->cell, lt, mm, buf are set. */

@@ -315,13 +315,18 @@ static void judge_copy(struct stage *s)
 		mm_unmap(s->mm, va, PAGE_SIZE);
 }
 
+static bool keeps(enum way w)
+{
+	return w == WAY_ZERO || w == WAY_INSERT;
+}
+
 static void judge(struct stage *s)
 {
 	struct dax_inode *owner = s->cell.way == WAY_EXCHANGE ? s->h : s->g;
 	uint64_t off = s->cell.way == WAY_EXCHANGE ? s->at * PAGE_SIZE : 0;
 	uint64_t len = s->cell.way == WAY_EXCHANGE ? PAGE_SIZE : s->unit * PAGE_SIZE;
 
-	if (s->cell.way == WAY_ZERO || s->cell.way == WAY_INSERT)
+	if (keeps(s->cell.way))
 		s->verdict = matrix_judge_kept(s, true) ? RACE_SAFE : s->verdict;
 	else if (s->cell.way == WAY_COW)
 		judge_copy(s);
@@ -407,8 +412,11 @@ static void run_way(struct stage *s)
 			matrix_failed(s, "the operation: %s", errno_name(s->err));
 			return;
 		}
-		if ((s->cell.way == WAY_ZERO || s->cell.way == WAY_INSERT) &&
-		    !matrix_judge_kept(s, false))
+		if (keeps(s->cell.way) && matrix_must_wait(s->lt, s->cell)) {
+			matrix_failed(s, "it did not wait for the page");
+			return;
+		}
+		if (keeps(s->cell.way) && !matrix_judge_kept(s, false))
 			return;
 		owned = next_owner(s);
 	}

@@ -5,7 +5,8 @@
  * The late write is legal there, since the block stays F's. So a cell looks where the bytes are: the
  * block must be F's own, at its place of now, and nobody's else; F reads what it should, before the
  * late write and after it; entries, mappings and records agree. What was zeroed reads as zeroes even
- * with the late bytes in its block: it is allocated and not written.
+ * with the late bytes in its block: it is allocated and not written. Whether a design that waits has
+ * waited no byte tells: an operation that is over before the put differs (matrix_must_wait()).
  */
 #include "tests/kernel/matrix.h"
 

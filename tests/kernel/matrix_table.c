@@ -66,6 +66,20 @@ enum race_verdict matrix_expects(const struct lifetime *lt, struct cell c, const
 	return RACE_SAFE;
 }
 
+/* Designs whose answer to a held page is to wait for it. */
+static const char *const waiting[] = {"lease-poll", "idle-at-one", "zap-to-zero", "counted-map"};
+
+bool matrix_must_wait(const struct lifetime *lt, struct cell c)
+{
+	const struct cell likewise = {WAY_COLLAPSE, HOLD_PIN, c.shape, c.huge};
+	const char *name;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(waiting); i++)
+		if (!strcmp(waiting[i], lt->name))
+			return matrix_expects(lt, likewise, &name) == RACE_SAFE;
+	return false;
+}
+
 /* Combinations that make no sense. A NULL lifetime: under all of them. */
 static const struct {
 	const char *lifetime;
