@@ -108,31 +108,25 @@ static bool is_done(struct stage *s)
 
 static struct script nobody; /* no actors: every thread counts */
 
-/* The clock goes on to the first timer, if nothing else can happen. */
-static enum quiet skip_to_timer(uint64_t end)
-{
-	enum quiet q = script_quiet(&nobody);
-	uint64_t next = timer_first(), now = clock_ns();
-
-	if (q == QUIET_TIMER && next != UINT64_MAX && next > now && now < end)
-		clock_skip(MIN(next, end) - now);
-	return q;
-}
-
 bool matrix_settle(struct stage *s, bool skip)
 {
 	uint64_t end = clock_ns() + 60 * SECONDS;
 	unsigned still = 0;
 
 	while (!is_done(s)) {
-		bool asleep = s->thread->state == THREAD_SLEEPING && !script_somebody_runs(&nobody);
+		bool asleep;
 
-		if (skip)
-			asleep = skip_to_timer(end) == QUIET_DEAD || clock_ns() > end;
-		still = asleep ? still + 1 : 0;
 		if (still == 3)
 			return false;
-		thread_sleep_ns(LOOK_NS);
+		if (skip) {
+			asleep = script_skip(&nobody, end, LOOK_NS) == QUIET_DEAD ||
+				 clock_ns() > end;
+		} else {
+			asleep = s->thread->state == THREAD_SLEEPING &&
+				 !script_somebody_runs(&nobody);
+			thread_sleep_ns(LOOK_NS);
+		}
+		still = asleep ? still + 1 : 0;
 	}
 	return true;
 }
@@ -143,10 +137,8 @@ void matrix_pass(struct stage *s, uint64_t ns)
 	unsigned dead = 0;
 
 	(void)s;
-	while (clock_ns() < end && dead < 3) {
-		dead = skip_to_timer(end) == QUIET_DEAD ? dead + 1 : 0;
-		thread_sleep_ns(LOOK_NS);
-	}
+	while (clock_ns() < end && dead < 3)
+		dead = script_skip(&nobody, end, LOOK_NS) == QUIET_DEAD ? dead + 1 : 0;
 }
 
 /* It will never come to its end: whoever could be woken is, by the page's two keys. */
@@ -157,8 +149,7 @@ static void end_hung(struct stage *s)
 		thread_signal(s->thread);
 		wake_up(&page_head(s->page)->state);
 		wake_up(page_head(s->page));
-		skip_to_timer(UINT64_MAX);
-		thread_sleep_ns(LOOK_NS);
+		script_skip(&nobody, UINT64_MAX, LOOK_NS);
 	}
 }
 

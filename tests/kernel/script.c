@@ -214,16 +214,10 @@ bool script_finish(struct actor *a, const char **how)
 	unsigned dead = 0;
 
 	while (script_at_work(a)) {
-		enum quiet q = script_quiet(a->script);
-		uint64_t next = timer_first(), now = clock_ns();
-
-		dead = q == QUIET_DEAD ? dead + 1 : 0;
 		*how = dead == 3 ? "nothing runnable, no event pending" : "60 s went by";
-		if (dead == 3 || now > deadline)
+		if (dead == 3 || clock_ns() > deadline)
 			return false;
-		if (q == QUIET_TIMER && next != UINT64_MAX && next > now)
-			clock_skip(next - now);
-		thread_sleep_ns(LOOK_NS);
+		dead = script_skip(a->script, UINT64_MAX, LOOK_NS) == QUIET_DEAD ? dead + 1 : 0;
 	}
 	return true;
 }
@@ -243,15 +237,8 @@ void script_pass_time(struct script *s, uint64_t ns)
 	uint64_t end = clock_ns() + ns, now;
 	unsigned dead = 0;
 
-	while ((now = clock_ns()) < end && dead < 3) {
-		enum quiet q = script_quiet(s);
-		uint64_t next = timer_first();
-
-		dead = q == QUIET_DEAD ? dead + 1 : 0;
-		if (q == QUIET_TIMER && next != UINT64_MAX && next > now)
-			clock_skip(MIN(next, end) - now);
-		thread_sleep_ns(LOOK_NS);
-	}
+	while ((now = clock_ns()) < end && dead < 3)
+		dead = script_skip(s, end, LOOK_NS) == QUIET_DEAD ? dead + 1 : 0;
 	if (now < end)
 		clock_skip(end - now);
 }

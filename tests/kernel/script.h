@@ -138,6 +138,10 @@ enum quiet {
 	QUIET_DEAD   /* nothing runnable and no event pending */
 };
 enum quiet script_quiet(struct script *s);
+/* One look of a director who waits. Where nothing but a timer can help, the clock is moved on to
+ * the first one, not beyond `end`, and whoever that wakes has a turn; else this sleeps for
+ * `look_ns`. */
+enum quiet script_skip(struct script *s, uint64_t end, uint64_t look_ns);
 /* Any thread but the director, the idle ones and actors stopped at a step point. A snapshot. */
 bool script_somebody_runs(struct script *s);
 /* What an actor sleeps for, into buf; false: it does not sleep. */
