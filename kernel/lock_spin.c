@@ -10,6 +10,8 @@
  */
 #include "kernel/internal.h"
 
+STEP_POINT_DECLARE(spin_lock_waits);
+
 void spin_init(struct spinlock *l, const char *name)
 {
 	l->locked = 0;
@@ -35,6 +37,7 @@ void spin_lock_slowly(struct spinlock *l)
 {
 	uint32_t seen, me = 1 + cpu_id();
 
+	STEP_POINT(spin_lock_waits); /* it was taken; preemption is off */
 	do {
 		while ((seen = __atomic_load_n(&l->locked, __ATOMIC_RELAXED)) != 0) {
 			if (unlikely(seen == me))

@@ -38,6 +38,7 @@ MUSEUM(folio_waits, "folio-waits-for-maps",
        "that its file still has; shown by race F-9 (BROKEN I4)");
 STEP_POINT_DECLARE(page_put_changed);
 STEP_POINT_DECLARE(page_birth_held);
+STEP_POINT_DECLARE(page_map_looked); /* at the word, which changes next */
 
 bool page_get(struct page *p, uint32_t n)
 {
@@ -337,6 +338,8 @@ void page_map_get(struct page *p)
 
 	if (held) /* before the mapping shows, else its put comes first and the sum is too low */
 		percpu_ref_get(&p->pgmap->ref);
+	else
+		STEP_POINT(page_map_looked);
 	birth = !(__atomic_fetch_add(&p->state, PAGE_MAP, __ATOMIC_ACQ_REL) & IN_USE) &&
 		!p->pgmap->rest;
 	if (held && !birth)
@@ -362,6 +365,7 @@ static bool map_get_folio(struct page *head)
 			percpu_ref_get(&head->pgmap->ref);
 			held = true;
 		}
+		STEP_POINT(page_map_looked);
 	} while (!__atomic_compare_exchange_n(&head->state, &old, old + PAGE_MAP, true,
 					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	if (held && (old & IN_USE))

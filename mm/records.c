@@ -12,6 +12,7 @@
 #include "kernel/step.h"
 
 STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
+STEP_POINT_DECLARE(records_unfilled); /* and no entry leads to them */
 
 #define FRAME_RIGHTS (PTE_P | PTE_W | PTE_NX | PTE_G)
 
@@ -32,6 +33,7 @@ static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
 	struct page *p = phys_to_virt(phys), *end = p + RECORDS_PER_FRAME;
 	const uint64_t rest = pgmap->rest;
 
+	STEP_POINT(records_unfilled);
 	if (pgmap_has_altmap(pgmap)) {
 		uint64_t first = va_of(pgmap, altmap_first_pfn(&pgmap->altmap));
 

@@ -22,7 +22,7 @@ static bool takes(struct page *p, uint64_t state, bool one)
 	took = one ? page_get_one(p) : page_get_quick(p, &seen);
 	after = set_state(p, 0);
 	ASSERT(after == state + (took ? PAGE_REF : 0), "state 0x%lx became 0x%lx", state, after);
-	return took;
+	return took && (one || seen == after); /* what it became is shown to the caller */
 }
 
 SELFTEST(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Self-tests: two moments in which another CPU may come between: a birth that finds the page born,
- * and a reference that is counted while its killer folds the counters. A step point makes the
- * moment; nothing depends on chance.
+ * Self-tests: moments in which another CPU may come between: a birth that finds the page born or
+ * its last use gone, a folio that is taken or split meanwhile, and a reference that is counted
+ * while its killer folds the counters. A step point makes the moment; nothing depends on chance.
  */
 #include "mm/test_memremap.h"
 
@@ -36,16 +36,22 @@ static bool birth(struct page *p, void (*other)(void *), unsigned *fired, int64_
 }
 
 /* What is too much would be waited for by the unbinding for ever. */
-static void end(int64_t extra)
+static void end_extra(int64_t extra)
 {
 	if (extra > 0)
 		percpu_ref_put_many(&pgmap.ref, extra);
+}
+
+static void end(int64_t extra)
+{
+	end_extra(extra);
 	memunmap_pages(&pgmap);
 }
 
-SELFTEST(mm_birth_twice, "mm.birth-twice",
-	 "two births of one page at once hold the device once; one that the busy mark refuses holds "
-	 "it not at all")
+SELFTEST(
+	mm_birth_twice, "mm.birth-twice",
+	"two births of one page at once hold the device once; one that the busy mark refuses holds "
+	"it not at all")
 {
 	unsigned fired[2];
 	int64_t sum[2], at_last;
@@ -67,6 +73,91 @@ SELFTEST(mm_birth_twice, "mm.birth-twice",
 	EXPECT(got[0] && !got[1], "got %d beside a mapping, %d of a busy page", got[0], got[1]);
 	EXPECT(sum[0] == 2 && sum[1] == 1 && at_last == 1, "%ld, %ld, at last %ld", (long)sum[0],
 	       (long)sum[1], (long)at_last);
+}
+
+/* ---- mappings -------------------------------------------------------------------------------- */
+
+/* page_map_get_counted(p), where `other` is done to its head between the look at the word and the
+ * change. *sum: the device's references, its own among them. */
+static struct page *mapped(struct page *p, void (*other)(void *), unsigned *fired, int64_t *sum)
+{
+	struct page *counted;
+
+	preempt_disable();
+	step_arm("page_map_looked", other, page_head(p));
+	counted = page_map_get_counted(p);
+	*fired = step_disarm();
+	preempt_enable();
+	*sum = percpu_ref_sum(&pgmap.ref);
+	return counted;
+}
+
+static void last_put(void *page)
+{
+	page_put(page, 1);
+}
+
+static void taken(void *head)
+{
+	page_get_first(head, 1);
+}
+
+static void split(void *head)
+{
+	page_folio_split(head);
+}
+
+SELFTEST(mm_map_birth, "mm.map-at-last-put",
+	 "a mapping that found the page in use, and its last use gone, holds the device all the "
+	 "same")
+{
+	struct page *p, *counted;
+	unsigned fired;
+	int64_t sum;
+	int err = fake_bound(&pgmap, 0, NULL, &p);
+
+	EXPECT(!err, "error %d", err);
+	page_get_first(p, 1);
+	counted = mapped(p, last_put, &fired, &sum);
+	if (sum == 1) /* else the unmapping brings the device to zero, while it is bound */
+		percpu_ref_get(&pgmap.ref);
+	page_map_put(p);
+	memunmap_pages(&pgmap);
+	EXPECT(counted == p && fired == 1, "%u times at the step point", fired);
+	EXPECT(sum == 2, "%ld references of the device, not 2", (long)sum);
+}
+
+SELFTEST(mm_map_folio_meanwhile, "mm.map-folio-meanwhile",
+	 "a mapping of a resting folio that is taken, or split, meanwhile holds the device once, "
+	 "and "
+	 "counts where the page is counted now")
+{
+	struct page *head, *counted[2] = {NULL};
+	unsigned fired[2] = {0};
+	int64_t sum[2] = {0};
+	int err = fake_bound(&pgmap, 0, NULL, &head);
+
+	EXPECT(!err, "error %d", err);
+	err = page_records_populate(pgmap.range[0].start, FOLIO_PAGES);
+	if (!err)
+		err = page_folio_make(head);
+	if (!err) {
+		counted[0] = mapped(head + 3, taken, &fired[0], &sum[0]);
+		page_map_put(head);
+		page_put(head, 1);
+		end_extra(sum[0] - 2);
+		counted[1] = mapped(head + 3, split, &fired[1], &sum[1]);
+		page_map_put(counted[1]);
+		end_extra(sum[1] - 2);
+	}
+	memunmap_pages(&pgmap);
+	EXPECT(!err && fired[0] == 1 && fired[1] == 1,
+	       "error %d, %u and %u times at the step point", err, fired[0], fired[1]);
+	EXPECT(counted[0] == head && counted[1] == head + 3,
+	       "counted %ld and %ld records behind the head", (long)(counted[0] - head),
+	       (long)(counted[1] - head));
+	EXPECT(sum[0] == 2 && sum[1] == 2, "%ld and %ld references of the device, not 2",
+	       (long)sum[0], (long)sum[1]);
 }
 
 /* ---- counting and killing -------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: taking translations away while a fault beside them makes a page table, how many
- * flushes that takes, and that the flush reaches the CPU that needs it. */
-#include "kernel/test_gang.h"
-#include "mm/internal.h"
+ * flushes that takes, that the flush reaches the CPU that needs it, and which lock is held still.
+ */
+#include "mm/test_memremap.h"
 
 struct beside {
 	struct mm *mm;
@@ -151,4 +151,67 @@ SELFTEST(tlb_asks_the_other, "tlb.asks-the-other",
 	mm_put(elsewhere.mm);
 	EXPECT(started && elsewhere.came, "no memory for two threads, or one did not come to run");
 	EXPECT(elsewhere.asked == 1, "%lu IPIs, not 1", elsewhere.asked);
+}
+
+/* ---- the order of an end --------------------------------------------------------------------- */
+
+static struct told {
+	struct mm *mm;
+	unsigned times, locked; /* the owner was told; with the page-table lock held */
+} told;
+
+static void note_lock(struct page *p)
+{
+	(void)p;
+	told.times++;
+	told.locked += spin_held(&told.mm->ptl);
+}
+static const struct pgmap_ops told_ops = {.page_idle = note_lock};
+
+static int fault_in_fake(struct vm_fault *vmf)
+{
+	return vmf_insert_pfn(vmf, page_to_pfn(vmf->vma->private), true);
+}
+static const struct vma_ops fake_ops = {.fault = fault_in_fake};
+
+/* Maps the device's page, touches it, and takes the translation away again. 0 or errno. */
+static int map_and_zap(struct page *page, uint64_t *cleared)
+{
+	struct mm *mm = mm_create("zap");
+	struct page *p;
+	uint64_t va = 0;
+	int err;
+
+	if (!mm)
+		return -ENOMEM;
+	told = (struct told){.mm = mm};
+	err = mm_map(mm, &va, PAGE_SIZE, VM_READ | VM_WRITE | VM_SHARED, &fake_ops, page, NULL, 0);
+	if (!err)
+		err = get_user_pages(mm, va, 1, FOLL_GET | FOLL_WRITE, &p) == 1 ? 0 : -EFAULT;
+	if (!err) {
+		put_user_pages(&p, 1);
+		*cleared = zap_vma(mm_find_vma(mm, va), va, va + PAGE_SIZE, ZAP_CLEAR);
+	}
+	mm_put(mm);
+	return err;
+}
+
+SELFTEST(
+	zap_end_order, "space.zap-counts-locked",
+	"the owner of an unmapped page hears of it while the page-table lock still keeps everybody "
+	"else from that entry")
+{
+	static struct pgmap pgmap;
+	uint64_t cleared = 0;
+	struct page *page;
+	int err = fake_bound(&pgmap, 0, &told_ops, &page);
+
+	EXPECT(!err, "error %d", err);
+	pgmap.mapped_holds = true;
+	pgmap_listen(&pgmap);
+	err = map_and_zap(page, &cleared);
+	memunmap_pages(&pgmap);
+	EXPECT(!err && cleared == 1, "error %d, %lu cleared", err, cleared);
+	EXPECT(told.times == 1 && told.locked == 1, "told %u times, with the lock held %u times",
+	       told.times, told.locked);
 }

@@ -51,7 +51,34 @@ struct altmap_result {
 	unsigned reserve_changed, before_changed, outside;
 	int before_first;
 	bool first_ok, found_before;
+	unsigned filled; /* the step point before a frame is filled; zero: not passed */
+	bool found_unfilled;
 };
+
+/* Is there a record already, while its frame is to be filled? */
+static struct early {
+	const struct page *page;
+	bool found;
+} early;
+
+static void look_early(void *unused)
+{
+	(void)unused;
+	early.found = page_record_exists(early.page);
+}
+
+/* Populates the first record alone. */
+static void run_early(const struct pgmap *p, uint64_t first, struct altmap_result *r)
+{
+	early = (struct early){.page = page_of_pfn(p, first)};
+	preempt_disable();
+	r->err = step_arm("records_unfilled", look_early, NULL);
+	if (!r->err)
+		r->err = page_records_populate(first, 1);
+	r->filled = step_disarm();
+	preempt_enable();
+	r->found_unfilled = early.found;
+}
 
 static struct altmap_result run_altmap(struct pgmap *p)
 {
@@ -62,7 +89,9 @@ static struct altmap_result run_altmap(struct pgmap *p)
 	if (r.err)
 		return r;
 	mark(p);
-	r.err = page_records_populate(first, p->range[0].end - first);
+	run_early(p, first, &r);
+	if (!r.err)
+		r.err = page_records_populate(first, p->range[0].end - first);
 	r.ram = record_frames - records;
 	r.alloc = p->altmap.alloc;
 	r.reserve_changed = changed(p, 0, p->altmap.reserve * PAGE_SIZE);
@@ -84,6 +113,9 @@ static void check_altmap_result(struct selftest_run *t, const struct altmap_resu
 				uint64_t alloc)
 {
 	EXPECT(!r->err && r->first_ok, "error %d, first record %d", r->err, r->first_ok);
+	EXPECT(r->filled == 1 && !r->found_unfilled,
+	       "before its frame was filled (seen %u times) a record was found: %d", r->filled,
+	       r->found_unfilled);
 	EXPECT(r->ram == 0 && r->alloc == alloc,
 	       "%lu frames of RAM, %lu pages of the altmap, not %lu", r->ram, r->alloc, alloc);
 	EXPECT(!r->reserve_changed, "%u words of the driver's own pages changed",
