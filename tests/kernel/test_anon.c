@@ -201,6 +201,35 @@ SELFTEST(fork_both_write, "fork.both-write",
 	EXPECT(anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
 }
 
+SELFTEST(fork_twice, "fork.twice",
+	 "a page that was shared by a fork is still shared after another one: both children keep "
+	 "what "
+	 "was there, and so does the parent when a child stores")
+{
+	struct mm *mm = current_mm(), *child[2];
+	uint64_t a = 0, seen[4];
+
+	EXPECT(!mm_map_anon(mm, &a, 2 * PAGE_SIZE, true), "no room");
+	poke(mm, a, 1);
+	poke(mm, a + PAGE_SIZE, 2);
+	child[0] = mm_fork(mm, "child");
+	child[1] = mm_fork(mm, "child");
+	EXPECT(child[0] && child[1], "no memory");
+	poke(mm, a, 10);
+	poke(child[1], a + PAGE_SIZE, 20);
+	seen[0] = peek(child[0], a), seen[1] = peek(child[1], a);
+	seen[2] = peek(child[0], a + PAGE_SIZE), seen[3] = peek(mm, a + PAGE_SIZE);
+	mm_put(child[0]);
+	mm_put(child[1]);
+	mm_unmap(mm, a, 2 * PAGE_SIZE);
+	EXPECT(seen[0] == 1 && seen[1] == 1, "the parent stored: the children see %lu and %lu",
+	       seen[0], seen[1]);
+	EXPECT(seen[2] == 2 && seen[3] == 2,
+	       "a child stored: the other one and the parent see %lu "
+	       "and %lu",
+	       seen[2], seen[3]);
+}
+
 SELFTEST(fork_last_reuses, "fork.last-reuses",
 	 "when the other side is gone, a store copies nothing")
 {

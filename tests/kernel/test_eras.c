@@ -17,9 +17,10 @@ static void count(struct page *page)
 /* Breaks it: an era that is in no list, or one that has its design's waker and so its identity. */
 SELFTEST(eras_listed, "lifetime.eras-listed",
 	 "every design is in the list of variants once, first of its eras; each later era has its "
-	 "name, another first release and ops of its own")
+	 "name, another first release, which its text says, and ops of its own")
 {
 	const struct lifetime *lt, *design = NULL;
+	char text[40], want[40];
 	unsigned designs = 0;
 
 	for (unsigned n = 0; (lt = lifetime_variant(n)); n++) {
@@ -32,6 +33,9 @@ SELFTEST(eras_listed, "lifetime.eras-listed",
 			       "variant %u, %s, is no era of the design before it", n, lt->name);
 		}
 		EXPECT(lifetime_is_first(lt) == (lt == design), "%s %s", lt->name, lt->era);
+		snprintf(want, sizeof(want), lt == design ? "%s" : "%s, era %s", lt->name, lt->era);
+		EXPECT(!strcmp(lifetime_text(lt, text, sizeof(text)), want), "'%s', not '%s'", text,
+		       want);
 		for (unsigned m = 0; m < n; m++)
 			EXPECT(&lifetime_variant(m)->pgmap_ops != &lt->pgmap_ops, "%s", lt->name);
 		if (lt->era)

@@ -172,9 +172,13 @@ def test_random_lines(tmp_path, seed):
     image = hf_image.mkfs(tmp_path / "a.img", "64M")
     lines = [random_line(source) for _ in range(300)]
     end = [f"unmap m{n}" for n in range(1, 33)] + ["lifetime", "check", "umount /t"]
-    result = run_commands("; ".join(["mount pmem0 /t"] + lines + end), tmp_path, PMEM=image,
+    last = ["lifetime", "lifetime idle-at-one"]
+    result = run_commands("; ".join(["mount pmem0 /t"] + lines + end + last), tmp_path, PMEM=image,
                           SMP=1 + seed % 2, ICOUNT=seed // 2 % 2)
     assert result.rc in (33, 35) and "violated" not in result.text, result.text[-4000:]
-    assert [c.status for c in result.commands[-2:]] == [0, 0], result.text[-4000:]
+    assert [c.status for c in result.commands[-4:]] == [0] * 4, result.text[-4000:]
     assert all(c.status is not None for c in result.commands)
-    assert "nothing is mounted" not in result.commands[-3].output
+    assert "nothing is mounted" not in result.commands[-5].output
+    assert "nothing is mounted" in result.commands[-2].output
+    eras = re.findall(r"^  era=(\S+?)(?: \(default\))?: ", result.commands[-1].output, re.M)
+    assert eras == ["4.17", "5.18", "6.1"], result.commands[-1].output
