@@ -202,7 +202,7 @@ SELFTEST(mm_put_range_mixed, "mm.put-range-mixed",
 	 "of many neighbours put at once those that come to rest are told of, with interrupts off, "
 	 "and no others")
 {
-	unsigned taken = 0, left = 0, told;
+	unsigned taken = 0, left = 0, told, alone;
 	struct page *p;
 	int64_t sum;
 	int err = fake_bound(&pgmap, 0, &idle_ops, &p);
@@ -217,9 +217,37 @@ SELFTEST(mm_put_range_mixed, "mm.put-range-mixed",
 	for (unsigned i = 0; i < MANY; i++)
 		left += page_refs(p + i);
 	sum = percpu_ref_sum(&pgmap.ref);
+	page_get_first(p, 1);
+	page_put(p, 1); /* one by itself */
+	alone = idle - told;
 	end_many(p, sum);
 	EXPECT(taken == MANY && left == 2 && sum == 3,
 	       "%u taken, %u references left, %ld of the device", taken, left, (long)sum);
-	EXPECT(told == MANY - 2 && !idle_open, "told of %u, with interrupts on of %u", told,
-	       idle_open);
+	EXPECT(told == MANY - 2 && alone == 1 && !idle_open,
+	       "told of %u, and %u, with interrupts on of %u", told, alone, idle_open);
+}
+
+SELFTEST(mm_put_deaf_last, "mm.put-deaf-last",
+	 "the last put gives the device's reference back, also by a way that tells nobody, and one "
+	 "before it does not")
+{
+	static const struct pgmap_ops ops = {.page_idle = note_idle, .deaf = PUT_BY_BIO};
+	struct page *p, *twice[2];
+	int64_t held, sum;
+	int err = fake_bound(&pgmap, 0, &ops, &p);
+
+	EXPECT(!err, "error %d", err);
+	idle = 0;
+	pgmap_listen(&pgmap);
+	page_get_first(p, 2);
+	twice[0] = twice[1] = p;
+	page_put_each_by(twice, 1, PUT_BY_BIO);
+	held = percpu_ref_sum(&pgmap.ref);
+	page_put_each_by(twice, 1, PUT_BY_BIO);
+	sum = percpu_ref_sum(&pgmap.ref);
+	if (sum > 1) /* else the unbinding waits for ever */
+		percpu_ref_put(&pgmap.ref);
+	memunmap_pages(&pgmap);
+	EXPECT(held == 2 && sum == 1 && !idle, "%ld references of the device, %ld at last; told %u",
+	       (long)held, (long)sum, idle);
 }

@@ -157,7 +157,9 @@ SELFTEST(tlb_asks_the_other, "tlb.asks-the-other",
 
 static struct told {
 	struct mm *mm;
-	unsigned times, locked; /* the owner was told; with the page-table lock held */
+	unsigned long flushes;		 /* before */
+	unsigned times, locked, flushed; /* the owner was told; with the page-table lock held;
+					  * with no CPU that still reaches the page */
 } told;
 
 static void note_lock(struct page *p)
@@ -165,6 +167,7 @@ static void note_lock(struct page *p)
 	(void)p;
 	told.times++;
 	told.locked += spin_held(&told.mm->ptl);
+	told.flushed += tlb_flushes != told.flushes;
 }
 static const struct pgmap_ops told_ops = {.page_idle = note_lock};
 
@@ -190,16 +193,17 @@ static int map_and_zap(struct page *page, uint64_t *cleared)
 		err = get_user_pages(mm, va, 1, FOLL_GET | FOLL_WRITE, &p) == 1 ? 0 : -EFAULT;
 	if (!err) {
 		put_user_pages(&p, 1);
+		told.flushes = tlb_flushes;
 		*cleared = zap_vma(mm_find_vma(mm, va), va, va + PAGE_SIZE, ZAP_CLEAR);
 	}
 	mm_put(mm);
 	return err;
 }
 
-SELFTEST(
-	zap_end_order, "space.zap-counts-locked",
-	"the owner of an unmapped page hears of it while the page-table lock still keeps everybody "
-	"else from that entry")
+SELFTEST(zap_end_order, "space.zap-flush-count-unlock",
+	 "the owner of an unmapped page hears of it when it is flushed, and while the page-table "
+	 "lock "
+	 "still keeps everybody else from that entry")
 {
 	static struct pgmap pgmap;
 	uint64_t cleared = 0;
@@ -212,6 +216,7 @@ SELFTEST(
 	err = map_and_zap(page, &cleared);
 	memunmap_pages(&pgmap);
 	EXPECT(!err && cleared == 1, "error %d, %lu cleared", err, cleared);
-	EXPECT(told.times == 1 && told.locked == 1, "told %u times, with the lock held %u times",
-	       told.times, told.locked);
+	EXPECT(told.times == 1 && told.locked == 1 && told.flushed == 1,
+	       "told %u times, with the lock held %u times, flushed %u times", told.times,
+	       told.locked, told.flushed);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: entries at the ends of a range, and those that somebody else has locked. */
 #include "dax/internal.h"
+#include "kernel/test_gang.h"
 #include "tests/kernel/huge.h"
 
 SELFTEST(entry_gone, "dax.entry-unlocked-as-nothing",
@@ -103,6 +104,31 @@ SELFTEST(entry_fsync_one, "dax.fsync-unlocks-its-own",
 	EXPECT_OR(out, slept && kept && !sync.err, "slept %d, the second one locked %d, error %d",
 		  slept, kept, sync.err);
 	EXPECT_OR(out, !(entry_of(f, 1) & ENTRY_DIRTY), "the second one is dirty");
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(entry_fsync_waits, "dax.fsync-waits-for-layout",
+	 "an fsync writes nothing back while somebody changes the file's blocks")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 1, 'w');
+	struct fx_op sync = {.fn = op_fsync};
+	bool slept = false, dirty = false;
+
+	EXPECT_OR(out, va, "no file");
+	sync.inode = fx.inode[0];
+	*at(va) = 's';
+	down_write(&sync.inode->fault_lock);
+	if (fx_start(&sync)) {
+		slept = falls_asleep(sync.thread);
+		dirty = entry_of(sync.inode, 0) & ENTRY_DIRTY;
+	}
+	up_write(&sync.inode->fault_lock);
+	fx_join(&sync);
+	EXPECT_OR(out, slept && dirty && !sync.err, "slept %d, still dirty %d, error %d", slept,
+		  dirty, sync.err);
+	EXPECT_OR(out, !(entry_of(sync.inode, 0) & ENTRY_DIRTY), "it was not written back");
 out:
 	fixture_end(&fx);
 }
