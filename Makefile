@@ -201,7 +201,7 @@ linux-truth:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/truth.py
 
 # One small change at a time in the code that all else stands on: does a test notice? docs/mutants.md.
-export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS REPORT MUTANTS_DIR
+export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS QUICK REPORT MUTANTS_DIR
 mutants: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/mutants.py
 

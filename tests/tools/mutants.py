@@ -1,43 +1,51 @@
 # SPDX-License-Identifier: MIT
 """make mutants [FILES="mm/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [TESTS="…"]
-             [REPORT=1]
+             [QUICK=1] [REPORT=1]
 
 Does a test notice? One small change at a time is made in the code that everything else stands on
-(mutants_source.py), the kernel is built with it, and the self-tests run, those nearest to the file
-first (mutants_machine.py). A mutant that a test notices is killed; one that no test notices shows
-what is not tested, unless it means the same as the original.
+(mutants_source.py), the kernel is built with it, and the self-tests run, those that have killed most
+first (mutants_machine.py). What passes them all is tried with `race all` as well, in the same
+machine, where the order of all events is given, and in an ordinary one of two CPUs. A mutant that a
+test or a race notices is killed; one that none notices shows what is not tested, unless it means
+the same as the original: that is proven by reading, and what mutants_explained.txt calls equivalent
+is spared the races, which take minutes.
 
 The outcome of each is kept in build/mutants/NAME.json, so a campaign can be ended at any time and
 goes on where it was. AGAIN=survived runs those once more that survived (AGAIN=all: all), on the tree
-as it is now. Two campaigns at a time share the work. TESTS names a few tests, by patterns: a mutant
-that they kill is killed, of one that passes them nothing is learnt, and what is kept of it stays.
+as it is now. QUICK=1 leaves the races for another time: AGAIN=unraced. Two campaigns at a time share
+the work. TESTS names a few tests, by patterns: a mutant that they kill is killed, of one that passes
+them nothing is learnt, and what is kept of it stays.
 
 docs/mutants.md is written from the outcomes and from mutants_explained.txt, in which a person says
 of a survivor why it is equivalent, or why only one rare order of events or the memory model can
-show it. Outcomes of places that have changed since are left out.
+show it. The page has the sample as it is of the tree now: outcomes of places that have changed since
+are left out.
 """
 
 import fnmatch
 import glob
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from typing import Dict, List
 
 import mutants_report
 import mutants_source
-from mutants_machine import ROOT, Outcome, Worker
+from mutants_machine import ROOT, Outcome, Worker, find_sources
 
 KEPT = os.path.join(ROOT, "build", "mutants")
 FILES = ["mm/gup*.c", "mm/page.c", "mm/busy.c", "mm/zap.c", "mm/tlb.c", "mm/fork.c", "mm/records.c",
          "mm/percpu_ref.c", "mm/page.h", "mm/internal.h", "dax/file.c", "dax/entry.c", "dax/layout.c",
          "dax/lifetime/*.c"]
 TOTAL = 430
-EVERY_ONE = 10**7
 # Tests by area, in the order in which they are likely to notice a change of the file; then the rest.
+RACES = "race all"
+MACHINES = ("icount", "smp")  # in which the races run
 NEAREST = {
     "mm/gup": "gup huge anon fork dio directio space mm lease",
     "mm/page": "mm gup huge lifetime devdax",
@@ -67,10 +75,7 @@ def read(path: str) -> str:
 
 
 def files_of(patterns: List[str]) -> List[str]:
-    found: List[str] = []
-    for pattern in patterns:
-        found += sorted(os.path.relpath(p, ROOT) for p in glob.glob(os.path.join(ROOT, pattern)))
-    return found
+    return [path for pattern in patterns for path in find_sources(ROOT, pattern)]
 
 
 def seen_by(mutant) -> List[str]:
@@ -82,7 +87,7 @@ def seen_by(mutant) -> List[str]:
     for m in mutants_source.functions_of(text):
         if any(mutants_source.mentions(m[1], name) for name in names):
             names.add(m[0])
-    users = [path for path in files_of(["mm/*.c", "dax/*.c", "dax/lifetime/*.c", "drivers/*.c"])
+    users = [path for path in files_of(["mm/**/*.c", "dax/**/*.c", "drivers/**/*.c"])
              if any(mutants_source.mentions(read(path), name) for name in names)]
     return users
 
@@ -100,9 +105,13 @@ class Campaign:
                                             int(env.get("TOTAL") or TOTAL))
         self.commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True,
                                      stdout=subprocess.PIPE, check=False).stdout.strip()
+        with open(os.path.join(ROOT, "build", "holdfast.elf"), "rb") as stream:
+            self.kernel = hashlib.sha1(stream.read()).hexdigest()[:8]
         self.lock = threading.Lock()
         self.costs: Dict[str, float] = {}
+        self.kills = self.killers()
         self.tests = (env.get("TESTS") or "").split()
+        self.with_races = not self.tests and not env.get("QUICK")
 
     # ---- what is kept ----
 
@@ -112,24 +121,28 @@ class Campaign:
 
     def outcome(self, mutant) -> dict:
         try:
-            with open(self.path(mutant), encoding="utf-8") as stream:
-                return json.load(stream)
+            return read_json(self.path(mutant))
         except (OSError, ValueError):
             return {}
 
     def keep(self, mutant, outcome: dict) -> None:
         outcome.update(name=mutant.name, line=mutant.line, change=mutant.show(), commit=self.commit,
                        date=time.strftime("%Y-%m-%d"))
-        path = self.path(mutant)
-        with open(path + ".new", "w", encoding="utf-8") as stream:
-            json.dump(outcome, stream, ensure_ascii=False, indent=1)
-        os.rename(path + ".new", path)
+        write_json(self.path(mutant), outcome)
+
+    def kept(self, what: str) -> str:
+        """Of the kernel as it is built now."""
+        return os.path.join(KEPT, f"{what}-{self.kernel}.json")
 
     def claim(self, mutant) -> bool:
         """Is it still to be done, and ours? Another campaign may be under way beside this one."""
         again = self.env.get("AGAIN")
-        verdict = self.outcome(mutant).get("verdict")
-        if verdict and again not in ("all", verdict):
+        before = self.outcome(mutant)
+        verdict = before.get("verdict")
+        if again == "unraced":
+            if verdict != "survived" or before.get("raced") or self.is_equivalent(mutant):
+                return False
+        elif verdict and again not in ("all", verdict):
             return False
         mark = self.path(mutant) + f".{again or 'first'}.{self.env.get('ROUND', '')}"
         try:
@@ -141,45 +154,52 @@ class Campaign:
     # ---- tests ----
 
     def measure(self, worker: Worker) -> None:
-        """What each test costs on the unchanged kernel; twice, so that what does not always pass is
-        found here."""
+        """What each test costs on the unchanged kernel, and that it always passes: once in the order
+        of the campaign. What an earlier kernel's tests took is near enough."""
         if self.tests:
             self.measure_few(worker)
             return
-        kept = os.path.join(KEPT, f"costs-{self.commit}.json")
-        if os.path.exists(kept):
-            with open(kept, encoding="utf-8") as stream:
-                self.costs = json.load(stream)
+        if os.path.exists(self.kept("costs")):
+            self.costs = read_json(self.kept("costs"))
             return
-        subprocess.run(worker.link_words, cwd=worker.tree, check=True)
+        worker.link_unchanged()
         names = [n for n in worker.ask("selftest -l") if "." in n and not is_slow(n)]
         commands = [f"selftest {name}" for name in names]
-        costs: Dict[str, float] = {}
-        rest = list(commands)
-        while rest:  # first each once, going on behind what does not pass
+        costs = self.earlier_costs()
+        rest = [c for c in commands if c not in costs]
+        while rest:  # each once, going on behind what does not pass
             out = worker.run(rest + [LAST], None)
             costs.update(out.costs)
             left = [c for c in rest if c not in out.passed]
             if left:
                 say(f"left out: {out.by}")
                 commands.remove(left[0])
-            rest = left[1:]
-        for file in ("mm/gup.c", "mm/page.c", "dax/file.c"):  # then in the orders of the campaign
+            rest = rest[rest.index(left[0]) + 1:] if left else []
+        commands = [c for c in commands if c in costs]
+        done = False
+        while not done:
             self.costs = {c: costs[c] for c in commands} | {LAST: costs.get(LAST, 1)}
-            out = worker.run(self.order(file), self.costs)
+            out = worker.run(self.order(self.files[0]), self.costs)
             say(f"the unchanged kernel: {out.verdict} {out.by}, {out.cpu:.0f} CPU seconds")
-            if out.verdict != "passed" and not set(commands) <= set(out.passed):
-                commands.remove(next(c for c in commands if c not in out.passed))
-        self.costs = {c: costs[c] for c in commands}
-        self.costs[LAST] = costs.get(LAST, 1)
-        with open(kept + ".new", "w", encoding="utf-8") as stream:
-            json.dump(self.costs, stream, indent=1)
-        os.rename(kept + ".new", kept)
+            done = set(commands) <= set(out.passed)
+            if not done:
+                commands.remove(next(c for c in self.order(self.files[0]) if c not in out.passed))
+        write_json(self.kept("costs"), self.costs)
         say(f"{len(commands)} tests in {sum(self.costs.values()):.0f} CPU seconds")
+
+    @staticmethod
+    def earlier_costs() -> Dict[str, float]:
+        kept = glob.glob(os.path.join(KEPT, "costs-*.json"))
+        return read_json(max(kept, key=os.path.getmtime)) if kept else {}
+
+    def killers(self) -> Counter:
+        """How many mutants each test has killed so far."""
+        by = (self.outcome(m).get("by", "") for m in self.chosen)
+        return Counter(text.split(": ")[0] for text in by if text)
 
     def measure_few(self, worker: Worker) -> None:
         """The costs of TESTS. They must pass on the unchanged kernel."""
-        subprocess.run(worker.link_words, cwd=worker.tree, check=True)
+        worker.link_unchanged()
         names = [n for n in worker.ask("selftest -l") if "." in n and
                  any(fnmatch.fnmatch(n.strip(), pattern) for pattern in self.tests)]
         out = worker.run([f"selftest {name.strip()}" for name in names] + [LAST], None)
@@ -189,12 +209,14 @@ class Campaign:
         say(f"{len(names)} tests in {out.cpu:.0f} CPU seconds")
 
     def order(self, file: str) -> List[str]:
-        areas = next((v for k, v in NEAREST.items() if file.startswith(k)), "").split()
+        """Those that have killed most come first, of the file's areas and then of the others."""
+        home = mutants_source.short(file)
+        areas = next((v for k, v in NEAREST.items() if home.startswith(k)), "").split()
 
         def place(command: str):
             area = command.removeprefix("selftest ").split(".")[0]
-            return (areas.index(area) if area in areas else len(areas), self.costs[command] > 1,
-                    command)
+            return (self.costs[command] > 1, -self.kills[command],
+                    areas.index(area) if area in areas else len(areas), command)
 
         return sorted((c for c in self.costs if c != LAST), key=place) + [LAST]
 
@@ -207,14 +229,43 @@ class Campaign:
         if built != "built":
             return {"verdict": built}
         out: Outcome = worker.run(self.order(mutant.file), self.costs)
+        cpu, raced = out.cpu, False
+        if out.verdict != "killed" and self.with_races and not self.is_equivalent(mutant):
+            raced = True
+            for machine in MACHINES:
+                if out.verdict != "killed":
+                    out = worker.run([RACES], self.race_costs(machine), machine == "icount")
+                    cpu += out.cpu
         verdict = "killed" if out.verdict == "killed" else "survived"
-        return {"verdict": verdict, "by": out.by, "cpu": round(out.cpu, 1)}
+        return {"verdict": verdict, "by": out.by, "cpu": round(cpu, 1), "raced": raced}
+
+    @staticmethod
+    def is_equivalent(mutant) -> bool:
+        return mutants_report.explanations().get(mutant.name, ("",))[0] == "equivalent"
+
+    def race_costs(self, machine: str) -> Dict[str, float]:
+        return read_json(self.kept("races-" + machine))
+
+    def measure_races(self, worker: Worker) -> None:
+        """What the dearest cell of `race all` costs on the unchanged kernel, which must pass."""
+        for machine in MACHINES:
+            if os.path.exists(self.kept("races-" + machine)):
+                continue
+            worker.link_unchanged()
+            out = worker.run([RACES], None, machine == "icount")
+            if out.verdict != "passed":
+                raise RuntimeError(f"the unchanged kernel does not pass {out.by}")
+            say(f"{RACES}, {machine}: {out.cpu:.0f} CPU seconds, the dearest cell "
+                f"{out.costs[RACES]:.1f}")
+            write_json(self.kept("races-" + machine), out.costs)
 
     def work(self, folder: str) -> None:
         worker = Worker(folder)
         with self.lock:
-            worker.prepare(self.commit)
+            worker.prepare(self.kernel)
             self.measure(worker)
+            if self.with_races:
+                self.measure_races(worker)
         for mutant in self.todo():
             if not self.claim(mutant):
                 continue
@@ -242,24 +293,25 @@ class Campaign:
         mutants_report.write(len(self.chosen), self.outcomes())
 
     def outcomes(self) -> Dict[str, dict]:
-        """All that is kept of places that are as they were; each says of which commit it is."""
-        places = {m.name: m for m in mutants_source.choose({f: read(f) for f in files_of(FILES)},
-                                                           EVERY_ONE)}
-        found, gone = {}, 0
-        for path in glob.glob(os.path.join(KEPT, "*:*.json")):
-            with open(path, encoding="utf-8") as stream:
-                outcome = json.load(stream)
-            if outcome["name"] in places:
-                found[outcome["name"]] = outcome | {"line": places[outcome["name"]].line}
-            else:
-                gone += 1
-        say(f"{gone} outcomes are of places that have changed since, and left out")
-        return found
+        """What is kept of the sample; each says of which commit it is."""
+        found = {m.name: self.outcome(m) | {"line": m.line} for m in self.chosen}
+        return {name: outcome for name, outcome in found.items() if outcome.get("verdict")}
 
 
 def read_at(worker: Worker, file: str) -> str:
     with open(os.path.join(worker.tree, file), encoding="utf-8") as stream:
         return stream.read()
+
+
+def read_json(path: str) -> dict:
+    with open(path, encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def write_json(path: str, what) -> None:
+    with open(path + ".new", "w", encoding="utf-8") as stream:
+        json.dump(what, stream, ensure_ascii=False, indent=1)
+    os.rename(path + ".new", path)
 
 
 def say(text: str) -> None:

@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: MIT
 """One worker's tree, and one machine: rebuild what a mutant touches, run tests, say what happened.
 
-Everything counts in virtual time and in the CPU seconds of QEMU, never by the clock of the host,
-since a host that is busy with other things must not kill a mutant:
+The machine of the self-tests runs with -icount (ICOUNT=1): its course depends on its code alone, to
+the digit. Two CPUs take turns in it, so the tests that want real interplay of CPUs prove little
+here, and those that spin for each other are slow; they are left out (SLOW). What passes the others
+is tried with `race all`, in the same machine and once more in an ordinary one of two CPUs.
 
- - The machine runs with -icount (ICOUNT=1): its course depends on its code alone, to the digit. Two
-   CPUs take turns in it, so the tests that want real interplay of CPUs prove little here, and those
-   that spin for each other are slow; they are left out (SLOW), and what only they could show is
-   named for the explorer.
- - A test that takes many times the CPU seconds it took on the unchanged kernel hangs.
+Nothing is judged by the clock of the host, since a host that is busy with other things must not
+kill a mutant; mutants_watch.py says how a hang is told.
 
 Three things make it fast: the objects are stripped and linked once, without the pass that names the
 functions for backtraces; a test is a command of its own, so the machine is ended at the first that
 fails; and the DIMMs are private mappings of two files that never change.
 """
 
+import glob
 import os
 import re
-import select
 import shutil
 import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
+import tempfile
 from typing import Dict, List, Optional
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,23 +29,20 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
 import hf_command  # noqa: E402
 import hf_media  # noqa: E402
 from hf_config import GIB, MIB, Config, Dimm  # noqa: E402
+from mutants_watch import Outcome, Watch  # noqa: E402
 
 SKIPPED = shutil.ignore_patterns(".git", "build", "__pycache__")
-DEAD = re.compile(r"(panic|PANIC|kernel panic|triple fault)")
-TICK = os.sysconf("SC_CLK_TCK")
-STALL = 90  # seconds without a line and without CPU time: a machine that sleeps for ever
-GRACE = 4  # CPU seconds any test may take beyond a multiple of what it took
-FACTOR = 4
-DEAREST = 3.0  # CPU seconds; a test that takes more on the unchanged kernel is none of the quick ones
+ANY_SOURCE = "mm/tlb.c"  # to learn how make compiles one
 
 
-@dataclass
-class Outcome:
-    verdict: str  # passed, killed
-    by: str = ""  # the test, and what it said
-    cpu: float = 0
-    costs: Dict[str, float] = field(default_factory=dict)  # CPU seconds of each test
-    passed: List[str] = field(default_factory=list)
+def find_sources(tree: str, name: str) -> List[str]:
+    """The sources that a name like mm/gup*.c means. Where the first folder has none, those in it."""
+    top, last = name.split("/", 1)
+    for path in (name, os.path.join(top, "**", last)):
+        found = glob.glob(os.path.join(tree, path), recursive=True)
+        if found:
+            break
+    return sorted(os.path.relpath(path, tree) for path in found)
 
 
 class Worker:
@@ -56,14 +51,15 @@ class Worker:
     def __init__(self, folder: str):
         self.folder, self.tree = folder, os.path.join(folder, "tree")
         self.kernel = os.path.join(folder, "mutant.elf")
-        self.changed: List[str] = []
+        # Short, because the path of a Unix socket has at most 107 characters.
+        self.control = os.path.join(tempfile.mkdtemp(prefix="mutants."), "qmp")
 
-    def prepare(self, commit: str) -> None:
+    def prepare(self, kernel: str) -> None:
         """The tree as it is now, its objects built and stripped, the images made; all of it only
-        once for a commit."""
+        once for a kernel."""
         self.images = [os.path.join(self.folder, name) for name in ("pmem0.img", "pmem1.img")]
         self.disk = os.path.join(self.folder, "disk0.img")
-        ready = os.path.join(self.folder, "ready-" + commit)
+        ready = os.path.join(self.folder, "ready-" + kernel)
         if os.path.exists(ready):
             self.learn_commands()
             return
@@ -83,10 +79,11 @@ class Worker:
 
     def learn_commands(self) -> None:
         """What make would run, taken from make itself."""
-        plan = subprocess.run(["make", "-n", "-W", "mm/gup.c", "build/holdfast.elf"], cwd=self.tree,
+        source = find_sources(self.tree, ANY_SOURCE)[0]
+        plan = subprocess.run(["make", "-n", "-W", source, "build/holdfast.elf"], cwd=self.tree,
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               check=True).stdout
-        compiler = next(line for line in plan.split("\n") if " -c mm/gup.c" in line)
+        compiler = next(line for line in plan.split("\n") if f" -c {source}" in line)
         self.flags = re.sub(r" -MMD -MP -c .*", "", compiler.lstrip("@")).split() + ["-w", "-g0"]
         link = next(line for line in plan.split("\n") if line.lstrip("@").startswith("ld ")
                     and "pass1" not in line)
@@ -94,6 +91,9 @@ class Worker:
         words[words.index("-o") + 1] = self.kernel
         self.link_words = words
         self.objects = [w for w in words if w.endswith(".o")]
+
+    def link_unchanged(self) -> None:
+        subprocess.run(self.link_words, cwd=self.tree, check=True)
 
     def object_of(self, source: str) -> str:
         return f"build/obj/{source}.o"
@@ -140,11 +140,12 @@ class Worker:
 
     # ---- the machine ----
 
-    def command(self, script: str) -> List[str]:
-        config = Config(icount=True, disk=self.disk, mem=512 * MIB, dimms=[
-            Dimm(self.images[0], GIB, align=2 * MIB), Dimm(self.images[1], 16 * GIB, align=2 * MIB)])
+    def command(self, script: str, icount: bool = True) -> List[str]:
+        config = Config(icount=icount, disk=self.disk, mem=512 * MIB, dimms=[
+            Dimm(self.images[0], GIB, align=2 * MIB), Dimm(self.images[1], 16 * GIB, align=2 * MIB, scratch=True)])
         media = ["-kernel", self.kernel, "-fw_cfg", f"name=opt/holdfast/cmd,file={script}"]
-        serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none"]
+        serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none",
+                  "-qmp", f"unix:{self.control},server=on,wait=off"]
         words = hf_command.qemu_command(config, media, serial)
         return [w.replace("share=on,size", "share=off,reserve=off,size") for w in words]
 
@@ -157,87 +158,17 @@ class Worker:
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         return text.partition(f"> {command}\n")[2].partition("[status")[0].split("\n")
 
-    def run(self, commands: List[str], costs: Optional[Dict[str, float]]) -> Outcome:
+    def run(self, commands: List[str], costs: Optional[Dict[str, float]],
+            icount: bool = True) -> Outcome:
         """Runs the commands until one fails. costs: CPU seconds of each on the unchanged kernel;
         None: this is the run that finds them."""
         script = os.path.join(self.folder, "script")
         with open(script, "w", encoding="utf-8") as stream:
             stream.write("; ".join(commands))
-        process = subprocess.Popen(self.command(script), stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(self.command(script, icount), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
-            return Watch(process, commands, costs).watch()
+            return Watch(process, commands, costs, self.control, icount).watch()
         finally:
             process.kill()
             process.wait()
-
-
-class Watch:
-    """Reads a machine's serial line and judges it."""
-
-    def __init__(self, process, commands, costs):
-        self.process, self.last, self.costs = process, commands[-1], costs
-        self.out = Outcome("passed")
-        self.now, self.since, self.why, self.ended = "boot", 0.0, "", False
-
-    def cpu(self) -> float:
-        try:
-            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
-                fields = stat.read().rsplit(")", 1)[1].split()
-        except (OSError, IndexError):
-            return self.out.cpu
-        return (int(fields[11]) + int(fields[12])) / TICK
-
-    def limit(self) -> float:
-        if self.costs is None:
-            return DEAREST if self.now != "boot" else 60
-        return FACTOR * self.costs.get(self.now, 1) + GRACE
-
-    def watch(self) -> Outcome:
-        pipe, rest = self.process.stdout, b""
-        os.set_blocking(pipe.fileno(), False)
-        silent, last = time.monotonic(), 0.0
-        while True:
-            ready, _, _ = select.select([pipe], [], [], 0.5)
-            cpu = self.cpu()
-            if cpu > last + 0.05:
-                silent, last = time.monotonic(), cpu
-            if ready:
-                data = os.read(pipe.fileno(), 65536)
-                if not data:
-                    break
-                *lines, rest = (rest + data).split(b"\n")
-                if any(self.line(line.decode(errors="replace").rstrip("\r"), cpu) for line in lines):
-                    break
-            if cpu - self.since > self.limit() or time.monotonic() - silent > STALL:
-                self.killed("hangs")
-                break
-        self.out.cpu = self.cpu()
-        if self.out.verdict == "passed" and not self.ended:
-            self.killed("the machine ended early")
-        return self.out
-
-    def killed(self, how: str) -> bool:
-        self.out.verdict, self.out.by = "killed", f"{self.now}: {how}"[:300]
-        return True
-
-    def line(self, text: str, cpu: float) -> bool:
-        """True: enough was seen."""
-        if text.startswith("> "):
-            self.now, self.since = text[2:].strip(), cpu
-        elif text.startswith("[status "):
-            self.out.costs[self.now] = round(cpu - self.since, 2)
-            if text != "[status 0]":
-                return self.killed(self.why or text)
-            self.out.passed.append(self.now)
-            if self.costs is None:
-                print(f"{cpu - self.since:6.2f} {self.now}", flush=True)
-            self.since = cpu
-            if self.now == self.last:
-                self.ended = True
-                return True
-        elif text.startswith(("not ok", "panic", "PANIC")) or DEAD.match(text):
-            return self.killed(self.why or text)
-        elif text.startswith("# ") and "expected" in text:
-            self.why = text[2:]
-        return False

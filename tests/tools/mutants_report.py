@@ -9,7 +9,8 @@ colon and a kind, then the reason, indented.
 
 The kinds: `equivalent` (no run of the kernel differs in anything but time), `explorer` (only one
 rare order of events, or the memory model, shows it), `text` (only words at the console differ,
-which a test in tests/qemu reads, and no self-test can). A name that is no survivor any more is told.
+which a test in tests/qemu reads, and no self-test can), `guard` (a check of what cannot be while the
+code around it is right). A name that is no survivor any more is told.
 """
 
 import os
@@ -30,9 +31,12 @@ HEAD = """<!-- SPDX-License-Identifier: MIT -->
 *Written by `make mutants` from its outcomes; the reasons are from `tests/tools/mutants_explained.txt`.*
 
 One small change at a time is made in the code that everything else stands on; the kernel is built
-with it, and self-tests run until one fails. `tests/tools/mutants_source.py` says which changes there
-are, `tests/tools/mutants_machine.py` how a machine is judged. A change from which the compiler makes
-the same code is none, and is not counted; neither is one that does not compile.
+with it, and self-tests run until one fails. What passes them all, and is not proven equivalent, is
+tried with `race all` too: once with every order of events given (`ICOUNT=1`), once on two CPUs.
+`tests/tools/mutants_source.py` says which changes there are, `tests/tools/mutants_machine.py` how
+they are built, `tests/tools/mutants_watch.py` how a machine is judged, and what a hang is. A change
+from which the compiler makes the same code is none, and is not counted; neither is one that does not
+compile.
 """
 
 
@@ -46,7 +50,7 @@ def explanations() -> Dict[str, Tuple[str, str]]:
     except OSError:
         return {}
     for line in lines:
-        match = re.match(r"(\S+): (equivalent|explorer|text)$", line)
+        match = re.match(r"(\S+): (equivalent|explorer|text|guard)$", line)
         if match:
             if name:
                 found[name] = (kind, " ".join(words))
@@ -69,22 +73,27 @@ def row(name: str, outcome: dict, why: Dict[str, Tuple[str, str]]) -> str:
     if outcome["verdict"] == "survived":
         kind, reason = why.get(name, ("NOT EXPLAINED", ""))
         by = f"**{kind}** {cell(reason)}"
+        by = by[:400] + (" *`race all` passes, too.*" if outcome.get("raced") else "")
+    verdict = outcome["verdict"]
+    if outcome.get("by", "").startswith("race "):
+        verdict = "killed by race " + by.split()[1]
     _, function, kind, mark = name.rsplit(":", 3)
     return (f"| {function}:{outcome['line']} | {kind} {mark} | {code(outcome['change'])} | "
-            f"{outcome['verdict']} | {by[:400]} | {outcome['date']} {outcome['commit']} |")
+            f"{verdict} | {by[:430]} | {outcome['date']} {outcome['commit']} |")
 
 
 def totals(outcomes: Dict[str, dict], why) -> List[str]:
     """The table of numbers: a line a file."""
-    lines = ["| file | mutants | killed | equivalent | for the explorer | words only | "
-             "not explained |", "|---|---:|---:|---:|---:|---:|---:|"]
+    lines = ["| file | mutants | killed | equivalent | for the explorer | words only | guard | "
+             "not explained |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
     files = sorted({name.split(":")[0] for name in outcomes})
     for file in files + ["all"]:
         mine = {n: o for n, o in outcomes.items() if file in ("all", n.split(":")[0])}
         count = Counter(o["verdict"] if o["verdict"] == "killed" else why.get(n, ("unexplained",))[0]
                         for n, o in mine.items())
         lines.append(f"| {file} | {len(mine)} | {count['killed']} | {count['equivalent']} | "
-                     f"{count['explorer']} | {count['text']} | {count['unexplained']} |")
+                     f"{count['explorer']} | {count['text']} | {count['guard']} | "
+                     f"{count['unexplained']} |")
     return lines
 
 
@@ -98,11 +107,12 @@ def write(chosen: int, outcomes: Dict[str, dict]) -> None:
     same = sum(o["verdict"] == "survived" and why.get(n, ("",))[0] == "equivalent"
                for n, o in built.items())
     dates = sorted(o["date"] for o in built.values())
-    lines = [HEAD, f"{len(built)} mutants of {dates[0]} to {dates[-1]}: {killed} killed "
+    left = chosen - len(outcomes)
+    lines = [HEAD, f"The seed chose {chosen} changes. {none['same-code']} of them make the same code, "
+             f"{none['no-build']} do not compile" + (f", {left} were not tried yet" if left else "")
+             + f"; {len(built)} are mutants, tried from {dates[0]} to {dates[-1]}: {killed} killed "
              f"({100 * killed / len(built):.1f} %; {100 * killed / (len(built) - same):.1f} % of those "
-             f"that are not equivalent), {len(built) - killed} survived. Beside them "
-             f"{none['same-code']} changes from which the compiler made the same code and "
-             f"{none['no-build']} that did not compile. Chosen by the seed: {chosen}.", ""]
+             f"that are not equivalent), {len(built) - killed} survived.", ""]
     lines += totals(built, why)
     for file in sorted({n.split(":")[0] for n in built}):
         mine = [n for n in built if n.split(":")[0] == file]

@@ -15,8 +15,9 @@ What only a museum switch reaches, assertions, step points and printing are left
 tests' own, or words.
 
 The name of a mutant is file:function:kind:hash, the hash being of the text that changes, of what
-becomes of it, and of how many like it come before in the function. So names survive changes
-elsewhere, and a table of results stays good.
+becomes of it, and of how many like it come before in the function; the file's name lacks the folder
+within mm/ or dax/ that it lies in. So names survive changes elsewhere and a move of the file, and a
+table of results stays good.
 """
 
 import hashlib
@@ -274,6 +275,13 @@ class Function:
                 self.add("recheck", first, last, "true" if word == "&&" else "false")
 
 
+def short(file: str) -> str:
+    """The name that a file keeps when it moves within its top folder: mm/gup.c, and the designs'
+    dax/lifetime/table.c."""
+    match = re.match(r"(\w+/)(?:.*?/)??((?:lifetime/)?[^/]+)$", file)
+    return match.group(1) + match.group(2)
+
+
 def mutants_of(file: str, source: str) -> List[Mutant]:
     """All mutants of a file, named."""
     tokens, found, i = tokens_of(source), [], 0
@@ -288,12 +296,12 @@ def mutants_of(file: str, source: str) -> List[Mutant]:
             i += 1
     counts: Dict[str, int] = {}
     for m in found:
-        same = f"{m.file}|{m.function}|{m.kind}|{' '.join(m.old.split())}|{' '.join(m.new.split())}"
+        same = f"{short(m.file)}|{m.function}|{m.kind}|{' '.join(m.old.split())}|{' '.join(m.new.split())}"
         line = source.split("\n")[m.line - 1].strip()
         same += f"|{line}"
         counts[same] = counts.get(same, 0) + 1
         digest = hashlib.sha1(f"{same}|{counts[same]}".encode()).hexdigest()[:8]
-        m.name = f"{m.file}:{m.function}:{m.kind}:{digest}"
+        m.name = f"{short(m.file)}:{m.function}:{m.kind}:{digest}"
     return found
 
 
