@@ -10,12 +10,13 @@ extern struct pgmap ram_pgmap;
 /* Anonymous pages in use, mapped or referenced; exact only while nobody moves. Zero: none. */
 int64_t anon_pages(void);
 
-/* Does the page-table entry show an anonymous page? Any context; the caller keeps the entry's page
- * from being unbound, which a mapping does. */
+/* Does the page-table entry show an anonymous page? A file's may be one of 2 MiB that has no record
+ * of its own, so the head is asked. Any context; the caller keeps the entry's page from being
+ * unbound, which a mapping does. */
 static inline bool pte_is_anon(uint64_t entry)
 {
 	return (entry & (PTE_P | PTE_DEVMAP | PTE_COMPOUND)) == (PTE_P | PTE_DEVMAP) &&
-	       pfn_to_page((entry & PTE_PHYS) >> PAGE_SHIFT)->pgmap == &ram_pgmap;
+	       page_head(pfn_to_page((entry & PTE_PHYS) >> PAGE_SHIFT))->pgmap == &ram_pgmap;
 }
 
 /* Maps `len` bytes of zeroes that belong to nobody else; errors as mm_map(). */

@@ -221,6 +221,52 @@ out:
 	fixture_end(&fx);
 }
 
+/* Everything that asks whether an entry shows a copy. NULL: as it should be. */
+static const char *ask_tail(struct fixture *fx, uint64_t va, uint64_t *copy)
+{
+	struct page *tail = head_at(va) + 400, *p = NULL;
+	struct mm *child;
+
+	if (mm_unmap(current_mm(), PAGE(va, 511), PAGE_SIZE) || at(PAGE(va, 400))[0] != 0 ||
+	    level_at(PAGE(va, 400)) != 1 || page_record_exists(tail))
+		return "page 400 is not shown by itself, or has a record";
+	if (check_i3_entries())
+		return "check finds another page";
+	if (get_user_pages(current_mm(), PAGE(va, 400), 1, PIN, &p) != 1 || p != tail)
+		return "not pinned, or another page";
+	unpin_user_pages(&p, 1);
+	if (dax_mmap_private(current_mm(), fx->inode[0], 0, N, true, copy) ||
+	    at(PAGE(*copy, 400))[0] != 0)
+		return "not mapped privately";
+	child = mm_fork(current_mm(), "child");
+	if (!child)
+		return "no child";
+	mm_put(child);
+	at(PAGE(*copy, 400))[0] = 'x';
+	return at(PAGE(va, 400))[0] != 0 ? "a private store is in the file" : NULL;
+}
+
+SELFTEST(huge_tail_record, "huge.tail-without-record",
+	 "a page of 2 MiB that is shown by itself and has no record: check, a slow pin, fork and a "
+	 "private store ask the head's")
+{
+	const char *wrong = "not mapped";
+	uint64_t va, copy = 0;
+
+	if (!scratch_region(&wrong))
+		SKIP("%s", wrong);
+	EXPECT(!scratch_forget_records(), "%s", dax_why());
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	va = map_huge(&fx, "f", 1);
+	if (va && level_at(va) == 2)
+		wrong = ask_tail(&fx, va, &copy);
+	unmap(copy, N);
+	unmap(va, N);
+	fx.va[0] = 0;
+	fixture_end(&fx);
+	EXPECT(!wrong, "%s", wrong);
+}
+
 SELFTEST(huge_two, "huge.two-mappings", "two mappings of the same 2 MiB are two counts on the head")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
