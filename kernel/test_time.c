@@ -61,19 +61,19 @@ static void note_fired(struct timer *t)
 SELFTEST(time_timers_order, "time.timers-order",
 	 "timers fire by deadline, not in the order they were armed")
 {
-	uint64_t now;
+	uint64_t now, flags;
 	bool all;
 
 	memset(fired, 0, sizeof(fired));
 	nr_fired = 0;
-	/* One CPU's list: preemption off until all are in it. */
-	preempt_disable();
+	/* One CPU's list, and none fires before all are in it, however long the host stops us. */
+	flags = irq_save();
 	now = clock_ns();
 	timer_arm(&timers[0], now + 3000000, note_fired);
 	timer_arm(&timers[1], now + 1000000, note_fired);
 	timer_arm(&timers[2], now + 4000000, note_fired);
 	timer_arm(&timers[3], now + 2000000, note_fired);
-	preempt_enable();
+	irq_restore(flags);
 	all = comes_true(&nr_fired, 4);
 	for (int i = 0; i < 4; i++)
 		timer_cancel_wait(&timers[i]);
