@@ -134,6 +134,7 @@ struct race_result race_run(const struct race *race, const struct lifetime *lt, 
 /* ---- race all ------------------------------------------------------------------------------- */
 
 struct tally {
+	const struct lifetime *only; /* NULL: every one */
 	unsigned cells, exhibits, eras, measured, skipped, unexpected;
 };
 
@@ -219,21 +220,30 @@ static void run_era(const struct race_era *e, struct tally *t)
 	enter(t, race, &r, e->verdict);
 }
 
+static bool wanted(const struct tally *t, const char *lifetime)
+{
+	return !t->only || !strcmp(t->only->name, lifetime);
+}
+
 static void run_race(const struct race *race, struct tally *t)
 {
 	const struct lifetime *lt;
 
-	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++, t->cells++) {
-		struct race_result r = race_run(race, lt, NULL);
+	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++) {
+		struct race_result r;
 
+		if (!wanted(t, lt->name))
+			continue;
+		r = race_run(race, lt, NULL);
 		enter(t, race, &r, expectation(race, lt));
+		t->cells++;
 	}
 }
 
-static int run_all(void)
+static int run_all(const struct lifetime *only)
 {
 	const struct race_era *e;
-	struct tally t = {0};
+	struct tally t = {.only = only};
 	struct pmem_region *device;
 	int err = scratch_choose(&device);
 
@@ -246,9 +256,11 @@ static int run_all(void)
 		run_race(r, &t);
 	for (const struct race_exhibit *x = __start_hf_exhibits;
 	     x < __stop_hf_exhibits && !batch_stopped(); x++)
-		run_exhibit(x, &t);
+		if (wanted(&t, x->lifetime))
+			run_exhibit(x, &t);
 	for (unsigned n = 0; (e = race_era_nth(n)) && !batch_stopped(); n++)
-		run_era(e, &t);
+		if (wanted(&t, e->lifetime))
+			run_era(e, &t);
 	if (batch_stopped()) { /* the closing line would say more than was run */
 		race_say("interrupted after %u cells, %u unexpected", t.cells, t.unexpected);
 		return -EINTR;
@@ -355,8 +367,9 @@ static int cmd_race(int argc, char **argv)
 			return err;
 	}
 	if (!strcmp(argv[1], "all"))
-		return argc == 2 ? run_all()
-				 : shell_fail(-EINVAL, "'race all' runs every lifetime by itself");
+		return !words.era ? run_all(words.named)
+				  : shell_fail(-EINVAL, "'race all' runs the eras by itself: leave "
+							"out the other word");
 	race = race_find(argv[1]);
 	return race ? run_cell(race, &words) : unknown_race(argv[1]);
 }
@@ -381,7 +394,8 @@ SHELL_COMMAND(
 	"compares every cell with what "
 	"its lifetime is\n"
 	"known to do, and runs the cells that show a rule once more with the rule switched "
-	"off (museum).\n"
+	"off (museum);\n"
+	"with lifetime=L, those of that lifetime alone.\n"
 	"era=E: as in those years of Linux ('lifetime NAME' lists the eras); 'race all' runs each\n"
 	"cell of a later era that was measured on Linux, or that differs.",
 	true);
