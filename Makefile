@@ -52,15 +52,18 @@ NL   := $(BASE)/newlib/x86_64-elf
 LIBC := $(NL)/lib/libc.a
 
 WARN   := -Wall -Wextra -Werror
+# From NASM 2.16.03 on -Wall counts every relocation as a warning; before, that name is unknown.
+NASM_WARN := -Wall -Wno-unknown-warning -Wno-reloc -Werror
 # No SSE, so no stack aligned for it; no red zone (interrupts use the same stack), frame pointers for
 # backtraces.
+# newlib 4 warns of its <sys/tree.h> unless it is told that we know: it is deprecated, not changed.
 # malign-data=abi: the entries of a registry (linker.ld) must lie without gaps.
 CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
 	-mno-omit-leaf-frame-pointer -fno-optimize-sibling-calls -fno-stack-protector -fno-pic \
 	-fno-pie -mno-red-zone -mcmodel=kernel -mgeneral-regs-only \
 	-mpreferred-stack-boundary=3 -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -fno-common -ffunction-sections -fdata-sections -malign-data=abi \
-	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
+	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -D__PERMIT_DEPRECATED_SYS_TREE_H -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
 LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
 	--gc-sections --no-warn-rwx-segments -T linker.ld
 # What the debug build puts in front of newlib's heap (kernel/heap_debug.c).
@@ -77,7 +80,7 @@ all: $(KERNEL) $(B)/k.elf $(LOADER)
 
 # What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
 $(B)/obj/tests/kernel/test_seed_s4.c.o: CFLAGS := $(CFLAGS) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
-$(B)/obj/%.c.o: %.c Makefile | $(LIBC)
+$(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -85,7 +88,7 @@ $(B)/obj/%.c.o: %.c Makefile | $(LIBC)
 $(B)/obj/%.asm.o: %.asm Makefile
 	$(call say,NASM,$<)
 	@mkdir -p $(@D)
-	@nasm -f elf64 -g -F dwarf -Wall -Werror -I. -MD $@.d -MP -o $@ $<
+	@nasm -f elf64 -g -F dwarf $(NASM_WARN) -I. -MD $@.d -MP -o $@ $<
 
 # Two fresh file systems for scratch devices (race, bench, self-tests): made by mkfs.ext4, carried
 # in the kernel as the blocks that they have in use. Arguments: bytes, inodes.
@@ -97,7 +100,7 @@ $(B)/scratch_%.asm: tests/tools/scratch.py
 	@mkdir -p $(@D)
 	@PATH="$$PATH:/usr/sbin:/sbin" $(PYTHON) $< $(basename $(@F)) $(SHAPE) $(@D) >$@
 $(B)/scratch_%.asm.o: $(B)/scratch_%.asm
-	@nasm -f elf64 -Wall -Werror -o $@ $<
+	@nasm -f elf64 $(NASM_WARN) -o $@ $<
 
 # A source that was removed makes nothing newer: the list of objects is a prerequisite itself.
 $(B)/objects: FORCE
@@ -130,9 +133,10 @@ EFI_OBJ := $(EFI_SRC:%=$(B)/obj/%.o)
 EFI_CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fpic -fshort-wchar -fno-stack-protector \
 	-fno-strict-aliasing -mno-red-zone -maccumulate-outgoing-args -fcf-protection=none \
 	-DGNU_EFI_USE_MS_ABI -isystem $(EFI_INC) -isystem $(EFI_INC)/x86_64 -I.
-EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+# gnu-efi 3.0.15 puts constants into .data, 3.0.18 into a .rodata of their own.
+EFI_SECTIONS := .text .rodata .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
-$(EFI_OBJ): $(B)/obj/%.c.o: %.c Makefile
+$(EFI_OBJ): $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	@$(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
@@ -143,7 +147,7 @@ $(LOADER): $(EFI_OBJ)
 	@ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-warn-rwx-segments \
 		--no-undefined -T $(EFI_LIB)/elf_x86_64_efi.lds $(EFI_LIB)/crt0-efi-x86_64.o $^ \
 		-o $(B)/efi/loader.so -L$(EFI_LIB) -L/usr/lib -lgnuefi -lefi
-	@objcopy $(EFI_SECTIONS:%=-j '%') --target=efi-app-x86_64 --subsystem=10 \
+	@objcopy $(EFI_SECTIONS:%=-j '%') -O efi-app-x86_64 --subsystem=10 \
 		$(B)/efi/loader.so $@
 
 # ---- (5) host tests: tests/host/test_X.c, with the sources its LINK comments name ----

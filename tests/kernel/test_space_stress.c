@@ -105,8 +105,9 @@ static void fork_and_touch(struct worker *w)
 
 static void take_blocks(struct worker *w)
 {
-	char text[16] = "ffffffffffffffff";
+	char text[16];
 
+	memset(text, 'f', sizeof(text));
 	if (dice(w, 2))
 		dax_punch(w->f, dice(w, 8) * PAGE_SIZE, PAGE_SIZE);
 	else

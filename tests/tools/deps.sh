@@ -10,6 +10,9 @@
 # nothing but a few file look-ups happens.
 
 config=$1 group=$2
+# gnu-efi's start-up code: Debian 12 and 13; a multiarch system; Debian from forky on.
+efi_places="/usr/lib/crt0-efi-x86_64.o /usr/lib/x86_64-linux-gnu/gnuefi/crt0-efi-x86_64.o
+	/usr/lib/x86_64-linux-gnu/crt0-efi-x86_64.o"
 cc=${CC:-gcc}
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -41,7 +44,7 @@ look()
 	need nasm have nasm
 	need newlib-source found /usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz
 	need xz-utils have xz
-	need gnu-efi found /usr/lib/crt0-efi-x86_64.o /usr/lib/*/gnuefi/crt0-efi-x86_64.o
+	need gnu-efi found $efi_places
 	need qemu-system-x86 have qemu-system-x86_64
 	need ovmf found /usr/share/OVMF/OVMF_CODE_4M.fd
 	need grub-common have grub-mkrescue
@@ -84,7 +87,7 @@ version()
 	is=$(echo "$3" | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1)
 	[ -n "$is" ] || fail "$1 does not say its version; $2 or newer is needed"
 	lowest=$(printf '%s\n%s\n' "$2" "$is" | sort -V | head -n 1)
-	[ "$lowest" = "$2" ] || fail "$1 is version $is; $2 or newer is needed (Debian 12 has it)"
+	[ "$lowest" = "$2" ] || fail "$1 is version $is; $2 or newer is needed (Debian 12 and 13 have it)"
 }
 
 check_versions()
@@ -94,19 +97,50 @@ check_versions()
 		fail "$cc compiles for $($cc -dumpmachine); a compiler for x86_64 is needed (make CC=...)"
 	version make 4.0 "$(make --version | head -n 1)"
 	version nasm 2.15 "$(nasm -v)"
-	version qemu-system-x86_64 7.0 "$(qemu-system-x86_64 --version | head -n 1)"
 	version /usr/bin/python3 3.9 "$(/usr/bin/python3 --version)"
 	case $newlib in
-	*newlib-3.*) ;;
-	*) fail "$newlib is no newlib 3; version 3.3.0 is needed (Debian 12 and Ubuntu 22.04 have it)" ;;
+	*/newlib-3.[3-9]*|*/newlib-4.*) ;;
+	*) fail "$newlib is neither newlib 3.3 or newer nor newlib 4; Debian 12 (3.3.0) and 13 (4.5.0) have one" ;;
 	esac
 }
 
 first() { for f in "$@"; do [ -e "$f" ] && echo "$f" && return; done; }
 
+# $config was written after this script, the compiler and newlib came, and is about both.
+still_true()
+{
+	grep -qx "CHECKED_CC := $cc" "$config" 2>/dev/null &&
+	[ -n "$(find "$config" -newer "$0" -newermc "$(command -v "$cc")")" ] &&
+	[ -e "$(sed -n 's/^NEWLIB_TAR := //p' "$config")" ]
+}
+
+# The library in build/newlib says its own version. One of another version makes room, and is kept
+# beside it under that version's name; one of the right version that is kept there comes back.
+choose_newlib()
+{
+	built=$(sed -n 's/^#define _NEWLIB_VERSION "\(.*\)"/\1/p' \
+		"$base"/newlib/x86_64-elf/include/_newlib_version.h 2>/dev/null)
+	[ -n "$built" ] || return 0
+	case $newlib in
+	*/newlib-$built[.-]*) return ;;
+	esac
+	rm -rf "$base/newlib-$built" && mv "$base/newlib" "$base/newlib-$built"
+	for kept in "$base"/newlib-[0-9]*; do
+		case $newlib in
+		*/${kept##*/}[.-]*) mv "$kept" "$base/newlib"; return ;;
+		esac
+	done
+}
+
+# What every object depends on: rewritten only when a version changed.
+note_toolchain()
+{
+	versions="$cc $($cc -dumpfullversion), $newlib"
+	echo "$versions" | cmp -s - "$base/toolchain" || echo "$versions" >"$base/toolchain"
+}
+
 look
-if [ -z "$missing" ] && [ -n "$(find "$config" -newer "$0" 2>/dev/null)" ] &&
-   grep -qx "CHECKED_CC := $cc" "$config"; then
+if [ -z "$missing" ] && still_true; then
 	exit 0
 fi
 [ -z "$missing" ] || { install_missing; look; }
@@ -114,8 +148,11 @@ fi
 
 newlib=$(first /usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz)
 check_versions
-efi=$(first /usr/lib/crt0-efi-x86_64.o /usr/lib/*/gnuefi/crt0-efi-x86_64.o)
-mkdir -p "$(dirname "$config")"
+efi=$(first $efi_places)
+base=$(dirname "$config")
+mkdir -p "$base"
+choose_newlib
+note_toolchain
 cat >"$config" <<END
 CHECKED_CC := $cc
 NEWLIB_TAR := $newlib

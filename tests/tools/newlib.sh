@@ -33,31 +33,72 @@ unpack()
 
 # Floating-point output is off (the kernel owns no SSE state); locks and the reentrancy structure
 # are ours to supply. nano-formatted-io stays off: it does not know %llx and %zu.
-configure()
+options='--disable-multilib --disable-newlib-supplied-syscalls --disable-newlib-io-float
+	--enable-newlib-io-long-long --enable-newlib-io-c99-formats --enable-newlib-reent-small
+	--enable-newlib-retargetable-locking --enable-newlib-global-stdio-streams
+	--disable-newlib-wide-orient --disable-newlib-fvwrite-in-streamio
+	--disable-newlib-unbuf-stream-opt --enable-lite-exit'
+cflags='-O2 -g0 -ffunction-sections -fdata-sections -D__DYNAMIC_REENT__'
+
+# newlib 3 has a Makefile in every folder: the folder libc is built.
+configure_3()
 {
-	cd "$work/obj" && ../src/configure --target=x86_64-elf --prefix="$out" \
-		--disable-multilib --disable-libgloss --disable-newlib-supplied-syscalls \
-		--disable-newlib-io-float --enable-newlib-io-long-long \
-		--enable-newlib-io-c99-formats --enable-newlib-reent-small \
-		--enable-newlib-retargetable-locking --enable-newlib-global-stdio-streams \
-		--disable-newlib-wide-orient --disable-newlib-fvwrite-in-streamio \
-		--disable-newlib-unbuf-stream-opt --enable-lite-exit \
-		CC_FOR_TARGET="$tools/kcc" AR_FOR_TARGET=ar RANLIB_FOR_TARGET=ranlib \
+	cd "$work/obj" && ../src/configure --target=x86_64-elf --prefix="$out" --disable-libgloss \
+		$options CC_FOR_TARGET="$tools/kcc" AR_FOR_TARGET=ar RANLIB_FOR_TARGET=ranlib \
 		AS_FOR_TARGET=as LD_FOR_TARGET=ld NM_FOR_TARGET=nm STRIP_FOR_TARGET=strip \
 		OBJDUMP_FOR_TARGET=objdump READELF_FOR_TARGET=readelf \
-		CFLAGS_FOR_TARGET="-O2 -g0 -ffunction-sections -fdata-sections -D__DYNAMIC_REENT__" \
-		MAKEINFO=true && make -j"$jobs" configure-target-newlib
+		CFLAGS_FOR_TARGET="$cflags" MAKEINFO=true && make -j"$jobs" configure-target-newlib
 }
 
-compile()
+compile_3()
 {
 	make -j"$jobs" -C "$work/obj/x86_64-elf/newlib" SUBDIRS="libc ."
 }
 
+install_3()
+{
+	make -C "$work/obj/x86_64-elf/newlib" install SUBDIRS="libc ."
+}
+
+# newlib 4 has one Makefile for everything. Its own configure is called, not the one above it, and
+# without dependencies, of which it would make a file for each of 5000 objects. libc.a is made of
+# the objects in the folders named here, without wide characters; by itself it would wait for libm,
+# three times as much, for a dozen functions that classify doubles.
+folders='stdlib|string|stdio|ctype|errno|locale|misc|reent|search|machine/x86_64'
+wide='w|f?(get|put|unget)w|.*wc|.*w(printf|scanf)|isw|tow'
+
+configure_4()
+{
+	cd "$work/obj" && ../src/newlib/configure --host=x86_64-elf --prefix="$out" \
+		--disable-dependency-tracking $options AR=ar RANLIB=ranlib AS=as LD=ld NM=nm \
+		STRIP=strip OBJDUMP=objdump READELF=readelf MAKEINFO=true CFLAGS="$cflags" \
+		CC="$tools/kcc -isystem $work/obj/targ-include -isystem $work/src/newlib/libc/include"
+}
+
+# `libc_4 GOAL`: make GOAL, with the objects chosen above and no others.
+libc_4()
+{
+	all=$(printf 'include Makefile\nlist: ; @echo $(libc_a_OBJECTS)\n' | make -sf - list) &&
+	chosen=$(for o in $all; do echo "$o"; done | grep -E "^libc/($folders)/" |
+		 grep -vE -- "-($wide)[^/]*\$" | tr '\n' ' ') &&
+	make -j"$jobs" "$1" libc_a_OBJECTS="$chosen" libc_a_DEPENDENCIES= MATHOBJS_IN_LIBC= \
+		toollib_LIBRARIES=libc.a
+}
+
+compile_4() { libc_4 libc.a; }
+install_4() { libc_4 install-data-local; }
+
+configure()
+{
+	if [ -e "$work/src/newlib/libc/configure" ]; then how=3; else how=4; fi
+	configure_$how
+}
+
+compile() { compile_$how; }
+
 install_it()
 {
-	make -C "$work/obj/x86_64-elf/newlib" install SUBDIRS="libc ." &&
-	test -f "$out/x86_64-elf/lib/libc.a"
+	install_$how && test -f "$out/x86_64-elf/lib/libc.a"
 }
 
 # The make that called us must not hand its flags, job server or variables on.
