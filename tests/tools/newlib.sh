@@ -62,10 +62,10 @@ install_3()
 
 # newlib 4 has one Makefile for everything. Its own configure is called, not the one above it, and
 # without dependencies, of which it would make a file for each of 5000 objects. libc.a is made of
-# the objects in the folders named here, without wide characters; by itself it would wait for libm,
+# the objects in the folders named here, without text of wide characters; by itself it would wait for libm,
 # three times as much, for a dozen functions that classify doubles.
 folders='stdlib|string|stdio|ctype|errno|locale|misc|reent|search|machine/x86_64'
-wide='w|f?(get|put|unget)w|.*wc|.*w(printf|scanf)|isw|tow'
+wide='(string|stdio|ctype)/[^/]*-(w|f?(get|put|unget)w|.*wc|.*w(printf|scanf)|isw|tow)'
 
 configure_4()
 {
@@ -80,7 +80,7 @@ libc_4()
 {
 	all=$(printf 'include Makefile\nlist: ; @echo $(libc_a_OBJECTS)\n' | make -sf - list) &&
 	chosen=$(for o in $all; do echo "$o"; done | grep -E "^libc/($folders)/" |
-		 grep -vE -- "-($wide)[^/]*\$" | tr '\n' ' ') &&
+		 grep -vE "$wide" | tr '\n' ' ') &&
 	make -j"$jobs" "$1" libc_a_OBJECTS="$chosen" libc_a_DEPENDENCIES= MATHOBJS_IN_LIBC= \
 		toollib_LIBRARIES=libc.a
 }
