@@ -34,6 +34,11 @@ const char *acpi_absent(void);
 /* The last NFIT parsed (the others by ->earlier), whatever its verdict; NULL: there is none. */
 const struct nfit *nfit_get(void);
 
+/* NULL: nfit_get() is all there is to know. Otherwise the sentence why nothing is known of NVDIMMs
+ * that may be, or are, plugged in: no ACPI tables, or none that is an NFIT although the machine was
+ * given DIMMs. Constant after INIT_BUS. */
+const char *nfit_missing(void);
+
 /* The node of a CPU or of a physical address by the SRAT; 0 when it does not say. */
 uint32_t acpi_cpu_node(uint32_t apic_id);
 uint32_t acpi_memory_node(uint64_t phys);

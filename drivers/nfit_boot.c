@@ -6,15 +6,25 @@
  * A table that the walk over all ACPI tables already refused is parsed too: its verdict line
  * should say why in the same words as everywhere else.
  */
+#include "kernel/fwcfg.h"
 #include "drivers/acpi.h"
 #include "drivers/nfit_boot.h"
 #include "drivers/pci.h"
 
+/* How many DIMMs the machine was given, a decimal number; tests/qemu/hf_command.py writes it. */
+#define DIMMS_FILE "opt/holdfast/dimms"
+
+static const char *missing; /* written at INIT_BUS; NULL: nothing is */
 static struct nfit *newest; /* last one parsed; NULL: none. Constant after INIT_BUS */
 
 const struct nfit *nfit_get(void)
 {
 	return newest;
+}
+
+const char *nfit_missing(void)
+{
+	return missing;
 }
 
 unsigned nfit_ram_ranges(const struct boot_info *bi, struct nfit_range *out, unsigned max)
@@ -87,6 +97,44 @@ static int parse_one(const struct acpi_table *t, const struct nfit_range *ram, u
 	return 0;
 }
 
+/* How many NVDIMMs the machine was given; 0: none, or nobody says. */
+static unsigned dimms_given(void)
+{
+	size_t len;
+	char *data;
+	unsigned nr;
+
+	if (fwcfg_read(DIMMS_FILE, 16, &data, &len))
+		return 0;
+	nr = (unsigned)strtoul(data, NULL, 10);
+	free(data);
+	return nr;
+}
+
+/* There is no NFIT. Is that right? */
+static int why_none(void)
+{
+	static char text[120];
+	unsigned given;
+
+	missing = acpi_absent();
+	if (missing) {
+		kprintf("nfit: not known whether there is an NFIT: no ACPI tables\n");
+		return 0; /* the stage that looked for the tables has failed */
+	}
+	given = dimms_given();
+	if (!given) {
+		kprintf("nfit: the firmware has no NFIT: no NVDIMM is plugged in\n");
+		return 0;
+	}
+	snprintf(text, sizeof(text),
+		 "the machine was given %u NVDIMM(s), and the ACPI tables that were found hold no NFIT",
+		 given);
+	missing = text;
+	kprintf("nfit: %s\n", missing);
+	return -ENODEV;
+}
+
 static int nfit_init(const struct boot_info *bi)
 {
 	static struct nfit_range ram[BOOT_MAX_RANGES];
@@ -99,11 +147,7 @@ static int nfit_init(const struct boot_info *bi)
 
 		err = err ? err : one;
 	}
-	if (acpi_absent())
-		kprintf("nfit: not known whether there is an NFIT: no ACPI tables\n");
-	else if (!newest && !err)
-		kprintf("nfit: the firmware has no NFIT: no NVDIMM is plugged in\n");
-	return err;
+	return newest || err ? err : why_none();
 }
 /* After PCI's stage, which finds the registers that no range may lie over. */
 INITCALL(INIT_BUS + 1, nfit, "NFIT", nfit_init);
@@ -133,8 +177,8 @@ static int cmd_nfit(int argc, char **argv)
 	(void)argv;
 	if (argc > 1)
 		return shell_usage();
-	if (!newest && acpi_absent())
-		return shell_fail(-ENODEV, "%s", acpi_absent());
+	if (nfit_missing())
+		return shell_fail(-ENODEV, "%s", nfit_missing());
 	if (!newest) {
 		kprintf("no NFIT: no NVDIMM is plugged in (make run PMEM=FILE,size=1G adds one)\n");
 		return 0;

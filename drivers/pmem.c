@@ -188,8 +188,8 @@ static int pmem_init(const struct boot_info *bi)
 	int err = add_regions();
 
 	(void)bi;
-	if (acpi_absent())
-		kprintf("pmem: no NFIT can be looked for, so no region is bound\n");
+	if (nfit_missing())
+		kprintf("pmem: no NFIT was found where there should be one: no region is bound\n");
 	else if (!err && !any_usable())
 		kprintf("pmem: no persistent memory: the firmware has no usable NFIT range; "
 			"start QEMU with -device nvdimm (PMEM=\"file,size=1G\")\n");
@@ -439,8 +439,8 @@ static int cmd_pmem(int argc, char **argv)
 		return cmd_kill(argc, argv, argv[1][0] == 'k');
 	if (argc > 2)
 		return shell_usage();
-	if (!nr_regions && acpi_absent())
-		return shell_fail(-ENODEV, "%s", acpi_absent());
+	if (!nr_regions && nfit_missing())
+		return shell_fail(-ENODEV, "%s", nfit_missing());
 	if (argc > 1 && !r)
 		return shell_fail(-ENODEV, "no region '%s'; there %s %u: pmem0 … (see 'pmem')",
 				  argv[1], nr_regions == 1 ? "is" : "are", nr_regions);

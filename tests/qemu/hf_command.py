@@ -118,6 +118,8 @@ def qemu_command(config: Config, media: List[str], serial: List[str]) -> List[st
     if config.cmd is not None:
         # An empty string is no fw_cfg item at all: a blank is a list without a command.
         args += ["-fw_cfg", f"name=opt/holdfast/cmd,string={escape(config.cmd or ' ')}"]
+    if config.dimms:  # a boot that finds no NFIT then knows that one is missing
+        args += ["-fw_cfg", f"name=opt/holdfast/dimms,string={len(config.dimms)}"]
     scratch = [f"pmem{n}" for n, dimm in enumerate(config.dimms) if dimm.scratch]
     if scratch:
         args += ["-fw_cfg", f"name=opt/holdfast/scratch,string={escape(','.join(scratch))}"]

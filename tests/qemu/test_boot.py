@@ -41,6 +41,7 @@ def test_four_ways_in_one_way_on(tmp_path, path, direct_stages):
     assert stages(result.text) == direct_stages
     assert re.search(r"(?m)^boot: done after \d+ us, 2 CPUs$", result.text)
     assert "pmem0: 0x100000000 - 0x140000000" in result.command("pmem").output
+    assert "pmem1: 0x140000000 - 0x540000000" in result.command("pmem").output
     assert result.command("cat /t/f").output == "by any path\n"
     assert "race dma-truncate lifetime=busy-extent: safe" in result.text
     assert "# SKIP the command line is empty" not in result.text
@@ -114,6 +115,19 @@ def test_more_cpus_than_it_can_use(tmp_path):
     assert result.status == 0, result.text
     assert "9 CPUs found, 8 used" in result.text
     assert "idle/7" in result.command("ps").output
+
+
+def test_no_nfit_although_dimms_were_given(tmp_path):
+    """A boot that finds ACPI tables and no NFIT knows from QEMU that one is missing, and fails."""
+    result = run_commands("nfit; pmem; echo alive", tmp_path, PMEM="",
+                          QEMU_ARGS="-fw_cfg name=opt/holdfast/dimms,string=2")
+    boot = result.text[:result.text.index("\n> ")]
+    assert "nfit: the machine was given 2 NVDIMM(s)" in boot, result.text
+    assert "no NVDIMM is plugged in" not in result.text
+    for name in ("nfit", "pmem"):
+        command = result.command(name)
+        assert command.status == 19 and "hold no NFIT" in command.output, command
+    assert result.command("echo alive").status == 0 and result.status == 1, result.text
 
 
 def test_no_rsdp_is_said_and_fails_the_run(tmp_path):
