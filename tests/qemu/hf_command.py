@@ -7,6 +7,7 @@ reboot, and the isa-debug-exit port by which the kernel ends a run with a verdic
 
 from typing import List
 
+import hf_qemu
 from hf_config import GIB, MIB, TIB, Config, ConfigError
 
 SLOTS = 8
@@ -106,7 +107,7 @@ def disk_args(config: Config) -> List[str]:
 
 def qemu_command(config: Config, media: List[str], serial: List[str]) -> List[str]:
     """`media`: the arguments that bring the kernel in; `serial`: where the serial line goes."""
-    args = ["qemu-system-x86_64", "-M", "q35,nvdimm=on", "-cpu", cpu_model(config),
+    args = hf_qemu.check(config) + ["-M", "q35,nvdimm=on", "-cpu", cpu_model(config),
             "-smp", str(config.smp)]
     args += memory_args(config) + dimm_args(config)
     args += ["-device", EDU, "-device", EDU] + disk_args(config)

@@ -39,6 +39,7 @@ class Dimm:
 
 @dataclass
 class Config:
+    qemu: str = "qemu-system-x86_64"
     boot: str = "direct"
     smp: int = 2
     mem: int = 512 * MIB
@@ -174,6 +175,8 @@ def from_variables(env) -> Config:
         return env.get(name) or default
 
     config = Config()
+    # Whatever a test says of its machine, the person who runs it chooses the QEMU.
+    config.qemu = get("QEMU", os.environ.get("QEMU") or config.qemu)
     config.boot = get("BOOT", config.boot)
     if config.boot not in BOOT_PATHS:
         raise ConfigError(f"BOOT={config.boot} is no way in; there are {', '.join(BOOT_PATHS)}")

@@ -16,7 +16,8 @@ from typing import List, Optional
 
 import hf_command
 import hf_media
-from hf_config import BUILD, Config, ConfigError
+import hf_qemu
+from hf_config import BUILD, Config
 
 PR_SET_PDEATHSIG = 1
 # QEMU's status is (value written to isa-debug-exit) << 1 | 1; values: exit_code, kernel/panic.h.
@@ -83,8 +84,7 @@ class Process:
             raise
 
     def _start(self, config, serial, me, patience, popen) -> None:
-        if not shutil.which("qemu-system-x86_64"):
-            raise ConfigError("qemu-system-x86_64 is not installed; `make deps` installs it")
+        hf_qemu.check(config)  # before anything is locked or made
         self.locks = hf_media.prepare_dimms(config, me, patience)
         if config.disk:
             hf_media.prepare_disk(config.disk)

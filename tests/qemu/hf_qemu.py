@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Which QEMU runs the machine, and what it can do.
+
+QEMU=FILE names the binary. What a machine needs of it (a machine type with NVDIMMs, devices, their
+properties, a CPU model) is asked of the binary itself, over QMP, once for each binary that was
+ever used here: the answers are kept in build/qemu/. No version number is looked at.
+
+A binary that lies in the tree of another system (build/systems/trixie/usr/bin/…) is run with that
+tree's loader, libraries and firmware: the host's are of another age.
+"""
+
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from typing import Dict, List, Optional
+
+from hf_config import BUILD, Config, ConfigError
+
+MACHINE = "q35"
+# What the command line names (hf_command.py): type, and the property without which it is of no use.
+NEEDED = {"nvdimm": "label-size", "edu": "dma_mask", "virtio-blk-pci": "disable-legacy",
+          "isa-debug-exit": "iobase"}
+LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio")
+FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
+
+
+def find(name: str) -> str:
+    """The file that QEMU=name means."""
+    path = shutil.which(name)
+    if not path:
+        raise ConfigError(f"QEMU={name} is no program here; `make deps` installs qemu-system-x86_64, "
+                          "and QEMU=FILE names another one")
+    return os.path.abspath(path)
+
+
+def foreign_root(path: str) -> Optional[str]:
+    """The root of the other system that this binary belongs to; None: it is the host's."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(path)))
+    loader = os.path.join(root, "lib64", "ld-linux-x86-64.so.2")
+    return root if root != "/" and os.path.exists(loader) else None
+
+
+def start_of_command(path: str) -> List[str]:
+    """The words that start this binary; QEMU's own arguments come behind them."""
+    root = foreign_root(path)
+    if not root:
+        return [path]
+    libraries = ":".join(os.path.join(root, folder) for folder in LIBRARIES)
+    command = [os.path.join(root, "lib64", "ld-linux-x86-64.so.2"), "--library-path", libraries, path]
+    for folder in FIRMWARE:
+        command += ["-L", os.path.join(root, folder)]
+    return command
+
+
+# ---- what it can ----
+
+
+def questions() -> List[dict]:
+    """QMP commands: machine types, CPU models, then the properties of everything in NEEDED."""
+    asked = [{"execute": "qmp_capabilities"}, {"execute": "query-machines"},
+             {"execute": "query-cpu-definitions"}]
+    asked += [{"execute": "device-list-properties", "arguments": {"typename": name}}
+              for name in NEEDED]
+    return asked + [{"execute": "quit"}]
+
+
+def answers_of(path: str) -> List[dict]:
+    """One answer for each question, in their order."""
+    text = "".join(json.dumps(question) + "\n" for question in questions())
+    command = start_of_command(path) + ["-M", "none", "-nodefaults", "-display", "none", "-S",
+                                        "-qmp", "stdio"]
+    done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=60, check=False)
+    lines = []
+    for line in done.stdout.splitlines():
+        answer = json.loads(line)
+        if "return" in answer or "error" in answer:
+            lines.append(answer)
+    if len(lines) < len(questions()) - 1:
+        raise ConfigError(f"QEMU={path} does not answer as a QEMU does: {done.stderr.strip()}")
+    return lines
+
+
+def names(answer: dict) -> List[str]:
+    return [entry["name"] for entry in answer.get("return", [])]
+
+
+def ask(path: str) -> Dict[str, list]:
+    """{"machines": …, "cpus": …, "nvdimm": its properties, …}"""
+    _, machines, cpus, *devices = answers_of(path)
+    known = {"machines": names(machines), "cpus": names(cpus)}
+    known["machines"] += [entry["alias"] for entry in machines["return"] if "alias" in entry]
+    known.update({name: names(answer) for name, answer in zip(NEEDED, devices)})
+    return known
+
+
+def can(path: str) -> Dict[str, list]:
+    """ask(), kept in build/qemu/ until the binary is another one."""
+    state = os.stat(path)
+    key = hashlib.sha1(f"{path} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:16]
+    kept = os.path.join(BUILD, "qemu", key + ".json")
+    try:
+        with open(kept, encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        known = ask(path)
+    os.makedirs(os.path.dirname(kept), exist_ok=True)
+    with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
+        json.dump(known, file)
+    os.rename(f"{kept}.{os.getpid()}", kept)
+    return known
+
+
+def check(config: Config) -> List[str]:
+    """start_of_command() of the QEMU that `config` names, or the sentence what it lacks."""
+    path = find(config.qemu)
+    known = can(path)
+    if MACHINE not in known["machines"]:
+        raise ConfigError(f"QEMU={path} has no machine type {MACHINE}; Debian's qemu-system-x86 has")
+    for device, needed in NEEDED.items():
+        if needed not in known[device]:
+            what = f"no {needed} at its device {device}" if known[device] else f"no device {device}"
+            raise ConfigError(f"QEMU={path} has {what}; Debian's qemu-system-x86 has it")
+    model = config.cpu.split(",")[0]
+    if model not in known["cpus"]:
+        raise ConfigError(f"CPU={config.cpu}: {path} has no CPU model {model}; "
+                          f"`{path} -cpu help` lists those it has")
+    return start_of_command(path)
+
+
+def others() -> List[str]:
+    """QEMUs beside the host's: what QEMU2 names, and those of the systems in build/systems/."""
+    named = os.environ.get("QEMU2")
+    pattern = os.path.join(BUILD, "systems", "*", "usr", "bin", "qemu-system-x86_64")
+    return [named] if named else sorted(glob.glob(pattern))
