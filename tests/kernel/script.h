@@ -43,6 +43,7 @@
 #ifndef TESTS_KERNEL_SCRIPT_H
 #define TESTS_KERNEL_SCRIPT_H
 
+#include "kernel/quiet.h"
 #include "tests/kernel/race.h"
 #include "tests/kernel/scratch.h"
 
@@ -132,11 +133,7 @@ void script_line(struct actor *a, bool numbered, const char *text);
 void script_say(struct actor *a, const char *fmt, ...) __printf(2, 3);
 
 /* ---- the watchdog (script_hang.c) ----------------------------------------------------------- */
-enum quiet {
-	QUIET_NOT,   /* somebody runs, or a device is at work */
-	QUIET_TIMER, /* nothing but a timer can change anything */
-	QUIET_DEAD   /* nothing runnable and no event pending */
-};
+/* Of kernel/quiet.h; actors that are stopped at a step point do not count. */
 enum quiet script_quiet(struct script *s);
 /* One look of a director who waits. Where nothing but a timer can help, the clock is moved on to
  * the first one, not beyond `end`, and whoever that wakes has a turn; else this sleeps for

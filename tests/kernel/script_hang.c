@@ -11,55 +11,24 @@
 
 /* ---- who runs, who sleeps ------------------------------------------------------------------- */
 
-struct census {
-	const struct script *s;
-	const struct thread *me;
-	bool runs;
-};
-
-static bool is_stopped_actor(const struct script *s, const struct thread *t)
+static bool is_stopped_actor(const struct thread *t, void *arg)
 {
+	const struct script *s = arg;
+
 	for (unsigned i = 0; i < s->nr_actors; i++)
 		if (s->actor[i].thread == t)
 			return s->actor[i].stop.name && step_stopped(&s->actor[i].stop);
 	return false;
 }
 
-static void count(struct thread *t, void *arg)
-{
-	struct census *c = arg;
-
-	if (t == c->me || t == cpu_by_id(t->cpu)->idle || t->state == THREAD_SLEEPING ||
-	    t->state == THREAD_DEAD || is_stopped_actor(c->s, t))
-		return;
-	c->runs = true;
-}
-
 bool script_somebody_runs(struct script *s)
 {
-	struct census c = {.s = s, .me = current_thread()};
-
-	thread_for_each(count, &c);
-	return c.runs;
+	return quiet_somebody_runs(is_stopped_actor, s);
 }
 
-static bool devices_at_work(void)
-{
-	for (unsigned i = 0; i < edu_count(); i++)
-		if (edu_pending(edu_nth(i)))
-			return true;
-	/* A completion that is held back is the business of its timer. */
-	return bio_in_flight() > bio_delay_held();
-}
-
-/* Devices and timers before threads, else what they wake in between is missed. */
 enum quiet script_quiet(struct script *s)
 {
-	bool devices = devices_at_work(), timer = timer_first() != UINT64_MAX;
-
-	if (devices || script_somebody_runs(s))
-		return QUIET_NOT;
-	return timer ? QUIET_TIMER : QUIET_DEAD;
+	return quiet_look(is_stopped_actor, s);
 }
 
 /*

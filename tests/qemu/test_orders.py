@@ -27,16 +27,19 @@ LOST = re.compile(r"  (I1 violated: .* lost \d+ block\(s\) while somebody held t
 ORDERS = 3  # of each lifetime and seed, in one machine
 LENGTH = 45
 FILES = [f"/t/f{n}" for n in range(3)]
-# Everybody lets go. What a job needs to end may be another job's end, so it is all said twice.
-# Twice: a pin that was started with & may come only when the first round has let others go on.
-UNPIN = ["sleep 100"] + [f"unpin p{n}" for n in range(1, 17)]
-LET_GO = (UNPIN + [f"unmap m{n}" for n in range(1, 33)] + UNPIN
+# Everybody lets go; `settle` waits until every job has ended, or sleeps for somebody else. A job that
+# held the others up may pin only then, so it is all said again.
+LET_GO = ([f"unpin p{n}" for n in range(1, 17)] + [f"unmap m{n}" for n in range(1, 33)]
           + ["lease drop " + file for file in FILES]
-          + ["pmem revive pmem0", "bio_delay off", "sleep 1300"])
+          + ["pmem revive pmem0", "bio_delay off", "settle"])
+ROUNDS = 4
 
 
 def line(source, lifetime):
-    """One line of an order. `&` where a lifetime may have it wait for a holder."""
+    """One line of an order. `&` where a lifetime may have it wait for a holder.
+
+    The device as a whole is mapped for reading only: whoever stores there writes over the file
+    system, and no lifetime is to blame for what `check` says of it."""
     file, other = source.sample(FILES, 2)
     number, length = (4096 * source.randrange(n, 5) for n in (0, 1))
     mapping, pin, job = (source.randrange(1, 5) for _ in range(3))
@@ -46,7 +49,8 @@ def line(source, lifetime):
         f"mount pmem0 /t lifetime={chosen}{options}", "umount /t &", "umount /t &",
         f"map {file}", f"map {file} 0 2M", f"map {file} private", f"unmap m{mapping}",
         f"touch m{mapping}+{number} text", f"touch m{mapping}+{number}",
-        f"pin m{mapping}+{number} {length} &", f"pin m{mapping} &", f"pin m{mapping} longterm &",
+        f"pin m{mapping}+{number} {length} &", f"pin m{mapping} &",
+        f"pin m{mapping} ro longterm &",
         f"pin m{mapping} ro &", f"unpin p{pin}", f"unpin p{pin}", f"dma m{mapping} in text &",
         f"dma p{pin} in text", f"disk read 0 m{mapping}+{number} 4096 &",
         f"write {file} {number} text &", f"truncate {file} {number} &",
@@ -57,7 +61,7 @@ def line(source, lifetime):
         f"fallocate {file} 0 60M wait &", f"lease set {file}", f"lease drop {file}",
         f"lease break {file} wait &", "sync &", "check", "pmem", "ps", "pmem unbind pmem0 &",
         "pmem unbind pmem0 wait &", "pmem bind pmem0", "pmem bind pmem0 limited",
-        "pmem kill pmem0", "pmem revive pmem0", "devdax pmem0", f"kill %{job}", "jobs",
+        "pmem kill pmem0", "pmem revive pmem0", "devdax pmem0 ro", f"kill %{job}", "jobs",
         "bio_delay 200"))
 
 
@@ -66,7 +70,7 @@ def order(source, lifetime):
     start = ["pmem bind pmem0", f"mount pmem0 /t lifetime={lifetime}"]
     start += [f"write {file} 12288 text" for file in FILES]
     start += ["map /t/f0", "touch m1 text", "pin m1"][:source.randrange(4)]
-    return (start + [line(source, lifetime) for _ in range(LENGTH)] + LET_GO + LET_GO
+    return (start + [line(source, lifetime) for _ in range(LENGTH)] + ["settle"] + LET_GO * ROUNDS
             + ["wait", "jobs", "unmap m1", "umount /t", "pmem unbind pmem0", "pmem bind pmem0",
                "pmem pmem0", "mount pmem0 /t", "check", "umount /t"])
 
