@@ -123,36 +123,38 @@ static int set(struct dax_inode *inode)
 	return 0;
 }
 
-/* By the name that the file had, as `lease` prints it: it may be removed by now, and would stay for
- * ever if its lease could not be dropped. lock held. */
-static struct shell_lease *find_by_name(const char *path)
+/* The file's lease, and those of removed files of that name, which is what `lease` prints: they
+ * would stay for ever if they could not be dropped. How many there were. lock held. */
+static unsigned unlock(const char *path, const struct dax_inode *inode)
 {
-	for (unsigned i = 0; i < MAX_SHELL_LEASES; i++)
-		if (shell_leases[i].inode && !strcmp(shell_leases[i].inode->name, path))
-			return &shell_leases[i];
-	return NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MAX_SHELL_LEASES; i++) {
+		struct shell_lease *s = &shell_leases[i];
+
+		if (!s->inode || (s->inode != inode && strcmp(s->inode->name, path)))
+			continue;
+		lease_unlock(&s->lease);
+		n++;
+	}
+	return n;
 }
 
 /* Not locked. */
 static int drop(const char *path)
 {
 	struct dax_inode *inode = NULL;
-	struct shell_lease *s = NULL;
+	unsigned n;
 
 	sweep();
 	dax_open(path, false, &inode);
 	mutex_lock(&lock);
-	if (inode)
-		s = find(inode);
-	if (!s)
-		s = find_by_name(path);
-	if (s)
-		lease_unlock(&s->lease);
+	n = unlock(path, inode);
 	mutex_unlock(&lock);
 	if (inode)
 		dax_put(inode);
 	sweep();
-	return s ? 0
+	return n ? 0
 		 : shell_fail(-ENOENT, "the shell has no lease of %s; 'lease' lists them", path);
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lease core (lease.*). Most need no file: a list of leases is enough. */
+#include "kernel/quiet.h"
 #include "tests/kernel/fixture.h"
+
+#define HOUR (3600ull * 1000 * 1000 * 1000)
 
 static unsigned asked, went;
 static bool at_once;
@@ -169,16 +172,55 @@ SELFTEST(lease_unlock_wakes, "lease.unlock-wakes",
 	struct lease_list ll;
 	struct lease a = make(LEASE_LAYOUT);
 	struct breaker b = {.ll = &ll};
-	uint64_t start = clock_ns();
-	bool slept;
+	const uint64_t before = lease_break_time_ns;
+	bool slept, woken;
 
 	lease_list_init(&ll, true);
 	EXPECT(!lease_set(&ll, &a, true), "not set");
+	lease_break_time_ns = HOUR; /* not over when all has come to rest */
 	slept = start_breaker(&b);
+	lease_break_time_ns = before;
 	lease_unlock(&a);
+	quiet_wait();
+	woken = __atomic_load_n(&b.back, __ATOMIC_ACQUIRE);
+	if (!woken)
+		clock_skip(HOUR);
 	thread_join(b.thread);
 	EXPECT(slept && !b.err, "slept %d, error %d", slept, b.err);
-	EXPECT(clock_ns() - start < 40000000000ull, "it waited for the break time");
+	EXPECT(woken, "it slept on, for the break time to be over");
+}
+
+SELFTEST(lease_drop_all_of_name, "lease.drop-removed",
+	 "`lease drop` ends the shell's lease of a file, and those of removed files of that name")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f[2] = {NULL, NULL};
+	int set[2] = {-1, -1}, unlinked = -1, dropped = -1;
+	unsigned left = 2;
+
+	for (unsigned i = 0; i < 2; i++) {
+		f[i] = scratch_file("f", 1, 'a');
+		set[i] = shell_run_line("lease set " SCRATCH_PATH "/f");
+		if (!i)
+			unlinked = dax_unlink(SCRATCH_PATH "/f");
+	}
+	if (f[0] && f[1]) {
+		dropped = shell_run_line("lease drop " SCRATCH_PATH "/f");
+		left = lease_count(&f[0]->leases, LEASE_ALL) +
+		       lease_count(&f[1]->leases, LEASE_ALL);
+	}
+	EXPECT_OR(out, !set[0] && !set[1] && !unlinked && !dropped && !left,
+		  "set %d, %d, removed %d, dropped %d, left %u", set[0], set[1], unlinked, dropped,
+		  left);
+out:
+	for (unsigned i = 0; i < 2; i++)
+		if (f[i])
+			lease_drop_all(&f[i]->leases);
+	shell_run_line("lease"); /* which takes note of that */
+	for (unsigned i = 0; i < 2; i++)
+		if (f[i])
+			dax_put(f[i]);
+	fixture_end(&fx);
 }
 
 SELFTEST(lease_signal, "lease.signal", "a signal ends a break's wait with -EINTR; the lease stays")
