@@ -12,9 +12,7 @@
 #include "kernel/selftest_leaks.h"
 #include "kernel/shell_parse.h"
 
-#define SLOW_NS	 2000000000ull /* after this long a running test is named */
-#define LEAVE_NS 2500000000ull /* what ends by itself may take: a poller looks once a second */
-#define TRY_NS	 100000000ull  /* the same for a test of the runner itself */
+#define SLOW_NS 2000000000ull /* after this long a running test is named */
 
 extern const struct selftest __start_hf_selftests[], __stop_hf_selftests[];
 
@@ -103,7 +101,7 @@ static void check_museum(struct selftest_run *t, uint64_t before)
 		      (unsigned long long)before);
 }
 
-static void run_checked(const struct selftest *test, struct selftest_run *run, uint64_t patience_ns)
+static void run_checked(const struct selftest *test, struct selftest_run *run)
 {
 	unsigned long warnings = warn_count;
 	uint64_t museum = museum_mask();
@@ -118,12 +116,12 @@ static void run_checked(const struct selftest *test, struct selftest_run *run, u
 	check_preempt(run);
 	check_warnings(run, warnings);
 	check_museum(run, museum);
-	leaks_after(&leaks, run, patience_ns);
+	leaks_after(&leaks, run);
 }
 
 void selftest_run_one(const struct selftest *test, struct selftest_run *run)
 {
-	run_checked(test, run, LEAVE_NS);
+	run_checked(test, run);
 }
 
 struct selftest_run selftest_try(void (*fn)(struct selftest_run *))
@@ -131,7 +129,7 @@ struct selftest_run selftest_try(void (*fn)(struct selftest_run *))
 	struct selftest fake = {"selftest.fake", "a test made for a test", fn};
 	struct selftest_run run;
 
-	run_checked(&fake, &run, TRY_NS);
+	run_checked(&fake, &run);
 	run.test = NULL;
 	return run;
 }

@@ -9,13 +9,12 @@
  * failed.
  *
  * Some things end a moment after the test did: a thread that was told to, a completion. So a count
- * that is too high is looked at again until the runner's patience is over; a test that leaves
+ * that is too high is looked at again until nothing goes on any more (quiet.h); a test that leaves
  * nothing is not delayed.
  */
 #include "kernel/kernel.h"
+#include "kernel/quiet.h"
 #include "kernel/selftest_leaks.h"
-
-#define LOOK_NS 1000000ull
 
 extern const struct selftest_leaves __start_hf_leaves[], __stop_hf_leaves[];
 
@@ -69,14 +68,12 @@ static void put_right(const struct leaks *l)
 		}
 }
 
-void leaks_after(const struct leaks *l, struct selftest_run *t, uint64_t patience_ns)
+void leaks_after(const struct leaks *l, struct selftest_run *t)
 {
-	uint64_t until = clock_ns() + patience_ns;
 	char what[160];
 
-	while (any_more(l) && clock_ns() < until)
-		thread_sleep_ns(LOOK_NS);
-	if (!describe(l, what, sizeof(what)))
+	if (AWAIT_POLLS(!any_more(l), "the end of what a test left") ||
+	    !describe(l, what, sizeof(what)))
 		return;
 	put_right(l);
 	selftest_fail(t, __FILE__, __LINE__, "nothing left behind", "the test left %s", what);

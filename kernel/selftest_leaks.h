@@ -10,9 +10,9 @@
 struct leaks {
 	int64_t count[LEAKS_MAX];
 };
-/* Sleepable context, both. What more there is afterwards, when the
- * patience is over, fails the test and is put right. */
+/* Sleepable context, both. What more there is afterwards, when
+ * nothing goes on any more, fails the test and is put right. */
 void leaks_before(struct leaks *l);
-void leaks_after(const struct leaks *l, struct selftest_run *t, uint64_t patience_ns);
+void leaks_after(const struct leaks *l, struct selftest_run *t);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads and patience for self-tests; see test_gang.h. */
+/* Threads and waits for self-tests; see test_gang.h. */
 #include "kernel/test_gang.h"
-
-#define LOOKS 4000
+#include "kernel/quiet.h"
 
 bool gang_start(struct gang *g, unsigned n, void (*fn)(void *), void *arg, bool pinned)
 {
@@ -29,30 +28,16 @@ void gang_join(struct gang *g)
 
 bool comes_true(const unsigned *word, unsigned want)
 {
-	for (int i = 0; i < LOOKS; i++) {
-		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) >= want)
-			return true;
-		thread_sleep_ns(50000);
-	}
-	return false;
+	return AWAIT(__atomic_load_n(word, __ATOMIC_ACQUIRE) >= want, "a word of the test");
 }
 
 bool falls_asleep(const struct thread *t)
 {
-	for (int i = 0; i < LOOKS; i++) {
-		if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == THREAD_SLEEPING)
-			return true;
-		thread_sleep_ns(50000);
-	}
-	return false;
+	return AWAIT(__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == THREAD_SLEEPING,
+		     "a thread to fall asleep");
 }
 
 bool gather_on(const void *key, int n)
 {
-	for (int i = 0; i < LOOKS; i++) {
-		if (waiters_on(key) >= n)
-			return true;
-		thread_sleep_ns(50000);
-	}
-	return false;
+	return AWAIT(waiters_on(key) >= n, "threads to gather on a key");
 }

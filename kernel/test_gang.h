@@ -3,7 +3,8 @@
  * For self-tests of the machine: several threads that run one function, and waits that give up.
  *
  * A test's state is static or outlives gang_join(): EXPECT returns at once, so a test joins all its
- * threads first and looks afterwards. Nothing here counts seconds: patience is a number of looks.
+ * threads first and looks afterwards. Nothing here counts seconds: a wait ends when nothing
+ * goes on any more (quiet.h).
  */
 #ifndef KERNEL_TEST_GANG_H
 #define KERNEL_TEST_GANG_H
@@ -22,7 +23,7 @@ struct gang {
 bool gang_start(struct gang *g, unsigned n, void (*fn)(void *), void *arg, bool pinned);
 void gang_join(struct gang *g);
 
-/* Sleeps 50 us at a time until *word is at least `want`; false: 4000 looks were not enough. */
+/* Until *word is at least `want`; false: nothing that runs will make it so. */
 bool comes_true(const unsigned *word, unsigned want);
 /* The same for `t` going to sleep, or for n threads waiting on `key`. */
 bool falls_asleep(const struct thread *t);

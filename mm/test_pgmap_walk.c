@@ -3,6 +3,7 @@
  * Self-tests: walkers of page records against unbinding. The walker is stopped where it has seen
  * that a record exists and has not read it yet; what it finds there afterwards is what is judged.
  */
+#include "kernel/quiet.h"
 #include "mm/test_memremap.h"
 #include "kernel/step.h"
 
@@ -44,7 +45,7 @@ static void unbind_thread(void *unused)
 static int start_bound(void)
 {
 	w = (struct walker){.stop = {.name = "record_walk"}};
-	w.stop.deadline = clock_ns() + 30000000000ull;
+	w.stop.deadline = PATIENCE_END();
 	return fake_bound(&w.pgmap, 1, NULL, &w.page);
 }
 

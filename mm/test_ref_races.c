@@ -4,6 +4,7 @@
  * its last use gone, a folio that is taken or split meanwhile, and a reference that is counted
  * while its killer folds the counters. A step point makes the moment; nothing depends on chance.
  */
+#include "kernel/quiet.h"
 #include "mm/test_memremap.h"
 
 /* ---- births ---------------------------------------------------------------------------------- */
@@ -173,7 +174,7 @@ static struct fold {
  * acknowledgement, or has folded without one. By the clock, if there is no killer. */
 static void await_killer(void *unused)
 {
-	const uint64_t end = clock_ns() + 10000000000ull;
+	const uint64_t end = PATIENCE_END();
 
 	(void)unused;
 	__atomic_store_n(&fold.found, 1, __ATOMIC_RELEASE);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixture of the DAX self-tests; see fixture.h. */
 #include "tests/kernel/fixture.h"
+#include "kernel/quiet.h"
 
 /* Who holds a page of the scratch device before the test begins? A test that counts would count it
  * as well, and one that waits would wait for it. No skip: it may be what another test forgot. */
@@ -128,19 +129,13 @@ void fx_join(struct fx_op *op)
 
 bool fx_asleep(struct fx_op *op, struct page *page)
 {
-	for (unsigned i = 0; i < 10000 && !fx_done(op); i++) {
-		if (waiters_on(&page->state))
-			return true;
-		thread_sleep_ns(100000);
-	}
-	return false;
+	return AWAIT(waiters_on(&page->state) || fx_done(op), "an operation to sleep for a page") &&
+	       !fx_done(op);
 }
 
 bool fx_ends(struct fx_op *op)
 {
-	for (unsigned i = 0; i < 50000 && !fx_done(op); i++)
-		thread_sleep_ns(100000);
-	return fx_done(op);
+	return AWAIT_POLLS(fx_done(op), "an operation to end");
 }
 
 int fx_truncate(struct dax_inode *inode, uint64_t size)

@@ -57,11 +57,11 @@ struct fx_op {
 bool fx_start(struct fx_op *op); /* false: no memory */
 bool fx_done(struct fx_op *op);
 void fx_join(struct fx_op *op);
-/* Waits until the thread of `op` sleeps for a page of its file. False: it did not within 10,000
- * looks. */
+/* Waits until the thread of `op` sleeps for a page of its file. False: it ended, or sleeps for
+ * something else. */
 bool fx_asleep(struct fx_op *op, struct page *page);
-/* Waits until the operation is over. False: it was not within 50,000 looks, 5 s on a host with
- * nothing else to do: where no timer is pending, whoever should wake it did not. */
+/* Waits until the operation is over, with the clock moved on to timers where only they can help.
+ * False: it sleeps on where nothing goes on any more: whoever should wake it did not. */
 bool fx_ends(struct fx_op *op);
 int fx_truncate(struct dax_inode *inode, uint64_t size);
 

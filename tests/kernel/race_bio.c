@@ -7,17 +7,19 @@
  *      bounce buffer; the disk has done its part, and the completion is held
  *   3  another thread truncates F
  *   4  when that has returned, G is created: the allocator has no block to give but F's
- *   5  the timer lets the completion go: the bytes are copied to the page that was F's; G is read
- *      back through the file layer
+ *   5  the completion is let go: the bytes are copied to the page that was F's; G is read back
+ *      through the file layer
  *
  * In `dma-truncate` a device is late; here the disk is in time and its answer is late, which is how
- * Linux made the window wide enough to be looked at. Nothing depends on speed: if the timer went
- * off before G was written, though truncate did not wait, the attempt is made again with more time.
+ * Linux made the window wide enough to be looked at. Nothing depends on speed: bio_delay's own
+ * timer is an hour away. The completion is let go when the truncate sleeps for it, or G gets no
+ * block, or G was written.
  *
  * lease-poll is broken here as unaware is: truncate(2) was never wired to its leases (B-7).
  */
 #include <ctype.h>
 
+#include "kernel/quiet.h"
 #include "tests/kernel/fake_disk.h"
 #include "tests/kernel/scratch.h"
 #include "tests/kernel/race.h"
@@ -25,20 +27,15 @@
 #define F_TEXT "F's DISK"
 #define SECTOR 67584u /* where F_TEXT lies on the disk */
 #define G_BYTE 'G'
-#define GRACE  (2000ull * 1000 * 1000) /* ns a waiter gets after the last put */
-#define FIRST  500u /* ms of bio_delay; at every further attempt four times that */
-#define LAST   8000u
+#define HOUR   (3600ull * 1000 * 1000 * 1000)
 
 struct attempt {
-	unsigned ms;
 	struct block_device *disk;
 	struct dax_inode *f;
 	struct dio *io;
 	struct thread *truncater;
 	bool returned; /* the truncate is back */
 	int truncate_err;
-	bool kept;     /* G got no block while the disk held F's */
-	bool too_late; /* the completion was told before G was written */
 	struct race_result *result;
 };
 
@@ -48,7 +45,6 @@ static void truncate_thread(void *arg)
 
 	a->truncate_err = dax_truncate(a->f, 0);
 	__atomic_store_n(&a->returned, true, __ATOMIC_RELEASE);
-	wake_up(a);
 }
 
 static bool truncate_back(struct attempt *a)
@@ -61,7 +57,7 @@ static void failed(struct attempt *a, const char *step, const char *why)
 	race_set(a->result, RACE_SKIP, "%s: %s", step, why);
 }
 
-/* Step 2. True: the completion is held (or was told already: then it is too late). */
+/* Step 2. True: the completion is held. */
 static bool start_read(struct attempt *a, uint64_t addr)
 {
 	struct dio_request rq = {.disk = a->disk,
@@ -75,30 +71,29 @@ static bool start_read(struct attempt *a, uint64_t addr)
 	int err;
 
 	bio_delay_off();
-	bio_delay_arm(a->ms * 1000000ull);
+	bio_delay_arm(HOUR);
 	a->io = dio_start(&rq, &err, &why);
 	if (!a->io) {
 		bio_delay_off();
 		failed(a, "starting the disk", why);
 		return false;
 	}
-	while (!bio_delay_held() && bio_delay_armed())
+	while (!bio_delay_held())
 		disk_moment();
-	if (bio_delay_held())
-		race_say("F's page is mapped and held; the disk has its bytes ready, and the "
-			 "completion is held back for %u ms",
-			 a->ms);
+	race_say("F's page is mapped and held; the disk has its bytes ready, and the completion is "
+		 "held back");
 	return true;
 }
 
 /* Step 3. False: the truncate sleeps for a page that nobody holds any more, so for ever. */
 static bool wait_for_truncate(struct attempt *a)
 {
-	while (!dio_done(a->io) && !truncate_back(a))
-		wait_event_until(a, truncate_back(a), clock_ns() + GRACE / 100, "the truncate",
-				 "the truncating thread");
-	return wait_event_until(a, truncate_back(a), clock_ns() + GRACE, "the truncate",
-				"the truncating thread");
+	quiet_wait(); /* until it is back, or sleeps for the page */
+	if (truncate_back(a))
+		return true;
+	race_say("truncate sleeps; now the completion is let go");
+	bio_delay_off();
+	return AWAIT_POLLS(truncate_back(a), "the truncate to come back");
 }
 
 /* Step 4. A lifetime may keep the block from everybody while it is held: G then gets it later. */
@@ -108,9 +103,9 @@ static struct dax_inode *make_g(struct attempt *a)
 
 	if (g || dio_done(a->io))
 		return g;
-	a->kept = true;
 	race_say("G gets no block while the disk holds F's (%s); once more when it does not",
 		 dax_why());
+	bio_delay_off();
 	dio_wait(a->io);
 	return scratch_file("G", 1, G_BYTE);
 }
@@ -122,6 +117,7 @@ static void judge(struct attempt *a, struct dax_inode *g)
 	unsigned foreign = 0, first = 0;
 	char text[17] = "";
 
+	bio_delay_off();
 	if (dio_wait(a->io)) {
 		failed(a, "reading the disk", "an I/O error");
 		return;
@@ -182,7 +178,6 @@ static void run_steps(struct attempt *a)
 		failed(a, "creating G", dax_why());
 		return;
 	}
-	a->too_late = dio_done(a->io) && !a->f->last_break.busy_seen && !a->kept;
 	race_say("G was written while the completion was %s",
 		 dio_done(a->io) ? "told" : "still held");
 	judge(a, g);
@@ -202,6 +197,7 @@ static void attempt(struct attempt *a)
 		failed(a, "filling the device", dax_why());
 	} else if (start_read(a, addr)) {
 		run_steps(a);
+		bio_delay_off();
 		dio_wait(a->io);
 		if (a->truncater)
 			thread_join(a->truncater);
@@ -216,6 +212,7 @@ static void attempt(struct attempt *a)
 static void bio_truncate(const struct lifetime *lt, struct race_result *r)
 {
 	struct block_device *disk = block_nth(0);
+	struct attempt a = {.disk = disk, .result = r};
 	struct dax_fs *fs;
 	struct pmem_region *device;
 	const char *why;
@@ -233,20 +230,12 @@ static void bio_truncate(const struct lifetime *lt, struct race_result *r)
 		race_set(r, RACE_SKIP, "the disk %s cannot be written", disk->name);
 		return;
 	}
-	for (unsigned ms = FIRST; ms <= LAST; ms *= 4) {
-		struct attempt a = {.ms = ms, .disk = disk, .result = r};
-
-		if (scratch_mount(SCRATCH_SMALL, lt, &fs, &why)) {
-			race_set(r, RACE_SKIP, "%s", why);
-			return;
-		}
-		attempt(&a);
-		scratch_umount();
-		if (!a.too_late)
-			return;
-		race_say("too late: the completion was told already; once more, with more time");
+	if (scratch_mount(SCRATCH_SMALL, lt, &fs, &why)) {
+		race_set(r, RACE_SKIP, "%s", why);
+		return;
 	}
-	race_set(r, RACE_SKIP, "the timer was always faster than the file layer; use ICOUNT=1");
+	attempt(&a);
+	scratch_umount();
 }
 RACE(bio_truncate, "bio-truncate", bio_truncate,
      "a disk's completion into a file's page is held back while the file is truncated",

@@ -25,8 +25,8 @@ int seed_punch_first(struct dax_inode *inode, uint64_t unused); /* for struct fx
 bool seed_sleeps_for_lease(struct fx_op *op);
 /* Joins an operation that should end by itself now; false: it did not, and was signalled. */
 bool seed_ends(struct fx_op *op);
-/* Sleeps for real until the operation is over, moving the clock on to each poll; false: after ten
- * of them it is not, and it was signalled. Joins it. */
+/* Moves the clock on from poll to poll, each time until nothing goes on any more, until the
+ * operation is over; false: after ten of them it is not, and it was signalled. Joins it. */
 bool seed_over_after_polls(struct fx_op *op);
 /* Mounts with pmem1 bound without page records; both ends. */
 int seed_limited_start(struct fixture *fx);

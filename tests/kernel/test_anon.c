@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: anonymous memory and the fork of an address space (anon.*, fork.*). */
+#include "kernel/quiet.h"
 #include "kernel/step.h"
 #include "tests/kernel/fixture.h"
 
@@ -324,7 +325,7 @@ static bool pin_at(const char *point, uint64_t va, struct forker *f, struct page
 	bool stopped;
 
 	*f = (struct forker){.mm = current_mm(),
-			     .stop = {.name = point, .deadline = clock_ns() + 5000000000ull}};
+			     .stop = {.name = point, .deadline = PATIENCE_END()}};
 	*n = 0;
 	th = thread_create("forker", fork_and_stop, f, 1);
 	if (!th)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lifetime lease-poll (lifetime.lease-poll.*). A poll comes once a second. */
+#include "dax/gup_lease.h"
+#include "kernel/quiet.h"
 #include "tests/kernel/huge.h"
 
 static struct page *pinned_page(struct fixture *fx)
@@ -53,25 +55,28 @@ out:
 }
 
 SELFTEST(poll_punch, "lifetime.lease-poll.punch-waits",
-	 "punch sleeps for the call's lease; a poll after the put, a second later at most, ends it")
+	 "punch sleeps for the call's lease; the first poll after the put ends it, none before")
 {
 	FIXTURE(fx, &lifetime_lease_poll);
 	struct page *p = pinned_page(&fx);
 	struct fx_op op = {.inode = fx.inode[0], .fn = punch_first};
 	bool slept, still;
-	uint64_t put;
+	unsigned long polls;
 
 	EXPECT_OR(out, p && fx_start(&op), "no pinned page");
 	slept = sleeps_for_lease(&op);
-	thread_sleep_ns(1200000000); /* a poll that finds the page held */
+	polls = lease_polls;
+	AWAIT_POLLS(lease_polls > polls, "a poll that finds the page held");
+	quiet_wait();
 	still = !fx_done(&op);
-	put = clock_ns();
+	polls = lease_polls;
 	unpin_user_pages(&p, 1);
+	AWAIT_POLLS(fx_done(&op), "the punch to end");
+	polls = lease_polls - polls;
 	fx_join(&op);
 	EXPECT_OR(out, slept && still && !op.err, "slept %d, after a poll still %d, error %d",
 		  slept, still, op.err);
-	EXPECT_OR(out, clock_ns() - put < 3000000000ull, "%lu ms after the put",
-		  (clock_ns() - put) / 1000000);
+	EXPECT_OR(out, polls == 1, "it took %lu polls after the put", polls);
 	EXPECT_OR(out, !lease_count(&fx.inode[0]->leases, LEASE_ALL), "a lease is left");
 out:
 	fixture_end(&fx);
@@ -157,20 +162,20 @@ out:
 }
 
 SELFTEST(poll_reaps, "lifetime.lease-poll.reaps",
-	 "a lease that nobody breaks is broken by the poll, and goes within three seconds")
+	 "a lease that nobody breaks is broken by the poll, and goes with it")
 {
 	FIXTURE(fx, &lifetime_lease_poll);
 	struct page *p = pinned_page(&fx);
-	unsigned before, after = 1;
+	unsigned long polls = lease_polls;
+	unsigned before, after;
 
 	EXPECT_OR(out, p, "no pinned page");
 	before = lease_count(&fx.inode[0]->leases, LEASE_ALLOCATED);
 	unpin_user_pages(&p, 1);
-	for (unsigned i = 0; i < 300 && after; i++) {
-		thread_sleep_ns(10000000);
-		after = lease_count(&fx.inode[0]->leases, LEASE_ALLOCATED);
-	}
+	AWAIT_POLLS(!lease_count(&fx.inode[0]->leases, LEASE_ALLOCATED), "the lease to go");
+	after = lease_count(&fx.inode[0]->leases, LEASE_ALLOCATED);
 	EXPECT_OR(out, before == 1 && !after, "%u, then %u lease(s)", before, after);
+	EXPECT_OR(out, lease_polls - polls <= 3, "it took %lu polls", lease_polls - polls);
 out:
 	fixture_end(&fx);
 }

@@ -3,6 +3,7 @@
  * Self-tests: who waits for a holder keeps nobody else waiting, and a region changes its state one
  * transition at a time (mount.*, pmem.*, lock.global-*).
  */
+#include "kernel/quiet.h"
 #include "kernel/step.h"
 #include "tests/kernel/fixture.h"
 
@@ -101,7 +102,7 @@ static void bind_stopped(void *arg)
 {
 	int *err = arg;
 
-	stop = (struct step_stop){.name = "pmem_binds", .deadline = clock_ns() + 20000000000ull};
+	stop = (struct step_stop){.name = "pmem_binds", .deadline = PATIENCE_END()};
 	armed_failed = step_stop(&stop) != 0;
 	__atomic_store_n(&armed, true, __ATOMIC_RELEASE);
 	*err = shell_run_line("pmem bind pmem1");
@@ -111,12 +112,12 @@ static void bind_stopped(void *arg)
 
 static int wait_stopped(void)
 {
-	for (unsigned i = 0; i < 10000 && !armed_failed; i++) {
-		if (__atomic_load_n(&armed, __ATOMIC_ACQUIRE) && step_stopped(&stop))
-			return 0;
-		thread_sleep_ns(100000);
-	}
-	return -ETIMEDOUT;
+	return AWAIT(armed_failed ||
+			     (__atomic_load_n(&armed, __ATOMIC_ACQUIRE) && step_stopped(&stop)),
+		     "a bind to stop at its step point") &&
+			       !armed_failed
+		       ? 0
+		       : -ETIMEDOUT;
 }
 
 SELFTEST(pmem_one_bind, "pmem.one-transition",

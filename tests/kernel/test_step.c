@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: stopping a thread at a step point (step.*). */
+#include "kernel/quiet.h"
 #include "kernel/test_gang.h"
 
 STEP_POINT_DECLARE(test_step_here);
@@ -50,7 +51,7 @@ static struct thread *start(enum manner manner, unsigned rounds, unsigned pass, 
 {
 	w = (struct walk){.manner = manner, .rounds = rounds};
 	w.stop = (struct step_stop){.name = "test_step_here", .pass = pass, .again = again};
-	w.stop.deadline = clock_ns() + 30000000000ull;
+	w.stop.deadline = PATIENCE_END();
 	spin_init(&w.lock, "step test");
 	return thread_create("walker", walk, NULL, 1u << (nr_cpus - 1));
 }

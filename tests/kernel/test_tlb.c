@@ -7,6 +7,7 @@
  * flush. It watches the count: while it can still use the translation, the count must not fall
  * (docs/weaknesses.md F-15).
  */
+#include "kernel/quiet.h"
 #include "tests/kernel/fixture.h"
 
 struct watch {
@@ -18,7 +19,7 @@ struct watch {
 
 static void watch_count(void *arg)
 {
-	uint64_t end = clock_ns() + 10000000000ull;
+	uint64_t end = PATIENCE_END();
 	struct watch *w = arg;
 
 	mm_use(w->mm);

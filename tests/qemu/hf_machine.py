@@ -24,6 +24,8 @@ from hf_process import ASK_BREAK, QMP, Process, SerialFilter, describe, verdict
 # a prompt that waits for the next command.
 PROMPT = r"\rholdfast> \x1b\[K"
 LOCK_PATIENCE = 30
+# Seconds. Tests wait for events; this ends what hangs, and nothing that is only slow: more than
+# `make run` gives it, as several machines share the processors here.
 PATIENCE = 400
 
 
@@ -86,8 +88,7 @@ def split_commands(text: str) -> List[Command]:
 def run_commands(cmd: str, folder, **variables) -> Result:
     """`make run CMD=cmd` with these variables; never raises for what the machine does.
 
-    A machine that hangs is ended after PATIENCE seconds: more than `make run` gives it, as several
-    machines share the processors here."""
+    A machine that hangs is ended after PATIENCE seconds."""
     config = make_config(folder, dict({"TIMEOUT": PATIENCE}, **variables, CMD=cmd))
     serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none",
               *QMP]
@@ -150,7 +151,7 @@ class Machine:
     def _connect(self) -> socket.socket:
         """QEMU creates the socket shortly after its start and waits for us on it."""
         conn = socket.socket(socket.AF_UNIX)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 conn.connect(self.process.path("serial"))
@@ -158,7 +159,8 @@ class Machine:
             except OSError:
                 if time.monotonic() > deadline or self.process.process.poll() is not None:
                     conn.close()
-                    raise RuntimeError("QEMU did not start; its message is on stderr") from None
+                    raise RuntimeError("QEMU made no socket for the serial line; its message is on "
+                                       "stderr") from None
                 time.sleep(0.01)
 
     def send(self, line: str) -> None:
@@ -199,7 +201,7 @@ class Machine:
 
         Reads meanwhile: a guest whose serial line nobody reads stands still after 300 bytes."""
         self.expect(pexpect.EOF, timeout)
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE)
 
     def text(self) -> str:
         """Everything the serial line said so far, firmware included."""
