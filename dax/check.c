@@ -4,8 +4,8 @@
  *
  * They ask the layers that know, in both directions, and never trust a counter that could be
  * derived: the extent trees say who owns a block, the page tables what is mapped, the records what
- * is held. The file layer is locked while it is asked; the rest is a snapshot of a system that
- * should be quiet.
+ * is held. The file layer is locked while it is asked; what a fault or a change is at just now is
+ * left to it (judge()).
  */
 #include <stdarg.h>
 
@@ -14,6 +14,7 @@
 struct finding {
 	const char *rule;
 	unsigned n; /* violations; zero: the rule holds */
+	bool silent;
 };
 
 static void __printf(2, 3) violated(struct finding *f, const char *fmt, ...)
@@ -24,8 +25,25 @@ static void __printf(2, 3) violated(struct finding *f, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (f->n++ < 8) /* the first ones tell the story */
+	if (f->n++ < 8 && !f->silent) /* the first ones tell the story */
 		kprintf("  %s violated: %s\n", f->rule, text);
+}
+
+/*
+ * A fault, and every change of a layout, holds the file's fault lock, and is between two steps of
+ * its own as long. So what looks wrong is looked at again with the lock, and nothing is judged
+ * while somebody else has it. fs->lock held, which keeps the file.
+ */
+static void judge(struct finding *f, struct dax_inode *inode,
+		  void (*look)(struct finding *f, struct dax_inode *inode, void *arg), void *arg)
+{
+	struct finding first = {.rule = f->rule, .silent = true};
+
+	look(&first, inode, arg);
+	if (!first.n || !down_write_trylock(&inode->fault_lock))
+		return;
+	look(f, inode, arg);
+	up_write(&inode->fault_lock);
 }
 
 /* ---- I1: one owner per block ---------------------------------------------------------------- */
@@ -62,7 +80,7 @@ static int check_fs_blocks(struct dax_fs *fs, void *arg)
 
 unsigned check_i1_blocks(void)
 {
-	struct finding f = {"I1", 0};
+	struct finding f = {.rule = "I1"};
 
 	dax_fs_for_each(check_fs_blocks, &f);
 	return f.n;
@@ -108,7 +126,7 @@ static int check_record_pgmap(struct page *p, void *arg)
 
 unsigned check_i2_records(void)
 {
-	struct finding f = {"I2", 0};
+	struct finding f = {.rule = "I2"};
 
 	for_each_record(check_record_pgmap, &f);
 	return f.n;
@@ -135,23 +153,31 @@ static uint64_t entry_at(struct mm *mm, uint64_t va, uint64_t *bytes)
 	return e;
 }
 
+struct place {
+	const struct vma *vma;
+	uint64_t va, next; /* what it shows ends at `next` */
+};
+
+static void check_place(struct finding *f, struct dax_inode *inode, void *arg)
+{
+	struct place *p = arg;
+	uint64_t bytes, pte = entry_at(p->vma->mm, p->va, &bytes), pfn, entry;
+	uint64_t pgoff = p->vma->pgoff + ((p->va - p->vma->start) >> PAGE_SHIFT), at = pgoff;
+
+	p->next = ALIGN_DOWN(p->va, bytes) + bytes;
+	if (!pte)
+		return;
+	pfn = ((pte & PTE_PHYS) >> PAGE_SHIFT) + ((p->va & (bytes - 1)) >> PAGE_SHIFT);
+	entry = entry_next(inode, &at, pgoff + 1);
+	if (entry_pfn_at(entry, pgoff) != pfn)
+		violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx", p->va,
+			 pfn, pgoff, inode->name, entry_pfn_at(entry, pgoff));
+}
+
 static void check_vma(struct finding *f, struct vma *vma)
 {
-	struct dax_inode *inode = vma->private;
-
-	for (uint64_t va = vma->start, next; va < vma->end; va = next) {
-		uint64_t bytes, pte = entry_at(vma->mm, va, &bytes), pfn, entry;
-		uint64_t pgoff = vma->pgoff + ((va - vma->start) >> PAGE_SHIFT), at = pgoff;
-
-		next = ALIGN_DOWN(va, bytes) + bytes;
-		if (!pte)
-			continue;
-		pfn = ((pte & PTE_PHYS) >> PAGE_SHIFT) + ((va & (bytes - 1)) >> PAGE_SHIFT);
-		entry = entry_next(inode, &at, pgoff + 1);
-		if (entry_pfn_at(entry, pgoff) != pfn)
-			violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx",
-				 va, pfn, pgoff, inode->name, entry_pfn_at(entry, pgoff));
-	}
+	for (struct place p = {vma, vma->start, 0}; p.va < vma->end; p.va = p.next)
+		judge(f, vma->private, check_place, &p);
 }
 
 static int check_fs_mappings(struct dax_fs *fs, void *arg)
@@ -172,7 +198,7 @@ static int check_fs_mappings(struct dax_fs *fs, void *arg)
 
 unsigned check_i3_entries(void)
 {
-	struct finding f = {"I3", 0};
+	struct finding f = {.rule = "I3"};
 
 	dax_fs_for_each(check_fs_mappings, &f);
 	return f.n;
@@ -201,7 +227,7 @@ static void check_waiter(struct thread *t, void *arg)
 
 unsigned check_i4_waiters(void)
 {
-	struct finding f = {"I4", 0};
+	struct finding f = {.rule = "I4"};
 
 	thread_for_each(check_waiter, &f);
 	return f.n;
@@ -231,7 +257,7 @@ static int check_held(struct page *p, void *arg)
 
 unsigned check_i5_idle(void)
 {
-	struct finding f = {"I5", 0};
+	struct finding f = {.rule = "I5"};
 
 	for_each_record(check_held, &f);
 	return f.n;
@@ -279,6 +305,14 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 			pgoff, inode->name, pfn, run.pfn);
 }
 
+static void check_entry_of(struct finding *f, struct dax_inode *inode, void *arg)
+{
+	uint64_t at = *(uint64_t *)arg, entry = entry_next(inode, &at, at + 1);
+
+	if (entry)
+		check_entry(f, inode, at, entry);
+}
+
 static int check_fs_entries(struct dax_fs *fs, void *arg)
 {
 	struct dax_inode *inode;
@@ -288,7 +322,7 @@ static int check_fs_entries(struct dax_fs *fs, void *arg)
 		uint64_t at = 0, entry;
 
 		for (; (entry = entry_next(inode, &at, DAX_TO_END)); at += entry_pages(entry))
-			check_entry(arg, inode, at, entry);
+			judge(arg, inode, check_entry_of, &at);
 	}
 	mutex_unlock(&fs->lock);
 	return 0;
@@ -310,11 +344,39 @@ static void check_shares(struct finding *f, struct dax_fs *fs, const struct page
 			 page_share_count(p), n);
 }
 
+static void check_link(struct finding *f, struct dax_inode *inode, void *arg)
+{
+	const struct page *p = arg;
+	uint64_t at = p->index;
+
+	if (p->mapping == &inode->mapping &&
+	    entry_pfn(entry_next(inode, &at, p->index + 1)) != page_to_pfn(p))
+		violated(f, "pfn 0x%lx names page %lu of %s, which has no entry for it",
+			 page_to_pfn(p), p->index, inode->name);
+}
+
+/* The record names a file. One that is in no list has given its entries back before (inode_drop()).
+ */
+static void check_named(struct finding *f, struct dax_fs *fs, struct page *p)
+{
+	bool listed = false;
+	struct dax_inode *inode;
+
+	mutex_lock(&fs->lock);
+	LIST_FOREACH (inode, &fs->inodes, link) {
+		if (p->mapping != &inode->mapping)
+			continue;
+		listed = true;
+		judge(f, inode, check_link, p);
+	}
+	if (!listed && p->mapping && !page_share_count(p))
+		violated(f, "pfn 0x%lx names a file that is not there any more", page_to_pfn(p));
+	mutex_unlock(&fs->lock);
+}
+
 static int check_record_link(struct page *p, void *arg)
 {
 	struct record_check *c = arg;
-	struct dax_inode *inode;
-	uint64_t at = p->index;
 
 	if (!p->mapping)
 		return 0;
@@ -323,18 +385,16 @@ static int check_record_link(struct page *p, void *arg)
 			check_shares(c->f, c->fs, p);
 		return 0;
 	}
-	inode = container_of(p->mapping, struct dax_inode, mapping);
 	if (!c->fs)
 		violated(c->f, "pfn 0x%lx names a file, and nothing is mounted", page_to_pfn(p));
-	else if (entry_pfn(entry_next(inode, &at, p->index + 1)) != page_to_pfn(p))
-		violated(c->f, "pfn 0x%lx names page %lu of %s, which has no entry for it",
-			 page_to_pfn(p), p->index, inode->name);
+	else
+		check_named(c->f, c->fs, p);
 	return 0;
 }
 
 unsigned check_i6_association(void)
 {
-	struct finding f = {"I6", 0};
+	struct finding f = {.rule = "I6"};
 
 	dax_fs_for_each(check_fs_entries, &f);
 	for_each_record(check_record_link, &f);
