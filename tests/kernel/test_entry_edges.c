@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: entries at the ends of a range, and those that somebody else has locked. */
 #include "dax/internal.h"
-#include "kernel/test_gang.h"
+#include "mm/test_memremap.h"
 #include "tests/kernel/huge.h"
 
 SELFTEST(entry_gone, "dax.entry-unlocked-as-nothing",
@@ -129,6 +129,32 @@ SELFTEST(entry_fsync_waits, "dax.fsync-waits-for-layout",
 	EXPECT_OR(out, slept && dirty && !sync.err, "slept %d, still dirty %d, error %d", slept,
 		  dirty, sync.err);
 	EXPECT_OR(out, !(entry_of(sync.inode, 0) & ENTRY_DIRTY), "it was not written back");
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(entry_attach_undone, "dax.attach-undone",
+	 "a page that its file's design does not take is no file's again")
+{
+	FIXTURE(fx, &lifetime_zap_to_zero);
+	uint64_t va = fx_map(&fx, "f", 1, 'u'), index = ~0ull;
+	static struct pgmap pgmap;
+	struct mapping *mapping = NULL;
+	struct page *p;
+	int err = -ENOMEM, bound = -ENOMEM;
+
+	EXPECT_OR(out, va, "no file");
+	bound = fake_bound(&pgmap, 0, NULL, &p);
+	if (!bound) {
+		__atomic_store_n(&p->state, PAGE_BUSY, __ATOMIC_RELEASE); /* takes no reference */
+		err = page_attach(p, fx.inode[0], 7);
+		mapping = p->mapping;
+		index = p->index;
+		__atomic_store_n(&p->state, 0, __ATOMIC_RELEASE);
+		memunmap_pages(&pgmap);
+	}
+	EXPECT_OR(out, !bound && err == -ENXIO, "bound: error %d, attached: %d", bound, err);
+	EXPECT_OR(out, !mapping && !index, "mapping %p, index %lu", (void *)mapping, index);
 out:
 	fixture_end(&fx);
 }

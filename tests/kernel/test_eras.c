@@ -4,6 +4,7 @@
  * a truncate, an unbinding or a holder is shown by the races (race_eras.c); here are the parts that
  * those would not notice, because another part makes up for them.
  */
+#include "mm/test_memremap.h"
 #include "tests/kernel/scratch.h"
 
 static unsigned told;
@@ -46,6 +47,37 @@ SELFTEST(eras_listed, "lifetime.eras-listed",
 	EXPECT(!lifetime_nth(designs), "%s is no variant", lifetime_nth(designs)->name);
 	EXPECT(!lifetime_era("unaware", "6.1") && !lifetime_era(NULL, "6.2"),
 	       "an era that nobody has was found");
+}
+
+/* Is a page of the design busy at rest, and with a reference more? 0 or errno. */
+static int ask_busy(const struct lifetime *lt, bool busy[2])
+{
+	static struct pgmap pgmap;
+	struct page *p;
+	int err = fake_bound(&pgmap, lt->rest, NULL, &p);
+
+	if (err)
+		return err;
+	busy[0] = lt->busy(p);
+	page_get_first(p, 1);
+	busy[1] = lt->busy(p);
+	page_put(p, 1);
+	memunmap_pages(&pgmap);
+	return 0;
+}
+
+SELFTEST(designs_busy, "lifetime.busy-beyond-rest",
+	 "in each design a page is not busy at rest, and is busy with one reference more")
+{
+	const struct lifetime *lt;
+
+	for (unsigned n = 0; (lt = lifetime_variant(n)); n++) {
+		bool busy[2] = {false, true};
+		int err = lt->busy ? ask_busy(lt, busy) : 0;
+
+		EXPECT(!err && !busy[0] && busy[1], "%s: error %d, busy at rest %d, held %d",
+		       lt->name, err, busy[0], busy[1]);
+	}
 }
 
 /* Puts the page of a mount under `ops` once by each way, and says which ways told nobody. */
