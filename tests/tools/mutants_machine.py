@@ -70,8 +70,7 @@ class Worker:
         os.symlink(os.path.realpath(os.path.join(ROOT, "build", "newlib")),
                    os.path.join(self.tree, "build", "newlib"))
         self.learn_commands()
-        for path in self.objects:
-            subprocess.run(["objcopy", "--strip-debug", path], cwd=self.tree, check=True)
+        subprocess.run(["strip", "--strip-debug"] + self.objects, cwd=self.tree, check=True)
         hf_media.make_ext4(self.images[0], GIB)
         hf_media.make_sparse(self.images[1], 16 * GIB)
         hf_media.make_sparse(self.disk, hf_media.DISK_SIZE)
