@@ -158,7 +158,7 @@ HOST_BIN    := $(HOST_TESTS:%=$(BASE)/host/%)
 HOST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -DHOST_TEST -I. -idirafter $(NL)/include
 
-ifneq ($(filter test host-test $(BASE)/host/%,$(MAKECMDGOALS)),)
+ifneq ($(filter test quick host-test $(BASE)/host/%,$(MAKECMDGOALS)),)
 define host_test
 $(BASE)/host/$(1): $(BASE)/host/obj/tests/host/$(1).c.o $(patsubst %,$(BASE)/host/obj/%.o,\
 	$(wildcard $(shell sed -n 's|.*/\* LINK: *\(.*\) \*/.*|\1|p' tests/host/$(1).c)))
@@ -195,6 +195,10 @@ host-test: $(HOST_BIN)
 
 test: all $(HOST_BIN)
 	@tests/tools/pytest.sh tests/qemu
+
+# Before each commit: what stands for the rest (tests/qemu/hf_order.py), in less than a minute.
+quick: all $(HOST_BIN)
+	@ONLY=quick tests/tools/pytest.sh tests/qemu
 
 # What operations cost, in instructions; bench-peer: beside Linux, and writes docs/performance.md.
 bench bench-peer: all
@@ -243,5 +247,5 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test host-test bench bench-peer linux-truth mutants deps docs quotes timelines seeds format format-check \
+.PHONY: FORCE all run debug test quick host-test bench bench-peer linux-truth mutants deps docs quotes timelines seeds format format-check \
 	clean help

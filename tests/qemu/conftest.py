@@ -16,8 +16,11 @@ def pytest_configure(config):
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Long tests first; what one host program reports is read by one worker."""
+def pytest_collection_modifyitems(config, items):
+    """Long tests first; what one host program reports is read by one worker. With ONLY=quick some."""
+    if hf_order.QUICK:
+        config.hook.pytest_deselected(items=[i for i in items if not hf_order.quick(i.nodeid)])
+        items[:] = [item for item in items if hf_order.quick(item.nodeid)]
     items[:] = [items[n] for n in hf_order.work_order([item.nodeid for item in items])]
     for item in items:
         program = hf_order.host_program(item.nodeid)

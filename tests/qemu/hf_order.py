@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """In which order the workers take the tests: the longest first, so that none is left for the end.
+And which of them `make quick` takes.
 
 The figures are seconds of CPU, measured once on one machine; only their order matters, and a test
 that is not listed takes its turn after them, as the files come. The tests of one host program are
 one unit of work: its report is made once, not once for each worker (test_host.py).
 """
 
+import os
 import re
 
 LONG = (
@@ -13,6 +15,23 @@ LONG = (
     ("test_race.py::test_race_all_is_as_expected", 70),
     ("test_host.py::test_host[test_ext4_reshape_cut-", 18),
 )
+QUICK = os.environ.get("ONLY") == "quick"
+# What stands for the rest before a commit: no machine, or a second of one; each of them a way to
+# break everything. The one long run is that of all self-tests.
+QUICK_TESTS = (
+    "test_docs.py::", "test_lifetimes.py::", "test_run.py::", "test_peer.py::", "test_text.py::",
+    "test_host.py::", "test_selftest.py::test_all_self_tests_on_two_cpus", "test_selftest.py::test_globs",
+    "test_boot.py::test_four_ways_in_one_way_on[direct]", "test_boot.py::test_every_stage",
+    "test_race.py::test_a_cell_by_itself", "test_race.py::test_races_on_any_machine",
+    "test_race.py::test_a_hang_is_reported", "test_commands.py::test_the_table_is_complete",
+    "test_commands.py::test_lines_that_mean_nothing", "test_commands.py::test_a_full_device",
+    "test_make_run.py::test_stdout_is", "test_make_run.py::test_a_failing_command",
+    "test_dimms.py::test_no_dimm_refusals", "test_dimms.py::test_align_is_the_fix",
+    "test_nfit.py::test_ten_nfits_at_once", "test_powercut.py::test_what_write_wrote_survives",
+    "test_museum.py::test_the_", "test_museum.py::test_every_", "test_museum.py::test_one_fault",
+)
+NOT_QUICK = ("[test_ext4_cut-", "[test_ext4_cut]", "[test_ext4_reshape_cut", "[test_ext4_random",
+             "test_ext4_fuzz", "test_docs.py::test_every_patch")
 HOST = re.compile(r"test_host\w*\[(test_\w+)[-\]]")
 
 
@@ -25,6 +44,12 @@ def host_program(nodeid: str) -> str:
     """The host program whose report this test reads; empty: none."""
     match = HOST.search(nodeid)
     return match.group(1) if match else ""
+
+
+def quick(nodeid: str) -> bool:
+    """Is it one of those that `make quick` runs?"""
+    return (any(part in nodeid for part in QUICK_TESTS)
+            and not any(part in nodeid for part in NOT_QUICK))
 
 
 def work_order(nodeids):
