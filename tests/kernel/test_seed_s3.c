@@ -232,7 +232,8 @@ static struct litmus {
 	struct lease_list list;
 	struct lease lease;
 	bool writer_active;
-	unsigned ready[2]; /* rounds that each side has reached */
+	unsigned ready[2]; /* rounds that each side has reached, asleep until the other has */
+	unsigned awake[2]; /* rounds that each side is about to start */
 	bool saw_writer[ROUNDS], broke[ROUNDS];
 } litmus;
 
@@ -242,7 +243,9 @@ static const struct lease_ops litmus_ops = {.what = "litmus"};
 static void meet(unsigned side, unsigned round)
 {
 	__atomic_store_n(&litmus.ready[side], round + 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&litmus.ready[!side], __ATOMIC_SEQ_CST) < round + 1)
+	comes_true(&litmus.ready[!side], round + 1); /* a busy host may take its time for it */
+	__atomic_store_n(&litmus.awake[side], round + 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&litmus.awake[!side], __ATOMIC_SEQ_CST) < round + 1)
 		if (nr_cpus == 1)
 			thread_yield();
 		else

@@ -11,9 +11,30 @@ import os
 import re
 
 LONG = (
+    ("test_race.py::test_race_all_is_as_expected", 45),
+    ("test_debug.py::test_self_tests_in_the_debug_build", 40),  # with its compilation, more
     ("test_host.py::test_host[test_ext4_cut-", 35),
-    ("test_race.py::test_race_all_is_as_expected", 70),
+    ("test_lifetimes_page.py::", 35),
+    ("test_selftest.py::test_all_self_tests_on_two_cpus", 30),
+    ("test_selftest.py::test_all_self_tests_on_other_cpu_counts", 25),
+    ("test_race.py::test_a_cpu_that_is_missing", 22),
+    ("test_boot.py::test_an_old_cpu_is_enough", 20),
+    ("test_dimms.py::test_label_area_is_left_alone", 20),
+    ("test_dimms.py::test_three_dimms", 20),
+    ("test_race.py::test_without_a_dma_device", 20),
     ("test_host.py::test_host[test_ext4_reshape_cut-", 18),
+    ("test_host.py::test_host[test_ext4_random-", 15),
+    ("test_boot.py::test_four_ways_in_one_way_on[efi]", 15),
+    ("test_boot.py::test_four_ways_in_one_way_on", 10),
+    ("test_dimms.py::test_no_dimm", 9),
+    ("test_race.py::test_the_matrix_is_as_its_table_says", 8),
+    ("test_museum.py::test_an_exhibit_makes_its_demonstration_fail[gup-lost-lease", 7),
+    ("test_dimms.py::test_unarmed_scratch_device", 7),
+    ("test_dimms.py::test_one_dimm", 7),
+    ("test_bench.py::", 6),
+    ("test_orders.py::", 5),  # asleep for the most part
+    ("test_powercut.py::", 3),
+    ("test_host_images.py::", 2),
 )
 QUICK = os.environ.get("ONLY") == "quick"
 # What stands for the rest before a commit: no machine, or a second of one; each of them a way to
