@@ -246,7 +246,7 @@ def users_of(image):
                 words = line.read()
         except OSError:
             continue
-        if image.encode() in words and words.startswith(b"qemu"):
+        if image.encode() in words and b"qemu-system" in words.split(b"\0")[0]:
             found.append(int(pid))
     return found
 
