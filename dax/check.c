@@ -297,8 +297,8 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 	check_entry_record(f, inode, pgoff, entry, held ? page_record_if_touched(pfn) : NULL);
 	if (held)
 		pgmap_walk_end(&walk);
-	if (inode->ops->lookup(inode, pgoff, entry_pages(entry), &run) || !run.written ||
-	    run.pfn != pfn || run.count != entry_pages(entry))
+	if (inode->ops->lookup(inode->fs, inode->layer, pgoff, entry_pages(entry), &run) ||
+	    !run.written || run.pfn != pfn || run.count != entry_pages(entry))
 		violated(
 			f,
 			"page %lu of %s has an entry for pfn 0x%lx, the file keeps it in pfn 0x%lx",

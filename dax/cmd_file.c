@@ -15,32 +15,32 @@ static int failed(int err)
 	return shell_fail(err, "%s", dax_why());
 }
 
-static const char *type_name(uint32_t mode)
+static const char *type_name(enum dax_type type)
 {
-	switch (mode & EXT4_S_IFMT) {
-	case EXT4_S_IFDIR: return "directory";
-	case EXT4_S_IFREG: return "file";
-	case EXT4_S_IFLNK: return "symbolic link";
-	default: return "special file";
-	}
+	static const char *const names[] = {"file", "directory", "symbolic link", "special file"};
+
+	return names[type];
 }
 
-static int with_inode(const char *path, int (*fn)(struct dax_fs *, struct ext4_inode *))
+/* fn of what `path` leads to, under the file layer's lock; its errors are those of the layer. */
+static int with_node(const char *path, int (*fn)(struct dax_fs *, struct dax_node *))
 {
 	const char *rest;
 	struct dax_fs *fs = dax_fs_find(path, &rest);
-	struct ext4_inode *ip;
+	struct dax_node node;
 	int err;
 
 	if (!fs)
-		return shell_fail(-ENOENT, "%s", dax_why());
-	err = ext4_walk(fs->ext4, rest, &ip);
-	if (!err) {
-		err = fn(fs, ip);
-		ext4_iput(ip);
+		return failed(-ENOENT);
+	err = node_walk(fs, path, rest, &node);
+	if (err) {
+		err = failed(err);
+	} else {
+		err = fn(fs, &node);
+		if (err)
+			err = shell_fail(err, "%s: %s", path, fs->ops->why(fs));
+		fs->ops->put_node(fs, &node);
 	}
-	if (err)
-		err = shell_fail(err, "%s: %s", path, ext4_why(fs->ext4));
 	mutex_unlock(&fs->lock);
 	return err;
 }
@@ -84,76 +84,96 @@ static int file_names_init(const struct boot_info *bi)
 }
 INITCALL(INIT_DAX, file_names, "names of files", file_names_init);
 
-static int list_one(struct dax_fs *fs, const struct ext4_dirent_info *d)
+static int list_one(struct dax_fs *fs, const struct dax_name *d)
 {
 	char name[4 * sizeof(d->name)];
-	struct ext4_inode *ip;
-	int err = ext4_iget(fs->ext4, d->ino, &ip);
+	struct dax_node node;
+	int err = fs->ops->by_number(fs, d->number, &node);
 
 	if (err)
 		return err;
-	kprintf("%8u %10s %12lu  %s\n", d->ino, type_name(ip->mode), ip->size,
+	kprintf("%8u %10s %12lu  %s\n", d->number, type_name(node.type), node.size,
 		text_escape(name, sizeof(name), d->name));
-	ext4_iput(ip);
-	return 0;
+	return fs->ops->put_node(fs, &node);
 }
 
-static int list(struct dax_fs *fs, struct ext4_inode *ip)
+static int list(struct dax_fs *fs, struct dax_node *node)
 {
-	struct ext4_dirent_info d;
+	struct dax_name d;
 	uint64_t pos = 0;
 	int got, err = 0;
 
-	if ((ip->mode & EXT4_S_IFMT) != EXT4_S_IFDIR) {
-		kprintf("%8u %10s %12lu\n", ip->ino, type_name(ip->mode), ip->size);
+	if (node->type != DAX_FOLDER) {
+		kprintf("%8u %10s %12lu\n", node->number, type_name(node->type), node->size);
 		return 0;
 	}
-	while (!err && (got = ext4_readdir(ip, &pos, &d)) > 0)
+	while (!err && (got = fs->ops->names(fs, node, &pos, &d)) > 0)
 		err = list_one(fs, &d);
 	return err ? err : got;
 }
 
 static int cmd_ls(int argc, char **argv)
 {
-	return argc == 2 ? with_inode(argv[1], list) : shell_usage();
+	return argc == 2 ? with_node(argv[1], list) : shell_usage();
 }
 SHELL_COMMAND(ls, cmd_ls, "ls PATH",
 	      "list a directory: inode, type, size, name\n"
 	      "Bytes of a name that are no text show as in C (\\n, \\x1b), a backslash as two.");
 
-static int print_map(struct dax_fs *fs, struct ext4_inode *ip)
+/* The layer learns of stores through mappings that it was not told of yet, and when they were. */
+static int settle_times(struct dax_fs *fs, struct dax_node *node)
 {
-	static const char *const state[] = {"hole", "unwritten", "written"};
-	uint64_t end = (ip->size + PAGE_SIZE - 1) >> PAGE_SHIFT, at = 0;
-	struct ext4_map m;
-	int told = ip->host ? times_tell(ip->host) : 0;
+	struct dax_node now;
+	int err = node->open ? times_tell(node->open) : 0;
 
-	if (told)
-		return told;
-	kprintf("inode %u, %s, %lu bytes, %u link(s), mode 0%o\n", ip->ino, type_name(ip->mode),
-		ip->size, ip->links, ip->mode & 07777);
-	kprintf("  contents changed %u seconds after 1970\n", ext4_mtime(ip));
-	for (unsigned shown = 0; at < end; at += m.count, shown++) {
-		int err = ext4_map_blocks(ip, at, MIN(end - at, 1ull << 20), 0, &m);
+	if (!err)
+		err = fs->ops->by_number(fs, node->number, &now);
+	if (err)
+		return err;
+	node->changed = now.changed;
+	return fs->ops->put_node(fs, &now);
+}
 
+static void print_run(const struct dax_fs *fs, uint64_t at, const struct dax_run *run)
+{
+	kprintf("  pages %lu - %lu: %s", at, at + run->count - 1,
+		!run->pfn      ? "hole"
+		: run->written ? "written"
+			       : "unwritten");
+	if (run->pfn)
+		kprintf(", blocks from %lu (pfn 0x%lx)",
+			run->pfn - (fs->region->start >> PAGE_SHIFT), run->pfn);
+	kprintf("\n");
+}
+
+static int print_map(struct dax_fs *fs, struct dax_node *node)
+{
+	uint64_t end = (node->size + PAGE_SIZE - 1) >> PAGE_SHIFT, at = 0;
+	struct dax_run run;
+	int err = settle_times(fs, node);
+
+	if (err)
+		return err;
+	kprintf("inode %u, %s, %lu bytes, %u link(s), mode 0%o\n", node->number,
+		type_name(node->type), node->size, node->links, node->permissions);
+	if (node->changed)
+		kprintf("  contents changed %u seconds after 1970\n", node->changed);
+	for (unsigned shown = 0; at < end; at += run.count, shown++) {
+		err = fs->ops->lookup(fs, node->layer, at, MIN(end - at, 1ull << 20), &run);
 		if (err)
 			return err;
 		if (shown == 32) {
 			kprintf("  … more extents\n");
 			break;
 		}
-		kprintf("  pages %lu - %lu: %s", at, at + m.count - 1, state[m.state]);
-		if (m.pblk)
-			kprintf(", blocks from %lu (pfn 0x%lx)", m.pblk,
-				(fs->region->start >> PAGE_SHIFT) + m.pblk);
-		kprintf("\n");
+		print_run(fs, at, &run);
 	}
 	return 0;
 }
 
 static int cmd_stat(int argc, char **argv)
 {
-	return argc == 2 ? with_inode(argv[1], print_map) : shell_usage();
+	return argc == 2 ? with_node(argv[1], print_map) : shell_usage();
 }
 SHELL_COMMAND(stat, cmd_stat, "stat PATH", "size, links, and where each page of a file lies");
 

@@ -172,7 +172,8 @@ static int64_t count_ours(void)
 }
 
 /* Each holds its file open: it must go before somebody else closes the file on its behalf, else the
- * next word to `lease` closes a file that may be gone. Whose they are nobody knows: all, or none. */
+ * next word to `lease` closes a file that may be gone. Whose they are nobody knows: all, or none.
+ */
 static void drop_ours(int64_t before)
 {
 	if (before)

@@ -11,25 +11,27 @@ static const char *options_text(const struct mount_options *o)
 static int print_mount(struct dax_fs *fs, void *arg)
 {
 	const struct mount_options o = {.longterm = fs->longterm, .sectors = fs->sectors};
-	struct ext4_statfs st;
+	struct dax_space st;
 	uint64_t busy;
 
 	char text[40];
 
 	*(unsigned *)arg += 1;
 	lifetime_text(fs->lifetime, text, sizeof(text));
-	if (!fs->ext4) {
+	if (!fs->ops->space) {
 		kprintf("%s on %s, lifetime %s: %s\n", fs->region->name, fs->path, text,
 			fs->ops->name);
 		return 0;
 	}
 	mutex_lock(&fs->lock);
-	ext4_statfs(fs->ext4, &st);
+	fs->ops->space(fs, &st);
 	mutex_unlock(&fs->lock);
-	kprintf("%s on %s, lifetime %s%s%s: %lu of %lu blocks free, %lu of %lu inodes free\n",
+	kprintf("%s on %s, lifetime %s%s%s: %lu of %lu blocks free",
 		fs->region->name, fs->path, text, options_text(&o),
-		fs->region->readonly ? ", read-only" : "", st.free_blocks, st.blocks,
-		st.free_inodes, st.inodes);
+		fs->region->readonly ? ", read-only" : "", st.free_blocks, st.blocks);
+	if (st.inodes)
+		kprintf(", %lu of %lu inodes free", st.free_inodes, st.inodes);
+	kprintf("\n");
 	pmem_held(fs->region, &busy);
 	if (busy)
 		kprintf("  of the free blocks %lu are busy: out of reach until their holders let "
@@ -119,6 +121,19 @@ struct lifetime_words {
 	const char *era;
 };
 
+static int parse_layer(const char *word, struct mount_options *o)
+{
+	const char *names[8];
+	unsigned n = 0;
+
+	o->ops = dax_layer_find(word);
+	if (o->ops)
+		return 0;
+	for (; n < ARRAY_SIZE(names) && dax_layer_nth(n); n++)
+		names[n] = dax_layer_nth(n)->name;
+	return shell_unknown("file layer", word, names, n);
+}
+
 static int parse_option(const char *word, struct lifetime_words *lw, struct mount_options *o)
 {
 	if (!strncmp(word, "lifetime=", 9))
@@ -135,8 +150,10 @@ static int parse_option(const char *word, struct lifetime_words *lw, struct moun
 		o->sectors = word[8] == 's';
 		return 0;
 	}
-	return dax_unknown_option(
-		word, "lifetime=L, era=E, longterm=refuse|allow and entries=pfns|sectors");
+	if (!strncmp(word, "layer=", 6))
+		return parse_layer(word + 6, o);
+	return dax_unknown_option(word, "lifetime=L, era=E, longterm=refuse|allow, "
+					"entries=pfns|sectors and layer=ext4|tinyfs");
 }
 
 static int cmd_mount(int argc, char **argv)
@@ -153,7 +170,7 @@ static int cmd_mount(int argc, char **argv)
 
 	if (argc == 1)
 		return print_mounts();
-	if (argc < 3 || argc > 7)
+	if (argc < 3 || argc > 8)
 		return shell_usage();
 	r = pmem_find(argv[1]);
 	if (!r && (disk = block_find(argv[1]))) {
@@ -185,15 +202,26 @@ static int cmd_mount(int argc, char **argv)
 }
 SHELL_COMMAND(
 	mount, cmd_mount,
-	"mount [DEV PATH [lifetime=L] [era=E] [longterm=refuse|allow] [entries=pfns|sectors]]",
-	"mount a region's ext4, or list the mounts\n"
+	"mount [DEV PATH [lifetime=L] [era=E] [longterm=refuse|allow] [entries=pfns|sectors] "
+	"[layer=F]]",
+	"mount a region's file system, or list the mounts\n"
 	"DEV is a region such as pmem0; PATH an absolute mount point such as /t;\n"
 	"L one of the designs that 'lifetime' lists; E an era of it, such as 6.1: a run of years\n"
 	"in which Linux behaved like that ('lifetime NAME' lists them; alone it names the "
 	"design).\n"
 	"longterm=allow (busy-extent only): pins without an end are taken, and the blocks they\n"
 	"hold come back when the pin goes.\n"
-	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.");
+	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.\n"
+	"F is the file layer: ext4, or tinyfs: made afresh at each mount of a scratch region, "
+	"with\n"
+	"blocks that files can share.");
+
+static void offer_layers(struct shell_offers *o)
+{
+	for (unsigned n = 0; dax_layer_nth(n); n++)
+		shell_offer(o, dax_layer_nth(n)->name);
+}
+SHELL_KIND(layer, "F", NULL, offer_layers);
 
 static int cmd_umount(int argc, char **argv)
 {
@@ -234,8 +262,8 @@ static int sync_inodes(struct dax_fs *fs, void *arg)
 		dax_put(inode);
 	}
 	mutex_lock(&fs->lock);
-	if (!*err && fs->ext4)
-		*err = ext4_sync(fs->ext4);
+	if (!*err && fs->ops->sync_all)
+		*err = fs->ops->sync_all(fs);
 	mutex_unlock(&fs->lock);
 	return 0;
 }

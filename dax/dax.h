@@ -23,8 +23,8 @@
 #define DAX_DAX_H
 
 #include "drivers/drivers.h"
-#include "dax/ext4/ext4.h"
 #include "dax/index.h"
+#include "dax/layer.h"
 #include "dax/lease.h"
 
 struct lifetime;
@@ -32,65 +32,6 @@ struct dax_inode;
 struct dax_fs;
 
 /* ---- files (inode.c, file.c) ---------------------------------------------------------------- */
-
-/* Where a file keeps one page. */
-struct dax_block {
-	uint64_t pfn; /* zero: a hole */
-	bool fresh;   /* allocated by this very call: the hole may still be mapped as zeroes */
-	bool shared;  /* other files have it too; mapped read-only, see share.c */
-};
-/* Where a file keeps several: what the first ones have in common. */
-struct dax_run {
-	uint64_t pfn;	/* zero: a hole */
-	uint32_t count; /* pages from the first one on that are alike and side by side, 1 … want */
-	bool written;	/* false: a hole, or allocated and reads as zeroes */
-	bool fresh;	/* as above */
-};
-struct mount_options;
-/*
- * What DAX asks of a file layer. ext4 (ext4_glue.c) is one; the self-tests have another, with
- * shared blocks. The calls of the first group take fs->lock themselves, for the others it is held.
- */
-struct dax_layer_ops {
-	const char *name;
-	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable, once
-	 * layout_break_fault() says that it may. 0, -ENOSPC, -EIO, -EAGAIN, …; *why gets a
-	 * sentence. Called with the entry locked; may sleep. */
-	int (*map)(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
-		   const char **why);
-	/* The same for up to `want` pages; the answer may stop earlier. */
-	int (*map_run)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
-		       struct dax_run *run, const char **why);
-
-	/* One file; fs->lock held. 0 or negative errno, why() has the sentence. */
-	int (*set_size)(struct dax_inode *inode, uint64_t size);
-	/* Bytes that lie in written blocks become zero. */
-	int (*zero)(struct dax_inode *inode, uint64_t off, uint64_t len);
-	/* Pages [first, last) become a hole; last may be beyond the end. The lifetime's freed() is
-	 * called for blocks that nobody owns any more, before they may be given away. */
-	int (*free)(struct dax_inode *inode, uint64_t first, uint64_t last);
-	int (*sync)(struct dax_inode *inode); /* a fence, at least */
-	/* The file was stored to through a mapping at this second since 1970. NULL: the layer keeps
-	 * no times. */
-	int (*stored)(struct dax_inode *inode, uint32_t when);
-	/* map_run() of `want` pages, without `create`. */
-	int (*lookup)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct dax_run *run);
-	/* Pages [first, first + n) of `from` are those of `to` from `at` on as well, which are
-	 * holes before (-EEXIST). NULL: the layer has no shared blocks. */
-	int (*share)(struct dax_inode *from, uint64_t first, struct dax_inode *to, uint64_t at,
-		     uint64_t n);
-	bool (*has_name)(
-		const struct dax_inode *inode); /* false: its blocks go with its last user */
-	void (*drop)(struct dax_inode *inode);	/* DAX forgets the file; nothing maps it */
-
-	/* A mount. */
-	int (*mount)(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n);
-	int (*unmount)(struct dax_fs *fs);
-	const char *(*why)(const struct dax_fs *fs);
-	/* I1: every block has as many owners as it should. Findings, each said, or negative. */
-	int (*check)(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx);
-	bool (*owned)(struct dax_fs *fs, uint64_t block); /* by any file */
-};
 
 /* Asked by a fault, or by its file layer, before it changes the blocks of its file. It cannot wait:
  * mmap_lock, fault lock and an entry are held. 0; -EAGAIN: leases of these classes are being broken
@@ -137,10 +78,9 @@ struct dax_inode {
 	unsigned nr_huge; /* tree_lock: entries with ENTRY_PMD in it; zero: none */
 	struct dax_fs *fs;
 	const struct dax_layer_ops *ops;
-	struct ext4_inode *ip; /* one reference, for as long as this object lives; NULL: not ext4 */
-	void *layer;	       /* of another file layer: what it keeps of the file */
-	uint32_t number;       /* of the inode: two files are locked in ascending order */
-	uint64_t size;	       /* bytes; written with fault_lock held for writing */
+	void *layer;	 /* the file layer's object, with a reference for as long as this lives */
+	uint32_t number; /* of the inode: two files are locked in ascending order */
+	uint64_t size;	 /* bytes; written with fault_lock held for writing */
 	struct layout_break last_break;
 	struct lease_list leases; /* promises that its blocks stay */
 	unsigned collisions;	  /* blocks freed while held; zero: none (io_lock) */
@@ -206,7 +146,7 @@ int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uin
 struct mount_options {
 	bool longterm; /* longterm=allow: pins without an end are taken; a lifetime may refuse it */
 	bool sectors;  /* entries=sectors: unaware only */
-	const struct dax_layer_ops *ops; /* NULL: ext4 */
+	const struct dax_layer_ops *ops; /* the file layer; NULL: ext4 */
 	void *layer;			 /* for ops->mount */
 };
 /*
@@ -220,8 +160,7 @@ struct dax_fs {
 	unsigned walkers; /* dax_fs_for_each() is at it; zero: umount may go on (mounts_lock) */
 	struct pmem_region *region;
 	const struct dax_layer_ops *ops;
-	struct ext4_fs *ext4; /* NULL: another file layer, which keeps `layer` */
-	void *layer;
+	void *layer; /* the file layer's object */
 	const struct lifetime *lifetime;
 	bool longterm; /* of the options, constant */
 	bool sectors;
@@ -269,7 +208,7 @@ bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn);
  * memory. */
 struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size,
 				const char *name);
-/* The mount of ext4 that `path` lies in, with its lock taken; what is left of the path in *rest.
+/* The mount that `path` lies in, with its lock taken; what is left of the path in *rest.
  * NULL: none that is LIVE, and dax_why() says which it is. */
 struct dax_fs *dax_fs_find(const char *path, const char **rest);
 /* fn of every mount that is LIVE, until it returns nonzero. No lock is held meanwhile: the mount

@@ -4,72 +4,56 @@
  */
 #include "dax/internal.h"
 
-/* Runs `op` on the directory of `path` and the last name, under the file layer's lock. */
-static int with_parent(const char *path,
-		       int (*op)(struct dax_fs *fs, struct ext4_inode *dir, const char *name,
-				 void *arg),
-		       void *arg)
+/* Runs one of the file layer's operations on names. */
+static int on_folder(const char *path, bool makes)
 {
 	const char *rest;
 	struct dax_fs *fs = dax_fs_find(path, &rest);
-	char last[EXT4_NAME_MAX + 1];
-	struct ext4_inode *dir;
+	int (*op)(struct dax_fs *, const char *);
 	int err;
 
 	if (!fs)
 		return -ENOENT;
-	err = ext4_walk_parent(fs->ext4, rest, &dir, last);
-	if (!err) {
-		err = op(fs, dir, last, arg);
-		ext4_iput(dir);
-	}
-	if (err)
-		dax_refuse(err, "%s: %s", path, ext4_why(fs->ext4));
+	op = makes ? fs->ops->make_folder : fs->ops->remove_folder;
+	err = op ? op(fs, rest) : -EOPNOTSUPP;
+	if (!op)
+		layer_lacks(fs, "keep directories");
+	else if (err)
+		dax_refuse(err, "%s: %s", path, fs->ops->why(fs));
 	mutex_unlock(&fs->lock);
 	return err;
 }
 
-static int op_mkdir(struct dax_fs *fs, struct ext4_inode *dir, const char *name, void *arg)
-{
-	(void)fs, (void)arg;
-	return ext4_mkdir(dir, name, 0755, NULL);
-}
-
 int dax_mkdir(const char *path)
 {
-	return with_parent(path, op_mkdir, NULL);
-}
-
-/* A directory has no DAX mappings: its blocks may go at once. */
-static int op_rmdir(struct dax_fs *fs, struct ext4_inode *dir, const char *name, void *arg)
-{
-	struct ext4_inode *victim;
-	int err = ext4_rmdir(dir, name, &victim);
-
-	(void)fs, (void)arg;
-	if (!err && ext4_iput(victim))
-		err = ext4_evict(victim);
-	return err;
+	return on_folder(path, true);
 }
 
 int dax_rmdir(const char *path)
 {
-	return with_parent(path, op_rmdir, NULL);
-}
-
-static int op_unlink(struct dax_fs *fs, struct ext4_inode *dir, const char *name, void *arg)
-{
-	struct ext4_inode *victim;
-	int err = ext4_unlink(dir, name, &victim);
-
-	return err ? err : inode_attach(fs, victim, name, arg);
+	return on_folder(path, false);
 }
 
 int dax_unlink(const char *path)
 {
+	const char *rest;
+	struct dax_fs *fs = dax_fs_find(path, &rest);
 	struct dax_inode *inode;
-	int err = with_parent(path, op_unlink, &inode);
+	struct dax_node node;
+	int err;
 
+	if (!fs)
+		return -ENOENT;
+	if (!fs->ops->unlink) {
+		err = layer_lacks(fs, "remove a name");
+	} else {
+		err = fs->ops->unlink(fs, rest, &node);
+		if (err)
+			dax_refuse(err, "%s: %s", path, fs->ops->why(fs));
+		else
+			err = inode_attach(fs, &node, path, &inode);
+	}
+	mutex_unlock(&fs->lock);
 	if (!err)
 		dax_put(inode); /* the last user frees the blocks, here or at its own close */
 	return err;

@@ -84,7 +84,8 @@ static struct page *held_page(const struct side *s)
 	struct dax_run run;
 
 	for (uint64_t at = s->first; at < s->last; at += run.count) {
-		if (s->inode->ops->lookup(s->inode, at, MIN(s->last - at, 1ul << 20), &run))
+		if (s->inode->ops->lookup(s->inode->fs, s->inode->layer, at,
+					  MIN(s->last - at, 1ul << 20), &run))
 			return NULL; /* the change meets the error again, and says it */
 		for (uint64_t n = 0; run.pfn && n < run.count; n++) {
 			struct page *page = held_record(run.pfn + n, rest);
@@ -136,7 +137,7 @@ static int change_both(struct side *side, bool swapped, uint64_t len, change_fn 
 	mutex_lock(&fs->lock);
 	err = change(&side[swapped], &side[!swapped], len);
 	if (err)
-		fail_ext4(side[0].inode, err);
+		fail_layer(side[0].inode, err);
 	mutex_unlock(&fs->lock);
 out:
 	up_write(&side[1].inode->fault_lock);
@@ -181,15 +182,15 @@ static int check_exchange(struct side *a, struct side *b, uint64_t len)
 {
 	int err;
 
-	if (!a->inode->ip)
-		return dax_refuse(-EOPNOTSUPP, "%s cannot exchange blocks", a->inode->ops->name);
-	err = ext4_check_exchange(a->inode->ip, a->off, b->inode->ip, b->off, len);
-	return err ? fail_ext4(a->inode, err) : 0;
+	if (!a->inode->ops->exchange)
+		return layer_lacks(a->inode->fs, "exchange blocks");
+	err = a->inode->ops->exchange(a->inode, a->off, b->inode, b->off, len, DAX_MAY);
+	return err ? fail_layer(a->inode, err) : 0;
 }
 
 static int exchange(struct side *a, struct side *b, uint64_t len)
 {
-	return ext4_exchange_range(a->inode->ip, a->off, b->inode->ip, b->off, len);
+	return a->inode->ops->exchange(a->inode, a->off, b->inode, b->off, len, DAX_DO);
 }
 
 int dax_exchange(struct dax_inode *a, uint64_t off, struct dax_inode *b, uint64_t at, uint64_t len)
@@ -206,7 +207,7 @@ static int check_reflink(struct side *a, struct side *b, uint64_t len)
 	uint64_t b_size = ALIGN_UP(b->inode->size, PAGE_SIZE);
 
 	if (!a->inode->ops->share)
-		return dax_refuse(-EOPNOTSUPP, "%s has no shared blocks", a->inode->ops->name);
+		return layer_lacks(a->inode->fs, "share blocks");
 	if (!len || (a->off | b->off | len) % PAGE_SIZE)
 		return dax_refuse(-EINVAL, "blocks are shared whole: offsets and length must be "
 					   "multiples of 4096, and not zero");

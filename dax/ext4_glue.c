@@ -3,6 +3,7 @@
  * Where the pure ext4 layer meets the machine: its memory is a pmem region, its write-back and
  * fence are the real instructions, and its blocks are pages that somebody may hold.
  */
+#include "dax/ext4/glue.h"
 #include "dax/internal.h"
 
 MUSEUM(skip_flush, "skip-flush",
@@ -66,7 +67,7 @@ static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t co
 	(void)ip;
 	fs->last_freed = pblk;
 	fs->last_freed_count = count;
-	fs->freed_early += ext4_block_free(fs->ext4, pblk);
+	fs->freed_early += ext4_block_free(ext4_of(fs), pblk);
 	if (fs->lifetime->freed)
 		fs->lifetime->freed(fs, first_pfn(fs) + pblk, count);
 }
@@ -100,7 +101,7 @@ static void free_twice(struct dax_fs *fs)
 {
 	if (!museum_on(free_twice) || !fs->last_freed_count)
 		return;
-	ext4_free_again(fs->ext4, fs->last_freed, fs->last_freed_count);
+	ext4_free_again(ext4_of(fs), fs->last_freed, fs->last_freed_count);
 	fs->last_freed_count = 0;
 }
 
@@ -173,11 +174,11 @@ static int make(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct e
 	if (err)
 		return err;
 	mutex_lock(&fs->lock);
-	err = ext4_map_blocks(inode->ip, pgoff, want, EXT4_MAP_CREATE, m);
+	err = ext4_map_blocks(ext4_inode_of(inode), pgoff, want, EXT4_MAP_CREATE, m);
 	mutex_unlock(&fs->lock);
 	if (err)
 		*why = err == -ENOSPC ? "no free block for this page of the file"
-				      : ext4_why(fs->ext4);
+				      : ext4_why(ext4_of(fs));
 	return err;
 }
 
@@ -198,11 +199,11 @@ static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff
 	int err;
 
 	mutex_lock(&inode->map_lock);
-	err = ext4_map_blocks(inode->ip, pgoff, UINT32_MAX, 0, &m);
+	err = ext4_map_blocks(ext4_inode_of(inode), pgoff, UINT32_MAX, 0, &m);
 	if (!err && create && m.state != EXT4_WRITTEN)
 		err = make(inode, pgoff, want, &m, why);
 	else if (err)
-		*why = ext4_why(fs->ext4);
+		*why = ext4_why(ext4_of(fs));
 	if (!err && m.state == EXT4_WRITTEN)
 		remember(inode, &m, start + m.pblk);
 	mutex_unlock(&inode->map_lock);
@@ -253,56 +254,113 @@ static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool 
 
 /* ---- files and mounts ------------------------------------------------------------------------ */
 
-static int set_size(struct dax_inode *inode, uint64_t size)
+static const char *forbids(const struct dax_inode *inode, bool adds)
 {
-	return ext4_set_size(inode->ip, size);
+	return ext4_forbids(ext4_inode_of(inode), adds);
+}
+
+static uint64_t size(const struct dax_inode *inode)
+{
+	return ext4_inode_of(inode)->size;
+}
+
+static int64_t read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len)
+{
+	return ext4_read(ext4_inode_of(inode), off, buf, len);
+}
+
+static int64_t write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len)
+{
+	return ext4_write(ext4_inode_of(inode), off, buf, len);
+}
+
+static int set_size(struct dax_inode *inode, uint64_t bytes)
+{
+	return ext4_set_size(ext4_inode_of(inode), bytes);
 }
 
 static int zero(struct dax_inode *inode, uint64_t off, uint64_t len)
 {
-	return ext4_zero_range(inode->ip, off, len);
+	return ext4_zero_range(ext4_inode_of(inode), off, len);
+}
+
+static int allocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size)
+{
+	return ext4_fallocate(ext4_inode_of(inode), off, len,
+			      keep_size ? EXT4_FALLOC_KEEP_SIZE : 0);
+}
+
+static int unwrite(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	return ext4_make_unwritten(ext4_inode_of(inode), first, last);
 }
 
 static int free_pages(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	free_twice(inode->fs);
-	return ext4_free_blocks(inode->ip, first, last == DAX_TO_END ? EXT4_TO_END : last);
+	return ext4_free_blocks(ext4_inode_of(inode), first,
+				last == DAX_TO_END ? EXT4_TO_END : last);
+}
+
+static int collapse(struct dax_inode *inode, uint64_t off, uint64_t len, enum dax_do what)
+{
+	struct ext4_inode *ip = ext4_inode_of(inode);
+
+	return what == DAX_MAY ? ext4_check_collapse(ip, off, len)
+			       : ext4_collapse_range(ip, off, len);
+}
+
+static int insert(struct dax_inode *inode, uint64_t off, uint64_t len, enum dax_do what)
+{
+	struct ext4_inode *ip = ext4_inode_of(inode);
+
+	return what == DAX_MAY ? ext4_check_insert(ip, off, len) : ext4_insert_range(ip, off, len);
+}
+
+static int exchange(struct dax_inode *a, uint64_t off, struct dax_inode *b, uint64_t at,
+		    uint64_t len, enum dax_do what)
+{
+	struct ext4_inode *x = ext4_inode_of(a), *y = ext4_inode_of(b);
+
+	return what == DAX_MAY ? ext4_check_exchange(x, off, y, at, len)
+			       : ext4_exchange_range(x, off, y, at, len);
 }
 
 static int sync(struct dax_inode *inode)
 {
-	return ext4_fsync(inode->ip);
+	return ext4_fsync(ext4_inode_of(inode));
 }
 
 static int stored(struct dax_inode *inode, uint32_t when)
 {
-	return ext4_stored(inode->ip, when);
+	return ext4_stored(ext4_inode_of(inode), when);
 }
 
-static int lookup(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct dax_run *run)
+static int lookup(struct dax_fs *fs, const void *layer, uint64_t pgoff, uint32_t want,
+		  struct dax_run *run)
 {
 	struct ext4_map m;
-	int err = ext4_map_blocks(inode->ip, pgoff, want, 0, &m);
+	int err = ext4_map_blocks((struct ext4_inode *)layer, pgoff, want, 0, &m);
 
 	*run = (struct dax_run){.count = m.count, .written = m.state == EXT4_WRITTEN};
 	if (!err && m.state != EXT4_HOLE)
-		run->pfn = first_pfn(inode->fs) + m.pblk;
+		run->pfn = first_pfn(fs) + m.pblk;
 	return err;
 }
 
 static bool has_name(const struct dax_inode *inode)
 {
-	return inode->ip->links != 0;
+	return ext4_inode_of(inode)->links != 0;
 }
 
 static void drop(struct dax_inode *inode)
 {
-	struct ext4_inode *ip = inode->ip;
+	struct ext4_inode *ip = ext4_inode_of(inode);
 	struct dax_fs *fs = inode->fs;
 
 	ip->host = NULL;
 	if (ext4_iput(ip) && ext4_evict(ip))
-		warn("%s: %s", fs->region->name, ext4_why(fs->ext4));
+		warn("%s: %s", fs->region->name, ext4_why(ext4_of(fs)));
 }
 
 static int mount(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n)
@@ -310,51 +368,87 @@ static int mount(struct dax_fs *fs, const struct mount_options *o, char *why, si
 	struct ext4_env env = dax_ext4_env(fs);
 
 	(void)o;
-	return ext4_mount(&env, &fs->ext4, why, n);
+	return ext4_mount(&env, (struct ext4_fs **)&fs->layer, why, n);
 }
 
 static int unmount(struct dax_fs *fs)
 {
-	return ext4_unmount(fs->ext4);
+	return ext4_unmount(ext4_of(fs));
 }
 
 static const char *why(const struct dax_fs *fs)
 {
-	return ext4_why(fs->ext4);
+	return ext4_why(ext4_of(fs));
 }
 
 static int check(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx)
 {
-	return ext4_check(fs->ext4, say, ctx);
+	return ext4_check(ext4_of(fs), say, ctx);
 }
 
 static bool owned(struct dax_fs *fs, uint64_t block)
 {
 	struct ext4_extent_info owner;
 
-	return ext4_block_owner(fs->ext4, block, &owner) != -ENOENT;
+	return ext4_block_owner(ext4_of(fs), block, &owner) != -ENOENT;
 }
 
-bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
+static void space(struct dax_fs *fs, struct dax_space *out)
 {
-	return fs->lifetime->blocked && fs->lifetime->blocked(fs, pfn);
+	struct ext4_statfs st;
+
+	ext4_statfs(ext4_of(fs), &st);
+	*out = (struct dax_space){
+		.blocks = st.blocks,
+		.free_blocks = st.free_blocks,
+		.reserved_blocks = st.reserved_blocks,
+		.inodes = st.inodes,
+		.free_inodes = st.free_inodes,
+		.enospc_busy = st.enospc_busy,
+	};
 }
 
-const struct dax_layer_ops dax_ext4_ops = {
+static int sync_all(struct dax_fs *fs)
+{
+	return ext4_sync(ext4_of(fs));
+}
+
+static const struct dax_layer_ops ops = {
 	.name = "ext4",
 	.map = map,
 	.map_run = map_run,
+	.forbids = forbids,
+	.size = size,
+	.read = read,
+	.write = write,
 	.set_size = set_size,
 	.zero = zero,
+	.allocate = allocate,
+	.unwrite = unwrite,
 	.free = free_pages,
+	.collapse = collapse,
+	.insert = insert,
+	.exchange = exchange,
 	.sync = sync,
 	.stored = stored,
 	.lookup = lookup,
+	.walk = ext4_names_walk,
+	.by_number = ext4_names_by_number,
+	.names = ext4_names_next,
+	.make_folder = ext4_names_make_folder,
+	.remove_folder = ext4_names_remove_folder,
+	.unlink = ext4_names_unlink,
+	.put_node = ext4_names_put_node,
+	.opened = ext4_names_opened,
 	.has_name = has_name,
 	.drop = drop,
 	.mount = mount,
 	.unmount = unmount,
 	.why = why,
+	.space = space,
+	.sync_all = sync_all,
 	.check = check,
 	.owned = owned,
+	.barred = pmem_bars_ext4,
 };
+DAX_LAYER(ext4, ops);

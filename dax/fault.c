@@ -174,7 +174,7 @@ int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pa
 	     uint64_t *addr)
 {
 	/* A store changes what is there: an append-only file may not be stored to, either. */
-	const char *why = inode->ip ? ext4_forbids(inode->ip, false) : NULL;
+	const char *why = inode_forbids(inode, false);
 	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0) |
 			 (inode->fs->region->readonly || why ? 0 : VM_MAYWRITE) |
 			 dax_vma_flags(inode->fs);

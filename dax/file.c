@@ -22,7 +22,7 @@ MUSEUM(skip_fsync_line, "skip-fsync",
        "fsync fences without writing the dirty lines back; "
        "shown by selftest dax.fsync-writes-back-dirty-pages");
 
-int fail_ext4(struct dax_inode *inode, int err)
+int fail_layer(struct dax_inode *inode, int err)
 {
 	return dax_refuse(err, "%s: %s", inode->name, inode->fs->ops->why(inode->fs));
 }
@@ -51,7 +51,7 @@ int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	mutex_lock(&inode->fs->lock);
 	err = inode->ops->free(inode, first, last);
 	if (err)
-		fail_ext4(inode, err);
+		fail_layer(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	return err;
 }
@@ -63,7 +63,7 @@ static int set_size(struct dax_inode *inode, uint64_t size)
 	mutex_lock(&inode->fs->lock);
 	err = inode->ops->set_size(inode, size);
 	if (err)
-		fail_ext4(inode, err);
+		fail_layer(inode, err);
 	else
 		inode->size = size;
 	mutex_unlock(&inode->fs->lock);
@@ -74,7 +74,7 @@ static int set_size(struct dax_inode *inode, uint64_t size)
 int may_change(struct dax_inode *inode, bool adds)
 {
 	const struct pmem_region *r = inode->fs->region;
-	const char *why = inode->ip ? ext4_forbids(inode->ip, adds) : NULL;
+	const char *why = inode_forbids(inode, adds);
 
 	if (r->readonly)
 		return dax_refuse(-EROFS, "%s is read-only: %s", r->name, r->ro_reason);
@@ -120,7 +120,7 @@ int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end)
 			err = inode->ops->zero(inode, last, end - last);
 	}
 	if (err)
-		fail_ext4(inode, err);
+		fail_layer(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	return err;
 }
@@ -155,14 +155,17 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 int room_for(struct dax_inode *inode, uint64_t off, uint64_t len)
 {
 	uint64_t at = off >> PAGE_SHIFT, end = ((off + len - 1) >> PAGE_SHIFT) + 1, need = 0;
-	struct ext4_statfs st;
-	struct ext4_map m;
+	struct dax_fs *fs = inode->fs;
+	struct dax_space st;
+	struct dax_run run;
 
-	ext4_statfs(inode->fs->ext4, &st);
-	for (; at < end && need <= st.free_blocks; at += m.count) {
-		if (ext4_map_blocks(inode->ip, at, MIN(end - at, 1ul << 30), 0, &m))
+	if (!fs->ops->space)
+		return 0;
+	fs->ops->space(fs, &st);
+	for (; at < end && need <= st.free_blocks; at += run.count) {
+		if (fs->ops->lookup(fs, inode->layer, at, MIN(end - at, 1ul << 30), &run))
 			return 0; /* the file layer itself says what is wrong with the range */
-		need += m.state == EXT4_HOLE ? m.count : 0;
+		need += run.pfn ? 0 : run.count;
 	}
 	if (need + st.reserved_blocks <= st.free_blocks)
 		return 0;
@@ -177,7 +180,8 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 
 	if (!len || off + len < off)
 		return dax_refuse(-EINVAL, "a range has at least one byte and ends below 2^64");
-	err = may_change(inode, true);
+	err = inode->ops->allocate ? may_change(inode, true)
+				   : layer_lacks(inode->fs, "allocate ahead of a store");
 	if (err)
 		return err;
 	lock_layout(inode);
@@ -186,11 +190,11 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 	if (!err)
 		err = room_for(inode, off, len);
 	if (!err) {
-		err = ext4_fallocate(inode->ip, off, len, keep_size ? EXT4_FALLOC_KEEP_SIZE : 0);
+		err = inode->ops->allocate(inode, off, len, keep_size);
 		if (err)
-			fail_ext4(inode, err);
+			fail_layer(inode, err);
 	}
-	inode->size = inode->ip->size;
+	inode->size = inode->ops->size(inode);
 	mutex_unlock(&inode->fs->lock);
 	unlock_layout(inode);
 	return err;
@@ -200,11 +204,13 @@ int64_t dax_read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len)
 {
 	int64_t n;
 
+	if (!inode->ops->read)
+		return layer_lacks(inode->fs, "copy from a file: map it");
 	down_read(&inode->io_lock);
 	mutex_lock(&inode->fs->lock);
-	n = ext4_read(inode->ip, off, buf, len);
+	n = inode->ops->read(inode, off, buf, len);
 	if (n < 0)
-		fail_ext4(inode, n);
+		fail_layer(inode, n);
 	mutex_unlock(&inode->fs->lock);
 	up_read(&inode->io_lock);
 	return n;
@@ -231,7 +237,8 @@ static void unmap_holes(struct dax_inode *inode, uint64_t first, uint64_t last)
  */
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len)
 {
-	int64_t n = may_change(inode, off >= inode->size);
+	int64_t n = inode->ops->write ? may_change(inode, off >= inode->size)
+				      : layer_lacks(inode->fs, "copy into a file: map it");
 
 	if (n)
 		return n;
@@ -242,12 +249,12 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 		dax_refuse(n, "interrupted while waiting for a lease on %s", inode->name);
 	mutex_lock(&inode->fs->lock);
 	if (!n) {
-		n = ext4_write(inode->ip, off, buf, len);
+		n = inode->ops->write(inode, off, buf, len);
 		if (n < 0)
-			fail_ext4(inode, n);
+			fail_layer(inode, n);
 	}
 	mutex_unlock(&inode->fs->lock);
-	inode->size = inode->ip->size;
+	inode->size = inode->ops->size(inode);
 	if (n > 0)
 		unmap_holes(inode, off >> PAGE_SHIFT, ((off + n - 1) >> PAGE_SHIFT) + 1);
 	up_write(&inode->fault_lock);
@@ -293,7 +300,7 @@ int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	if (!err)
 		err = inode->ops->sync(inode); /* fences */
 	if (err)
-		fail_ext4(inode, err);
+		fail_layer(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	up_read(&inode->fault_lock);
 	if (lost)

@@ -27,12 +27,6 @@ int dax_refuse(int err, const char *fmt, ...)
 	return err;
 }
 
-struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip)
-{
-	assert_mutex_held(&fs->lock);
-	return ip->host;
-}
-
 struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size, const char *name)
 {
 	struct dax_inode *inode = calloc(1, sizeof(*inode));
@@ -55,23 +49,27 @@ struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t siz
 	return inode;
 }
 
-/* Takes over the caller's reference to `ip`, on failure as well. fs->lock held. */
-int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name, struct dax_inode **out)
+int layer_lacks(const struct dax_fs *fs, const char *what)
 {
-	struct dax_inode *inode = inode_find(fs, ip);
+	return dax_refuse(-EOPNOTSUPP, "%s cannot %s", fs->ops->name, what);
+}
 
+int inode_attach(struct dax_fs *fs, struct dax_node *node, const char *name, struct dax_inode **out)
+{
+	struct dax_inode *inode = node->open;
+
+	assert_mutex_held(&fs->lock);
 	if (inode) {
-		ext4_iput(ip); /* the object holds one already; not the last */
+		fs->ops->put_node(fs, node); /* the file holds one already; not the last */
 		inode->refs++;
 	} else {
-		inode = dax_inode_new(fs, ip->ino, ip->size, name);
+		inode = dax_inode_new(fs, node->number, node->size, name);
 		if (!inode) {
-			if (ext4_iput(ip)) /* just unlinked, and nobody has it open or mapped */
-				ext4_evict(ip);
+			fs->ops->put_node(fs, node); /* just unlinked and not open: freed */
 			return dax_refuse(-ENOMEM, "no memory for an open file");
 		}
-		inode->ip = ip;
-		ip->host = inode;
+		inode->layer = node->layer;
+		fs->ops->opened(inode, node);
 	}
 	*out = inode;
 	return 0;
@@ -134,42 +132,40 @@ void dax_put(struct dax_inode *inode)
 	inode_drop(inode);
 }
 
-/* fs->lock held. The file itself, or a fresh one if `create`. */
-static int walk_or_create(struct dax_fs *fs, const char *rest, bool create, struct ext4_inode **ip)
+/* fs->lock held. */
+static int walk(struct dax_fs *fs, const char *path, const char *rest, bool create,
+		struct dax_node *node)
 {
-	char last[EXT4_NAME_MAX + 1];
-	struct ext4_inode *dir;
-	int err = ext4_walk(fs->ext4, rest, ip);
+	int err;
 
-	if (err != -ENOENT || !create)
-		return err;
-	err = ext4_walk_parent(fs->ext4, rest, &dir, last);
-	if (err)
-		return err;
-	err = ext4_create(dir, last, 0644, ip);
-	ext4_iput(dir);
-	return err;
+	if (!fs->ops->walk)
+		return layer_lacks(fs, "find a file by its name");
+	err = fs->ops->walk(fs, rest, create, node);
+	return err ? dax_refuse(err, "%s: %s", path, fs->ops->why(fs)) : 0;
+}
+
+int node_walk(struct dax_fs *fs, const char *path, const char *rest, struct dax_node *node)
+{
+	assert_mutex_held(&fs->lock);
+	return walk(fs, path, rest, false, node);
 }
 
 int dax_open(const char *path, bool create, struct dax_inode **out)
 {
 	const char *rest;
 	struct dax_fs *fs = dax_fs_find(path, &rest);
-	struct ext4_inode *ip;
+	struct dax_node node;
 	int err;
 
 	if (!fs)
 		return -ENOENT;
-	/* "name/" can only be a directory, so no file is made of it. */
-	err = walk_or_create(fs, rest, create && rest[strlen(rest) - 1] != '/', &ip);
-	if (err)
-		dax_refuse(err, "%s: %s", path, ext4_why(fs->ext4));
-	else if ((ip->mode & EXT4_S_IFMT) != EXT4_S_IFREG) {
-		err = dax_refuse((ip->mode & EXT4_S_IFMT) == EXT4_S_IFDIR ? -EISDIR : -EINVAL,
+	err = walk(fs, path, rest, create, &node);
+	if (!err && node.type != DAX_FILE) {
+		err = dax_refuse(node.type == DAX_FOLDER ? -EISDIR : -EINVAL,
 				 "%s is not a regular file", path);
-		ext4_iput(ip);
-	} else {
-		err = inode_attach(fs, ip, path, out);
+		fs->ops->put_node(fs, &node);
+	} else if (!err) {
+		err = inode_attach(fs, &node, path, out);
 	}
 	mutex_unlock(&fs->lock);
 	return err;

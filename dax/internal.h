@@ -104,6 +104,11 @@ struct page *entries_find_held(struct dax_inode *inode, uint64_t first, uint64_t
 /* May the file be changed? `adds`: only bytes behind its end or blocks in its holes. Asked first: a
  * refusal leaves everything as it was. 0, -EROFS, -EPERM. */
 int may_change(struct dax_inode *inode, bool adds);
+/* Why the file's own flags forbid a change; NULL: they do not. No lock. */
+static inline const char *inode_forbids(const struct dax_inode *inode, bool adds)
+{
+	return inode->ops->forbids ? inode->ops->forbids(inode, adds) : NULL;
+}
 /* Step 1: io_lock and fault_lock for writing; no write, no fault. Sleeps. */
 void lock_layout(struct dax_inode *inode);
 void unlock_layout(struct dax_inode *inode);
@@ -115,7 +120,7 @@ int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end);
 /* 0, or -ENOSPC if the holes of the range need more blocks than are free. fs->lock held. */
 int room_for(struct dax_inode *inode, uint64_t off, uint64_t len);
 /* The sentence of the file layer becomes that of dax_why(); value: err. fs->lock held. */
-int fail_ext4(struct dax_inode *inode, int err);
+int fail_layer(struct dax_inode *inode, int err);
 
 /* ---- times.c ------------------------------------------------------------------------------- */
 void times_begin(struct dax_inode *inode);
@@ -248,9 +253,13 @@ int break_range(struct dax_inode *inode, uint64_t first, uint64_t last, enum lay
 void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last);
 
 /* inode.c; fs->lock held. */
-struct dax_inode *inode_find(struct dax_fs *fs, struct ext4_inode *ip);
-int inode_attach(struct dax_fs *fs, struct ext4_inode *ip, const char *name,
+/* Takes over the node's reference, on failure as well. */
+int inode_attach(struct dax_fs *fs, struct dax_node *node, const char *name,
 		 struct dax_inode **out);
+/* Where a node lies, with its reference, and the sentence of dax_why() if there is none. */
+int node_walk(struct dax_fs *fs, const char *path, const char *rest, struct dax_node *node);
+/* The sentence for what the layer has no operation for; -EOPNOTSUPP. */
+int layer_lacks(const struct dax_fs *fs, const char *what);
 void inode_drop(
 	struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
 
@@ -268,9 +277,5 @@ bool mount_first(char *path, size_t n);		     /* of any; false: none */
  * maps it as a device. -EBUSY: somebody does. */
 int dax_leave_begin(struct pmem_region *region);
 void dax_leave_end(struct pmem_region *region);
-
-/* ext4_glue.c */
-struct ext4_env dax_ext4_env(struct dax_fs *fs); /* for mounting by hand */
-extern const struct dax_layer_ops dax_ext4_ops;
 
 #endif

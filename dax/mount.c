@@ -57,6 +57,32 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 			  lifetime_text(lt, text, sizeof(text)));
 }
 
+/* ---- file layers ---- */
+
+extern const struct dax_layer_ops *const __start_hf_layers[], *const __stop_hf_layers[];
+
+const struct dax_layer_ops *dax_layer_nth(unsigned n)
+{
+	return n < (unsigned)(__stop_hf_layers - __start_hf_layers) ? __start_hf_layers[n] : NULL;
+}
+
+const struct dax_layer_ops *dax_layer_find(const char *name)
+{
+	const struct dax_layer_ops *ops;
+
+	for (unsigned n = 0; (ops = dax_layer_nth(n)); n++)
+		if (!strcmp(ops->name, name))
+			return ops;
+	return NULL;
+}
+
+bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
+{
+	return fs->lifetime->blocked && fs->lifetime->blocked(fs, pfn);
+}
+
+/* ---- what a mount is refused for ---- */
+
 static bool takes_longterm(const struct lifetime *lt)
 {
 	return lt->longterm_allowed;
@@ -104,7 +130,7 @@ static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
 	fs->lifetime = lt;
 	fs->longterm = o->longterm;
 	fs->sectors = o->sectors;
-	fs->ops = o->ops ? o->ops : &dax_ext4_ops;
+	fs->ops = o->ops ? o->ops : dax_layer_find("ext4");
 	mutex_init(&fs->lock, "file layer");
 	LIST_INIT(&fs->inodes);
 	snprintf(fs->path, sizeof(fs->path), "%s", path);
@@ -117,12 +143,12 @@ static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 	struct pmem_region *region = fs->region;
 	struct claim before = {0};
 	struct page *held;
-	char why[EXT4_WHY];
+	char why[DAX_WHY];
 	int err = region->limited ? 0 : claim(region, fs->lifetime, &before);
 
 	if (err)
 		return err;
-	if (fs->ops == &dax_ext4_ops && pmem_bars_ext4(region, why, sizeof(why)))
+	if (fs->ops->barred && fs->ops->barred(region, why, sizeof(why)))
 		err = -EINVAL;
 	else
 		err = fs->ops->mount(fs, o, why, sizeof(why));

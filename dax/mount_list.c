@@ -44,8 +44,7 @@ static struct dax_fs *hold_around(const char *path, const char **rest)
 
 	mutex_lock(&mounts_lock);
 	LIST_FOREACH (fs, &mounts, link)
-		if (fs->state != MOUNT_COMING && fs->ops == &dax_ext4_ops &&
-		    lies_in(fs->path, path, &tail) &&
+		if (fs->state != MOUNT_COMING && lies_in(fs->path, path, &tail) &&
 		    (!best || strlen(fs->path) > strlen(best->path))) {
 			best = fs;
 			*rest = tail;

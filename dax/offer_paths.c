@@ -7,32 +7,32 @@
 #include "dax/internal.h"
 #include "kernel/shell_edit.h"
 
-static bool is_folder(struct dax_fs *fs, uint32_t ino)
+static bool is_folder(struct dax_fs *fs, uint32_t number)
 {
-	struct ext4_inode *ip;
+	struct dax_node node;
 	bool folder;
 
-	if (ext4_iget(fs->ext4, ino, &ip))
+	if (fs->ops->by_number(fs, number, &node))
 		return false;
-	folder = (ip->mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
-	ext4_iput(ip);
+	folder = node.type == DAX_FOLDER;
+	fs->ops->put_node(fs, &node);
 	return folder;
 }
 
 /* The names in `dir` that begin with `start`, each behind `path`, which ends with '/'. */
-static void offer_names(struct shell_offers *o, struct dax_fs *fs, struct ext4_inode *dir,
+static void offer_names(struct shell_offers *o, struct dax_fs *fs, struct dax_node *dir,
 			const char *path, const char *start)
 {
-	char word[SHELL_LINE_MAX + EXT4_NAME_MAX + 2];
-	struct ext4_dirent_info d;
+	char word[SHELL_LINE_MAX + DAX_NAME_MAX + 2];
+	struct dax_name d;
 	uint64_t pos = 0;
 
-	while (ext4_readdir(dir, &pos, &d) > 0) {
+	while (fs->ops->names(fs, dir, &pos, &d) > 0) {
 		if (strncmp(d.name, start, strlen(start)) || !strcmp(d.name, ".") ||
 		    !strcmp(d.name, ".."))
 			continue;
 		snprintf(word, sizeof(word), "%s%s%s", path, d.name,
-			 is_folder(fs, d.ino) ? "/" : "");
+			 is_folder(fs, d.number) ? "/" : "");
 		shell_offer(o, word);
 	}
 }
@@ -42,13 +42,14 @@ static void offer_folder(struct shell_offers *o, const char *path, const char *s
 {
 	const char *rest;
 	struct dax_fs *fs = dax_fs_find(path, &rest);
-	struct ext4_inode *dir;
+	struct dax_node dir;
 
 	if (!fs)
 		return;
-	if (!ext4_walk(fs->ext4, rest, &dir)) {
-		offer_names(o, fs, dir, path, start);
-		ext4_iput(dir);
+	if (!node_walk(fs, path, rest, &dir)) {
+		if (dir.type == DAX_FOLDER)
+			offer_names(o, fs, &dir, path, start);
+		fs->ops->put_node(fs, &dir);
 	}
 	mutex_unlock(&fs->lock);
 }

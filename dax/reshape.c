@@ -47,9 +47,8 @@ void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last
 /* 0, -EROFS, -EOPNOTSUPP; asked before anything is unmapped or waited for. */
 static int may_reshape(struct dax_inode *inode)
 {
-	if (!inode->ip)
-		return dax_refuse(-EOPNOTSUPP, "%s cannot move blocks within a file",
-				  inode->ops->name);
+	if (!inode->ops->collapse || !inode->ops->insert || !inode->ops->unwrite)
+		return layer_lacks(inode->fs, "move blocks within a file");
 	return may_change(inode, false);
 }
 
@@ -70,9 +69,9 @@ static int fill_holes(struct dax_inode *inode, uint64_t off, uint64_t len)
 	mutex_lock(&inode->fs->lock);
 	err = room_for(inode, off, len);
 	if (!err) {
-		err = ext4_fallocate(inode->ip, off, len, EXT4_FALLOC_KEEP_SIZE);
+		err = inode->ops->allocate(inode, off, len, true);
 		if (err)
-			fail_ext4(inode, err);
+			fail_layer(inode, err);
 	}
 	mutex_unlock(&inode->fs->lock);
 	return err;
@@ -90,12 +89,12 @@ static int unwrite(struct dax_inode *inode, uint64_t first, uint64_t last, uint6
 	}
 	mutex_lock(&inode->fs->lock);
 	if (first < last)
-		err = ext4_make_unwritten(inode->ip, first, last);
-	if (!err && size > inode->ip->size)
-		err = ext4_set_size(inode->ip, size);
+		err = inode->ops->unwrite(inode, first, last);
+	if (!err && size > inode->ops->size(inode))
+		err = inode->ops->set_size(inode, size);
 	if (err)
-		fail_ext4(inode, err);
-	inode->size = inode->ip->size;
+		fail_layer(inode, err);
+	inode->size = inode->ops->size(inode);
 	mutex_unlock(&inode->fs->lock);
 	return err;
 }
@@ -125,21 +124,21 @@ int dax_zero_range(struct dax_inode *inode, uint64_t off, uint64_t len, bool kee
 
 /* ---- collapse and insert ---------------------------------------------------------------- */
 
-/* The two have the same steps; `check` and `change` are those of the file layer. */
-static int shift(struct dax_inode *inode, uint64_t off, uint64_t len,
-		 int (*check)(struct ext4_inode *, uint64_t, uint64_t),
-		 int (*change)(struct ext4_inode *, uint64_t, uint64_t))
+/* The two have the same steps. */
+static int shift(struct dax_inode *inode, uint64_t off, uint64_t len, bool collapses)
 {
+	int (*op)(struct dax_inode *, uint64_t, uint64_t, enum dax_do);
 	uint64_t end;
 	int err = may_reshape(inode);
 
 	if (err)
 		return err;
+	op = collapses ? inode->ops->collapse : inode->ops->insert;
 	lock_layout(inode);
 	mutex_lock(&inode->fs->lock);
-	err = check(inode->ip, off, len);
+	err = op(inode, off, len, DAX_MAY);
 	if (err)
-		fail_ext4(inode, err);
+		fail_layer(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	if (!err)
 		err = break_range(inode, off >> PAGE_SHIFT, DAX_TO_END, LAYOUT_SPACE);
@@ -147,10 +146,10 @@ static int shift(struct dax_inode *inode, uint64_t off, uint64_t len,
 		goto out;
 	detach(inode, off >> PAGE_SHIFT, DAX_TO_END);
 	mutex_lock(&inode->fs->lock);
-	err = change(inode->ip, off, len);
+	err = op(inode, off, len, DAX_DO);
 	if (err)
-		fail_ext4(inode, err);
-	inode->size = inode->ip->size;
+		fail_layer(inode, err);
+	inode->size = inode->ops->size(inode);
 	mutex_unlock(&inode->fs->lock);
 	/* Copies of private mappings stay at their offsets, as after a punch, but not behind the
 	 * end of the file. */
@@ -163,10 +162,10 @@ out:
 
 int dax_collapse(struct dax_inode *inode, uint64_t off, uint64_t len)
 {
-	return shift(inode, off, len, ext4_check_collapse, ext4_collapse_range);
+	return shift(inode, off, len, true);
 }
 
 int dax_insert(struct dax_inode *inode, uint64_t off, uint64_t len)
 {
-	return shift(inode, off, len, ext4_check_insert, ext4_insert_range);
+	return shift(inode, off, len, false);
 }

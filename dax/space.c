@@ -12,10 +12,11 @@
 
 static uint64_t failures(struct dax_fs *fs)
 {
-	struct ext4_statfs st;
+	struct dax_space st = {0};
 
 	mutex_lock(&fs->lock);
-	ext4_statfs(fs->ext4, &st);
+	if (fs->ops->space)
+		fs->ops->space(fs, &st);
 	mutex_unlock(&fs->lock);
 	return st.enospc_busy;
 }

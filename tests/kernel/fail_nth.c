@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs the cases of fail.*; see fail_nth.h. */
+#include "dax/ext4/glue.h"
 #include "tests/kernel/fail_nth.h"
 
 #define MAX_ROUNDS 400u
@@ -57,7 +58,7 @@ static struct ext4_statfs space_on(struct dax_fs *fs)
 	struct ext4_statfs st;
 
 	mutex_lock(&fs->lock);
-	ext4_statfs(fs->ext4, &st);
+	ext4_statfs(ext4_of(fs), &st);
 	mutex_unlock(&fs->lock);
 	return st;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixture of the DAX self-tests; see fixture.h. */
+#include "dax/ext4/glue.h"
 #include "tests/kernel/fixture.h"
 #include "kernel/quiet.h"
 
@@ -96,7 +97,7 @@ uint64_t fx_free_blocks(struct fixture *fx)
 	struct ext4_statfs st;
 
 	mutex_lock(&fx->fs->lock);
-	ext4_statfs(fx->fs->ext4, &st);
+	ext4_statfs(ext4_of(fx->fs), &st);
 	mutex_unlock(&fx->fs->lock);
 	return st.free_blocks;
 }

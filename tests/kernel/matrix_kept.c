@@ -36,7 +36,7 @@ static bool block_is_f(struct stage *s)
 	int err;
 
 	mutex_lock(&s->fs->lock);
-	err = s->f->ops->lookup(s->f, place(s), 1, &run);
+	err = s->f->ops->lookup(s->f->fs, s->f->layer, place(s), 1, &run);
 	if (s->fs->ops->check(s->fs, count, &wrong) < 0)
 		wrong++;
 	mutex_unlock(&s->fs->lock);

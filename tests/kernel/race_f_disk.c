@@ -3,6 +3,7 @@
  * Races F-6, F-9, F-11: a part of something goes: of a page, of 2 MiB, of an update on the device
  * (docs/weaknesses.md).
  */
+#include "dax/ext4/glue.h"
 #include "tests/kernel/race_f.h"
 
 /* ---- F-6: truncate to the middle of a held page ------------------------------------------- */
@@ -211,7 +212,7 @@ static void f11_look(struct script *s, struct actor *t2)
 {
 	char found[160] = "";
 
-	ext4_check(s->fs->ext4, find_i7, found);
+	ext4_check(ext4_of(s->fs), find_i7, found);
 	if (*found) {
 		script_say(t2, "cut here: %s", found);
 		script_verdict(s, RACE_BROKEN_I7, "a power cut here leaves: %s", found);

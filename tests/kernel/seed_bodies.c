@@ -140,7 +140,7 @@ void seed_entry_values(struct selftest_run *t, const struct lifetime *lt)
 		*at(PAGE(va, i)) = 'b';
 		entry = seed_entry(fx.inode[0], i);
 		mutex_lock(&fx.fs->lock);
-		err = fx.inode[0]->ops->lookup(fx.inode[0], i, 1, &run);
+		err = fx.inode[0]->ops->lookup(fx.fs, fx.inode[0]->layer, i, 1, &run);
 		mutex_unlock(&fx.fs->lock);
 		EXPECT_OR(out, !err && run.pfn && entry_pfn(entry) == run.pfn,
 			  "page %u: entry 0x%lx, block at pfn 0x%lx, error %d", i, entry, run.pfn,

@@ -5,6 +5,7 @@
  * Nothing of this kernel makes such an image, but a mount takes one as it is, and no assertion may
  * depend on it: the fault, or the allocation, that meets the second owner fails with a sentence.
  */
+#include "dax/ext4/glue.h"
 #include "dax/ext4/disk.h"
 #include "tests/kernel/huge.h"
 
@@ -12,7 +13,7 @@
 static uint8_t *first_block(struct dax_inode *inode)
 {
 	struct ext4_extent *e =
-		(void *)(inode->ip->raw->i_block + sizeof(struct ext4_extent_header));
+		(void *)(ext4_inode_of(inode)->raw->i_block + sizeof(struct ext4_extent_header));
 
 	return (uint8_t *)&e->ee_start_lo;
 }

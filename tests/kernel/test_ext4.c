@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the file layer on real persistent memory: what is flushed, what is freed (ext4.*). */
+#include "dax/ext4/glue.h"
 #include "dax/ext4/disk.h"
 #include "tests/kernel/fixture.h"
 
@@ -203,11 +204,11 @@ static int walk_nowhere(struct dax_inode *unused, uint64_t arg)
 
 	(void)unused, (void)arg;
 	mutex_lock(&failing.fs->lock);
-	err = ext4_walk(failing.fs->ext4, "/nowhere", &ip);
+	err = ext4_walk(ext4_of(failing.fs), "/nowhere", &ip);
 	__atomic_store_n(&failing.failed, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&failing.ask, __ATOMIC_ACQUIRE))
 		thread_yield();
-	snprintf(failing.why, sizeof(failing.why), "%s", ext4_why(failing.fs->ext4));
+	snprintf(failing.why, sizeof(failing.why), "%s", ext4_why(ext4_of(failing.fs)));
 	mutex_unlock(&failing.fs->lock);
 	return err;
 }
@@ -230,7 +231,7 @@ SELFTEST(ext4_own_reason, "ext4.reason-is-the-callers",
 	EXPECT_OR(out, va && fx_start(&op), "not mapped, or no thread");
 	while (!__atomic_load_n(&failing.failed, __ATOMIC_ACQUIRE))
 		thread_yield();
-	magic = f->ip->raw->i_block;
+	magic = ext4_inode_of(f)->raw->i_block;
 	*magic ^= 1;
 	err = store_checked((uint64_t *)va, 1);
 	*magic ^= 1;
@@ -283,7 +284,7 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 		unsigned n;
 		int ro, protect;
 
-		f->ip->raw->i_flags |= flags[i];
+		ext4_inode_of(f)->raw->i_flags |= flags[i];
 		EXPECT_OR(close, all_refused(f, other, &n), "flags 0x%x: change %u", flags[i], n);
 		ro = dax_mmap(current_mm(), f, 0, 1, false, &va);
 		EXPECT_OR(close, !ro && at(va)[0] == 'a', "flags 0x%x: %s", flags[i], dax_why());
@@ -292,10 +293,10 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 		EXPECT_OR(close, protect == -EACCES, "mprotect: %d", protect);
 		end = dax_write(f, f->size, "x", 1);
 		EXPECT_OR(close, end == want, "flags 0x%x: appending: %ld", flags[i], end);
-		f->ip->raw->i_flags &= ~flags[i];
+		ext4_inode_of(f)->raw->i_flags &= ~flags[i];
 	}
 close:
-	f->ip->raw->i_flags &= ~(EXT4_IMMUTABLE_FL | EXT4_APPEND_FL);
+	ext4_inode_of(f)->raw->i_flags &= ~(EXT4_IMMUTABLE_FL | EXT4_APPEND_FL);
 	dax_put(f);
 	dax_put(other);
 out:

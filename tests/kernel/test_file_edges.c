@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what the operations on files refuse, what they say then, and how they lock. */
+#include "dax/ext4/glue.h"
 #include "dax/lease.h"
 #include "tests/kernel/huge.h"
 
@@ -106,7 +107,7 @@ SELFTEST(file_one_too_many, "dax.fallocate-one-too-many",
 
 	EXPECT_OR(out, f, "no file");
 	mutex_lock(&fx.fs->lock);
-	ext4_statfs(fx.fs->ext4, &st);
+	ext4_statfs(ext4_of(fx.fs), &st);
 	mutex_unlock(&fx.fs->lock);
 	free = st.free_blocks - st.reserved_blocks;
 	/* An offset inside a page: the last block is one that a rounded length would forget. */

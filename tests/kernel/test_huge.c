@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: files mapped by 2 MiB (huge.*): when it is done, and the reason when it is not. */
+#include "dax/ext4/glue.h"
 #include "tests/kernel/huge.h"
 
 SELFTEST(huge_store, "huge.store-installs",
@@ -219,7 +220,7 @@ SELFTEST(huge_unaligned_extent, "huge.fallback-unaligned-extent",
 
 	EXPECT_OR(out, f, "no file");
 	fx_map_as_is(&fx, f, 2 * N, true);
-	EXPECT_OR(out, !ext4_map_blocks(f->ip, N, N, 0, &m) && m.state == EXT4_WRITTEN,
+	EXPECT_OR(out, !ext4_map_blocks(ext4_inode_of(f), N, N, 0, &m) && m.state == EXT4_WRITTEN,
 		  "no blocks");
 	if (m.count == N && m.pblk % N == 0) {
 		fixture_end(&fx);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lifetime busy-extent (lifetime.busy.*): nobody waits, and nothing is handed out.
  */
+#include "dax/ext4/glue.h"
 #include "tests/kernel/huge.h"
 
 static struct pmem_region *region(void)
@@ -339,7 +340,7 @@ SELFTEST(
 		dax_write(g, i * PAGE_SIZE, "x", 1);
 	EXPECT_OR(out, !dax_punch(f, 10 * PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
 	mutex_lock(&fx.fs->lock);
-	err = ext4_map_blocks(f->ip, 10, 1, 0, &m);
+	err = ext4_map_blocks(ext4_inode_of(f), 10, 1, 0, &m);
 	mutex_unlock(&fx.fs->lock);
 	EXPECT_OR(out, !err && m.state == EXT4_HOLE, "error %d, state %d", err, m.state);
 out:

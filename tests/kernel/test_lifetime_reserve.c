@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: whoever hands a block out asks at that moment (lifetime.busy.reserve-asks, …). */
+#include "dax/ext4/glue.h"
 #include "tests/kernel/huge.h"
 
 /* Four extents, all that an inode has room for; the first one, of three pages, can be split. */
@@ -69,7 +70,7 @@ SELFTEST(busy_reserve, "lifetime.busy.reserve-asks",
 	EXPECT_OR(out, p && page_is_busy(p), "no pin, or the folio is not busy");
 	err = dax_punch(h, PAGE_SIZE, PAGE_SIZE);
 	mutex_lock(&fx.fs->lock);
-	ext4_map_blocks(h->ip, 1, 1, 0, &m);
+	ext4_map_blocks(ext4_inode_of(h), 1, 1, 0, &m);
 	mutex_unlock(&fx.fs->lock);
 	unpin_user_pages(&p, 1);
 	EXPECT_OR(out, !err && m.state == EXT4_HOLE, "error %d, state %d", err, m.state);

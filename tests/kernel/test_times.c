@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: mtime and ctime follow what changes a file, stores through mappings too (times.*). */
+#include "dax/ext4/glue.h"
 #include "dax/ext4/disk.h"
 #include "dax/internal.h"
 #include "tests/kernel/huge.h"
@@ -8,17 +9,17 @@
 
 static void make_old(struct dax_inode *f)
 {
-	f->ip->raw->i_mtime = f->ip->raw->i_ctime = OLD;
+	ext4_inode_of(f)->raw->i_mtime = ext4_inode_of(f)->raw->i_ctime = OLD;
 }
 
 static bool is_new(const struct dax_inode *f)
 {
-	return f->ip->raw->i_mtime > OLD && f->ip->raw->i_ctime > OLD;
+	return ext4_inode_of(f)->raw->i_mtime > OLD && ext4_inode_of(f)->raw->i_ctime > OLD;
 }
 
 static bool is_old(const struct dax_inode *f)
 {
-	return f->ip->raw->i_mtime == OLD && f->ip->raw->i_ctime == OLD;
+	return ext4_inode_of(f)->raw->i_mtime == OLD && ext4_inode_of(f)->raw->i_ctime == OLD;
 }
 
 SELFTEST(times_store, "times.store-through-a-mapping",
@@ -138,7 +139,7 @@ SELFTEST(times_changes, "times.every-change",
 		make_old(f);
 		err = change[i](f);
 		EXPECT_OR(close, !err && is_new(f), "change %u: error %d, mtime %u", i, err,
-			  f->ip->raw->i_mtime);
+			  ext4_inode_of(f)->raw->i_mtime);
 	}
 close:
 	dax_put(f);

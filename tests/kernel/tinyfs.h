@@ -4,7 +4,8 @@
  *
  * Blocks come from the beginning of a DIMM and hold data; who owns them stands in RAM and is gone
  * with the mount, so nothing of it has to survive a power cut. Sizes and ranges are whole pages. A
- * file lives as long as it is open, and its blocks go with it.
+ * file lives as long as it is open or has a name (tinyfs_names.c), and its blocks go with it. By
+ * hand: `mount pmem1 /y layer=tinyfs`, on a region that was given as scratch.
  */
 #ifndef TESTS_KERNEL_TINYFS_H
 #define TESTS_KERNEL_TINYFS_H
