@@ -187,6 +187,12 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
  * its files, as the lifetime has it; nobody but a user of this very mount waits meanwhile. */
 int dax_umount(const char *path);
 /*
+ * A walker holds what it walks (memremap.h). In this folder the checks, the listings and the search
+ * for held pages read records of pages that nobody here holds. They go by page_records_for_each(),
+ * or keep the device as a mount, the region's transition or device-dax's lock does; a look at one
+ * record without any of these is a panic.
+ */
+/*
  * Unbinds a region that is neither mounted nor mapped (unbind.c). Pages that are still held are
  * treated as the lifetime of its last mount has it: most wait, uninterruptibly, as a driver's
  * removal does; an era that would forget them refuses (-EBUSY, holders named), where Linux went on;

@@ -201,14 +201,44 @@ void panic_address(const struct trap_frame *tf, const char *what, uint64_t va)
 	report(tf, tf->rflags & RFLAGS_IF, 0);
 }
 
+/* thread NULL: no assertion is expected to fail. */
+static struct {
+	const struct thread *thread;
+	char *text;
+	unsigned n;
+} expected;
+
+void assert_expect(char *text, unsigned n)
+{
+	expected.text = text;
+	expected.n = n;
+	__atomic_store_n(&expected.thread, text ? current_thread() : NULL, __ATOMIC_RELEASE);
+}
+
+static bool is_expected(void)
+{
+	const struct thread *t = __atomic_load_n(&expected.thread, __ATOMIC_ACQUIRE);
+
+	return t && t == current_thread() && irqs_enabled();
+}
+
+static void __attribute__((noreturn)) leave_sentence(const char *fmt, va_list ap)
+{
+	vsnprintf(expected.text, expected.n, fmt, ap);
+	assert_expect(NULL, 0);
+	thread_exit(0);
+}
+
 void assert_failed(const char *file, int line, const char *cond, const char *fmt, ...)
 {
 	bool on = irqs_enabled();
 	va_list ap;
 
+	va_start(ap, fmt);
+	if (is_expected())
+		leave_sentence(fmt, ap);
 	take_over();
 	kprintf("\nPANIC: expected: %s\n  rule:  ", cond);
-	va_start(ap, fmt);
 	kvprintf(fmt, ap);
 	va_end(ap);
 	kprintf("\n  found: it does not hold at %s:%d\n", file, line);

@@ -29,6 +29,10 @@ unsigned backtrace_collect(uint64_t rbp, uint64_t *pc, unsigned room);
 	} while (0)
 void assert_failed(const char *file, int line, const char *cond, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 4, 5)));
+/* For tests of assertions: the next one that fails in the calling thread leaves its sentence in
+ * text[n] and ends this thread (thread_exit()) instead of the machine. It holds no lock and no
+ * address space there. NULL: none is expected any more. One thread at a time. */
+void assert_expect(char *text, unsigned n);
 
 /* Stops every other CPU where it is, for ever, and this CPU's interrupts; output takes no lock from
  * then on. For what must be the last thing that happens: a panic, a power cut. */

@@ -138,3 +138,70 @@ SELFTEST(mm_holder_forgotten, "pgmap.holder-of-what-is-gone",
 	holder_remove(&h);
 	EXPECT(before == 1 && !after, "%u holders before, %u after: %s", before, after, who);
 }
+
+/* ---- the rule itself is asserted ------------------------------------------------------------- */
+
+static char said[200]; /* by the assertion; empty: none failed */
+static struct pgmap_walk walks[2];
+
+static void look_without_a_walk(void *unused)
+{
+	(void)unused;
+	assert_expect(said, sizeof(said));
+	page_record_if_touched(w.pgmap.range[0].start);
+	assert_expect(NULL, 0);
+}
+
+static void end_the_outer(void *unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < 2; i++)
+		if (!pgmap_walk_begin(&walks[i], w.pgmap.range[0].start))
+			return;
+	assert_expect(said, sizeof(said));
+	pgmap_walk_end(&walks[0]);
+	percpu_ref_get(&w.pgmap.ref); /* not refused: what it gave back */
+	assert_expect(NULL, 0);
+}
+
+/* Its reference is given back by the test, for which it would wait for ever. */
+static void unbind_while_walking(void *unused)
+{
+	(void)unused;
+	if (!pgmap_walk_begin(&walks[0], w.pgmap.range[0].start))
+		return;
+	assert_expect(said, sizeof(said));
+	memunmap_pages(&w.pgmap);
+	assert_expect(NULL, 0);
+}
+
+/* What `fn` is told; `refs` references that it leaves are given back. */
+static bool is_told(void (*fn)(void *), unsigned refs, const char *words)
+{
+	struct thread *t;
+
+	said[0] = '\0';
+	t = thread_create("careless", fn, NULL, 0);
+	ASSERT(t, "no memory for a thread");
+	while (t->state != THREAD_DEAD && !falls_asleep(t))
+		;
+	if (refs)
+		percpu_ref_put_many(&w.pgmap.ref, refs);
+	thread_join(t);
+	return strstr(said, words);
+}
+
+SELFTEST(mm_walk_asserted, "pgmap.walk-is-asserted",
+	 "a look at a record by nobody's leave, a walk ended before the one inside it, and an "
+	 "unbinding by a walker are told so")
+{
+	bool look, order, unbind;
+
+	EXPECT(!start_bound(), "binding two MiB failed");
+	look = is_told(look_without_a_walk, 0, "pgmap_walk_begin() first");
+	order = is_told(end_the_outer, 2, "innermost");
+	unbind = is_told(unbind_while_walking, 1, "must not unbind");
+	if (w.pgmap.live)
+		memunmap_pages(&w.pgmap);
+	EXPECT(look && order && unbind, "look %d, order %d, unbind %d", look, order, unbind);
+}
