@@ -5,6 +5,8 @@
 #   packages NAME=VERSION …   downloads exactly these versions with apt-get (Debian 12) and unpacks
 #                             them under $root; installs nothing and needs no rights
 #   closure NAME=VERSION …    the same with everything that they depend on
+#   suite NAME                from here on packages come from this Debian (trixie, …), of which only
+#                             the lists are read, into the temporary folder
 #   expect WHAT SEEN WANTED   one checked statement; the script fails at the first that has changed
 
 set -eu
@@ -12,13 +14,30 @@ export LC_ALL=C TZ=UTC
 work=$(mktemp -d) root=$work/root
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+options= debian="Debian 12"
+
+suite()
+{
+	uri=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+		sed -n 's/^Debian //p' | head -n 1)
+	mkdir -p lists/partial
+	echo "deb $uri $1 main" >suite.list
+	debian="Debian's $1"
+	options="-o Dir::Etc::sourcelist=$work/suite.list -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::State::lists=$work/lists -o APT::Sandbox::User=root
+		-o Acquire::Check-Valid-Until=false"
+	apt-get -qq $options update >/dev/null 2>&1 || {
+		echo "the lists of $debian cannot be had here" >&2
+		exit 2
+	}
+}
 
 packages()
 {
 	mkdir -p debs "$root"
 	for package in "$@"; do
-		(cd debs && apt-get -qq -o APT::Sandbox::User=root download "$package" >/dev/null) || {
-			echo "$package cannot be had here: this finding is about Debian 12's" >&2
+		(cd debs && apt-get -qq $options -o APT::Sandbox::User=root download "$package" >/dev/null) || {
+			echo "$package cannot be had here: this finding is about $debian" >&2
 			exit 2
 		}
 	done
@@ -29,10 +48,10 @@ closure()
 {
 	mkdir -p debs/partial "$root"
 	# As if nothing were installed, so that the answer does not depend on this machine.
-	apt-get -qq -y -o APT::Sandbox::User=root -o Dir::State::status=/dev/null \
+	apt-get -qq -y $options -o APT::Sandbox::User=root -o Dir::State::status=/dev/null \
 		-o Dir::Cache::archives="$work/debs/" --no-install-recommends --download-only \
 		install "$@" >/dev/null || {
-		echo "$* cannot be had here: this finding is about Debian 12's" >&2
+		echo "$* cannot be had here: this finding is about $debian" >&2
 		exit 2
 	}
 	unpack
