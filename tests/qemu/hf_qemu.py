@@ -49,7 +49,10 @@ def start_of_command(path: str) -> List[str]:
     if not root:
         return [path]
     libraries = ":".join(os.path.join(root, folder) for folder in LIBRARIES)
-    command = [os.path.join(root, "lib64", "ld-linux-x86-64.so.2"), "--library-path", libraries, path]
+    # QEMU looks for its modules and its firmware beside the file that was started: the loader.
+    command = ["env", f"QEMU_MODULE_DIR={os.path.join(root, LIBRARIES[0], 'qemu')}",
+               os.path.join(root, "lib64", "ld-linux-x86-64.so.2"), "--library-path", libraries,
+               path]
     for folder in FIRMWARE:
         command += ["-L", os.path.join(root, folder)]
     return command
