@@ -28,7 +28,7 @@ say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
 
 # ---- (1) what must be there before anything is built ----
 
-ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
@@ -208,6 +208,14 @@ bench bench-peer: all
 linux-truth:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/truth.py
 
+# The same source on Debian 12, 13 and testing, each in a folder below build/systems/; as root, an hour.
+# Writes docs/systems.md.
+export SYSTEM
+test-systems:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/systems/systems.py
+clean-systems:
+	@rm -rf --one-file-system $(BASE)/systems
+
 # One small change at a time in the code that all else stands on: does a test notice? docs/mutants.md.
 export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS QUICK REPORT MUTANTS_DIR
 mutants: all
@@ -247,5 +255,6 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test quick host-test bench bench-peer linux-truth mutants deps docs quotes timelines seeds format format-check \
+.PHONY: FORCE all run debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
+	mutants deps docs quotes timelines seeds format format-check \
 	clean help

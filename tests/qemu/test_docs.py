@@ -103,6 +103,32 @@ def test_every_weakness_has_a_race_and_every_race_its_weakness():
             assert name in exhibits, name
 
 
+def test_every_guard_of_a_surprise_is_there():
+    """docs/platforms.md: the tests, files and findings that its rows name exist."""
+    page = read("docs", "platforms.md")
+    rows = [row.split(" | ") for row in page.splitlines() if row.startswith("| ")]
+    rows = [row for row in rows if row[0] != "| behaviour"]
+    assert len(rows) >= 20 and all(len(row) == 4 for row in rows), [r for r in rows if len(r) != 4]
+    for name in re.findall(r"\(finding `([^`]+)`\)", page):
+        assert os.path.exists(os.path.join(ROOT, "findings", name + ".sh")), name
+    functions = {name: read(name) for name in source_files(".py")}
+    tests = declared("SELFTEST")
+    for row in rows:
+        held = row[3].rstrip(" |")
+        words = re.findall(r"`([^`]+)`", held)
+        assert words or held == "by hand", row
+        for word in words:
+            file, _, function = word.rpartition("::")
+            if function.startswith("test_") and not function.endswith(".py"):
+                name = function.split("[")[0]
+                assert any(f"def {name}(" in text for path, text in functions.items()
+                           if path.endswith(file)), word
+            elif word.endswith((".py", ".sh")):
+                assert any(path.endswith(word) for path in source_files(".py", ".sh")), word
+            elif not word.startswith("make"):
+                assert word in tests, word
+
+
 def test_no_source_names_a_document_that_is_not_there():
     """Every page that a comment, a text or a page names is a file of the project."""
     missing = []

@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""`make test-systems [SYSTEM="trixie forky"]`: the same source on other systems.
+
+Each system is made with debootstrap below build/systems/, as small as it goes plus make, and gets a
+copy of this tree. From there on it does what the README says, by `make run`: packages that are
+missing are installed, newlib and the kernel are built by that system's tools, and its QEMU, GRUB and
+firmware run it. What came out is a section of docs/systems.md, written at the end of each system.
+
+It needs root (chroot, and a mount namespace of its own, so that nothing stays mounted), a network
+to the mirror that apt here is set up with, and about 4 GB for each system. `make clean-systems`
+removes them. A system that is there is used again, with what was built in it.
+"""
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import Callable, List, Tuple
+
+import systems_page
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PLACE = os.path.join(ROOT, "build", "systems")
+PACKAGES = ["gcc", "binutils", "newlib-source", "nasm", "gnu-efi", "grub-common", "ovmf",
+            "qemu-system-x86", "seabios", "e2fsprogs", "python3"]
+
+
+class Refusal(Exception):
+    """Why a system cannot be had; the text is for the person who asked for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    name: str  # Debian's code name, which is also the folder's
+    title: str
+    compiler: str = ""  # another gcc of the same system that is tried as well
+
+
+SYSTEMS = [System("bookworm", "Debian 12 (bookworm)"),
+           System("trixie", "Debian 13 (trixie)", compiler="gcc-13"),
+           System("forky", "Debian testing (forky)")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    what: str
+    command: str  # of a shell, in the tree
+    verdict: Callable[[int, str], Tuple[bool, str]]  # from status and output: is it right, in words
+    seconds: int = 1800
+
+
+# ---- verdicts -------------------------------------------------------------------------------
+
+
+def built(status: int, text: str) -> Tuple[bool, str]:
+    """Without a warning, too: what is missing is installed, newlib and the kernel are built."""
+    warnings = len(re.findall(r"(?m)^[^ ].*: warning: ", text))
+    return not status and not warnings, f"status {status}, {warnings} warnings"
+
+
+def booted(status: int, text: str) -> Tuple[bool, str]:
+    """Two NVDIMMs were found, and every command succeeded."""
+    ranges = re.findall(r"(?m)^pmem[01]: 0x[0-9a-f]+ - 0x[0-9a-f]+", text)
+    passed = re.findall(r"(?m)^# (\d+) passed, 0 failed", text)
+    if status or len(ranges) < 2 or not passed:
+        return False, f"status {status}, {len(ranges)} of 2 NVDIMMs"
+    return True, f"2 NVDIMMs, {passed[0]} self-tests"
+
+
+def tested(status: int, text: str) -> Tuple[bool, str]:
+    found = re.search(r"(?m)^# (\d+) passed, (\d+) failed, (\d+) skipped", text)
+    failed = re.findall(r"(?m)^not ok \d+ (\S+)", text)
+    if not found:
+        return False, f"status {status}, no end of the report"
+    words = f"{found[1]} passed, {found[2]} failed, {found[3]} skipped"
+    return not status and found[2] == "0", words + (": " + ", ".join(failed) if failed else "")
+
+
+def raced(status: int, text: str) -> Tuple[bool, str]:
+    races = len(re.findall(r"(?m)^race \S+ .*lifetime=", text))
+    return not status and races > 0, f"{races} verdicts, status {status}"
+
+
+def measured(status: int, text: str) -> Tuple[bool, str]:
+    """The table of `make bench`: how many targets are met, and which rows miss theirs."""
+    met = len(re.findall(r"(?m) met$", text))
+    missed = re.findall(r"(?m)^(\S+) +(\S+) .* (missed by \d+ %)$", text)
+    rows = "".join(f"; {name} {value}, {how}" for name, value, how in missed)
+    return not status and met > 0 and not missed, f"{met} targets met, {len(missed)} missed{rows}"
+
+
+def succeeded(status: int, text: str) -> Tuple[bool, str]:
+    last = [line for line in text.splitlines() if re.search(r"\d+ (passed|failed)", line)]
+    return not status, last[-1].strip("= ") if last else f"status {status}"
+
+
+# ---- what is done on a system ------------------------------------------------------------------
+
+BOOT = "pmem; nfit; selftest init.* nfit.* mm.* dax.*; race dma-truncate; check"
+
+
+def run(cmd: str, **variables) -> str:
+    words = " ".join(f"{name}={value}" for name, value in variables.items())
+    return f"make run {words} TIMEOUT=1500 CMD='{cmd}'"
+
+
+def checks(system: System) -> List[Check]:
+    """In this order: the first one begins on a system that has nothing yet."""
+    found = [Check("make", "make -j$(nproc)", built, 3600)]
+    found += [Check(f"boot {path}", run(BOOT, BOOT=path), booted)
+              for path in ("direct", "grub", "grub-uefi", "efi")]
+    found += [Check(f"selftest, SMP={smp}", run("selftest", SMP=smp), tested)
+              for smp in (1, 2, 8)]
+    found += [Check("race all", run("race all"), raced),
+              Check("bench", "make bench", measured),
+              Check("make host-test", "make host-test JOBS=2", succeeded)]
+    if system.compiler:
+        found.append(Check(f"selftest, CC={system.compiler}",
+                           f"apt-get install -qq -y --no-install-recommends {system.compiler} >&2 && "
+                           + run("selftest", CC=system.compiler), tested))
+    return found
+
+
+# ---- a system ------------------------------------------------------------------------------------
+
+
+def say(text: str) -> None:
+    print(f"test-systems: {text}", file=sys.stderr, flush=True)
+
+
+def output(command: List[str]) -> str:
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+def mirror() -> str:
+    """Where apt here gets Debian from."""
+    uris = output(["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)",
+                   "Created-By: Packages"])
+    for label, _, uri in (line.partition(" ") for line in uris.splitlines()):
+        if label == "Debian":
+            return uri.rstrip("/")
+    raise Refusal("apt here knows no mirror of Debian; /etc/apt/sources.list.d/ needs one")
+
+
+def bootstrap(system: System, root: str) -> None:
+    """The smallest system, and make. Under another name until it is whole.
+
+    debootstrap of an older Debian has no script for a newer one: they are all as sid's."""
+    if not shutil.which("debootstrap"):
+        raise Refusal("debootstrap is not installed: apt-get install debootstrap")
+    scripts, uri = "/usr/share/debootstrap/scripts", mirror()
+    script = [] if os.path.exists(f"{scripts}/{system.name}") else [f"{scripts}/sid"]
+    new = root + ".new"
+    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(new)
+    say(f"{system.name}: debootstrap, some minutes")
+    with open(root + ".debootstrap.log", "w", encoding="utf-8") as log:
+        done = subprocess.run(["debootstrap", "--variant=minbase", "--include=make,ca-certificates",
+                               system.name, new, uri] + script, stdout=log,
+                              stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise Refusal(f"debootstrap failed; {root}.debootstrap.log says why")
+    with open(f"{new}/etc/apt/sources.list", "w", encoding="ascii") as sources:
+        sources.write(f"deb {uri} {system.name} main\n")
+    # A testing that nobody released for a while, or a mirror that is kept, is past its date.
+    with open(f"{new}/etc/apt/apt.conf.d/99date", "w", encoding="ascii") as conf:
+        conf.write('Acquire::Check-Valid-Until "false";\n')
+    os.rename(new, root)
+
+
+def copy_tree(root: str) -> None:
+    """This tree's files as they are now; what was built there stays, what left the tree goes."""
+    there = os.path.join(root, "holdfast")
+    os.makedirs(there, exist_ok=True)
+    for name in os.listdir(there):
+        path = os.path.join(there, name)
+        if name != "build":
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    names = output(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"]).splitlines()
+    for name in names:
+        source = os.path.join(ROOT, name)
+        if os.path.exists(source):
+            os.makedirs(os.path.dirname(os.path.join(there, name)), exist_ok=True)
+            shutil.copy2(source, os.path.join(there, name))
+    shutil.copy("/etc/resolv.conf", f"{root}/etc/resolv.conf")
+
+
+def inside(root: str, command: str, seconds: int = 3600) -> Tuple[int, str]:
+    """Runs a shell command in the system's copy of the tree: its status, and all it printed.
+
+    In a mount namespace of its own: what is mounted there is gone with its last process."""
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
+           "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
+    mounts = (f"mount -t proc proc '{root}/proc' && mount -t devpts devpts '{root}/dev/pts' && "
+              f"mount -t tmpfs tmpfs '{root}/dev/shm' && exec nice -n 8 chroot '{root}' "
+              'sh -c "cd /holdfast && $0"')
+    try:
+        done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", mounts,
+                               command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, env=env, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as late:
+        return 124, (late.stdout or b"").decode(errors="replace")
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def versions(root: str) -> List[Tuple[str, str]]:
+    """What dpkg says of PACKAGES; gcc by itself, since its package only points to another one."""
+    _, text = inside(root, "dpkg-query -W -f='${Package} ${Version}\\n' " + " ".join(PACKAGES))
+    found = [tuple(line.split(" ")) for line in text.splitlines() if line.count(" ") == 1]
+    full = inside(root, "gcc -dumpfullversion")[1].strip()
+    return [(name, full if name == "gcc" else version) for name, version in found]
+
+
+def test(system: System) -> bool:
+    """All checks on one system; its section of the page is written whatever they say."""
+    root = os.path.join(PLACE, system.name)
+    if not os.path.exists(root):
+        bootstrap(system, root)
+    copy_tree(root)
+    status, text = inside(root, "apt-get update -qq")
+    if status:
+        raise Refusal(f"{system.name}: apt-get update failed:\n{text}")
+    todo, good = checks(system), True
+    rows = [(check.what, check.command, "not run", "") for check in todo]
+    page = os.path.join(ROOT, "docs", "systems.md")
+    for n, check in enumerate(todo):
+        start = time.monotonic()
+        status, text = inside(root, check.command, check.seconds)
+        right, words = check.verdict(status, text)
+        say(f"{system.name}: {check.what}: {words} ({time.monotonic() - start:.0f} s)"
+            + ("" if right else "  WRONG"))
+        log = os.path.join(PLACE, f"{system.name}.{re.sub('[^a-z0-9]+', '-', check.what)}.log")
+        with open(log, "w", encoding="utf-8") as file:
+            file.write(text)
+        rows[n] = (check.what, check.command, "right" if right else "WRONG", words)
+        good &= right
+        systems_page.write(page, system.title, versions(root), rows)  # so far: it takes long
+    return good
+
+
+def chosen(names: str) -> List[System]:
+    known = {system.name: system for system in SYSTEMS}
+    for name in names.split():
+        if name not in known:
+            raise Refusal(f"SYSTEM={name} is none; there are {', '.join(known)}")
+    return [known[name] for name in names.split()] or SYSTEMS
+
+
+def main() -> int:
+    try:
+        if os.geteuid():
+            raise Refusal("a chroot needs root: sudo make test-systems")
+        results = [test(system) for system in chosen(os.environ.get("SYSTEM", ""))]
+    except Refusal as error:
+        say(str(error))
+        return 1
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
