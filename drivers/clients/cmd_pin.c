@@ -19,6 +19,7 @@ static struct pin {
 	bool used;
 	struct page **pages; /* nr of them, malloc'ed */
 	unsigned nr;
+	bool readonly; /* pinned with `ro`: a device may read there, and not write */
 	struct holder holder;
 	char name[16];
 } pins[MAX_PINS];
@@ -111,6 +112,7 @@ static int do_pin(const char *place, uint64_t len, unsigned flags)
 		return got;
 	}
 	p->nr = got;
+	p->readonly = !(flags & FOLL_WRITE);
 	p->used = true;
 	snprintf(p->name, sizeof(p->name), "pin p%u", (unsigned)(p - pins) + 1);
 	p->holder = (struct holder){.what = p->name, .pages = p->pages, .nr = p->nr};
@@ -329,6 +331,11 @@ static long take_pages(const struct dma_args *a, struct page **pages, struct pin
 			"%s has %lu pages, the device takes %u at a time (%s): pin a piece "
 			"first (`pin m1 256K`) and hand that over",
 			a->place, nr, DMA_MAX_PAGES, SIZE_TEXT(DMA_MAX_PAGES * PAGE_SIZE));
+	if (*from && (*from)->readonly && a->dir == DMA_IN)
+		return shell_fail(-EACCES,
+				  "%s was pinned for reading only: a device may not write there "
+				  "(`pin` without ro)",
+				  a->place);
 	if (!*from)
 		return grab(addr, nr, FOLL_PIN | (a->dir == DMA_IN ? FOLL_WRITE : 0), pages);
 	memcpy(pages, (*from)->pages, nr * sizeof(*pages));

@@ -112,6 +112,7 @@ TABLE: Dict[str, List[Row]] = {
     "dma": [ok("dma"), ok("dma m1 in ABC", "started"), ok("dma", "running"),
             ok("dma p1 out edu=1 times=2", "started"), ok("sleep 1800"), ok("dma"),
             ok("touch m1", "ABCABC"), no("dma p1 out", "p1"), ok("pin m1", "p1"),
+            ok("pin m1 ro", "p2"), no("dma p2 in x", "reading only"), ok("unpin p2"),
             no("dma m1", "usage: dma"), no("dma m1 up", "'up'"), no("dma m9 in", "m9"),
             no("dma m1 in edu=2", "edu2"), no("dma m1 in edu=x", "edu"), no("dma x in", "'x'"),
             no("dma m1 in times=0", "times"), no("dma m1 in times=10001", "10000"),
