@@ -128,7 +128,8 @@ static int why_none(void)
 		return 0;
 	}
 	snprintf(text, sizeof(text),
-		 "the machine was given %u NVDIMM(s), and the ACPI tables that were found hold no NFIT",
+		 "the machine was given %u NVDIMM(s), and the ACPI tables that were found hold no "
+		 "NFIT",
 		 given);
 	missing = text;
 	kprintf("nfit: %s\n", missing);
