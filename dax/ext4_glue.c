@@ -3,7 +3,7 @@
  * Where the pure ext4 layer meets the machine: its memory is a pmem region, its write-back and
  * fence are the real instructions, and its blocks are pages that somebody may hold.
  */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "dax/internal.h"
 
 MUSEUM(skip_flush, "skip-flush",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs the cases of fail.*; see fail_nth.h. */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "tests/kernel/fail_nth.h"
 
 #define MAX_ROUNDS 400u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixture of the DAX self-tests; see fixture.h. */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "tests/kernel/fixture.h"
 #include "kernel/quiet.h"
 

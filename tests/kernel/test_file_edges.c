@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what the operations on files refuse, what they say then, and how they lock. */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "dax/lease.h"
 #include "tests/kernel/huge.h"
 

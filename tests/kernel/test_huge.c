@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: files mapped by 2 MiB (huge.*): when it is done, and the reason when it is not. */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "tests/kernel/huge.h"
 
 SELFTEST(huge_store, "huge.store-installs",

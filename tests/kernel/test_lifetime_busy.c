@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lifetime busy-extent (lifetime.busy.*): nobody waits, and nothing is handed out.
  */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "tests/kernel/huge.h"
 
 static struct pmem_region *region(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: whoever hands a block out asks at that moment (lifetime.busy.reserve-asks, …). */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "tests/kernel/huge.h"
 
 /* Four extents, all that an inode has room for; the first one, of three pages, can be split. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: mtime and ctime follow what changes a file, stores through mappings too (times.*). */
-#include "dax/ext4/glue.h"
+#include "dax/ext4_glue.h"
 #include "dax/ext4/disk.h"
 #include "dax/internal.h"
 #include "tests/kernel/huge.h"
