@@ -49,7 +49,7 @@ static uint32_t first_block(uint32_t ino)
 /* Inodes: /box 12, /box/l0 to l2 13 to 15, /f 16 (five blocks), /g 17. */
 static int boxed(void **state)
 {
-	char path[16];
+	char path[24];
 
 	(void)state;
 	image_make(&im, MIB, OURS);

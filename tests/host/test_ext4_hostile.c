@@ -236,9 +236,9 @@ static void counters_do_not_wrap(void **state)
 	im_write(ip, 0, buf, 10 * B);
 	im_put(ip);
 	ext4_statfs(im.fs, &st);
-	assert_in_range(st.free_blocks, 0, 2048);
-	assert_in_range(desc()->bg_free_blocks_lo, 0, 2048);
-	assert_in_range(super()->s_free_blocks_lo, 0, 2048);
+	assert_true(st.free_blocks <= 2048);
+	assert_true(desc()->bg_free_blocks_lo <= 2048);
+	assert_true(super()->s_free_blocks_lo <= 2048);
 	image_down(&im);
 }
 

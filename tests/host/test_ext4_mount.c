@@ -119,8 +119,7 @@ static void several_obstacles_are_named_together(void **state)
 		const char *args, *words[4];
 	} rows[] = {
 		{"-b 4096 -I 256",
-		 {"has_journal", "metadata_csum", "`tune2fs -O ^has_journal,^metadata_csum",
-		  "or `mkfs"}},
+		 {"has_journal", "metadata_csum", "`tune2fs -O ^has_journal,^", "or `mkfs"}},
 		{"-b 1024 -I 256 -O none,filetype,extent,has_journal",
 		 {"no tool removes: blocks of 1024 bytes", "could: has_journal",
 		  "make the image with"}},

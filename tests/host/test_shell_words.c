@@ -228,7 +228,7 @@ static void random_patterns_agree_with_the_definition(void **state)
 		assert_int_equal(glob_match(p, s), slow_match(p, s));
 		matched += glob_match(p, s);
 	}
-	assert_in_range(matched, 1000, 19000);
+	assert_true(matched >= 1000 && matched <= 19000);
 }
 
 static void random_bytes_in_patterns_are_harmless(void **state)

@@ -4,7 +4,9 @@
 import datetime
 import os
 import re
-from typing import List, Tuple
+from typing import Dict, List, Tuple
+
+Row = Tuple[str, ...]  # what, command, verdict, in words, date
 
 HEAD = """# Systems
 
@@ -18,24 +20,42 @@ which is tried below; its library lies between two that are tried; nothing else 
 """
 
 
-def section(title: str, versions: List[Tuple[str, str]], rows: List[Tuple[str, ...]]) -> str:
-    lines = [f"## {title}", "", f"Run on {datetime.date.today().isoformat()}.", "",
-             "| package | version |", "|---|---|"]
+def section(title: str, versions: List[Tuple[str, str]], rows: List[Row]) -> str:
+    lines = [f"## {title}", "", "| package | version |", "|---|---|"]
     lines += [f"| {name} | {version} |" for name, version in versions]
-    lines += ["", "| what | command | verdict | in words |", "|---|---|---|---|"]
-    lines += ["| " + " | ".join([what, f"`{command}`".replace("|", "\\|"), verdict, words]) + " |"
-              for what, command, verdict, words in rows]
+    lines += ["", "| what | command | verdict | in words | run on |", "|---|---|---|---|---|"]
+    lines += ["| " + " | ".join([what, f"`{command}`", *others]) + " |"
+              for what, command, *others in rows]
     return "\n".join(lines) + "\n"
 
 
-def write(path: str, title: str, versions: List[Tuple[str, str]],
-          rows: List[Tuple[str, ...]]) -> None:
-    """Replaces the section with this title, or adds it; the other sections stay as they are."""
+def today() -> str:
+    return datetime.date.today().isoformat()
+
+
+def kept(path: str, title: str) -> Dict[str, Row]:
+    """The rows of this title's section as they stand on the page, by what they are about."""
+    rows = {}
+    for line in sections(path).get(title, "").splitlines():
+        row = line[2:-2].split(" | ")
+        if line.startswith("| ") and len(row) == 5 and row[0] != "what":
+            rows[row[0]] = (row[0], row[1].strip("`"), row[2], row[3].strip(), row[4].strip())
+    return rows
+
+
+def sections(path: str) -> Dict[str, str]:
     found = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as page:
             for part in re.split(r"(?m)^(?=## )", page.read())[1:]:
                 found[part.splitlines()[0][3:]] = part.rstrip() + "\n"
+    return found
+
+
+def write(path: str, title: str, versions: List[Tuple[str, str]],
+          rows: List[Row]) -> None:
+    """Replaces the section with this title, or adds it; the other sections stay as they are."""
+    found = sections(path)
     found[title] = section(title, versions, rows)
     with open(path, "w", encoding="utf-8") as page:
         page.write("\n".join([HEAD] + [found[name] for name in sorted(found)]))
