@@ -42,10 +42,10 @@ endif
 
 # ---- (2) the kernel ----
 
-SRC := $(sort $(wildcard $(addsuffix /*.c,boot kernel mm drivers drivers/clients dax \
-	dax/lifetime dax/ext4 tests/kernel)))
-ASM := $(sort $(wildcard $(addsuffix /*.asm,boot kernel mm drivers drivers/clients dax \
-	dax/lifetime dax/ext4 tests/kernel)))
+# Whatever lies in the floors' folders; boot/efi is a program of its own.
+FLOORS := kernel mm drivers dax tests/kernel
+SRC := $(sort $(wildcard boot/*.c) $(shell find $(FLOORS) -name '*.c'))
+ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
 OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
 
 NL   := $(BASE)/newlib/x86_64-elf
@@ -66,7 +66,7 @@ CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -D__PERMIT_DEPRECATED_SYS_TREE_H -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
 LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
 	--gc-sections --no-warn-rwx-segments -T linker.ld
-# What the debug build puts in front of newlib's heap (kernel/heap_debug.c).
+# What the debug build puts in front of newlib's heap (kernel/lib/heap_debug.c).
 ifeq ($(filter 1,$(DEBUG)),1)
 CFLAGS  += -DDEBUG
 LDFLAGS += $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
@@ -79,7 +79,7 @@ LOADER := $(if $(wildcard boot/efi/*.c),$(B)/efi/BOOTX64.EFI)
 all: $(KERNEL) $(B)/k.elf $(LOADER)
 
 # What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
-$(B)/obj/tests/kernel/test_seed_s4.c.o: CFLAGS := $(CFLAGS) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
+$(B)/obj/tests/kernel/seed/test_seed_s4.c.o: CFLAGS := $(CFLAGS) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -251,7 +251,7 @@ help:
 	@cat tests/tools/help.txt
 
 -include $(OBJ:.o=.d) $(ASM:%=$(B)/obj/%.o.d) $(EFI_OBJ:.o=.d)
--include $(wildcard $(BASE)/host/obj/*/*.d $(BASE)/host/obj/*/*/*.d)
+-include $(wildcard $(addprefix $(BASE)/host/obj/,*/*.d */*/*.d */*/*/*.d))
 
 FORCE:
 

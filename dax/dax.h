@@ -14,18 +14,18 @@
  * up while it sleeps, else a fault inside the holder would wait for the waiter.
  *
  * A waiter holds no lock that strangers need. Each sleep for a holder (of a page, a lease, a
- * device, a busy block) says so first by assert_no_global_lock() (kernel/lock.h): a panic with the
- * lock's name. The list of mounts, the names of mappings, the shell's pins and leases are global.
- * What has to last longer than such a lock is a state with a name that others meet: a mount is
- * LEAVING, a region is being bound (pmem_change_begin()), a mapping is being unmapped.
+ * device, a busy block) says so first by assert_no_global_lock() (kernel/sync/lock.h): a panic with
+ * the lock's name. The list of mounts, the names of mappings, the shell's pins and leases are
+ * global. What has to last longer than such a lock is a state with a name that others meet: a mount
+ * is LEAVING, a region is being bound (pmem_change_begin()), a mapping is being unmapped.
  */
 #ifndef DAX_DAX_H
 #define DAX_DAX_H
 
 #include "drivers/drivers.h"
-#include "dax/index.h"
-#include "dax/layer.h"
-#include "dax/lease.h"
+#include "dax/file/index.h"
+#include "dax/layer/layer.h"
+#include "dax/file/lease.h"
 
 struct lifetime;
 struct dax_inode;
@@ -196,9 +196,10 @@ int dax_umount(const char *path);
  * Unbinds a region that is neither mounted nor mapped (unbind.c). Pages that are still held are
  * treated as the lifetime of its last mount has it: most wait, uninterruptibly, as a driver's
  * removal does; an era that would forget them refuses (-EBUSY, holders named), where Linux went on;
- * busy-extent refuses, too, or waits if told to (-EINTR: a signal; the region stays bound). One that is mapped as a device is refused, too; told to wait, it leaves
- * all the same: its mappings go, faults in them fail, and its pins are waited for, uninterruptibly
- * (devdax_remove.c). Sleepable.
+ * busy-extent refuses, too, or waits if told to (-EINTR: a signal; the region stays bound). One
+ * that is mapped as a device is refused, too; told to wait, it leaves all the same: its mappings
+ * go, faults in them fail, and its pins are waited for, uninterruptibly (devdax_remove.c).
+ * Sleepable.
  */
 int dax_unbind(struct pmem_region *region, bool wait);
 /*

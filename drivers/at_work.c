@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which devices are at work: for whoever waits until nothing goes on any more (kernel/quiet.h). */
+/* Which devices are at work: for whoever waits until nothing goes on any more
+ * (kernel/sched/quiet.h). */
 #include "drivers/drivers.h"
-#include "kernel/quiet.h"
+#include "kernel/sched/quiet.h"
 
 static bool at_work(void)
 {

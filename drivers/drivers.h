@@ -7,13 +7,13 @@
 #define DRIVERS_DRIVERS_H
 
 #include "mm/mm.h"
-#include "drivers/acpi.h"
-#include "drivers/nfit.h"
-#include "drivers/pci.h"
-#include "drivers/pmem.h"
-#include "drivers/edu.h"
-#include "drivers/bio.h"
-#include "drivers/virtio_blk.h"
-#include "drivers/dax_probe.h"
+#include "drivers/acpi/acpi.h"
+#include "drivers/nfit/nfit.h"
+#include "drivers/pci/pci.h"
+#include "drivers/pmem/pmem.h"
+#include "drivers/edu/edu.h"
+#include "drivers/block/bio.h"
+#include "drivers/block/virtio_blk.h"
+#include "drivers/pmem/dax_probe.h"
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pgmap, page, memory: what there is, decoded. */
-#include "mm/pgmap.h"
-#include "kernel/text.h"
+#include "mm/device/pgmap.h"
+#include "kernel/console/text.h"
 
 static const char *type_name(enum pgmap_type t)
 {

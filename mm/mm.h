@@ -11,7 +11,7 @@
  * ptl.
  *
  * A waiter holds no lock that strangers need: memunmap_pages() sleeps for who holds pages, and is
- * called with no global lock held (assert_no_global_lock(), kernel/lock.h).
+ * called with no global lock held (assert_no_global_lock(), kernel/sync/lock.h).
  */
 #ifndef MM_MM_H
 #define MM_MM_H
@@ -137,10 +137,10 @@ uint64_t stack_ram(void); /* RAM of all stacks; those of ended threads are kept 
 const char *kernel_address_name(uint64_t va);
 
 /* ---- page.h: records; memremap.h: device memory; space.h, anon.h: address spaces; gup.h ----- */
-#include "mm/page.h"
-#include "mm/memremap.h"
-#include "mm/space.h"
-#include "mm/anon.h"
-#include "mm/gup.h"
+#include "mm/page/page.h"
+#include "mm/device/memremap.h"
+#include "mm/space/space.h"
+#include "mm/space/anon.h"
+#include "mm/gup/gup.h"
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a self-test can leave behind of this floor (kernel/selftest_leaks.c).
+ * What a self-test can leave behind of this floor (kernel/selftest/selftest_leaks.c).
  *
  * RAM that grows lazily is no leak: the C heap keeps what malloc() got, page tables of the kernel
  * and frames of records stay until their device goes. So frames are counted without those. Bytes of

@@ -55,8 +55,8 @@
  * device is the file layer's: out of the tree, fence, bitmap (F-11).
  *
  * Exactly one release (F-1): the word is changed by one read-modify-write, and only the value it
- * found decides (mm/busy.c). It may happen in an interrupt (F-5): there is no list and no lock, as
- * the cleared bit itself is what the allocator looks at.
+ * found decides (mm/page/busy.c). It may happen in an interrupt (F-5): there is no list and no
+ * lock, as the cleared bit itself is what the allocator looks at.
  *
  * longterm=allow: pins without an end (RDMA) are taken of files, since no truncate waits for them.
  * The cost: the blocks they hold come back when the pin goes, not when the file does, and a file

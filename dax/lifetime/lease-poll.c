@@ -23,10 +23,10 @@
  *           B-7: truncate(2) is not wired: A-1 is as before.
  *           C-3, C-4 as in idle-at-one; a lease holds its file, so eviction waits for the poll.
  *
- * What a lease is and who polls is in dax/gup_lease.c. Every reference needs the slow path, which
- * knows the VMA; fast gup is refused.
+ * What a lease is and who polls is in dax/lifetime/gup_lease.c. Every reference needs the slow
+ * path, which knows the VMA; fast gup is refused.
  */
-#include "dax/gup_lease.h"
+#include "dax/lifetime/gup_lease.h"
 
 MUSEUM(lease_error_lost, "lease-error-lost",
        "B-5: a signal that ends the wait for a lease counts as success, and punch goes on under "

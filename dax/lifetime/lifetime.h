@@ -39,7 +39,7 @@ enum layout_reason {
 	LAYOUT_EXCHANGE, /* the same of two files: their io_locks are kept while a lease is waited
 			    for, as they are taken in order */
 };
-/* What unbinding a device that holds pages does (dax/unbind.c). */
+/* What unbinding a device that holds pages does (dax/device/unbind.c). */
 enum unbind_rule {
 	UNBIND_WAITS_FOR_REFERENCES, /* and forgets mappings: C-4 */
 	UNBIND_WAITS_FOR_ALL,

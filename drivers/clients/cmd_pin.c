@@ -9,7 +9,7 @@
 #include <ctype.h>
 
 #include "drivers/clients/clients.h"
-#include "kernel/text.h"
+#include "kernel/console/text.h"
 
 #define MAX_PINS	16
 #define MAX_JOBS	16
@@ -403,7 +403,7 @@ SHELL_COMMAND(
 	"to the device, which gives it back when it is done. times: do it K times over, so that\n"
 	"there is time to look around. The prompt tells when it is done.");
 
-/* ---- what a self-test can leave behind (kernel/selftest_leaks.c) */
+/* ---- what a self-test can leave behind (kernel/selftest/selftest_leaks.c) */
 
 static int64_t count_pins(void)
 {

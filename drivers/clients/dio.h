@@ -9,7 +9,7 @@
 #ifndef DRIVERS_CLIENTS_DIO_H
 #define DRIVERS_CLIENTS_DIO_H
 
-#include "drivers/bio.h"
+#include "drivers/block/bio.h"
 
 #define DIO_MAX_PAGES BIO_MAX_SEGS
 #define NO_DISK	      "no disk (QEMU: -device virtio-blk-pci,disable-legacy=on,drive=...)"

@@ -5,7 +5,7 @@
  * map() hands out a copy of exactly the bytes that were asked for, so that reading one byte more
  * than was mapped is an error of the address sanitizer.
  */
-/* LINK: drivers/acpi_tables.c drivers/acpi_decode.c drivers/acpi_notes.c */
+/* LINK: drivers/acpi/acpi_tables.c drivers/acpi/acpi_decode.c drivers/acpi/acpi_notes.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "drivers/acpi_tables.h"
+#include "drivers/acpi/acpi_tables.h"
 
 #define BASE 0xe0000u /* physical address of mem[0] */
 

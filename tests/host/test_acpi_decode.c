@@ -2,7 +2,7 @@
 /*
  * MADT, FADT, \_S5, SRAT and MCFG from hand-made bytes, whole and damaged.
  */
-/* LINK: drivers/acpi_tables.c drivers/acpi_decode.c drivers/acpi_notes.c */
+/* LINK: drivers/acpi/acpi_tables.c drivers/acpi/acpi_decode.c drivers/acpi/acpi_notes.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "drivers/acpi_tables.h"
+#include "drivers/acpi/acpi_tables.h"
 
 static uint8_t b[8192];
 static size_t len;

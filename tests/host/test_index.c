@@ -19,7 +19,7 @@ static void *counted_calloc(size_t n, size_t size)
 	return calloc(n, size);
 }
 #define calloc counted_calloc
-#include "dax/index.c"
+#include "dax/file/index.c"
 #undef calloc
 
 static void empty_index_has_nothing(void **state)

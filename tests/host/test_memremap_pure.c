@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What memremap computes without a machine: the table of ranges, the altmap, where records stand.
  */
-/* LINK: mm/ranges.c mm/altmap.c */
+/* LINK: mm/device/ranges.c mm/device/altmap.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "mm/altmap.h"
-#include "mm/ranges.h"
-#include "mm/record.h"
+#include "mm/device/altmap.h"
+#include "mm/device/ranges.h"
+#include "mm/page/record.h"
 
 static uint64_t seed = 20261121;
 

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "drivers/nfit.h"
+#include "drivers/nfit/nfit.h"
 
 #define MiB 0x100000ull
 #define GiB 0x40000000ull

@@ -2,8 +2,10 @@
 /*
  * Well-formed NFITs: what they say is what we read.
  */
-/* LINK: drivers/nfit.c drivers/nfit_frame.c drivers/nfit_decode.c drivers/nfit_resolve.c */
-/* LINK: drivers/nfit_set.c drivers/nfit_print.c drivers/acpi_notes.c kernel/text.c */
+/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c drivers/nfit/nfit_decode.c
+ * drivers/nfit/nfit_resolve.c */
+/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c drivers/acpi/acpi_notes.c
+ * kernel/console/text.c */
 #include <stdio.h>
 
 #include "tests/host/test_nfit_build.h"

@@ -3,8 +3,8 @@
  * The line editor against a small terminal: after every byte the row on the screen must show the
  * prompt, a part of the line, and the cursor where the editor says it is.
  */
-/* LINK: tests/host/terminal.c kernel/shell_edit.c kernel/shell_complete.c */
-/* LINK: kernel/shell_history.c kernel/shell_parse.c */
+/* LINK: tests/host/terminal.c kernel/shell/shell_edit.c kernel/shell/shell_complete.c */
+/* LINK: kernel/shell/shell_history.c kernel/shell/shell_parse.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

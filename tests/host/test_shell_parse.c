@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line's grammar: separators, quotes, columns in refusals, and that no input breaks it.
  */
-/* LINK: kernel/shell_parse.c */
+/* LINK: kernel/shell/shell_parse.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/shell_parse.h"
+#include "kernel/shell/shell_parse.h"
 
 static char buf[4096], why[200];
 static struct shell_words w;

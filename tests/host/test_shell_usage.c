@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a usage line allows at the next word. */
-/* LINK: kernel/shell_usage.c */
+/* LINK: kernel/shell/shell_usage.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/shell_usage.h"
+#include "kernel/shell/shell_usage.h"
 
 static char offered[2000];
 

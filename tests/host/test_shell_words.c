@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Numbers, the nearest word, patterns, errno names, and the lines of KTAP. */
-/* LINK: kernel/shell_number.c kernel/shell_nearest.c */
-/* LINK: kernel/glob.c kernel/errname.c kernel/ktap.c */
+/* LINK: kernel/shell/shell_number.c kernel/shell/shell_nearest.c */
+/* LINK: kernel/shell/glob.c kernel/console/errname.c kernel/selftest/ktap.c */
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -13,9 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/ktap.h"
-#include "kernel/shell.h"
-#include "kernel/shell_parse.h"
+#include "kernel/selftest/ktap.h"
+#include "kernel/shell/shell.h"
+#include "kernel/shell/shell_parse.h"
 
 static char why[200];
 

@@ -3,9 +3,9 @@
  * Signatures: each at its place is found by its name, and nothing is found where nothing is.
  *
  * mkfs.ext4 and mkswap, which are there anyway, make real images; of the others the bytes that
- * count are written here, from the layouts that drivers/signature.c names as its sources.
+ * count are written here, from the layouts that drivers/pmem/signature.c names as its sources.
  */
-/* LINK: drivers/signature.c */
+/* LINK: drivers/pmem/signature.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "drivers/signature.h"
+#include "drivers/pmem/signature.h"
 
 #define MIB 0x100000ull
 

@@ -3,7 +3,7 @@
  * Text from outside on its way to the console: whatever bytes it has, no cursor moves, no line
  * ends, and no line of the machine's own can be forged. Sizes have one spelling.
  */
-/* LINK: kernel/text.c */
+/* LINK: kernel/console/text.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/text.h"
+#include "kernel/console/text.h"
 
 static char shown[8192];
 static size_t at;

@@ -3,8 +3,8 @@
  * The tree of VMAs under random maps, unmaps, cuts, rights and moves, against a simple model: one
  * word for each page that says what is shown there. Allocations fail now and then.
  *
- * mm/space.c and mm/change.c are compiled in here as they are; what they call below them (locks,
- * page tables, TLB) does nothing. There is one thread, whose struct cpu GS points at.
+ * mm/space/space.c and mm/tables/change.c are compiled in here as they are; what they call below
+ * them (locks, page tables, TLB) does nothing. There is one thread, whose struct cpu GS points at.
  */
 /* newlib's reent.h cannot be mixed with the host's headers; a thread has one and nobody looks. */
 #define _REENT_H_
@@ -14,8 +14,8 @@
 struct _reent {
 	int nothing;
 };
-#include "mm/space.c"
-#include "mm/change.c"
+#include "mm/space/space.c"
+#include "mm/tables/change.c"
 #undef inline
 
 #include <asm/prctl.h>

@@ -141,7 +141,7 @@ def tlb(holdfast: Column) -> List[str]:
     lines = ["## The TLB", "", "INVLPG is one instruction and a refill is none, so these rows ran "
              "without `-icount`, in nanoseconds of this host under TCG: they compare with each "
              "other on one machine, and with nothing else. The threshold between pages and "
-             "everything is weighed in mm/tlb.c.", ""]
+             "everything is weighed in mm/tables/tlb.c.", ""]
     lines += table(["row", "what", "ns"],
                    [[f"`{name}`", what, figure(holdfast.get(name))] for name, what in TLB], (2,))
     found = break_even(holdfast)

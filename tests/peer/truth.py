@@ -3,7 +3,7 @@
 
 Boots the kernel that `make bench-peer` unpacks, with a module that holds pages and a program that
 asks (tests/peer/linux/hfhold.c, truth_*.c), compares every answer with truth_rows.py, and the
-verdicts that stand for them with tests/kernel/race_eras.c. Writes docs/linux-truth.md. Status 1 if
+verdicts that stand for them with tests/kernel/race/race_eras.c. Writes docs/linux-truth.md. Status 1 if
 anything differs.
 """
 
@@ -19,7 +19,7 @@ from peer_machine import PEER, ROOT, ConfigError, PeerError, printable, say
 from truth_rows import LEFT_OUT, ROWS
 
 PAGE = os.path.join(ROOT, "docs", "linux-truth.md")
-ERAS = os.path.join(ROOT, "tests", "kernel", "race_eras.c")
+ERAS = os.path.join(ROOT, "tests", "kernel", "race", "race_eras.c")
 INITRD = os.path.join(PEER, "initrd-truth")
 SECONDS = 1500
 SIZES = (1,) * 6  # a DIMM for each question that takes its device away

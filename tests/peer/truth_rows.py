@@ -3,7 +3,7 @@
 
 The expected answers were measured on Debian's 6.1.192 with another program and another module
 before this one was written (umount.touched and unbind.gup-write: by this one first); where a row stands for a cell of `race all`, it names the race, and its
-verdict is what tests/kernel/race_eras.c must say for era 6.1.
+verdict is what tests/kernel/race/race_eras.c must say for era 6.1.
 """
 
 import dataclasses

@@ -81,7 +81,7 @@ def interrogate(process, filt) -> None:
     """Makes a machine whose time is up say what it does; what it answers goes to stdout.
 
     First politely, by a break on the serial line. If it takes no interrupt, by an NMI, which ends
-    it (kernel/report.c)."""
+    it (kernel/trap/report.c)."""
     for question in (hf_process.ASK_BREAK, hf_process.ASK_NMI):
         if not process.ask(question) or copy_serial(process, filt, PATIENCE, b"report: end\n"):
             return

@@ -35,8 +35,8 @@ def test_every_patch_has_a_seed_test_that_runs(tmp_path):
 
 
 def test_the_invariants_have_one_text_each():
-    """docs/lifetimes.md lists what dax/invariants.c says, word for word; `check` prints that."""
-    with open(os.path.join(ROOT, "dax", "invariants.c"), encoding="utf-8") as source:
+    """docs/lifetimes.md lists what dax/check/invariants.c says, word for word; `check` prints that."""
+    with open(os.path.join(ROOT, "dax", "check", "invariants.c"), encoding="utf-8") as source:
         table = re.search(r"texts\[\] = \{\n(.*?)\n\};", source.read(), re.S).group(1)
     texts = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', text)).replace('\\"', '"')
              for text in re.split(r",\n", table) if text.strip()]

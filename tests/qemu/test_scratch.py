@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Whose bytes are on a DIMM: no race, benchmark or self-test overwrites what it was not given.
 
-The signatures are the bytes that count, at the places that drivers/signature.c names; its host test
+The signatures are the bytes that count, at the places that drivers/pmem/signature.c names; its host test
 has all of them. Here a machine meets some, as the second DIMM or as one to be mounted.
 """
 

@@ -140,7 +140,7 @@ def test_a_broken_test_is_seen(tmp_path):
                           "museum all off; selftest selftest.can-fail", tmp_path)
     assert [c.status for c in result.commands] == [0, 5, 0, 0, 0], result.text
     assert "\nnot ok 1 selftest.can-fail\n" in "\n" + result.commands[1].output
-    assert re.search(r"^# kernel/selftest_test.c:\d+: expected ", result.commands[1].output, re.M)
+    assert re.search(r"^# kernel/selftest/test_selftest.c:\d+: expected ", result.commands[1].output, re.M)
     assert re.search(r"^selftest-fails +on ", result.commands[2].output, re.M)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""make mutants [FILES="mm/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [TESTS="…"]
+"""make mutants [FILES="mm/gup/gup.c …"] [TOTAL=420] [JOBS=1] [AGAIN=survived] [NAMES="…"] [TESTS="…"]
              [QUICK=1] [REPORT=1]
 
 Does a test notice? One small change at a time is made in the code that everything else stands on
@@ -39,8 +39,9 @@ import mutants_source
 from mutants_machine import ROOT, Outcome, Worker, find_sources
 
 KEPT = os.path.join(ROOT, "build", "mutants")
-FILES = ["mm/gup*.c", "mm/page.c", "mm/busy.c", "mm/zap.c", "mm/tlb.c", "mm/fork.c", "mm/records.c",
-         "mm/percpu_ref.c", "mm/page.h", "mm/internal.h", "dax/file.c", "dax/entry.c", "dax/layout.c",
+FILES = ["mm/gup/gup*.c", "mm/page/page.c", "mm/page/busy.c", "mm/tables/zap.c", "mm/tables/tlb.c",
+         "mm/space/fork.c", "mm/device/records.c", "mm/device/percpu_ref.c", "mm/page/page.h",
+         "mm/internal.h", "dax/file/file.c", "dax/file/entry.c", "dax/file/layout.c",
          "dax/lifetime/*.c"]
 TOTAL = 430
 # Tests by area, in the order in which they are likely to notice a change of the file; then the rest.

@@ -32,7 +32,7 @@ from hf_config import GIB, MIB, Config, Dimm  # noqa: E402
 from mutants_watch import Outcome, Watch  # noqa: E402
 
 SKIPPED = shutil.ignore_patterns(".git", "build", "__pycache__")
-ANY_SOURCE = "mm/tlb.c"  # to learn how make compiles one
+ANY_SOURCE = "mm/tables/tlb.c"  # to learn how make compiles one
 
 
 def find_sources(tree: str, name: str) -> List[str]:

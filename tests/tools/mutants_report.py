@@ -4,7 +4,7 @@
 mutants_explained.txt has a paragraph for each survivor that no test can or should kill: its name, a
 colon and a kind, then the reason, indented.
 
-    mm/page.c:put_run:swap:de0e22d8: equivalent
+    mm/page/page.c:put_run:swap:de0e22d8: equivalent
         Both statements …
 
 The kinds: `equivalent` (no run of the kernel differs in anything but time), `explorer` (only one

@@ -6,7 +6,7 @@ A hang is told by what the machine itself says, never by the clock of the host:
  - The kernel's watchdog names a thread that has run for 12 s of the machine's time without a sleep,
    and a CPU that took no interrupt for as long.
  - A command that takes many times the CPU seconds it took on the unchanged kernel is looked at: the
-   kernel is asked what every CPU and thread does (a break on its serial line, kernel/report.c).
+   kernel is asked what every CPU and thread does (a break on its serial line, kernel/trap/report.c).
    60 s of the machine's own time between two looks at one command: it hangs, and the report says
    who sleeps, for what, and who would wake it. An idle machine's clock jumps from timer to timer,
    so with -icount that takes seconds.

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device-dax: a whole pmem region as one mapping, with no file system in between.
+ *
+ * There are no blocks that could change hands, so nobody waits for anybody: a page belongs to the
+ * device as long as the device is bound, long-term pins are allowed, and a fault is arithmetic. The
+ * region is mapped with pages of one size, 4 KiB, 2 MiB or 1 GiB, and with 2 MiB and 1 GiB there is
+ * one record per page of that size (compound records, record.h).
+ *
+ * One region, one use. A mounted file system binds the region with records of 4 KiB and rules for
+ * sharing them (FS_DAX); device-dax binds it anew (GENERIC) when the first mapping comes, and as it
+ * was when the last one has gone. Neither is possible while the other lasts, nor while somebody
+ * holds a page: the record he will give it back to must still be there. Then the region stays as it
+ * is, and whoever wants it next tries again.
+ */
+#include "dax/device/devdax.h"
+#include "kernel/console/text.h"
+
+#define FIRST_PLACE                                                                                \
+	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
+		      */
+
+static struct devdax *devices; /* one a region, in their order; made once at boot */
+
+static const struct vma_ops devdax_vma_ops;
+static const char *const size_name[] = {"", "4 KiB", "2 MiB", "1 GiB"};
+
+static uint64_t page_bytes(unsigned level)
+{
+	return PAGE_SIZE << (9 * (level - 1));
+}
+
+struct devdax *devdax_of(struct pmem_region *r)
+{
+	for (unsigned i = 0; i < pmem_count(); i++)
+		if (devices[i].region == r)
+			return &devices[i];
+	return NULL;
+}
+
+static int devdax_init(const struct boot_info *bi)
+{
+	(void)bi;
+	devices = calloc(pmem_count() + 1, sizeof(*devices));
+	if (!devices)
+		return -ENOMEM;
+	for (unsigned i = 0; i < pmem_count(); i++) {
+		devices[i].region = pmem_nth(i);
+		mapping_init(&devices[i].mapping);
+		mutex_init(&devices[i].lock, "device-dax");
+	}
+	return 0;
+}
+INITCALL(INIT_DAX, devdax, "device-dax", devdax_init);
+
+static int find_held(struct page *p, void *arg)
+{
+	struct page **held = arg;
+
+	if ((page_state(p) & ~PAGE_FOLIO) == p->pgmap->rest)
+		return 0;
+	*held = p;
+	return 1;
+}
+
+/* Refuses, by name, while somebody holds a page of the region. */
+static int check_held(struct pmem_region *r)
+{
+	struct page *held = NULL;
+	char who[160];
+
+	page_records_for_each(r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, find_held, &held);
+	if (!held)
+		return 0;
+	holders_describe(held, who, sizeof(who));
+	return dax_refuse(-EBUSY,
+			  "%s: pfn 0x%lx is held (%u references) by %s; the region gets other "
+			  "page records only when they have let go",
+			  r->name, page_to_pfn(held), page_refs(held), who);
+}
+
+static struct pgmap fs_pgmap(const struct pmem_region *r)
+{
+	struct pgmap p = {.type = PGMAP_FS_DAX,
+			  .name = r->name,
+			  .node = r->pgmap.node,
+			  .nr_range = 1,
+			  .rest = 1};
+
+	p.range[0].start = r->start >> PAGE_SHIFT;
+	p.range[0].end = (r->start + r->len) >> PAGE_SHIFT;
+	return p;
+}
+
+static struct pgmap device_pgmap(const struct pmem_region *r, unsigned level)
+{
+	struct pgmap p = fs_pgmap(r);
+	uint64_t unit = page_bytes(level);
+
+	p.type = PGMAP_GENERIC;
+	p.rest = 0; /* a mapping keeps the device, not only a reference */
+	p.vmemmap_shift = 9 * (level - 1);
+	p.range[0].start = ALIGN_UP(r->start, unit) >> PAGE_SHIFT;
+	p.range[0].end = ALIGN_DOWN(r->start + r->len, unit) >> PAGE_SHIFT;
+	return p;
+}
+
+/* Nobody maps, mounts or holds the region. On failure it is as it was. */
+static int bind_anew(struct pmem_region *r, const struct pgmap *next)
+{
+	const struct pgmap before = fs_pgmap(r);
+	const char *why = "";
+	int err;
+
+	memunmap_pages(&r->pgmap);
+	r->pgmap = *next;
+	err = memremap_pages(&r->pgmap, &why);
+	if (!err)
+		return 0;
+	dax_refuse(err, "%s: %s", r->name, why);
+	r->pgmap = before;
+	r->bound = !memremap_pages(&r->pgmap, &r->unbound_why);
+	return err;
+}
+
+/* The region as a file system wants it. d->lock held. */
+static int bind_for_fs(struct pmem_region *r)
+{
+	struct pgmap fs = fs_pgmap(r);
+	int err;
+
+	if (r->pgmap.type == PGMAP_FS_DAX || r->limited)
+		return 0;
+	err = check_held(r);
+	return err ? err : bind_anew(r, &fs);
+}
+
+bool devdax_is_mapped(struct pmem_region *r)
+{
+	return __atomic_load_n(&devdax_of(r)->users, __ATOMIC_ACQUIRE) != 0;
+}
+
+int devdax_mount_begin(struct pmem_region *r)
+{
+	struct devdax *d = devdax_of(r);
+	int err;
+
+	mutex_lock(&d->lock);
+	err = d->users ? dax_refuse(-EBUSY,
+				    "%s is mapped as a device (%u mapping(s), pages of %s); "
+				    "'unmap' them first",
+				    r->name, d->users, size_name[d->level])
+		       : bind_for_fs(r);
+	if (!err)
+		d->mounts++;
+	mutex_unlock(&d->lock);
+	return err;
+}
+
+void devdax_mount_end(struct pmem_region *r)
+{
+	struct devdax *d = devdax_of(r);
+
+	mutex_lock(&d->lock);
+	d->mounts--;
+	mutex_unlock(&d->lock);
+}
+
+/* Makes the region one of pages of that size. d->lock held. */
+static int prepare(struct devdax *d, unsigned level)
+{
+	struct pmem_region *r = d->region;
+	struct pgmap next = device_pgmap(r, level);
+	int err;
+
+	if (d->users && d->dead)
+		return dax_refuse(
+			-EBUSY,
+			"%s still has %u mapping(s) from before it was removed; 'unmap' them "
+			"first",
+			r->name, d->users);
+	if (d->users)
+		return d->level == level
+			       ? 0
+			       : dax_refuse(-EBUSY,
+					    "%s is mapped with pages of %s; all mappings of a "
+					    "device use one size",
+					    r->name, size_name[d->level]);
+	if (next.range[0].start >= next.range[0].end)
+		return dax_refuse(-EINVAL,
+				  "%s has no whole page of %s at a multiple of it: 0x%lx - "
+				  "0x%lx",
+				  r->name, size_name[level], r->start, r->start + r->len);
+	err = check_held(r);
+	if (!err)
+		err = bind_anew(r, &next);
+	if (err)
+		return err;
+	d->level = level;
+	d->frame = 0;
+	d->dead = false;
+	d->first = next.range[0].start;
+	d->pages = next.range[0].end - next.range[0].start;
+	return 0;
+}
+
+static int check_use(struct devdax *d, unsigned flags)
+{
+	const struct pmem_region *r = d->region;
+
+	if (!r->bound)
+		return dax_refuse(-ENXIO, "%s is not bound: %s", r->name, r->unbound_why);
+	if (d->mounts)
+		return dax_refuse(-EBUSY, "%s is mounted; 'umount' it first, or map a file",
+				  r->name);
+	if (r->limited)
+		return dax_refuse(-EOPNOTSUPP,
+				  "%s is limited: a device needs page records; bind it without "
+				  "'limited'",
+				  r->name);
+	if (r->shadow) /* its copy covers the whole region, a device perhaps less of it */
+		return dax_refuse(-EBUSY, "%s has a power-cut model; boot without shadow for it",
+				  r->name);
+	if (!(flags & VM_SHARED))
+		return dax_refuse(-EINVAL, "%s is a device: it can be mapped shared, not private",
+				  r->name);
+	if ((flags & VM_WRITE) && r->readonly)
+		return dax_refuse(-EROFS, "%s is read-only (%s); map it with ro", r->name,
+				  r->ro_reason);
+	return 0;
+}
+
+/* Maps at *addr, or at the first place that is free. */
+static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t len,
+			 unsigned flags, uint64_t *addr)
+{
+	uint64_t at = *addr ? *addr : FIRST_PLACE;
+	int err;
+
+	for (;; at += ALIGN_UP(len, PUD_SIZE)) {
+		uint64_t place = at;
+
+		err = mm_map(mm, &place, len, flags, &devdax_vma_ops, d, &d->mapping,
+			     off >> PAGE_SHIFT);
+		if (err != -EEXIST || *addr)
+			break;
+	}
+	if (!err)
+		*addr = at;
+	else
+		dax_refuse(err, "%s: no room for %s in the address space", d->region->name,
+			   SIZE_TEXT(len));
+	return err;
+}
+
+/* Gives the region back to file systems if nobody uses it any more. d->lock held. */
+static void release(struct devdax *d)
+{
+	if (!d->users && !d->mounts && d->region->bound)
+		bind_for_fs(
+			d->region); /* refused while somebody holds a page: the next user tries */
+}
+
+static int check_range(const struct devdax *d, uint64_t off, uint64_t len, uint64_t addr)
+{
+	uint64_t unit = page_bytes(d->level), bytes = d->pages << PAGE_SHIFT;
+
+	if (!IS_ALIGNED(off | len | addr, unit))
+		return dax_refuse(-EINVAL,
+				  "%s: offset 0x%lx, length 0x%lx and address 0x%lx must be "
+				  "multiples of %s",
+				  d->region->name, off, len, addr, size_name[d->level]);
+	if (!len || off > bytes || len > bytes - off)
+		return dax_refuse(-EINVAL,
+				  "%s: offset 0x%lx and length 0x%lx must lie within the "
+				  "device's 0x%lx bytes",
+				  d->region->name, off, len, bytes);
+	return 0;
+}
+
+int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t off, uint64_t len,
+		unsigned flags, uint64_t *addr)
+{
+	unsigned level = align == PAGE_SIZE ? 1 : align == PMD_SIZE ? 2 : align == PUD_SIZE ? 3 : 0;
+	struct devdax *d = devdax_of(r);
+	int err;
+
+	if (!level || (level == 3 && !cpu_features.page1g))
+		return dax_refuse(-EINVAL,
+				  "a device is mapped with pages of 4K, 2M or 1G%s; this is "
+				  "0x%lx",
+				  level ? ", and this CPU has none of 1G" : "", align);
+	mutex_lock(&d->lock);
+	err = check_use(d, flags);
+	if (!err)
+		err = prepare(d, level);
+	if (!err) {
+		if (len == DEVDAX_ALL)
+			len = (d->pages << PAGE_SHIFT) - off;
+		err = check_range(d, off, len, *addr);
+		if (!err)
+			err = map_somewhere(mm, d, off, len, flags | VM_DAX, addr);
+		release(d);
+	}
+	mutex_unlock(&d->lock);
+	return err;
+}
+
+static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const char *why)
+{
+	vmf->why = why;
+	return err;
+}
+
+/* The record exists, and so do the others of its frame, as long as the device is bound as it is. Of
+ * a device that is being removed no frame is remembered, so each fault comes here. */
+static int __attribute__((noinline))
+prepare_record(struct devdax *d, struct vm_fault *vmf, const struct page *record, uint64_t pfn)
+{
+	if (__atomic_load_n(&d->dead, __ATOMIC_ACQUIRE))
+		return fail(vmf, -EFAULT, "the device was removed (SIGBUS)");
+	if (!page_record_exists(record) && page_records_populate(pfn, 1))
+		return fail(vmf, -ENOMEM, "no memory for a page record");
+	__atomic_store_n(&d->frame, ALIGN_DOWN((uint64_t)record, PAGE_SIZE), __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int devdax_fault(struct vm_fault *vmf)
+{
+	struct devdax *d = vmf->vma->private;
+	uint64_t unit = page_bytes(d->level), va = ALIGN_DOWN(vmf->address, unit);
+	uint64_t pgoff = vmf->pgoff - ((vmf->address - va) >> PAGE_SHIFT), pfn = d->first + pgoff;
+	struct page *record;
+	int err = 0;
+
+	if (!IS_ALIGNED(pgoff << PAGE_SHIFT, unit) || va < vmf->vma->start ||
+	    va + unit > vmf->vma->end)
+		return fail(vmf, -EFAULT,
+			    "this device is mapped by large pages only, and the mapping "
+			    "does not cover all of the one at this address, or not at "
+			    "its alignment (SIGBUS)");
+	record = page_of_pfn(&d->region->pgmap, pfn);
+	if (unlikely(ALIGN_DOWN((uint64_t)record, PAGE_SIZE) !=
+		     __atomic_load_n(&d->frame, __ATOMIC_RELAXED)))
+		err = prepare_record(d, vmf, record, pfn);
+	if (unlikely(err))
+		return err;
+	err = d->level == 1 ? vmf_insert_pfn(vmf, pfn, vmf->write)
+			    : vmf_insert_compound(vmf, record, d->level, vmf->write);
+	return err ? fail(vmf, err, "no memory for a page table") : 0;
+}
+
+/* By devdax_mmap(), which holds the lock, or for a part or a copy of a VMA, which is a user
+ * already. */
+static void devdax_open(struct vma *vma)
+{
+	struct devdax *d = vma->private;
+
+	__atomic_fetch_add(&d->users, 1, __ATOMIC_ACQ_REL);
+}
+
+/* Only the last user takes the lock: a part or a moved copy goes with mmap_lock held, which comes
+ * after the lock in devdax_mmap(). */
+static void devdax_close(struct vma *vma)
+{
+	struct devdax *d = vma->private;
+	bool mapping = mutex_held(&d->lock); /* devdax_mmap() found no room, and goes on */
+	unsigned users = __atomic_load_n(&d->users, __ATOMIC_ACQUIRE);
+
+	while (users > 1)
+		if (__atomic_compare_exchange_n(&d->users, &users, users - 1, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			return;
+	if (!mapping)
+		mutex_lock(&d->lock);
+	__atomic_fetch_sub(&d->users, 1, __ATOMIC_ACQ_REL);
+	if (mapping)
+		return;
+	release(d);
+	mutex_unlock(&d->lock);
+}
+
+/* A page cannot be cut. */
+static bool devdax_may_split(const struct vma *vma, uint64_t at)
+{
+	const struct devdax *d = vma->private;
+
+	return IS_ALIGNED(at, page_bytes(d->level));
+}
+
+static int devdax_sync(struct vma *vma, uint64_t start, uint64_t end)
+{
+	const struct devdax *d = vma->private;
+	uint64_t page = d->first + vma->pgoff + ((start - vma->start) >> PAGE_SHIFT);
+
+	/* Nobody notes what is dirty: all of it is written back. */
+	cache_writeback(phys_to_virt(page << PAGE_SHIFT), end - start);
+	store_fence();
+	return 0;
+}
+
+static void devdax_describe(const struct vma *vma, char *buf, unsigned n)
+{
+	const struct devdax *d = vma->private;
+
+	snprintf(buf, n, "device %s page %lu, pages of %s", d->region->name, vma->pgoff,
+		 size_name[d->level]);
+}
+
+static const struct vma_ops devdax_vma_ops = {
+	.fault = devdax_fault,
+	.open = devdax_open,
+	.close = devdax_close,
+	.describe = devdax_describe,
+	.may_split = devdax_may_split,
+	.sync = devdax_sync,
+};
+
+static int parse_align(const char *word, uint64_t *align)
+{
+	static const struct {
+		const char *word;
+		uint64_t bytes;
+	} sizes[] = {{"align=4K", PAGE_SIZE}, {"align=2M", PMD_SIZE}, {"align=1G", PUD_SIZE}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (!strcmp(word, sizes[i].word)) {
+			*align = sizes[i].bytes;
+			return 0;
+		}
+	return shell_fail(-EINVAL, "'%s' must be align=4K, align=2M, align=1G or ro", word);
+}
+
+static int cmd_devdax(int argc, char **argv)
+{
+	struct pmem_region *r = argc > 1 ? pmem_find(argv[1]) : NULL;
+	uint64_t align = PMD_SIZE, addr = 0;
+	unsigned flags = VM_READ | VM_WRITE | VM_SHARED | VM_MAYWRITE;
+	char what[32];
+	int err = 0;
+
+	if (argc < 2 || argc > 4)
+		return shell_usage();
+	if (!r)
+		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[1]);
+	for (int i = 2; i < argc && !err; i++)
+		if (!strcmp(argv[i], "ro"))
+			flags = VM_READ | VM_SHARED;
+		else
+			err = parse_align(argv[i], &align);
+	if (err)
+		return err;
+	snprintf(what, sizeof(what), "device %s", r->name);
+	err = devdax_mmap(current_mm(), r, align, 0, DEVDAX_ALL, flags, &addr);
+	if (!err)
+		err = dax_name_mapping(what, addr);
+	return err ? shell_fail(err, "%s", dax_why()) : 0;
+}
+SHELL_COMMAND(
+	devdax, cmd_devdax, "devdax REGION [align=4K|2M|1G] [ro]",
+	"map a whole region that is not mounted, as one device, shared (align: 2M)\n"
+	"The mapping gets a name like those of 'map'; 'unmap' takes it away. With 1G only the "
+	"whole\ngigabytes at multiples of 1 GiB are mapped.");

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What devdax.c and devdax_remove.c share with each other and with nobody else. */
+#ifndef DAX_DEVICE_DEVDAX_H
+#define DAX_DEVICE_DEVDAX_H
+
+#include "dax/internal.h"
+
+struct devdax {
+	struct pmem_region *region;
+	unsigned level;	       /* 1 … 3: pages of 4 KiB, 2 MiB, 1 GiB; valid while users */
+	uint64_t first, pages; /* pfn of the first page mapped, 4 KiB pages from there */
+	uint64_t frame;	       /* a frame of records that exists, for the next fault; zero: none */
+	unsigned users;	       /* VMAs (atomic); zero: none, the region is free for a mount */
+	unsigned mounts;       /* zero: none, the region is free to be mapped */
+	bool dead;	       /* removed under its mappings: no fault is served any more */
+	struct mutex lock; /* protects the above, and binding anew: whoever waits for that device
+			      keeps nobody from another one */
+	struct mapping mapping;
+};
+
+/* The device of a region. Constant since boot. */
+struct devdax *devdax_of(struct pmem_region *r);
+
+#endif

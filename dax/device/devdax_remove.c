@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device leaves while it is mapped: what becomes of its mappings, and of who holds its pages.
+ *
+ * Linux had, for years, "a mapping keeps no device" (docs/weaknesses.md C-4). Here the end is:
+ *   1. dead: no fault is served from now on (SIGBUS), nobody maps or mounts the region
+ *   2. every fault that was not yet through with asking comes to its end
+ *   3. what is mapped goes from every address space
+ *   4. memunmap_pages(): the pins are waited for, then the records go
+ * 2 before 3, else a fault maps its page behind the unmapping; 3 before 4, else a mapping keeps
+ * the device for as long as its owner likes. The VMAs stay: their owners find out by a fault.
+ *
+ * Step 2 costs a fault nothing. A fault that finds the frame of its record remembered asks nothing
+ * else; so the frame is forgotten, and the others ask whether the device is dead. Faults hold their
+ * mmap_lock for reading, so having had it for writing means that those before are over. One that
+ * had asked before we said "dead" may remember a frame once more, for another one to find: hence
+ * twice.
+ */
+#include "dax/device/devdax.h"
+
+/* Address spaces alive at one moment, each with a reference. */
+struct spaces {
+	struct mm **mm;
+	unsigned nr, room;
+};
+
+/* Under the list's lock: one whose last reference goes right now waits for that lock. */
+static int take(struct mm *mm, void *arg)
+{
+	struct spaces *s = arg;
+	int refs = __atomic_load_n(&mm->refs, __ATOMIC_RELAXED);
+
+	while (refs && !__atomic_compare_exchange_n(&mm->refs, &refs, refs + 1, true,
+						    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	if (refs && s->nr == s->room) {
+		__atomic_fetch_sub(&mm->refs, 1, __ATOMIC_RELEASE); /* not the last: refs > 0 */
+		return 1;
+	}
+	if (refs)
+		s->mm[s->nr++] = mm;
+	return 0;
+}
+
+static int count(struct mm *mm, void *n)
+{
+	(void)mm;
+	++*(unsigned *)n;
+	return 0;
+}
+
+/* Every address space there is, or NULL: no memory. */
+static struct mm **take_all(struct spaces *s)
+{
+	*s = (struct spaces){.room = 4};
+	mm_for_each(count, &s->room);
+	s->mm = malloc(s->room * sizeof(*s->mm));
+	if (s->mm)
+		mm_for_each(take, s);
+	return s->mm;
+}
+
+/* Faults that run now are over when it returns. -ENOMEM. */
+static int wait_for_faults(void)
+{
+	struct spaces s;
+
+	if (!take_all(&s))
+		return -ENOMEM;
+	for (unsigned i = 0; i < s.nr; i++) {
+		down_write(&s.mm[i]->mmap_lock);
+		up_write(&s.mm[i]->mmap_lock);
+		mm_put(s.mm[i]);
+	}
+	free(s.mm);
+	return 0;
+}
+
+/* Steps 1 and 2. -ENOMEM: the device lives on. */
+static int stop_faults(struct devdax *d)
+{
+	int err = 0;
+
+	__atomic_store_n(&d->dead, true, __ATOMIC_SEQ_CST);
+	for (unsigned times = 0; times < 2 && !err; times++) {
+		__atomic_store_n(&d->frame, 0, __ATOMIC_SEQ_CST);
+		err = wait_for_faults();
+	}
+	return err;
+}
+
+/* It is mapped, and from now on nobody else comes; else NULL. */
+static struct devdax *leave_begin(struct pmem_region *r)
+{
+	struct devdax *d = devdax_of(r);
+	bool leaves;
+
+	mutex_lock(&d->lock);
+	leaves = d->users && r->bound;
+	if (leaves) {
+		r->bound = false;
+		r->unbound_why = "it is being removed";
+	}
+	mutex_unlock(&d->lock);
+	return leaves ? d : NULL;
+}
+
+int devdax_remove(struct pmem_region *r)
+{
+	struct devdax *d = leave_begin(r);
+	int err;
+
+	if (!d)
+		return -ENOENT;
+	err = stop_faults(d);
+	if (err) {
+		__atomic_store_n(&d->dead, false, __ATOMIC_RELEASE);
+		r->bound = true;
+		dax_refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
+	} else {
+		unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
+		pmem_unbind(r);
+	}
+	return err;
+}

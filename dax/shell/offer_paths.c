@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What TAB offers for a FILE or PATH: mount points, and what the folder holds that was typed. A
+ * folder ends with '/', so that its names can follow. Names that are no text cannot be typed; the
+ * shell drops them.
+ */
+#include "dax/internal.h"
+#include "kernel/shell/shell_edit.h"
+
+static bool is_folder(struct dax_fs *fs, uint32_t number)
+{
+	struct dax_node node;
+	bool folder;
+
+	if (fs->ops->by_number(fs, number, &node))
+		return false;
+	folder = node.type == DAX_FOLDER;
+	fs->ops->put_node(fs, &node);
+	return folder;
+}
+
+/* The names in `dir` that begin with `start`, each behind `path`, which ends with '/'. */
+static void offer_names(struct shell_offers *o, struct dax_fs *fs, struct dax_node *dir,
+			const char *path, const char *start)
+{
+	char word[SHELL_LINE_MAX + DAX_NAME_MAX + 2];
+	struct dax_name d;
+	uint64_t pos = 0;
+
+	while (fs->ops->names(fs, dir, &pos, &d) > 0) {
+		if (strncmp(d.name, start, strlen(start)) || !strcmp(d.name, ".") ||
+		    !strcmp(d.name, ".."))
+			continue;
+		snprintf(word, sizeof(word), "%s%s%s", path, d.name,
+			 is_folder(fs, d.number) ? "/" : "");
+		shell_offer(o, word);
+	}
+}
+
+/* `path`: a folder, with the '/' behind it. */
+static void offer_folder(struct shell_offers *o, const char *path, const char *start)
+{
+	const char *rest;
+	struct dax_fs *fs = dax_fs_find(path, &rest);
+	struct dax_node dir;
+
+	if (!fs)
+		return;
+	if (!node_walk(fs, path, rest, &dir)) {
+		if (dir.type == DAX_FOLDER)
+			offer_names(o, fs, &dir, path, start);
+		fs->ops->put_node(fs, &dir);
+	}
+	mutex_unlock(&fs->lock);
+}
+
+static int offer_mount(struct dax_fs *fs, void *arg)
+{
+	shell_offer(arg, fs->path);
+	return 0;
+}
+
+static int offer_mount_folder(struct dax_fs *fs, void *arg)
+{
+	char path[sizeof(fs->path) + 1];
+
+	snprintf(path, sizeof(path), "%s/", fs->path);
+	shell_offer(arg, path);
+	return 0;
+}
+
+static void offer_paths(struct shell_offers *o)
+{
+	const char *typed = shell_offer_typed(o), *slash = strrchr(typed, '/');
+	char path[SHELL_LINE_MAX + 1];
+
+	dax_fs_for_each(offer_mount_folder, o);
+	if (!slash || slash == typed)
+		return;
+	snprintf(path, sizeof(path), "%.*s", (int)(slash + 1 - typed), typed);
+	offer_folder(o, path, slash + 1);
+}
+SHELL_KIND(file, "FILE", NULL, offer_paths);
+SHELL_KIND(path, "PATH", NULL, offer_paths);
+
+static void offer_mounts(struct shell_offers *o)
+{
+	dax_fs_for_each(offer_mount, o);
+}
+SHELL_KIND(mount_point, "PATH", "umount", offer_mounts);
+SHELL_KIND(new_mount_point, "PATH", "mount", NULL); /* a new one: nothing is known of it */

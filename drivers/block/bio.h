@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Block requests: what is to be moved between a disk and memory, and who is told when it was.
+ *
+ * A bio belongs to its submitter again when end_io() is called, which happens in interrupt context,
+ * once for every bio that bio_submit() took. Between the device's completion and end_io() stands
+ * bio_complete(), and there a switch (bio_delay.c) may hold completions back: the device is done,
+ * and whoever waits does not know it yet.
+ *
+ * A read with a bounce buffer: the device writes into plain RAM, as it has to when it cannot reach
+ * the memory meant, and the bytes are copied to where they belong on completion, just before
+ * end_io(). So they arrive late when the completion is late.
+ */
+#ifndef DRIVERS_BLOCK_BIO_H
+#define DRIVERS_BLOCK_BIO_H
+
+#include "mm/mm.h"
+
+#define SECTOR_SIZE  512u
+#define BIO_MAX_SEGS 64
+#define DISK_MAX     8
+
+enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH };
+
+struct block_device;
+/* A piece of memory inside one page: physical address and bytes, both multiples of 512. */
+struct bio_seg {
+	uint64_t phys;
+	uint32_t len;
+};
+
+struct bio {
+	enum bio_op op;
+	uint64_t sector;	   /* of 512 bytes */
+	const struct bio_seg *seg; /* where; the submitter's until end_io() */
+	unsigned nr;		   /* 1 … the disk's max_segs; a flush: 0 */
+	/* RAM frames by physical address, one for each segment, in place of which they are read
+	 * (BIO_READ only). NULL: the device writes into the segments itself. */
+	const uint64_t *bounce;
+	void (*end_io)(struct bio *bio, int err); /* interrupt context; may free or reuse bio */
+	void *arg;
+
+	struct block_device *dev; /* set by bio_submit() */
+	int err;		  /* of a completion that is held back */
+	TAILQ_ENTRY(bio) link;	  /* driver's, then bio_delay's */
+};
+TAILQ_HEAD(bio_queue, bio);
+
+/* A disk, as its driver registers it; never goes away. */
+struct block_device {
+	char name[8];	  /* "vda" */
+	const char *what; /* "virtio-blk at 00:04.0" */
+	uint64_t sectors; /* of 512 bytes */
+	bool readonly;
+	bool flushes;	   /* has a volatile cache, which BIO_FLUSH writes back; else a no-op */
+	unsigned max_segs; /* 1 … BIO_MAX_SEGS */
+	/* Takes a bio that bio_submit() has looked at; tells its end by bio_complete(). Any
+	 * context. 0, or -EIO: the device is broken, and nothing was taken. */
+	int (*submit)(struct block_device *dev, struct bio *bio);
+	/* The frames behind the disk, for dax_probe_disk() to look at: 0, or a negative errno.
+	 * NULL: its bytes are reached by requests only. */
+	int (*direct_access)(struct block_device *dev, uint64_t *pfn, uint64_t *nr);
+};
+
+/* Adds a disk; -ENOSPC: DISK_MAX are there. Boot or test. */
+int block_register(struct block_device *dev);
+void block_unregister(struct block_device *dev); /* for tests; nothing of it is in flight */
+struct block_device *block_nth(unsigned n);	 /* NULL past the last */
+struct block_device *block_find(const char *name);
+
+/*
+ * Starts a request. Any context. 0: end_io() will be called. Else nothing was started and *why is a
+ * sentence: -EINVAL (a length, address or count), -ENXIO (beyond the end of the disk), -EROFS, -EIO
+ * (the disk is broken).
+ */
+int bio_submit(struct block_device *dev, struct bio *bio, const char **why);
+/* The same without looking at it: what a test wants the device itself to refuse. -EIO as above. */
+int bio_submit_unchecked(struct block_device *dev, struct bio *bio);
+/* For drivers: the device has done with it. Interrupt context, or interrupts off. */
+void bio_complete(struct bio *bio, int err);
+/* Where the device moves segment i's bytes: into the bounce frame, if there is one. For drivers. */
+uint64_t bio_phys(const struct bio *bio, unsigned i);
+uint64_t bio_bytes(const struct bio *bio);
+
+/* Requests that went through bio_submit() and have not ended; zero: every disk is at rest. */
+unsigned bio_in_flight(void);
+
+/* ---- bio_delay.c: holding completions back --------------------------------------------------- */
+
+/*
+ * From now on, for `ns`, every completion is queued; then a timer releases all of them and the
+ * switch is off again (one-shot). -EALREADY: it is armed; nothing is changed. Thread context.
+ */
+int bio_delay_arm(uint64_t ns);
+/* Releases what is held, now, and switches off. Value: how many were held. Thread context. */
+unsigned bio_delay_off(void);
+bool bio_delay_armed(void);
+/* Completions held back now. Zero: none. */
+unsigned bio_delay_held(void);
+uint64_t bio_delay_left_ns(void); /* until the timer; 0: not armed */
+/* For bio.c: true, it was queued, and bio_end() will be called for it later. */
+bool bio_delay_take(struct bio *bio, int err);
+void bio_end(struct bio *bio, int err); /* the rest of bio_complete() */
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The split ring of virtio 1.0: how requests and answers pass between a driver and a device that
+ * share memory and trust each other with nothing else.
+ *
+ * Three tables. Descriptors: pieces of memory, chained by `next`. Available ring: the driver puts
+ * the first descriptor of each chain there. Used ring: the device puts it there when it is done,
+ * with the number of bytes it wrote. Each side writes its own ring's index only, last.
+ *
+ * What the device says is checked against what the driver remembers in memory of its own: an index
+ * that runs ahead, a chain that was never given to it, more bytes than it had room for. A device
+ * that says such a thing is not to be believed again.
+ *
+ * Source: OASIS Virtual I/O Device 1.0, section 2.4.
+ */
+#ifndef DRIVERS_BLOCK_VIRTIO_RING_H
+#define DRIVERS_BLOCK_VIRTIO_RING_H
+
+#include "mm/mm.h"
+
+#define VRING_MAX   256 /* descriptors: 16 bytes each, one frame */
+#define VRING_NEXT  1u	/* descriptor flags */
+#define VRING_WRITE 2u	/* the device writes it */
+
+struct vring_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+struct vring_avail {
+	uint16_t flags, idx, ring[VRING_MAX];
+};
+struct vring_used {
+	uint16_t flags, idx; /* flags bit 0: the device needs no notification now */
+	struct {
+		uint32_t id, len;
+	} ring[VRING_MAX];
+};
+
+/* One piece of a chain: what the device reads comes before what it writes. */
+struct vring_buf {
+	uint64_t phys;
+	uint32_t len;
+	bool device_writes;
+};
+
+struct vring {
+	volatile struct vring_desc *desc;
+	volatile struct vring_avail *avail;
+	volatile struct vring_used *used;
+	uint64_t phys; /* of two frames: descriptors; available ring, used ring */
+	uint16_t size; /* descriptors; a power of two */
+	uint16_t last_used;
+	uint16_t free, nr_free; /* chain of free descriptors, by own_next[] */
+	uint16_t nr_chains;	/* given to the device and not back; zero: it owns no memory */
+	/* What the device cannot change, by first descriptor of a chain. */
+	struct {
+		void *owner; /* NULL: not the first of a chain that the device has */
+		uint16_t nr;
+		uint32_t writable; /* bytes it may write */
+	} chain[VRING_MAX];
+	uint16_t own_next[VRING_MAX];
+};
+
+#define VRING_AVAIL_OFFSET PAGE_SIZE
+#define VRING_USED_OFFSET  (PAGE_SIZE + 1024)
+
+/* Memory for `size` descriptors (power of two up to VRING_MAX). -EINVAL, -ENOMEM. */
+int vring_init(struct vring *r, unsigned size);
+void vring_free(struct vring *r); /* the device is off */
+/* Gives a chain to the device; `owner` (not NULL) comes back with it. -ENOSPC: not enough free
+ * descriptors, nothing was done. The caller's lock protects the ring. */
+int vring_add(struct vring *r, const struct vring_buf *buf, unsigned n, void *owner);
+/* After vring_add(): does the device want to be told? */
+bool vring_wants_notify(const struct vring *r);
+/* The next chain that the device is done with: 1, its owner and the bytes the device wrote; 0:
+ * none; -EPROTO: the device says what cannot be, *why names it. */
+int vring_take(struct vring *r, void **owner, uint32_t *written, const char **why);
+
+#endif

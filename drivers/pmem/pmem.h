@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pmem regions: the persistent ranges of the NFIT, bound at boot.
+ *
+ * pmemN is the N-th DIMM in the order in which the DIMMs were given (nfit_in_order()), never the
+ * N-th address: QEMU puts a DIMM into a gap where it fits, and a user's "second DIMM" must not
+ * become the third by that. A range that is of no use has its name too, and stays unbound.
+ */
+#ifndef DRIVERS_PMEM_PMEM_H
+#define DRIVERS_PMEM_PMEM_H
+
+#include "mm/mm.h"
+#include "drivers/nfit/nfit.h"
+#include "drivers/pmem/signature.h"
+
+struct pmem_region {
+	char name[12];		    /* "pmem0" */
+	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB; 0, 0: nothing is usable */
+	const struct nfit_spa *spa; /* what the firmware said; for reports */
+	bool scratch;		    /* given as scratch: its contents may be lost; constant */
+	char *whole_contents; /* signatures seen from the DIMM's first byte only, or in a part that
+				 was cut; NULL: none. Constant after boot */
+	bool readonly;
+	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
+	bool bound;	       /* pgmap is live */
+	bool dead;    /* its DAX device was killed: no new mappings. Atomic enough: a word */
+	bool limited; /* … and has no page records: nothing of it can be pinned (pgmap is empty) */
+	const char *changing; /* "bound", "unbound", "mounted": that is being done with it just now;
+				 NULL: nothing. pmem_change_begin() */
+	const char *unbound_why;
+	void *kaddr; /* the region in the direct map */
+	struct pgmap pgmap;
+	uint64_t busy; /* records marked busy: freed by their file, still held. Zero: none (atomic)
+			*/
+	uint64_t released;	    /* of those, how many were released since boot (atomic) */
+	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
+};
+
+unsigned pmem_count(void);
+struct pmem_region *pmem_nth(unsigned n);	 /* NULL past the last */
+struct pmem_region *pmem_find(const char *name); /* NULL: unknown */
+struct pmem_region *pmem_of_pfn(uint64_t pfn);	 /* NULL: none */
+
+/*
+ * Unbinding: the region's records, pgmap and place in the direct map go; pmem_bind() brings them
+ * back. Who may be made to wait, or is asked first, the dax floor knows: it gives the function that
+ * `pmem unbind` calls. pmem_unbind() itself waits for what memunmap_pages() waits for. Sleepable.
+ */
+void pmem_unbind(struct pmem_region *r);
+/*
+ * One transition of a region at a time: it is being bound, unbound or mounted, and whoever comes
+ * meanwhile is refused, by the name of what goes on. Between two of them it is unbound, bound, or
+ * bound and mounted. NULL: the transition is ours, until pmem_change_end(); else what somebody else
+ * does with it ("bound", …). Any context.
+ */
+const char *pmem_change_begin(struct pmem_region *r, const char *what);
+void pmem_change_end(struct pmem_region *r);
+int pmem_bind(struct pmem_region *r); /* 0, or memremap_pages()' errors: r->unbound_why */
+/* Binds an unbound region without page records: the CPU reaches it, and no device can be told of
+ * it by get_user_pages(). -ENOMEM, as above. */
+int pmem_bind_limited(struct pmem_region *r);
+void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait)); /* prints its refusal */
+/* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
+ * counts as all of its blocks. A walk of all records. */
+uint64_t pmem_held(const struct pmem_region *r, uint64_t *busy);
+
+/*
+ * What is on a region (pmem_contents.c). Sentences go into `buf`, cut to its size. Sleepable.
+ */
+/* Signatures from the first usable byte, as they are now; none of an unbound region. */
+unsigned pmem_signatures(const struct pmem_region *r, struct signature *out, unsigned max);
+/* "ext4 (at 0x438)"; false: nothing known is on it, neither seen from its first usable byte nor
+ * from the first of the DIMM. */
+bool pmem_contents(const struct pmem_region *r, char *buf, size_t n);
+/* "its start was cut by 12288 bytes", to a multiple of 2 MiB; false: nothing was cut. */
+bool pmem_trimmed(const struct pmem_region *r, char *buf, size_t n);
+/* May races, benchmarks and self-tests overwrite it? False: `why` names what they would destroy and
+ * the word that allows it. */
+bool pmem_may_overwrite(const struct pmem_region *r, char *why, size_t n);
+/* Is something on the region that no ext4 should be mounted over, or looked for behind? `why` names
+ * it. False: the ext4 layer may look by itself. */
+bool pmem_bars_ext4(const struct pmem_region *r, char *why, size_t n);
+void pmem_look_at_cut_parts(struct pmem_region *r); /* at boot, once bound: whole_contents */
+
+/*
+ * The power-cut model (shadow.c). QEMU loses nothing when it stops, so a missing flush would never
+ * be seen. A shadowed region has a second copy in RAM that receives a line only when the line was
+ * written back and then fenced. pmem_powercut() puts that copy in place of the region's contents.
+ */
+int pmem_shadow_start(struct pmem_region *r, const char **why); /* -EFBIG over 64 MiB, -ENOMEM */
+/* Lines whose contents differ from the copy: what a power cut right now would lose. */
+uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r);
+/* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any
+ * context. */
+void pmem_shadow_device_wrote(uint64_t phys, uint64_t len);
+/* Fences so far that made a line of a shadowed region durable; *fails_at: at that count the power
+ * fails, or has failed. UINT64_MAX: none was chosen. */
+uint64_t pmem_shadow_fences(uint64_t *fails_at);
+/* The power fails behind so many more of them (zero: now): later ones make nothing durable. The
+ * machine goes on, pmem_shadow_restore() shows it. -EBUSY: it has failed already. */
+int pmem_shadow_fail_after(uint64_t fences);
+/* Every shadowed region is put back to its copy. Number of lines lost. */
+uint64_t pmem_shadow_restore(void);
+
+#endif

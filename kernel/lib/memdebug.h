@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that is used wrongly, found by the debug build (make run DEBUG=1).
+ *
+ * Each block of the heap and each object of a slab has red zones around it; what was freed is
+ * filled with a poison, kept out of use for a while, and looked at before it is used again. So a
+ * store behind the end, a store after the free and a second free are found, at the next look at the
+ * block: when it is freed, when it leaves quarantine, or at mem_check(), which the self-test runner
+ * calls after every test. A load after the free sees the poison; used as a pointer it is no address
+ * at all, and a fault shows the place.
+ *
+ * The heap is kernel/lib/heap_debug.c; slabs and frames are on the mm floor.
+ */
+#ifndef KERNEL_LIB_MEMDEBUG_H
+#define KERNEL_LIB_MEMDEBUG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/sync/lock_order.h" /* DEBUG_BUILD */
+
+#define MEM_POISON  0x6b /* freed */
+#define MEM_RED	    0xbb /* red zone */
+#define MEM_FRAMES  6
+#define MEM_RED_LEN 64 /* bytes behind a block, at least */
+
+enum mem_fault { MEM_OVERFLOW, MEM_UNDERFLOW, MEM_AFTER_FREE, MEM_FREED_TWICE, MEM_NEVER_GIVEN };
+
+/* Who did it: return addresses less KERNEL_BASE, the innermost first; zero ends the list. */
+struct mem_site {
+	uint32_t pc[MEM_FRAMES];
+};
+
+struct mem_report {
+	enum mem_fault fault;
+	const char *what; /* "heap block", the slab's name, "frame" */
+	uintptr_t addr;	  /* of the block */
+	size_t size;
+	uintptr_t at; /* first byte that is wrong; zero: it is not about a byte */
+	struct mem_site allocated, freed;
+};
+
+/* The chain of the caller whose frame pointer is `rbp` (any context, no lock). */
+void mem_note(struct mem_site *s, uint64_t rbp);
+#define MEM_NOTE(s) mem_note(s, (uintptr_t)__builtin_frame_address(0))
+/* Prints it and panics; or gives it to whoever diverted it. No lock held that printing wants. */
+void mem_fault(const struct mem_report *r);
+/* For tests: `fn` gets the reports instead, and the caller of mem_fault() goes on. NULL: as ever.
+ */
+void mem_divert(void (*fn)(const struct mem_report *r));
+/* The first byte of [p, p + n) that is not `byte`; NULL: none. */
+const uint8_t *mem_other_than(const void *p, uint8_t byte, size_t n);
+
+/* Looks at every block of the heap, live or in quarantine. Any context. Nothing in a plain build.
+ */
+void mem_check(void);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making page records, finding them, giving them back. What they mean is in page.h, where they
+ * stand in record.h.
+ *
+ * A frame of 128 records is built first and installed then, by compare-exchange: of two CPUs that
+ * need the same frame one loses and frees its own. With an altmap the frame is a page of the
+ * device; those are counted, not kept in lists, so there the pgmap's lock lets one CPU make it.
+ * Frames leave all together, when nobody can look at a record any more.
+ */
+#include "mm/device/pgmap.h"
+#include "kernel/selftest/step.h"
+
+STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
+STEP_POINT_DECLARE(records_unfilled); /* and no entry leads to them */
+
+#define FRAME_RIGHTS (PTE_P | PTE_W | PTE_NX | PTE_G)
+
+uint64_t record_frames, record_frames_of_ram;
+
+static uint64_t va_of(const struct pgmap *pgmap, uint64_t pfn)
+{
+	return (uint64_t)page_of_pfn(pgmap, pfn);
+}
+
+/*
+ * Records at rest in the frame that will stand at `va`. Those that lie before an altmap's first pfn
+ * are left alone: there is no such record, and none of 4 KiB pages lies in a frame, or a folio,
+ * with one that exists. (Others beside the range are made, and never found.)
+ */
+static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
+{
+	struct page *p = phys_to_virt(phys), *end = p + RECORDS_PER_FRAME;
+	const uint64_t rest = pgmap->rest;
+
+	STEP_POINT(records_unfilled);
+	if (pgmap_has_altmap(pgmap)) {
+		uint64_t first = va_of(pgmap, altmap_first_pfn(&pgmap->altmap));
+
+		if (first > va)
+			p += (first - va) / sizeof(*p);
+	}
+#pragma GCC unroll 8
+	for (; p < end; p++) {
+		p->state = rest;
+		p->mapping = NULL;
+		p->index = 0;
+		p->pgmap = pgmap;
+	}
+}
+
+static void count_frame(const struct pgmap *pgmap)
+{
+	__atomic_fetch_add(&record_frames, 1, __ATOMIC_RELAXED);
+	if (pgmap == &ram_pgmap)
+		__atomic_fetch_add(&record_frames_of_ram, 1, __ATOMIC_RELAXED);
+}
+
+static int populate_ram(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
+{
+	uint64_t none = 0, phys = frame_alloc(0);
+
+	if (!phys)
+		return -ENOMEM;
+	frame_fill(pgmap, phys, va);
+	/* Records before the entry (release), else another CPU reads one that has no pgmap yet. */
+	if (__atomic_compare_exchange_n(pte, &none, phys | FRAME_RIGHTS, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		count_frame(pgmap);
+	else
+		frame_free(phys, 0); /* another CPU was first; its frame is the one */
+	return 0;
+}
+
+static int populate_altmap(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
+{
+	uint64_t pfn = 1;
+
+	spin_lock(&pgmap->altmap_lock);
+	if (!(__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P)) {
+		pfn = altmap_alloc(&pgmap->altmap, 1);
+		if (pfn) {
+			frame_fill(pgmap, pfn << PAGE_SHIFT, va);
+			__atomic_store_n(pte, pfn << PAGE_SHIFT | FRAME_RIGHTS, __ATOMIC_RELEASE);
+		}
+	}
+	spin_unlock(&pgmap->altmap_lock);
+	return pfn ? 0 : -ENOMEM;
+}
+
+static int frame_populate(struct pgmap *pgmap, uint64_t va)
+{
+	uint64_t *pte = pte_walk(kernel_root, va, 1, true, NULL);
+
+	if (!pte)
+		return -ENOMEM;
+	if (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P)
+		return 0;
+	return pgmap_has_altmap(pgmap) ? populate_altmap(pgmap, pte, va)
+				       : populate_ram(pgmap, pte, va);
+}
+
+/* Where page_first() of any record in reach leads there is one too. A range of pages that crosses
+ * into the next 2 MiB has that one's within its own frames. */
+static int frame_populate_head(struct pgmap *pgmap, uint64_t pfn)
+{
+	if (pgmap->vmemmap_shift)
+		return 0;
+	return frame_populate(pgmap, ALIGN_DOWN((uint64_t)page_first(pfn_to_page(pfn)), PAGE_SIZE));
+}
+
+static bool all_in_one_range(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr)
+{
+	for (unsigned i = 0; i < pgmap->nr_range; i++) {
+		const struct pgmap_range *r = &pgmap->range[i];
+
+		if (pfn >= r->start && pfn < r->end)
+			return nr <= r->end - pfn && pfn >= pgmap_first_pfn(pgmap, r);
+	}
+	return false;
+}
+
+int page_records_populate(uint64_t pfn, uint64_t nr)
+{
+	struct pgmap *pgmap = pgmap_get(pfn);
+	uint64_t va, last;
+	int err = 0;
+
+	if (!pgmap)
+		return -ENXIO;
+	if (!nr || !all_in_one_range(pgmap, pfn, nr))
+		err = nr ? -ENXIO : 0;
+	else
+		err = frame_populate_head(pgmap, pfn);
+	if (nr && !err)
+		for (va = ALIGN_DOWN(va_of(pgmap, pfn), PAGE_SIZE),
+		    last = va_of(pgmap, pfn + nr - 1);
+		     va <= last && !err; va += PAGE_SIZE)
+			err = frame_populate(pgmap, va);
+	pgmap_put(pgmap);
+	return err;
+}
+
+int record_populate_ram(struct pgmap *ram, uint64_t pfn)
+{
+	int err = frame_populate_head(ram, pfn);
+
+	return err ? err : frame_populate(ram, ALIGN_DOWN(va_of(ram, pfn), PAGE_SIZE));
+}
+
+bool page_record_exists(const struct page *p)
+{
+	const uint64_t *pte = pte_leaf(kernel_root, (uint64_t)p);
+
+	return pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P);
+}
+
+static bool exists(uint64_t va)
+{
+	const uint64_t *pte = pte_walk(kernel_root, va, 1, false, NULL);
+
+	return pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P);
+}
+
+struct page *record_if_touched(const struct pgmap *pgmap, uint64_t pfn)
+{
+	struct page *p = page_of_pfn(pgmap, pfn);
+
+	return pgmap_pfn_valid(pgmap, pfn) && exists((uint64_t)p) ? p : NULL;
+}
+
+/* The next record of [va, end) that exists: absent tables are stepped over whole. */
+static uint64_t next_record(uint64_t va, uint64_t end)
+{
+	while (va < end) {
+		unsigned level;
+		uint64_t *pte = pte_walk(kernel_root, va, 1, false, &level), span;
+
+		if (pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P))
+			break;
+		span = PAGE_SIZE << (9 * (level - 1));
+		va = ALIGN_DOWN(va, span) + span;
+	}
+	return MIN(va, end);
+}
+
+int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
+		     int (*fn)(struct page *, void *), void *arg)
+{
+	uint64_t first = pgmap_has_altmap(pgmap) ? MAX(pfn, altmap_first_pfn(&pgmap->altmap)) : pfn;
+	uint64_t va, end;
+	int ret = 0;
+
+	if (first >= pfn + nr)
+		return 0;
+	va = va_of(pgmap, first);
+	end = va_of(pgmap, pfn + nr - 1) + sizeof(struct page);
+	while (!ret && (va = next_record(va, end)) < end) {
+		uint64_t stop = MIN(end, ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE);
+
+		STEP_POINT(record_walk);
+		for (; va < stop && !ret; va += sizeof(struct page))
+			ret = fn((struct page *)va, arg);
+	}
+	return ret;
+}
+
+void records_release(struct pgmap *pgmap)
+{
+	const bool ram = !pgmap_has_altmap(pgmap);
+
+	for (unsigned i = 0; i < pgmap->nr_range; i++) {
+		const struct pgmap_range *r = &pgmap->range[i];
+		uint64_t va = ALIGN_DOWN(va_of(pgmap, r->start), PAGE_SIZE);
+		uint64_t end = ALIGN_UP(va_of(pgmap, r->end - 1) + 1, PAGE_SIZE);
+		uint64_t gone = kernel_unmap(va, end - va, ram);
+
+		if (ram)
+			__atomic_fetch_sub(&record_frames, gone, __ATOMIC_RELAXED);
+		else
+			altmap_free(&pgmap->altmap, gone);
+	}
+	if (!ram && pgmap->altmap.alloc)
+		warn("pgmap %s: failed to free all reserved pages, the altmap still counts %ld",
+		     pgmap->name, (long)pgmap->altmap.alloc);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* The fixture of the DAX self-tests; see fixture.h. */
+#include "dax/layer/ext4_glue.h"
+#include "tests/kernel/lib/fixture.h"
+#include "kernel/sched/quiet.h"
+
+/* Who holds a page of the scratch device before the test begins? A test that counts would count it
+ * as well, and one that waits would wait for it. No skip: it may be what another test forgot. */
+static int nobody_holds(struct fixture *fx)
+{
+	const struct pmem_region *r = scratch_region(&fx->why);
+	static char text[120]; /* one test at a time */
+	uint64_t busy, held = r ? pmem_held(r, &busy) : 0;
+
+	if (!held)
+		return 0;
+	snprintf(text, sizeof(text), "%lu page(s) of %s are held ('pmem %s', 'pin'): let them go",
+		 held, r->name, r->name);
+	fx->why = text;
+	return -EBUSY;
+}
+
+int fixture_start(struct fixture *fx, const struct lifetime *lt)
+{
+	int err;
+
+	*fx = (struct fixture){0};
+	err = nobody_holds(fx);
+	return err ? err : scratch_mount(SCRATCH_SMALL, lt, &fx->fs, &fx->why);
+}
+
+void fixture_end(struct fixture *fx)
+{
+	while (fx->nr) {
+		fx->nr--;
+		fx_unmap(fx, fx->va[fx->nr]);
+		if (fx->inode[fx->nr])
+			dax_put(fx->inode[fx->nr]);
+	}
+	scratch_umount();
+}
+
+static uint64_t remember(struct fixture *fx, struct dax_inode *inode, unsigned pages, uint64_t va)
+{
+	ASSERT(fx->nr < FX_MAX, "a fixture holds %d mappings", FX_MAX);
+	fx->inode[fx->nr] = inode;
+	fx->va[fx->nr] = va;
+	fx->pages[fx->nr++] = pages;
+	return va;
+}
+
+uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned pages, bool write)
+{
+	uint64_t va = 0;
+
+	if (dax_mmap(current_mm(), inode, 0, pages, write, &va))
+		va = 0;
+	return remember(fx, inode, pages, va);
+}
+
+uint64_t fx_map_private(struct fixture *fx, struct dax_inode *inode, unsigned pages)
+{
+	uint64_t va = 0;
+
+	if (dax_mmap_private(current_mm(), inode, 0, pages, true, &va))
+		va = 0;
+	return remember(fx, inode, pages, va);
+}
+
+uint64_t fx_map(struct fixture *fx, const char *name, unsigned pages, char fill)
+{
+	struct dax_inode *inode = scratch_file(name, pages, fill);
+
+	return inode ? fx_map_as_is(fx, inode, pages, true) : 0;
+}
+
+void fx_unmap(struct fixture *fx, uint64_t va)
+{
+	for (unsigned i = 0; i < FX_MAX; i++)
+		if (va && fx->va[i] == va) {
+			mm_unmap(current_mm(), va, fx->pages[i] * PAGE_SIZE);
+			fx->va[i] = 0;
+		}
+}
+
+struct page *fx_page(uint64_t va)
+{
+	uint64_t *pte = pte_walk(current_mm()->root, va, 1, false, NULL);
+
+	if (!pte || !(*pte & PTE_P) || !(*pte & PTE_DEVMAP))
+		return NULL;
+	return pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT);
+}
+
+uint64_t fx_free_blocks(struct fixture *fx)
+{
+	struct ext4_statfs st;
+
+	mutex_lock(&fx->fs->lock);
+	ext4_statfs(ext4_of(fx->fs), &st);
+	mutex_unlock(&fx->fs->lock);
+	return st.free_blocks;
+}
+
+static void op_thread(void *arg)
+{
+	struct fx_op *op = arg;
+
+	op->err = op->fn(op->inode, op->arg);
+	__atomic_store_n(&op->done, true, __ATOMIC_RELEASE);
+	wake_up(op);
+}
+
+bool fx_start(struct fx_op *op)
+{
+	op->done = false;
+	op->thread = thread_create("operation", op_thread, op, 0);
+	return op->thread != NULL;
+}
+
+bool fx_done(struct fx_op *op)
+{
+	return __atomic_load_n(&op->done, __ATOMIC_ACQUIRE);
+}
+
+void fx_join(struct fx_op *op)
+{
+	thread_join(op->thread);
+}
+
+bool fx_asleep(struct fx_op *op, struct page *page)
+{
+	return AWAIT(waiters_on(&page->state) || fx_done(op), "an operation to sleep for a page") &&
+	       !fx_done(op);
+}
+
+bool fx_ends(struct fx_op *op)
+{
+	return AWAIT_POLLS(fx_done(op), "an operation to end");
+}
+
+int fx_truncate(struct dax_inode *inode, uint64_t size)
+{
+	return dax_truncate(inode, size);
+}

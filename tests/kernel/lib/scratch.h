@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scratch device: a fresh file system for whoever needs one, gone afterwards.
+ *
+ * One function decides which device that is, for races, benchmarks and self-tests alike: the first
+ * one given as scratch that can be used now; if none was given, pmem1, unless something known is on
+ * it (drivers/pmem/pmem_contents.c). One sentence says why there is none.
+ */
+#ifndef TESTS_KERNEL_LIB_SCRATCH_H
+#define TESTS_KERNEL_LIB_SCRATCH_H
+
+#include "drivers/clients/clients.h"
+
+#define SCRATCH_PATH "/scratch"
+
+enum scratch_size { SCRATCH_SMALL, SCRATCH_LARGE }; /* 16 MiB, 1 GiB */
+
+/* The scratch device of now into *out. Or, with dax_why() set: -ENODEV none, not bound, killed;
+ * -EROFS; -ENOSPC too small; -EBUSY mounted or mapped; -EPERM somebody's data is on it. Takes the
+ * lock of the mounts: sleepable. */
+int scratch_choose(struct pmem_region **out);
+/* The same: the device, or NULL with the sentence in *why, good until this thread's next refusal.
+ */
+struct pmem_region *scratch_region(const char **why);
+/* The device that was chosen last: for a test that runs, and has it mounted or unbound by itself.
+ */
+struct pmem_region *scratch_device(void);
+/* Chooses `n` edu devices that have nothing to do (scratch_edu.c). 0, or with dax_why() set:
+ * -ENODEV there are fewer; -EBUSY one is at work: its name, and for how long. */
+int scratch_choose_edus(unsigned n);
+/* Is there a disk, and are all at rest (scratch_disk.c)? 0: block_nth(0) may be used. Or with
+ * dax_why() set: -ENODEV there is none; -EBUSY requests are under way: how many, and what ends
+ * them. */
+int scratch_choose_disk(void);
+struct edu *scratch_edu(unsigned n); /* the n-th of those chosen last */
+/* A fresh file system, mounted at SCRATCH_PATH. 0, or a negative errno with a sentence. Nothing
+ * that was on the region stays. Sleepable. */
+int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,
+		  const char **why);
+/* Binds the scratch region anew, so that none of its page records exists. Nothing is mounted on it.
+ * 0, or a negative errno. */
+int scratch_forget_records(void);
+void scratch_umount(void); /* panics if it is refused: somebody left a file open */
+
+/* Gives every free block to the file `name`, so that the allocator has no other to give. 0 or
+ * errno. */
+int scratch_fill(const char *name);
+/* Opens SCRATCH_PATH/name, made if absent, filled with `pages` pages of the byte `fill`. NULL:
+ * failed. */
+struct dax_inode *scratch_file(const char *name, unsigned pages, char fill);
+
+#endif
