@@ -52,7 +52,7 @@ SELFTEST(selftest_explains, "selftest.explains",
 {
 	struct selftest_run run = selftest_try(fake_fails);
 
-	EXPECT(strstr(run.text, "selftest_test.c:"), "no file in '%s'", run.text);
+	EXPECT(strstr(run.text, "test_selftest.c:"), "no file in '%s'", run.text);
 	EXPECT(strstr(run.text, "x == 4"), "no condition in '%s'", run.text);
 	EXPECT(strstr(run.text, "x is 3"), "no value in '%s'", run.text);
 	run = selftest_try(fake_fails_twice);
