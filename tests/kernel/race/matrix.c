@@ -35,8 +35,8 @@ static void note_name(struct tally *t, const char *name)
 
 static void enter(struct tally *t, const struct stage *s)
 {
-	const char *name;
-	enum race_verdict want = matrix_expects(s->lt, s->cell, &name);
+	const char *name = "";
+	enum race_verdict want = s->in_order ? RACE_SAFE : matrix_expects(s->lt, s->cell, &name);
 	char text[80];
 
 	t->of[s->verdict]++;
@@ -94,7 +94,8 @@ static void play_sides(struct stage *s, const struct stage *fresh)
 		 s->side == SIDE_BOTH ? "a page of both files" : "the higher file's page");
 }
 
-/* Pulled out, and then as a user does it, which must be safe in every design. */
+/* Pulled out, and then as a user does it, which must be safe in every design. What was not safe in
+ * order is the cell's verdict, and s->in_order says whose it is. */
 static void play_in_order(struct stage *s, const struct stage *fresh)
 {
 	const enum race_verdict pulled_out = s->verdict;
@@ -102,10 +103,10 @@ static void play_in_order(struct stage *s, const struct stage *fresh)
 	*s = *fresh;
 	s->in_order = true;
 	matrix_play(s);
-	if (s->verdict == RACE_SAFE)
-		s->verdict = pulled_out;
-	else
-		s->verdict = RACE_SKIP; /* and s->why */
+	if (s->verdict != RACE_SAFE)
+		return; /* and s->why */
+	s->verdict = pulled_out;
+	s->in_order = false;
 }
 
 static void play(struct stage *s)

@@ -110,7 +110,8 @@ static void bind_again(void)
 		panic("the matrix cannot bind its device again");
 }
 
-/* The records have gone with the device: it comes again, with F's as they were, for the put. */
+/* The records have gone with the device: it comes again, with F's held as they were, for the put.
+ * They are no file's: F went with the unmount. */
 static void rebind(struct stage *s)
 {
 	const struct pgmap before = *the_pgmap();
@@ -119,6 +120,8 @@ static void rebind(struct stage *s)
 	the_pgmap()->rest = before.rest; /* as the lifetime had it */
 	the_pgmap()->ops = before.ops;
 	the_pgmap()->mapped_holds = before.mapped_holds;
+	for (unsigned i = 0; i < s->unit; i++)
+		records[i].mapping = NULL;
 	put_records_back(s);
 }
 
