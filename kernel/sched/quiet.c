@@ -74,17 +74,40 @@ enum quiet quiet_look(bool (*except)(const struct thread *t, void *arg), void *a
 	return q == QUIET_DEAD ? look_behind_interrupts(except, arg) : q;
 }
 
-bool quiet_wait(void)
+static bool all_at_rest(void)
+{
+	return look(NULL, NULL) != QUIET_NOT;
+}
+
+static bool threads_at_rest(void)
+{
+	return !quiet_somebody_runs(NULL, NULL);
+}
+
+static bool wait_for(bool (*at_rest)(void))
 {
 	unsigned quiet = 0;
 
 	while (!signal_pending()) {
-		quiet = look(NULL, NULL) == QUIET_NOT ? 0 : quiet + 1;
-		if (quiet >= QUIET_SURE && look_behind_interrupts(NULL, NULL) != QUIET_NOT)
-			return true;
+		quiet = at_rest() ? quiet + 1 : 0;
+		if (quiet >= QUIET_SURE) {
+			cpu_call(cpus_online(), nothing, NULL); /* behind its interrupt, as above */
+			if (at_rest())
+				return true;
+		}
 		thread_sleep_ns(LOOK_NS);
 	}
 	return false;
+}
+
+bool quiet_wait(void)
+{
+	return wait_for(all_at_rest);
+}
+
+bool quiet_wait_threads(void)
+{
+	return wait_for(threads_at_rest);
 }
 
 /* ---- patience ------------------------------------------------------------------------------- */

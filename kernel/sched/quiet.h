@@ -30,6 +30,8 @@ enum quiet quiet_look(bool (*except)(const struct thread *t, void *arg), void *a
 bool quiet_somebody_runs(bool (*except)(const struct thread *t, void *arg), void *arg);
 /* Until nothing but a timer can change anything; false: a signal came. Thread context. */
 bool quiet_wait(void);
+/* The same, but for what devices do: no thread can run, and a device may be at work still. */
+bool quiet_wait_threads(void);
 /* Which devices are at work is known on floors above; set once at boot. */
 void quiet_asks(bool (*devices_at_work)(void));
 

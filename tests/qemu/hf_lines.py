@@ -334,7 +334,7 @@ TABLE: Dict[str, List[Row]] = {
     "selftest": [ok("selftest -l", "shell."), no("selftest nope", "nope"), no("selftest ''", "''"),
                  no("selftest -x", "-l"), no("selftest -v -l x", "x"),
                  ok("selftest wait.deadline", "ok 1 wait.deadline")],
-    "settle": [ok("sleep 2500 &", "started"), ok("settle"), ok("wait"),
+    "settle": [ok("sleep 2500 &", "started"), ok("settle threads"), ok("settle"), ok("wait"),
                no("settle 1", "usage: settle")],
     "shadow": [ok("shadow", "shadow"), no("shadow x", "usage: shadow")],
     "sleep": [ok("sleep 0"), ok("sleep 1"), ok("sleep 0x10"), no("sleep", "usage: sleep"),

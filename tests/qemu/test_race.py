@@ -240,7 +240,7 @@ def skips(result, *reasons):
 
 
 BY_HAND = """mount pmem0 /t lifetime=idle-at-one; write /t/f 0 hello; map /t/f; touch m1; {hold}
-truncate /t/f 0 & settle; ps; jobs; stat /t/f; umount /t; check; {release}
+truncate /t/f 0 & settle threads; ps; jobs; stat /t/f; umount /t; check; {release}
 wait; stat /t/f; touch m1; ps; unmap m1; check; umount /t"""
 
 
