@@ -146,25 +146,27 @@ SELFTEST(watch_deaf, "watch.deaf-cpu",
 	check_loop(t, 1, true);
 }
 
-/* Two threads that take turns: each works, hands over, and sleeps until it is called. */
+/* Two threads that take turns: each is looked at as often as one may be in a turn, hands over, and
+ * sleeps until it is called. */
 struct turns {
 	uint32_t whose, handed_over;
 };
 
+#define TURNS	   200u
+#define AN_HOUR_NS 3600000000000ull /* between the watchdog's own looks: none comes in the test */
+
 static void take_turns(struct turns *turns, uint32_t me)
 {
-	while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE)) {
-		uint64_t end = clock_ns() + FAST_NS / 4;
-
-		while (clock_ns() < end)
-			cpu_pause();
+	while (__atomic_load_n(&turns->handed_over, __ATOMIC_ACQUIRE) < TURNS) {
+		wait_event(turns,
+			   __atomic_load_n(&turns->whose, __ATOMIC_ACQUIRE) == me ||
+				   __atomic_load_n(&turns->handed_over, __ATOMIC_ACQUIRE) >= TURNS,
+			   "its turn", "the other thread of the test");
+		for (unsigned i = 1; i < WATCH_TICKS; i++)
+			watch_look();
 		__atomic_add_fetch(&turns->handed_over, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&turns->whose, !me, __ATOMIC_RELEASE);
 		wake_up(turns);
-		wait_event(turns,
-			   __atomic_load_n(&turns->whose, __ATOMIC_ACQUIRE) == me ||
-				   __atomic_load_n(&go_on, __ATOMIC_ACQUIRE),
-			   "its turn", "the other thread of the test");
 	}
 }
 
@@ -179,25 +181,33 @@ static void turn_one(void *arg)
 }
 
 SELFTEST(watch_sleeps, "watch.sleeper-is-left-alone",
-	 "threads that sleep now and then are not named, though they share a CPU and fill it")
+	 "threads that sleep now and then are not named, though they share a CPU and fill it; one "
+	 "look more in a turn, and one is")
 {
-	struct watch_said before = watch_last(), s;
+	struct watch_said before = watch_last(), slept, kept;
 	struct turns turns = {0, 0};
 	struct thread *a, *b;
 
-	__atomic_store_n(&go_on, 0, __ATOMIC_RELEASE);
-	watch_set_period(FAST_NS);
+	watch_set_period(AN_HOUR_NS);
 	a = thread_create("turn 0", turn_zero, &turns, 1u << (nr_cpus - 1));
 	b = thread_create("turn 1", turn_one, &turns, 1u << (nr_cpus - 1));
-	while (a && b && __atomic_load_n(&turns.handed_over, __ATOMIC_ACQUIRE) < 200)
-		thread_sleep_ns(FAST_NS);
-	__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
-	wake_up(&turns);
+	if (!a || !b) {
+		__atomic_store_n(&turns.handed_over, TURNS, __ATOMIC_RELEASE);
+		wake_up(&turns);
+	}
 	if (a)
 		thread_join(a);
 	if (b)
 		thread_join(b);
+	slept = watch_last();
+	watch_touch();
+	for (unsigned i = 0; i < WATCH_TICKS; i++)
+		watch_look();
+	kept = watch_last();
 	watch_set_period(0);
-	s = watch_last();
-	EXPECT(s.threads == before.threads, "%u of them were named", s.threads - before.threads);
+	EXPECT(a && b, "no memory for two threads");
+	EXPECT(slept.threads == before.threads, "%u of them were named",
+	       slept.threads - before.threads);
+	EXPECT(kept.threads == slept.threads + 1 && kept.tid == current_thread()->tid,
+	       "%u warnings of one that does not sleep", kept.threads - slept.threads);
 }

@@ -3,10 +3,9 @@
  * The watchdog. Every CPU takes a timer interrupt once in WATCH_NS, whatever else it does; that
  * tick asks two questions.
  *
- *   this CPU    has its thread run through TICKS ticks in a row, ten seconds, without leaving the
- *               CPU by its own doing (a sleep)?
- *   the others  has one of them had no tick while this one had TICKS? It has interrupts off; its
- *               call chain is fetched by NMI.
+ *   this CPU    has its thread run through WATCH_TICKS ticks in a row, ten seconds, without leaving
+ * the CPU by its own doing (a sleep)? the others  has one of them had no tick while this one had
+ * WATCH_TICKS? It has interrupts off; its call chain is fetched by NMI.
  *
  * Each is said once, as a warning (again and again where a test listens: what it hears first may
  * be about a CPU that the host gave no time). A switch costs nothing for it: the scheduler keeps no
@@ -22,7 +21,6 @@
 #include "kernel/sched/watch.h"
 
 #define WATCH_NS 2500000000ull
-#define TICKS	 5u
 #define LATE_NS	 20000000ull
 
 static uint64_t period = WATCH_NS;
@@ -100,13 +98,13 @@ static void say_thread(const struct thread *t)
 		return;
 	kprintf("watchdog: thread %u '%s' has run on CPU %u for %lu s without a sleep; it is "
 		"here:\n",
-		t->tid, t->name, cpu_id(), (unsigned long)(TICKS * WATCH_NS / 1000000000));
+		t->tid, t->name, cpu_id(), (unsigned long)(WATCH_TICKS * WATCH_NS / 1000000000));
 	backtrace_print(pc, n, true);
 }
 
 static void say_deaf(unsigned id)
 {
-	const unsigned long seconds = TICKS * WATCH_NS / 1000000000;
+	const unsigned long seconds = WATCH_TICKS * WATCH_NS / 1000000000;
 	bool quiet = silent; /* as it is now: the answer may take longer than a test */
 	struct cpu_snapshot s;
 
@@ -139,10 +137,18 @@ static void look_at_thread(bool late)
 		t->watch.counted = from;
 		t->watch.ticks = 0;
 	}
-	if (++t->watch.ticks == TICKS) {
+	if (++t->watch.ticks == WATCH_TICKS) {
 		say_thread(t);
-		t->watch.ticks = silent ? 0 : TICKS;
+		t->watch.ticks = silent ? 0 : WATCH_TICKS;
 	}
+}
+
+void watch_look(void)
+{
+	uint64_t flags = irq_save();
+
+	look_at_thread(false);
+	irq_restore(flags);
 }
 
 static void look_at_cpu(unsigned id, bool late)
@@ -153,9 +159,9 @@ static void look_at_cpu(unsigned id, bool late)
 	if (late || now != per_cpu[me].seen[id])
 		per_cpu[me].still[id] = 0;
 	per_cpu[me].seen[id] = now;
-	if (++per_cpu[me].still[id] == TICKS + 1) {
+	if (++per_cpu[me].still[id] == WATCH_TICKS + 1) {
 		say_deaf(id);
-		per_cpu[me].still[id] = silent ? 0 : TICKS + 1;
+		per_cpu[me].still[id] = silent ? 0 : WATCH_TICKS + 1;
 	}
 }
 

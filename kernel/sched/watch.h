@@ -22,6 +22,9 @@ struct watch_said {
 	unsigned n;
 };
 struct watch_said watch_last(void);
+#define WATCH_TICKS 5u /* looks in a row that find a thread at it: then it is named */
+/* A look at the current thread, as the tick on its CPU makes it; for tests. Thread context. */
+void watch_look(void);
 /* Looks every `ns` on every CPU, and silently; 0: as ever. For tests; sleepable context. */
 void watch_set_period(uint64_t ns);
 

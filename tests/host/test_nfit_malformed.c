@@ -3,10 +3,10 @@
  * NFITs whose bytes cannot be believed, one test per row of what can be wrong: the table is
  * refused or cut short, with the errno and the sentence that tell which.
  */
-/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c drivers/nfit/nfit_decode.c
- * drivers/nfit/nfit_resolve.c */
-/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c drivers/acpi/acpi_notes.c
- * kernel/console/text.c */
+/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c */
+/* LINK: drivers/nfit/nfit_decode.c drivers/nfit/nfit_resolve.c */
+/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c */
+/* LINK: drivers/acpi/acpi_notes.c kernel/console/text.c */
 #include "tests/host/test_nfit_build.h"
 
 static struct table t;

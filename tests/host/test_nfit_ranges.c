@@ -3,10 +3,10 @@
  * Ranges and DIMMs that make no sense in a table that does: each is refused alone, with a sentence,
  * and the others go on. Also: several tables, and a table that follows another.
  */
-/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c drivers/nfit/nfit_decode.c
- * drivers/nfit/nfit_resolve.c */
-/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c drivers/acpi/acpi_notes.c
- * kernel/console/text.c */
+/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c */
+/* LINK: drivers/nfit/nfit_decode.c drivers/nfit/nfit_resolve.c */
+/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c */
+/* LINK: drivers/acpi/acpi_notes.c kernel/console/text.c */
 #include "tests/host/test_nfit_build.h"
 
 static struct table t;

@@ -2,10 +2,10 @@
 /*
  * Interleave sets: translation both ways, by enumeration, and the cookies that name a set.
  */
-/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c drivers/nfit/nfit_decode.c
- * drivers/nfit/nfit_resolve.c */
-/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c drivers/acpi/acpi_notes.c
- * kernel/console/text.c */
+/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c */
+/* LINK: drivers/nfit/nfit_decode.c drivers/nfit/nfit_resolve.c */
+/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c */
+/* LINK: drivers/acpi/acpi_notes.c kernel/console/text.c */
 #include "tests/host/test_nfit_build.h"
 
 static struct table t;

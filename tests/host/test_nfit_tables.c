@@ -2,10 +2,10 @@
 /*
  * Well-formed NFITs: what they say is what we read.
  */
-/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c drivers/nfit/nfit_decode.c
- * drivers/nfit/nfit_resolve.c */
-/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c drivers/acpi/acpi_notes.c
- * kernel/console/text.c */
+/* LINK: drivers/nfit/nfit.c drivers/nfit/nfit_frame.c */
+/* LINK: drivers/nfit/nfit_decode.c drivers/nfit/nfit_resolve.c */
+/* LINK: drivers/nfit/nfit_set.c drivers/nfit/nfit_print.c */
+/* LINK: drivers/acpi/acpi_notes.c kernel/console/text.c */
 #include <stdio.h>
 
 #include "tests/host/test_nfit_build.h"
