@@ -155,8 +155,9 @@ static int cmd_memory(int argc, char **argv)
 	kprintf("RAM: %lu KiB in all, %lu free, %lu in use (%lu of it the image, boot data and "
 		"firmware's low memory)\n",
 		s.total * 4, s.free * 4, (s.total - s.free) * 4, s.reserved * 4);
-	kprintf("page tables %lu KiB, page records %lu KiB\n", page_table_frames() * 4,
-		record_frames * 4);
+	/* What grows to what was once needed, and is kept for the next time. */
+	kprintf("page tables %lu KiB, page records %lu KiB, heap %lu KiB, stacks %lu KiB\n",
+		page_table_frames() * 4, record_frames * 4, heap_frames() * 4, stack_ram() * 4);
 	kprintf("TLB flushes %lu, IPIs %lu, fast gup undone %lu, slow gup calls %lu\n", tlb_flushes,
 		ipi_sent, gup_fast_retries, gup_slow_calls);
 	mm_for_each(print_mm, NULL);

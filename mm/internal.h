@@ -22,8 +22,9 @@ static inline bool alloc_fails(void)
 	return unlikely(__atomic_load_n(&alloc_fail_thread, __ATOMIC_RELAXED) != NULL) &&
 	       alloc_fails_now();
 }
-uint64_t kvirt_reserve(uint64_t bytes); /* address space only; never given back */
-uint64_t stacks_made(void);		/* slots of stacks that were ever taken */
+uint64_t mmio_next(void);   /* where the next device registers will be mapped */
+void *stack_make(void);	    /* a new stack, spare ones or not; NULL: no memory */
+uint64_t stacks_made(void); /* slots of stacks that were ever taken */
 void page_tables_init(const struct boot_info *bi);
 /* Frees a table, of entries of `level`, and the empty ones below it. Nobody may be walking it. */
 void pte_free_table(uint64_t phys, unsigned level);

@@ -21,28 +21,6 @@ static void *spare_stacks;    /* chain through the first word of each */
 static struct span mmio[512]; /* physical ranges mapped uncached */
 static unsigned nr_mmio;
 
-uint64_t kvirt_reserve(uint64_t bytes)
-{
-	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
-	uint64_t va = next_range;
-
-	next_range += ALIGN_UP(bytes, PAGE_SIZE) + PAGE_SIZE; /* an absent page after each */
-	spin_unlock_irqrestore(&kvirt_lock, flags);
-	return va;
-}
-
-/* Remembers what is uncached, so that nobody maps it as memory under another name. False: full. */
-static bool mmio_note(uint64_t start, uint64_t end)
-{
-	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
-	bool room = nr_mmio < ARRAY_SIZE(mmio);
-
-	if (room)
-		mmio[nr_mmio++] = (struct span){start, end};
-	spin_unlock_irqrestore(&kvirt_lock, flags);
-	return room;
-}
-
 bool mmio_overlaps(uint64_t start, uint64_t end)
 {
 	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
@@ -64,17 +42,44 @@ static int make_tables(uint64_t va, uint64_t len)
 	return 0;
 }
 
+/* The next addresses for `bytes` of registers at `first`, once there are tables for them and room
+ * for the note, so that mapping them cannot fail. 0: no memory or no room; the addresses are still
+ * the next ones, and nothing is noted, which would keep the range from being memory for ever. */
+static uint64_t mmio_slot(uint64_t first, uint64_t bytes)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	uint64_t va = next_range;
+
+	if (nr_mmio == ARRAY_SIZE(mmio) || make_tables(va, bytes)) {
+		va = 0;
+	} else {
+		/* So that nobody maps it as memory under another name. */
+		mmio[nr_mmio++] = (struct span){first, first + bytes};
+		next_range += bytes + PAGE_SIZE; /* an absent page after each */
+	}
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return va;
+}
+
 void *map_mmio(uint64_t phys, uint64_t len)
 {
 	uint64_t first = ALIGN_DOWN(phys, PAGE_SIZE);
 	uint64_t bytes = ALIGN_UP(phys + len, PAGE_SIZE) - first;
-	uint64_t va = kvirt_reserve(bytes);
+	uint64_t va = mmio_slot(first, bytes);
 
-	/* What can fail before the note, which would keep the range from being memory for ever. */
-	if (make_tables(va, bytes) || !mmio_note(first, first + bytes))
+	if (!va)
 		return NULL;
 	kernel_map(va, first, bytes, PTE_W | PTE_NX | PTE_PCD | PTE_G, 1);
 	return (void *)(va + (phys - first));
+}
+
+uint64_t mmio_next(void)
+{
+	uint64_t flags = spin_lock_irqsave(&kvirt_lock);
+	uint64_t va = next_range;
+
+	spin_unlock_irqrestore(&kvirt_lock, flags);
+	return va;
 }
 
 /* A frame for the page at va. */
@@ -122,7 +127,7 @@ static uint64_t stack_slot(void)
 	return va;
 }
 
-static void *stack_make(void)
+void *stack_make(void)
 {
 	uint64_t frame[STACK_PAGES], va;
 
