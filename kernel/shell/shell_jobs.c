@@ -7,6 +7,7 @@
  * the end, joining the thread and freeing the record is the shell's part (jobs_report()), done
  * where no other line is half printed. A job that was not reported is still in the list.
  */
+#include "kernel/sched/quiet.h"
 #include "kernel/shell/shell_private.h"
 
 #define MAX_JOBS 16
@@ -442,7 +443,8 @@ static void end_jobs(int64_t before)
 		if (!before && !j->done)
 			thread_signal(j->thread);
 	mutex_unlock(&jobs_lock);
-	jobs_drain(1000000000);
+	AWAIT(!jobs_running(), "the end of the jobs that a test left");
+	jobs_drain(0);
 	jobs_failed = failed;
 }
 SELFTEST_LEAVES(jobs, "job(s)", LEAVES_USERS, count_jobs, end_jobs);

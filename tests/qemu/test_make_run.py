@@ -153,7 +153,7 @@ def test_time_out_of_an_endless_loop(tmp_path, exhibit):
     report = re.sub("(?m)^# ", "", out[re.search("\n(# )?report: ", out).start():])
     state = "off" if exhibit == "deaf-loop" else "on"
     assert re.search(rf"CPU \d runs thread 1 'main', interrupts {state}\n(  #.*\n)*"
-                     r"  #\d+ +0x[0-9a-f]+ loop_for_ever\+0x[0-9a-f]+ kernel/test_watch\.c:\d+\n",
+                     r"  #\d+ +0x[0-9a-f]+ loop_for_ever\+0x[0-9a-f]+ kernel/sched/test_watch\.c:\d+\n",
                      report), out
     assert report.endswith("\nreport: end\n") and "PANIC" not in out
 
