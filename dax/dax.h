@@ -27,6 +27,8 @@
 #include "dax/layer/layer.h"
 #include "dax/file/lease.h"
 
+#define INIT_DAX 60 /* this floor's boot stage: regions and devices are there */
+
 struct lifetime;
 struct dax_inode;
 struct dax_fs;

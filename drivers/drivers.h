@@ -7,6 +7,7 @@
 #define DRIVERS_DRIVERS_H
 
 #include "mm/mm.h"
+#include "drivers/stages.h"
 #include "drivers/acpi/acpi.h"
 #include "drivers/nfit/nfit.h"
 #include "drivers/pci/pci.h"

@@ -2,21 +2,19 @@
 /*
  * Boot stages. A floor registers its stages with INITCALL; kernel_main() runs them in order of
  * `level`, prints each one's name before it starts, and stops with a sentence when one fails that
- * must not. The levels are the boot order of the whole house.
+ * must not. A level is a number; each floor names its own, in its public header.
  */
 #ifndef KERNEL_INIT_H
 #define KERNEL_INIT_H
 
+#include <stdbool.h>
+
 #include "boot/boot.h"
 
-enum init_level {
-	INIT_FRAMES = 10,  /* mm: frame allocator, final page tables, heap, stacks */
-	INIT_TABLES = 20,  /* drivers: ACPI tables */
-	INIT_CPUS = 30,	   /* interrupt controllers, other CPUs */
-	INIT_BUS = 40,	   /* PCI; then NFIT, whose ranges must not lie over PCI's registers */
-	INIT_DEVICES = 50, /* pmem regions bound, edu, … */
-	INIT_DAX = 60,
-	INIT_LATE = 90,
+enum {
+	INIT_GROUND = 10, /* up to here no stage may fail: frames, page tables, heap, stacks */
+	INIT_CPUS = 30,	  /* interrupt controllers, other CPUs */
+	INIT_LATE = 90,	  /* last */
 };
 
 struct initcall {

@@ -47,7 +47,7 @@ bool cmdline_get(const char *name, char *buf, unsigned n)
 	return false;
 }
 
-/* A stage above INIT_FRAMES may fail: the device or table it was about is then missing, and what
+/* A stage above INIT_GROUND may fail: the device or table it was about is then missing, and what
  * needs it says so, and a list of commands from outside fails (boot_stages_failed()). Without
  * memory there is no going on. */
 static void run_stage(const struct initcall *ic)
@@ -58,7 +58,7 @@ static void run_stage(const struct initcall *ic)
 	err = ic->fn(info);
 	if (err == 0)
 		return;
-	if (ic->level <= INIT_FRAMES)
+	if (ic->level <= INIT_GROUND)
 		panic("boot stage '%s' failed with error %d, and nothing works without it",
 		      ic->name, err);
 	stages_failed++;
@@ -83,7 +83,7 @@ static void __noreturn go_on(void)
 	apic_init_cpu();
 	sched_start();
 	irq_enable();
-	run_stages(INIT_FRAMES, INIT_LATE);
+	run_stages(INIT_GROUND, INIT_LATE);
 	kprintf("boot: done after %lu us, %u CPU%s\n", clock_ns() / 1000, nr_cpus,
 		nr_cpus == 1 ? "" : "s");
 	shell_main();
@@ -117,7 +117,7 @@ static void __noreturn bring_up(void)
 	time_init();
 	kprintf("boot: stage threads\n");
 	threads_init();
-	run_stages(0, INIT_FRAMES);
+	run_stages(0, INIT_GROUND);
 	leave_early_stack();
 }
 

@@ -194,4 +194,5 @@ static int shell_space_init(const struct boot_info *bi)
 	shell_set_mm_ops(&ops);
 	return 0;
 }
+SHELL_GROUP(memory, 70, "mm/", "memory");
 INITCALL(INIT_LATE, shell_space, "address space of the shell", shell_space_init);

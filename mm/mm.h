@@ -18,6 +18,9 @@
 
 #include "kernel/kernel.h"
 
+/* This floor's boot stage: frames, final page tables, heap, stacks. */
+#define INIT_FRAMES INIT_GROUND
+
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096ul
 #define PMD_SIZE   (2 * MIB)

@@ -162,3 +162,4 @@ SHELL_COMMAND(
 	"With a name: what a mapping holds, what busy means, who wakes, what the design fixed\n"
 	"what it left broken, and its eras: years of Linux in which it behaved otherwise. One is\n"
 	"chosen by 'mount DEV PATH lifetime=NAME', an era by 'mount DEV PATH era=6.1'.");
+SHELL_GROUP(lifetimes, 30, "dax/lifetime/", "page lifetimes");

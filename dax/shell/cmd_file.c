@@ -398,3 +398,4 @@ static int cmd_fallocate(int argc, char **argv)
 }
 SHELL_COMMAND(fallocate, cmd_fallocate, "fallocate FILE OFF LEN [wait]",
 	      "allocate blocks for a range, reading as zeroes; makes the file if it is absent");
+SHELL_GROUP(files, 10, "dax/shell/cmd_file", "files");

@@ -311,3 +311,4 @@ int dax_sync_mapping(int argc, char **argv)
 }
 
 /* ---- access ------------------------------------------------------------------------------- */
+SHELL_GROUP(dax, 40, "dax/", "DAX: mappings, pins, leases");

@@ -344,3 +344,4 @@ SHELL_COMMAND(
 	"after=N: the power fails behind the N-th fence from now that makes something durable, in\n"
 	"the middle of whatever is done then; the machine goes on until 'powercut' shows what was\n"
 	"left. 'shadow' counts these fences.");
+SHELL_GROUP(mounts, 20, "dax/shell/cmd_mount", "mounts");

@@ -7,6 +7,7 @@
  * that the frame allocator never gets. Most of it lies in the direct map; what does not is mapped
  * when it is first read, and stays mapped.
  */
+#include "drivers/stages.h"
 #include "drivers/acpi/acpi.h"
 #include "drivers/acpi/acpi_bytes.h"
 #include "mm/mm.h"

@@ -450,3 +450,4 @@ static void reap_dma(int64_t before)
 	}
 }
 SELFTEST_LEAVES(dma, "DMA job(s) of the shell", LEAVES_USERS, count_dma, reap_dma);
+SHELL_GROUP(clients, 50, "drivers/clients/", "devices that pin memory");

@@ -6,6 +6,7 @@
  * A table that the walk over all ACPI tables already refused is parsed too: its verdict line
  * should say why in the same words as everywhere else.
  */
+#include "drivers/stages.h"
 #include "kernel/lib/fwcfg.h"
 #include "drivers/acpi/acpi.h"
 #include "drivers/nfit/nfit_boot.h"

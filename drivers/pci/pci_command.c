@@ -67,3 +67,4 @@ SHELL_KIND(function, "BUS:DEV.FN", NULL, offer_functions);
 SHELL_COMMAND(pci, cmd_pci, "pci [BUS:DEV.FN]",
 	      "PCI functions: ids, class, driver, bus mastering, addresses\n"
 	      "with a function: its configuration registers too");
+SHELL_GROUP(devices, 60, "drivers/", "firmware tables and devices");

@@ -189,4 +189,4 @@ static int scratch_init(const struct boot_info *bi)
 	free(list);
 	return 0;
 }
-INITCALL(INIT_DAX, scratch, "scratch devices", scratch_init);
+INITCALL(INIT_SCRATCH, scratch, "scratch devices", scratch_init);

@@ -16,7 +16,8 @@ struct shell_command {
 	int (*run)(int argc, char **argv); /* 0 or a negative errno; argv[0] is the name */
 	/* Made of pieces: Ctrl-C ends it at its next safe point (batch_stopped()), status EINTR. */
 	bool batch;
-	const char *file; /* where it is defined: its folder is its group in `help` */
+	const char *file; /* where it is defined: where that lies is its group in `help`
+			     (SHELL_GROUP) */
 };
 /* SHELL_COMMAND(name, fn, usage, help) or with a fifth argument: is it a batch? TAB completes what
  * the usage allows (shell_usage.h). */
@@ -24,6 +25,16 @@ struct shell_command {
 	static const struct shell_command shell_command_##ident                                    \
 		__attribute__((used, section("hf_commands"), aligned(8))) = {                      \
 			.file = __FILE__, .name = #ident, usage_, help_, fn_, ##__VA_ARGS__}
+
+/* A title of `help`: commands of files whose names begin with `place`, if no longer place fits.
+ * Those with one turn are listed together, by ascending turns from 1 on. */
+struct shell_group {
+	unsigned turn;
+	const char *place, *title;
+};
+#define SHELL_GROUP(ident, ...)                                                                    \
+	static const struct shell_group shell_group_##ident                                        \
+		__attribute__((used, section("hf_groups"), aligned(8))) = {__VA_ARGS__}
 
 /*
  * A kind of word in usage lines, by its name there, and what it can be just now: offer() calls

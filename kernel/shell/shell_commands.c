@@ -7,37 +7,38 @@
  */
 #include "kernel/shell/shell_private.h"
 
-/* More special folders first: the first match wins. */
-static const struct group {
-	const char *folder, *title;
-} groups[] = {
-	{"dax/ext4/", "files"},
-	{"dax/cmd_mount", "mounts"},
-	{"dax/cmd_file", "files"},
-	{"dax/lifetime/", "page lifetimes"},
-	{"dax/", "DAX: mappings, pins, leases"},
-	{"drivers/clients/", "devices that pin memory"},
-	{"drivers/", "firmware tables and devices"},
-	{"mm/", "memory"},
-	{"tests/", "experiments and tests"},
-	{"", "shell and machine"},
-};
+extern const struct shell_group __start_hf_groups[], __stop_hf_groups[];
 
-static const struct group *group_of(const struct shell_command *c)
+/* The group whose place begins the command's file name, and is the longest of those. */
+static const struct shell_group *group_of(const struct shell_command *c)
 {
-	const struct group *g = groups;
+	const struct shell_group *best = NULL;
 
-	while (*g->folder && !strstr(c->file, g->folder))
-		g++;
-	return g;
+	for (const struct shell_group *g = __start_hf_groups; g < __stop_hf_groups; g++)
+		if (!strncmp(c->file, g->place, strlen(g->place)) &&
+		    (!best || strlen(g->place) > strlen(best->place)))
+			best = g;
+	return best;
 }
 
-static void list_group(const struct group *g, const struct shell_command *const *all, unsigned n)
+/* The title that comes behind `turn`, in the order of the groups' turns; NULL: no more. */
+static const struct shell_group *next_group(unsigned turn)
+{
+	const struct shell_group *next = NULL;
+
+	for (const struct shell_group *g = __start_hf_groups; g < __stop_hf_groups; g++)
+		if (g->turn > turn && (!next || g->turn < next->turn))
+			next = g;
+	return next;
+}
+
+static void list_group(const struct shell_group *g, const struct shell_command *const *all,
+		       unsigned n)
 {
 	bool titled = false;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (group_of(all[i]) != g)
+		if (group_of(all[i])->turn != g->turn)
 			continue;
 		if (!titled)
 			kprintf("%s\n", g->title);
@@ -73,12 +74,13 @@ static int cmd_help(int argc, char **argv)
 	if (argc > 1)
 		return first;
 	all = shell_commands(&n);
-	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
-		list_group(&groups[i], all, n);
+	for (const struct shell_group *g = next_group(0); g; g = next_group(g->turn))
+		list_group(g, all, n);
 	kprintf("\n`help NAME` explains one. a; b runs two, a & runs one in the background.\n");
 	return 0;
 }
 
+SHELL_GROUP(machine, 90, "", "shell and machine");
 SHELL_COMMAND(
 	help, cmd_help, "help [COMMAND ...]",
 	"lists the commands, or explains the ones named\n"

@@ -399,3 +399,4 @@ SHELL_COMMAND(
 	"era=E: as in those years of Linux ('lifetime NAME' lists the eras); 'race all' runs each\n"
 	"cell of a later era that was measured on Linux, or that differs.",
 	true);
+SHELL_GROUP(tests, 80, "tests/", "experiments and tests");
