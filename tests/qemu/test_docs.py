@@ -151,3 +151,13 @@ def test_the_pictures_can_be_read_and_are_current():
     shown = re.findall(r"!\[[^\]]*\]\(([^)]+\.svg)\)", read("docs", "lifetimes.md"))
     drawn = [name for name in os.listdir(os.path.join(ROOT, "docs")) if name.endswith(".svg")]
     assert sorted(shown) == sorted(drawn)
+
+
+def test_the_glossary_names_what_there_is():
+    """Every header and every function of docs/glossary.md is in the sources."""
+    page = read("docs", "glossary.md")
+    headers = re.findall(r"`([\w/]+\.h)`", page)
+    assert len(headers) > 25 and [h for h in headers if not os.path.exists(os.path.join(ROOT, h))] == []
+    sources = "\n".join(read(path) for path in source_files(".h"))
+    functions = re.findall(r"`(\w+)\(\)`", page)
+    assert len(functions) > 7 and [f for f in functions if not re.search(rf"\b{f}\(", sources)] == []
