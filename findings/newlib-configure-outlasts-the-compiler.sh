@@ -25,5 +25,5 @@ configured()
 expect "files of dependencies" "$(configured with '')" 2564
 expect "without them" "$(configured without --disable-dependency-tracking)" 0
 expect "newlib.h is the same" "$(cmp with/newlib.h without/newlib.h && echo the same)" "the same"
-printf 'include Makefile\nlist: ; @echo $(libc_a_603)\n' >with/list.mk
+printf 'include Makefile\nlist: ; @echo $(libc_a_OBJECTS)\n' >with/list.mk
 expect "objects of libc" "$(make -C with -sf list.mk list | wc -w)" 603
