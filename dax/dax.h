@@ -148,7 +148,7 @@ int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uin
 struct mount_options {
 	bool longterm; /* longterm=allow: pins without an end are taken; a lifetime may refuse it */
 	bool sectors;  /* entries=sectors: unaware only */
-	const struct dax_layer_ops *ops; /* the file layer; NULL: ext4 */
+	const struct dax_layer_ops *ops; /* the file layer; NULL: LAYER_DEFAULT */
 	void *layer;			 /* for ops->mount */
 };
 /*

@@ -47,7 +47,8 @@ void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last
 /* 0, -EROFS, -EOPNOTSUPP; asked before anything is unmapped or waited for. */
 static int may_reshape(struct dax_inode *inode)
 {
-	if (!inode->ops->collapse || !inode->ops->insert || !inode->ops->unwrite)
+	if (!inode->ops->collapse || !inode->ops->insert || !inode->ops->unwrite ||
+	    !inode->ops->allocate)
 		return layer_lacks(inode->fs, "move blocks within a file");
 	return may_change(inode, false);
 }

@@ -4,7 +4,9 @@
  *
  * ext4 (dax/ext4/) is one file layer, the self-tests have another, with shared blocks. Files,
  * directories, layout changes and the shell's commands reach a file layer through these operations
- * only. One that a layer lacks is NULL, and who needs it refuses with the layer's name.
+ * only. One that a layer lacks is NULL, and who needs it refuses with the layer's name. Every layer
+ * has map, map_run, set_size, size, zero, free, sync, lookup, has_name, drop, mount, unmount, why,
+ * check and owned; one with `walk` has by_number, names, put_node and opened as well.
  *
  * fs->lock is held for all of them but map, map_run and forbids. 0 or a negative errno, for which
  * why() has the sentence.
@@ -122,7 +124,8 @@ struct dax_layer_ops {
 	int (*unlink)(struct dax_fs *fs, const char *path, struct dax_node *node);
 	/* Gives the reference back; one without a name that nobody uses is freed. */
 	int (*put_node)(struct dax_fs *fs, struct dax_node *node);
-	/* The node becomes a DAX file, which has its reference from now on. */
+	/* The node becomes a DAX file, whose `layer` is set already, and which has the node's
+	 * reference from now on. */
 	void (*opened)(struct dax_inode *inode, struct dax_node *node);
 	bool (*has_name)(const struct dax_inode *inode); /* no: its blocks go with its last user */
 	void (*drop)(struct dax_inode *inode);		 /* DAX forgets it; nothing maps it */
@@ -146,6 +149,7 @@ struct dax_layer_ops {
 #define DAX_LAYER(ident, ops_)                                                                     \
 	static const struct dax_layer_ops *const dax_layer_##ident                                 \
 		__attribute__((used, section("hf_layers"), aligned(8))) = &(ops_)
+#define LAYER_DEFAULT "ext4"
 const struct dax_layer_ops *dax_layer_find(const char *name); /* NULL: unknown */
 const struct dax_layer_ops *dax_layer_nth(unsigned n);	      /* NULL past the last */
 

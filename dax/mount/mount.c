@@ -57,25 +57,6 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 			  lifetime_text(lt, text, sizeof(text)));
 }
 
-/* ---- file layers ---- */
-
-extern const struct dax_layer_ops *const __start_hf_layers[], *const __stop_hf_layers[];
-
-const struct dax_layer_ops *dax_layer_nth(unsigned n)
-{
-	return n < (unsigned)(__stop_hf_layers - __start_hf_layers) ? __start_hf_layers[n] : NULL;
-}
-
-const struct dax_layer_ops *dax_layer_find(const char *name)
-{
-	const struct dax_layer_ops *ops;
-
-	for (unsigned n = 0; (ops = dax_layer_nth(n)); n++)
-		if (!strcmp(ops->name, name))
-			return ops;
-	return NULL;
-}
-
 bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
 {
 	return fs->lifetime->blocked && fs->lifetime->blocked(fs, pfn);
@@ -130,7 +111,7 @@ static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
 	fs->lifetime = lt;
 	fs->longterm = o->longterm;
 	fs->sectors = o->sectors;
-	fs->ops = o->ops ? o->ops : dax_layer_find("ext4");
+	fs->ops = o->ops ? o->ops : dax_layer_find(LAYER_DEFAULT);
 	mutex_init(&fs->lock, "file layer");
 	LIST_INIT(&fs->inodes);
 	snprintf(fs->path, sizeof(fs->path), "%s", path);

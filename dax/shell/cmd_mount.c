@@ -153,7 +153,7 @@ static int parse_option(const char *word, struct lifetime_words *lw, struct moun
 	if (!strncmp(word, "layer=", 6))
 		return parse_layer(word + 6, o);
 	return dax_unknown_option(word, "lifetime=L, era=E, longterm=refuse|allow, "
-					"entries=pfns|sectors and layer=ext4|tinyfs");
+					"entries=pfns|sectors and layer=F");
 }
 
 static int cmd_mount(int argc, char **argv)
@@ -212,9 +212,9 @@ SHELL_COMMAND(
 	"longterm=allow (busy-extent only): pins without an end are taken, and the blocks they\n"
 	"hold come back when the pin goes.\n"
 	"entries=sectors (unaware only): as before 4.15, fsync needs the live device.\n"
-	"F is the file layer: ext4, or tinyfs: made afresh at each mount of a scratch region, "
-	"with\n"
-	"blocks that files can share.");
+	"F is the file layer, ext4 without the word; TAB lists them. That of the self-tests is "
+	"made\n"
+	"afresh at each mount of a scratch region, and its files can share blocks.");
 
 static void offer_layers(struct shell_offers *o)
 {

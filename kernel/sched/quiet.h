@@ -20,8 +20,8 @@ enum quiet {
 	QUIET_TIMER, /* nothing but a timer can change anything */
 	QUIET_DEAD   /* nothing runnable and no event pending */
 };
-#define QUIET_SURE                                                                                 \
-	3 /* looks in a row that say the same: what was just about to be woken is by then */
+/* Looks in a row that say the same: what was just about to be woken is by then. */
+#define QUIET_SURE 3
 
 /* Thread context, interrupts on. A snapshot. The caller, the idle threads, and those that `except`
  * says true of do not count; except NULL: all others do. It is called under the lock of

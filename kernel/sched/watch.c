@@ -3,9 +3,10 @@
  * The watchdog. Every CPU takes a timer interrupt once in WATCH_NS, whatever else it does; that
  * tick asks two questions.
  *
- *   this CPU    has its thread run through WATCH_TICKS ticks in a row, ten seconds, without leaving
- * the CPU by its own doing (a sleep)? the others  has one of them had no tick while this one had
- * WATCH_TICKS? It has interrupts off; its call chain is fetched by NMI.
+ *   this CPU    has its thread run through WATCH_TICKS ticks in a row, ten seconds, without
+ *               leaving the CPU by its own doing (a sleep)?
+ *   the others  has one of them had no tick while this one had WATCH_TICKS? It has interrupts
+ *               off; its call chain is fetched by NMI.
  *
  * Each is said once, as a warning (again and again where a test listens: what it hears first may
  * be about a CPU that the host gave no time). A switch costs nothing for it: the scheduler keeps no

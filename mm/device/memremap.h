@@ -5,7 +5,7 @@
  * A pgmap is the claim of one owner on ranges of pfns. It lives as long as its reference: taken by
  * whoever looked it up (pgmap_get), killed and drained by memunmap_pages(). The reference is a
  * counter per CPU, so a lookup writes no shared line; killing folds the counters into one.
- * Rules: those of memremap_pages() in Linux 6.1 (its mm/device/memremap.c), restated.
+ * Rules: those of memremap_pages() in Linux 6.1 (its memremap.c), restated.
  */
 #ifndef MM_DEVICE_MEMREMAP_H
 #define MM_DEVICE_MEMREMAP_H

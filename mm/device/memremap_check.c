@@ -3,7 +3,7 @@
  * What memremap_pages() refuses: each check is one function, with its errno and a sentence that
  * says what failed and what would pass.
  *
- * Two checks are stronger than those of Linux 6.1 (its mm/device/memremap.c). Linux looks at the
+ * Two checks are stronger than those of Linux 6.1 (its memremap.c). Linux looks at the
  * pgmaps of the first and the last pfn only and overlooks one strictly inside; here the whole span
  * is looked at. There an unknown type warns and goes on; here it is refused. Two of its steps
  * cannot fail: the reference is embedded in the pgmap, and there is no managed-pages switch,

@@ -161,3 +161,18 @@ def test_the_glossary_names_what_there_is():
     sources = "\n".join(read(path) for path in source_files(".h"))
     functions = re.findall(r"`(\w+)\(\)`", page)
     assert len(functions) > 7 and [f for f in functions if not re.search(rf"\b{f}\(", sources)] == []
+
+
+# These make trees of their own, or name files as they were called before a move.
+OTHER_TREES = ("test_floors.py", "test_mutants.py", "mutants_source.py")
+
+
+def test_files_that_are_named_are_there():
+    """A path of the project in a comment, a page or a script leads somewhere."""
+    pattern = re.compile(r"(?<![\w/.$}-])((?:boot|kernel|mm|drivers|dax|tests|docs|findings)/"
+                         r"[\w/.-]+\.(?:c|h|py|sh|md|asm))\b")
+    missing = [(path, name) for path in source_files(".c", ".h", ".asm", ".py", ".sh", ".md")
+               if not path.endswith(OTHER_TREES) and path != os.path.join("docs", "mutants.md")
+               for name in pattern.findall(read(path))
+               if "test_X" not in name and not os.path.exists(os.path.join(ROOT, name))]
+    assert missing == []
