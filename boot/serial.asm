@@ -4,7 +4,7 @@
 ; boot/entry.asm has set the line up. The wait is bounded, as there.
 ;
 ; void boot_stop(void): the end of a boot that cannot go on. Value 0x12 to isa-debug-exit is the
-; status of a panic (kernel/trap/panic.h); where that device is absent the CPU halts.
+; status of a panic (kernel/trap/trap.h); where that device is absent the CPU halts.
 
 bits 64
 section .text.boot_putc progbits alloc exec nowrite align=16

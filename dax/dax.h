@@ -14,7 +14,7 @@
  * up while it sleeps, else a fault inside the holder would wait for the waiter.
  *
  * A waiter holds no lock that strangers need. Each sleep for a holder (of a page, a lease, a
- * device, a busy block) says so first by assert_no_global_lock() (kernel/sync/lock.h): a panic with
+ * device, a busy block) says so first by assert_no_global_lock() (kernel/sync/sync.h): a panic with
  * the lock's name. The list of mounts, the names of mappings, the shell's pins and leases are
  * global. What has to last longer than such a lock is a state with a name that others meet: a mount
  * is LEAVING, a region is being bound (pmem_change_begin()), a mapping is being unmapped.

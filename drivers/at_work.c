@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which devices are at work: for whoever waits until nothing goes on any more
- * (kernel/sched/quiet.h). */
+ * (kernel/sched/sched.h). */
 #include "drivers/drivers.h"
-#include "kernel/sched/quiet.h"
 
 static bool at_work(void)
 {

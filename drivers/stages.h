@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The boot stages of this floor, between those of kernel/init.h. */
+/* The boot stages of this floor, between those of kernel/kernel.h. */
 #ifndef DRIVERS_STAGES_H
 #define DRIVERS_STAGES_H
 
-#include "kernel/init.h"
+#include "kernel/kernel.h"
 
 enum {
 	INIT_TABLES = 20,  /* ACPI tables; the CPUs come behind them */

@@ -8,7 +8,8 @@
  * stack with a guard page, interrupts go on, and threads may sleep. Each stage prints its name
  * before it starts: a hang names its stage.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
 
 extern const struct initcall __start_hf_initcalls[], __stop_hf_initcalls[];
 

@@ -11,7 +11,7 @@
  * ptl.
  *
  * A waiter holds no lock that strangers need: memunmap_pages() sleeps for who holds pages, and is
- * called with no global lock held (assert_no_global_lock(), kernel/sync/lock.h).
+ * called with no global lock held (assert_no_global_lock(), kernel/sync/sync.h).
  */
 #ifndef MM_MM_H
 #define MM_MM_H

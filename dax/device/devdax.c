@@ -14,7 +14,6 @@
  * is, and whoever wants it next tries again.
  */
 #include "dax/device/devdax.h"
-#include "kernel/console/text.h"
 
 #define FIRST_PLACE                                                                                \
 	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \

@@ -14,7 +14,6 @@
  * of that page from every address space first, and an entry of 2 MiB goes as a whole.
  */
 #include "dax/internal.h"
-#include "kernel/console/text.h"
 
 MUSEUM(round_up, "round-up",
        "D-2: a fault in the middle of 2 MiB links the record to the next 2 MiB of the file; shown "

@@ -6,7 +6,6 @@
 #include <ctype.h>
 
 #include "dax/internal.h"
-#include "kernel/console/text.h"
 
 #define CHUNK 4096
 

@@ -5,7 +5,7 @@
  * shell drops them.
  */
 #include "dax/internal.h"
-#include "kernel/shell/shell_edit.h"
+#include "kernel/shell/internal.h"
 
 static bool is_folder(struct dax_fs *fs, uint32_t number)
 {

@@ -7,7 +7,6 @@
  */
 #include <ctype.h>
 
-#include "kernel/console/text.h"
 #include "drivers/acpi/acpi.h"
 
 static void print_rsdp(const struct acpi_rsdp *r)

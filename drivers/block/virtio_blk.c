@@ -12,7 +12,6 @@
  */
 #include "drivers/drivers.h"
 #include "drivers/block/virtio_pci.h"
-#include "kernel/console/text.h"
 
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4 };
 enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };

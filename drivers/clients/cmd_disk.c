@@ -3,7 +3,6 @@
  * disk: direct I/O by hand. With '&' behind it, `ps` shows who waits for whom meanwhile.
  */
 #include "drivers/clients/clients.h"
-#include "kernel/console/text.h"
 
 static void show(struct block_device *dev)
 {

@@ -13,7 +13,6 @@
 #include <ctype.h>
 
 #include "drivers/clients/gup_test.h"
-#include "kernel/console/text.h"
 
 #define OWN_BYTES  (4 * MIB)
 #define MAX_REPEAT 1000000u

@@ -9,7 +9,6 @@
 #include <ctype.h>
 
 #include "drivers/clients/clients.h"
-#include "kernel/console/text.h"
 
 #define MAX_PINS	16
 #define MAX_JOBS	16

@@ -7,7 +7,6 @@
  * should say why in the same words as everywhere else.
  */
 #include "drivers/stages.h"
-#include "kernel/lib/fwcfg.h"
 #include "drivers/acpi/acpi.h"
 #include "drivers/nfit/nfit_boot.h"
 #include "drivers/pci/pci.h"

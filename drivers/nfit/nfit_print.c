@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "drivers/nfit/nfit_parse.h"
-#include "kernel/console/text.h"
+#include "kernel/console/console.h"
 
 struct printer {
 	nfit_out_fn *out;

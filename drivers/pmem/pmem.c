@@ -7,7 +7,6 @@
  * region is read-only, and says so.
  */
 #include "drivers/drivers.h"
-#include "kernel/console/text.h"
 
 STEP_POINT_DECLARE(pmem_binds); /* the pgmap is filled in, and not yet live */
 

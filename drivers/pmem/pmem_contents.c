@@ -12,7 +12,6 @@
  * the DIMM, which is where everybody else does. The cut parts are not mapped, so they are read a
  * page at a time, once, at boot; nobody here writes there.
  */
-#include "kernel/lib/fwcfg.h"
 #include "drivers/drivers.h"
 
 #define SCRATCH_FILE "opt/holdfast/scratch"

@@ -10,8 +10,8 @@
  * reads). A full ring leaves bytes in the UART and turns the interrupt off until there is room
  * again: a burst of typing is slowed down, never cut.
  */
-#include "kernel/internal.h"
-#include "kernel/console/text.h"
+#include "kernel/console/internal.h"
+#include "kernel/trap/internal.h"
 
 #define COM1	 0x3f8
 #define COM1_GSI 4

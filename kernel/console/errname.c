@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "kernel/shell/shell.h"
+#include "kernel/console/console.h"
 
 static const struct {
 	int err;

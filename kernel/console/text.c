@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Text from outside, made harmless (text.h). Pure code: the console and the host's tests call it.
+/* Text from outside, made harmless (console.h). Pure code: the console and the host's tests call
+ * it.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/console/text.h"
+#include "kernel/console/console.h"
 
 /* Bytes of a UTF-8 sequence by its first byte; 0: that byte begins none. */
 static size_t sequence_length(unsigned char c)

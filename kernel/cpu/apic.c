@@ -8,7 +8,10 @@
  * boot CPU: simple, and the same in every run. Registers are reached through the boot identity map
  * until the mm floor hands a mapping function down.
  */
-#include "kernel/internal.h"
+#include "kernel/console/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/time/internal.h"
+#include "kernel/trap/internal.h"
 
 #define LAPIC_PHYS 0xfee00000ull
 #define LAPIC_LEN  0x1000

@@ -7,7 +7,8 @@
  * fall-back. All CPUs must agree with the first one, else a thread that moves would find its
  * instructions gone.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
 
 #define MSR_EFER  0xc0000080u
 #define EFER_NXE  (1u << 11)

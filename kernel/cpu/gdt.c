@@ -6,7 +6,8 @@
  * state segment with the interrupt stack table (Intel SDM vol. 3, 6.14.5): a double fault is
  * usually a stack that ran into its guard page, an NMI and a machine check may come anywhere.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
 
 #define MSR_GS_BASE 0xc0000101u
 #define SEL_TSS	    24

@@ -12,7 +12,9 @@
  * was empty. The target runs the whole list. The caller waits with interrupts on, so it serves
  * calls of others meanwhile: CPUs that call each other at the same time all get through.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/trap/internal.h"
 
 #define TRAMPOLINE    0x8000ull
 #define PAGE_PRESENT  1ull

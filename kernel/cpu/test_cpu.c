@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: per-CPU data, features, calls between CPUs (cpu.*, ipi.*). */
-#include "kernel/internal.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/cpu/internal.h"
 
 SELFTEST(cpu_self, "cpu.self", "the running CPU finds its own structure, and ids lead back to it")
 {

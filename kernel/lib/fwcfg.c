@@ -8,7 +8,6 @@
  * big-endian. Selector and position belong to the device, so one reader at a time.
  */
 #include "kernel/kernel.h"
-#include "kernel/lib/fwcfg.h"
 
 #define PORT_SELECT   0x510
 #define PORT_DATA     0x511

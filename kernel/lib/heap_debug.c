@@ -11,7 +11,7 @@
  * A freed block is poisoned and waits at the end of a queue; what leaves the queue at its front is
  * looked at a last time and goes back to newlib.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
 
 #if DEBUG_BUILD
 

@@ -7,7 +7,7 @@
  * The system calls below belong to the FILE machinery that snprintf drags in; nothing in the kernel
  * opens a FILE, so they refuse, and say so by errno.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
 #include <sys/lock.h>
 #include <sys/stat.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The debug build's reports of memory that was used wrongly; see memdebug.h. */
-#include "kernel/internal.h"
-#include "kernel/trap/ksyms.h"
+/* The debug build's reports of memory that was used wrongly; see lib.h. */
+#include "kernel/kernel.h"
 
 static void (*divert)(const struct mem_report *r);
 

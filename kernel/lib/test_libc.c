@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what the kernel takes from libc, and what it gives to it (libc.*). */
-#include "kernel/internal.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/kernel.h"
 
 SELFTEST(libc_formats, "libc.formats", "snprintf knows every length modifier the kernel uses")
 {

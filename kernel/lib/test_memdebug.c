@@ -3,8 +3,7 @@
  * Self-tests of the debug build: the heap (memdebug.heap-*). Each uses memory wrongly on purpose,
  * takes the report and mends what it broke.
  */
-#include "kernel/internal.h"
-#include "kernel/trap/ksyms.h"
+#include "kernel/kernel.h"
 #include <malloc.h>
 
 #if DEBUG_BUILD

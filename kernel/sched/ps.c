@@ -6,7 +6,7 @@
  * cannot go away, and printed afterwards: printing is slow. `ps -i` shows who interrupts: each
  * vector by the name it was asked for with.
  */
-#include "kernel/internal.h"
+#include "kernel/trap/internal.h"
 
 struct row {
 	unsigned tid;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether anything goes on by itself, and waits that end when nothing does; see quiet.h. */
-#include "kernel/sched/quiet.h"
-#include "kernel/internal.h"
+/* Whether anything goes on by itself, and waits that end when nothing does; see sched.h. */
+#include "kernel/cpu/internal.h"
 
 #define LOOK_NS 200000ull
 

@@ -11,7 +11,10 @@
  * this CPU's running thread gets an end of slice. While nobody is ready there are no slices and no
  * ticks. Every CPU has an idle thread, which is in no queue and runs when nothing else can.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/time/internal.h"
+#include "kernel/trap/internal.h"
 
 TAILQ_HEAD(run_queue, thread);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads and waits for self-tests; see test_gang.h. */
-#include "kernel/sched/test_gang.h"
-#include "kernel/sched/quiet.h"
+/* Threads and waits for self-tests; see sched.h. */
+#include "kernel/kernel.h"
 
 bool gang_start(struct gang *g, unsigned n, void (*fn)(void *), void *arg, bool pinned)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: when nothing goes on any more (quiet.*), and the command that waits for it. */
-#include "kernel/sched/quiet.h"
-#include "kernel/shell/shell_private.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define HOUR_NS (3600ull * 1000 * 1000 * 1000)
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: threads and the scheduler (thread.*). */
-#include "kernel/internal.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/kernel.h"
 
 static unsigned word, other_ran;
 

@@ -3,8 +3,7 @@
  * Self-tests: the watchdog (watch.*), and two endless loops for whoever wants to see what a machine
  * that hangs says of itself.
  */
-#include "kernel/internal.h"
-#include "kernel/trap/ksyms.h"
+#include "kernel/kernel.h"
 
 MUSEUM(endless_loop, "endless-loop",
        "a self-test never ends; TIMEOUT= and a break on the serial line show its function and line "

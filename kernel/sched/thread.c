@@ -8,7 +8,9 @@
  * because giving a stack back may sleep; if not, the joiner does it, and has it all done when
  * thread_join() returns.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/time/internal.h"
 
 static const struct stack_ops *stacks; /* NULL means memory management is not up yet */
 static unsigned last_tid;	       /* zero means none was given out */

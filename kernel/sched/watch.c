@@ -18,8 +18,10 @@
  * time for the machine lets the clock run on while nothing runs, and that is no fault in the
  * machine.
  */
-#include "kernel/internal.h"
-#include "kernel/sched/watch.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/time/internal.h"
+#include "kernel/trap/internal.h"
 
 #define WATCH_NS 2500000000ull
 #define LATE_NS	 20000000ull

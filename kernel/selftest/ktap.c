@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of KTAP (ktap.h). A result must stay one line in column 1 whatever text a test supplies,
- * and a comment must never look like a result, so line ends inside texts are dealt with here, once.
+ * Lines of KTAP (internal.h). A result must stay one line in column 1 whatever text a test
+ * supplies, and a comment must never look like a result, so line ends inside texts are dealt with
+ * here, once.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/selftest/ktap.h"
+#include "kernel/selftest/internal.h"
 
 void ktap_plan(char *buf, size_t n, unsigned tests)
 {

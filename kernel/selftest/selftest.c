@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The self-test runner: `selftest` picks tests by pattern, runs them in order of name in the
- * calling thread, and prints KTAP (ktap.h) as they finish.
+ * calling thread, and prints KTAP (internal.h) as they finish.
  *
  * A test that passes but leaves the machine different has not passed, and the damage would be put
  * down to the next one. So after each test the runner looks at what every test must leave alone,
  * puts it right and fails the test that did it.
  */
 #include "kernel/kernel.h"
-#include "kernel/selftest/ktap.h"
-#include "kernel/selftest/selftest_leaks.h"
-#include "kernel/shell/shell_parse.h"
+#include "kernel/selftest/internal.h"
+#include "kernel/shell/internal.h"
 
 #define SLOW_NS 2000000000ull /* after this long a running test is named */
 

@@ -9,12 +9,11 @@
  * failed.
  *
  * Some things end a moment after the test did: a thread that was told to, a completion. So a count
- * that is too high is looked at again until nothing goes on any more (quiet.h); a test that leaves
+ * that is too high is looked at again until nothing goes on any more (sched.h); a test that leaves
  * nothing is not delayed.
  */
 #include "kernel/kernel.h"
-#include "kernel/sched/quiet.h"
-#include "kernel/selftest/selftest_leaks.h"
+#include "kernel/selftest/internal.h"
 
 extern const struct selftest_leaves __start_hf_leaves[], __stop_hf_leaves[];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Step points: hardware breakpoints on labels that cost nothing. The protocol is in step.h.
+ * Step points: hardware breakpoints on labels that cost nothing. The protocol is in selftest.h.
  *
  * A debug exception for an instruction breakpoint comes before the instruction, so the handler runs
  * exactly at the label. It returns with the resume flag set in the saved flags (SDM vol. 3,
@@ -10,7 +10,10 @@
  * The slots belong to their CPU: they are written by it alone, with interrupts off, and read by it
  * in the exception. Only step_go() comes from elsewhere; it writes one word.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/selftest/internal.h"
+#include "kernel/trap/internal.h"
 
 #define RFLAGS_RF (1ull << 16)
 #define SLOTS	  4

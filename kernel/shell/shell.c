@@ -10,7 +10,8 @@
  * A line is parsed completely before its first command runs: a quote left open at the end must not
  * be found after the disk was changed.
  */
-#include "kernel/shell/shell_private.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 extern const struct shell_command __start_hf_commands[], __stop_hf_commands[];
 

@@ -20,7 +20,7 @@ struct shell_command {
 			     (SHELL_GROUP) */
 };
 /* SHELL_COMMAND(name, fn, usage, help) or with a fifth argument: is it a batch? TAB completes what
- * the usage allows (shell_usage.h). */
+ * the usage allows (kernel/shell/internal.h). */
 #define SHELL_COMMAND(ident, fn_, usage_, help_, ...)                                              \
 	static const struct shell_command shell_command_##ident                                    \
 		__attribute__((used, section("hf_commands"), aligned(8))) = {                      \

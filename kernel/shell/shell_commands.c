@@ -5,7 +5,8 @@
  * `help` groups commands by the folder that defines them: the house's plan is the table of
  * contents.
  */
-#include "kernel/shell/shell_private.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 extern const struct shell_group __start_hf_groups[], __stop_hf_groups[];
 

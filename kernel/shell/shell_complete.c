@@ -9,8 +9,7 @@
  */
 #include <string.h>
 
-#include "kernel/shell/shell_complete.h"
-#include "kernel/shell/shell_parse.h"
+#include "kernel/shell/internal.h"
 
 struct offer {
 	unsigned count;

@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/shell/shell_edit.h"
-#include "kernel/shell/shell_complete.h"
+#include "kernel/shell/internal.h"
 
 static void flush(struct shell_edit *e)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/shell/shell_edit.h"
+#include "kernel/shell/internal.h"
 
 static bool blank_line(const char *s)
 {

@@ -7,7 +7,8 @@
  * shell empties. The reader stops when the ring is full and the rest stays in the serial port,
  * which makes the sender wait; typing ahead loses nothing.
  */
-#include "kernel/shell/shell_private.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define RING   1024
 #define CTRL_C 0x03

@@ -7,8 +7,8 @@
  * the end, joining the thread and freeing the record is the shell's part (jobs_report()), done
  * where no other line is half printed. A job that was not reported is still in the list.
  */
-#include "kernel/sched/quiet.h"
-#include "kernel/shell/shell_private.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define MAX_JOBS 16
 

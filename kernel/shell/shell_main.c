@@ -8,8 +8,8 @@
  * its end, everything could be unmounted. The prompt is for people: no status when all is well, and
  * Ctrl-C.
  */
-#include "kernel/shell/shell_private.h"
-#include "kernel/lib/fwcfg.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define SCRIPT_FILE   "opt/holdfast/cmd"
 #define JOBS_GRACE_NS 10000000000ull /* how long jobs may go on after the last command */

@@ -9,8 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "kernel/shell/shell.h"
-#include "kernel/shell/shell_parse.h"
+#include "kernel/shell/internal.h"
 
 #define LONGEST 64
 

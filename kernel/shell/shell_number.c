@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/shell/shell_parse.h"
+#include "kernel/shell/internal.h"
 
 static int digit(char c)
 {

@@ -8,9 +8,8 @@
  * sorted, each once; the line editor then walks the list as often as it likes. Only the prompt's
  * thread comes here, in its address space: a mapping's names are those of the prompt.
  */
-#include "kernel/shell/shell_private.h"
-#include "kernel/shell/shell_usage.h"
-#include "kernel/console/text.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 extern const struct shell_kind __start_hf_kinds[], __stop_hf_kinds[];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Splitting a command line into commands and words (rules: shell_parse.h).
+ * Splitting a command line into commands and words (rules: internal.h).
  *
  * The scanner walks the line once and writes the unquoted bytes of each word, a NUL behind it, into
  * the caller's buffer. A word never grows by unquoting, and each NUL takes the place of the blank,
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/shell/shell_parse.h"
+#include "kernel/shell/internal.h"
 
 struct scan {
 	const char *line;

@@ -4,7 +4,8 @@
  * since what came later may stand on what came earlier. Nothing is turned off behind a refusal,
  * unless the user insists.
  */
-#include "kernel/shell/shell_private.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define MAX_STEPS 16
 

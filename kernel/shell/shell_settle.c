@@ -5,8 +5,8 @@
  * A list of commands that starts jobs cannot say with `sleep` when they have come to their waits:
  * that depends on the host. This waits for the state itself.
  */
-#include "kernel/sched/quiet.h"
-#include "kernel/shell/shell_private.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define POLLS	  3u /* rounds of those that look again once a second */
 #define SECOND_NS 1000000000ull

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading usage lines (grammar: shell_usage.h).
+ * Reading usage lines (grammar: internal.h).
  *
  * Each word of the usage is a place, numbered from the left. One pass over the line finds, for
  * every place, the set of places that may come next; a set is the bits of one number. The words
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernel/shell/shell_usage.h"
+#include "kernel/shell/internal.h"
 
 #define MAX_PLACES 64 /* further words of a usage are not seen */
 

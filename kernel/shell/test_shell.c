@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests of the shell where it needs the kernel: statuses, jobs, signals, the registry. */
-#include "kernel/shell/shell_private.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/kernel.h"
+#include "kernel/shell/internal.h"
 
 #define LOOKS	  20000
 #define MINUTE_NS 60000000000ull

@@ -8,7 +8,7 @@
  * through before such a sleep. Read locks are none of them: an rwsem here belongs to one file or
  * one address space.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
 
 const char *global_lock_held(void)
 {

@@ -6,7 +6,7 @@
  * and, in a panic, what was it in the middle of. Beyond THREAD_MAX_HELD the count goes on but the
  * names are not kept, and the first two questions get the benefit of the doubt.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
 
 /* Place of the entry, the newest first; 0: not there. */
 static uint32_t find(const struct thread *t, uintptr_t entry)

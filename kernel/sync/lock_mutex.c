@@ -6,7 +6,7 @@
  * whoever waits at the mutex's own address. All waiters are woken and race: one wins, the rest
  * sleep again. That is unfair in theory and short in text; critical sections here are rare.
  */
-#include "kernel/internal.h"
+#include "kernel/sched/internal.h"
 
 void mutex_init(struct mutex *m, const char *name)
 {

@@ -11,14 +11,14 @@
  *   interrupts  a spinlock that an interrupt handler takes is never taken with interrupts on: the
  *               handler would wait for what it has interrupted
  *   sleeping    a lock that is waited for asleep is not taken with a spinlock held: might_sleep()
- *               (lock_fast.h) panics of that in every build
+ *               (internal.h) panics of that in every build
  *
  * Spinlocks are held by a CPU: the run queue's is taken by one thread and released by the next. An
  * interrupt handler takes its locks on top of those of what it interrupted, which is as it is.
  * A lock that was got by a try makes no edge to itself, since a try never waits.
  */
-#include "kernel/internal.h"
-#include "kernel/trap/ksyms.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/trap/internal.h"
 
 #if DEBUG_BUILD
 

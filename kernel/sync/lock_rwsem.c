@@ -7,9 +7,9 @@
  * writers do not starve. The last reader and the leaving writer wake everybody at the semaphore's
  * address; each tries again. A reader that slips in between the announcement and the writer's first
  * look delays it by one critical section, no more. Entering and leaving as a reader while no writer
- * is about is in lock_fast.h.
+ * is about is in internal.h.
  */
-#include "kernel/internal.h"
+#include "kernel/sched/internal.h"
 
 void rwsem_init(struct rwsem *s, const char *name)
 {

@@ -6,9 +6,9 @@
  * it. On x86 that is `lock cmpxchg` and a plain store. While the lock is busy we only read, so that
  * the cache line stays shared until it is worth another try. The word names the CPU that holds it:
  * that costs nothing and turns two classic bugs, taking twice and releasing another's, into
- * sentences. Taking and releasing one that nobody else wants is in lock_fast.h.
+ * sentences. Taking and releasing one that nobody else wants is in internal.h.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
 
 STEP_POINT_DECLARE(spin_lock_waits);
 

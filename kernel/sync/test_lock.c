@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: spinlock, mutex, rwsem, and what is known of their holders (lock.*). */
-#include "kernel/internal.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/kernel.h"
 
 #define ROUNDS	2000
 #define THREADS 4

@@ -4,7 +4,7 @@
  * purpose, with locks of its own, and takes the warning. In the plain build there is no checker,
  * and so no test.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
 
 #if DEBUG_BUILD
 

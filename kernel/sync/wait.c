@@ -14,7 +14,7 @@
  * sees the old condition. Only the waiter takes itself off the list, so the structure on its stack
  * lives as long as a waker with the bucket's lock can see it. Lock order: bucket, then run queue.
  */
-#include "kernel/internal.h"
+#include "kernel/sched/internal.h"
 
 TAILQ_HEAD(waiter_list, waiter);
 struct bucket {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: clock and timers (time.*). */
-#include "kernel/internal.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/time/internal.h"
 
 static uint64_t last_seen;
 static unsigned backwards;

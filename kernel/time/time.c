@@ -10,7 +10,8 @@
  * at zero in time_init(). All CPUs' TSCs start together and run alike (true on QEMU and on every
  * x86-64 this kernel can boot on), so no per-CPU correction is made.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/time/internal.h"
 
 #define PIT_HZ	      1193182ull
 #define PIT_CHANNEL2  0x42

@@ -8,7 +8,9 @@
  * may come early (the hardware counter holds four seconds, a cancelled timer is not un-programmed);
  * it then finds nothing due and programs again, so only coming late would be wrong.
  */
-#include "kernel/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/time/internal.h"
 
 #define NEVER UINT64_MAX
 

@@ -7,8 +7,7 @@
  * climbs, inside one stack's size and in the kernel's half: a smashed stack ends the list, it does
  * not start another disaster. Reads use load_checked(), which recovers by itself.
  */
-#include "kernel/internal.h"
-#include "kernel/trap/ksyms.h"
+#include "kernel/trap/internal.h"
 
 #define MAX_FRAMES 32
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From an address to the function around it and to its line of source. The format of the tables
- * is in ksyms.h; linker.ld marks where each starts and stops.
+ * is in trap.h; linker.ld marks where each starts and stops.
  *
  * A lookup finds the block by binary search and then walks: past at most KSYM_BLOCK - 1 names, or
  * the rows of as many functions.
  */
 #include "kernel/kernel.h"
-#include "kernel/trap/ksyms.h"
 
 struct block {
 	uint32_t addr; /* less KERNEL_BASE */

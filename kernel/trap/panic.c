@@ -6,8 +6,9 @@
  * breaks the console's lock, which may be held by a CPU that will never run again. From then on
  * page faults go to nobody.
  */
-#include "kernel/internal.h"
-#include "kernel/trap/ksyms.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/trap/internal.h"
 
 #define GUARD_SIZE 4096ull /* below each stack; see struct stack_ops */
 

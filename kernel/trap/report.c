@@ -13,7 +13,10 @@
  * A CPU shows what it does from its own NMI handler, which copies the chain and prints nothing: it
  * may have interrupted the holder of any lock.
  */
-#include "kernel/internal.h"
+#include "kernel/console/internal.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/trap/internal.h"
 
 #define DEPTH	 24
 #define WAIT_NS	 500000000ull	/* for a CPU to answer an NMI */

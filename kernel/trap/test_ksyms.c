@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: from addresses to names and lines (trap.symbols*). */
 #include "kernel/kernel.h"
-#include "kernel/trap/ksyms.h"
 
 static uint64_t __attribute__((noipa)) caller(void)
 {

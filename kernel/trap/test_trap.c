@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: accesses that may fail, vectors, the command line (trap.*, init.*). */
-#include "kernel/internal.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/trap/internal.h"
 
 extern char __image_end[]; /* the page behind it is not mapped */
 

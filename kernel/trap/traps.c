@@ -11,7 +11,12 @@
  *   exception    a recovery address, else panic with the name in words.
  *   interrupt    the handler, then end-of-interrupt, then a thread switch if one is due.
  */
-#include "kernel/internal.h"
+#include "kernel/kernel.h"
+#include "kernel/cpu/internal.h"
+#include "kernel/sched/internal.h"
+#include "kernel/selftest/internal.h"
+#include "kernel/time/internal.h"
+#include "kernel/trap/internal.h"
 
 struct gate {
 	uint16_t low, sel;

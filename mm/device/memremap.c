@@ -11,7 +11,6 @@
  * telling the owner, with interrupts off. Only then records, direct map and ranges go.
  */
 #include "mm/device/pgmap.h"
-#include "kernel/console/text.h"
 
 static uint64_t slots_taken[COMPOUND_SLOTS / 64]; /* pgmap_table_lock; zero: no compound records */
 

@@ -12,7 +12,6 @@
 #include <stdarg.h>
 
 #include "mm/device/pgmap.h"
-#include "kernel/console/text.h"
 
 int pgmap_refuse(struct pgmap *pgmap, int err, const char *fmt, ...)
 {

@@ -9,7 +9,6 @@
  * Frames leave all together, when nobody can look at a record any more.
  */
 #include "mm/device/pgmap.h"
-#include "kernel/selftest/step.h"
 
 STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
 STEP_POINT_DECLARE(records_unfilled); /* and no entry leads to them */

@@ -10,7 +10,7 @@
 #define MM_DEVICE_TEST_MEMREMAP_H
 
 #include "mm/device/pgmap.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/sched/sched.h"
 
 /* FS_DAX, rest 1, one range of `mib` MiB at `offset_mib` MiB of 16 GiB near the top of what the CPU
  * can name, where nothing is; not bound. */

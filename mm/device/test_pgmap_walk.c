@@ -3,9 +3,7 @@
  * Self-tests: walkers of page records against unbinding. The walker is stopped where it has seen
  * that a record exists and has not read it yet; what it finds there afterwards is what is judged.
  */
-#include "kernel/sched/quiet.h"
 #include "mm/device/test_memremap.h"
-#include "kernel/selftest/step.h"
 
 static struct walker {
 	struct pgmap pgmap;

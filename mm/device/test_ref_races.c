@@ -4,7 +4,6 @@
  * its last use gone, a folio that is taken or split meanwhile, and a reference that is counted
  * while its killer folds the counters. A step point makes the moment; nothing depends on chance.
  */
-#include "kernel/sched/quiet.h"
 #include "mm/device/test_memremap.h"
 
 /* ---- births ---------------------------------------------------------------------------------- */

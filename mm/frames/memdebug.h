@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames and slabs in the debug build (kernel/lib/memdebug.h); in the plain one nothing.
+ * Frames and slabs in the debug build (kernel/lib/lib.h); in the plain one nothing.
  *
  * A frame that was freed is poisoned and waits in a queue, counted as free; when it is handed out
  * again the poison must still be there. The first bytes of a free block are the allocator's own and

@@ -6,7 +6,6 @@
  * adding one touches no line that other CPUs write. The lists are walked only to explain a wait.
  */
 #include "mm/internal.h"
-#include "kernel/trap/ksyms.h"
 
 TAILQ_HEAD(holder_head, holder);
 static struct {

@@ -22,7 +22,6 @@
  * path makes the page the pinner's own first, as a store would.
  */
 #include "mm/device/pgmap.h"
-#include "kernel/console/text.h"
 
 static void frame_idle(struct page *p)
 {

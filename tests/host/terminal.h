@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "kernel/shell/shell_edit.h"
+#include "kernel/shell/internal.h"
 
 /* What scrolled away is only counted. */
 struct terminal {

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/shell/shell_parse.h"
+#include "kernel/shell/internal.h"
 
 static char buf[4096], why[200];
 static struct shell_words w;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/shell/shell_usage.h"
+#include "kernel/shell/internal.h"
 
 static char offered[2000];
 

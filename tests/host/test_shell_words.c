@@ -13,9 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/selftest/ktap.h"
+#include "kernel/selftest/internal.h"
 #include "kernel/shell/shell.h"
-#include "kernel/shell/shell_parse.h"
+#include "kernel/shell/internal.h"
 
 static char why[200];
 

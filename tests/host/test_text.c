@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kernel/console/text.h"
+#include "kernel/console/console.h"
 
 static char shown[8192];
 static size_t at;

@@ -2,7 +2,7 @@
 """From a Config to QEMU's command line, and the arithmetic behind it.
 
 The machine: q35 with NVDIMM support, two `edu` DMA devices, a slow virtio-blk disk, no network, no
-reboot, and the isa-debug-exit port by which the kernel ends a run with a verdict (kernel/trap/panic.h).
+reboot, and the isa-debug-exit port by which the kernel ends a run with a verdict (kernel/trap/trap.h).
 """
 
 from typing import List

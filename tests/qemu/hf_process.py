@@ -20,7 +20,7 @@ import hf_qemu
 from hf_config import BUILD, Config
 
 PR_SET_PDEATHSIG = 1
-# QEMU's status is (value written to isa-debug-exit) << 1 | 1; values: exit_code, kernel/trap/panic.h.
+# QEMU's status is (value written to isa-debug-exit) << 1 | 1; values: exit_code, kernel/trap/trap.h.
 RC_OK, RC_FAILED, RC_PANIC = 0x10 << 1 | 1, 0x11 << 1 | 1, 0x12 << 1 | 1
 # Control socket of a machine; @ is the run's folder. And how a machine is asked what it does.
 QMP = ["-qmp", "unix:@/qmp,server=on,wait=off"]

@@ -2,7 +2,7 @@
 """ksyms.py KERNEL.elf: prints, as NASM source, the tables of kernel/trap/ksyms.c.
 
 Every function of the kernel by address, and for the sources of this tree every line that begins
-within it, packed: see kernel/trap/ksyms.h for the format. They lie behind everything that is not code
+within it, packed: see kernel/trap/trap.h for the format. They lie behind everything that is not code
 (sections "ksyms…" in linker.ld), so that linking them in moves no function.
 
 The lines come from .debug_line. An address that belongs to code in line from another file (a
@@ -17,7 +17,7 @@ import sys
 import dwarf_lines
 
 BASE = 0xffffffff80000000
-BLOCK = 16  # functions in one block, as in kernel/trap/ksyms.h
+BLOCK = 16  # functions in one block, as in kernel/trap/trap.h
 
 
 def functions(elf):

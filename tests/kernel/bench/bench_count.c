@@ -7,7 +7,6 @@
  * were executed, whatever the source looks like. What runs in a handler (another CPU's part of a
  * shootdown, a page fault) is not stepped; IPIs are counted by their sender's own counter.
  */
-#include "kernel/trap/ksyms.h"
 #include "tests/kernel/bench/bench.h"
 
 #define MAX_LINES     128

@@ -20,7 +20,6 @@
  * another CPU writes so for its own, on another file. What is allocated once for many faults (a
  * page table, an index node) is outside: the allocators are shared by all CPUs.
  */
-#include "kernel/trap/ksyms.h"
 #include "tests/kernel/bench/bench.h"
 
 #define MAX_WORKERS 8u

@@ -2,7 +2,6 @@
 /* The fixture of the DAX self-tests; see fixture.h. */
 #include "dax/layer/ext4_glue.h"
 #include "tests/kernel/lib/fixture.h"
-#include "kernel/sched/quiet.h"
 
 /* Who holds a page of the scratch device before the test begins? A test that counts would count it
  * as well, and one that waits would wait for it. No skip: it may be what another test forgot. */

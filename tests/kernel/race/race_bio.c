@@ -19,7 +19,6 @@
  */
 #include <ctype.h>
 
-#include "kernel/sched/quiet.h"
 #include "tests/kernel/lib/fake_disk.h"
 #include "tests/kernel/lib/scratch.h"
 #include "tests/kernel/race/race.h"

@@ -100,7 +100,7 @@ void script_dismiss(struct actor *a)
 
 /* ---- turns ---------------------------------------------------------------------------------- */
 
-/* A stopped actor that others need an answer from (step.h): do actors? Interrupts off. */
+/* A stopped actor that others need an answer from (selftest.h): do actors? Interrupts off. */
 static bool actors_want(struct step_stop *st)
 {
 	const struct actor *me = st->arg;

@@ -43,7 +43,7 @@
 #ifndef TESTS_KERNEL_RACE_SCRIPT_H
 #define TESTS_KERNEL_RACE_SCRIPT_H
 
-#include "kernel/sched/quiet.h"
+#include "kernel/sched/sched.h"
 #include "tests/kernel/race/race.h"
 #include "tests/kernel/lib/scratch.h"
 
@@ -133,7 +133,7 @@ void script_line(struct actor *a, bool numbered, const char *text);
 void script_say(struct actor *a, const char *fmt, ...) __printf(2, 3);
 
 /* ---- the watchdog (script_hang.c) ----------------------------------------------------------- */
-/* Of kernel/sched/quiet.h; actors that are stopped at a step point do not count. */
+/* Of kernel/sched/sched.h; actors that are stopped at a step point do not count. */
 enum quiet script_quiet(struct script *s);
 /* One look of a director who waits. Where nothing but a timer can help, the clock is moved on to
  * the first one, not beyond `end`, and whoever that wakes has a turn; else this sleeps for

@@ -4,7 +4,7 @@
  *
  * A thread is woken by another thread, by a device or by a timer. So when no thread can run, no
  * device is at work and no timer is armed, nothing will ever happen again: no patience is needed to
- * say so. What the sleeper waits for it says itself (wait.h); who holds the page it waits for, and
+ * say so. What the sleeper waits for it says itself (sync.h); who holds the page it waits for, and
  * where in the code that was taken, is in the lists of holders.
  */
 #include "tests/kernel/race/script.h"

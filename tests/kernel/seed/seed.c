@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Moves of the seed tests; see seed.h. */
 #include "tests/kernel/seed/seed.h"
-#include "kernel/sched/quiet.h"
 #include "tests/kernel/race/race.h"
 
 #define SECOND 1000000000ull

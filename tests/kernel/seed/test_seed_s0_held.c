@@ -4,7 +4,6 @@
  * fix dma vs truncate", the lead-in (2017).
  */
 #include "tests/kernel/seed/seed.h"
-#include "kernel/sched/test_gang.h"
 
 /* ---- 9: bio_delay ------------------------------------------------------------------------- */
 

@@ -5,7 +5,6 @@
  * poll comes once a second; nothing waits for that, the clock is moved on.
  */
 #include "tests/kernel/seed/seed.h"
-#include "kernel/sched/test_gang.h"
 
 #define SECOND 1000000000ull
 

@@ -3,7 +3,6 @@
  * Seed tests, series s4, patches 1 to 11: "Fix the DAX-gup mistake" v2 (2022), the lifetime
  * zap-to-zero: an entry holds its page, zapping gives that back, whoever frees waits for zero.
  */
-#include "kernel/sched/quiet.h"
 #include "tests/kernel/seed/seed.h"
 #include "tests/kernel/race/race.h"
 

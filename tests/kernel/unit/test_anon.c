@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: anonymous memory and the fork of an address space (anon.*, fork.*). */
-#include "kernel/sched/quiet.h"
-#include "kernel/selftest/step.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define PIN (FOLL_PIN | FOLL_WRITE)

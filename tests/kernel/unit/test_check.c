@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-test: the invariants are looked at while a fault is under way (check.*). */
-#include "kernel/sched/quiet.h"
 #include "tests/kernel/lib/fixture.h"
 
 struct toucher {

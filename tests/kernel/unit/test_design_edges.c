@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: designs and file operations while they wait, and what they leave alone. */
-#include "kernel/shell/shell.h"
 #include "tests/kernel/lib/huge.h"
 #include "tests/kernel/lib/tinyfs.h"
 

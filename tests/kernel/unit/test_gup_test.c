@@ -4,7 +4,6 @@
  * find out by itself: short counts, refusals, pages left at rest (gup-test.*).
  */
 #include "drivers/clients/gup_test.h"
-#include "kernel/sched/test_gang.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define PAGES 8u

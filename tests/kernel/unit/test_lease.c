@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lease core (lease.*). Most need no file: a list of leases is enough. */
-#include "kernel/sched/quiet.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define HOUR (3600ull * 1000 * 1000 * 1000)

@@ -3,8 +3,6 @@
  * Self-tests: who waits for a holder keeps nobody else waiting, and a region changes its state one
  * transition at a time (mount.*, pmem.*, lock.global-*).
  */
-#include "kernel/sched/quiet.h"
-#include "kernel/selftest/step.h"
 #include "tests/kernel/lib/fixture.h"
 
 SELFTEST(lock_global, "lock.global-is-found",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: stopping a thread at a step point (step.*). */
-#include "kernel/sched/quiet.h"
-#include "kernel/sched/test_gang.h"
+#include "kernel/kernel.h"
 
 STEP_POINT_DECLARE(test_step_here);
 

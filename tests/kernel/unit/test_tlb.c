@@ -7,7 +7,6 @@
  * flush. It watches the count: while it can still use the translation, the count must not fall
  * (docs/weaknesses.md F-15).
  */
-#include "kernel/sched/quiet.h"
 #include "tests/kernel/lib/fixture.h"
 
 struct watch {

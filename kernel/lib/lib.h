@@ -11,14 +11,19 @@
  *
  * The heap is kernel/lib/heap_debug.c; slabs and frames are on the mm floor.
  */
-#ifndef KERNEL_LIB_MEMDEBUG_H
-#define KERNEL_LIB_MEMDEBUG_H
+#ifndef KERNEL_LIB_LIB_H
+#define KERNEL_LIB_LIB_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernel/sync/lock_order.h" /* DEBUG_BUILD */
+/* make run DEBUG=1 */
+#ifdef DEBUG
+#define DEBUG_BUILD 1
+#else
+#define DEBUG_BUILD 0
+#endif
 
 #define MEM_POISON  0x6b /* freed */
 #define MEM_RED	    0xbb /* red zone */
@@ -55,5 +60,14 @@ const uint8_t *mem_other_than(const void *p, uint8_t byte, size_t n);
 /* Looks at every block of the heap, live or in quarantine. Any context. Nothing in a plain build.
  */
 void mem_check(void);
+
+/* Files that QEMU hands to the guest (-fw_cfg name=…); the same on every boot path. */
+
+/*
+ * Reads the whole file `name` into a new buffer, a NUL behind it; *data is the caller's to free().
+ * Thread context. 0, or: -ENODEV this machine has no fw_cfg; -ENOENT no such file; -EFBIG it is
+ * longer than `max` bytes (*len says how long); -ENOMEM.
+ */
+int fwcfg_read(const char *name, size_t max, char **data, size_t *len);
 
 #endif

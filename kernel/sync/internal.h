@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The uncontended case of the locks on measured paths, in line. Included by lock.h alone.
+ * The uncontended case of the locks on measured paths, in line. Included by sync.h alone.
  *
  * A page fault takes two rwsems for reading and three spinlocks, and nearly always nobody is in its
  * way. So what happens then stands here: one locked instruction to get in, and the same proofs as
  * ever (may the caller sleep, does it hold the lock already, is it his to release), each by a
  * compare or two. Everything else, waiting and the sentences, is in lock_spin.c and lock_rwsem.c.
  */
-#ifndef KERNEL_SYNC_LOCK_FAST_H
-#define KERNEL_SYNC_LOCK_FAST_H
+#ifndef KERNEL_SYNC_INTERNAL_H
+#define KERNEL_SYNC_INTERNAL_H
 
 /* ---- spinlocks */
 void spin_lock_slowly(struct spinlock *l); /* waits, or tells why nobody will let go */
