@@ -205,6 +205,9 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
  * file. */
 void layout_sleep_final(struct dax_inode *inode, struct page *page,
 			bool (*held)(const struct page *), const char *waker);
+/* Waits for one busy page of [first, last) after the other, by the lifetime's own scan and
+ * wait_idle, until scan finds none. 0, -EINTR. */
+int layout_wait_idle(struct dax_inode *inode, uint64_t first, uint64_t last);
 /* Breaks leases and waits, with the fault lock given up, and the io_lock unless two files are
  * exchanged. 0, -EINTR. */
 int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_reason reason);
@@ -216,6 +219,16 @@ unsigned dax_vma_flags(const struct dax_fs *fs);
 int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie);
 void dax_gup_end(void *cookie, struct page **pages, unsigned long nr);
 bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
+
+/* lifetime/busy_blocks.c, for busy-extent. fs->lock held, but for busy_block_released(). */
+/* `count` blocks from pfn on leave their file: those that somebody holds are marked. */
+void busy_blocks_mark(struct dax_fs *fs, uint64_t pfn, uint32_t count);
+/* The last holder of a marked record is gone. Any context, interrupts included. */
+void busy_block_released(struct page *record);
+bool busy_block_barred(const struct dax_fs *fs, uint64_t pfn); /* a free one that is held? */
+bool busy_blocks_none(uint64_t pfn, uint32_t count); /* none of them is; with any museum: true */
+/* Tree lock held: these records lose their entries. */
+void busy_blocks_entries_go(const struct dax_inode *inode, struct page *first, unsigned nr);
 
 /* private.c: a store to a private mapping, or any access to a page that is a copy already. The
  * entry is locked and stays as it is; `entry` is its value. */

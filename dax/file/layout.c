@@ -95,6 +95,17 @@ void layout_sleep_final(struct dax_inode *inode, struct page *page,
 	pgmap_unlisten(page->pgmap);
 }
 
+int layout_wait_idle(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	const struct lifetime *lt = inode->fs->lifetime;
+	struct page *page;
+	int err = 0;
+
+	while (!err && (page = lt->scan(inode, first, last)))
+		err = lt->wait_idle(inode, page);
+	return err;
+}
+
 int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_reason reason)
 {
 	bool give_io = reason != LAYOUT_EXCHANGE;

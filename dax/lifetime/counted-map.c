@@ -93,13 +93,11 @@ static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 			enum layout_reason reason)
 {
-	struct page *page;
-	int err = 0;
+	int err;
 
 	(void)reason;
 	widen(inode, &first, &last);
-	while (!err && (page = scan(inode, first, last)))
-		err = wait_idle(inode, page);
+	err = layout_wait_idle(inode, first, last);
 	if (!err)
 		entries_delete(inode, first, last);
 	return err;
@@ -115,39 +113,32 @@ static int evict(struct dax_inode *inode)
 	return 0;
 }
 
-/* What the eras have in common. */
-#define COUNTED_MAP(...)                                                                           \
-	{                                                                                          \
-		.name = "counted-map", .who = "Linux 6.15 and later",                              \
-		.busy_truncate = "sleeps until neither a reference nor a mapping is left",         \
-		.mapping_holds = "the page, one count per page-table entry",                       \
-		.busy_test = "references that are no mapping != 0",                                \
-		.waker = "the last use of the page",                                               \
-		.fixed = "C-1, C-2 (locked entries are waited for), C-3, C-5, D-1 to D-9",         \
-		.broken = "C-6 (starvation), E-1 (birth without a liveness test), E-2 (unbind "    \
-			  "looks at no reference), E-3 (eviction waits in reclaim), E-7 (a "       \
-			  "refault outlasts the put); later era: C-4 (nor at a mapping), E-3 in "  \
-			  "an unbind",                                                             \
-		.rest = 0, .associates = true, .mapped_holds = true,                               \
-		.pgmap_ops = {.page_idle = last_put}, .detach = detach, .busy = busy,              \
-		.wait_idle = wait_idle, .scan = scan, .break_layout = break_layout,                \
-		.evict = evict, __VA_ARGS__                                                        \
-	}
-
-/* The default: the design and its rule, that a file system takes its mappings away before the
- * device goes, and asks for the range that it needs. */
-const struct lifetime lifetime_counted_map =
-	COUNTED_MAP(.era = "6.15", .era_years = "6.15 - 7.2",
-		    .era_differs = "as designed: a break asks for the range, unbinding waits for "
-				   "mappings, which "
-				   "the file system has to take away",
-		    .unbind = UNBIND_WAITS_FOR_MAPPINGS);
+/* The design and its rule, that a file system takes its mappings away before the device goes, and
+ * asks for the range that it needs. */
+const struct lifetime lifetime_counted_map = {
+	.name = "counted-map",
+	.era = "6.15",
+	.era_years = "6.15 - 7.2",
+	.rest = 0,
+	.associates = true,
+	.mapped_holds = true,
+	.unbind = UNBIND_WAITS_FOR_MAPPINGS,
+	.pgmap_ops = {.page_idle = last_put},
+	LIFETIME_STEPS,
+};
 
 /* What ext4 makes of it. */
-const struct lifetime lifetime_counted_map_7_3 =
-	COUNTED_MAP(.era = "7.3", .era_years = "7.3", .measured = "7.3.4",
-		    .era_differs = "ext4 asks the whole file, and unmaps nothing when the device "
-				   "goes (C-4); the "
-				   "unbinding evicts unused files first, and that waits (E-3)",
-		    .unbind = UNBIND_WAITS_FOR_NOBODY, .unbind_evicts = true,
-		    .asks_whole_file = true);
+const struct lifetime lifetime_counted_map_7_3 = {
+	.name = "counted-map",
+	.era = "7.3",
+	.era_years = "7.3",
+	.measured = "7.3.4",
+	.rest = 0,
+	.associates = true,
+	.mapped_holds = true,
+	.unbind = UNBIND_WAITS_FOR_NOBODY,
+	.unbind_evicts = true,
+	.asks_whole_file = true,
+	.pgmap_ops = {.page_idle = last_put},
+	LIFETIME_STEPS,
+};

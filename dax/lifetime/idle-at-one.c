@@ -82,13 +82,8 @@ static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 			enum layout_reason reason)
 {
-	struct page *page;
-	int err = 0;
-
 	(void)reason;
-	while (!err && (page = scan(inode, first, last)))
-		err = wait_idle(inode, page);
-	return err;
+	return layout_wait_idle(inode, first, last);
 }
 
 static int evict(struct dax_inode *inode)
@@ -97,42 +92,46 @@ static int evict(struct dax_inode *inode)
 	return 0;
 }
 
-/* What the eras have in common. */
-#define IDLE_AT_ONE(...)                                                                           \
-	{                                                                                          \
-		.name = "idle-at-one", .who = "Linux 4.17 - 6.14",                                 \
-		.busy_truncate = "sleeps until the count falls from 2 to 1",                       \
-		.mapping_holds = "nothing; the entry links page and file",                         \
-		.busy_test = "references > 1", .waker = "the put from 2 to 1",                     \
-		.fixed = "A-1 (truncate waits by an event), B-1 to B-7 (no lease per call)",       \
-		.broken = "C-1 (held and not mapped), C-2 (locked entry), C-3 (eviction), C-4 "    \
-			  "(a mapping keeps no device), C-6 (starvation), C-7 (the device's "      \
-			  "teardown); later eras: C-5 (a put that wakes nobody), C-8 (nor does a " \
-			  "reference)",                                                            \
-		.rest = 1, .associates = true, .mapped_holds = false, .asks_whole_file = true,     \
-		.detach = detach, .busy = busy, .wait_idle = wait_idle, .scan = scan,              \
-		.break_layout = break_layout, .evict = evict, __VA_ARGS__                          \
-	}
+/* The design as it was merged, before anything around it changed: each page counts for the device.
+ */
+const struct lifetime lifetime_idle_at_one = {
+	.name = "idle-at-one",
+	.era = "4.17",
+	.era_years = "4.17 - 5.17",
+	.rest = 1,
+	.associates = true,
+	.mapped_holds = false,
+	.unbind = UNBIND_WAITS_FOR_REFERENCES,
+	.asks_whole_file = true,
+	.pgmap_ops = {.page_idle = last_put},
+	LIFETIME_STEPS,
+};
 
-/* The default: the design as it was merged, before anything around it changed. */
-const struct lifetime lifetime_idle_at_one =
-	IDLE_AT_ONE(.era = "4.17", .era_years = "4.17 - 5.17",
-		    .era_differs =
-			    "each page counts for the device, so unbinding waits for holders",
-		    .unbind = UNBIND_WAITS_FOR_REFERENCES, .pgmap_ops = {.page_idle = last_put});
+/* The device counts its pages in bulk (C-8), and unpinning wakes nobody (C-5). */
+const struct lifetime lifetime_idle_at_one_5_18 = {
+	.name = "idle-at-one",
+	.era = "5.18",
+	.era_years = "5.18 - 6.0",
+	.rest = 1,
+	.associates = true,
+	.mapped_holds = false,
+	.unbind = UNBIND_WAITS_FOR_NOBODY,
+	.asks_whole_file = true,
+	.pgmap_ops = {.page_idle = last_put, .deaf = PUT_BY_UNPIN},
+	LIFETIME_STEPS,
+};
 
-const struct lifetime lifetime_idle_at_one_5_18 =
-	IDLE_AT_ONE(.era = "5.18", .era_years = "5.18 - 6.0",
-		    .era_differs = "the device counts its pages in bulk and waits for no holder "
-				   "(C-8, and C-7 by "
-				   "the record that goes); unpin_user_pages() wakes nobody (C-5)",
-		    .unbind = UNBIND_WAITS_FOR_NOBODY,
-		    .pgmap_ops = {.page_idle = last_put, .deaf = PUT_BY_UNPIN});
-
-const struct lifetime lifetime_idle_at_one_6_1 =
-	IDLE_AT_ONE(.era = "6.1", .era_years = "6.1 - 6.14", .measured = "6.1.192",
-		    .era_differs = "unpin_user_pages() wakes again; what a block request gives "
-				   "back when it is "
-				   "complete wakes nobody (C-5)",
-		    .unbind = UNBIND_WAITS_FOR_NOBODY,
-		    .pgmap_ops = {.page_idle = last_put, .deaf = PUT_BY_BIO});
+/* Unpinning wakes again; the completion of a block request does not (C-5). */
+const struct lifetime lifetime_idle_at_one_6_1 = {
+	.name = "idle-at-one",
+	.era = "6.1",
+	.era_years = "6.1 - 6.14",
+	.measured = "6.1.192",
+	.rest = 1,
+	.associates = true,
+	.mapped_holds = false,
+	.unbind = UNBIND_WAITS_FOR_NOBODY,
+	.asks_whole_file = true,
+	.pgmap_ops = {.page_idle = last_put, .deaf = PUT_BY_BIO},
+	LIFETIME_STEPS,
+};

@@ -59,18 +59,11 @@ struct gup_cookie {
  * lifetime of its own with the steps of the same file; it is named by its first release.
  */
 struct lifetime {
-	/* What it says of itself: `lifetime NAME` prints it. */
+	/* What it says of itself beyond that is in table.c, a design beside the other. */
 	const char *name;
-	const char *era;	   /* "6.1"; NULL: the design has one only */
-	const char *era_years;	   /* "6.1 - 6.14" */
-	const char *era_differs;   /* from the one before, in words */
-	const char *measured;	   /* the release of Linux that was asked; NULL: none was */
-	const char *who;	   /* years and where it came from */
-	const char *busy_truncate; /* what truncate of a busy page does */
-	const char *mapping_holds; /* what a mapping holds of its page */
-	const char *busy_test;
-	const char *waker; /* who ends a wait */
-	const char *fixed, *broken;
+	const char *era;       /* "6.1"; NULL: the design has one only */
+	const char *era_years; /* "6.1 - 6.14" */
+	const char *measured;  /* the release of Linux that was asked; NULL: none was */
 
 	/* What the rest of the code has to know of it. */
 	uint32_t rest;	       /* reference count of a page nobody holds */
@@ -117,6 +110,11 @@ struct lifetime {
 	/* No lock held. NULL: nobody but opens and mappings. */
 	void (*settle)(struct dax_fs *fs);
 };
+
+/* The steps that every design has, each implemented by the function of its name. */
+#define LIFETIME_STEPS                                                                             \
+	.detach = detach, .busy = busy, .wait_idle = wait_idle, .scan = scan,                      \
+	.break_layout = break_layout, .evict = evict
 
 extern const struct lifetime lifetime_unaware, lifetime_lease_poll, lifetime_idle_at_one,
 	lifetime_zap_to_zero, lifetime_counted_map, lifetime_busy_extent;

@@ -49,13 +49,8 @@ static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,
 			enum layout_reason reason)
 {
-	struct page *page;
-	int err = 0;
-
 	(void)reason;
-	while (!err && (page = scan(inode, first, last)))
-		err = wait_idle(inode, page);
-	return err;
+	return layout_wait_idle(inode, first, last);
 }
 
 static int evict(struct dax_inode *inode)
@@ -65,13 +60,6 @@ static int evict(struct dax_inode *inode)
 
 const struct lifetime lifetime_unaware = {
 	.name = "unaware",
-	.who = "Linux 4.5 - 4.16",
-	.busy_truncate = "frees the block: the bug everything is about",
-	.mapping_holds = "nothing",
-	.busy_test = "none",
-	.waker = "none",
-	.fixed = "get_user_pages works on DAX mappings at all",
-	.broken = "A-1 (a device writes into the block's next owner), A-2 (entries=sectors)",
 	.rest = 1,
 	.associates = false,
 	.mapped_holds = false,
@@ -79,10 +67,5 @@ const struct lifetime lifetime_unaware = {
 	.needs_no_records = true,
 	.unbind = UNBIND_WAITS_FOR_REFERENCES,
 	.pgmap_ops = {.page_idle = last_put},
-	.detach = detach,
-	.busy = busy,
-	.wait_idle = wait_idle,
-	.scan = scan,
-	.break_layout = break_layout,
-	.evict = evict,
+	LIFETIME_STEPS,
 };

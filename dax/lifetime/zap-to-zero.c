@@ -152,13 +152,6 @@ static int evict(struct dax_inode *inode)
 
 const struct lifetime lifetime_zap_to_zero = {
 	.name = "zap-to-zero",
-	.who = "proposed for Linux in 2022",
-	.busy_truncate = "zaps the entries, sleeps until the count falls from 1 to 0",
-	.mapping_holds = "nothing; the entry holds one reference until it is zapped",
-	.busy_test = "references > 0 after the zap",
-	.waker = "the put from 1 to 0",
-	.fixed = "C-1, C-3 (eviction waits), C-4, C-8 (a page in use holds the device)",
-	.broken = "C-2, D-1 (ZAP is for ever), D-6 (eviction deadlock), C-6 (starvation)",
 	.rest = 0,
 	.associates = true,
 	.mapped_holds = false,
@@ -167,10 +160,5 @@ const struct lifetime lifetime_zap_to_zero = {
 	.asks_whole_file = true,
 	.pgmap_ops = {.page_idle = last_put},
 	.attach = attach,
-	.detach = detach,
-	.busy = busy,
-	.wait_idle = wait_idle,
-	.scan = scan,
-	.break_layout = break_layout,
-	.evict = evict,
+	LIFETIME_STEPS,
 };
