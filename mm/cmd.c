@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pgmap, page, memory: what there is, decoded. */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
 
 static const char *type_name(enum pgmap_type t)
 {

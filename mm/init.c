@@ -8,7 +8,9 @@
  *    image, boot's page tables in it, and its own maps.
  * 3. The final page tables are built and loaded; RAM above 4 GiB, now reachable, is added.
  */
-#include "mm/internal.h"
+#include "mm/frames/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/space/internal.h"
 
 #define LOW_LIMIT (4 * GIB)
 

@@ -6,7 +6,7 @@
  * and frames of records stay until their device goes. So frames are counted without those. Bytes of
  * the heap are not counted: what tests keep there on purpose has no bound of its own.
  */
-#include "mm/internal.h"
+#include "mm/mm.h"
 
 /* ---- pages held */
 

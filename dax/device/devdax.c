@@ -5,7 +5,7 @@
  * There are no blocks that could change hands, so nobody waits for anybody: a page belongs to the
  * device as long as the device is bound, long-term pins are allowed, and a fault is arithmetic. The
  * region is mapped with pages of one size, 4 KiB, 2 MiB or 1 GiB, and with 2 MiB and 1 GiB there is
- * one record per page of that size (compound records, record.h).
+ * one record per page of that size (compound records, page.h).
  *
  * One region, one use. A mounted file system binds the region with records of 4 KiB and rules for
  * sharing them (FS_DAX); device-dax binds it anew (GENERIC) when the first mapping comes, and as it

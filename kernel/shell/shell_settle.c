@@ -6,7 +6,6 @@
  * that depends on the host. This waits for the state itself.
  */
 #include "kernel/kernel.h"
-#include "kernel/shell/internal.h"
 
 #define POLLS	  3u /* rounds of those that look again once a second */
 #define SECOND_NS 1000000000ull

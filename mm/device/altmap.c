@@ -4,7 +4,7 @@
  * are first used and leave all together, when the device does. So one counter is the whole
  * allocator.
  */
-#include "mm/device/altmap.h"
+#include "mm/mm.h"
 
 uint64_t altmap_alloc(struct altmap *a, uint64_t nr)
 {

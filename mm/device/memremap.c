@@ -10,7 +10,7 @@
  * have one. Drain: wait for the last user. Grace: a put that found its page idle may still be
  * telling the owner, with interrupts off. Only then records, direct map and ranges go.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
 
 static uint64_t slots_taken[COMPOUND_SLOTS / 64]; /* pgmap_table_lock; zero: no compound records */
 

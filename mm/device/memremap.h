@@ -10,7 +10,7 @@
 #ifndef MM_DEVICE_MEMREMAP_H
 #define MM_DEVICE_MEMREMAP_H
 
-#include "mm/device/altmap.h"
+#include <stdint.h>
 
 /* A reference that is cheap to take and can be killed. Zero of the sum means: nobody, may be freed.
  */
@@ -37,6 +37,38 @@ void percpu_ref_kill(struct percpu_ref *r);
 void percpu_ref_drain(struct percpu_ref *r);  /* after kill; sleeps; woken by: the last put */
 int64_t percpu_ref_sum(struct percpu_ref *r); /* for reports: exact only while nobody moves */
 
+/*
+ * altmap: the page records of a device live on the device itself.
+ *
+ *   base            base + reserve         base + reserve + free                 end of the range
+ *   | the driver's own | page records          | pages that have records                |
+ *
+ * RAM for the records of a very large device may not be there; the device then gives `free` pages
+ * of its own for them. Pages before base + reserve + free have no record at all. What is taken is
+ * counted in `alloc`, which must be zero again when the device leaves.
+ */
+
+struct altmap {
+	/* Given by the driver, in pages. */
+	uint64_t base_pfn; /* first pfn of the range */
+	uint64_t reserve;  /* pages at base that the driver keeps */
+	uint64_t free;	   /* pages behind them for records */
+	/* Kept by altmap_alloc() and altmap_free(); the caller serialises. */
+	uint64_t align; /* pages lost to alignment */
+	uint64_t alloc; /* pages that hold records; zero means all are back */
+};
+
+/* `nr` pages, a power of two, aligned to their own size. First pfn, or 0: no room, or nr is none.
+ */
+uint64_t altmap_alloc(struct altmap *a, uint64_t nr);
+/* Gives nr pages back. When the last ones are back, all of `free` can be taken again. */
+void altmap_free(struct altmap *a, uint64_t nr);
+/* First pfn that has a record. */
+static inline uint64_t altmap_first_pfn(const struct altmap *a)
+{
+	return a->base_pfn + a->reserve + a->free;
+}
+
 /* Linux's numbers. Zero is none of them, so that a forgotten type is seen. */
 enum pgmap_type {
 	PGMAP_PRIVATE = 1,  /* the CPU cannot reach it: not built in */
@@ -44,10 +76,10 @@ enum pgmap_type {
 	PGMAP_FS_DAX = 3,   /* a file system's, one record per 4 KiB page */
 	PGMAP_GENERIC = 4,  /* device-dax, compound records allowed */
 	PGMAP_P2PDMA = 5,   /* a PCI device's own memory: not built in */
-	PGMAP_RAM = 16,	    /* no device: ram_pgmap alone has it (anon.h), memremap refuses it */
+	PGMAP_RAM = 16,	    /* no device: ram_pgmap alone has it (space.h), memremap refuses it */
 };
 #define PGMAP_MAX_RANGES   4
-#define PGMAP_ALTMAP_VALID 1u /* flags: records are made on the device, see altmap.h */
+#define PGMAP_ALTMAP_VALID 1u /* flags: records are made on the device, see above */
 
 struct pgmap_range {
 	uint64_t start, end; /* pfns, [start, end) */
@@ -91,7 +123,7 @@ struct pgmap {
 	/* Kept by memremap. */
 	struct percpu_ref ref;
 	bool live;
-	uint64_t record_base;	     /* window of its records: see record.h */
+	uint64_t record_base;	     /* window of its records: see page.h */
 	struct spinlock altmap_lock; /* protects altmap.alloc, .align and the making of records */
 	char refusal[200];	     /* the last sentence of memremap_pages() */
 };

@@ -11,7 +11,8 @@
  */
 #include <stdarg.h>
 
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
+#include "mm/frames/internal.h"
 
 int pgmap_refuse(struct pgmap *pgmap, int err, const char *fmt, ...)
 {

@@ -7,7 +7,7 @@
  * back the owner's reference. From then on the one counter tells when the last user is gone. While
  * it is folded a large bias keeps early puts from seeing zero.
  */
-#include "mm/internal.h"
+#include "mm/mm.h"
 
 #define BIAS (1ll << 40)
 

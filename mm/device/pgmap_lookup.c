@@ -10,7 +10,7 @@
  * The bitmap of sub-sections that Linux keeps per section, and pfn_valid() with it, are views of
  * this table: binding costs the same for one range of 2 MiB and for one of 4 TiB.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
 
 static struct range_table tables[2];
 static struct range_table *published = &tables[0];

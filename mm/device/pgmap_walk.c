@@ -11,7 +11,8 @@
  * keeps a device from leaving is wanted just then. Not before it was live, though: a binding that
  * fails takes its claim back without looking at references.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
+#include "mm/frames/internal.h"
 
 /* Interrupts off since the pgmap was looked up. */
 static bool begin(struct pgmap_walk *w, struct pgmap *pgmap)

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "mm/device/ranges.h"
+#include "mm/device/internal.h"
 
 /* Index of the first range that ends behind `at`; nr if there is none. */
 static unsigned first_behind(const struct range_table *t, uint64_t at)

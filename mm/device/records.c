@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Making page records, finding them, giving them back. What they mean is in page.h, where they
- * stand in record.h.
+ * stand in page.h.
  *
  * A frame of 128 records is built first and installed then, by compare-exchange: of two CPUs that
  * need the same frame one loses and frees its own. With an altmap the frame is a page of the
  * device; those are counted, not kept in lists, so there the pgmap's lock lets one CPU make it.
  * Frames leave all together, when nobody can look at a record any more.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
+#include "mm/tables/internal.h"
 
 STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
 STEP_POINT_DECLARE(records_unfilled); /* and no entry leads to them */

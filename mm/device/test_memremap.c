@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what memremap_pages() refuses and why, ranges, sections, unwinding (mm.memremap-*).
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 struct refusal {
 	const char *what;

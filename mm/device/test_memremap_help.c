@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Device memory for self-tests; see test_memremap.h. */
-#include "mm/device/test_memremap.h"
+/* Device memory for self-tests; see internal.h. */
+#include "mm/device/internal.h"
+#include "mm/frames/internal.h"
 
 /* pgmap_table_lock held. */
 static uint64_t fake_phys(void)

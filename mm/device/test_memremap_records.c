@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: page records in RAM and of compounds (mm.memremap-*, mm.*). */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 SELFTEST(mm_bind_cost_flat, "mm.bind-populates-nothing",
 	 "binding makes no page record; touching one page makes one frame of them")

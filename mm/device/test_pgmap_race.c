@@ -3,7 +3,7 @@
  * Self-tests: unbinding on one CPU while others look up, put, or are in the middle of a put. All
  * are bounded by operations, and each thread does its share whatever the others do.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 #define UNBINDS	  20u
 #define PER_ROUND 5000u /* look-ups at least that find it between binding and unbinding */

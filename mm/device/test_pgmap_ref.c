@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: references of pages and of pgmaps, and what unbinding waits for. */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 static unsigned idle_calls;
 

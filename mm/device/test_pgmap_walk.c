@@ -3,7 +3,7 @@
  * Self-tests: walkers of page records against unbinding. The walker is stopped where it has seen
  * that a record exists and has not read it yet; what it finds there afterwards is what is judged.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 static struct walker {
 	struct pgmap pgmap;

@@ -4,7 +4,7 @@
  * its last use gone, a folio that is taken or split meanwhile, and a reference that is counted
  * while its killer folds the counters. A step point makes the moment; nothing depends on chance.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 /* ---- births ---------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@
  */
 #include <malloc.h>
 
-#include "mm/internal.h"
+#include "mm/frames/internal.h"
 
 struct thread *alloc_fail_thread;
 

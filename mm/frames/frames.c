@@ -14,8 +14,7 @@
  * from there when the lists have none that is large enough. So RAM that is never needed is never
  * written, and a machine with much of it starts as fast as one with little.
  */
-#include "mm/internal.h"
-#include "mm/frames/memdebug.h"
+#include "mm/frames/internal.h"
 
 struct free_block {
 	LIST_ENTRY(free_block) link;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frames of the debug build: their past, the poison and the queue of what was freed; see
- * mm/frames/memdebug.h.
+ * internal.h.
  */
-#include "mm/frames/memdebug.h"
+#include "mm/frames/internal.h"
 
 #if DEBUG_BUILD
 

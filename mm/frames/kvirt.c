@@ -6,7 +6,7 @@
  * pages above one that is never mapped, so an overflow is a double fault that names the guard page
  * and not a silent write into the neighbour. Stacks are kept for the next thread, still mapped.
  */
-#include "mm/internal.h"
+#include "mm/frames/internal.h"
 
 #define HEAP_SIZE   (64 * GIB)
 #define STACK_SLOT  (THREAD_STACK_SIZE + PAGE_SIZE)

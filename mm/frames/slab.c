@@ -7,8 +7,7 @@
  * is found again through the object's own address; an empty one goes back to the frame allocator,
  * so that an idle cache costs nothing.
  */
-#include "mm/internal.h"
-#include "mm/frames/memdebug.h"
+#include "mm/frames/internal.h"
 
 struct slab_page {
 	struct slab_cache *cache;

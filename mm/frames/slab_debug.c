@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slab objects of the debug build; see mm/frames/memdebug.h.
+ * Slab objects of the debug build; see internal.h.
  *
  *     | the caller's bytes | red zone | struct past |
  *
  * The first word of a free object is the slab's chain and is not looked at as poison; a chain that
  * leads out of the frame was written over.
  */
-#include "mm/frames/memdebug.h"
+#include "mm/frames/internal.h"
 
 #if DEBUG_BUILD
 

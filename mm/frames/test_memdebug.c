@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests of the debug build: slabs and frames used wrongly on purpose (memdebug.*). */
-#include "mm/frames/memdebug.h"
+#include "mm/frames/internal.h"
 
 #if DEBUG_BUILD
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: frames, slabs, kernel mappings (mm.*). */
-#include "mm/frames/memdebug.h"
+#include "mm/frames/internal.h"
 
 SELFTEST(mm_frames_return, "mm.frames-return", "frames of every order come back to the last one")
 {

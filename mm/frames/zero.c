@@ -9,7 +9,8 @@
  * known is only which address spaces show a hole that becomes a block, and unmap_mapping_range()
  * finds those by the file.
  */
-#include "mm/internal.h"
+#include "mm/frames/internal.h"
+#include "mm/tables/internal.h"
 
 static uint64_t zeroes[2]; /* physical addresses, 4 KiB and 2 MiB; zero: not needed so far */
 

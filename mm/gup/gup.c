@@ -14,7 +14,8 @@
  * are checked once, and compared from then on. Entries of neighbours in memory are each the one
  * before plus one page, so a run of them needs no look at single bits at all.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/gup/internal.h"
 
 MUSEUM(fast_gup_no_recheck, "fast-gup-no-recheck",
        "fast gup trusts an entry it read before it held the page; "

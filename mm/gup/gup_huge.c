@@ -14,7 +14,8 @@
  * reference. A reference on the page's own record, which page_head() would have named in between,
  * would be seen by nobody.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/gup/internal.h"
 
 STEP_POINT_DECLARE(gup_fast_before_leaf_ref);
 STEP_POINT_DECLARE(gup_fast_before_part_ref);

@@ -9,7 +9,9 @@
  * what came of it (gup_begin and gup_end in struct vma_ops). Such a VMA has VM_SLOWGUP, so that no
  * reference passes it by the fast path.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/gup/internal.h"
+#include "mm/space/internal.h"
 
 MUSEUM(gup_lost_lease, "gup-lost-lease",
        "a get_user_pages call that a signal ends early does not report its end (B-2); "

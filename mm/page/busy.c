@@ -17,7 +17,7 @@
  * page gives no references, no file has it, and the allocator does not know it yet. On a folio the
  * mappings of the part that is still its file's come and go (F-9).
  */
-#include "mm/internal.h"
+#include "mm/page/internal.h"
 
 MUSEUM(device_first, "device-before-release",
        "F-14: who releases a busy page gives the device back before he has told its owner; shown "

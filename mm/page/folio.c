@@ -13,7 +13,7 @@
  * long as the device is bound (page_mark_single()). Of 2 MiB that were never used but as a whole
  * only the head is asked.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
 
 /* All bits that are set in the state of any of the records of one frame. Plain loads: whoever still
  * puts one of these pages only makes the answer "not at rest" one look too old. */

@@ -5,7 +5,7 @@
  * One holder per gup or pin call, in memory of the caller, on the list of the CPU that took it, so
  * adding one touches no line that other CPUs write. The lists are walked only to explain a wait.
  */
-#include "mm/internal.h"
+#include "mm/mm.h"
 
 TAILQ_HEAD(holder_head, holder);
 static struct {

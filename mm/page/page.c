@@ -19,7 +19,8 @@
  * listeners after that. Both sides have a full barrier in between, so one of the two sees the
  * other. A run of neighbours needs one look behind its last decrement.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
+#include "mm/page/internal.h"
 
 #define IN_USE	  (PAGE_REF_MASK | PAGE_MAP_MASK)
 #define PUT_BATCH 512u /* pages put with interrupts off in one go */

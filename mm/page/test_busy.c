@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: pages that their file frees while somebody holds them, and who is told of a put. */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 static struct pgmap pgmap; /* of the running test; fake memory at rest 0 */
 static struct {

@@ -3,7 +3,7 @@
  * Self-tests: the edges of counting on records, asked directly. In a run of the kernel most of them
  * are reached only when another CPU comes in between; here the state is made by hand.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 
 static struct pgmap pgmap; /* of the running test; fake memory at rest 0 */
 

@@ -21,7 +21,8 @@
  * PTE_OWN only: an entry without it has PTE_SLOW, so that fast gup leaves it alone, and the slow
  * path makes the page the pinner's own first, as a store would.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
+#include "mm/space/internal.h"
 
 static void frame_idle(struct page *p)
 {

@@ -5,7 +5,9 @@
  * A fault is a question to the file layer ("which frame shows this page?"). Answering may sleep, so
  * only a fault that happened where sleeping is allowed is taken: with interrupts and preemption on.
  */
-#include "mm/internal.h"
+#include "mm/frames/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/space/internal.h"
 
 static int __attribute__((noinline)) refuse(const char **why, int err, const char *sentence)
 {

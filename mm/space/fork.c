@@ -10,7 +10,8 @@
  * changed and is given back. Later ones come by the slow path, which waits for mmap_lock, held for
  * writing here.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/space/internal.h"
 
 /* Before the entry is changed, between that and the look, and behind the look. */
 STEP_POINT_DECLARE(fork_before_share);

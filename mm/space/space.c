@@ -6,7 +6,8 @@
  * one safe order: leave the tree (no new fault finds the VMA), clear the entries and flush (nobody
  * reaches the pages any more), leave the file's list, drop the reference to the file.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/space/internal.h"
 
 static int vma_cmp(struct vma *a, struct vma *b)
 {

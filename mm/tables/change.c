@@ -12,7 +12,8 @@
  * changes that list, or moves entries from one VMA of it to another, holds i_mmap_lock as well:
  * truncate sees the state before or the state after, never a page that is in neither.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/space/internal.h"
 
 #define MOVE_BATCH 64 /* entries moved with one flush */
 

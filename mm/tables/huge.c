@@ -13,7 +13,8 @@
  * One reference or mapping of a large entry is one count on one record, whatever its size: the head
  * of the folio, or the compound's record (page.h).
  */
-#include "mm/internal.h"
+#include "mm/frames/internal.h"
+#include "mm/tables/internal.h"
 
 static bool table_is_empty(uint64_t phys, unsigned level)
 {

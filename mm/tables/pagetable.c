@@ -8,7 +8,7 @@
  * compare-exchange and never removed but for a whole address space, or when a large page takes an
  * empty one's place: a walker needs no lock to find an entry, only to change one.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
 
 #define ENTRIES 512
 

@@ -2,7 +2,8 @@
 /* Self-tests: taking translations away while a fault beside them makes a page table, how many
  * flushes that takes, that the flush reaches the CPU that needs it, and which lock is held still.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
+#include "mm/tables/internal.h"
 
 struct beside {
 	struct mm *mm;

@@ -7,7 +7,7 @@
  * full barrier, then the mask is read; a CPU that switches in sets its bit, then loads CR3. Either
  * we see the bit and interrupt it, or it sees the cleared entry.
  */
-#include "mm/internal.h"
+#include "mm/mm.h"
 
 /*
  * Pages; beyond this everything is flushed. Measured by `bench tlb.*` without -icount, in ns (QEMU

@@ -10,7 +10,8 @@
  * flush is over. The lock is a spinlock, held while waiting for interrupts to be acknowledged: CPUs
  * that spin for it have interrupts enabled, so they acknowledge.
  */
-#include "mm/internal.h"
+#include "mm/tables/internal.h"
+#include "mm/space/internal.h"
 
 MUSEUM(count_before_flush, "count-before-flush",
        "F-15: unmap drops the mapping count, and the page-table lock, before the TLB flush "

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "mm/device/altmap.h"
-#include "mm/device/ranges.h"
-#include "mm/page/record.h"
+#include "mm/mm.h"
+#include "mm/device/internal.h"
+#include "mm/mm.h"
 
 static uint64_t seed = 20261121;
 

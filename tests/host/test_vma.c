@@ -6,14 +6,8 @@
  * mm/space/space.c and mm/tables/change.c are compiled in here as they are; what they call below
  * them (locks, page tables, TLB) does nothing. There is one thread, whose struct cpu GS points at.
  */
-/* newlib's reent.h cannot be mixed with the host's headers; a thread has one and nobody looks. */
-#define _REENT_H_
-#define __unused __attribute__((unused))
 /* The running thread is read through GS, at "address" 0: no null pointer, whatever UBSan thinks. */
 #define inline inline __attribute__((no_sanitize_undefined))
-struct _reent {
-	int nothing;
-};
 #include "mm/space/space.c"
 #include "mm/tables/change.c"
 #undef inline

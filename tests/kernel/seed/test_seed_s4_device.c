@@ -8,7 +8,7 @@
  * device. What the patches wanted to see is the same: after the removal nothing is mapped, nothing
  * counted, no record left.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 #include "tests/kernel/seed/seed.h"
 #include "tests/kernel/race/race.h"
 

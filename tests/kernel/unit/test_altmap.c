@@ -3,7 +3,7 @@
  * Self-tests: page records that lie on the device itself (mm.memremap-altmap*). The device's own
  * bytes matter here, so it is the scratch device, unbound for the while and bound again afterwards.
  */
-#include "mm/device/pgmap.h"
+#include "mm/device/internal.h"
 #include "tests/kernel/lib/scratch.h"
 
 #define MARK 0x5a5a5a5a5a5a5a5aull

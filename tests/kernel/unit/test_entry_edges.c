@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: entries at the ends of a range, and those that somebody else has locked. */
 #include "dax/internal.h"
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 SELFTEST(entry_gone, "dax.entry-unlocked-as-nothing",

@@ -4,7 +4,7 @@
  * a truncate, an unbinding or a holder is shown by the races (race_eras.c); here are the parts that
  * those would not notice, because another part makes up for them.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 #include "tests/kernel/lib/scratch.h"
 
 static unsigned told;

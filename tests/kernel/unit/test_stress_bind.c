@@ -10,7 +10,7 @@
  * file is its page owner's letter or zero. When all have gone no device, no record of one and no
  * frame is left. The number of operations is fixed; how they meet is the scheduler's.
  */
-#include "mm/device/test_memremap.h"
+#include "mm/device/internal.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define MAX_WORKERS 8u

@@ -1,4 +1,36 @@
 /* SPDX-License-Identifier: MIT */
+/* RAM as mm/ alone deals with it: the boot, failures for tests, the debug build. */
+#ifndef MM_FRAMES_INTERNAL_H
+#define MM_FRAMES_INTERNAL_H
+
+#include "mm/mm.h"
+
+struct span {
+	uint64_t start, end;
+};
+
+/* ---- frames.c, kvirt.c, init.c */
+uint64_t frames_maps_size(uint64_t pfns);
+void frames_init(uint64_t pfns, void *maps, uint64_t total);
+void frames_init_done(void);
+void frames_add(const struct boot_info *bi, uint64_t low, uint64_t high, const struct span *holes,
+		unsigned nr_holes);
+bool ram_overlaps(uint64_t start, uint64_t end); /* bytes; of the boot map */
+/* fail_alloc.c: is this allocation the one that a test wants to fail? */
+extern struct thread *alloc_fail_thread; /* NULL: nobody asked for a failure */
+bool alloc_fails_now(void);
+static inline bool alloc_fails(void)
+{
+	return unlikely(__atomic_load_n(&alloc_fail_thread, __ATOMIC_RELAXED) != NULL) &&
+	       alloc_fails_now();
+}
+uint64_t mmio_next(void);   /* where the next device registers will be mapped */
+void *stack_make(void);	    /* a new stack, spare ones or not; NULL: no memory */
+uint64_t stacks_made(void); /* slots of stacks that were ever taken */
+
+/* zero.c: where the shared zeroes of this level (1 or 2) are, made if need be; 0: no memory. */
+uint64_t zero_frames(unsigned level);
+
 /*
  * Frames and slabs in the debug build (kernel/lib/lib.h); in the plain one nothing.
  *
@@ -10,10 +42,6 @@
  * A slab object has a red zone behind it and, behind that, its past. Freed, it is poisoned and
  * comes to the end of its frame's list.
  */
-#ifndef MM_FRAMES_MEMDEBUG_H
-#define MM_FRAMES_MEMDEBUG_H
-
-#include "mm/internal.h"
 
 #if DEBUG_BUILD
 uint64_t frame_debug_size(uint64_t pfns); /* bytes for the past of that many frames */

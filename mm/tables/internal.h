@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Page tables as mm/ alone deals with them: walks, what an entry names, zaps. */
+#ifndef MM_TABLES_INTERNAL_H
+#define MM_TABLES_INTERNAL_H
+
+#include "mm/mm.h"
+
+void page_tables_init(const struct boot_info *bi);
+/* Frees a table, of entries of `level`, and the empty ones below it. Nobody may be walking it. */
+void pte_free_table(uint64_t phys, unsigned level);
+
+/* Frees the tables of the low half under `root` and the root. Nothing may be mapped. */
+void pte_free_low_half(uint64_t root);
+void mm_count_table(int delta);
+
+/*
+ * pte_walk() to level 1 for the fast paths: the 4K entry for va, NULL if a table is absent or the
+ * address is mapped by a larger page.
+ */
+static inline uint64_t *pte_leaf(uint64_t root, uint64_t va)
+{
+	uint64_t *table = phys_to_virt(root);
+
+#pragma GCC unroll 3
+	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
+		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
+
+		e ^= PTE_P; /* clear now, if it is present */
+		if (unlikely(e & (PTE_P | PTE_PS)))
+			return NULL;
+		table = phys_to_virt(e & PTE_PHYS);
+	}
+	return &table[va >> PAGE_SHIFT & 511];
+}
+
+/* The same for an entry of 2 MiB or 1 GiB, be it absent, a large page or a table: NULL only if a
+ * table above it is absent or the address is mapped by a larger page. */
+static inline uint64_t *pte_large(uint64_t root, uint64_t va, unsigned level)
+{
+	uint64_t *table = phys_to_virt(root);
+
+#pragma GCC unroll 2
+	for (unsigned shift = 39; shift > PAGE_SHIFT + 9 * (level - 1); shift -= 9) {
+		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
+
+		if ((e & (PTE_P | PTE_PS)) != PTE_P)
+			return NULL;
+		table = phys_to_virt(e & PTE_PHYS);
+	}
+	return &table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
+}
+
+static inline uint64_t level_bytes(unsigned level)
+{
+	return PAGE_SIZE << (9 * (level - 1));
+}
+
+/* The entry for va where the walk ends: a leaf of any size, or something absent; *level says at
+ * which. What is pointed to may be freed once ptl is let go, or interrupts are on again. */
+static inline uint64_t *pte_lowest(uint64_t root, uint64_t va, unsigned *level)
+{
+	uint64_t table = root;
+
+	for (unsigned l = 4;; l--) {
+		uint64_t *entry =
+			(uint64_t *)phys_to_virt(table) + (va >> (PAGE_SHIFT + 9 * (l - 1)) & 511);
+		uint64_t e = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+
+		*level = l;
+		if (l == 1 || (e & (PTE_P | PTE_PS)) != PTE_P)
+			return entry;
+		table = e & PTE_PHYS;
+	}
+}
+
+/* What names the (first) page that an entry with PTE_DEVMAP shows, its record or not. */
+static inline struct page *pte_page(uint64_t pte)
+{
+	return (struct page *)((pte & PTE_COMPOUND ? NAME_BASE : RECORD_BASE) +
+			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
+}
+/* The record that counts this entry, which has no PTE_HEAD. */
+static inline struct page *pte_own_record(uint64_t pte)
+{
+	_Static_assert(PAGE_SIZE / RECORD_SIZE == 128, "a record's place is its page's over 128");
+	return (struct page *)(RECORD_BASE + (pte & PTE_PHYS) / 128);
+}
+/* The record that counts this entry. */
+static inline struct page *pte_record(uint64_t pte)
+{
+	if (unlikely(pte & PTE_HEAD))
+		return page_head(pte_page(pte));
+	return pte_own_record(pte);
+}
+
+/* page_map_get() with its common case in line: in use already, so this is no birth. */
+static inline void map_get(struct page *record)
+{
+	uint64_t old = page_state(record);
+
+	if (unlikely(!(old & (PAGE_REF_MASK | PAGE_MAP_MASK))) ||
+	    unlikely(!__atomic_compare_exchange_n(&record->state, &old, old + PAGE_MAP, false,
+						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)))
+		page_map_get(record);
+}
+
+/* The bit that keeps fast gup off the entries of a VMA that wants to be asked first. */
+static inline uint64_t vma_slow_bit(const struct vma *vma)
+{
+	return vma->flags & VM_SLOWGUP ? PTE_SLOW : 0;
+}
+
+enum zap_mode { ZAP_CLEAR, ZAP_CLEAN }; /* take the translation away, or only the right to write */
+/* Works on [start, end) of the VMA; takes ptl; flushes; then drops counts. Entries changed. */
+uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode);
+
+#endif
