@@ -200,7 +200,8 @@ test: all $(HOST_BIN)
 quick: all $(HOST_BIN)
 	@ONLY=quick tests/tools/pytest.sh tests/qemu
 
-# What operations cost, in instructions; bench-peer: beside Linux, and writes docs/performance.md.
+# What operations cost, in instructions; bench-peer: beside Linux, and writes docs/performance.md
+# (LINUX=7.3: a newer one; ONLY=linux, holdfast, page: what is measured).
 bench bench-peer: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/peer.py $@
 

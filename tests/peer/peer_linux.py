@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Debian's Linux kernel, fetched and unpacked but not installed; our module and program built for
-it; the initramfs they boot from. Everything goes to build/peer/.
+"""Debian's Linux (peer_debian.py) made ready to boot: our module and program built for it, and the
+initramfs it boots from. Everything goes to build/peer/linux-N.M:
 
-    deb/     the packages as Debian ships them
-    root/    what is in them, unpacked
+    root/    the packages, unpacked
     work/    the module and the program, built; count.so, the plugin that counts
     initrd   the initramfs of the comparison; initrd-truth: that of `make linux-truth`
 """
 
 import glob
+import lzma
 import os
 import re
 import shutil
@@ -16,180 +16,152 @@ import stat
 import subprocess
 from typing import Dict, List, Optional, Tuple
 
-from peer_machine import PEER, ROOT, PeerError, say
+import peer_debian
+from peer_debian import Unpacked, output
+from peer_machine import ROOT, PeerError, say
 
 SOURCE = os.path.join(ROOT, "tests", "peer")
-DEB, UNPACKED, WORK = (os.path.join(PEER, name) for name in ("deb", "root", "work"))
-INITRD = os.path.join(PEER, "initrd")
-IMAGE, BUSYBOX = "linux-image-amd64", "busybox-static"
 # What a prompt with persistent memory needs; each comes after what it depends on.
-MODULES = ["nfit", "nd_pmem", "device_dax", "dax_pmem", "crc32c_generic", "ext4"]
+MODULES = ["nfit", "nd_pmem", "device_dax", "dax_pmem", "ext4"]
+IF_THERE = ["crc32c_generic"]  # newer kernels have it built in
 APPEND = ("console=ttyS0 quiet mitigations=off init_on_alloc=0 nokaslr norandmaps "
           "rdinit=/init panic=-1 suites=")
 
 
-def output(command: List[str], what: str, **options) -> str:
-    """A tool's stdout; PeerError with all that it said when it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, check=False, **options)
-    if done.returncode:
-        raise PeerError(f"{what} failed: {' '.join(command)}\n{done.stdout}{done.stderr}".rstrip())
-    return done.stdout
-
-
-def as_root(command: List[str], what: str) -> None:
-    if os.geteuid():
-        if not shutil.which("sudo") or subprocess.call(["sudo", "-n", "true"],
-                                                       stderr=subprocess.DEVNULL):
-            raise PeerError(f"{what} needs root; run: sudo {' '.join(command)}")
-        command = ["sudo", "-n"] + command
-    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    output(command, what, env=env)
-
-
-# ---- packages ----
-
-
-def dependencies(package: str) -> List[str]:
-    text = output(["apt-cache", "depends", package], "looking up a package")
-    return re.findall(r"(?m)^ *Depends: ([a-z0-9][a-z0-9.+-]*)$", text)
-
-
-def known(package: str) -> bool:
-    done = subprocess.run(["apt-cache", "show", package], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, check=False)
-    return done.returncode == 0
-
-
-def read_lists() -> None:
-    say("reading Debian's lists of packages")
-    as_root(["apt-get", "update", "-q"], "reading the lists of packages")
-
-
-def need_lists() -> None:
-    if not shutil.which("apt-get"):
-        raise PeerError("the Linux column is Debian's kernel; a Debian 12 with apt-get is needed")
-    if not known(IMAGE) or not known(BUSYBOX):
-        read_lists()
-
-
-def package_names() -> Tuple[str, List[str]]:
-    """The kernel's release (6.1.0-NN-amd64), and all packages that are needed."""
-    image = [name for name in dependencies(IMAGE) if name.startswith("linux-image-")]
-    if len(image) != 1:
-        raise PeerError(f"{IMAGE} should depend on one kernel, and depends on {image}; "
-                        "Debian 12's does")
-    release = image[0][len("linux-image-"):]
-    if not release.startswith("6.1."):
-        raise PeerError(f"{IMAGE} is Linux {release}; the module is written for 6.1, Debian 12's")
-    headers = f"linux-headers-{release}"
-    more = [name for name in dependencies(headers) if re.match("linux-(headers|kbuild)-", name)]
-    return release, [image[0], headers, BUSYBOX] + more
-
-
 def install_tools() -> None:
     """What the headers' build needs beside our own tools."""
-    wanted = {"gcc-12": shutil.which("gcc-12"), "dpkg": shutil.which("dpkg-deb"),
-              "libelf1": glob.glob("/usr/lib/*/libelf.so.1") + glob.glob("/lib/*/libelf.so.1"),
-              "libc6-dev": glob.glob("/usr/lib/*/libc.a")}
-    missing = [package for package, found in wanted.items() if not found]
-    if missing:
-        need_lists()
-        say(f"installing {' '.join(missing)}")
-        as_root(["apt-get", "install", "-y", "-q", "--no-install-recommends"] + missing,
-                "installing what the module's build needs")
+    peer_debian.install({
+        "gcc-12": shutil.which("gcc-12") or shutil.which("gcc-14"),
+        "dpkg": shutil.which("dpkg-deb"),
+        "libelf1": glob.glob("/usr/lib/*/libelf.so.1") + glob.glob("/lib/*/libelf.so.1"),
+        "libc6-dev": glob.glob("/usr/lib/*/libc.a")})
 
 
-def download(release: str, names: List[str]) -> str:
-    """To DEB. Lists that are older than the mirror name files it no longer has: read them and try
-    once more. The release that was downloaded."""
-    say(f"downloading {' '.join(names)} (about 85 MB)")
-    try:
-        output(["apt-get", "download", "-q"] + names, "downloading", cwd=DEB)
-    except PeerError:
-        read_lists()
-        release, names = package_names()
-        output(["apt-get", "download", "-q"] + names, "downloading", cwd=DEB)
-    return release
+def in_work(linux: Unpacked, name: str = "") -> str:
+    return os.path.join(linux.folder, "work", name)
 
 
-def fetch() -> Dict[str, str]:
-    """Downloads and unpacks, once. {package: version}, and "release"."""
-    stamp = os.path.join(UNPACKED, "stamp")
-    if os.path.exists(stamp):
-        with open(stamp, encoding="ascii") as text:
-            return dict(line.split() for line in text)
-    need_lists()
-    release, names = package_names()
-    for folder in (DEB, UNPACKED):
-        shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(folder)
-    release = download(release, names)
-    found = {"release": release}
-    for deb in sorted(os.listdir(DEB)):
-        path = os.path.join(DEB, deb)
-        say(f"unpacking {deb}")
-        output(["dpkg-deb", "-x", path, UNPACKED], "unpacking")
-        fields = output(["dpkg-deb", "-f", path, "Package", "Version"], "reading a package")
-        package, version = re.findall(r"(?m)^(?:Package|Version): (.*)$", fields)
-        found[package] = version
-    with open(stamp, "w", encoding="ascii") as text:
-        text.writelines(f"{key} {value}\n" for key, value in found.items())
-    return found
+# ---- the headers, where they were unpacked ----
+
+
+def rewrite(path: str, change) -> None:
+    with open(path, encoding="utf-8") as text:
+        old = text.read()
+    with open(path, "w", encoding="utf-8") as text:
+        text.write(change(old))
+
+
+def move_paths(text: str, place: str) -> str:
+    """The headers' Makefile names itself and the common headers by absolute paths."""
+    return re.sub(r"(?m)^(include |KBUILD_OUTPUT *= *)/\S*/(linux-headers-)",
+                  rf"\1{place}/\2", text)
+
+
+def wrap(program: str, root: str) -> None:
+    """A program of another Debian is run by that Debian's loader, with its libraries."""
+    loader = os.path.join(root, "usr", "lib64", "ld-linux-x86-64.so.2")
+    place = os.path.join(root, "usr", "lib", "x86_64-linux-gnu")
+    if not os.path.exists(program + ".elf"):
+        os.rename(program, program + ".elf")
+    with open(program, "w", encoding="utf-8") as script:
+        script.write(f'#!/bin/sh\nexec "{loader}" --argv0 "$0" --library-path "{place}" '
+                     f'"{program}.elf" "$@"\n')
+    os.chmod(program, 0o755)
+
+
+def wrap_programs(linux: Unpacked) -> None:
+    """Nothing to do where the libraries were not downloaded: then the programs are this system's."""
+    if not os.path.exists(os.path.join(linux.root, "usr", "lib64", "ld-linux-x86-64.so.2")):
+        return
+    for folder, _, names in os.walk(linux.first("usr/lib/linux-kbuild-*")):
+        for path in (os.path.join(folder, name) for name in names):
+            if os.path.islink(path) or not os.access(path, os.X_OK) or path.endswith(".elf"):
+                continue
+            with open(path, "rb") as data:
+                elf = data.read(4) == b"\x7fELF"
+            if elf or os.path.exists(path + ".elf"):
+                wrap(path, linux.root)
+
+
+def headers_of(linux: Unpacked) -> str:
+    """Ready for use. A vmlinux among them would have the module's types encoded with pahole."""
+    headers = linux.first(f"usr/src/linux-headers-{linux.release}")
+    rewrite(os.path.join(headers, "Makefile"),
+            lambda text: move_paths(text, os.path.join(linux.root, "usr", "src")))
+    if os.path.exists(os.path.join(headers, "vmlinux")):
+        os.unlink(os.path.join(headers, "vmlinux"))
+    wrap_programs(linux)
+    return headers
 
 
 # ---- our own part ----
 
 
-def build_module(release: str) -> None:
-    """With the headers where they were unpacked: the one absolute path in them is changed."""
-    headers = os.path.join(UNPACKED, "usr", "src", f"linux-headers-{release}")
-    makefile = os.path.join(headers, "Makefile")
-    with open(makefile, encoding="ascii") as text:
-        lines = re.sub(r"(?m)^include .*/(linux-headers-[^/]*/Makefile)$",
-                       f"include {os.path.join(UNPACKED, 'usr', 'src')}/\\1", text.read())
-    with open(makefile, "w", encoding="ascii") as text:
-        text.write(lines)
+def compiler(headers: str) -> List[str]:
+    """Of the module: the kernel's own, if it is here, else what make is told. An option that the
+    kernel's compiler knew and this one does not is left out."""
+    with open(os.path.join(headers, ".kernelvariables"), encoding="utf-8") as text:
+        wanted = re.search(r"gcc-\d+", text.read())
+    if wanted and shutil.which(wanted.group()):
+        return [f"CC={wanted.group()}"]
+    cc = next(name for name in ("gcc-14", "gcc-13", "gcc-12", "gcc") if shutil.which(name))
+    known = subprocess.run([cc, "-fmin-function-alignment=16", "-xc", "-E", "/dev/null"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return [f"CC={cc}"] + (["CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT="] if known.returncode else [])
+
+
+def build_module(linux: Unpacked, modules: List[str]) -> str:
+    """The compiler it was built with."""
+    headers, work = headers_of(linux), in_work(linux)
     for name in ("Kbuild", "hfpeer.c", "hfpeer.h", "hfhold.c", "hfhold.h"):
-        shutil.copy(os.path.join(SOURCE, "linux", name), WORK)
+        shutil.copy(os.path.join(SOURCE, "linux", name), work)
     env = {key: value for key, value in os.environ.items()
-           if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "V", "CC")}
-    output(["make", "-C", headers, f"M={WORK}", "modules"], "building the modules", env=env)
+           if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "V", "CC", "LINUX")}
+    cc = compiler(headers)
+    output(["make", "-C", headers, f"M={work}", *cc, "modules",
+            "OBJECTS=" + " ".join(name + ".o" for name in modules)],
+           "building the modules", env=env)
+    return cc[0][len("CC="):]
 
 
-def build(release: str) -> None:
-    os.makedirs(WORK, exist_ok=True)
-    say("building the modules and the programs")
-    build_module(release)
-    flags = ["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
-    sources = [os.path.join(SOURCE, "linux", "hfwork.c")]
-    sources += sorted(glob.glob(os.path.join(SOURCE, "linux", "rows_*.c")))
-    output(flags + ["-static", "-o", os.path.join(WORK, "hfwork")] + sources,
-           "building the program")
-    sources = sorted(glob.glob(os.path.join(SOURCE, "linux", "truth_*.c")))
-    output(flags + ["-static", "-o", os.path.join(WORK, "hftruth")] + sources,
-           "building the program that asks")
-    output(flags + ["-shared", "-fPIC", "-o", plugin(), os.path.join(SOURCE, "count.c")],
-           "building the plugin")
+def build_program(linux: Unpacked, name: str, *sources: str) -> None:
+    found = sorted(sum((glob.glob(os.path.join(SOURCE, source)) for source in sources), []))
+    how = ["-shared", "-fPIC"] if name.endswith(".so") else ["-static"]
+    output(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", *how, "-o",
+            in_work(linux, name)] + found, f"building {name}")
 
 
-def plugin() -> str:
-    return os.path.join(WORK, "count.so")
+def plugin(linux: Unpacked) -> str:
+    return in_work(linux, "count.so")
 
 
-def vmlinuz(release: str) -> str:
-    return os.path.join(UNPACKED, "boot", f"vmlinuz-{release}")
+def vmlinuz(linux: Unpacked) -> str:
+    return linux.first(f"boot/vmlinuz-{linux.release}",
+                       f"usr/lib/modules/{linux.release}/vmlinuz")
 
 
 # ---- the initramfs ----
 
 
-def module_files(release: str, wanted: List[str]) -> List[str]:
+def module_name(path: str) -> str:
+    """As other modules and insmod name it: "" for a file that is no module."""
+    found = re.match(r"(.*)\.ko(\.xz)?$", os.path.basename(path))
+    return found.group(1).replace("-", "_") if found else ""
+
+
+def module_data(path: str) -> bytes:
+    with open(path, "rb") as module:
+        data = module.read()
+    return lzma.decompress(data) if path.endswith(".xz") else data
+
+
+def module_files(linux: Unpacked, wanted: List[str]) -> List[str]:
     """The files of `wanted` and of all they depend on, in an order that insmod accepts."""
     found = {}
-    for folder, _, names in os.walk(os.path.join(UNPACKED, "lib", "modules", release, "kernel")):
-        found.update({name[:-3].replace("-", "_"): os.path.join(folder, name)
-                      for name in names if name.endswith(".ko")})
+    top = linux.first(f"lib/modules/{linux.release}/kernel",
+                      f"usr/lib/modules/{linux.release}/kernel")
+    for folder, _, names in os.walk(top):
+        found.update({module_name(name): os.path.join(folder, name) for name in names})
     order: List[str] = []
 
     def add(name: str) -> None:
@@ -198,14 +170,13 @@ def module_files(release: str, wanted: List[str]) -> List[str]:
             raise PeerError(f"the kernel package has no module {name}")
         if path in order:
             return
-        with open(path, "rb") as module:
-            depends = re.search(rb"\0depends=([^\0]*)\0", module.read())
+        depends = re.search(rb"\0depends=([^\0]*)\0", module_data(path))
         for other in (depends.group(1).decode().split(",") if depends else []):
             if other:
                 add(other.replace("-", "_"))
         order.append(path)
 
-    for name in wanted:
+    for name in [name for name in IF_THERE if name in found] + wanted:
         add(name)
     return order
 
@@ -220,44 +191,48 @@ def cpio_entry(number: int, name: str, mode: int, data: bytes = b"",
     return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
 
 
-def make_initrd(release: str, initrd: str = INITRD, program: str = "hfwork", own: str = "hfpeer",
-                parameters: Optional[Dict[str, str]] = None) -> None:
+def make_initrd(linux: Unpacked, initrd: str = "initrd", program: str = "hfwork",
+                own: str = "hfpeer", parameters: Optional[Dict[str, str]] = None) -> None:
     """`own`: our module; `parameters`: of further modules of Linux, by their names."""
     parameters = parameters or {}
     files = {"init": os.path.join(SOURCE, "linux", "init.sh"),
-             "bin/busybox": os.path.join(UNPACKED, "bin", "busybox"),
-             f"bin/{program}": os.path.join(WORK, program)}
-    modules = module_files(release, MODULES + list(parameters))
-    modules.append(os.path.join(WORK, own + ".ko"))
-    files.update({f"modules/{os.path.basename(path)}": path for path in modules})
-    order = "".join(f"{name} {parameters.get(name[:-3], '')}".rstrip() + "\n"
-                    for name in map(os.path.basename, modules)).encode()
+             "bin/busybox": linux.first("bin/busybox", "usr/bin/busybox"),
+             f"bin/{program}": in_work(linux, program)}
+    modules = module_files(linux, MODULES + list(parameters)) + [in_work(linux, own + ".ko")]
+    names = [module_name(path) for path in modules]
+    files.update({f"modules/{name}.ko": path for name, path in zip(names, modules)})
+    order = "".join(f"{name}.ko {parameters.get(name, '')}".rstrip() + "\n"
+                    for name in names).encode()
     entries = [(name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in ("bin", "dev", "modules")]
     entries.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
-    for name, path in files.items():
-        with open(path, "rb") as data:
-            entries.append((name, stat.S_IFREG | 0o755, data.read(), (0, 0)))
+    entries += [(name, stat.S_IFREG | 0o755, module_data(path), (0, 0))
+                for name, path in files.items()]
     entries.append(("modules/order", stat.S_IFREG | 0o644, order, (0, 0)))
     entries.append(("TRAILER!!!", 0, b"", (0, 0)))
-    with open(initrd, "wb") as out:
+    with open(os.path.join(linux.folder, initrd), "wb") as out:
         for number, (name, mode, data, device) in enumerate(entries, 1):
             out.write(cpio_entry(number, name, mode, data, device))
 
 
-def prepare_build() -> Dict[str, str]:
-    """Everything up to the modules and programs; {package: version} and "release"."""
+def start(series: str) -> Unpacked:
+    """Fetched and unpacked, with the tools to build for it."""
     install_tools()
-    found = fetch()
-    build(found["release"])
-    return found
+    linux = peer_debian.fetch(series)
+    os.makedirs(in_work(linux), exist_ok=True)
+    say(f"building the modules and the programs for Linux {linux.release}")
+    return linux
 
 
-def prepare() -> Dict[str, str]:
-    """Everything up to a bootable kernel of the comparison."""
-    found = prepare_build()
-    make_initrd(found["release"])
-    return found
+def prepare(series: str) -> Tuple[Unpacked, str]:
+    """Everything up to a bootable kernel of the comparison; and the module's compiler."""
+    linux = start(series)
+    cc = build_module(linux, ["hfpeer"])
+    build_program(linux, "hfwork", "linux/hfwork.c", "linux/rows_*.c")
+    build_program(linux, "count.so", "count.c")
+    make_initrd(linux)
+    return linux, cc
 
 
-def media(release: str, suites: List[str], initrd: str = INITRD) -> List[str]:
-    return ["-kernel", vmlinuz(release), "-initrd", initrd, "-append", APPEND + ",".join(suites)]
+def media(linux: Unpacked, suites: List[str], initrd: str = "initrd") -> List[str]:
+    return ["-kernel", vmlinuz(linux), "-initrd", os.path.join(linux.folder, initrd), "-append",
+            APPEND + ",".join(suites)]

@@ -47,7 +47,9 @@ def machine(*sizes: int, icount: bool = True, cpu: str = CPU, smp: int = 1) -> C
     """2 GiB of RAM, sparse shared DIMMs of these many GiB, made anew at every run; one vCPU, if
     not told otherwise."""
     dimms = [dimm(f"pmem{n}", size * GIB) for n, size in enumerate(sizes)]
-    return Config(smp=smp, mem=2 * GIB, cpu=cpu, dimms=dimms, icount=icount)
+    config = Config(smp=smp, mem=2 * GIB, cpu=cpu, dimms=dimms, icount=icount)
+    config.qemu = os.environ.get("QEMU") or config.qemu
+    return config
 
 
 @dataclasses.dataclass
@@ -93,7 +95,7 @@ def add_line(run: Run, line: str, seconds: float) -> None:
 def boot(config: Config, media: List[str], who: str, seconds: int,
          fsdax: Sequence[int] = (), ext4: Sequence[int] = ()) -> Run:
     """Runs the machine to its end. `fsdax`, `ext4`: the numbers of the DIMMs that are made an fsdax
-    namespace before, and that get a file system in it.
+    namespace before, and that get a file system: in the namespace, or from their first byte on.
 
     PeerError: QEMU did not end within `seconds`."""
     os.makedirs(PEER, exist_ok=True)
@@ -103,7 +105,7 @@ def boot(config: Config, media: List[str], who: str, seconds: int,
         for number in fsdax:
             make_fsdax(config.dimms[number].path)
         for number in ext4:
-            make_ext4(config.dimms[number].path)
+            make_ext4(config.dimms[number].path, number in fsdax)
         run = Run(hf_command.qemu_command(config, media, SERIAL))
         start = time.monotonic()
         process = subprocess.Popen(run.command, pass_fds=locks, stdin=subprocess.DEVNULL,
@@ -153,16 +155,21 @@ def make_fsdax(path: str) -> None:
         image.write(info_block(os.path.getsize(path)))
 
 
-def make_ext4(path: str) -> None:
+def make_ext4(path: str, fsdax: bool) -> None:
     """As Debian makes it, but with nothing left for a background thread to initialise, and with
     2 MiB as the unit of allocation (stripe), so that large files can have 2 MiB entries. UUIDs are
-    fixed: two runs start from the same bytes."""
-    blocks = (os.path.getsize(path) - DATA) // 4096
+    fixed: two runs start from the same bytes. Without `fsdax`: as it comes, and a sparse image
+    stays sparse, because it reads as zeroes without being told to."""
+    options = ["nodiscard", "hash_seed=00000000-0000-4000-8000-0000000000f6"]
+    blocks = []
+    if fsdax:
+        options += [f"offset={DATA}", "lazy_itable_init=0", "lazy_journal_init=0", "stride=512",
+                    "stripe_width=512"]
+        blocks = [str((os.path.getsize(path) - DATA) // 4096)]
+    else:
+        options.append("assume_storage_prezeroed=1")
     hf_media.tool(["mkfs.ext4", "-q", "-F", "-b", "4096", "-U",
-                   "00000000-0000-4000-8000-0000000000f5", "-E",
-                   f"offset={DATA},lazy_itable_init=0,lazy_journal_init=0,nodiscard,stride=512,"
-                   "stripe_width=512,hash_seed=00000000-0000-4000-8000-0000000000f6", path,
-                   str(blocks)])
+                   "00000000-0000-4000-8000-0000000000f5", "-E", ",".join(options), path] + blocks)
 
 
 def printable(command: List[str]) -> str:

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""From measured rows to a table: on stderr for `make bench`, docs/performance.md for bench-peer.
+"""From measured rows to judged tables: on stderr for `make bench`, in docs/performance.md for
+bench-peer.
 
 Pure: dictionaries in, text out. A row is what a kernel printed as JSON: {"bench", "value", "unit",
 "n"} and perhaps what COUNTS lists; or {"bench", "skip"}. A column is {name: row}.
 """
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
-import peer_sections
+from peer_kept import KEPT
 from peer_rows import BY_NAME, FAMILIES, MORE, ROWS, Row
-from peer_text import Column, figure, number, table, value_of
+from peer_store import Measured
+from peer_text import COUNTS, NAMES, Column, figure, number, table, value_of
 
-COUNTS = ("atomics", "clwb", "tlb", "ipi", "fences", "cr3")
-NAMES = ("atomics", "lines written back", "TLB invalidations", "IPIs", "fences", "loads of CR3")
 SAME = 0.005  # differences below are none
 SAME_SINGLE = 0.05  # of a figure that comes from one call
 ROUNDING = 0.01  # counts have two decimals
@@ -21,13 +21,19 @@ ROUNDING = 0.01  # counts have two decimals
 # ---- one row ----
 
 
-def ratio(linux: Optional[dict], holdfast: Optional[dict]) -> str:
-    theirs, ours = value_of(linux), value_of(holdfast)
-    if theirs is None or ours is None:
+def times(most: float) -> str:
+    return f"{most:.1f} ×" if most < 1000 else number(most) + " ×"
+
+
+def ratio(linux: Sequence[Optional[dict]], holdfast: Optional[dict]) -> str:
+    """How many times Holdfast's figure the least of Linux's is."""
+    theirs = [value for value in map(value_of, linux) if value is not None]
+    ours = value_of(holdfast)
+    if not theirs or ours is None:
         return "–"
     if not ours:
-        return "∞" if theirs else "1"
-    return f"{theirs / ours:.1f} ×" if theirs / ours < 1000 else number(theirs / ours) + " ×"
+        return "∞" if min(theirs) else "1"
+    return times(min(theirs) / ours)
 
 
 def verdict(row: Row, holdfast: Column) -> str:
@@ -48,10 +54,22 @@ def verdict(row: Row, holdfast: Column) -> str:
 
 
 def reach_text(row: Row) -> str:
-    return row.reach_text or f"≤ {number(row.reach)}"
+    return row.reach_text or ("–" if row.reach is None else f"≤ {number(row.reach)}")
 
 
-# ---- text ----
+def missed(holdfast: Column) -> List[str]:
+    return [row.bench for row in ROWS if verdict(row, holdfast).startswith("missed")]
+
+
+def summary(holdfast: Column) -> str:
+    verdicts = [verdict(row, holdfast) for row in ROWS]
+    return (f"{len(ROWS)} rows: {verdicts.count('met')} targets met, "
+            f"{sum(v.startswith('missed') for v in verdicts)} missed, "
+            f"{verdicts.count('skipped')} rows skipped by Holdfast, "
+            f"{verdicts.count('not judged') + verdicts.count('not run')} not judged or not run.")
+
+
+# ---- tables ----
 
 
 def plain_table(holdfast: Column) -> str:
@@ -69,81 +87,102 @@ def plain_table(holdfast: Column) -> str:
     return "\n".join(lines) + "\n"
 
 
-def figures(linux: Column, holdfast: Column) -> List[str]:
+def figures(linux: List[Measured], holdfast: Column) -> List[str]:
+    """A column for each Linux; the comparison is with the least of them."""
     rows = []
     for row in ROWS:
-        theirs, ours = linux.get(row.bench), holdfast.get(row.bench)
-        rows.append([f"`{row.bench}`", row.unit, figure(theirs, row.linux_text), figure(ours),
-                     ratio(theirs, ours), reach_text(row), verdict(row, holdfast)])
-    return table(["row", "unit", "Linux", "Holdfast", "Linux ÷ Holdfast", "reach", "target"], rows,
-                 (2, 3, 4, 5))
+        theirs, ours = [one.rows.get(row.bench) for one in linux], holdfast.get(row.bench)
+        rows.append([f"`{row.bench}`", row.unit, *(figure(one, row.linux_text) for one in theirs),
+                     figure(ours), ratio(theirs, ours), reach_text(row), verdict(row, holdfast)])
+    return table(["row", "unit", *(one.name for one in linux), "Holdfast",
+                  "least Linux ÷ Holdfast", "reach", "target"], rows, range(2, 5 + len(linux)))
 
 
 def operations(row: Optional[dict]) -> str:
     return number(row["n"]) if row and "n" in row else "–"
 
 
-def scopes(linux: Column, holdfast: Column) -> List[str]:
+def scopes(linux: List[Measured], holdfast: Column) -> List[str]:
+    kernels = [(one.name, one.rows) for one in linux] + [("Holdfast", holdfast)]
     rows = [[f"`{row.bench}`", row.what, row.scope or "the same",
-             operations(linux.get(row.bench)), operations(holdfast.get(row.bench))] for row in ROWS]
-    rows += [[f"`{name}`", what, scope, "–", "–"] for name, what, scope in FAMILIES]
-    return table(["row", "what is measured", "scope", "operations, Linux", "operations, Holdfast"],
-                 rows, (3, 4))
+             *(operations(column.get(row.bench)) for _, column in kernels)] for row in ROWS]
+    rows += [[f"`{name}`", what, scope] + ["–"] * len(kernels) for name, what, scope in FAMILIES]
+    return table(["row", "what is measured", "scope",
+                  *(f"operations, {name}" for name, _ in kernels)], rows,
+                 range(3, 3 + len(kernels)))
 
 
-def uses_more(theirs: dict, ours: dict) -> List[int]:
-    """What Holdfast uses more of than Linux: places in COUNTS."""
-    return [n for n, name in enumerate(COUNTS) if name in theirs and name in ours and
-            ours[name] > theirs[name] * (1 + SAME) + ROUNDING]
+# ---- what instructions hide ----
 
 
-def hidden_costs(linux: Column, holdfast: Column) -> List[str]:
+def least(linux: List[Measured], bench: str, count: str) -> Optional[float]:
+    found = [one.rows[bench][count] for one in linux if count in one.rows.get(bench, {})]
+    return min(found) if found else None
+
+
+def uses_more(linux: List[Measured], bench: str, ours: dict) -> List[int]:
+    """What Holdfast uses more of than the Linux that uses least: places in COUNTS."""
+    found = []
+    for n, name in enumerate(COUNTS):
+        theirs = least(linux, bench, name)
+        if theirs is not None and name in ours and ours[name] > theirs * (1 + SAME) + ROUNDING:
+            found.append(n)
+    return found
+
+
+def hidden_costs(linux: List[Measured], holdfast: Column) -> List[str]:
     rows = []
     for row in ROWS:
-        theirs, ours = linux.get(row.bench, {}), holdfast.get(row.bench, {})
-        if not any(name in column for name in COUNTS for column in (theirs, ours)):
+        ours = holdfast.get(row.bench, {})
+        kernels = [one.rows.get(row.bench, {}) for one in linux] + [ours]
+        if not any(name in column for name in COUNTS for column in kernels):
             continue
-        cells = [f"{number(theirs.get(name))} / {number(ours.get(name))}" for name in COUNTS]
-        more = ", ".join(NAMES[n] for n in uses_more(theirs, ours))
+        cells = [" / ".join(number(column.get(name)) for column in kernels) for name in COUNTS]
+        more = ", ".join(NAMES[n] for n in uses_more(linux, row.bench, ours))
         rows.append([f"`{row.bench}`", *cells, f"more {more}" if more else ""])
     return table(["row", *NAMES, "Holdfast"], rows, range(1, 1 + len(COUNTS)))
 
 
-def more_than_linux(linux: Column, holdfast: Column) -> List[str]:
+def more_than_linux(linux: List[Measured], holdfast: Column) -> List[str]:
     """A sentence for each row and kind that Holdfast uses more of."""
     lines = []
     for row in ROWS:
-        theirs, ours = linux.get(row.bench, {}), holdfast.get(row.bench, {})
-        for n in uses_more(theirs, ours):
+        ours = holdfast.get(row.bench, {})
+        for n in uses_more(linux, row.bench, ours):
             why = MORE.get((row.bench, COUNTS[n]), "nobody has said why yet")
             lines.append(f"* `{row.bench}`, {NAMES[n]}: {number(ours[COUNTS[n]])}, Linux "
-                         f"{number(theirs[COUNTS[n]])}: {why}.")
+                         f"{number(least(linux, row.bench, COUNTS[n]))}: {why}.")
     if not lines:
-        return ["In no row Holdfast uses more of any of these than Linux.", ""]
-    return ["Holdfast uses more than Linux here, and nowhere else:", "", *lines, ""]
+        return ["In no row Holdfast uses more of any of these than any Linux here.", ""]
+    return ["Holdfast uses more than the Linux that uses least here, and nowhere else:", "", *lines,
+            ""]
 
 
 def skipped(holdfast: Column) -> List[str]:
     lines = [f"* `{row.bench}`: {holdfast[row.bench]['skip']}" for row in ROWS
              if "skip" in holdfast.get(row.bench, {})]
     lines += [f"* `{row.bench}`: Holdfast printed no such row" for row in ROWS
-              if row.bench not in holdfast]
+              if row.bench not in holdfast and not row.scope.startswith("Linux alone")]
     return lines + [""] if lines else ["None.", ""]
 
 
 # ---- repeating ----
 
 
-def differs(first: dict, second: dict) -> Optional[float]:
-    """The relative difference of two values; None: one of them has none."""
+def differs(first: Optional[dict], second: Optional[dict]) -> Optional[float]:
+    """The relative difference of two values; None: both have none."""
     a, b = value_of(first), value_of(second)
     if a is None or b is None:
         return None if (a is None) == (b is None) else float("inf")
     return 0.0 if a == b else abs(b - a) / max(abs(a), abs(b))
 
 
+def is_wall(row: dict) -> bool:
+    return row.get("unit", "").split("/")[0] in ("s", "ns")
+
+
 def weigh(row: dict, change: float) -> str:
-    if row.get("unit", "").split("/")[0] in ("s", "ns"):
+    if is_wall(row):
         return "wall time, which never repeats"
     return "none" if change <= (SAME_SINGLE if row.get("n") == 1 else SAME) else "a difference"
 
@@ -152,7 +191,7 @@ def repeats(name: str, first: Column, second: Column) -> List[str]:
     """How many rows gave the same digits twice, and the rows that did not."""
     rows, same, total = [], 0, 0
     for bench in sorted(set(first) | set(second)):
-        change = differs(first.get(bench, {}), second.get(bench, {}))
+        change = differs(first.get(bench), second.get(bench))
         if change is None:
             continue
         total += 1
@@ -168,11 +207,24 @@ def repeats(name: str, first: Column, second: Column) -> List[str]:
     return lines
 
 
+def kept_faults(linux: List[Measured],
+                kept: Optional[Dict[str, Dict[str, float]]] = None) -> List[str]:
+    """Where a column does not confirm what the targets are reckoned from."""
+    lines = []
+    for one in linux:
+        series = one.name.split()[-1]
+        figures_kept = (KEPT if kept is None else kept).get(series, {})
+        for bench, row in one.rows.items():
+            if bench not in BY_NAME or is_wall(row):
+                continue
+            change = differs({"value": figures_kept.get(bench)}, row)
+            if change and weigh(row, change) != "none":
+                lines.append(f"peer_kept.py: {bench} of Linux {series} is kept as "
+                             f"{figures_kept.get(bench)}, measured {row['value']}")
+    return lines
+
+
 # ---- why a target is missed ----
-
-
-def missed(holdfast: Column) -> List[str]:
-    return [row.bench for row in ROWS if verdict(row, holdfast).startswith("missed")]
 
 
 def profiles(holdfast: Column, functions: Dict[str, List[Tuple[str, float]]]) -> List[str]:
@@ -188,107 +240,3 @@ def profiles(holdfast: Column, functions: Dict[str, List[Tuple[str, float]]]) ->
         lines.append(f"* `{name}`, {verdict(BY_NAME[name], holdfast)}: "
                      f"{where or 'the row has no profile'}")
     return lines + [""]
-
-
-def summary(holdfast: Column) -> str:
-    verdicts = [verdict(row, holdfast) for row in ROWS]
-    return (f"{len(ROWS)} rows: {verdicts.count('met')} targets met, "
-            f"{sum(v.startswith('missed') for v in verdicts)} missed, "
-            f"{verdicts.count('skipped')} rows skipped by Holdfast, "
-            f"{verdicts.count('not judged') + verdicts.count('not run')} not judged or not run.")
-
-
-def two_forms(holdfast: Column) -> List[str]:
-    """Why `gup.put.2m` has two rows."""
-    one, array = (value_of(holdfast.get(f"gup.put.2m.{form}")) for form in ("b512", "array.b512"))
-    if one is None or array is None:
-        return []
-    return [f"`gup.put.2m` has two forms. Judged is the call that is told where the run begins and "
-            f"how long it is (`put_user_page_range()`, {number(one)} per page; Linux has the like, "
-            "`unpin_user_page_range_dirty_lock()`): one subtraction for the whole mapping. The "
-            f"call that is handed an array of 512 pointers costs {number(array)} per page, "
-            "because it has to look at each: to load a pointer, to work out which it should be, to "
-            "compare, to branch. A load and a check for each are two instructions at least, so "
-            "no form with an array can be within 1 without vector registers, which the kernel does "
-            "not use. Its row is shown, with no target of its own.", ""]
-
-
-def split(linux: Column) -> List[str]:
-    """Where Linux's truncate goes: what a kernel without a journal has to be compared with."""
-    parts = [("busy_scan", "looking for busy pages"), ("entries", "removing index entries"),
-             ("extents", "removing extents")]
-    known = [(text, value_of(linux.get(f"truncate.split.{part}"))) for part, text in parts]
-    if any(value is None for _, value in known):
-        return []
-    total = sum(value for _, value in known)
-    return ["Of Linux's `truncate.4k.4096`, per page, by kretprobe: " +
-            ", ".join(f"{text} {number(value)}" for text, value in known) +
-            f"; together {number(total)}. What remains is the page tables, the journal and the "
-            "system call.", ""]
-
-
-def early_memory(linux: Column) -> List[str]:
-    late = value_of(linux.get("memory.prompt.after_boot"))
-    if late is None:
-        return []
-    return [f"Of Linux's `memory.prompt`, {number(late)} bytes were taken after the kernel had "
-            "counted its memory (MemTotal − MemFree, what `free` shows); the rest it had set aside "
-            "before: its image, the records of RAM, bounce buffers.", ""]
-
-
-# ---- the page ----
-
-INTRODUCTION = """# Holdfast and Linux, the same work
-
-Written by `make bench-peer`; change tests/peer, not this page. Both kernels run in the same QEMU,
-on the same machine, with `-icount shift=0`: one tick of the time-stamp counter is one guest
-instruction, and so is the unit `insns`. Figures are medians of timed sections, less what an empty
-section costs. Linux is Debian's own kernel, unchanged; it is measured by a program and a module of
-ours (tests/peer/linux). Both sides count what an instruction count hides: Holdfast by
-single-stepping one operation, Linux by a QEMU plugin (tests/peer/count.c).
-
-One difference is in all rows: Linux's program runs in ring 3 and enters its kernel by a system call
-or an exception with a change of rings; Holdfast has no ring 3, its system calls are calls.
-"""
-
-
-def clock(linux: Column, holdfast: Column) -> List[str]:
-    rows = [["Linux, program", linux.get("calibrate")],
-            ["Linux, kernel", linux.get("calibrate.kernel")],
-            ["Holdfast", holdfast.get("calibrate")]]
-    lines = ["A loop of 2 000 000 instructions, timed by the clock of each guest:", ""]
-    lines += table(["where", "ticks"], [[name, figure(row)] for name, row in rows], (1,))
-    counted = linux.get("calibrate", {}).get("insns")
-    if counted:
-        lines += [f"The plugin, which knows no clock, counted {number(counted)} instructions for "
-                  "the loop of Linux's program without the reads of the clock around it.", ""]
-    return lines
-
-
-def page(runs: Dict[str, List[Column]], about: List[Tuple[str, str]],
-         commands: List[Tuple[str, str]],
-         functions: Dict[str, List[Tuple[str, float]]]) -> str:
-    """docs/performance.md. `runs`: "linux" and "holdfast", each the columns of two runs."""
-    linux, holdfast = runs["linux"][0], runs["holdfast"][0]
-    lines = [INTRODUCTION, *table(["", ""], about, ()), "## Figures", "", summary(holdfast), ""]
-    lines += figures(linux, holdfast) + two_forms(holdfast)
-    lines += ["## What instructions hide", "",
-              "Per operation, Linux / Holdfast. A TLB invalidation is an INVLPG or a load of CR3; "
-              "a fence is an MFENCE, SFENCE or LFENCE. "
-              "On one CPU Linux replaces the LOCK prefix; the plugin counts such an instruction as "
-              "the atomic it is on two.", ""]
-    lines += hidden_costs(linux, holdfast) + more_than_linux(linux, holdfast)
-    lines += peer_sections.lifetimes(holdfast) + peer_sections.growth(holdfast)
-    lines += peer_sections.cpus(holdfast) + peer_sections.tlb(holdfast)
-    lines += profiles(holdfast, functions)
-    lines += ["## Rows that Holdfast skipped", ""] + skipped(holdfast)
-    lines += ["## What each row measures", ""] + scopes(linux, holdfast)
-    lines += split(linux) + early_memory(linux)
-    lines += ["## A tick is an instruction", ""] + clock(linux, holdfast)
-    lines += ["## Run twice", "", "Differences under 0.5 % (5 % when the figure comes from a "
-              "single call) are none. Linux's second run carries the counting plugin.", ""]
-    lines += repeats("Linux", *runs["linux"]) + repeats("Holdfast", *runs["holdfast"])
-    lines += ["## Command lines", ""]
-    for name, command in commands:
-        lines += [f"{name}:", "", "    " + command, ""]
-    return "\n".join(lines).rstrip() + "\n"

@@ -5,6 +5,10 @@ from typing import Dict, List, Optional, Sequence
 
 Column = Dict[str, dict]
 
+# What a row may carry beside its value, and what these are called.
+COUNTS = ("atomics", "clwb", "tlb", "ipi", "fences", "cr3")
+NAMES = ("atomics", "lines written back", "TLB invalidations", "IPIs", "fences", "loads of CR3")
+
 
 def number(value: Optional[float]) -> str:
     """At least four digits that mean something, thousands apart."""

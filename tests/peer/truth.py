@@ -13,14 +13,15 @@ import sys
 import time
 from typing import Dict, List
 
+import peer_debian
 import peer_linux
 import peer_machine
-from peer_machine import PEER, ROOT, ConfigError, PeerError, printable, say
+from peer_machine import ROOT, ConfigError, PeerError, printable, say
 from truth_rows import LEFT_OUT, ROWS
 
 PAGE = os.path.join(ROOT, "docs", "linux-truth.md")
 ERAS = os.path.join(ROOT, "tests", "kernel", "race", "race_eras.c")
-INITRD = os.path.join(PEER, "initrd-truth")
+INITRD = "initrd-truth"
 SECONDS = 1500
 SIZES = (1,) * 6  # a DIMM for each question that takes its device away
 # A disk whose completions come 3 s after the request.
@@ -50,11 +51,18 @@ def verdict(answers: Dict[str, str], name: str, expected: str) -> str:
     return "as expected" if answers[name] == expected else "DIFFERS"
 
 
-def ask(release: str) -> peer_machine.Run:
-    peer_linux.make_initrd(release, INITRD, "hftruth", "hfhold", DISK)
+def prepare() -> peer_debian.Unpacked:
+    linux = peer_linux.start(peer_debian.OLD)
+    peer_linux.build_module(linux, ["hfhold"])
+    peer_linux.build_program(linux, "hftruth", "linux/truth_*.c")
+    peer_linux.make_initrd(linux, INITRD, "hftruth", "hfhold", DISK)
+    return linux
+
+
+def ask(linux: peer_debian.Unpacked) -> peer_machine.Run:
     numbers = list(range(len(SIZES)))
     return peer_machine.boot(peer_machine.machine(*SIZES),
-                             peer_linux.media(release, ["truth"], INITRD), "Linux", SECONDS,
+                             peer_linux.media(linux, ["truth"], INITRD), "Linux", SECONDS,
                              numbers, numbers)
 
 
@@ -68,8 +76,8 @@ def report(answers: Dict[str, str]) -> List[str]:
     return lines
 
 
-def page(found: Dict[str, str], answers: Dict[str, str], command: str, faults: List[str]) -> str:
-    release = found["release"]
+def page(linux: peer_debian.Unpacked, answers: Dict[str, str], command: str,
+         faults: List[str]) -> str:
     same = sum(verdict(answers, row.name, row.answer) == "as expected" for row in ROWS)
     text = ["# What Linux 6.1 answered", "",
             "`make linux-truth` writes this page: it boots Debian's kernel in QEMU with ext4 "
@@ -77,7 +85,7 @@ def page(found: Dict[str, str], answers: Dict[str, str], command: str, faults: L
             "waits for whom. It is not part of `make test`. The column \"expected\" is what was "
             "measured once, with another program; the races of era 6.1 (`race NAME era=6.1`) are "
             "compared with it, and it is not taken from a run of Holdfast.", "",
-            f"Asked: linux-image-{release} {found[f'linux-image-{release}']} (Debian). "
+            f"Asked: linux-image-{linux.release} {linux.version} (Debian). "
             f"{same} of {len(ROWS)} answers as expected.", "",
             "| asked | expected | answered | races of era 6.1 |", "| --- | --- | --- | --- |"]
     for row in ROWS:
@@ -95,9 +103,9 @@ def page(found: Dict[str, str], answers: Dict[str, str], command: str, faults: L
 
 def main() -> int:
     start = time.monotonic()
-    found = peer_linux.prepare_build()
+    linux = prepare()
     say(f"asking {len(ROWS)} questions; some minutes")
-    run = ask(found["release"])
+    run = ask(linux)
     answers = {row["truth"]: row["answer"] for row in run.rows if "truth" in row}
     errors = [row["error"] for row in run.rows if "error" in row]
     with open(ERAS, encoding="utf-8") as text:
@@ -107,7 +115,7 @@ def main() -> int:
     differ = [row.name for row in ROWS
               if verdict(answers, row.name, row.answer) != "as expected"]
     with open(PAGE, "w", encoding="utf-8") as out:
-        out.write(page(found, answers, printable(run.command), faults))
+        out.write(page(linux, answers, printable(run.command), faults))
     if {"end": 1} not in run.rows:
         say(f"Linux did not come to its end; the last lines:\n{run.text[-2000:]}")
     print(f"{len(ROWS)} questions, {len(differ)} answered otherwise"

@@ -40,8 +40,9 @@ QUICK = os.environ.get("ONLY") == "quick"
 # What stands for the rest before a commit: no machine, or a second of one; each of them a way to
 # break everything. The one long run is that of all self-tests.
 QUICK_TESTS = (
-    "test_docs.py::", "test_lifetimes.py::", "test_run.py::", "test_peer.py::", "test_text.py::",
-    "test_host.py::", "test_selftest.py::test_all_self_tests_on_two_cpus", "test_selftest.py::test_globs",
+    "test_docs.py::", "test_lifetimes.py::", "test_run.py::", "test_peer.py::", "test_peer_linux.py::",
+    "test_text.py::", "test_host.py::",
+    "test_selftest.py::test_all_self_tests_on_two_cpus", "test_selftest.py::test_globs",
     "test_boot.py::test_four_ways_in_one_way_on[direct]", "test_boot.py::test_every_stage",
     "test_race.py::test_a_cell_by_itself", "test_race.py::test_races_on_any_machine",
     "test_race.py::test_a_hang_is_reported", "test_commands.py::test_the_table_is_complete",

@@ -11,14 +11,13 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "peer"))
 
-import peer  # noqa: E402
-import peer_linux  # noqa: E402
+import peer_columns  # noqa: E402
 import peer_machine  # noqa: E402
+import peer_page  # noqa: E402
 import peer_report  # noqa: E402
 import peer_sections  # noqa: E402
-import truth  # noqa: E402
-import truth_rows  # noqa: E402
 from peer_rows import BY_NAME, ROWS, SIZES  # noqa: E402
+from peer_store import Measured  # noqa: E402
 
 LINUX = """
 {"bench":"calibrate","value":2000004.00,"unit":"insns","n":1,"marked":1}
@@ -51,12 +50,17 @@ def column(text: str, **values) -> dict:
     return rows
 
 
-def page(first_linux=None, second_linux=None) -> str:
-    linux = first_linux or column(LINUX)
-    runs = {"linux": [linux, second_linux or column(LINUX)],
-            "holdfast": [column(HOLDFAST), column(HOLDFAST)]}
-    return peer_report.page(runs, [("Linux", "6.1")], [("Holdfast", "qemu -m 2G")],
-                            {"truncate.4k.4096": [("zap_vma", 49.5)]})
+def linux_of(name: str, rows: dict, second=None) -> Measured:
+    return Measured(name, "2026-01-01", [("QEMU", "7.2")], [(name, "qemu -m 2G")],
+                    [rows, second or rows])
+
+
+def page(first_linux=None, second_linux=None, newer=(), holdfast=None) -> str:
+    linux = linux_of("Linux 6.1", first_linux or column(LINUX), second_linux or column(LINUX))
+    ours = Measured("Holdfast", "2026-01-02", [], [("Holdfast", "qemu -m 2G")],
+                    [holdfast or column(HOLDFAST)] * 2,
+                    {"truncate.4k.4096": [("zap_vma", 49.5)]})
+    return peer_page.page([linux, *newer], ours)
 
 
 def line(text: str, start: str) -> str:
@@ -112,17 +116,17 @@ def test_a_missed_target_has_its_profile():
 
 
 def test_no_missed_target_no_profile():
-    holdfast = column(HOLDFAST, truncate_4k_4096=70, records_4k_bind=0)
-    runs = {"linux": [column(LINUX)] * 2, "holdfast": [holdfast] * 2}
-    text = peer_report.page(runs, [], [], {"truncate.4k.4096": [("zap_vma", 49.5)]})
+    text = page(holdfast=column(HOLDFAST, truncate_4k_4096=70, records_4k_bind=0))
     assert "Missed targets" not in text and "zap_vma" not in text
 
 
 def test_more_than_linux_is_said_with_its_reason():
     ours = {"munmap.4k.4096": {"value": 1, "atomics": 2, "clwb": 0}}
-    theirs = {"munmap.4k.4096": {"value": 1, "atomics": 1.01, "clwb": 0}}
+    theirs = [linux_of("Linux 6.1", {"munmap.4k.4096": {"value": 1, "atomics": 1.01, "clwb": 0}}),
+              linux_of("Linux 7.3", {"munmap.4k.4096": {"value": 1, "atomics": 3, "clwb": 0}})]
     text = "\n".join(peer_report.more_than_linux(theirs, ours))
     assert line(text, "* `munmap.4k.4096`, atomics: 2, Linux 1.01: one takes the page-table entry")
+    assert peer_report.more_than_linux(theirs[1:], ours)[0].startswith("In no row")
     ours["munmap.4k.4096"]["atomics"] = 1.01
     assert peer_report.more_than_linux(theirs, ours)[0].startswith("In no row")
 
@@ -182,18 +186,19 @@ def test_where_flushing_everything_pays():
 
 def test_every_machine_of_holdfast_is_counted():
     """The steps that are announced are the steps that come."""
-    assert peer.HOLDFAST_STEPS == len(peer.MACHINES) + 2
+    assert peer_columns.HOLDFAST_STEPS == len(peer_columns.MACHINES) + 2
+    assert peer_columns.LINUX_STEPS == len(peer_columns.LINUX) + 1
     config = peer_machine.machine(1, 16, smp=8)
     assert config.smp == 8 and peer_machine.machine(1).smp == 1
 
 
 def test_repeats():
     text = page()
-    assert "Linux: 4 of 4 rows gave the same digits in both runs." in text
+    assert "Linux 6.1: 4 of 4 rows gave the same digits in both runs." in text
     assert "Holdfast: 4 of 4 rows gave the same digits in both runs." in text
     text = page(None, column(LINUX, truncate_4k_4096=885.0, boot=6500000000.0,
                              gup_get_4k_b512=190.0))
-    assert "Linux: 1 of 4 rows gave the same digits in both runs." in text
+    assert "Linux 6.1: 1 of 4 rows gave the same digits in both runs." in text
     twice = text[text.index("## Run twice"):]
     assert line(twice, "| `truncate.4k.4096` |").endswith("| 881 | 885 | 0.452 % | none |")
     assert line(twice, "| `gup.get.4k.b512` |").endswith("| a difference |")
@@ -214,7 +219,7 @@ def test_counts_belong_to_the_marked_rows_in_order(tmp_path):
               "cr3": 0}]
     counts.write_text("".join(json.dumps(each) + "\n" for each in lines))
     run = run_of(LINUX)
-    peer.add_counts(run, str(counts))
+    peer_columns.add_counts(run, str(counts))
     rows = run.by_name()
     assert rows["gup.get.4k.b512"]["atomics"] == 2
     assert rows["truncate.4k.4096"]["clwb"] == 64
@@ -227,7 +232,7 @@ def test_counts_belong_to_the_marked_rows_in_order(tmp_path):
     assert "counted 2 000 002 instructions" in text
     counts.write_text(json.dumps(lines[0]) + "\n")
     with pytest.raises(peer_machine.PeerError, match="1 pairs of marks, and Linux printed 3"):
-        peer.add_counts(run_of(LINUX), str(counts))
+        peer_columns.add_counts(run_of(LINUX), str(counts))
 
 
 def test_the_terminal_table():
@@ -270,47 +275,3 @@ def test_info_block():
         low = (low + word) % 2 ** 32
         high = (high + low) % 2 ** 32
     assert stored == high << 32 | low
-
-
-def test_the_table_of_eras_is_what_linux_answered():
-    """Era 6.1 in race_eras.c and the questions asked of Linux stand for each other, both ways."""
-    with open(truth.ERAS, encoding="utf-8") as text:
-        table = truth.era_verdicts(text.read())
-    assert table["C-5"] == "HUNG" and table["A-1"] == "safe" and "B-1" not in table
-    assert truth.table_faults(table) == []
-    assert truth.table_faults(dict(table, **{"C-8": "safe"})) == [
-        "race_eras.c: C-8 of era 6.1 is safe, and the answers stand for I2"]
-    assert truth.table_faults(dict(table, **{"B-1": "I1"})) == [
-        "race_eras.c: B-1 of era 6.1 has no question here"]
-    lost = {race: verdict for race, verdict in table.items() if race != "E-7"}
-    assert truth.table_faults(lost) == [
-        "race_eras.c: E-7 of era 6.1 is not there, and the answers stand for safe"]
-
-
-def test_an_answer_that_differs_is_said():
-    """On the page and on the terminal; one that never came, too."""
-    answers = {row.name: row.answer for row in truth_rows.ROWS}
-    found = {"release": "6.1.0-1-amd64", "linux-image-6.1.0-1-amd64": "6.1.1-1"}
-    total = len(truth_rows.ROWS)
-    assert total >= 18 and len(answers) == total, "each question has a name of its own"
-    text = truth.page(found, answers, "qemu", [])
-    assert f"{total} of {total} answers as expected." in text and "**" not in text
-    answers["disk"] = "truncate has ended"
-    del answers["evict"]
-    text = truth.page(found, answers, "qemu", ["race_eras.c: wrong"])
-    assert f"{total - 2} of {total} answers as expected." in text
-    assert "| **truncate has ended** | `C-5` HUNG, `bio-truncate` HUNG |" in text
-    assert "| **nothing** | `C-3` I1, `matrix-evict` I1 |" in text and "* **race_eras.c: wrong**" in text
-    lines = "\n".join(truth.report(answers))
-    assert "disk: DIFFERS\n" in lines and "evict: no answer\n" in lines
-    assert "umount: as expected\n" in lines
-
-
-def test_cpio_entry():
-    """Fields are eight hexadecimal digits; name and data end on multiples of four."""
-    entry = peer_linux.cpio_entry(3, "bin/x", 0o100755, b"12345")
-    assert len(entry) % 4 == 0
-    assert entry[:6] == b"070701"
-    fields = [int(entry[6 + 8 * n:14 + 8 * n], 16) for n in range(13)]
-    assert fields[0:2] == [3, 0o100755] and fields[6] == 5 and fields[11] == len("bin/x") + 1
-    assert entry[110:116] == b"bin/x\0" and entry[116:121] == b"12345"
