@@ -4,7 +4,7 @@
  * it is part of until ExitBootServices. The kernel copies it into its image and checks what the
  * rest of the house relies on; loader and kernel come from one build, but not always from one day.
  */
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 const char *boot_parse_efi(uint64_t addr, struct boot_info *bi)
 {

@@ -8,7 +8,7 @@
  * their tables into memory that the kernel will reuse: everything that is wanted later is copied
  * here, and no pointer into a loader's memory survives this file.
  */
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 /* The magic numbers boot/entry.asm passes on; the first two are the loaders' own. */
 #define MAGIC_MB2 0x36d76289u

@@ -7,7 +7,7 @@
  * once more, into the image. A system table tag (12) is there only under EFI: that is how "grub"
  * and "grub-uefi" are told apart, for printing.
  */
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 enum {
 	TAG_END = 0,

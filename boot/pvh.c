@@ -5,7 +5,7 @@
  *
  * QEMU passes -append as the command line, without a file name in front.
  */
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 #define PVH_MAGIC      0x336ec578u
 #define PVH_MAX_MEMMAP 4096

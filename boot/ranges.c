@@ -10,7 +10,7 @@
  * Method: every start and every end is a cut. Between two neighbouring cuts the type is constant,
  * namely the most restrictive of all ranges that cover the gap. Quadratic, on at most 512 cuts.
  */
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 /* More restrictive is greater. A type nobody knows is as good as reserved. */
 static int restriction(uint32_t type)

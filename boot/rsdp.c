@@ -6,7 +6,7 @@
  * boundary in the first KiB of the extended BIOS data area or in 0xe0000-0xfffff
  * (ACPI 6.4, 5.2.5.1); an EFI machine does not, there only the system table knows.
  */
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 #define RSDP_V1_LEN   20
 #define RSDP_V2_LEN   36

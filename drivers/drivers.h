@@ -7,14 +7,20 @@
 #define DRIVERS_DRIVERS_H
 
 #include "mm/mm.h"
-#include "drivers/stages.h"
+
+/* The boot stages of this floor, between those of kernel.h. */
+enum {
+	INIT_TABLES = 20,  /* ACPI tables; the CPUs come behind them */
+	INIT_BUS = 40,	   /* PCI; one more: NFIT, which asks where devices lie */
+	INIT_DEVICES = 50, /* pmem regions bound, edu, disks */
+	INIT_SCRATCH = 55, /* which regions may be overwritten is known */
+};
+
 #include "drivers/acpi/acpi.h"
 #include "drivers/nfit/nfit.h"
 #include "drivers/pci/pci.h"
 #include "drivers/pmem/pmem.h"
 #include "drivers/edu/edu.h"
 #include "drivers/block/bio.h"
-#include "drivers/block/virtio_blk.h"
-#include "drivers/pmem/dax_probe.h"
 
 #endif

@@ -7,10 +7,7 @@
  * that the frame allocator never gets. Most of it lies in the direct map; what does not is mapped
  * when it is first read, and stays mapped.
  */
-#include "drivers/stages.h"
-#include "drivers/acpi/acpi.h"
-#include "drivers/acpi/acpi_bytes.h"
-#include "mm/mm.h"
+#include "drivers/drivers.h"
 
 static struct acpi acpi;   /* written at INIT_TABLES, constant after that */
 static const char *absent; /* written at INIT_TABLES; NULL: nothing is missing */

@@ -7,7 +7,7 @@
  */
 #include <ctype.h>
 
-#include "drivers/acpi/acpi.h"
+#include "drivers/drivers.h"
 
 static void print_rsdp(const struct acpi_rsdp *r)
 {

@@ -10,8 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "drivers/acpi/acpi_bytes.h"
-#include "drivers/acpi/acpi_tables.h"
+#include "drivers/acpi/acpi.h"
 
 /* Position in a list of {type, length} records. */
 struct records {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Notes: see acpi_notes.h for what they are for. */
+/* Notes: see acpi.h for what they are for. */
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "drivers/acpi/acpi_notes.h"
+#include "drivers/acpi/acpi.h"
 
 void note(struct notes *n, const char *fmt, ...)
 {

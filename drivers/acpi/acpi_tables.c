@@ -12,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/acpi/acpi_bytes.h"
-#include "drivers/acpi/acpi_tables.h"
+#include "drivers/acpi/acpi.h"
 
 /* RSDP layout (5.2.5.3). */
 #define RSDP_SIG	"RSD PTR "

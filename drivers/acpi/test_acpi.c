@@ -2,7 +2,6 @@
 /* Self-tests of the ACPI provider: this machine's tables, and the power-off path up to the write.
  */
 #include "drivers/acpi/acpi.h"
-#include "drivers/acpi/acpi_bytes.h"
 #include "mm/mm.h"
 
 #define PM_MASK	 0xffffffu /* of a timer that may have 24 bits only */

@@ -7,11 +7,11 @@
  * bytes live in slots of one frame. What finds no slot or too few descriptors waits in the driver's
  * queue, in order, and is started by the completion that makes room.
  *
- * A device that says what cannot be (virtio_ring.h) is stopped by a reset, and only then everything
+ * A device that says what cannot be (internal.h) is stopped by a reset, and only then everything
  * it had is failed: before that it might still write.
  */
 #include "drivers/drivers.h"
-#include "drivers/block/virtio_pci.h"
+#include "drivers/block/internal.h"
 
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4 };
 enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* virtio over PCI, modern interface; see virtio_pci.h. */
-#include "drivers/block/virtio_pci.h"
+/* virtio over PCI, modern interface; see internal.h. */
+#include "drivers/block/internal.h"
 
 /* Common registers (virtio 1.0, 4.1.4.3). */
 enum {

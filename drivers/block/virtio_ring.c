@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The split ring; see virtio_ring.h. */
-#include "drivers/block/virtio_ring.h"
+/* The split ring; see internal.h. */
+#include "drivers/block/internal.h"
 
 _Static_assert(sizeof(struct vring_desc) * VRING_MAX == PAGE_SIZE, "descriptors fill one frame");
 _Static_assert(sizeof(struct vring_avail) <= VRING_USED_OFFSET - VRING_AVAIL_OFFSET &&

@@ -12,7 +12,7 @@
  */
 #include <ctype.h>
 
-#include "drivers/clients/gup_test.h"
+#include "drivers/clients/internal.h"
 
 #define OWN_BYTES  (4 * MIB)
 #define MAX_REPEAT 1000000u

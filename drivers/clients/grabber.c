@@ -6,7 +6,7 @@
  * stream. Each way out takes the holder off first, so that a report never names a holder whose
  * pages are gone.
  */
-#include "drivers/clients/longterm.h"
+#include "drivers/clients/internal.h"
 
 int grabber_queue(struct grabber *g, uint64_t addr, unsigned nr)
 {

@@ -7,7 +7,7 @@
  * page must show a reference, else a truncate would not wait for the device; after a long-term pin
  * every page must also be of a kind that nobody may want back.
  */
-#include "drivers/clients/gup_test.h"
+#include "drivers/clients/internal.h"
 
 const char *const gup_mode_names[GUP_MODES] = {"get-fast", "pin-fast", "pin-longterm", "get",
 					       "pin"};

@@ -7,7 +7,7 @@
  * nothing: a device that was promised a range has no use for half of it, and the short count with
  * which get_user_pages() may answer is an error here.
  */
-#include "drivers/clients/longterm.h"
+#include "drivers/clients/internal.h"
 
 int longterm_pin(uint64_t addr, unsigned nr, struct page **pages)
 {

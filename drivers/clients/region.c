@@ -6,7 +6,7 @@
  * one keeps only the addresses: each transfer faults the pages in, holds them for its own time, and
  * so a truncate in between finds nobody.
  */
-#include "drivers/clients/longterm.h"
+#include "drivers/clients/internal.h"
 
 struct region {
 	enum region_kind kind;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/nfit/nfit_parse.h"
+#include "drivers/nfit/internal.h"
 
 /* Release the arrays and forget how long they were; verdict, header and notes stay. */
 static void drop_arrays(struct nfit *n)

@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "drivers/acpi/acpi_notes.h"
+#include "drivers/acpi/acpi.h"
 
 #define NFIT_HEADER	40u	   /* ACPI header and 4 reserved bytes */
 #define NFIT_MAX_LENGTH (1u << 20) /* more than 5000 DIMMs; a longer table is not believed */
@@ -274,5 +274,15 @@ void nfit_flags_text(uint32_t flags, char *buf, size_t size);
 const char *nfit_kind_name(enum nfit_kind kind);
 /* "CPU caches flushed on power loss", "memory controller", "unknown". */
 const char *nfit_persistence_name(enum nfit_persistence p);
+
+/* ---- what was found at boot: nfit_boot.c */
+
+/* The last NFIT parsed (the others by ->earlier), whatever its verdict; NULL: there is none. */
+const struct nfit *nfit_get(void);
+
+/* NULL: nfit_get() is all there is to know. Otherwise the sentence why nothing is known of NVDIMMs
+ * that may be, or are, plugged in: no ACPI tables, or none that is an NFIT although the machine was
+ * given DIMMs. Constant after INIT_BUS. */
+const char *nfit_missing(void);
 
 #endif

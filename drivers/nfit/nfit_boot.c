@@ -6,10 +6,8 @@
  * A table that the walk over all ACPI tables already refused is parsed too: its verdict line
  * should say why in the same words as everywhere else.
  */
-#include "drivers/stages.h"
-#include "drivers/acpi/acpi.h"
-#include "drivers/nfit/nfit_boot.h"
-#include "drivers/pci/pci.h"
+#include "drivers/drivers.h"
+#include "drivers/nfit/internal.h"
 
 /* How many DIMMs the machine was given, a decimal number; tests/qemu/hf_command.py writes it. */
 #define DIMMS_FILE "opt/holdfast/dimms"

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/acpi/acpi_bytes.h"
-#include "drivers/nfit/nfit_parse.h"
+#include "drivers/nfit/internal.h"
 
 /* Range types, as stored: the first three groups of a GUID are little-endian. */
 static const struct {

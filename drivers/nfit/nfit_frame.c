@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/acpi/acpi_bytes.h"
-#include "drivers/nfit/nfit_parse.h"
+#include "drivers/nfit/internal.h"
 
 int nfit_reject(struct nfit *n, int err, const char *fmt, ...)
 {

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/nfit/nfit_parse.h"
+#include "drivers/nfit/internal.h"
 #include "kernel/console/console.h"
 
 struct printer {

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "drivers/nfit/nfit_parse.h"
+#include "drivers/nfit/internal.h"
 
 #define PAGE 4096u
 

@@ -17,8 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/acpi/acpi_bytes.h"
-#include "drivers/nfit/nfit_parse.h"
+#include "drivers/nfit/internal.h"
 
 #define MAX_PATTERN (1u << 20) /* lines of all DIMMs of a set in one round that we check */
 

@@ -4,8 +4,7 @@
  * damaged copies of it.
  */
 #include "drivers/acpi/acpi.h"
-#include "drivers/acpi/acpi_bytes.h"
-#include "drivers/nfit/nfit_boot.h"
+#include "drivers/nfit/internal.h"
 
 SELFTEST(nfit_ram, "nfit.ranges-outside-ram",
 	 "no accepted range shares a byte with RAM of the boot map or with another range")

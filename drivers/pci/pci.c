@@ -7,8 +7,8 @@
  * the base address registers, by the classical way (write ones, see which stick, put it back) with
  * decoding off in between, else the device would answer at a nonsense address meanwhile.
  */
-#include "drivers/stages.h"
-#include "drivers/pci/pci_private.h"
+#include "drivers/drivers.h"
+#include "drivers/pci/internal.h"
 
 #define MAX_FUNCTIONS 256
 #define HEADER_MULTI  0x80u

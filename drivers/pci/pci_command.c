@@ -2,7 +2,7 @@
 /*
  * `pci`: the functions, their addresses, who drives them and whether they may write to memory.
  */
-#include "drivers/pci/pci_private.h"
+#include "drivers/pci/internal.h"
 
 static void print_bar(const struct pci_device *d, unsigned n)
 {

@@ -7,7 +7,7 @@
  * into port 0xcf8, data through 0xcfc, two steps that a lock keeps together.
  */
 #include "drivers/acpi/acpi.h"
-#include "drivers/pci/pci_private.h"
+#include "drivers/pci/internal.h"
 
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA    0xcfc

@@ -6,7 +6,7 @@
  * three bits which BAR, the rest the offset. An entry: address (64 bit), data, mask (bit 0).
  * Source: PCI Local Bus 3.0, 6.8.2.
  */
-#include "drivers/pci/pci_private.h"
+#include "drivers/pci/internal.h"
 
 #define CONTROL	 2
 #define TABLE	 4

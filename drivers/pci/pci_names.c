@@ -7,7 +7,7 @@
  * fault in a device that was never touched. What a board always has and nobody misses (bridges, the
  * screen, the SMBus, the chipset's own disk controller) is not in that line.
  */
-#include "drivers/pci/pci_private.h"
+#include "drivers/pci/internal.h"
 
 #define SMBUS 0x0c05u
 

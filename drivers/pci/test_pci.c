@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests of the PCI provider. None disturbs a device that a driver has claimed. */
-#include "drivers/pci/pci_private.h"
+#include "drivers/pci/internal.h"
 
 #define EDU_VENDOR 0x1234
 #define EDU_DEVICE 0x11e8

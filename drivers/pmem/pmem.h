@@ -9,9 +9,15 @@
 #ifndef DRIVERS_PMEM_PMEM_H
 #define DRIVERS_PMEM_PMEM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "mm/mm.h"
 #include "drivers/nfit/nfit.h"
-#include "drivers/pmem/signature.h"
+#include "drivers/block/bio.h"
+
+struct signature;
 
 struct pmem_region {
 	char name[12];		    /* "pmem0" */
@@ -101,5 +107,52 @@ uint64_t pmem_shadow_fences(uint64_t *fails_at);
 int pmem_shadow_fail_after(uint64_t fences);
 /* Every shadowed region is put back to its copy. Number of lines lost. */
 uint64_t pmem_shadow_restore(void);
+
+/*
+ * Whose bytes are these? Signatures of file systems, partition tables, volume managers and ndctl's
+ * personalities: what blkid would name, looked for at the places where blkid looks.
+ *
+ * Pure code: no memory, no locks, no state; any context in which the reader may be called.
+ */
+
+enum signature_kind {
+	SIGNATURE_EXT,	     /* a superblock of ext2, ext3 or ext4 */
+	SIGNATURE_NAMESPACE, /* ndctl: the data lies behind an info block, or in BTT's blocks */
+	SIGNATURE_RAID,	     /* one of several copies or parts */
+	SIGNATURE_OTHER,
+};
+
+struct signature {
+	const char *name; /* "XFS", "LUKS 2"; lives for ever */
+	enum signature_kind kind;
+	uint64_t offset; /* of the signature's first byte, from the device's start */
+};
+
+#define SIGNATURES_MAX 8u /* that one device is asked for; more of them add nothing */
+
+/* Copies bytes [off, off + n) of the device; false: they are not there, or cannot be read. */
+typedef bool signature_read_fn(void *ctx, uint64_t off, void *buf, size_t n);
+
+/* Signatures on a device of `size` bytes, at most `max` of them into `out`; value: how many were
+ * stored. Zero: nothing that is known. Reads at most 70 times 512 bytes. */
+unsigned int signature_find(signature_read_fn *read, void *ctx, uint64_t size,
+			    struct signature *out, unsigned int max);
+/* "XFS (at 0x0), GPT (at 0x200)" into buf. */
+void signature_text(const struct signature *s, unsigned int nr, char *buf, size_t n);
+
+/*
+ * May files on this device be mapped by DAX? Two questions, before a mount and before a disk is
+ * believed; see dax_probe.c.
+ */
+
+/*
+ * Has pfn … pfn + nr, as its first and its last page tell, page records of `pgmap` (NULL: of any),
+ * live and of type FS_DAX? 0; -EINVAL: no page at all; -EOPNOTSUPP. *why is a sentence that lives
+ * for ever. A query: prints nothing, changes nothing. Any context.
+ */
+int dax_probe(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr, const char **why);
+/* Where a disk's bytes are mapped, if they can be: pages [*pfn, *pfn + *nr). Else -EOPNOTSUPP, or
+ * what its driver says, and *why; the two are not touched then. A query, as above. */
+int dax_probe_disk(struct block_device *dev, uint64_t *pfn, uint64_t *nr, const char **why);
 
 #endif

@@ -5,7 +5,7 @@
  * Races, benchmarks and self-tests overwrite the device they run on. So a device is theirs only if
  * it was given as scratch (a name in the firmware file opt/holdfast/scratch; PMEM="FILE,scratch"
  * writes it), or if nothing known is on it, or only what an earlier race left: its ext4 has a UUID
- * of its own. A bystander's data is told by signatures (signature.h).
+ * of its own. A bystander's data is told by signatures (pmem.h).
  *
  * A signature is looked for twice when a range was trimmed to 2 MiB borders: from the first usable
  * byte, which is where Holdfast and its tools see a file system begin, and from the first byte of

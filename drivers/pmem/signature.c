@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "drivers/pmem/signature.h"
+#include "drivers/pmem/pmem.h"
 
 struct magic {
 	const char *name;
@@ -116,16 +116,6 @@ static bool has(const struct search *s, const char *name)
 		if (!strcmp(s->out[i].name, name))
 			return true;
 	return false;
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t le64(const uint8_t *p)
-{
-	return le32(p) | (uint64_t)le32(p + 4) << 32;
 }
 
 /* ---- ext: one magic of two bytes; the features tell which ---- */

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "drivers/acpi/acpi_tables.h"
+#include "drivers/acpi/acpi.h"
 
 #define BASE 0xe0000u /* physical address of mem[0] */
 

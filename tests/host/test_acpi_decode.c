@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "drivers/acpi/acpi_tables.h"
+#include "drivers/acpi/acpi.h"
 
 static uint8_t b[8192];
 static size_t len;

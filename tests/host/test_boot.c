@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 /* LINK: boot/ranges.c boot/rsdp.c boot/pvh.c boot/multiboot2.c boot/handover.c */
 

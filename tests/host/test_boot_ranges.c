@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "boot/parse.h"
+#include "boot/internal.h"
 
 /* LINK: boot/ranges.c */
 

@@ -16,9 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "drivers/pmem/signature.h"
-
-#define MIB 0x100000ull
+#include "drivers/pmem/pmem.h"
 
 /* A device of zeroes with a few bytes in it. Reading past its end is an error of the library. */
 struct device {

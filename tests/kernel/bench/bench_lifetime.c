@@ -12,7 +12,7 @@
  * is not looked up but tried, once before the samples. A row of a design that does not wait is the
  * timed section of truncate.busy (bench_busy.c), and has counts.
  */
-#include "tests/kernel/bench/bench_lifetime.h"
+#include "tests/kernel/bench/bench.h"
 
 #define REPEATS	       31
 #define WAITED_REPEATS 3 /* lease-poll sleeps a second in each */

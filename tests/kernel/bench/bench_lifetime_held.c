@@ -13,7 +13,7 @@
  *                  anew every tick, as a broken lease without a deadline makes him
  *   poll.looks     (lease-poll) the poll's part of it
  */
-#include "tests/kernel/bench/bench_lifetime.h"
+#include "tests/kernel/bench/bench.h"
 
 #define PAGES	1024u
 #define HOLD_NS 1500000000ull

@@ -11,7 +11,7 @@
  * In zap-to-zero the entry has a reference, so put.last is from 2 to 1 and a plain subtraction;
  * with a waiter the entry was zapped before. In lease-poll a put tells nobody.
  */
-#include "tests/kernel/bench/bench_lifetime.h"
+#include "tests/kernel/bench/bench.h"
 
 #define REPEATS	       101
 #define WAITED_REPEATS 3 /* lease-poll sleeps a second in each */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The matrix's races: one for each way a block can go; see matrix.h.
+ * The matrix's races: one for each way a block can go; see internal.h.
  *
  * The line of a lifetime says the worst that happened in its cells, if all of them are as the table
  * has it. If one is not, the race showed something else than it should, and the verdict is a skip,
  * which `race all` counts as unexpected.
  */
-#include "tests/kernel/race/matrix.h"
+#include "tests/kernel/race/internal.h"
 
 #define UNIT_BYTES (FOLIO_PAGES * PAGE_SIZE)
 

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 
 #include "tests/kernel/lib/huge.h"
-#include "tests/kernel/race/matrix.h"
+#include "tests/kernel/race/internal.h"
 #include "tests/kernel/lib/tinyfs.h"
 
 #define LOOK_NS 50000ull

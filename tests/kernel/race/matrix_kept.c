@@ -9,7 +9,7 @@
  * waits has waited no byte tells: an operation that is over before the put differs
  * (matrix_must_wait()).
  */
-#include "tests/kernel/race/matrix.h"
+#include "tests/kernel/race/internal.h"
 
 static bool bad(struct stage *s, enum race_verdict v, const char *text)
 {

@@ -3,7 +3,7 @@
  * The matrix's table: what each lifetime is known to do. Rules, the first that fits counts; a cell
  * that no rule names is safe. Nothing here looks at how cells are run.
  */
-#include "tests/kernel/race/matrix.h"
+#include "tests/kernel/race/internal.h"
 
 #define BIT(n)	      (1u << (n))
 #define ANY	      (~0u)

@@ -8,7 +8,7 @@
  * held, it is refused or sleeps, by the design; behind the put it is done, and the record is gone.
  * That is safe in every design.
  */
-#include "tests/kernel/race/matrix.h"
+#include "tests/kernel/race/internal.h"
 
 static uint64_t length(const struct stage *s)
 {

@@ -3,7 +3,7 @@
  * The matrix's ways for a block to go, and ways to hold a page. The one way that leaves no record
  * behind, unbinding, is in matrix_unbind.c.
  */
-#include "tests/kernel/race/matrix.h"
+#include "tests/kernel/race/internal.h"
 
 static uint64_t length(const struct stage *s)
 {

@@ -4,7 +4,7 @@
  *
  * A race knows what to expect of every lifetime; a result that differs, in either direction, is
  * unexpected: a historic bug that does not show is a failure too. Races register themselves: RACE()
- * with a function of its own, SCRIPT() with a script (script.h).
+ * with a function of its own, SCRIPT() with a script (internal.h).
  *
  * An exhibit is the same race with one rule switched off (`museum`): there it must break.
  */

@@ -6,7 +6,7 @@
  * its page. By punch and by truncate, because lease-poll was wired to one and not to the other
  * (B-7).
  */
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 static void held_and_mapped(struct script *s, piece_fn shrink, const char *what)
 {

@@ -11,7 +11,7 @@
  *
  * Seen by an observer of the wrappers that write lines back, not by what fsync says of itself.
  */
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 #define LINES (PAGE_SIZE / 64)
 

@@ -8,7 +8,7 @@
  * B-1, B-5, B-7 were deduced from the patches and not claimed by their author; so was B-2. Each can
  * be made to happen here: none is wrong.
  */
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- B-1: only the first VMA of a call is asked ------------------------------------------- */
 

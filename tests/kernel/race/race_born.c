@@ -11,7 +11,7 @@
  */
 #include <ctype.h>
 
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 #define PAGES 2u
 

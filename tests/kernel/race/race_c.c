@@ -5,7 +5,7 @@
  * own (B-7). C-5, the puts that have to wake, is in race_put.c; those about the device that goes,
  * C-4, C-7 and C-8, are in race_unbind.c.
  */
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- C-1: held, and not mapped any more --------------------------------------------------- */
 

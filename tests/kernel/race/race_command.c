@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 extern const struct race __start_hf_races[], __stop_hf_races[];
 extern const struct race_exhibit __start_hf_exhibits[], __stop_hf_exhibits[];

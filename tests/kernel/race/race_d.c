@@ -13,7 +13,7 @@
  * a second look after each sleep: without the second look (museum scan-once) it is a weakness.
  * D-10 is the slip of v3 that has no number in the catalogue.
  */
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 int piece_invalidate(struct script *s)
 {

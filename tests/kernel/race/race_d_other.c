@@ -4,7 +4,7 @@
  * Neither is the design's fault: both rules stand, and a museum switch breaks them.
  */
 #include "tests/kernel/lib/huge.h"
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 #include "tests/kernel/lib/tinyfs.h"
 
 /* ---- D-2: a fault in the middle of 2 MiB -------------------------------------------------- */

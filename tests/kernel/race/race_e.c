@@ -10,7 +10,7 @@
  * the source; none is wrong. E-7 was seen on Linux 7.3 first.
  */
 #include "tests/kernel/lib/huge.h"
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- E-1: birth without a look at the device ---------------------------------------------- */
 

@@ -6,7 +6,7 @@
  * and the designs that wait show nothing. The exhibits switch the rule of busy-extent off that the
  * hazard is about.
  */
-#include "tests/kernel/race/race_f.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- pieces that the scripts F share ------------------------------------------------------ */
 

@@ -6,7 +6,7 @@
  * is in race_unbind.c. Where the device is gone while somebody still needs a record of it, that is
  * the verdict (I2); then it is bound again, and the record put back as it was.
  */
-#include "tests/kernel/race/race_f.h"
+#include "tests/kernel/race/internal.h"
 
 static struct page saved; /* the record, before the device goes; one race at a time */
 

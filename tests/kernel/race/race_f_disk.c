@@ -4,7 +4,7 @@
  * (docs/weaknesses.md).
  */
 #include "dax/layer/ext4_glue.h"
-#include "tests/kernel/race/race_f.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- F-6: truncate to the middle of a held page ------------------------------------------- */
 

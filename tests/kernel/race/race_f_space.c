@@ -3,7 +3,7 @@
  * Races F-5, F-7, F-10, F-13: blocks that are free and held, and who wants them
  * (docs/weaknesses.md).
  */
-#include "tests/kernel/race/race_f.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- F-5: the last put comes from an interrupt -------------------------------------------- */
 

@@ -3,7 +3,7 @@
  * Races F-12, F-15, F-16: something is remembered for too long, or not long enough
  * (docs/weaknesses.md): a block number, a TLB entry, a holder.
  */
-#include "tests/kernel/race/race_f.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- F-12: a block number outlives the fault lock ----------------------------------------- */
 

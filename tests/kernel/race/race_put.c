@@ -4,7 +4,7 @@
  * put comes; and the one way that needs a race of its own, the undo of a fast gup.
  */
 #include "tests/kernel/lib/fake_disk.h"
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- C-5: every way to put a page wakes --------------------------------------------------- */
 
@@ -117,7 +117,7 @@ static void forget_request(void)
 	request = NULL;
 }
 
-static const struct way {
+static const struct put_way {
 	const char *text;
 	piece_fn put;
 } ways[] = {

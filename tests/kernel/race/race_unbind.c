@@ -9,7 +9,7 @@
  * Where it waits, a reference of the director's (the guard) keeps the device until the file system
  * is unmounted.
  */
-#include "tests/kernel/race/race_parts.h"
+#include "tests/kernel/race/internal.h"
 
 /* One race at a time. */
 static struct page saved; /* F's record, before the teardown */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine of scripts: a director who gives turns, actors who take them. See script.h.
+ * The engine of scripts: a director who gives turns, actors who take them. See internal.h.
  *
  * An actor waits for a piece, runs it, waits again. The director gives it one and looks, a few
  * times a second of the clock, until it has settled. "Settled asleep" is not a matter of patience:
@@ -9,7 +9,7 @@
  */
 #include <stdarg.h>
 
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 #define LOOK_NS 200000ull
 

@@ -7,7 +7,7 @@
  * say so. What the sleeper waits for it says itself (sync.h); who holds the page it waits for, and
  * where in the code that was taken, is in the lists of holders.
  */
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 /* ---- who runs, who sleeps ------------------------------------------------------------------- */
 

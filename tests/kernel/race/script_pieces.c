@@ -5,7 +5,7 @@
  */
 #include <ctype.h>
 
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 #define G_PATH SCRATCH_PATH "/G"
 #define F_PATH SCRATCH_PATH "/F"

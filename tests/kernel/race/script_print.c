@@ -5,7 +5,7 @@
  */
 #include <stdarg.h>
 
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 #define SCREEN 96 /* characters that all columns have together */
 

@@ -5,7 +5,7 @@
  */
 #include <stdarg.h>
 
-#include "tests/kernel/race/script.h"
+#include "tests/kernel/race/internal.h"
 
 void script_verdict(struct script *s, enum race_verdict v, const char *fmt, ...)
 {

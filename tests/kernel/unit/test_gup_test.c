@@ -3,7 +3,7 @@
  * Self-tests: the modes of gup_test, by the same function that the command calls, and what it must
  * find out by itself: short counts, refusals, pages left at rest (gup-test.*).
  */
-#include "drivers/clients/gup_test.h"
+#include "drivers/clients/internal.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define PAGES 8u

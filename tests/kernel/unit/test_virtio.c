@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the virtio ring against a device that lies, and the virtio disk (virtio.*). */
-#include "drivers/block/virtio_ring.h"
+#include "drivers/block/internal.h"
 #include "tests/kernel/lib/fake_disk.h"
 #include "tests/kernel/lib/fixture.h"
 

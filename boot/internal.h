@@ -6,8 +6,8 @@
  * every pointer goes through boot_phys(), every length is compared with what is left before it is
  * used. A parser returns 0, or a sentence that says what is wrong with the hand-over.
  */
-#ifndef BOOT_PARSE_H
-#define BOOT_PARSE_H
+#ifndef BOOT_INTERNAL_H
+#define BOOT_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

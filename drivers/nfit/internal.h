@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the NFIT parser share; nobody else includes this. See nfit.h. */
-#ifndef DRIVERS_NFIT_NFIT_PARSE_H
-#define DRIVERS_NFIT_NFIT_PARSE_H
+#ifndef DRIVERS_NFIT_INTERNAL_H
+#define DRIVERS_NFIT_INTERNAL_H
 
 #include "drivers/nfit/nfit.h"
+#include "mm/mm.h"
 
 /* Note the refusal of the whole table; returns err, so that `return nfit_reject(…)` reads well. */
 int nfit_reject(struct nfit *n, int err, const char *fmt, ...)
@@ -23,5 +24,10 @@ int nfit_resolve(struct nfit *n, const struct nfit_env *env);
 
 /* nfit_set.c: positions, cookies and translatability of one range whose MEMDEVs are linked. */
 int nfit_set_resolve(struct nfit *n, struct nfit_spa *spa);
+
+/* What NFIT discovery shares with its self-tests. */
+
+/* Ranges of the boot map that no SPA may overlap, at most `max`; value: how many. */
+unsigned nfit_ram_ranges(const struct boot_info *bi, struct nfit_range *out, unsigned max);
 
 #endif

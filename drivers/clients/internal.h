@@ -3,8 +3,8 @@
  * gup_test: get_user_pages over a range, again and again, with every answer looked at. Behind the
  * command of that name and the self-tests gup-test.*.
  */
-#ifndef DRIVERS_CLIENTS_GUP_TEST_H
-#define DRIVERS_CLIENTS_GUP_TEST_H
+#ifndef DRIVERS_CLIENTS_INTERNAL_H
+#define DRIVERS_CLIENTS_INTERNAL_H
 
 #include "drivers/clients/clients.h"
 
@@ -53,5 +53,14 @@ uint64_t gup_test_touch(const struct gup_test *t);
  * Sleepable.
  */
 int gup_test_run(struct gup_test *t);
+
+/* What region.c and grabber.c share with each other and with nobody else. */
+
+/* All `nr` pages (1 … DMA_MAX_PAGES) from page-aligned addr, pinned for writing and for ever; else
+ * none and -EINVAL, -EOPNOTSUPP (file-system DAX), -EFAULT, -ENOMEM. Sleepable. */
+int longterm_pin(uint64_t addr, unsigned nr, struct page **pages);
+/* The device writes `text` over pages that the caller holds. Sleeps; woken by: the completion
+ * interrupt. 0, -ENODEV, -ENOMEM. */
+int longterm_transfer(struct page **pages, unsigned nr, struct edu *e, const char *text);
 
 #endif

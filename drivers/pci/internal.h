@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the PCI provider share with each other and with nobody else. */
-#ifndef DRIVERS_PCI_PCI_PRIVATE_H
-#define DRIVERS_PCI_PCI_PRIVATE_H
+#ifndef DRIVERS_PCI_INTERNAL_H
+#define DRIVERS_PCI_INTERNAL_H
 
 #include "mm/mm.h"
 #include "drivers/pci/pci.h"
