@@ -37,8 +37,8 @@ struct dax_fs;
 
 /* Asked by a fault, or by its file layer, before it changes the blocks of its file. It cannot wait:
  * mmap_lock, fault lock and an entry are held. 0; -EAGAIN: leases of these classes are being broken
- * now, and *why has the sentence. Sleepable, no spinlock held. */
-int layout_break_fault(struct dax_inode *inode, unsigned classes, const char **why);
+ * now, with a sentence. Sleepable, no spinlock held. */
+int layout_break_fault(struct dax_inode *inode, unsigned classes);
 
 /*
  * Where a fault found a run of written blocks last, so that the next one need not ask the file
@@ -93,14 +93,11 @@ struct dax_inode {
 };
 
 /* Opens `path` (absolute, mount point included), `create`: makes it if absent. One reference in
- * *out. Negative errno with a sentence in dax_why(). Sleepable. */
+ * *out. Negative errno with a sentence in refusal(). Sleepable. */
 int dax_open(const char *path, bool create, struct dax_inode **out);
 void dax_get(struct dax_inode *inode);
 /* Gives a reference back; the last one of an unlinked file frees its blocks. Sleepable. */
 void dax_put(struct dax_inode *inode);
-/* The sentence of the current thread's last failed call here ("" if none). */
-const char *dax_why(void);
-int dax_refuse(int err, const char *fmt, ...) __printf(2, 3); /* sets dax_why(), returns err */
 
 /* Byte ranges. Reads and writes: bytes done or negative errno. Written data is durable after
  * dax_fsync(), metadata at once. `buf` is kernel memory that never faults: copying happens under
@@ -178,7 +175,7 @@ struct dax_fs {
 	LIST_ENTRY(dax_fs) link;
 };
 /* Mounts a region's ext4 at `path`. Refusals leave everything as it was; the sentence is in
- * dax_why(). -EBUSY: mounted already, path taken, or pages held under another lifetime (named).
+ * refusal(). -EBUSY: mounted already, path taken, or pages held under another lifetime (named).
  * -EROFS never: a read-only region is mounted read-only. */
 int dax_mount(struct pmem_region *region, const char *path, const struct lifetime *lt,
 	      struct dax_fs **out);
@@ -218,7 +215,7 @@ bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn);
 struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size,
 				const char *name);
 /* The mount that `path` lies in, with its lock taken; what is left of the path in *rest.
- * NULL: none that is LIVE, and dax_why() says which it is. */
+ * NULL: none that is LIVE, and refusal() says which it is. */
 struct dax_fs *dax_fs_find(const char *path, const char **rest);
 /* fn of every mount that is LIVE, until it returns nonzero. No lock is held meanwhile: the mount
  * is, and its umount waits until fn is through with it. Sleepable; fn may wait for what it likes.
@@ -325,7 +322,7 @@ uint64_t huge_count(enum huge_result result);
  * MiB or 1 GiB. Offset 0 is the first multiple of `align` in the region. flags: VM_*, with
  * VM_SHARED; *addr 0: anywhere. -EINVAL (size, alignment, private, no such page), -EBUSY (mounted,
  * mapped with another size, a page is held; named), -EROFS, -ENXIO (not bound), -ENOMEM; the
- * sentence is in dax_why(). Sleepable.
+ * sentence is in refusal(). Sleepable.
  */
 int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t off, uint64_t len,
 		unsigned flags, uint64_t *addr);

@@ -119,7 +119,7 @@ int free_range(struct dax_inode *inode, uint64_t first, uint64_t last);
 int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end);
 /* 0, or -ENOSPC if the holes of the range need more blocks than are free. fs->lock held. */
 int room_for(struct dax_inode *inode, uint64_t off, uint64_t len);
-/* The sentence of the file layer becomes that of dax_why(); value: err. fs->lock held. */
+/* The sentence of the file layer becomes that of refusal(); value: err. fs->lock held. */
 int fail_layer(struct dax_inode *inode, int err);
 
 /* ---- times.c ------------------------------------------------------------------------------- */
@@ -269,7 +269,7 @@ void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last
 /* Takes over the node's reference, on failure as well. */
 int inode_attach(struct dax_fs *fs, struct dax_node *node, const char *name,
 		 struct dax_inode **out);
-/* Where a node lies, with its reference, and the sentence of dax_why() if there is none. */
+/* Where a node lies, with its reference, and the sentence of refusal() if there is none. */
 int node_walk(struct dax_fs *fs, const char *path, const char *rest, struct dax_node *node);
 /* The sentence for what the layer has no operation for; -EOPNOTSUPP. */
 int layer_lacks(const struct dax_fs *fs, const char *what);

@@ -66,7 +66,7 @@ static int check_fs_blocks(struct dax_fs *fs, void *arg)
 	mutex_lock(&fs->lock);
 	err = fs->ops->check(fs, say, f);
 	if (err < 0)
-		violated(f, "%s cannot be scanned: %s", fs->path, fs->ops->why(fs));
+		violated(f, "%s cannot be scanned: %s", fs->path, refusal());
 	if (fs->freed_early)
 		violated(f, "%s: %lu run(s) of blocks were free before they left their file",
 			 fs->path, fs->freed_early);

@@ -72,10 +72,10 @@ static int check_held(struct pmem_region *r)
 	if (!held)
 		return 0;
 	holders_describe(held, who, sizeof(who));
-	return dax_refuse(-EBUSY,
-			  "%s: pfn 0x%lx is held (%u references) by %s; the region gets other "
-			  "page records only when they have let go",
-			  r->name, page_to_pfn(held), page_refs(held), who);
+	return refuse(-EBUSY,
+		      "%s: pfn 0x%lx is held (%u references) by %s; the region gets other "
+		      "page records only when they have let go",
+		      r->name, page_to_pfn(held), page_refs(held), who);
 }
 
 static struct pgmap fs_pgmap(const struct pmem_region *r)
@@ -116,7 +116,7 @@ static int bind_anew(struct pmem_region *r, const struct pgmap *next)
 	err = memremap_pages(&r->pgmap, &why);
 	if (!err)
 		return 0;
-	dax_refuse(err, "%s: %s", r->name, why);
+	refuse(err, "%s: %s", r->name, why);
 	r->pgmap = before;
 	r->bound = !memremap_pages(&r->pgmap, &r->unbound_why);
 	return err;
@@ -145,10 +145,10 @@ int devdax_mount_begin(struct pmem_region *r)
 	int err;
 
 	mutex_lock(&d->lock);
-	err = d->users ? dax_refuse(-EBUSY,
-				    "%s is mapped as a device (%u mapping(s), pages of %s); "
-				    "'unmap' them first",
-				    r->name, d->users, size_name[d->level])
+	err = d->users ? refuse(-EBUSY,
+				"%s is mapped as a device (%u mapping(s), pages of %s); "
+				"'unmap' them first",
+				r->name, d->users, size_name[d->level])
 		       : bind_for_fs(r);
 	if (!err)
 		d->mounts++;
@@ -173,23 +173,22 @@ static int prepare(struct devdax *d, unsigned level)
 	int err;
 
 	if (d->users && d->dead)
-		return dax_refuse(
-			-EBUSY,
-			"%s still has %u mapping(s) from before it was removed; 'unmap' them "
-			"first",
-			r->name, d->users);
+		return refuse(-EBUSY,
+			      "%s still has %u mapping(s) from before it was removed; 'unmap' them "
+			      "first",
+			      r->name, d->users);
 	if (d->users)
 		return d->level == level
 			       ? 0
-			       : dax_refuse(-EBUSY,
-					    "%s is mapped with pages of %s; all mappings of a "
-					    "device use one size",
-					    r->name, size_name[d->level]);
+			       : refuse(-EBUSY,
+					"%s is mapped with pages of %s; all mappings of a "
+					"device use one size",
+					r->name, size_name[d->level]);
 	if (next.range[0].start >= next.range[0].end)
-		return dax_refuse(-EINVAL,
-				  "%s has no whole page of %s at a multiple of it: 0x%lx - "
-				  "0x%lx",
-				  r->name, size_name[level], r->start, r->start + r->len);
+		return refuse(-EINVAL,
+			      "%s has no whole page of %s at a multiple of it: 0x%lx - "
+			      "0x%lx",
+			      r->name, size_name[level], r->start, r->start + r->len);
 	err = check_held(r);
 	if (!err)
 		err = bind_anew(r, &next);
@@ -208,24 +207,23 @@ static int check_use(struct devdax *d, unsigned flags)
 	const struct pmem_region *r = d->region;
 
 	if (!r->bound)
-		return dax_refuse(-ENXIO, "%s is not bound: %s", r->name, r->unbound_why);
+		return refuse(-ENXIO, "%s is not bound: %s", r->name, r->unbound_why);
 	if (d->mounts)
-		return dax_refuse(-EBUSY, "%s is mounted; 'umount' it first, or map a file",
-				  r->name);
+		return refuse(-EBUSY, "%s is mounted; 'umount' it first, or map a file", r->name);
 	if (r->limited)
-		return dax_refuse(-EOPNOTSUPP,
-				  "%s is limited: a device needs page records; bind it without "
-				  "'limited'",
-				  r->name);
+		return refuse(-EOPNOTSUPP,
+			      "%s is limited: a device needs page records; bind it without "
+			      "'limited'",
+			      r->name);
 	if (r->shadow) /* its copy covers the whole region, a device perhaps less of it */
-		return dax_refuse(-EBUSY, "%s has a power-cut model; boot without shadow for it",
-				  r->name);
+		return refuse(-EBUSY, "%s has a power-cut model; boot without shadow for it",
+			      r->name);
 	if (!(flags & VM_SHARED))
-		return dax_refuse(-EINVAL, "%s is a device: it can be mapped shared, not private",
-				  r->name);
+		return refuse(-EINVAL, "%s is a device: it can be mapped shared, not private",
+			      r->name);
 	if ((flags & VM_WRITE) && r->readonly)
-		return dax_refuse(-EROFS, "%s is read-only (%s); map it with ro", r->name,
-				  r->ro_reason);
+		return refuse(-EROFS, "%s is read-only (%s); map it with ro", r->name,
+			      r->ro_reason);
 	return 0;
 }
 
@@ -247,8 +245,8 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 	if (!err)
 		*addr = at;
 	else
-		dax_refuse(err, "%s: no room for %s in the address space", d->region->name,
-			   SIZE_TEXT(len));
+		refuse(err, "%s: no room for %s in the address space", d->region->name,
+		       SIZE_TEXT(len));
 	return err;
 }
 
@@ -265,15 +263,15 @@ static int check_range(const struct devdax *d, uint64_t off, uint64_t len, uint6
 	uint64_t unit = page_bytes(d->level), bytes = d->pages << PAGE_SHIFT;
 
 	if (!IS_ALIGNED(off | len | addr, unit))
-		return dax_refuse(-EINVAL,
-				  "%s: offset 0x%lx, length 0x%lx and address 0x%lx must be "
-				  "multiples of %s",
-				  d->region->name, off, len, addr, size_name[d->level]);
+		return refuse(-EINVAL,
+			      "%s: offset 0x%lx, length 0x%lx and address 0x%lx must be "
+			      "multiples of %s",
+			      d->region->name, off, len, addr, size_name[d->level]);
 	if (!len || off > bytes || len > bytes - off)
-		return dax_refuse(-EINVAL,
-				  "%s: offset 0x%lx and length 0x%lx must lie within the "
-				  "device's 0x%lx bytes",
-				  d->region->name, off, len, bytes);
+		return refuse(-EINVAL,
+			      "%s: offset 0x%lx and length 0x%lx must lie within the "
+			      "device's 0x%lx bytes",
+			      d->region->name, off, len, bytes);
 	return 0;
 }
 
@@ -285,10 +283,10 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 	int err;
 
 	if (!level || (level == 3 && !cpu_features.page1g))
-		return dax_refuse(-EINVAL,
-				  "a device is mapped with pages of 4K, 2M or 1G%s; this is "
-				  "0x%lx",
-				  level ? ", and this CPU has none of 1G" : "", align);
+		return refuse(-EINVAL,
+			      "a device is mapped with pages of 4K, 2M or 1G%s; this is "
+			      "0x%lx",
+			      level ? ", and this CPU has none of 1G" : "", align);
 	mutex_lock(&d->lock);
 	err = check_use(d, flags);
 	if (!err)
@@ -305,21 +303,15 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 	return err;
 }
 
-static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const char *why)
-{
-	vmf->why = why;
-	return err;
-}
-
 /* The record exists, and so do the others of its frame, as long as the device is bound as it is. Of
  * a device that is being removed no frame is remembered, so each fault comes here. */
 static int __attribute__((noinline))
-prepare_record(struct devdax *d, struct vm_fault *vmf, const struct page *record, uint64_t pfn)
+prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
 {
 	if (__atomic_load_n(&d->dead, __ATOMIC_ACQUIRE))
-		return fail(vmf, -EFAULT, "the device was removed (SIGBUS)");
+		return refuse(-EFAULT, "the device was removed (SIGBUS)");
 	if (!page_record_exists(record) && page_records_populate(pfn, 1))
-		return fail(vmf, -ENOMEM, "no memory for a page record");
+		return refuse(-ENOMEM, "no memory for a page record");
 	__atomic_store_n(&d->frame, ALIGN_DOWN((uint64_t)record, PAGE_SIZE), __ATOMIC_RELAXED);
 	return 0;
 }
@@ -334,19 +326,18 @@ static int devdax_fault(struct vm_fault *vmf)
 
 	if (!IS_ALIGNED(pgoff << PAGE_SHIFT, unit) || va < vmf->vma->start ||
 	    va + unit > vmf->vma->end)
-		return fail(vmf, -EFAULT,
-			    "this device is mapped by large pages only, and the mapping "
-			    "does not cover all of the one at this address, or not at "
-			    "its alignment (SIGBUS)");
+		return refuse(-EFAULT, "this device is mapped by large pages only, and the mapping "
+				       "does not cover all of the one at this address, or not at "
+				       "its alignment (SIGBUS)");
 	record = page_of_pfn(&d->region->pgmap, pfn);
 	if (unlikely(ALIGN_DOWN((uint64_t)record, PAGE_SIZE) !=
 		     __atomic_load_n(&d->frame, __ATOMIC_RELAXED)))
-		err = prepare_record(d, vmf, record, pfn);
+		err = prepare_record(d, record, pfn);
 	if (unlikely(err))
 		return err;
 	err = d->level == 1 ? vmf_insert_pfn(vmf, pfn, vmf->write)
 			    : vmf_insert_compound(vmf, record, d->level, vmf->write);
-	return err ? fail(vmf, err, "no memory for a page table") : 0;
+	return err ? refuse(err, "no memory for a page table") : 0;
 }
 
 /* By devdax_mmap(), which holds the lock, or for a part or a copy of a VMA, which is a user
@@ -453,7 +444,7 @@ static int cmd_devdax(int argc, char **argv)
 	err = devdax_mmap(current_mm(), r, align, 0, DEVDAX_ALL, flags, &addr);
 	if (!err)
 		err = dax_name_mapping(what, addr);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(
 	devdax, cmd_devdax, "devdax REGION [align=4K|2M|1G] [ro]",

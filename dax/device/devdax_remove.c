@@ -116,7 +116,7 @@ int devdax_remove(struct pmem_region *r)
 	if (err) {
 		__atomic_store_n(&d->dead, false, __ATOMIC_RELEASE);
 		r->bound = true;
-		dax_refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
+		refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
 	} else {
 		unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
 		pmem_unbind(r);

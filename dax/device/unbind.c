@@ -72,17 +72,16 @@ static const struct lifetime *lifetime_of(const struct pmem_region *r)
 	return lt;
 }
 
-static int refuse(const struct pmem_region *r, const struct page *held, const char *why)
+static int refuse_held(const struct pmem_region *r, const struct page *held, const char *why)
 {
 	uint64_t busy, pages = pmem_held(r, &busy);
 	char who[200];
 
 	holders_describe(held, who, sizeof(who));
-	return dax_refuse(
-		-EBUSY,
-		"%s: %lu page(s) are held, %lu of them freed by their files; pfn 0x%lx by "
-		"%s; %s",
-		r->name, pages, busy, page_to_pfn(held), who, why);
+	return refuse(-EBUSY,
+		      "%s: %lu page(s) are held, %lu of them freed by their files; pfn 0x%lx by "
+		      "%s; %s",
+		      r->name, pages, busy, page_to_pfn(held), who, why);
 }
 
 /* What the lifetime does about pages that are held. */
@@ -104,9 +103,10 @@ static int drain(struct pmem_region *r, bool wait)
 			 "%s would take the records from under them, and the next put would be a "
 			 "panic (%s): let them go first",
 			 lifetime_text(lt, text, sizeof(text)), lt->rest ? "C-8" : "E-2");
-		return refuse(r, held, why);
+		return refuse_held(r, held, why);
 	default:
-		return wait ? wait_for_all(r) : refuse(r, held, "let them go first, or say 'wait'");
+		return wait ? wait_for_all(r)
+			    : refuse_held(r, held, "let them go first, or say 'wait'");
 	}
 }
 
@@ -132,7 +132,7 @@ static int unbind(struct pmem_region *r, bool wait)
 		return err;
 	err = drain(r, wait);
 	if (err == -EINTR)
-		dax_refuse(err, "interrupted; %s stays bound", r->name);
+		refuse(err, "interrupted; %s stays bound", r->name);
 	if (!err)
 		unbind_now(r);
 	dax_leave_end(r);
@@ -187,8 +187,8 @@ int dax_unbind(struct pmem_region *r, bool wait)
 	int err;
 
 	if (other)
-		return dax_refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for", r->name,
-				  other);
+		return refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for", r->name,
+			      other);
 	err = unbind(r, wait);
 	pmem_change_end(r);
 	return err;
@@ -198,7 +198,7 @@ static int unbind_command(struct pmem_region *r, bool wait)
 {
 	int err = dax_unbind(r, wait);
 
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 
 static int unbind_init(const struct boot_info *bi)

@@ -65,7 +65,7 @@ static const struct feature table[] = {
 
 static const char *const words[] = {"compat", "incompat", "ro_compat"};
 
-static int refuse(struct ext4_fs *fs, const struct feature *f)
+static int lacks(struct ext4_fs *fs, const struct feature *f)
 {
 	if (f->cure == TUNE2FS)
 		return ext4_fail(fs, -EOPNOTSUPP,
@@ -182,7 +182,7 @@ int ext4_check_features(struct ext4_fs *fs)
 	if (o.n > 1)
 		return refuse_all(fs, &o);
 	if (o.one)
-		return refuse(fs, o.one);
+		return lacks(fs, o.one);
 	if (unknown >= 0)
 		return ext4_fail(fs, -EOPNOTSUPP,
 				 "unknown %s feature bits %#x; make the image with " MKFS,

@@ -19,7 +19,7 @@ static int on_folder(const char *path, bool makes)
 	if (!op)
 		layer_lacks(fs, "keep directories");
 	else if (err)
-		dax_refuse(err, "%s: %s", path, fs->ops->why(fs));
+		refuse(err, "%s: %s", path, refusal());
 	mutex_unlock(&fs->lock);
 	return err;
 }
@@ -49,7 +49,7 @@ int dax_unlink(const char *path)
 	} else {
 		err = fs->ops->unlink(fs, rest, &node);
 		if (err)
-			dax_refuse(err, "%s: %s", path, fs->ops->why(fs));
+			refuse(err, "%s: %s", path, refusal());
 		else
 			err = inode_attach(fs, &node, path, &inode);
 	}

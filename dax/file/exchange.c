@@ -111,10 +111,10 @@ static int refuse_held(const struct side *side)
 	if (!page)
 		return 0;
 	holders_describe(page, who, sizeof(who));
-	return dax_refuse(-EBUSY,
-			  "pfn 0x%lx is held (%u references) by %s; a held block does not change "
-			  "its file, so they must let go first",
-			  page_to_pfn(page), page_refs(page), who);
+	return refuse(-EBUSY,
+		      "pfn 0x%lx is held (%u references) by %s; a held block does not change "
+		      "its file, so they must let go first",
+		      page_to_pfn(page), page_refs(page), who);
 }
 
 /* Steps 2 to 5; both io_locks are held for writing. */
@@ -157,11 +157,10 @@ static int two_files(struct side from, struct side to, uint64_t len, change_fn *
 	if (err)
 		return err;
 	if (a->fs != b->fs)
-		return dax_refuse(-EXDEV,
-				  "%s and %s lie in two mounts; blocks stay on their device",
-				  a->name, b->name);
+		return refuse(-EXDEV, "%s and %s lie in two mounts; blocks stay on their device",
+			      a->name, b->name);
 	if (a == b)
-		return dax_refuse(-EINVAL, "two files are needed, %s was given twice", a->name);
+		return refuse(-EINVAL, "two files are needed, %s was given twice", a->name);
 	down_write(&a->io_lock);
 	lock_order_nested("two files: the lower-numbered one first");
 	down_write(&b->io_lock);
@@ -209,11 +208,11 @@ static int check_reflink(struct side *a, struct side *b, uint64_t len)
 	if (!a->inode->ops->share)
 		return layer_lacks(a->inode->fs, "share blocks");
 	if (!len || (a->off | b->off | len) % PAGE_SIZE)
-		return dax_refuse(-EINVAL, "blocks are shared whole: offsets and length must be "
-					   "multiples of 4096, and not zero");
+		return refuse(-EINVAL, "blocks are shared whole: offsets and length must be "
+				       "multiples of 4096, and not zero");
 	if (len > a_size || a->off > a_size - len || len > b_size || b->off > b_size - len)
-		return dax_refuse(-EINVAL, "%lu bytes reach beyond the end of %s or of %s", len,
-				  a->inode->name, b->inode->name);
+		return refuse(-EINVAL, "%lu bytes reach beyond the end of %s or of %s", len,
+			      a->inode->name, b->inode->name);
 	return 0;
 }
 

@@ -11,12 +11,6 @@
 
 STEP_POINT_DECLARE(fault_entry_made); /* and nothing is mapped yet: E-1 */
 
-static int __attribute__((noinline)) fail(struct vm_fault *vmf, int err, const char *why)
-{
-	vmf->why = why;
-	return err;
-}
-
 /* The record exists and says that it may be used by itself, and so do the others of its frame.
  * False: no memory. The device stays bound while it is mounted, so what is there stays. */
 static bool __attribute__((noinline)) prepare_record(struct dax_inode *inode, struct page *page)
@@ -80,20 +74,20 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 	if ((vmf->vma->flags & VM_PRIVATE) && (vmf->write || pte_is_anon(vmf_entry(vmf))))
 		return dax_private_fault(inode, vmf, *entry);
 	if (unlikely(*entry & ENTRY_SHARED) && vmf->write) {
-		err = layout_break_fault(inode, LEASE_ALL, &vmf->why);
+		err = layout_break_fault(inode, LEASE_ALL);
 		if (err)
 			return err;
 		share_give_up(inode, vmf->pgoff, entry);
 	}
 	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
-		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block, &vmf->why);
+		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block);
 		if (err)
 			return err;
 		if (!block.pfn) /* a hole, read: shown as zeroes, without an entry */
-			return vmf_insert_zero(vmf) ? fail(vmf, -ENOMEM, "no memory") : 0;
+			return vmf_insert_zero(vmf) ? refuse(-ENOMEM, "no memory") : 0;
 		err = insert_entry(inode, vmf->pgoff, &block, entry);
 		if (unlikely(err))
-			return fail(vmf, err, why_no_entry(err));
+			return refuse(err, "%s", why_no_entry(err));
 	}
 	if (vmf->write) {
 		*entry |= ENTRY_DIRTY;
@@ -101,7 +95,7 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 	}
 	STEP_POINT(fault_entry_made);
 	err = vmf_insert_pfn(vmf, entry_pfn_at(*entry, vmf->pgoff), vmf->write);
-	return err ? fail(vmf, err, "no memory for a page table") : 0;
+	return err ? refuse(err, "no memory for a page table") : 0;
 }
 
 /* By 2 MiB if everything fits, else by the single page. Under the fault lock, for reading. */
@@ -115,7 +109,7 @@ static inline int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
 		result = entry & ENTRY_PMD ? huge_fault(inode, vmf, &entry, &slot) : HUGE_ENTRIES;
 	huge_note(inode, vmf, result);
 	if (unlikely(!entry))
-		return fail(vmf, -ENOMEM, "no memory for an index entry");
+		return refuse(-ENOMEM, "no memory for an index entry");
 	if (result >= HUGE_SERVED)
 		err = fault_locked(inode, vmf, &entry);
 	entry_unlock_at(inode, vmf->pgoff, slot, entry);
@@ -129,7 +123,7 @@ static int dax_fault(struct vm_fault *vmf)
 
 	down_read(&inode->fault_lock);
 	if (unlikely(vmf->pgoff << PAGE_SHIFT >= inode->size))
-		err = fail(vmf, -EFAULT, "beyond the end of the file (SIGBUS)");
+		err = refuse(-EFAULT, "beyond the end of the file (SIGBUS)");
 	else
 		err = fault_by_size(inode, vmf);
 	up_read(&inode->fault_lock);
@@ -180,13 +174,13 @@ int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pa
 			 dax_vma_flags(inode->fs);
 
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
-		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
-					   "below 2^64");
+		return refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
+				       "below 2^64");
 	if (write && inode->fs->region->readonly)
-		return dax_refuse(-EROFS, "%s is read-only (%s); map it with ro",
-				  inode->fs->region->name, inode->fs->region->ro_reason);
+		return refuse(-EROFS, "%s is read-only (%s); map it with ro",
+			      inode->fs->region->name, inode->fs->region->ro_reason);
 	if (write && why)
-		return dax_refuse(-EPERM, "%s is %s; map it with ro", inode->name, why);
+		return refuse(-EPERM, "%s is %s; map it with ro", inode->name, why);
 	return mm_map(mm, addr, pages << PAGE_SHIFT, flags,
 		      flags & VM_LIMITED ? &dax_limited_vma_ops : &dax_vma_ops, inode,
 		      &inode->mapping, pgoff);

@@ -24,7 +24,7 @@ MUSEUM(skip_fsync_line, "skip-fsync",
 
 int fail_layer(struct dax_inode *inode, int err)
 {
-	return dax_refuse(err, "%s: %s", inode->name, inode->fs->ops->why(inode->fs));
+	return refuse(err, "%s: %s", inode->name, refusal());
 }
 
 void lock_layout(struct dax_inode *inode)
@@ -77,8 +77,8 @@ int may_change(struct dax_inode *inode, bool adds)
 	const char *why = inode_forbids(inode, adds);
 
 	if (r->readonly)
-		return dax_refuse(-EROFS, "%s is read-only: %s", r->name, r->ro_reason);
-	return why ? dax_refuse(-EPERM, "%s is %s", inode->name, why) : 0;
+		return refuse(-EROFS, "%s is read-only: %s", r->name, r->ro_reason);
+	return why ? refuse(-EPERM, "%s is %s", inode->name, why) : 0;
 }
 
 int dax_truncate(struct dax_inode *inode, uint64_t size)
@@ -92,8 +92,7 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 	lock_layout(inode);
 	err = layout_break_size(inode, size);
 	if (err)
-		dax_refuse(err, "interrupted while waiting for %s; nothing was changed",
-			   inode->name);
+		refuse(err, "interrupted while waiting for %s; nothing was changed", inode->name);
 	grows = size > inode->size;
 	if (!err)
 		err = set_size(inode, size);
@@ -131,8 +130,7 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	int err;
 
 	if (!len || end < off || end > ALIGN_DOWN(UINT64_MAX, PAGE_SIZE))
-		return dax_refuse(-EINVAL,
-				  "a hole has at least one byte and ends below 2^64 - 4095");
+		return refuse(-EINVAL, "a hole has at least one byte and ends below 2^64 - 4095");
 	err = may_change(inode, false);
 	if (err)
 		return err;
@@ -140,8 +138,7 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	err = layout_break(inode, off >> PAGE_SHIFT, ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT,
 			   LAYOUT_SPACE);
 	if (err)
-		dax_refuse(err, "interrupted while waiting for %s; nothing was changed",
-			   inode->name);
+		refuse(err, "interrupted while waiting for %s; nothing was changed", inode->name);
 	if (!err)
 		err = zero_edges(inode, off, end);
 	if (!err && first < end >> PAGE_SHIFT)
@@ -169,9 +166,9 @@ int room_for(struct dax_inode *inode, uint64_t off, uint64_t len)
 	}
 	if (need + st.reserved_blocks <= st.free_blocks)
 		return 0;
-	return dax_refuse(-ENOSPC, "%s: %s%lu blocks are needed, %lu are free; nothing was taken",
-			  inode->name, at < end ? "more than " : "", need,
-			  st.free_blocks - st.reserved_blocks);
+	return refuse(-ENOSPC, "%s: %s%lu blocks are needed, %lu are free; nothing was taken",
+		      inode->name, at < end ? "more than " : "", need,
+		      st.free_blocks - st.reserved_blocks);
 }
 
 int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size)
@@ -179,7 +176,7 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 	int err;
 
 	if (!len || off + len < off)
-		return dax_refuse(-EINVAL, "a range has at least one byte and ends below 2^64");
+		return refuse(-EINVAL, "a range has at least one byte and ends below 2^64");
 	err = inode->ops->allocate ? may_change(inode, true)
 				   : layer_lacks(inode->fs, "allocate ahead of a store");
 	if (err)
@@ -246,7 +243,7 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 	down_write(&inode->fault_lock);
 	n = layout_break(inode, 0, 0, LAYOUT_WRITE);
 	if (n)
-		dax_refuse(n, "interrupted while waiting for a lease on %s", inode->name);
+		refuse(n, "interrupted while waiting for a lease on %s", inode->name);
 	mutex_lock(&inode->fs->lock);
 	if (!n) {
 		n = inode->ops->write(inode, off, buf, len);
@@ -304,11 +301,10 @@ int dax_fsync_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 	mutex_unlock(&inode->fs->lock);
 	up_read(&inode->fault_lock);
 	if (lost)
-		return dax_refuse(
-			-EIO,
-			"%s: %lu page(s) cannot be written back: their entries hold "
-			"sectors, and the device that knows where those are is dead (A-2)",
-			inode->name, lost);
+		return refuse(-EIO,
+			      "%s: %lu page(s) cannot be written back: their entries hold "
+			      "sectors, and the device that knows where those are is dead (A-2)",
+			      inode->name, lost);
 	return err;
 }
 

@@ -91,16 +91,16 @@ static enum huge_result check_run(const struct dax_run *run, bool write)
  * zeroes that were mapped there go in either case, before anybody meets a block that is not fresh.
  */
 static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool write,
-				   struct dax_run *run, const char **why)
+				   struct dax_run *run)
 {
 	enum huge_result result;
 
-	if (inode->ops->map_run(inode, first, FOLIO_PAGES, false, run, why))
+	if (inode->ops->map_run(inode, first, FOLIO_PAGES, false, run))
 		return HUGE_EXTENT; /* the fault on a single page meets the error, and says it */
 	result = check_run(run, write);
 	if (result != HUGE_INSTALLED || run->written)
 		return result;
-	if (inode->ops->map_run(inode, first, FOLIO_PAGES, true, run, why))
+	if (inode->ops->map_run(inode, first, FOLIO_PAGES, true, run))
 		return HUGE_EXTENT;
 	if (run->fresh)
 		unmap_mapping_range(&inode->mapping, first, first + FOLIO_PAGES);
@@ -144,7 +144,7 @@ static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf
 	struct dax_run run;
 	int err = 0;
 
-	result = map_blocks(inode, first, vmf->write, &run, &vmf->why);
+	result = map_blocks(inode, first, vmf->write, &run);
 	if (result == HUGE_INSTALLED)
 		result = make_entry(inode, vmf->pgoff, &run, entry);
 	else if (result == HUGE_ZEROES && (err = vmf_insert_zero_pmd(vmf)))

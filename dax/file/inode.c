@@ -11,22 +11,6 @@
 #include "dax/internal.h"
 
 /* The sentence is the thread's own: whoever is refused at the same time writes another one. */
-const char *dax_why(void)
-{
-	return current_thread()->refusal;
-}
-
-int dax_refuse(int err, const char *fmt, ...)
-{
-	struct thread *self = current_thread();
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(self->refusal, sizeof(self->refusal), fmt, ap);
-	va_end(ap);
-	return err;
-}
-
 struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size, const char *name)
 {
 	struct dax_inode *inode = calloc(1, sizeof(*inode));
@@ -51,7 +35,7 @@ struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t siz
 
 int layer_lacks(const struct dax_fs *fs, const char *what)
 {
-	return dax_refuse(-EOPNOTSUPP, "%s cannot %s", fs->ops->name, what);
+	return refuse(-EOPNOTSUPP, "%s cannot %s", fs->ops->name, what);
 }
 
 int inode_attach(struct dax_fs *fs, struct dax_node *node, const char *name, struct dax_inode **out)
@@ -66,7 +50,7 @@ int inode_attach(struct dax_fs *fs, struct dax_node *node, const char *name, str
 		inode = dax_inode_new(fs, node->number, node->size, name);
 		if (!inode) {
 			fs->ops->put_node(fs, node); /* just unlinked and not open: freed */
-			return dax_refuse(-ENOMEM, "no memory for an open file");
+			return refuse(-ENOMEM, "no memory for an open file");
 		}
 		inode->layer = node->layer;
 		fs->ops->opened(inode, node);
@@ -141,7 +125,7 @@ static int walk(struct dax_fs *fs, const char *path, const char *rest, bool crea
 	if (!fs->ops->walk)
 		return layer_lacks(fs, "find a file by its name");
 	err = fs->ops->walk(fs, rest, create, node);
-	return err ? dax_refuse(err, "%s: %s", path, fs->ops->why(fs)) : 0;
+	return err ? refuse(err, "%s: %s", path, refusal()) : 0;
 }
 
 int node_walk(struct dax_fs *fs, const char *path, const char *rest, struct dax_node *node)
@@ -161,8 +145,8 @@ int dax_open(const char *path, bool create, struct dax_inode **out)
 		return -ENOENT;
 	err = walk(fs, path, rest, create, &node);
 	if (!err && node.type != DAX_FILE) {
-		err = dax_refuse(node.type == DAX_FOLDER ? -EISDIR : -EINVAL,
-				 "%s is not a regular file", path);
+		err = refuse(node.type == DAX_FOLDER ? -EISDIR : -EINVAL,
+			     "%s is not a regular file", path);
 		fs->ops->put_node(fs, &node);
 	} else if (!err) {
 		err = inode_attach(fs, &node, path, out);

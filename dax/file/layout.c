@@ -142,13 +142,14 @@ int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum la
 	return err;
 }
 
-int layout_break_fault(struct dax_inode *inode, unsigned classes, const char **why)
+int layout_break_fault(struct dax_inode *inode, unsigned classes)
 {
 	if (likely(lease_break(&inode->leases, classes, false) != -EWOULDBLOCK))
 		return 0;
-	*why = "the store would change the file's blocks, and a lease promises that they stay; its "
-	       "owner has been asked to give it back ('lease' lists it): store again then (SIGBUS)";
-	return -EAGAIN;
+	return refuse(-EAGAIN,
+		      "the store would change the file's blocks, and a lease promises that they "
+		      "stay; its owner has been asked to give it back ('lease' lists it): store "
+		      "again then (SIGBUS)");
 }
 
 bool layout_leased(struct dax_inode *inode)

@@ -19,7 +19,7 @@ int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t en
 	if (pte_is_anon(seen))
 		return vmf->write ? vmf_write_anon(vmf, seen) : 0;
 	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
-		err = inode->ops->map(inode, vmf->pgoff, false, &block, &vmf->why);
+		err = inode->ops->map(inode, vmf->pgoff, false, &block);
 	if (err)
 		return err;
 	return vmf_insert_anon(vmf, seen, block.pfn ? phys_to_virt(block.pfn << PAGE_SHIFT) : NULL);
@@ -32,13 +32,13 @@ int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uin
 		VM_READ | VM_PRIVATE | VM_DAX | VM_FSDAX | VM_MAYWRITE | dax_vma_flags(inode->fs);
 
 	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
-		return dax_refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
-					   "below 2^64");
+		return refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
+				       "below 2^64");
 	if (flags & VM_LIMITED)
-		return dax_refuse(-EOPNOTSUPP,
-				  "%s is limited: without page records its files can "
-				  "be mapped shared only",
-				  inode->fs->region->name);
+		return refuse(-EOPNOTSUPP,
+			      "%s is limited: without page records its files can "
+			      "be mapped shared only",
+			      inode->fs->region->name);
 	return mm_map(mm, addr, pages << PAGE_SHIFT, flags | (write ? VM_WRITE : 0), &dax_vma_ops,
 		      inode, &inode->mapping, pgoff);
 }

@@ -23,8 +23,8 @@ int break_range(struct dax_inode *inode, uint64_t first, uint64_t last, enum lay
 {
 	int err = layout_break(inode, first, last, reason);
 
-	return err ? dax_refuse(err, "interrupted while waiting for %s; nothing was changed",
-				inode->name)
+	return err ? refuse(err, "interrupted while waiting for %s; nothing was changed",
+			    inode->name)
 		   : 0;
 }
 
@@ -106,8 +106,7 @@ int dax_zero_range(struct dax_inode *inode, uint64_t off, uint64_t len, bool kee
 	int err = may_reshape(inode);
 
 	if (!len || end < off || end > ALIGN_DOWN(UINT64_MAX, PAGE_SIZE))
-		return dax_refuse(-EINVAL,
-				  "a range has at least one byte and ends below 2^64 - 4095");
+		return refuse(-EINVAL, "a range has at least one byte and ends below 2^64 - 4095");
 	if (err)
 		return err;
 	lock_layout(inode);

@@ -42,7 +42,7 @@ int dax_fallocate_wait(struct dax_inode *inode, uint64_t off, uint64_t len, bool
 			"last put of a page whose file freed it ('pmem' names "
 			"the holders)");
 		if (err)
-			return dax_refuse(err, "interrupted while waiting for busy blocks of %s",
-					  r->name);
+			return refuse(err, "interrupted while waiting for busy blocks of %s",
+				      r->name);
 	}
 }

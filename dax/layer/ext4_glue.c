@@ -50,13 +50,13 @@ static void report(void *ctx, const char *line)
 	kprintf("%s: %s\n", fs->region->name, line);
 }
 
-/* Faults look up blocks without the lock of the file system, and may fail while it is held: each
- * thread has its own sentence. */
+/* ext4 writes its sentences to where refuse() does: of the thread that fails, since faults look up
+ * blocks without the lock of the file system. */
 static char *why_text(void *ctx)
 {
 	(void)ctx;
-	_Static_assert(sizeof(current_thread()->layer_why) == EXT4_WHY, "room for a sentence");
-	return current_thread()->layer_why;
+	_Static_assert(REFUSAL_TEXT == EXT4_WHY, "room for a sentence");
+	return current_thread()->refusal;
 }
 
 /* Runs that files give up, as the file layer frees them; fs->lock held. */
@@ -165,21 +165,17 @@ static inline uint64_t remembered(struct dax_inode *inode, uint64_t pgoff, uint6
 }
 
 /* A block for a fault, where there is none or one that was never written. map_lock held. */
-static int make(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct ext4_map *m,
-		const char **why)
+static int make(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct ext4_map *m)
 {
 	struct dax_fs *fs = inode->fs;
-	int err = layout_break_fault(inode, LEASE_LAYOUT, why);
+	int err = layout_break_fault(inode, LEASE_LAYOUT);
 
 	if (err)
 		return err;
 	mutex_lock(&fs->lock);
 	err = ext4_map_blocks(ext4_inode_of(inode), pgoff, want, EXT4_MAP_CREATE, m);
 	mutex_unlock(&fs->lock);
-	if (err)
-		*why = err == -ENOSPC ? "no free block for this page of the file"
-				      : ext4_why(ext4_of(fs));
-	return err;
+	return err == -ENOSPC ? refuse(err, "no free block for this page of the file") : err;
 }
 
 /*
@@ -190,8 +186,8 @@ static int make(struct dax_inode *inode, uint64_t pgoff, uint32_t want, struct e
  * layout change or write, which holds the fault lock for writing. Making a block takes it from the
  * whole file system, and so its lock as well.
  */
-static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff, uint32_t want,
-					 bool create, struct dax_run *run, const char **why)
+static int __attribute__((noinline))
+ask(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create, struct dax_run *run)
 {
 	struct dax_fs *fs = inode->fs;
 	const uint64_t start = fs->region->start >> PAGE_SHIFT;
@@ -201,9 +197,7 @@ static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff
 	mutex_lock(&inode->map_lock);
 	err = ext4_map_blocks(ext4_inode_of(inode), pgoff, UINT32_MAX, 0, &m);
 	if (!err && create && m.state != EXT4_WRITTEN)
-		err = make(inode, pgoff, want, &m, why);
-	else if (err)
-		*why = ext4_why(ext4_of(fs));
+		err = make(inode, pgoff, want, &m);
 	if (!err && m.state == EXT4_WRITTEN)
 		remember(inode, &m, start + m.pblk);
 	mutex_unlock(&inode->map_lock);
@@ -216,8 +210,7 @@ static int __attribute__((noinline)) ask(struct dax_inode *inode, uint64_t pgoff
 	return 0;
 }
 
-static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
-	       const char **why)
+static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b)
 {
 	struct dax_run run;
 	uint64_t count;
@@ -228,7 +221,7 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 	b->pfn = remembered(inode, pgoff, &count);
 	if (likely(b->pfn))
 		return 0;
-	err = ask(inode, pgoff, 1, create, &run, why);
+	err = ask(inode, pgoff, 1, create, &run);
 	if (err)
 		return err;
 	STEP_POINT(block_looked_up); /* still under the fault lock: F-12 */
@@ -238,14 +231,14 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 }
 
 static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
-		   struct dax_run *run, const char **why)
+		   struct dax_run *run)
 {
 	uint64_t count = 0;
 
 	run->pfn = remembered(inode, pgoff, &count);
 	/* Less than is wanted: what follows may be written by now, and contiguous. */
 	if (unlikely(count < want))
-		return ask(inode, pgoff, want, create, run, why);
+		return ask(inode, pgoff, want, create, run);
 	run->count = want;
 	run->written = true;
 	run->fresh = false;
@@ -363,22 +356,19 @@ static void drop(struct dax_inode *inode)
 		warn("%s: %s", fs->region->name, ext4_why(ext4_of(fs)));
 }
 
-static int mount(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n)
+static int mount(struct dax_fs *fs, const struct mount_options *o)
 {
 	struct ext4_env env = dax_ext4_env(fs);
+	char why[EXT4_WHY];
+	int err = ext4_mount(&env, (struct ext4_fs **)&fs->layer, why, sizeof(why));
 
 	(void)o;
-	return ext4_mount(&env, (struct ext4_fs **)&fs->layer, why, n);
+	return err ? refuse(err, "%s", why) : 0;
 }
 
 static int unmount(struct dax_fs *fs)
 {
 	return ext4_unmount(ext4_of(fs));
-}
-
-static const char *why(const struct dax_fs *fs)
-{
-	return ext4_why(ext4_of(fs));
 }
 
 static int check(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx)
@@ -444,7 +434,6 @@ static const struct dax_layer_ops ops = {
 	.drop = drop,
 	.mount = mount,
 	.unmount = unmount,
-	.why = why,
 	.space = space,
 	.sync_all = sync_all,
 	.check = check,

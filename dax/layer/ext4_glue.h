@@ -6,7 +6,7 @@
 #include "dax/dax.h"
 #include "dax/ext4/ext4.h"
 
-_Static_assert(DAX_WHY == EXT4_WHY && DAX_NAME_MAX == EXT4_NAME_MAX, "room for its sentences");
+_Static_assert(DAX_NAME_MAX == EXT4_NAME_MAX, "room for its names");
 
 /* The objects behind those of DAX, of a mount whose layer is ext4. A file's has one reference, for
  * as long as the DAX file lives. */

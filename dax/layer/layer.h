@@ -5,11 +5,11 @@
  * ext4 (dax/ext4/) is one file layer, the self-tests have another, with shared blocks. Files,
  * directories, layout changes and the shell's commands reach a file layer through these operations
  * only. One that a layer lacks is NULL, and who needs it refuses with the layer's name. Every layer
- * has map, map_run, set_size, size, zero, free, sync, lookup, has_name, drop, mount, unmount, why,
- * check and owned; one with `walk` has by_number, names, put_node and opened as well.
+ * has map, map_run, set_size, size, zero, free, sync, lookup, has_name, drop, mount, unmount, check
+ * and owned; one with `walk` has by_number, names, put_node and opened as well.
  *
- * fs->lock is held for all of them but map, map_run and forbids. 0 or a negative errno, for which
- * why() has the sentence.
+ * fs->lock is held for all of them but map, map_run and forbids. 0 or a negative errno, with a
+ * sentence (refuse()).
  */
 #ifndef DAX_LAYER_LAYER_H
 #define DAX_LAYER_LAYER_H
@@ -17,7 +17,6 @@
 #include "drivers/drivers.h"
 
 #define DAX_NAME_MAX 255u
-#define DAX_WHY	     320u /* bytes of a sentence, with its zero */
 
 struct dax_inode;
 struct dax_fs;
@@ -69,13 +68,12 @@ struct dax_layer_ops {
 
 	/* ---- faults: no lock is held, the call takes fs->lock itself if it needs it */
 	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable, once
-	 * layout_break_fault() says that it may. 0, -ENOSPC, -EIO, -EAGAIN, …; *why gets a
-	 * sentence. Called with the entry locked; may sleep. */
-	int (*map)(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
-		   const char **why);
+	 * layout_break_fault() says that it may. 0, -ENOSPC, -EIO, -EAGAIN, … Called with the entry
+	 * locked; may sleep. */
+	int (*map)(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b);
 	/* The same for up to `want` pages; the answer may stop earlier. */
 	int (*map_run)(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
-		       struct dax_run *run, const char **why);
+		       struct dax_run *run);
 	/* Why the file's own flags forbid a change, or NULL; `adds`: only bytes behind its end or
 	 * blocks in its holes. No lock. NULL: files have no flags. */
 	const char *(*forbids)(const struct dax_inode *inode, bool adds);
@@ -131,18 +129,17 @@ struct dax_layer_ops {
 	void (*drop)(struct dax_inode *inode);		 /* DAX forgets it; nothing maps it */
 
 	/* ---- a mount */
-	int (*mount)(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n);
+	int (*mount)(struct dax_fs *fs, const struct mount_options *o);
 	int (*unmount)(struct dax_fs *fs);
-	const char *(*why)(const struct dax_fs *fs);
 	/* NULL, both: it has nothing to say, or to write. */
 	void (*space)(struct dax_fs *fs, struct dax_space *space);
 	int (*sync_all)(struct dax_fs *fs);
 	/* I1: every block has as many owners as it should. Findings, each said, or negative. */
 	int (*check)(struct dax_fs *fs, void (*say)(void *ctx, const char *line), void *ctx);
 	bool (*owned)(struct dax_fs *fs, uint64_t block); /* by any file */
-	/* Does something else than this layer lie on the region? `why` names it. NULL: whatever
-	 * lies there is overwritten. */
-	bool (*barred)(const struct pmem_region *r, char *why, size_t n);
+	/* Does something else than this layer lie on the region? 0, or -EINVAL, with a
+	 * sentence that names it. NULL: whatever lies there is overwritten. */
+	int (*barred)(const struct pmem_region *r);
 };
 
 /* A file layer that `mount … layer=NAME` finds. */

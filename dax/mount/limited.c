@@ -12,12 +12,6 @@
  */
 #include "dax/internal.h"
 
-static int fail(struct vm_fault *vmf, int err, const char *why)
-{
-	vmf->why = why;
-	return err;
-}
-
 /* The entry is locked. *entry is what it becomes, whether or not this fails. */
 static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
 {
@@ -25,15 +19,15 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 	int err;
 
 	if (*entry & ENTRY_EMPTY) {
-		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block, &vmf->why);
+		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block);
 		if (err)
 			return err;
 		if (!block.pfn)
-			return vmf_insert_zero(vmf) ? fail(vmf, -ENOMEM, "no memory") : 0;
+			return vmf_insert_zero(vmf) ? refuse(-ENOMEM, "no memory") : 0;
 		if (block.fresh) /* the hole may be mapped as zeroes elsewhere */
 			unmap_mapping_range(&inode->mapping, vmf->pgoff, vmf->pgoff + 1);
 		if (inode->fs->region->dead)
-			return fail(vmf, -ENXIO, "the device is going (SIGBUS)");
+			return refuse(-ENXIO, "the device is going (SIGBUS)");
 		*entry = entry_for(inode->fs, block.pfn);
 	}
 	if (vmf->write) {
@@ -41,7 +35,7 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 		times_note_store(inode);
 	}
 	err = vmf_insert_special(vmf, entry_pfn(*entry), vmf->write);
-	return err ? fail(vmf, err, "no memory for a page table") : 0;
+	return err ? refuse(err, "no memory for a page table") : 0;
 }
 
 static int limited_fault(struct vm_fault *vmf)
@@ -56,9 +50,9 @@ static int limited_fault(struct vm_fault *vmf)
 		err = fault_locked(inode, vmf, &entry);
 		entry_unlock(inode, vmf->pgoff, entry);
 	} else if (vmf->pgoff << PAGE_SHIFT >= inode->size) {
-		err = fail(vmf, -EFAULT, "beyond the end of the file (SIGBUS)");
+		err = refuse(-EFAULT, "beyond the end of the file (SIGBUS)");
 	} else {
-		err = fail(vmf, -ENOMEM, "no memory for an index entry");
+		err = refuse(-ENOMEM, "no memory for an index entry");
 	}
 	up_read(&inode->fault_lock);
 	return err;

@@ -47,14 +47,13 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 	if (pgmap->ops == next.ops || !set_claim(pgmap, &next, &held))
 		return 0;
 	holders_describe(held, who, sizeof(who));
-	return dax_refuse(-EBUSY,
-			  "%s: pfn 0x%lx is %s (%u references, %u mappings, rest %u) by %s; its "
-			  "lifetime cannot change to %s before they let go",
-			  region->name, page_to_pfn(held),
-			  page_state(held) & PAGE_BUSY ? "busy: freed by its file, and held"
-						       : "held",
-			  page_refs(held), page_maps(held), pgmap->rest, who,
-			  lifetime_text(lt, text, sizeof(text)));
+	return refuse(-EBUSY,
+		      "%s: pfn 0x%lx is %s (%u references, %u mappings, rest %u) by %s; its "
+		      "lifetime cannot change to %s before they let go",
+		      region->name, page_to_pfn(held),
+		      page_state(held) & PAGE_BUSY ? "busy: freed by its file, and held" : "held",
+		      page_refs(held), page_maps(held), pgmap->rest, who,
+		      lifetime_text(lt, text, sizeof(text)));
 }
 
 bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
@@ -83,19 +82,19 @@ static int check_options(const struct pmem_region *region, const struct lifetime
 			 const struct mount_options *o)
 {
 	if (o->longterm && !takes_longterm(lt))
-		return dax_refuse(-EINVAL,
-				  "longterm=allow needs lifetime=%s: with %s a pin without an end "
-				  "would make truncate wait without an end",
-				  lifetime_with(takes_longterm), lt->name);
+		return refuse(-EINVAL,
+			      "longterm=allow needs lifetime=%s: with %s a pin without an end "
+			      "would make truncate wait without an end",
+			      lifetime_with(takes_longterm), lt->name);
 	if (o->sectors && !takes_sectors(lt))
-		return dax_refuse(-EINVAL,
-				  "entries=sectors is of lifetime=%s only; %s stores page frames",
-				  lifetime_with(takes_sectors), lt->name);
+		return refuse(-EINVAL,
+			      "entries=sectors is of lifetime=%s only; %s stores page frames",
+			      lifetime_with(takes_sectors), lt->name);
 	if (o->sectors && !sector_can_name(region))
-		return dax_refuse(-EINVAL,
-				  "entries=sectors has room for the numbers of 4096 regions; %s is "
-				  "beyond them",
-				  region->name);
+		return refuse(-EINVAL,
+			      "entries=sectors has room for the numbers of 4096 regions; %s is "
+			      "beyond them",
+			      region->name);
 	return 0;
 }
 
@@ -124,21 +123,19 @@ static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 	struct pmem_region *region = fs->region;
 	struct claim before = {0};
 	struct page *held;
-	char why[DAX_WHY];
 	int err = region->limited ? 0 : claim(region, fs->lifetime, &before);
 
 	if (err)
 		return err;
-	if (fs->ops->barred && fs->ops->barred(region, why, sizeof(why)))
-		err = -EINVAL;
-	else
-		err = fs->ops->mount(fs, o, why, sizeof(why));
+	err = fs->ops->barred ? fs->ops->barred(region) : 0;
+	if (!err)
+		err = fs->ops->mount(fs, o);
 	if (!err)
 		return 0;
 	/* Nothing was faulted in meanwhile: what was at rest still is. */
 	if (!region->limited && before.ops != region->pgmap.ops)
 		set_claim(&region->pgmap, &before, &held);
-	return dax_refuse(err, "%s: %s", region->name, why);
+	return refuse(err, "%s: %s", region->name, refusal());
 }
 
 /* DAX needs page records behind the whole region, or none at all and nobody who asks for them. */
@@ -149,14 +146,14 @@ static int check_records(const struct dax_fs *fs)
 
 	if (!r->limited)
 		return dax_probe(&r->pgmap, r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, &why)
-			       ? dax_refuse(-EOPNOTSUPP, "%s: %s", r->name, why)
+			       ? refuse(-EOPNOTSUPP, "%s: %s", r->name, why)
 			       : 0;
 	if (takes_limited(fs->lifetime))
 		return 0;
-	return dax_refuse(-EOPNOTSUPP,
-			  "%s is limited: it has no page records for lifetime=%s to count in; only "
-			  "%s needs none",
-			  r->name, fs->lifetime->name, lifetime_with(takes_limited));
+	return refuse(-EOPNOTSUPP,
+		      "%s is limited: it has no page records for lifetime=%s to count in; only "
+		      "%s needs none",
+		      r->name, fs->lifetime->name, lifetime_with(takes_limited));
 }
 
 /* COMING: nobody else is at it, and no lock is held. */
@@ -204,12 +201,12 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
 		return err;
 	fs = fs_new(region, path, lt, o);
 	if (!fs)
-		return dax_refuse(-ENOMEM, "no memory for a mount");
+		return refuse(-ENOMEM, "no memory for a mount");
 	other = pmem_change_begin(region, "mounted");
 	if (other) {
 		free(fs);
-		return dax_refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for",
-				  region->name, other);
+		return refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for",
+			      region->name, other);
 	}
 	err = mount_on(fs, o);
 	pmem_change_end(region);
@@ -231,7 +228,7 @@ int dax_leave_begin(struct pmem_region *region)
 	int err = mount_none_on(region);
 
 	if (!err && !region->bound)
-		err = dax_refuse(-ENODEV, "%s is not bound: %s", region->name, region->unbound_why);
+		err = refuse(-ENODEV, "%s is not bound: %s", region->name, region->unbound_why);
 	/* Nobody maps it as a device, nor begins to; a mount would need the transition. */
 	return err ? err : devdax_mount_begin(region);
 }
@@ -255,13 +252,13 @@ static int refuse_open(struct dax_fs *fs)
 		if (inode->refs)
 			break;
 	if (inode && lease_count(&inode->leases, LEASE_ALL))
-		err = dax_refuse(-EBUSY,
-				 "%s has %u open(s), mapping(s) or leases ('lease' lists those); "
-				 "'unmap' and 'lease drop' them first",
-				 inode->name, inode->refs);
+		err = refuse(-EBUSY,
+			     "%s has %u open(s), mapping(s) or leases ('lease' lists those); "
+			     "'unmap' and 'lease drop' them first",
+			     inode->name, inode->refs);
 	else if (inode)
-		err = dax_refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
-				 inode->name, inode->refs);
+		err = refuse(-EBUSY, "%s has %u open(s) or mapping(s); 'unmap' them first",
+			     inode->name, inode->refs);
 	mutex_unlock(&fs->lock);
 	return err;
 }
@@ -283,7 +280,7 @@ static int empty(struct dax_fs *fs)
 		inode_drop(inode);
 	}
 	err = fs->ops->unmount(fs);
-	return err ? dax_refuse(err, "%s: %s", fs->path, fs->ops->why(fs)) : 0;
+	return err ? refuse(err, "%s: %s", fs->path, refusal()) : 0;
 }
 
 int dax_umount(const char *path)
@@ -314,7 +311,7 @@ static int umount_everything(void)
 
 		if (!err)
 			continue;
-		kprintf("poweroff: %s stays mounted: %s\n", path, dax_why());
+		kprintf("poweroff: %s stays mounted: %s\n", path, refusal());
 		return err;
 	}
 	return 0;

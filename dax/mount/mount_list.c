@@ -33,7 +33,7 @@ static bool lies_in(const char *mount, const char *path, const char **rest)
 
 static void say_leaving(const struct dax_fs *fs)
 {
-	dax_refuse(-ENOENT, "%s is being unmounted; 'ps' tells what that waits for", fs->path);
+	refuse(-ENOENT, "%s is being unmounted; 'ps' tells what that waits for", fs->path);
 }
 
 /* The innermost mount around `path`, held; NULL, with a sentence: there is none, or it leaves. */
@@ -50,7 +50,7 @@ static struct dax_fs *hold_around(const char *path, const char **rest)
 			*rest = tail;
 		}
 	if (!best) {
-		dax_refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
+		refuse(-ENOENT, "nothing is mounted at '%s'; see 'mount'", path);
 	} else if (best->state == MOUNT_LEAVING) {
 		say_leaving(best);
 		best = NULL;
@@ -167,23 +167,22 @@ static int check_place(struct pmem_region *region, const char *path)
 
 	if (path[0] != '/' || strlen(path) >= sizeof(fs->path) || strstr(path, "//") ||
 	    (path[1] && path[strlen(path) - 1] == '/'))
-		return dax_refuse(-EINVAL,
-				  "'%s' is no mount point; give an absolute path such as /t", path);
+		return refuse(-EINVAL, "'%s' is no mount point; give an absolute path such as /t",
+			      path);
 	if (!region->bound)
-		return dax_refuse(-ENODEV, "%s is not bound: %s", region->name,
-				  region->unbound_why);
+		return refuse(-ENODEV, "%s is not bound: %s", region->name, region->unbound_why);
 	LIST_FOREACH (fs, &mounts, link) {
 		if (fs->region == region && fs->state == MOUNT_LEAVING)
-			return dax_refuse(-EBUSY,
-					  "%s is being unmounted from %s; 'ps' tells what that "
-					  "waits for",
-					  region->name, fs->path);
+			return refuse(-EBUSY,
+				      "%s is being unmounted from %s; 'ps' tells what that "
+				      "waits for",
+				      region->name, fs->path);
 		if (fs->region == region)
-			return dax_refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
-					  region->name, fs->path, fs->path);
+			return refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
+				      region->name, fs->path, fs->path);
 		if (!strcmp(fs->path, path))
-			return dax_refuse(-EBUSY, "%s is mounted at %s; choose another path",
-					  fs->region->name, path);
+			return refuse(-EBUSY, "%s is mounted at %s; choose another path",
+				      fs->region->name, path);
 	}
 	return 0;
 }
@@ -224,11 +223,10 @@ int mount_leaves(const char *path, struct dax_fs **out)
 		if (!strcmp(fs->path, path))
 			break;
 	if (!fs)
-		err = dax_refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts",
-				 path);
+		err = refuse(-EINVAL, "nothing is mounted at %s; 'mount' lists the mounts", path);
 	else if (fs->state != MOUNT_LIVE)
-		err = dax_refuse(-EBUSY, "%s is being %s already; 'ps' tells what that waits for",
-				 path, fs->state == MOUNT_COMING ? "mounted" : "unmounted");
+		err = refuse(-EBUSY, "%s is being %s already; 'ps' tells what that waits for", path,
+			     fs->state == MOUNT_COMING ? "mounted" : "unmounted");
 	else
 		fs->state = MOUNT_LEAVING;
 	mutex_unlock(&mounts_lock);
@@ -249,8 +247,8 @@ int mount_none_on(const struct pmem_region *region)
 	mutex_lock(&mounts_lock);
 	LIST_FOREACH (fs, &mounts, link)
 		if (fs->region == region)
-			err = dax_refuse(-EBUSY, "%s is mounted at %s; 'umount %s' first",
-					 region->name, fs->path, fs->path);
+			err = refuse(-EBUSY, "%s is mounted at %s; 'umount %s' first", region->name,
+				     fs->path, fs->path);
 	mutex_unlock(&mounts_lock);
 	return err;
 }

@@ -11,7 +11,7 @@
 
 static int failed(int err)
 {
-	return shell_fail(err, "%s", dax_why());
+	return shell_fail(err, "%s", refusal());
 }
 
 static const char *type_name(enum dax_type type)
@@ -37,7 +37,7 @@ static int with_node(const char *path, int (*fn)(struct dax_fs *, struct dax_nod
 	} else {
 		err = fn(fs, &node);
 		if (err)
-			err = shell_fail(err, "%s: %s", path, fs->ops->why(fs));
+			err = shell_fail(err, "%s: %s", path, refusal());
 		fs->ops->put_node(fs, &node);
 	}
 	mutex_unlock(&fs->lock);
@@ -296,8 +296,8 @@ static int cmd_write(int argc, char **argv)
 	n = dax_write(inode, off, argv[3], strlen(argv[3]));
 	err = n < 0 ? (int)n : dax_fsync(inode);
 	if (!err && (uint64_t)n < strlen(argv[3]))
-		err = dax_refuse(-ENOSPC, "only %ld of %lu bytes written: the device is full",
-				 (long)n, strlen(argv[3]));
+		err = refuse(-ENOSPC, "only %ld of %lu bytes written: the device is full", (long)n,
+			     strlen(argv[3]));
 	dax_put(inode);
 	return err ? failed(err) : 0;
 }

@@ -211,7 +211,7 @@ static int on_file(int argc, char **argv)
 		return drop(argv[2]);
 	err = dax_open(argv[2], false, &inode);
 	if (err)
-		return shell_fail(err, "%s", dax_why());
+		return shell_fail(err, "%s", refusal());
 	sweep();
 	mutex_lock(&lock);
 	if (!breaks)

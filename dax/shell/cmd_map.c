@@ -36,7 +36,7 @@ static int map_request(struct request *rq)
 		rq->write = false;
 	err = do_map(rq, pages, &addr);
 	if (err == -ENOMEM)
-		dax_refuse(err, "no room for %lu page(s) in the address space", pages);
+		refuse(err, "no room for %lu page(s) in the address space", pages);
 	snprintf(what, sizeof(what), "%s%s", r ? rq->inode->name : "anonymous",
 		 r && rq->private ? ", private" : "");
 	names_add(addr, pages, err ? NULL : what);
@@ -55,10 +55,10 @@ static int map_file(const char *path, bool with_len, struct request *rq)
 	if (!with_len)
 		rq->len = rq->inode->size > rq->off ? rq->inode->size - rq->off : 0;
 	if (!rq->len || rq->len > DAX_TO_END)
-		err = dax_refuse(-EINVAL,
-				 "%s has %lu bytes: nothing to map at offset 0x%lx; write or "
-				 "fallocate first, or give OFF and LEN",
-				 rq->inode->name, rq->inode->size, rq->off);
+		err = refuse(-EINVAL,
+			     "%s has %lu bytes: nothing to map at offset 0x%lx; write or "
+			     "fallocate first, or give OFF and LEN",
+			     rq->inode->name, rq->inode->size, rq->off);
 	else
 		err = map_request(rq);
 	dax_put(rq->inode); /* the mapping holds its own reference */
@@ -92,7 +92,7 @@ static int map_anon(int words, char **argv, struct request *rq)
 		return shell_fail(-EINVAL, "a mapping has at least one byte and fits below 0x%lx",
 				  (uint64_t)USER_END);
 	err = map_request(rq);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 
 static int cmd_map(int argc, char **argv)
@@ -116,7 +116,7 @@ static int cmd_map(int argc, char **argv)
 		return shell_fail(-EINVAL, "offset 0x%lx is not 4 KiB aligned; 0x%lx is", rq.off,
 				  ALIGN_DOWN(rq.off, PAGE_SIZE));
 	err = map_file(argv[1], words > 3, &rq);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(
 	map, cmd_map, "map [FILE [OFF [LEN]] [ro] [private] | anon LEN [ro]]",
@@ -166,9 +166,9 @@ static int unmap(uint64_t start, uint64_t len)
 		return err;
 	err = mm_unmap(current_mm(), start, len);
 	names_end(&cut, !err, 0);
-	return err ? dax_refuse(err, "0x%lx bytes at 0x%lx cannot be taken away: %s", len, start,
-				err == -ENOMEM ? "no memory to cut the mapping"
-					       : "its object refuses the cut")
+	return err ? refuse(err, "0x%lx bytes at 0x%lx cannot be taken away: %s", len, start,
+			    err == -ENOMEM ? "no memory to cut the mapping"
+					   : "its object refuses the cut")
 		   : 0;
 }
 
@@ -183,7 +183,7 @@ static int cmd_unmap(int argc, char **argv)
 	if (err)
 		return err;
 	err = unmap(addr, len);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(unmap, cmd_unmap, "unmap MAPPING [OFF LEN]",
 	      "take a mapping away, or a piece of it (multiples of 4 KiB)\n"
@@ -244,11 +244,11 @@ static int remap(uint64_t from, uint64_t len, uint64_t to)
 	err = mm_remap(current_mm(), from, len, &to);
 	names_end(&cut, !err, to);
 	if (err == -EINVAL)
-		return dax_refuse(err, "the two places overlap, or the object refuses the cut");
+		return refuse(err, "the two places overlap, or the object refuses the cut");
 	if (err)
-		return dax_refuse(err, err == -EFAULT ? "the piece has pages of two mappings; move "
-							"them one by one"
-						      : "no memory to cut and move the mapping");
+		return refuse(err, err == -EFAULT ? "the piece has pages of two mappings; move "
+						    "them one by one"
+						  : "no memory to cut and move the mapping");
 	return 0;
 }
 
@@ -265,7 +265,7 @@ static int cmd_remap(int argc, char **argv)
 	if (err)
 		return err;
 	err = remap(from, len, to);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(remap, cmd_remap, "remap MAPPING OFF LEN [PLACE]",
 	      "move a piece of a mapping to another address, anywhere or onto PLACE (m2+OFF)\n"
@@ -306,7 +306,7 @@ int dax_sync_mapping(int argc, char **argv)
 		return err;
 	err = mm_sync(current_mm(), addr, len);
 	return err ? shell_fail(err, "%s",
-				err == -ENOMEM ? "a part of it is not mapped" : dax_why())
+				err == -ENOMEM ? "a part of it is not mapped" : refusal())
 		   : 0;
 }
 

@@ -193,7 +193,7 @@ static int cmd_mount(int argc, char **argv)
 		return err;
 	err = dax_mount_with(r, argv[2], lt, &options, NULL);
 	if (err)
-		return shell_fail(err, "%s", dax_why());
+		return shell_fail(err, "%s", refusal());
 	kprintf("%s on %s, lifetime %s%s%s%s%s\n", r->name, argv[2],
 		lifetime_text(lt, text, sizeof(text)), options_text(&options),
 		r->readonly ? ", read-only (" : "", r->readonly ? r->ro_reason : "",
@@ -230,7 +230,7 @@ static int cmd_umount(int argc, char **argv)
 	if (argc != 2)
 		return shell_usage();
 	err = dax_umount(argv[1]);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(umount, cmd_umount, "umount PATH", "unmount; refused while a file is open or mapped");
 
@@ -275,7 +275,7 @@ static int cmd_sync(int argc, char **argv)
 	if (argc > 1)
 		return dax_sync_mapping(argc, argv);
 	dax_fs_for_each(sync_inodes, &err);
-	return err ? shell_fail(err, "%s", dax_why()) : 0;
+	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(
 	sync, cmd_sync, "sync [MAPPING [OFF LEN]]",

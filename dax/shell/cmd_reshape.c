@@ -43,7 +43,7 @@ SHELL_COMMAND(insert, cmd_insert, "insert FILE OFF LEN",
 
 static int failed(int err)
 {
-	return shell_fail(err, "%s", dax_why());
+	return shell_fail(err, "%s", refusal());
 }
 
 /* Opens both files, exchanges, reports waiting. */

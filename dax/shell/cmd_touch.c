@@ -10,7 +10,7 @@ static int show_bytes(uint64_t addr, uint64_t left)
 	int err = copy_checked(text, (void *)addr, MIN(left, 32ul));
 
 	if (err)
-		return shell_fail(err, "0x%lx cannot be read: %s", addr, mm_fault_reason());
+		return shell_fail(err, "0x%lx cannot be read: %s", addr, refusal());
 	for (unsigned i = 0; i < 32; i++)
 		if (i >= left || !isprint((unsigned char)text[i]))
 			text[i] = '.';
@@ -35,7 +35,7 @@ static int cmd_touch(int argc, char **argv)
 		return shell_fail(-EINVAL, "%lu bytes do not fit in the %lu left of the mapping",
 				  strlen(argv[2]), left);
 	err = copy_checked((void *)addr, argv[2], strlen(argv[2]));
-	return err ? shell_fail(err, "0x%lx cannot be written: %s", addr, mm_fault_reason()) : 0;
+	return err ? shell_fail(err, "0x%lx cannot be written: %s", addr, refusal()) : 0;
 }
 SHELL_COMMAND(touch, cmd_touch, "touch MAPPING[+OFF] [TEXT]",
 	      "read through a mapping (32 bytes are shown), or store TEXT through it\n"

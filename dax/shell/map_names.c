@@ -106,11 +106,10 @@ static int reserve(unsigned nr)
 	for (unsigned i = 0; i < MAX_MAPS; i++)
 		free += !maps[i].used;
 	if (free < reserved + nr)
-		return nr == 1 ? dax_refuse(-ENOSPC, "all %u names are in use; 'unmap' one",
-					    MAX_MAPS)
-			       : dax_refuse(-ENOSPC,
-					    "up to %u of the %u names are needed; 'unmap' some", nr,
-					    MAX_MAPS);
+		return nr == 1 ? refuse(-ENOSPC, "all %u names are in use; 'unmap' one", MAX_MAPS)
+			       : refuse(-ENOSPC,
+					"up to %u of the %u names are needed; 'unmap' some", nr,
+					MAX_MAPS);
 	reserved += nr;
 	return 0;
 }
@@ -172,8 +171,8 @@ static int check_cut(const struct names_cut *c)
 	for (unsigned i = 0; i < MAX_MAPS; i++)
 		for (unsigned r = 0; r < c->nr; r++)
 			if (maps[i].going && overlaps(&maps[i], c->start[r], c->start[r] + c->len))
-				return dax_refuse(
-					-EBUSY, "m%u is being unmapped or moved; see 'ps'", i + 1);
+				return refuse(-EBUSY, "m%u is being unmapped or moved; see 'ps'",
+					      i + 1);
 	return 0;
 }
 
@@ -185,7 +184,7 @@ static int note_what(struct names_cut *c)
 			snprintf(c->what, sizeof(c->what), "%s", maps[i].what);
 			return 0;
 		}
-	return dax_refuse(-ENOENT, "the mapping is gone");
+	return refuse(-ENOENT, "the mapping is gone");
 }
 
 /* Is the range inside one name, with something left on both sides? That something needs a name. */

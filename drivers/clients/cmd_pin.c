@@ -52,7 +52,7 @@ static long grab(uint64_t addr, uint64_t want, unsigned flags, struct page **pag
 {
 	long got;
 
-	current_thread()->fault_why = NULL; /* a sentence of before is not about this one */
+	refusal_clear(); /* a sentence of before is not about this one */
 	got = get_user_pages_fast(addr, want, flags, pages);
 	if (got == -EOPNOTSUPP)
 		return shell_fail(got,
@@ -60,7 +60,7 @@ static long grab(uint64_t addr, uint64_t want, unsigned flags, struct page **pag
 				  "file-system DAX): it could block truncate for ever");
 	if (got < 0)
 		return shell_fail(got, "get_user_pages: %s",
-				  *mm_fault_reason() ? mm_fault_reason() : errno_name(got));
+				  *refusal() ? refusal() : errno_name(got));
 	if ((uint64_t)got < want) {
 		unpin_user_pages(pages, got);
 		return shell_fail(-EFAULT,

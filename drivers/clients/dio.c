@@ -90,7 +90,7 @@ static int pin(struct dio *d, const struct dio_request *rq, const char **why)
 	unsigned flags = FOLL_PIN | (rq->dir == DIO_READ ? FOLL_WRITE : 0);
 	long got = get_user_pages_fast(ALIGN_DOWN(rq->addr, PAGE_SIZE), want, flags, d->pages);
 
-	*why = mm_fault_reason();
+	*why = refusal();
 	if (got < 0)
 		return (int)got;
 	d->nr = (unsigned)got;

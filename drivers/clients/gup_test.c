@@ -36,11 +36,9 @@ static unsigned flags_of(const struct gup_test *t)
 uint64_t gup_test_touch(const struct gup_test *t)
 {
 	uint64_t present = 0;
-	const char *why;
 
 	for (uint64_t i = 0; i < t->pages; i++)
-		present += !mm_fault(current_mm(), t->addr + i * PAGE_SIZE, t->flags & FOLL_WRITE,
-				     &why);
+		present += !mm_fault(current_mm(), t->addr + i * PAGE_SIZE, t->flags & FOLL_WRITE);
 	return present;
 }
 

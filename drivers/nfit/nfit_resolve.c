@@ -177,7 +177,7 @@ static void link_flush(struct nfit *n, struct nfit_flush *f, const struct nfit_e
 /* --- ranges --- */
 
 /* Note the refusal of one range. */
-static void __attribute__((format(printf, 2, 3))) refuse(struct nfit_spa *p, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) reject(struct nfit_spa *p, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -191,14 +191,14 @@ static void __attribute__((format(printf, 2, 3))) refuse(struct nfit_spa *p, con
 static bool refuse_addresses(struct nfit_spa *p, unsigned int phys_bits)
 {
 	if (!p->index)
-		refuse(p, "range index 0 is reserved (expected 1 or more)");
+		reject(p, "range index 0 is reserved (expected 1 or more)");
 	else if (!p->length)
-		refuse(p, "length 0");
+		reject(p, "length 0");
 	else if (p->base + (p->length - 1) < p->base)
-		refuse(p, "base 0x%" PRIx64 " + length 0x%" PRIx64 " wraps around", p->base,
+		reject(p, "base 0x%" PRIx64 " + length 0x%" PRIx64 " wraps around", p->base,
 		       p->length);
 	else if ((p->base + (p->length - 1)) >> phys_bits)
-		refuse(p, "ends at 0x%" PRIx64 ", beyond the %u address bits of this CPU",
+		reject(p, "ends at 0x%" PRIx64 ", beyond the %u address bits of this CPU",
 		       p->base + (p->length - 1), phys_bits);
 	else
 		return false;
@@ -212,7 +212,7 @@ static bool refuse_ram(struct nfit_spa *p, const struct nfit_env *env)
 
 		if (!r->len || !overlap(p->base, p->length, r->base, r->len))
 			continue;
-		refuse(p, "overlaps RAM 0x%" PRIx64 "-0x%" PRIx64, r->base, r->base + (r->len - 1));
+		reject(p, "overlaps RAM 0x%" PRIx64 "-0x%" PRIx64, r->base, r->base + (r->len - 1));
 		return true;
 	}
 	return false;
@@ -232,7 +232,7 @@ static bool refuse_taken(struct nfit_spa *p, const struct nfit *n)
 			if (o->verdict != NFIT_ACCEPTED ||
 			    !overlap(p->base, p->length, o->base, o->length))
 				continue;
-			refuse(p, "overlaps range %u of NFIT #%u (0x%" PRIx64 "-0x%" PRIx64 ")",
+			reject(p, "overlaps range %u of NFIT #%u (0x%" PRIx64 "-0x%" PRIx64 ")",
 			       o->index, t->number, o->base, o->base + (o->length - 1));
 			return true;
 		}
@@ -247,13 +247,13 @@ static bool refuse_dimms(struct nfit_spa *p)
 		const struct nfit_memdev *m = &p->memdev[i];
 
 		if (m->dimm->missing_dcr)
-			refuse(p,
+			reject(p,
 			       "DIMM 0x%" PRIx32 " failed: control region %u is not in the table",
 			       m->handle, m->dimm->missing_dcr);
 		else if (i && m->handle == m[-1].handle)
-			refuse(p, "DIMM 0x%" PRIx32 " is in it twice", m->handle);
+			reject(p, "DIMM 0x%" PRIx32 " is in it twice", m->handle);
 		else if (m->ways != p->nr_memdevs)
-			refuse(p,
+			reject(p,
 			       "DIMM 0x%" PRIx32
 			       " is interleaved %u ways, but the table has %u DIMM%s",
 			       m->handle, m->ways, p->nr_memdevs, p->nr_memdevs == 1 ? "" : "s");
@@ -276,12 +276,12 @@ static bool trim(struct nfit_spa *p)
 	uint64_t start_pad = -p->base & mask, end_pad = (p->base + p->length) & mask;
 
 	if (p->length < NFIT_ALIGN) {
-		refuse(p, "it has %" PRIu64 " bytes; 2 MiB or more would do", p->length);
+		reject(p, "it has %" PRIu64 " bytes; 2 MiB or more would do", p->length);
 		return true;
 	}
 	/* length >= start_pad + end_pad also when both are in one 2 MiB frame, else nothing fits */
 	if (p->length < start_pad + end_pad || p->length - start_pad - end_pad < NFIT_ALIGN) {
-		refuse(p,
+		reject(p,
 		       "no 2 MiB-aligned 2 MiB within 0x%" PRIx64 "-0x%" PRIx64
 		       "; align=2M would pass",
 		       p->base, p->base + (p->length - 1));
@@ -306,7 +306,7 @@ static bool refuse_place(struct nfit_spa *p, const struct nfit_env *env)
 
 	if (!why)
 		return false;
-	refuse(p, "0x%" PRIx64 "-0x%" PRIx64 " %s", p->usable_base,
+	reject(p, "0x%" PRIx64 "-0x%" PRIx64 " %s", p->usable_base,
 	       p->usable_base + (p->usable_length - 1), why);
 	p->usable_base = p->usable_length = p->lost_start = p->lost_end = 0;
 	return true;

@@ -80,12 +80,12 @@ unsigned pmem_signatures(const struct pmem_region *r, struct signature *out, uns
 bool pmem_contents(const struct pmem_region *r, char *buf, size_t n);
 /* "its start was cut by 12288 bytes", to a multiple of 2 MiB; false: nothing was cut. */
 bool pmem_trimmed(const struct pmem_region *r, char *buf, size_t n);
-/* May races, benchmarks and self-tests overwrite it? False: `why` names what they would destroy and
- * the word that allows it. */
-bool pmem_may_overwrite(const struct pmem_region *r, char *why, size_t n);
-/* Is something on the region that no ext4 should be mounted over, or looked for behind? `why` names
- * it. False: the ext4 layer may look by itself. */
-bool pmem_bars_ext4(const struct pmem_region *r, char *why, size_t n);
+/* May races, benchmarks and self-tests overwrite it? 0, or -EPERM with a sentence: what they would
+ * destroy, and the word that allows it. */
+int pmem_may_overwrite(const struct pmem_region *r);
+/* Is something on the region that no ext4 should be mounted over, or looked for behind? 0: the ext4
+ * layer may look by itself; -EINVAL: a sentence names it. */
+int pmem_bars_ext4(const struct pmem_region *r);
 void pmem_look_at_cut_parts(struct pmem_region *r); /* at boot, once bound: whole_contents */
 
 /*

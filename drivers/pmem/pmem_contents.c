@@ -115,21 +115,21 @@ static bool left_by_a_race(const struct pmem_region *r, const struct signature *
 	       !memcmp((char *)r->kaddr + EXT_UUID, scratch_uuid, sizeof(scratch_uuid));
 }
 
-bool pmem_may_overwrite(const struct pmem_region *r, char *why, size_t n)
+int pmem_may_overwrite(const struct pmem_region *r)
 {
 	struct signature s[SIGNATURES_MAX] = {0};
 	unsigned nr = pmem_signatures(r, s, SIGNATURES_MAX);
 	char text[200];
 
 	if (r->scratch || (!nr && !r->whole_contents) || left_by_a_race(r, s, nr))
-		return true;
+		return 0;
 	pmem_contents(r, text, sizeof(text));
-	snprintf(why, n, "%s holds %s, which would be lost; PMEM=\"FILE,scratch\" would allow it",
-		 r->name, text);
-	return false;
+	return refuse(-EPERM,
+		      "%s holds %s, which would be lost; PMEM=\"FILE,scratch\" would allow it",
+		      r->name, text);
 }
 
-bool pmem_bars_ext4(const struct pmem_region *r, char *why, size_t n)
+int pmem_bars_ext4(const struct pmem_region *r)
 {
 	struct signature s[SIGNATURES_MAX] = {0};
 	unsigned nr = pmem_signatures(r, s, SIGNATURES_MAX), ext = 0, bars = 0;
@@ -141,20 +141,19 @@ bool pmem_bars_ext4(const struct pmem_region *r, char *why, size_t n)
 	}
 	pmem_contents(r, text, sizeof(text));
 	if (!ext && r->spa->lost_start && pmem_trimmed(r, cut, sizeof(cut)))
-		snprintf(why, n,
-			 "no ext4 at its first usable byte: %s, to multiples of 2 MiB%s%s; "
-			 "align=2M would do",
-			 cut, *text ? ", and it holds " : "", text);
-	else if (!ext && nr)
-		snprintf(why, n, "no ext4 here: it holds %s, which mkfs.ext4 would destroy", text);
-	else if (bars)
-		snprintf(why, n,
-			 "it holds %s: an ext4 superblock beside that is a left-over, or one "
-			 "copy of several",
-			 text);
-	else
-		return false;
-	return true;
+		return refuse(-EINVAL,
+			      "no ext4 at its first usable byte: %s, to multiples of 2 MiB%s%s; "
+			      "align=2M would do",
+			      cut, *text ? ", and it holds " : "", text);
+	if (!ext && nr)
+		return refuse(-EINVAL, "no ext4 here: it holds %s, which mkfs.ext4 would destroy",
+			      text);
+	if (bars)
+		return refuse(-EINVAL,
+			      "it holds %s: an ext4 superblock beside that is a left-over, or one "
+			      "copy of several",
+			      text);
+	return 0;
 }
 
 /* ---- given as scratch --------------------------------------------------------------------- */

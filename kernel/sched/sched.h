@@ -19,6 +19,8 @@
 #define THREAD_STACK_SIZE (16 * 1024)
 #define THREAD_SLICE_NS	  5000000ull /* a tick of preemption, only while another thread is ready */
 
+#define REFUSAL_TEXT 320 /* bytes of a sentence, with its zero */
+
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
 
 #define THREAD_MAX_HELD 12
@@ -71,9 +73,7 @@ struct thread {
 	uint32_t nr_held; /* zero means none; more than THREAD_MAX_HELD: the rest is not known */
 	void *mm;	  /* address space of the mm floor, NULL: the kernel's only */
 	void *walks;	  /* of page records, by the mm floor; NULL: none */
-	const char *fault_why; /* the mm floor: sentence about its last failed fault, or NULL */
-	char layer_why[320];   /* the file layer: sentence of its last call that failed */
-	char refusal[320];     /* the dax floor: sentence of its last call that was refused */
+	char refusal[REFUSAL_TEXT]; /* refuse() */
 	uint64_t ran_ns;
 	int exit_status;
 	bool signalled;		/* set by thread_signal(), cleared by signal_clear() */
@@ -245,5 +245,16 @@ bool comes_true(const unsigned *word, unsigned want);
 /* The same for `t` going to sleep, or for n threads waiting on `key`. */
 bool falls_asleep(const struct thread *t);
 bool gather_on(const void *key, int n);
+
+/* ---- reasons (refuse.c) ---- */
+
+/* The current thread cannot do what it was asked for, and this sentence says why: the condition
+ * that failed, and what would help. Value: err. It may have refusal() among its arguments. Threads
+ * only: an interrupt has nobody to tell. */
+int refuse(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The sentence of the current thread's last refuse(): after a call that failed, of that call. Good
+ * until the next one; "" if there was none. */
+const char *refusal(void);
+void refusal_clear(void); /* what comes may fail without a sentence */
 
 #endif

@@ -22,7 +22,7 @@ struct scan {
 	size_t why_size;
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct scan *s, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int bad_line(struct scan *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -49,7 +49,7 @@ static int refuse_control(struct scan *s)
 
 	if ((c >= 0x20 && c != 0x7f) || c == '\t' || c == '\n' || c == '\r')
 		return 0;
-	return refuse(s, "byte 0x%02x at column %zu is not text", c, s->at + 1);
+	return bad_line(s, "byte 0x%02x at column %zu is not text", c, s->at + 1);
 }
 
 /* Copies the quoted text that starts at s->at (on the quote) and steps behind the closing quote. */
@@ -73,14 +73,14 @@ static int take_quoted(struct scan *s)
 			c = s->line[++s->at];
 		*s->out++ = c;
 	}
-	return refuse(s, "the %s quote opened at column %zu is not closed",
-		      quote == '"' ? "double" : "single", open + 1);
+	return bad_line(s, "the %s quote opened at column %zu is not closed",
+			quote == '"' ? "double" : "single", open + 1);
 }
 
 static int take_escaped(struct scan *s)
 {
 	if (s->at + 1 >= s->len)
-		return refuse(s, "the backslash at column %zu has nothing to quote", s->at + 1);
+		return bad_line(s, "the backslash at column %zu has nothing to quote", s->at + 1);
 	s->at++;
 	if (refuse_control(s))
 		return -EINVAL;
@@ -128,8 +128,8 @@ static int take_words(struct scan *s, struct shell_words *w)
 		int err;
 
 		if (w->argc == SHELL_MAX_ARGS)
-			return refuse(s, "more than %d words in one command (column %zu)",
-				      SHELL_MAX_ARGS, s->at + 1);
+			return bad_line(s, "more than %d words in one command (column %zu)",
+					SHELL_MAX_ARGS, s->at + 1);
 		w->argv[w->argc++] = s->out;
 		err = take_word(s);
 		if (err)
@@ -152,10 +152,10 @@ static int take_separator(struct scan *s, struct shell_words *w)
 		return 0;
 	}
 	if (s->at + 1 < s->len && s->line[s->at + 1] == '&')
-		return refuse(s,
-			      "'&&' at column %zu is not known here: ';' runs the next command "
-			      "whatever the status, a single '&' runs this one in the background",
-			      s->at + 1);
+		return bad_line(s,
+				"'&&' at column %zu is not known here: ';' runs the next command "
+				"whatever the status, a single '&' runs this one in the background",
+				s->at + 1);
 	w->background = true;
 	s->at++;
 	return 0;
@@ -174,7 +174,7 @@ int shell_parse_next(const char *line, size_t len, size_t *pos, char *buf, struc
 			return 0;
 		}
 		if (s.line[s.at] == '&')
-			return refuse(&s, "'&' at column %zu has no command before it", s.at + 1);
+			return bad_line(&s, "'&' at column %zu has no command before it", s.at + 1);
 		if (!separator(s.line[s.at]))
 			break;
 		s.at++;

@@ -111,17 +111,17 @@ void traps_init_cpu(void)
 	load_idt(&desc);
 }
 
-static bool refuse(struct trap_frame *tf __attribute__((unused)),
-		   uint64_t addr __attribute__((unused)))
+static bool nobody_handles(struct trap_frame *tf __attribute__((unused)),
+			   uint64_t addr __attribute__((unused)))
 {
 	return false;
 }
 
-bool (*trap_page_fault_handler)(struct trap_frame *tf, uint64_t addr) = refuse;
+bool (*trap_page_fault_handler)(struct trap_frame *tf, uint64_t addr) = nobody_handles;
 
 void trap_set_page_fault(bool (*fn)(struct trap_frame *, uint64_t))
 {
-	__atomic_store_n(&trap_page_fault_handler, fn ? fn : refuse, __ATOMIC_RELEASE);
+	__atomic_store_n(&trap_page_fault_handler, fn ? fn : nobody_handles, __ATOMIC_RELEASE);
 }
 
 void trap_set_single_step(void (*fn)(const struct trap_frame *tf))

@@ -53,13 +53,6 @@ static struct page *slow_one(const struct vma *vma, uint64_t addr, unsigned flag
 	return page;
 }
 
-/* The caller asks mm_fault_reason(). */
-static int __attribute__((noinline)) refuse(int err, const char *why)
-{
-	current_thread()->fault_why = why;
-	return err;
-}
-
 /* mmap_lock held. A hole shows the zero page, which has no record: write-fault a block in. */
 static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page **page)
 {
@@ -80,8 +73,7 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 			return *page ? 0 : refuse(err, "the page takes no reference any more");
 		if (vma->flags & VM_LIMITED) /* no fault makes a record */
 			return refuse(-EFAULT, "its region is limited: there is no page record");
-		err = mm_fault_locked(mm, addr, store || (flags & FOLL_WRITE),
-				      &current_thread()->fault_why);
+		err = mm_fault_locked(mm, addr, store || (flags & FOLL_WRITE));
 		if (err)
 			return err;
 	}

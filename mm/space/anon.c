@@ -119,10 +119,8 @@ int vmf_insert_anon(struct vm_fault *vmf, uint64_t seen, const void *from)
 	uint64_t *pte = pte_walk(mm->root, vmf->address, 1, true, NULL);
 	struct page *page = pte ? anon_page_new(from) : NULL;
 
-	if (!page) {
-		vmf->why = pte ? "no memory for a page" : "no memory for a page table";
-		return -ENOMEM;
-	}
+	if (!page)
+		return refuse(-ENOMEM, "no memory for a %s", pte ? "page" : "page table");
 	/* Somebody else was first: the access is repeated, and finds that page. */
 	if (!replace(mm, vmf->address, pte, seen, anon_entry(page, vmf->vma->flags & VM_WRITE)))
 		frame_idle(page);

@@ -9,60 +9,43 @@
 #include "mm/tables/internal.h"
 #include "mm/space/internal.h"
 
-static int __attribute__((noinline)) refuse(const char **why, int err, const char *sentence)
-{
-	*why = sentence;
-	return err;
-}
-
 /* mmap_lock held for reading. */
-static inline __attribute__((always_inline)) int handle(struct mm *mm, uint64_t addr, bool write,
-							const char **why)
+static inline __attribute__((always_inline)) int handle(struct mm *mm, uint64_t addr, bool write)
 {
 	struct vma *vma = mm_find_vma(mm, addr);
 	struct vm_fault vmf;
-	int err;
 
 	if (unlikely(!vma))
-		return refuse(why, -EFAULT, "nothing is mapped at this address");
+		return refuse(-EFAULT, "nothing is mapped at this address");
 	if (unlikely(write && !(vma->flags & VM_WRITE)))
-		return refuse(why, -EFAULT, "the mapping is read-only; map it writable to store");
+		return refuse(-EFAULT, "the mapping is read-only; map it writable to store");
 	vmf.vma = vma;
 	vmf.address = ALIGN_DOWN(addr, PAGE_SIZE);
 	vmf.pgoff = vma->pgoff + ((vmf.address - vma->start) >> PAGE_SHIFT);
 	vmf.write = write;
-	vmf.why = "the file layer refused";
-	err = vma->ops->fault(&vmf);
-	return unlikely(err) ? refuse(why, err, vmf.why) : 0;
+	return vma->ops->fault(&vmf);
 }
 
-int mm_fault_locked(struct mm *mm, uint64_t addr, bool write, const char **why)
+int mm_fault_locked(struct mm *mm, uint64_t addr, bool write)
 {
-	return handle(mm, addr, write, why);
+	return handle(mm, addr, write);
 }
 
 static inline __attribute__((always_inline)) int lock_and_handle(struct mm *mm, uint64_t addr,
-								 bool write, const char **why)
+								 bool write)
 {
 	int err;
 
 	down_read_may_sleep(&mm->mmap_lock);
-	err = handle(mm, addr, write, why);
+	err = handle(mm, addr, write);
 	up_read(&mm->mmap_lock);
 	return err;
 }
 
-int mm_fault(struct mm *mm, uint64_t addr, bool write, const char **why)
+int mm_fault(struct mm *mm, uint64_t addr, bool write)
 {
 	might_sleep();
-	return lock_and_handle(mm, addr, write, why);
-}
-
-const char *mm_fault_reason(void)
-{
-	const char *why = current_thread()->fault_why;
-
-	return why ? why : "";
+	return lock_and_handle(mm, addr, write);
 }
 
 /* One load of this CPU's words: this_cpu() could be another CPU's before it is used, since the
@@ -74,12 +57,11 @@ static bool may_sleep_at(const struct trap_frame *tf)
 
 static bool page_fault(struct trap_frame *tf, uint64_t addr)
 {
-	struct thread *self = current_thread();
-	struct mm *mm = self->mm;
+	struct mm *mm = current_thread()->mm;
 
 	if (unlikely(addr >= USER_END || !mm || !may_sleep_at(tf) || (tf->error & PF_FETCH)))
 		return false;
-	return !lock_and_handle(mm, addr, tf->error & PF_WRITE, &self->fault_why);
+	return !lock_and_handle(mm, addr, tf->error & PF_WRITE);
 }
 
 /* The entry for one page; a stale translation may exist only where less was allowed before. */

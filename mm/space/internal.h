@@ -41,6 +41,6 @@ struct page *anon_page_new(const void *from);
 uint64_t anon_entry(const struct page *page, bool writable); /* for the only one who shows it */
 /* zap_vma() of a private mapping on behalf of the file: copies stay as they are. */
 uint64_t zap_private(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode);
-int mm_fault_locked(struct mm *mm, uint64_t addr, bool write, const char **why);
+int mm_fault_locked(struct mm *mm, uint64_t addr, bool write);
 
 #endif

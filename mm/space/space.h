@@ -36,11 +36,10 @@ struct vm_fault {
 	uint64_t address; /* page aligned down */
 	uint64_t pgoff;	  /* file page of that address */
 	bool write;
-	const char *why; /* the handler's sentence when it fails */
 };
 struct vma_ops {
 	/* Makes the page present by vmf_insert_pfn(). mmap_lock held for reading. 0, or -EFAULT
-	 * (SIGBUS), -ENOMEM, with vmf->why set. */
+	 * (SIGBUS), -ENOMEM, with a sentence (refuse()). */
 	int (*fault)(struct vm_fault *vmf);
 	void (*open)(struct vma *vma);	/* one more VMA shows the object: takes a reference */
 	void (*close)(struct vma *vma); /* gives it back; may sleep */
@@ -169,10 +168,9 @@ int vmf_insert_zero_pmd(struct vm_fault *vmf);
 /* zero.c: RAM that the shared zeroes of this level (1: 4 KiB, 2: 2 MiB) take; zero: no hole was
  * read through a page of that size yet. */
 uint64_t zero_bytes(unsigned level);
-/* Handles a fault at addr for the current thread's mm as if by the CPU. 0 or negative errno. */
-int mm_fault(struct mm *mm, uint64_t addr, bool write, const char **why);
-/* Sentence of the last failed fault of the current thread ("" if none). */
-const char *mm_fault_reason(void);
+/* Handles a fault at addr for the current thread's mm as if by the CPU. 0, or negative errno with a
+ * sentence. */
+int mm_fault(struct mm *mm, uint64_t addr, bool write);
 
 /*
  * Clears every page-table entry that shows file pages [first, last) in any address space, flushes
@@ -216,10 +214,10 @@ int mm_map_anon(struct mm *mm, uint64_t *addr, uint64_t len, bool write);
 uint64_t vmf_entry(const struct vm_fault *vmf);
 /* A page of its own, filled from the 4096 bytes at `from` (NULL: zeroes), takes the place of what
  * `seen` (a value of vmf_entry()) showed; if the entry is another one by now, nothing happens and
- * the access is repeated. Takes ptl. 0, or -ENOMEM with vmf->why set. Sleepable. */
+ * the access is repeated. Takes ptl. 0, or -ENOMEM with a sentence. Sleepable. */
 int vmf_insert_anon(struct vm_fault *vmf, uint64_t seen, const void *from);
 /* A store to an anonymous page: it becomes writable if nobody else has it, else it is copied. Takes
- * ptl. 0, or -ENOMEM with vmf->why set. Sleepable. */
+ * ptl. 0, or -ENOMEM with a sentence. Sleepable. */
 int vmf_write_anon(struct vm_fault *vmf, uint64_t seen);
 
 /* Clears what private mappings of the file show of its pages [first, last), copies too: for

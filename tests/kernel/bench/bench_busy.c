@@ -30,7 +30,7 @@ static void refill(void *arg)
 
 	let_go(w);
 	if (!bench_file_write(&w->f))
-		bench_skip(w->b, "the file could not be filled: %s", dax_why());
+		bench_skip(w->b, "the file could not be filled: %s", refusal());
 	else if (!w->f.va)
 		bench_file_map(&w->f, 0);
 	else

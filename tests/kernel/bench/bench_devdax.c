@@ -25,10 +25,9 @@ static void store(void *arg)
 static void call_fault(void *arg)
 {
 	struct device *d = arg;
-	const char *why = "";
 
-	if (mm_fault(current_mm(), d->at, true, &why))
-		bench_skip(d->b, "%s", why);
+	if (mm_fault(current_mm(), d->at, true))
+		bench_skip(d->b, "%s", refusal());
 }
 
 static void next_page(void *arg)
@@ -43,7 +42,7 @@ static uint64_t map(struct device *d, uint64_t len)
 	uint64_t va = 0;
 
 	if (devdax_mmap(current_mm(), d->r, d->align, 0, len, VM_READ | VM_WRITE | VM_SHARED, &va))
-		bench_skip(d->b, "%s", dax_why());
+		bench_skip(d->b, "%s", refusal());
 	return d->b->skipped ? 0 : va;
 }
 

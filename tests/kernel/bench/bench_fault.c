@@ -36,19 +36,17 @@ static void store(void *arg)
 static void call_read_fault(void *arg)
 {
 	struct walk *w = arg;
-	const char *why = "";
 
-	if (mm_fault(current_mm(), w->at, false, &why))
-		bench_skip(w->b, "%s", why);
+	if (mm_fault(current_mm(), w->at, false))
+		bench_skip(w->b, "%s", refusal());
 }
 
 static void call_write_fault(void *arg)
 {
 	struct walk *w = arg;
-	const char *why = "";
 
-	if (mm_fault(current_mm(), w->at, true, &why))
-		bench_skip(w->b, "%s", why);
+	if (mm_fault(current_mm(), w->at, true))
+		bench_skip(w->b, "%s", refusal());
 }
 
 static void next_page(void *arg)
@@ -63,7 +61,7 @@ static bool map_untouched(struct walk *w)
 {
 	w->f.va = BENCH_4K + GIB;
 	if (dax_mmap(current_mm(), w->f.inode, 0, PAGES, true, &w->f.va))
-		bench_skip(w->b, "%s", dax_why());
+		bench_skip(w->b, "%s", refusal());
 	w->at = w->f.va;
 	return !w->b->skipped;
 }
@@ -93,13 +91,11 @@ static void populate_records(struct walk *w)
 {
 	struct dax_inode *inode = w->f.inode;
 	struct dax_block block;
-	const char *why = "";
 
 	down_read(&inode->fault_lock);
 	for (uint64_t i = 0; i < PAGES; i++)
-		if (inode->ops->map(inode, i, false, &block, &why) ||
-		    page_records_populate(block.pfn, 1))
-			bench_skip(w->b, "page %lu has no block or no record: %s", i, why);
+		if (inode->ops->map(inode, i, false, &block) || page_records_populate(block.pfn, 1))
+			bench_skip(w->b, "page %lu has no block or no record: %s", i, refusal());
 	up_read(&inode->fault_lock);
 }
 

@@ -60,7 +60,7 @@ bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pag
 	f->inode = scratch_file("bench", 0, 0);
 	if (f->inode && bench_file_write(f))
 		return true;
-	bench_skip(b, "a file of %lu pages could not be written: %s", pages, dax_why());
+	bench_skip(b, "a file of %lu pages could not be written: %s", pages, refusal());
 	bench_file_end(f);
 	return false;
 }

@@ -85,13 +85,12 @@ static void populate_records(struct growth *g)
 {
 	struct dax_inode *inode = g->f.inode;
 	struct dax_run run = {0};
-	const char *why = "";
 
 	down_read(&inode->fault_lock);
 	for (uint64_t i = 0; i < g->f.pages && !g->b->skipped; i += run.count)
-		if (inode->ops->map_run(inode, i, (uint32_t)(g->f.pages - i), false, &run, &why) ||
+		if (inode->ops->map_run(inode, i, (uint32_t)(g->f.pages - i), false, &run) ||
 		    page_records_populate(run.pfn, run.count))
-			bench_skip(g->b, "page %lu has no block or no record: %s", i, why);
+			bench_skip(g->b, "page %lu has no block or no record: %s", i, refusal());
 	up_read(&inode->fault_lock);
 }
 
@@ -104,7 +103,7 @@ static void fresh_mapping(void *arg)
 	bench_file_unmap(&g->f);
 	if (g->f.va || dax_truncate(g->f.inode, 0) || !bench_file_write(&g->f) ||
 	    dax_mmap(current_mm(), g->f.inode, 0, g->f.pages, true, &va))
-		bench_skip(g->b, "the file could not be prepared: %s", dax_why());
+		bench_skip(g->b, "the file could not be prepared: %s", refusal());
 	else
 		g->f.va = va;
 	populate_records(g);
@@ -121,11 +120,10 @@ static void store_each(void *arg)
 static void fault_each(void *arg)
 {
 	struct growth *g = arg;
-	const char *why = "";
 
 	for (uint64_t i = 0; i < g->f.pages; i++)
-		if (mm_fault(current_mm(), g->f.va + i * PAGE_SIZE, true, &why))
-			bench_skip(g->b, "page %lu: %s", i, why);
+		if (mm_fault(current_mm(), g->f.va + i * PAGE_SIZE, true))
+			bench_skip(g->b, "page %lu: %s", i, refusal());
 }
 
 static void fault(struct bench_run *b, uint64_t pages)
@@ -147,7 +145,7 @@ static void refill(void *arg)
 	struct growth *g = arg;
 
 	if (!bench_file_write(&g->f))
-		bench_skip(g->b, "the file could not be filled: %s", dax_why());
+		bench_skip(g->b, "the file could not be filled: %s", refusal());
 	else if (!g->f.va)
 		bench_file_map(&g->f, 0);
 	else
@@ -160,7 +158,7 @@ static void truncate_all(void *arg)
 	int err = dax_truncate(g->f.inode, 0);
 
 	if (err)
-		bench_skip(g->b, "error %d: %s", err, dax_why());
+		bench_skip(g->b, "error %d: %s", err, refusal());
 }
 
 static void truncate(struct bench_run *b, uint64_t pages)

@@ -103,7 +103,7 @@ static void map_scattered(struct gup *g)
 		uint64_t at = SCATTERED + i * PAGE_SIZE;
 
 		if (dax_mmap(current_mm(), g->f.inode, i * STRIDE % BATCH, 1, true, &at))
-			bench_skip(g->b, "%s", dax_why());
+			bench_skip(g->b, "%s", refusal());
 		else
 			*(volatile char *)at = 's';
 	}

@@ -35,10 +35,9 @@ static void store(void *arg)
 
 static void call_fault(struct huge *h, bool write)
 {
-	const char *why = "";
 
-	if (mm_fault(current_mm(), h->at, write, &why))
-		bench_skip(h->b, "%s", why);
+	if (mm_fault(current_mm(), h->at, write))
+		bench_skip(h->b, "%s", refusal());
 }
 
 static void call_read_fault(void *arg)
@@ -62,7 +61,7 @@ static bool map(struct huge *h)
 {
 	h->f.va = 0;
 	if (dax_mmap(current_mm(), h->f.inode, 0, h->f.pages, true, &h->f.va))
-		bench_skip(h->b, "%s", dax_why());
+		bench_skip(h->b, "%s", refusal());
 	h->at = h->f.va;
 	return !h->b->skipped;
 }
@@ -85,14 +84,14 @@ static bool start(struct bench_run *b, uint64_t ranges)
 {
 	huge = (struct huge){.b = b};
 	if (scratch_forget_records()) { /* else a fault asks those that earlier rows have made */
-		bench_skip(b, "%s", dax_why());
+		bench_skip(b, "%s", refusal());
 		return false;
 	}
 	if (!bench_file_start(b, &huge.f, 0))
 		return false;
 	huge.f.pages = ranges * FOLIO_PAGES;
 	if (dax_truncate(huge.f.inode, huge.f.pages * PAGE_SIZE))
-		bench_skip(b, "%s", dax_why());
+		bench_skip(b, "%s", refusal());
 	else if (map_all(&huge))
 		return true;
 	bench_file_end(&huge.f);
@@ -109,12 +108,12 @@ static bool mount_again(struct huge *h)
 	h->f.inode = NULL;
 	scratch_umount();
 	if (dax_mount(scratch_device(), SCRATCH_PATH, LIFETIME_DEFAULT, &fs)) {
-		bench_skip(h->b, "%s", dax_why());
+		bench_skip(h->b, "%s", refusal());
 		return false;
 	}
 	h->f.fs = fs;
 	if (dax_open(SCRATCH_PATH "/bench", false, &h->f.inode))
-		bench_skip(h->b, "%s", dax_why());
+		bench_skip(h->b, "%s", refusal());
 	return !h->b->skipped;
 }
 
@@ -216,7 +215,7 @@ static void sync(void *arg)
 	struct huge *h = arg;
 
 	if (dax_fsync(h->f.inode))
-		bench_skip(h->b, "%s", dax_why());
+		bench_skip(h->b, "%s", refusal());
 }
 
 /* flush.2m: fsync of one 2 MiB entry that was stored to once: write-protect, TLB, 32768 lines,

@@ -19,7 +19,7 @@ struct layout {
 static void check(struct layout *l, int err)
 {
 	if (err)
-		bench_skip(l->b, "error %d: %s", err, dax_why());
+		bench_skip(l->b, "error %d: %s", err, refusal());
 }
 
 /* Blocks (again, if a truncate or punch took them), a mapping, a store to each page. */
@@ -28,7 +28,7 @@ static void refill(void *arg)
 	struct layout *l = arg;
 
 	if (!bench_file_write(&l->f))
-		bench_skip(l->b, "the file could not be filled: %s", dax_why());
+		bench_skip(l->b, "the file could not be filled: %s", refusal());
 	else if (!l->f.va)
 		bench_file_map(&l->f, 0);
 	else

@@ -43,7 +43,7 @@ void lived_refill(void *arg)
 
 	lived_let_go(l);
 	if (!bench_file_write(&l->f))
-		bench_skip(l->b, "the file could not be filled: %s", dax_why());
+		bench_skip(l->b, "the file could not be filled: %s", refusal());
 	else if (!l->f.va)
 		bench_file_map(&l->f, 0);
 	else
@@ -59,7 +59,7 @@ void lived_truncate(void *arg)
 	int err = dax_truncate(l->f.inode, 0);
 
 	if (err)
-		bench_skip(l->b, "truncate: error %d: %s", err, dax_why());
+		bench_skip(l->b, "truncate: error %d: %s", err, refusal());
 }
 
 void lived_punch(void *arg)
@@ -68,7 +68,7 @@ void lived_punch(void *arg)
 	int err = dax_punch(l->f.inode, 0, PAGE_SIZE);
 
 	if (err)
-		bench_skip(l->b, "punch: error %d: %s", err, dax_why());
+		bench_skip(l->b, "punch: error %d: %s", err, refusal());
 }
 
 /* ---- an operation that may sleep --------------------------------------------------------------

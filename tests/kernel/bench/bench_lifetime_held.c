@@ -64,17 +64,16 @@ static bool map_whole_frames(struct held *h)
 	struct dax_inode *inode = h->f.inode;
 	struct dax_run run = {0};
 	uint64_t va = BENCH_4K, first;
-	const char *why = "";
 	int err;
 
 	down_read(&inode->fault_lock);
-	err = inode->ops->map_run(inode, 0, (uint32_t)h->f.pages, false, &run, &why);
+	err = inode->ops->map_run(inode, 0, (uint32_t)h->f.pages, false, &run);
 	up_read(&inode->fault_lock);
 	first = ALIGN_UP(run.pfn, FOLIO_PAGES) - run.pfn;
 	h->f.pages = PAGES;
 	if (err || run.count < first + PAGES ||
 	    dax_mmap(current_mm(), inode, first, PAGES, true, &va)) {
-		bench_skip(h->b, "%u pages side by side could not be mapped: %s", PAGES, why);
+		bench_skip(h->b, "%u pages side by side could not be mapped: %s", PAGES, refusal());
 		return false;
 	}
 	h->f.va = va;
@@ -89,7 +88,7 @@ static uint64_t weigh(struct held *h, const struct lifetime *lt, uint64_t record
 
 	before = heap_frames();
 	if (lt->blocked && !h->b->skipped && dax_truncate(h->f.inode, 0))
-		bench_skip(h->b, "truncate: %s", dax_why());
+		bench_skip(h->b, "truncate: %s", refusal());
 	bytes += (heap_frames() - before) * PAGE_SIZE;
 	return bytes + (record_frames - record_frames_before) * PAGE_SIZE;
 }
@@ -101,7 +100,7 @@ static void held_bytes(struct bench_run *b, const struct lifetime *lt)
 
 	held = (struct held){.b = b};
 	if (scratch_forget_records()) {
-		bench_skip(b, "the scratch device could not be bound anew: %s", dax_why());
+		bench_skip(b, "the scratch device could not be bound anew: %s", refusal());
 		return;
 	}
 	frames = record_frames;

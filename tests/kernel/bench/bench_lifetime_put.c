@@ -90,7 +90,7 @@ static void allocate(void *arg)
 	int err = dax_fallocate_wait(l->f.inode, 0, PAGE_SIZE, false);
 
 	if (err)
-		bench_skip(l->b, "waiting for space: error %d: %s", err, dax_why());
+		bench_skip(l->b, "waiting for space: error %d: %s", err, refusal());
 }
 
 /* Nothing is free but the page's block, which the file loses now. */

@@ -46,9 +46,8 @@ static struct {
 static void fault_one(void *arg)
 {
 	struct worker *w = arg;
-	const char *why;
 
-	w->wrong += mm_fault(current_mm(), w->va, true, &why) != 0;
+	w->wrong += mm_fault(current_mm(), w->va, true) != 0;
 }
 
 static void gup_one(void *arg)
@@ -100,12 +99,11 @@ static void work(void *arg)
 static bool populated(struct dax_inode *f)
 {
 	struct dax_run run = {0};
-	const char *why;
 	bool ok = true;
 
 	down_read(&f->fault_lock);
 	for (uint64_t i = 0; ok && i < PAGES; i += run.count)
-		ok = !f->ops->map_run(f, i, (uint32_t)(PAGES - i), false, &run, &why) &&
+		ok = !f->ops->map_run(f, i, (uint32_t)(PAGES - i), false, &run) &&
 		     !page_records_populate(run.pfn, run.count);
 	up_read(&f->fault_lock);
 	return ok;
@@ -114,7 +112,6 @@ static bool populated(struct dax_inode *f)
 /* A file mapped in a space of its own, its first page present for gup. False: failed. */
 static bool prepare(struct worker *w, unsigned cpu, bool gup)
 {
-	const char *why;
 	char name[8];
 
 	snprintf(name, sizeof(name), "f%u", cpu);
@@ -122,7 +119,7 @@ static bool prepare(struct worker *w, unsigned cpu, bool gup)
 	w->f = scratch_file(name, PAGES, 's');
 	w->mm = mm_create("smp");
 	return w->f && w->mm && !dax_mmap(w->mm, w->f, 0, PAGES, true, &w->va) && populated(w->f) &&
-	       !(gup && mm_fault(w->mm, w->va, true, &why));
+	       !(gup && mm_fault(w->mm, w->va, true));
 }
 
 static void drop(struct worker *w)
@@ -151,7 +148,7 @@ static bool start(struct bench_run *b, unsigned n, bool gup)
 	smp.n = n;
 	for (unsigned i = 0; i < n; i++)
 		if (!prepare(&smp.worker[i], i, gup))
-			bench_skip(b, "file %u could not be prepared: %s", i, dax_why());
+			bench_skip(b, "file %u could not be prepared: %s", i, refusal());
 	return true;
 }
 

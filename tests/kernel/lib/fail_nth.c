@@ -99,7 +99,7 @@ static bool run_prepared(const struct fail_case *c, struct fail_round *r, uint64
 		before = space_on(r->fs);
 	err = c->prepare ? c->prepare(r) : 0;
 	if (err)
-		fail(v, nth, "it could not be prepared: %d, %s", err, dax_why());
+		fail(v, nth, "it could not be prepared: %d, %s", err, refusal());
 	else
 		failed = run_op(c, r, nth, v);
 	violated = check_all();
@@ -135,7 +135,7 @@ static bool run_mounted(const struct fail_case *c, uint64_t nth, struct fail_ver
 	mm_use(self);
 	mm_put(self);
 	if (r.fs && dax_umount(SCRATCH_PATH))
-		fail(v, nth, "%s", dax_why());
+		fail(v, nth, "%s", refusal());
 	return failed;
 }
 
@@ -149,7 +149,7 @@ static bool one_round(const struct fail_case *c, uint64_t nth, bool weighed, str
 	heap_watch();
 	failed = run_mounted(c, nth, v);
 	if (!v->failed && scratch_forget_records())
-		fail(v, nth, "the region was not free at the end: %s", dax_why());
+		fail(v, nth, "the region was not free at the end: %s", refusal());
 	heap = heap_unwatch();
 	if (weighed && heap)
 		fail(v, nth, "%ld bytes of the heap lost", (long)heap);
@@ -172,7 +172,7 @@ void fail_nth_run(const struct fail_case *c, struct fail_verdict *v)
 	}
 	if (scratch_forget_records()) {
 		v->skipped = true; /* with a power-cut model, for one */
-		snprintf(v->text, sizeof(v->text), "%s", dax_why());
+		snprintf(v->text, sizeof(v->text), "%s", refusal());
 		return;
 	}
 	/* Kernel page tables and records of RAM are made at first use, and stay. */

@@ -57,31 +57,26 @@ static int refuse_mounted(const struct pmem_region *region)
 	struct mount_search m = {.region = region};
 
 	dax_fs_for_each(find_mount, &m);
-	return m.on ? dax_refuse(-EBUSY, "%s is mounted on %s: umount %s", m.on->name, m.path,
-				 m.path)
+	return m.on ? refuse(-EBUSY, "%s is mounted on %s: umount %s", m.on->name, m.path, m.path)
 		    : 0;
 }
 
 /* 0, or what keeps the device from being scratched on now, with a sentence. */
 static int check_usable(struct pmem_region *r)
 {
-	char why[300];
-
 	if (!r->bound)
-		return dax_refuse(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
+		return refuse(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
 	if (r->dead)
-		return dax_refuse(-ENODEV, "%s was killed: pmem revive %s", r->name, r->name);
+		return refuse(-ENODEV, "%s was killed: pmem revive %s", r->name, r->name);
 	if (r->readonly)
-		return dax_refuse(-EROFS, "%s is read-only", r->name);
+		return refuse(-EROFS, "%s is read-only", r->name);
 	if (r->len < scratch_small_bytes)
-		return dax_refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
+		return refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
 	if (devdax_is_mapped(r))
-		return dax_refuse(-EBUSY, "%s is mapped as a device: unmap it", r->name);
+		return refuse(-EBUSY, "%s is mapped as a device: unmap it", r->name);
 	if (refuse_mounted(r))
 		return -EBUSY;
-	if (!pmem_may_overwrite(r, why, sizeof(why)))
-		return dax_refuse(-EPERM, "%s", why);
-	return 0;
+	return pmem_may_overwrite(r);
 }
 
 /* The n-th region that was given as scratch, or without any pmem1; NULL: no more. */
@@ -105,9 +100,8 @@ int scratch_choose(struct pmem_region **out)
 	if (err)
 		return err;
 	if (!r)
-		return dax_refuse(-ENODEV,
-				  "no second DIMM (pmem1) to scratch on, and none that was "
-				  "given for it (PMEM=\"FILE,size=1G,scratch\")");
+		return refuse(-ENODEV, "no second DIMM (pmem1) to scratch on, and none that was "
+				       "given for it (PMEM=\"FILE,size=1G,scratch\")");
 	for (unsigned n = 1; r && check_usable(r); n++)
 		r = candidate(n);
 	if (!r)
@@ -121,7 +115,7 @@ struct pmem_region *scratch_region(const char **why)
 	struct pmem_region *r = NULL;
 
 	if (scratch_choose(&r))
-		*why = dax_why();
+		*why = refusal();
 	return r;
 }
 
@@ -171,13 +165,13 @@ int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_
 	int err = scratch_choose(&r);
 
 	if (!err && r->len < t.bytes)
-		err = dax_refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
+		err = refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
 	if (!err) {
 		wipe_signatures(r);
 		write_template(r, &t);
 		err = dax_mount(r, SCRATCH_PATH, lt, fs);
 	}
-	*why = dax_why();
+	*why = refusal();
 	return err;
 }
 
@@ -198,7 +192,7 @@ void scratch_umount(void)
 {
 	int err = dax_umount(SCRATCH_PATH);
 
-	ASSERT(!err, "the scratch file system must be free at the end: %s", dax_why());
+	ASSERT(!err, "the scratch file system must be free at the end: %s", refusal());
 }
 
 int scratch_fill(const char *name)

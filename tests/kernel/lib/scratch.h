@@ -15,7 +15,7 @@
 
 enum scratch_size { SCRATCH_SMALL, SCRATCH_LARGE }; /* 16 MiB, 1 GiB */
 
-/* The scratch device of now into *out. Or, with dax_why() set: -ENODEV none, not bound, killed;
+/* The scratch device of now into *out. Or, with refusal() set: -ENODEV none, not bound, killed;
  * -EROFS; -ENOSPC too small; -EBUSY mounted or mapped; -EPERM somebody's data is on it. Takes the
  * lock of the mounts: sleepable. */
 int scratch_choose(struct pmem_region **out);
@@ -25,11 +25,11 @@ struct pmem_region *scratch_region(const char **why);
 /* The device that was chosen last: for a test that runs, and has it mounted or unbound by itself.
  */
 struct pmem_region *scratch_device(void);
-/* Chooses `n` edu devices that have nothing to do (scratch_edu.c). 0, or with dax_why() set:
+/* Chooses `n` edu devices that have nothing to do (scratch_edu.c). 0, or with refusal() set:
  * -ENODEV there are fewer; -EBUSY one is at work: its name, and for how long. */
 int scratch_choose_edus(unsigned n);
 /* Is there a disk, and are all at rest (scratch_disk.c)? 0: block_nth(0) may be used. Or with
- * dax_why() set: -ENODEV there is none; -EBUSY requests are under way: how many, and what ends
+ * refusal() set: -ENODEV there is none; -EBUSY requests are under way: how many, and what ends
  * them. */
 int scratch_choose_disk(void);
 struct edu *scratch_edu(unsigned n); /* the n-th of those chosen last */

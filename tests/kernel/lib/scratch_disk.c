@@ -13,17 +13,16 @@ int scratch_choose_disk(void)
 	unsigned n = bio_in_flight();
 
 	if (!d)
-		return dax_refuse(-ENODEV, "%s", NO_DISK);
+		return refuse(-ENODEV, "%s", NO_DISK);
 	if (!n)
 		return 0;
 	if (bio_delay_armed())
-		return dax_refuse(
-			-EBUSY,
-			"%s is in use: %u request(s) of the disks are under way, held back "
-			"for another %lu ms: wait for them, or 'bio_delay off'",
-			d->name, n, bio_delay_left_ns() / 1000000);
-	return dax_refuse(-EBUSY,
-			  "%s is in use: %u request(s) of the disks are under way ('disk' lists "
-			  "the transfers): wait for them",
-			  d->name, n);
+		return refuse(-EBUSY,
+			      "%s is in use: %u request(s) of the disks are under way, held back "
+			      "for another %lu ms: wait for them, or 'bio_delay off'",
+			      d->name, n, bio_delay_left_ns() / 1000000);
+	return refuse(-EBUSY,
+		      "%s is in use: %u request(s) of the disks are under way ('disk' lists "
+		      "the transfers): wait for them",
+		      d->name, n);
 }

@@ -21,12 +21,11 @@ int scratch_choose_edus(unsigned n)
 	if (idle == n)
 		return 0;
 	if (edu_count() < n)
-		return dax_refuse(-ENODEV, "%s",
-				  edu_count() ? "needs two edu devices"
-					      : "no edu device (QEMU: -device edu)");
-	return dax_refuse(-EBUSY,
-			  "%s is at work for another %u ms ('dma' lists the jobs): wait for it",
-			  edu_name(busy), 100 * edu_pending(busy));
+		return refuse(-ENODEV, "%s",
+			      edu_count() ? "needs two edu devices"
+					  : "no edu device (QEMU: -device edu)");
+	return refuse(-EBUSY, "%s is at work for another %u ms ('dma' lists the jobs): wait for it",
+		      edu_name(busy), 100 * edu_pending(busy));
 }
 
 struct edu *scratch_edu(unsigned n)

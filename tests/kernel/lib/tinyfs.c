@@ -9,16 +9,6 @@
  */
 #include "tests/kernel/lib/tinyfs_layer.h"
 
-int tiny_fail(const struct dax_fs *fs, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(tinyfs_of(fs)->why, sizeof(tinyfs_of(fs)->why), fmt, ap);
-	va_end(ap);
-	return err;
-}
-
 static uint64_t pfn_of(const struct dax_fs *fs, uint32_t block)
 {
 	return block ? (fs->region->start >> PAGE_SHIFT) + block : 0;
@@ -57,7 +47,7 @@ static int make_own(struct dax_inode *inode, uint64_t pgoff)
 	uint32_t block = take(inode->fs);
 
 	if (!block)
-		return tiny_fail(inode->fs, -ENOSPC, "all %u blocks are in use", TINY_BLOCKS - 1);
+		return refuse(-ENOSPC, "all %u blocks are in use", TINY_BLOCKS - 1);
 	if (old)
 		memcpy(bytes_of(inode->fs, block), bytes_of(inode->fs, old), PAGE_SIZE);
 	else
@@ -72,8 +62,7 @@ static int make_own(struct dax_inode *inode, uint64_t pgoff)
 
 /* ---- what the fault path asks ------------------------------------------------------------- */
 
-static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b,
-	       const char **why)
+static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b)
 {
 	const struct tinyfs *t = tinyfs_of(inode->fs);
 	const uint32_t *slot = &tiny_of(inode)->block[pgoff];
@@ -82,11 +71,9 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 	*b = (struct dax_block){0};
 	mutex_lock(&inode->fs->lock);
 	if (create && (!*slot || t->owners[*slot] > 1)) {
-		err = layout_break_fault(inode, *slot ? LEASE_ALL : LEASE_LAYOUT, why);
-		if (!err && make_own(inode, pgoff)) {
-			err = -ENOSPC;
-			*why = "no free block for this page of the file";
-		}
+		err = layout_break_fault(inode, *slot ? LEASE_ALL : LEASE_LAYOUT);
+		if (!err && make_own(inode, pgoff))
+			err = refuse(-ENOSPC, "no free block for this page of the file");
 		b->fresh = true;
 	}
 	b->pfn = pfn_of(inode->fs, *slot);
@@ -96,10 +83,10 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 }
 
 static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool create,
-		   struct dax_run *run, const char **why)
+		   struct dax_run *run)
 {
 	struct dax_block b;
-	int err = map(inode, pgoff, create, &b, why);
+	int err = map(inode, pgoff, create, &b);
 
 	(void)want; /* a page at a time, so nothing is mapped by 2 MiB */
 	*run = (struct dax_run){b.pfn, 1, b.pfn != 0, b.fresh};
@@ -116,8 +103,8 @@ static uint64_t size(const struct dax_inode *inode)
 static int set_size(struct dax_inode *inode, uint64_t bytes)
 {
 	if (bytes % PAGE_SIZE || bytes > TINY_PAGES * PAGE_SIZE)
-		return tiny_fail(inode->fs, -EINVAL, "a size is a multiple of 4096, up to %lu",
-				 TINY_PAGES * PAGE_SIZE);
+		return refuse(-EINVAL, "a size is a multiple of 4096, up to %lu",
+			      TINY_PAGES * PAGE_SIZE);
 	tiny_of(inode)->size = bytes;
 	return 0;
 }
@@ -147,7 +134,7 @@ static int64_t write(struct dax_inode *inode, uint64_t off, const void *buf, uin
 	uint64_t done = 0, part;
 
 	if (off > TINY_PAGES * PAGE_SIZE || len > TINY_PAGES * PAGE_SIZE - off)
-		return tiny_fail(inode->fs, -EFBIG, "a file has at most %u pages", TINY_PAGES);
+		return refuse(-EFBIG, "a file has at most %u pages", TINY_PAGES);
 	for (; done < len; done += part) {
 		uint64_t at = off + done, in = at % PAGE_SIZE;
 		uint32_t *slot = &file->block[at / PAGE_SIZE];
@@ -166,9 +153,8 @@ static int64_t write(struct dax_inode *inode, uint64_t off, const void *buf, uin
 
 static int zero(struct dax_inode *inode, uint64_t off, uint64_t len)
 {
-	return len ? tiny_fail(inode->fs, -EINVAL, "%lu bytes at %lu: ranges are whole pages", len,
-			       off)
-		   : 0;
+	(void)inode;
+	return len ? refuse(-EINVAL, "%lu bytes at %lu: ranges are whole pages", len, off) : 0;
 }
 
 static int free_pages(struct dax_inode *inode, uint64_t first, uint64_t last)
@@ -208,8 +194,7 @@ static int share(struct dax_inode *from, uint64_t first, struct dax_inode *to, u
 
 	for (uint64_t i = 0; i < n; i++)
 		if (target[i])
-			return tiny_fail(to->fs, -EEXIST, "page %lu of %s is no hole", at + i,
-					 to->name);
+			return refuse(-EEXIST, "page %lu of %s is no hole", at + i, to->name);
 	for (uint64_t i = 0; i < n; i++) {
 		target[i] = source[i];
 		tinyfs_of(to->fs)->owners[source[i]] += source[i] != 0;
@@ -266,20 +251,16 @@ static void wipe_superblock(struct pmem_region *r)
 	store_fence();
 }
 
-static int mount(struct dax_fs *fs, const struct mount_options *o, char *why, size_t n)
+static int mount(struct dax_fs *fs, const struct mount_options *o)
 {
 	struct pmem_region *r = fs->region;
 
 	(void)o;
-	if (r->readonly) {
-		snprintf(why, n, "tinyfs is made at each mount, and the region is read-only");
-		return -EROFS;
-	}
+	if (r->readonly)
+		return refuse(-EROFS, "tinyfs is made at each mount, and the region is read-only");
 	fs->layer = calloc(1, sizeof(struct tinyfs));
-	if (!fs->layer) {
-		snprintf(why, n, "no memory");
-		return -ENOMEM;
-	}
+	if (!fs->layer)
+		return refuse(-ENOMEM, "no memory");
 	tinyfs_of(fs)->last_number = TINY_ROOT;
 	LIST_INIT(&tinyfs_of(fs)->named);
 	wipe_superblock(r);
@@ -297,14 +278,9 @@ static int unmount(struct dax_fs *fs)
 	}
 	for (uint32_t b = 1; b < TINY_BLOCKS; b++)
 		if (tinyfs_of(fs)->owners[b])
-			return tiny_fail(fs, -EBUSY, "block %u still has an owner", b);
+			return refuse(-EBUSY, "block %u still has an owner", b);
 	free(fs->layer);
 	return 0;
-}
-
-static const char *why(const struct dax_fs *fs)
-{
-	return tinyfs_of(fs)->why;
 }
 
 static void count_blocks(const struct tiny *file, unsigned *counted)
@@ -351,9 +327,9 @@ static void space(struct dax_fs *fs, struct dax_space *out)
 }
 
 /* It lies over whatever is there. */
-static bool barred(const struct pmem_region *r, char *why, size_t n)
+static int barred(const struct pmem_region *r)
 {
-	return !pmem_may_overwrite(r, why, n);
+	return pmem_may_overwrite(r) ? -EINVAL : 0;
 }
 
 static const struct dax_layer_ops tiny_ops = {
@@ -379,7 +355,6 @@ static const struct dax_layer_ops tiny_ops = {
 	.drop = tiny_drop,
 	.mount = mount,
 	.unmount = unmount,
-	.why = why,
 	.space = space,
 	.check = check,
 	.owned = owned,
@@ -394,7 +369,7 @@ int tiny_mount(const struct lifetime *lt, struct dax_fs **fs, const char **why)
 	int err = r ? dax_mount_with(r, TINY_PATH, lt, &o, fs) : -ENODEV;
 
 	if (r)
-		*why = dax_why();
+		*why = refusal();
 	return err;
 }
 
@@ -402,7 +377,7 @@ void tiny_umount(void)
 {
 	int err = dax_umount(TINY_PATH);
 
-	ASSERT(!err, "the tiny file system must be free at the end: %s", dax_why());
+	ASSERT(!err, "the tiny file system must be free at the end: %s", refusal());
 }
 
 unsigned tiny_owners(struct dax_fs *fs, uint64_t pfn)

@@ -20,7 +20,6 @@ struct tinyfs {
 	unsigned owners[TINY_BLOCKS];
 	uint32_t last_number; /* of a file; TINY_ROOT at first */
 	LIST_HEAD(, tiny) named;
-	char why[160];
 };
 
 static inline struct tinyfs *tinyfs_of(const struct dax_fs *fs)
@@ -32,8 +31,6 @@ static inline struct tiny *tiny_of(const struct dax_inode *inode)
 	return inode->layer;
 }
 
-/* The sentence of why(); value: err. */
-int tiny_fail(const struct dax_fs *fs, int err, const char *fmt, ...) __printf(3, 4);
 /* A file of nobody: no name, not open. NULL: no memory. */
 struct tiny *tiny_new(struct dax_fs *fs, uint64_t size);
 /* Its blocks go, and itself. */

@@ -35,13 +35,13 @@ static struct tiny *find(const struct dax_fs *fs, const char *name, uint32_t num
 static int create_file(struct dax_fs *fs, const char *name, struct tiny **file)
 {
 	if (strchr(name, '/'))
-		return tiny_fail(fs, -ENOENT, "there is one directory, and no other");
+		return refuse(-ENOENT, "there is one directory, and no other");
 	if (strlen(name) >= sizeof((*file)->name))
-		return tiny_fail(fs, -ENAMETOOLONG, "a name has at most %zu bytes",
-				 sizeof((*file)->name) - 1);
+		return refuse(-ENAMETOOLONG, "a name has at most %zu bytes",
+			      sizeof((*file)->name) - 1);
 	*file = tiny_new(fs, 0);
 	if (!*file)
-		return tiny_fail(fs, -ENOMEM, "no memory");
+		return refuse(-ENOMEM, "no memory");
 	snprintf((*file)->name, sizeof((*file)->name), "%s", name);
 	LIST_INSERT_HEAD(&tinyfs_of(fs)->named, *file, link);
 	return 0;
@@ -56,8 +56,7 @@ int tiny_walk(struct dax_fs *fs, const char *path, bool create, struct dax_node 
 	if (*name)
 		file = find(fs, name, 0);
 	if (*name && !file)
-		err = create ? create_file(fs, name, &file)
-			     : tiny_fail(fs, -ENOENT, "no '%s'", name);
+		err = create ? create_file(fs, name, &file) : refuse(-ENOENT, "no '%s'", name);
 	if (!err)
 		make_node(fs, file, node);
 	return err;
@@ -68,7 +67,7 @@ int tiny_by_number(struct dax_fs *fs, uint32_t number, struct dax_node *node)
 	struct tiny *file = find(fs, NULL, number);
 
 	if (number != TINY_ROOT && !file)
-		return tiny_fail(fs, -ENOENT, "no file has number %u", number);
+		return refuse(-ENOENT, "no file has number %u", number);
 	make_node(fs, file, node);
 	return 0;
 }
@@ -96,7 +95,7 @@ int tiny_unlink(struct dax_fs *fs, const char *path, struct dax_node *node)
 	if (err)
 		return err;
 	if (node->type != DAX_FILE)
-		return tiny_fail(fs, -EISDIR, "that is the directory");
+		return refuse(-EISDIR, "that is the directory");
 	LIST_REMOVE(file, link);
 	file->name[0] = 0;
 	return 0;

@@ -58,7 +58,7 @@ enum actor_state { ACTOR_DONE, ACTOR_ASLEEP, ACTOR_STOPPED };
 #define ACTOR_OWN_MM  2u /* an address space of its own; else all share the script's */
 
 struct script;
-typedef int (*piece_fn)(struct script *s); /* 0 or a negative errno, with dax_why() set */
+typedef int (*piece_fn)(struct script *s); /* 0 or a negative errno, with refusal() set */
 
 struct actor {
 	struct script *script;
@@ -70,7 +70,7 @@ struct actor {
 	piece_fn piece;	       /* NULL: none; set by the director, cleared by the actor */
 	bool quit;
 	int err;       /* what the last finished piece returned */
-	char why[160]; /* its dax_why(), if it failed */
+	char why[160]; /* its refusal(), if it failed */
 };
 
 struct script {

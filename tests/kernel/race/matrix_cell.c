@@ -239,7 +239,7 @@ static bool take_shape(struct stage *s)
 	if (s->cell.shape == SHAPE_UNMAPPED || w == WAY_EVICT || w == WAY_UMOUNT)
 		unmap_f(s);
 	if (w == WAY_EVICT && dax_unlink(SCRATCH_PATH "/F"))
-		return matrix_failed(s, "unlink: %s", dax_why());
+		return matrix_failed(s, "unlink: %s", refusal());
 	if (w == WAY_UMOUNT) {
 		dax_put(s->f);
 		s->f = NULL;
@@ -254,7 +254,7 @@ static bool set_stage(struct stage *s)
 	if (!mount(s))
 		return false;
 	if (!make_files(s) || !fill_f(s))
-		return matrix_failed(s, "F: %s", dax_why());
+		return matrix_failed(s, "F: %s", refusal());
 	return true;
 }
 
@@ -309,7 +309,7 @@ static void judge_copy(struct stage *s)
 	uint64_t va = 0, v;
 
 	if (dax_mmap(s->mm, s->h, 0, 1, false, &va) || load_checked((uint64_t *)va, &v))
-		matrix_failed(s, "reading H: %s", dax_why());
+		matrix_failed(s, "reading H: %s", refusal());
 	else
 		s->verdict =
 			memcmp((const void *)va, s->buf, PAGE_SIZE) ? RACE_BROKEN_I1 : RACE_SAFE;
@@ -335,13 +335,13 @@ static void judge(struct stage *s)
 	else if (!owner)
 		s->verdict = RACE_SAFE; /* the block is F's own still */
 	else if (dax_read(owner, off, s->buf, len) != (int64_t)len)
-		matrix_failed(s, "reading back: %s", dax_why());
+		matrix_failed(s, "reading back: %s", refusal());
 	else
 		judge_bytes(s, s->buf, len, WORD);
 	if (s->side != SIDE_BOTH)
 		return;
 	if (dax_read(s->f, off, s->buf, len) != (int64_t)len)
-		matrix_failed(s, "reading F back: %s", dax_why());
+		matrix_failed(s, "reading F back: %s", refusal());
 	else
 		judge_bytes(s, s->buf, len, WORD);
 }

@@ -20,7 +20,7 @@ static int refused_mounted(void)
 {
 	int err = dax_unbind(scratch_device(), false);
 
-	return err == -EBUSY && strstr(dax_why(), "mounted") ? 0 : -EPROTO;
+	return err == -EBUSY && strstr(refusal(), "mounted") ? 0 : -EPROTO;
 }
 
 /* An unmount may sleep for the page as well: it is done once. */
@@ -204,7 +204,7 @@ static bool leave(struct stage *s)
 	dax_put(s->f);
 	s->f = NULL;
 	if (dax_umount(SCRATCH_PATH))
-		panic("the matrix's file system is busy: %s", dax_why());
+		panic("the matrix's file system is busy: %s", refusal());
 	s->fs = NULL;
 	percpu_ref_put(&the_pgmap()->ref);
 	if (!matrix_settle(s, true))

@@ -46,7 +46,7 @@ static void truncate_thread(void *arg)
 
 static int failed(struct attempt *a, const char *step)
 {
-	race_set(a->result, RACE_SKIP, "%s: %s", step, dax_why());
+	race_set(a->result, RACE_SKIP, "%s: %s", step, refusal());
 	return -EIO;
 }
 
@@ -137,7 +137,7 @@ static struct dax_inode *make_g(struct attempt *a)
 	a->refused = !g && !dma_done(a->dma);
 	if (!a->refused)
 		return g;
-	race_say("no block for G while the device has F's (%s)", dax_why());
+	race_say("no block for G while the device has F's (%s)", refusal());
 	dma_wait(a->dma);
 	return scratch_file("G", 1, G_BYTE);
 }

@@ -86,7 +86,7 @@ struct race_exhibit {
 void race_set(struct race_result *r, enum race_verdict v, const char *fmt, ...) __printf(3, 4);
 /* A skip for want of a device or a CPU: `race all` counts it as skipped, not as a surprise. */
 void race_absent(struct race_result *r, const char *fmt, ...) __printf(2, 3);
-/* The same for a refusal that has its sentence in dax_why() and its errno. */
+/* The same for a refusal that has its sentence in refusal() and its errno. */
 void race_refused(struct race_result *r, int err);
 /* A line of the story, indented: column 1 belongs to the verdict. */
 void race_say(const char *fmt, ...) __printf(1, 2);

@@ -103,7 +103,7 @@ static struct dax_inode *make_g(struct attempt *a)
 	if (g || dio_done(a->io))
 		return g;
 	race_say("G gets no block while the disk holds F's (%s); once more when it does not",
-		 dax_why());
+		 refusal());
 	bio_delay_off();
 	dio_wait(a->io);
 	return scratch_file("G", 1, G_BYTE);
@@ -122,7 +122,7 @@ static void judge(struct attempt *a, struct dax_inode *g)
 		return;
 	}
 	if (dax_read(g, 0, buf, PAGE_SIZE) != (int64_t)PAGE_SIZE) {
-		failed(a, "reading G", dax_why());
+		failed(a, "reading G", refusal());
 		return;
 	}
 	for (unsigned i = 0; i < PAGE_SIZE; i++)
@@ -168,13 +168,13 @@ static void run_steps(struct attempt *a)
 		return;
 	}
 	if (a->truncate_err) {
-		failed(a, "truncate", dax_why());
+		failed(a, "truncate", refusal());
 		return;
 	}
 	report_wait(a);
 	g = make_g(a);
 	if (!g) {
-		failed(a, "creating G", dax_why());
+		failed(a, "creating G", refusal());
 		return;
 	}
 	race_say("G was written while the completion was %s",
@@ -189,11 +189,11 @@ static void attempt(struct attempt *a)
 
 	a->f = scratch_file("F", 1, 'f');
 	if (!a->f || dax_mmap(current_mm(), a->f, 0, 1, true, &addr)) {
-		failed(a, "creating and mapping F", dax_why());
+		failed(a, "creating and mapping F", refusal());
 	} else if (store_checked((uint64_t *)addr, 0)) {
-		failed(a, "touching F", mm_fault_reason());
+		failed(a, "touching F", refusal());
 	} else if (scratch_fill("fill")) {
-		failed(a, "filling the device", dax_why());
+		failed(a, "filling the device", refusal());
 	} else if (start_read(a, addr)) {
 		run_steps(a);
 		bio_delay_off();

@@ -92,7 +92,7 @@ static void judge_g2(struct script *s)
 	char text[17] = "";
 
 	if (dax_read(s->g, 0, buf, sizeof(buf)) != (int64_t)sizeof(buf)) {
-		script_verdict(s, RACE_SKIP, "reading G: %s", dax_why());
+		script_verdict(s, RACE_SKIP, "reading G: %s", refusal());
 		return;
 	}
 	for (unsigned i = 0; i < sizeof(buf); i++)

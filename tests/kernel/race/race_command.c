@@ -41,7 +41,7 @@ void race_absent(struct race_result *r, const char *fmt, ...)
 
 void race_refused(struct race_result *r, int err)
 {
-	race_absent(r, "%s", dax_why());
+	race_absent(r, "%s", refusal());
 	r->err = err;
 }
 
@@ -250,7 +250,7 @@ static int run_all(const struct lifetime *only)
 	/* A machine that lacks it skips by name; one whose device is in use, or somebody's, ran
 	 * nothing and has shown nothing. */
 	if (err == -EBUSY || err == -EPERM)
-		return shell_fail(err, "%s", dax_why());
+		return shell_fail(err, "%s", refusal());
 
 	for (const struct race *r = next_race(NULL); r && !batch_stopped(); r = next_race(r))
 		run_race(r, &t);

@@ -36,7 +36,7 @@ static void d2_play(struct script *s)
 	s->f = sparse("F", N);
 	s->pages = N;
 	if (!s->f) {
-		script_verdict(s, RACE_SKIP, "creating F: %s", dax_why());
+		script_verdict(s, RACE_SKIP, "creating F: %s", refusal());
 		return;
 	}
 	if (!script_run(t1, store_in_the_middle, "maps F, 2 MiB; its first store is to page 100"))

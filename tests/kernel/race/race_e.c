@@ -213,7 +213,7 @@ static bool huge_f(struct script *s)
 	s->f = sparse("F", N);
 	s->pages = N;
 	if (!s->f)
-		script_verdict(s, RACE_SKIP, "creating F: %s", dax_why());
+		script_verdict(s, RACE_SKIP, "creating F: %s", refusal());
 	return s->f;
 }
 

@@ -39,7 +39,7 @@ int spare_block(struct script *s)
 	struct dax_inode *spare = scratch_file("spare", 1, 's');
 
 	if (!spare) {
-		script_verdict(s, RACE_SKIP, "creating \"spare\": %s", dax_why());
+		script_verdict(s, RACE_SKIP, "creating \"spare\": %s", refusal());
 		return -EIO;
 	}
 	dax_put(spare);
@@ -114,7 +114,7 @@ static void f1_play(struct script *s)
 	s->pages = 1;
 	s->f = e = scratch_file("E", 1, 'e');
 	if (!e || scratch_fill("fill")) {
-		script_verdict(s, RACE_SKIP, "creating E and \"fill\": %s", dax_why());
+		script_verdict(s, RACE_SKIP, "creating E and \"fill\": %s", refusal());
 		return;
 	}
 	race_say("E has 1 page; every other block belongs to \"fill\"");

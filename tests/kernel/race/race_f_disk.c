@@ -137,7 +137,7 @@ static bool f9_files(struct script *s)
 	s->f = scratch_file("F", 0, 'f');
 	if (s->f && !dax_truncate(s->f, PMD_SIZE))
 		return true;
-	script_verdict(s, RACE_SKIP, "creating F: %s", dax_why());
+	script_verdict(s, RACE_SKIP, "creating F: %s", refusal());
 	return false;
 }
 

@@ -140,7 +140,7 @@ static int f10_files(struct script *s)
 	free(page);
 	/* "fill" has many extents, and may lack a block for its own tree: then one more is free. */
 	if (err || !s->f || scratch_fill("fill") || scratch_fill("rest"))
-		script_verdict(s, RACE_SKIP, "creating F and \"fill\": %s", dax_why());
+		script_verdict(s, RACE_SKIP, "creating F and \"fill\": %s", refusal());
 	return s->decided;
 }
 

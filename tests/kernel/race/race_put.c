@@ -93,7 +93,7 @@ static int hold_by_request(struct script *s)
 	request = dio_start(&rq, &err, &why);
 	if (!request) {
 		bio_delay_off();
-		return dax_refuse(err, "%s", why);
+		return refuse(err, "%s", why);
 	}
 	while (!bio_delay_held() && bio_delay_armed())
 		disk_moment();

@@ -41,7 +41,7 @@ int piece_remove_device(struct script *s)
 
 	refused = false;
 	err = dax_unbind(scratch_device(), false);
-	refused = err == -EBUSY && strstr(dax_why(), "mounted");
+	refused = err == -EBUSY && strstr(refusal(), "mounted");
 	return s->lt->unbind == UNBIND_REFUSES || !refused ? err : piece_unbind(s);
 }
 

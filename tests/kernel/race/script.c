@@ -26,7 +26,7 @@ static void run_piece(struct actor *a)
 	a->err = a->piece(a->script);
 	if (stops)
 		step_unstop(&a->stop);
-	snprintf(a->why, sizeof(a->why), "%s", a->err ? dax_why() : "");
+	snprintf(a->why, sizeof(a->why), "%s", a->err ? refusal() : "");
 	signal_clear();
 	a->stop.name = NULL;
 	/* The result before the end of the piece, else the director reads the last one's. */

@@ -15,7 +15,7 @@ int script_f(struct script *s, unsigned pages)
 	s->pages = pages;
 	s->f = scratch_file("F", pages, 'f');
 	if (!s->f || scratch_fill("fill")) {
-		script_verdict(s, RACE_SKIP, "creating F and \"fill\": %s", dax_why());
+		script_verdict(s, RACE_SKIP, "creating F and \"fill\": %s", refusal());
 		return -EIO;
 	}
 	race_say("F has %u page(s) of 'f'; every other block belongs to \"fill\"", pages);
@@ -191,7 +191,7 @@ void script_judge_g(struct script *s)
 	char text[17];
 
 	if (!s->g || dax_read(s->g, 0, buf, PAGE_SIZE) != (int64_t)PAGE_SIZE) {
-		script_verdict(s, RACE_SKIP, "reading G: %s", dax_why());
+		script_verdict(s, RACE_SKIP, "reading G: %s", refusal());
 		return;
 	}
 	for (unsigned i = 0; i < PAGE_SIZE; i++)

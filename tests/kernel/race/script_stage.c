@@ -34,10 +34,10 @@ void script_put_held(struct script *s)
 static int lacks(const struct script *last, const struct race *race, struct race_result *r)
 {
 	struct pmem_region *device;
-	int err = last->stuck ? dax_refuse(-EBUSY,
-					   "race %s has left an actor that cannot be ended: boot "
-					   "again",
-					   last->race->name)
+	int err = last->stuck ? refuse(-EBUSY,
+				       "race %s has left an actor that cannot be ended: boot "
+				       "again",
+				       last->race->name)
 			      : scratch_choose(&device);
 
 	if (!err)

@@ -19,7 +19,7 @@ static bool same_counts(uint64_t va, const uint64_t *before)
 static const char *fork_refaults(uint64_t va)
 {
 	struct mm *mm = mm_fork(current_mm(), "fork");
-	const char *why, *wrong = NULL;
+	const char *wrong = NULL;
 	uint64_t *pte;
 
 	if (!mm)
@@ -27,7 +27,7 @@ static const char *fork_refaults(uint64_t va)
 	pte = pte_walk(mm->root, va, 1, false, NULL);
 	if (pte && (*pte & PTE_P))
 		wrong = "the copy has the entry already";
-	else if (mm_fault(mm, va, false, &why))
+	else if (mm_fault(mm, va, false))
 		wrong = "the copy's fault fails";
 	else if (page_state(fx_page(va)) == 0)
 		wrong = "the page counts nothing at all";
@@ -120,7 +120,7 @@ void seed_dead_flush(struct selftest_run *t, const struct lifetime *lt)
 	pte = seed_pte(va);
 	EXPECT_OR(out, entry & ENTRY_DIRTY, "the store left no mark: entry 0x%lx", entry);
 	EXPECT_OR(out, !err && !(seed_entry(fx.inode[0], 0) & ENTRY_DIRTY) && !(pte & PTE_W),
-		  "fsync of a dead device: %d, pte 0x%lx: %s", err, pte, dax_why());
+		  "fsync of a dead device: %d, pte 0x%lx: %s", err, pte, refusal());
 	EXPECT_OR(out, fault, "and yet a dead device serves a fault");
 out:
 	fixture_end(&fx);
@@ -189,10 +189,10 @@ void seed_region_of_device(struct selftest_run *t)
 	int err, received;
 
 	if (!r || scratch_choose_edus(1))
-		SKIP("%s", r ? dax_why() : why);
+		SKIP("%s", r ? refusal() : why);
 	EXPECT(!devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, VM_READ | VM_WRITE | VM_SHARED,
 			    &va),
-	       "%s", dax_why());
+	       "%s", refusal());
 	*at(va) = 'a';
 	record = page_of_pfn(&r->pgmap, r->start >> PAGE_SHIFT);
 	err = region_register(PAGE(va, 3), 3, REGION_PINNED, &reg);

@@ -88,7 +88,7 @@ SELFTEST(seed_s0_03, "seed.s0.03",
 	if (!err)
 		scratch_umount();
 	pmem_bind(r);
-	EXPECT(err == -EOPNOTSUPP && strstr(dax_why(), "no record"), "%d: %s", err, dax_why());
+	EXPECT(err == -EOPNOTSUPP && strstr(refusal(), "no record"), "%d: %s", err, refusal());
 	EXPECT(!seed_limited_start(&fx), "limited: %s", fx.why);
 	va = fx_map(&fx, "f", 4, 'a');
 	for (unsigned i = 0; i < 4; i++) {
@@ -173,7 +173,7 @@ SELFTEST(seed_s0_07, "seed.s0.07",
 	err = dax_umount(SCRATCH_PATH)
 		      ?: dax_mount_with(scratch_device(), SCRATCH_PATH, &lifetime_unaware, &sectors,
 					&fx.fs);
-	EXPECT(!err, "%s", dax_why());
+	EXPECT(!err, "%s", refusal());
 	f = scratch_file("f", 1, 'a');
 	EXPECT_OR(out, f && (va = fx_map_as_is(&fx, f, 1, true)), "not mapped");
 	*at(va) = 'd';

@@ -132,7 +132,7 @@ SELFTEST(seed_s0_09, "seed.s0.09",
 	 "to another file, which gets the disk's bytes; the designs that count make truncate wait")
 {
 	if (scratch_choose_disk())
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	late_unaware(t);
 	for (unsigned i = 2; i < 5 && !t->failed && !t->skipped; i++)
 		late_waits(t, lifetime_nth(i));
@@ -181,7 +181,7 @@ SELFTEST(seed_s0_11, "seed.s0.11",
 	uint32_t refs;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = anon_and_file(&fx, &file);
 	EXPECT_OR(out, va && file, "not mapped side by side");
@@ -327,11 +327,11 @@ SELFTEST(seed_s0_14, "seed.s0.14",
 	twice = named_twice(g, seed_entry(f, 1) & ~ENTRY_DIRTY);
 	EXPECT_OR(out, link == &f->mapping && index == 1, "index %lu, or another file", index);
 	EXPECT_OR(out, !before && twice, "violations: %u, then %u", before, twice);
-	EXPECT_OR(out, !dax_punch(f, PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(f, PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	unlinked = p->mapping;
 	q = seed_pin(PAGE(va, 2));
 	fx_unmap(&fx, va); /* then this design asks nobody (C-1), and truncate goes on */
-	EXPECT_OR(put, !dax_truncate(f, 0), "%s", dax_why());
+	EXPECT_OR(put, !dax_truncate(f, 0), "%s", refusal());
 	EXPECT_OR(put, !unlinked && f->collisions == 1, "link %p, %u collision(s)",
 		  (const void *)unlinked, f->collisions);
 put:

@@ -50,7 +50,7 @@ SELFTEST(seed_s3_02, "seed.s3.02",
 		int err = dax_mount(r, SCRATCH_PATH, lifetime_nth(n), NULL);
 
 		designs++;
-		refused += err == -EOPNOTSUPP && strstr(dax_why(), "no page records");
+		refused += err == -EOPNOTSUPP && strstr(refusal(), "no page records");
 		if (!err)
 			scratch_umount();
 	}
@@ -125,7 +125,7 @@ SELFTEST(seed_s3_08, "seed.s3.08",
 	int err;
 
 	if (scratch_choose_disk())
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_lease_poll);
 	rq.addr = fx_map(&fx, "f", 1, 'a');
 	op.inode = fx.inode[0];
@@ -166,7 +166,7 @@ SELFTEST(seed_s3_09, "seed.s3.09",
 	if (t->failed || t->skipped)
 		return;
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_lease_poll);
 	va = fx_map(&fx, "f", 2, 'a');
 	err = va ? region_register(va, 2, REGION_ON_DEMAND, &reg) : -EFAULT;
@@ -213,7 +213,7 @@ SELFTEST(seed_s3_10, "seed.s3.10",
 	va = 0;
 	EXPECT(!devdax_mmap(current_mm(), r, PUD_SIZE, 0, PUD_SIZE, VM_READ | VM_WRITE | VM_SHARED,
 			    &va),
-	       "%s", dax_why());
+	       "%s", refusal());
 	*at(va) = 'b';
 	slow_dev = gup_slow_calls;
 	dev = get_user_pages_fast(PAGE(va, 1000), 2, PIN | FOLL_FAST_ONLY, p);

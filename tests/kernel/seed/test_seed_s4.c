@@ -77,7 +77,7 @@ SELFTEST(
 	const char *why;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	if (!scratch_region(&why))
 		SKIP("%s", why);
 	EXPECT(seed_race("C-1", &lifetime_idle_at_one, &r) == RACE_BROKEN_I1, "idle-at-one: %s",

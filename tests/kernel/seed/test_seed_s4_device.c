@@ -40,7 +40,7 @@ SELFTEST(seed_s4_12, "seed.s4.12",
 	memset(r->kaddr, 0x5a, 2 * PAGE_SIZE); /* what was a superblock */
 	mount = dax_mount(r, SCRATCH_PATH, LIFETIME_DEFAULT, NULL);
 	va = map_device(r, PAGE_SIZE, PMD_SIZE);
-	EXPECT(mount < 0 && va, "mount %d; %s", mount, dax_why());
+	EXPECT(mount < 0 && va, "mount %d; %s", mount, refusal());
 	*at(va) = 'd';
 	p = seed_pin(va);
 	sync = mm_sync(current_mm(), va, PAGE_SIZE);
@@ -67,7 +67,7 @@ SELFTEST(seed_s4_13, "seed.s4.13",
 
 	DEVICE(r);
 	va = map_device(r, PMD_SIZE, 2 * PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	*at(PAGE(va, 77)) = *at(PAGE(va, N)) = 'c';
 	record = page_of_pfn(&r->pgmap, r->start >> PAGE_SHIFT);
 	first[0] = page_state(record);
@@ -107,7 +107,7 @@ SELFTEST(seed_s4_14, "seed.s4.14",
 	}
 	EXPECT(bits == ARRAY_SIZE(flags), "%u bits of flags", bits);
 	va = map_device(r, PUD_SIZE, PUD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	*at(va + 12345) = 'g';
 	pfn = ALIGN_UP(r->start, PUD_SIZE) >> PAGE_SHIFT;
 	level = level_at(va);
@@ -145,7 +145,7 @@ SELFTEST(seed_s4_15, "seed.s4.15",
 
 	DEVICE(r);
 	va = map_device(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va && (p = seed_pin(PAGE(va, 9))), "no pinned page: %s", dax_why());
+	EXPECT(va && (p = seed_pin(PAGE(va, 9))), "no pinned page: %s", refusal());
 	op.inode = (struct dax_inode *)r;
 	EXPECT(fx_start(&op), "no memory for a thread");
 	slept = falls_asleep(op.thread);
@@ -167,7 +167,7 @@ SELFTEST(seed_s4_15, "seed.s4.15",
 	EXPECT(!percpu_ref_sum(&r->pgmap.ref), "%ld references of the device",
 	       (long)percpu_ref_sum(&r->pgmap.ref));
 	EXPECT(__atomic_load_n(&record_frames, __ATOMIC_RELAXED) <= frames, "records are left");
-	EXPECT(!pmem_bind(r) && (va = map_device(r, PMD_SIZE, PMD_SIZE)), "%s", dax_why());
+	EXPECT(!pmem_bind(r) && (va = map_device(r, PMD_SIZE, PMD_SIZE)), "%s", refusal());
 	*at(va) = 'b';
 	mm_unmap(current_mm(), va, PMD_SIZE);
 }

@@ -379,7 +379,7 @@ void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result *r)
 	if (!r->err && edu_count())
 		r->err = scratch_choose_edus(1);
 	if (r->err)
-		r->skip = dax_why();
+		r->skip = refusal();
 	else if (!scratch_region(&why))
 		r->skip = why;
 	else if (disk_fill(s.disk, SOURCE, "D", F_PAGES) ||

@@ -434,12 +434,11 @@ out:
 static void use_memory(struct mm *mm)
 {
 	uint64_t a = 0, b = 0, far = 0x50000000;
-	const char *why;
 
 	if (mm_map_anon(mm, &a, 8 * PAGE_SIZE, true))
 		return;
 	for (unsigned i = 0; i < 8; i++)
-		mm_fault(mm, a + i * PAGE_SIZE, true, &why);
+		mm_fault(mm, a + i * PAGE_SIZE, true);
 	mm_protect(mm, a + 2 * PAGE_SIZE, PAGE_SIZE, VM_READ);
 	mm_remap(mm, a + 5 * PAGE_SIZE, PAGE_SIZE, &b);
 	mm_remap(mm, a + 6 * PAGE_SIZE, 2 * PAGE_SIZE, &far);
@@ -449,7 +448,6 @@ static void use_memory(struct mm *mm)
 static bool round_with_failure(uint64_t nth)
 {
 	struct mm *mm = mm_create("test"), *child = NULL;
-	const char *why;
 	bool failed = true;
 
 	if (!mm)
@@ -458,7 +456,7 @@ static bool round_with_failure(uint64_t nth)
 	use_memory(mm);
 	child = mm_fork(mm, "child");
 	if (child)
-		mm_fault(child, USER_MMAP, true, &why);
+		mm_fault(child, USER_MMAP, true);
 	alloc_fail_count(&failed);
 	alloc_fail_nth(0);
 	if (child)

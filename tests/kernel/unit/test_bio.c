@@ -224,12 +224,12 @@ SELFTEST(bio_in_use, "bio.disk-in-use",
 	int err, busy, after;
 
 	if (scratch_choose_disk())
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	EXPECT(!fake_disk_init(&fd), "no memory");
 	fd.manual = true;
 	err = heard_init(&h) ? bio_submit(&fd.dev, &h.bio, &why) : -ENOMEM;
 	busy = scratch_choose_disk();
-	snprintf(said, sizeof(said), "%s", busy ? dax_why() : "");
+	snprintf(said, sizeof(said), "%s", busy ? refusal() : "");
 	fake_finish(&fd);
 	after = scratch_choose_disk();
 	frame_free(h.frame, 0);

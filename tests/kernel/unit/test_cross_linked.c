@@ -42,7 +42,7 @@ static const char *second_fault(struct fixture *fx, struct dax_inode *f, struct 
 		return "the first file cannot be stored to";
 	if (load_checked((uint64_t *)b, &v) != -EFAULT)
 		wrong = "the second file shows the block, too";
-	else if (!strstr(mm_fault_reason(), "e2fsck"))
+	else if (!strstr(refusal(), "e2fsck"))
 		wrong = "the reason names no cure";
 	else if (store_checked((uint64_t *)a, 2))
 		wrong = "the first file lost its page";
@@ -58,7 +58,7 @@ static void refuses(struct selftest_run *t, const struct lifetime *lt)
 	uint32_t old = g ? get_block(g) : 0;
 	const char *wrong;
 
-	EXPECT_OR(out, f && g, "%s", dax_why());
+	EXPECT_OR(out, f && g, "%s", refusal());
 	set_block(g, get_block(f));
 	wrong = second_fault(&fx, f, g);
 	set_block(g, old);
@@ -88,7 +88,7 @@ SELFTEST(ext4_cross_large, "ext4.cross-linked-large",
 	uint32_t old = g ? get_block(g) : 0;
 	struct page *held = NULL;
 
-	EXPECT_OR(out, a && g && level_at(a) == 2, "no 2 MiB: %s", dax_why());
+	EXPECT_OR(out, a && g && level_at(a) == 2, "no 2 MiB: %s", refusal());
 	set_block(g, get_block(fx.inode[0]) + 5);
 	fx_unmap(&fx, a);
 	b = fx_map_as_is(&fx, g, 1, true);
@@ -132,13 +132,13 @@ SELFTEST(ext4_handed_out, "ext4.block-in-use-is-not-handed-out",
 	unsigned lost = 0;
 	int err = 0;
 
-	EXPECT_OR(out, va, "%s", dax_why());
+	EXPECT_OR(out, va, "%s", refusal());
 	for (unsigned i = 0; i < USED; i++)
 		*at(PAGE(va, i)) = 'x';
 	say_used(&fx, block, false);
 	err = scratch_fill("h");
 	say_used(&fx, block, true);
-	EXPECT_OR(out, err == -EIO && strstr(dax_why(), "in use"), "error %d: %s", err, dax_why());
+	EXPECT_OR(out, err == -EIO && strstr(refusal(), "in use"), "error %d: %s", err, refusal());
 	for (unsigned i = 0; i < USED; i++)
 		lost += *at(PAGE(va, i)) != 'x';
 	EXPECT_OR(out, !lost, "%u of %u pages show other bytes", lost, USED);

@@ -7,7 +7,7 @@ SELFTEST(dax_fault_reads, "dax.fault-reads", "a mapping shows what was written t
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 3, 'q');
 
-	EXPECT_OR(out, va, "not mapped: %s", dax_why());
+	EXPECT_OR(out, va, "not mapped: %s", refusal());
 	for (unsigned i = 0; i < 3; i++)
 		EXPECT_OR(out, at(va)[i * PAGE_SIZE + 17] == 'q', "page %u shows 0x%x", i,
 			  at(va)[i * PAGE_SIZE + 17]);
@@ -131,8 +131,7 @@ SELFTEST(dax_beyond_end, "dax.beyond-end", "an access beyond the end of the file
 	inside = load_checked((uint64_t *)va, &v);
 	outside = load_checked((uint64_t *)(va + PAGE_SIZE), &v);
 	EXPECT_OR(out, !inside && outside == -EFAULT, "inside %d, outside %d", inside, outside);
-	EXPECT_OR(out, strstr(mm_fault_reason(), "beyond the end"), "reason: '%s'",
-		  mm_fault_reason());
+	EXPECT_OR(out, strstr(refusal(), "beyond the end"), "reason: '%s'", refusal());
 out:
 	fixture_end(&fx);
 }
@@ -164,7 +163,7 @@ SELFTEST(dax_truncate_empties, "dax.truncate-empties-index",
 	for (unsigned i = 0; i < 6; i++)
 		at(va)[i * PAGE_SIZE] = 'b';
 	EXPECT_OR(out, fx.inode[0]->index.nr == 6, "%lu entries", fx.inode[0]->index.nr);
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PAGE_SIZE), "%s", refusal());
 	second = 2;
 	EXPECT_OR(out, !entry_next(fx.inode[0], &second, ~0ul >> 12),
 		  "an entry is left at page %lu", second);
@@ -182,7 +181,7 @@ SELFTEST(dax_truncate_unmaps, "dax.truncate-unmaps",
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[2 * PAGE_SIZE] = 'b';
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, load_checked((uint64_t *)(va + 2 * PAGE_SIZE), &v) == -EFAULT,
 		  "the page cut off is still there");
 	EXPECT_OR(out, at(va)[0] == 'a', "the first page shows 0x%x", at(va)[0]);
@@ -197,7 +196,7 @@ SELFTEST(dax_truncate_frees, "dax.truncate-frees", "truncate to zero gives every
 
 	EXPECT_OR(out, va, "not mapped");
 	used = before - fx_free_blocks(&fx);
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	EXPECT_OR(out, used >= 20 && fx_free_blocks(&fx) == before,
 		  "%lu used, %lu free, %lu before", used, fx_free_blocks(&fx), before);
 	EXPECT_OR(out, !check_i1_blocks(), "bitmap and extents disagree");
@@ -214,7 +213,7 @@ SELFTEST(
 
 	EXPECT_OR(out, va, "not mapped");
 	EXPECT_OR(out, !dax_truncate(fx.inode[0], 100) && !dax_truncate(fx.inode[0], 2 * PAGE_SIZE),
-		  "%s", dax_why());
+		  "%s", refusal());
 	EXPECT_OR(out, at(va)[99] == 'a' && at(va)[100] == 0 && at(va)[PAGE_SIZE] == 0,
 		  "0x%x 0x%x 0x%x", at(va)[99], at(va)[100], at(va)[PAGE_SIZE]);
 out:
@@ -229,7 +228,7 @@ SELFTEST(dax_punch, "dax.punch", "a hole reads as zero, its neighbours stay, the
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[PAGE_SIZE] = 'b';
 	free_before = fx_free_blocks(&fx);
-	EXPECT_OR(out, !dax_punch(fx.inode[0], PAGE_SIZE - 4, PAGE_SIZE + 8), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(fx.inode[0], PAGE_SIZE - 4, PAGE_SIZE + 8), "%s", refusal());
 	EXPECT_OR(out, fx_free_blocks(&fx) == free_before + 1, "%lu blocks freed",
 		  fx_free_blocks(&fx) - free_before);
 	EXPECT_OR(out,
@@ -269,7 +268,7 @@ SELFTEST(dax_unlinked_stays, "dax.unlinked-stays",
 
 	EXPECT_OR(out, va, "not mapped");
 	used = before - fx_free_blocks(&fx);
-	EXPECT_OR(out, !dax_unlink(SCRATCH_PATH "/f"), "%s", dax_why());
+	EXPECT_OR(out, !dax_unlink(SCRATCH_PATH "/f"), "%s", refusal());
 	c = at(va)[3 * PAGE_SIZE];
 	EXPECT_OR(out, c == 'a' && before - fx_free_blocks(&fx) == used, "0x%x, %lu blocks in use",
 		  c, before - fx_free_blocks(&fx));
@@ -332,12 +331,12 @@ SELFTEST(dax_growing, "dax.growing-frees-nothing",
 	struct dax_inode *f = scratch_file("f", 1, 'a');
 	uint64_t before, grown, same;
 
-	EXPECT_OR(out, f && !dax_fallocate(f, 0, 9 * PAGE_SIZE, true), "%s", dax_why());
+	EXPECT_OR(out, f && !dax_fallocate(f, 0, 9 * PAGE_SIZE, true), "%s", refusal());
 	before = fx_free_blocks(&fx);
 	EXPECT_OR(close, !dax_truncate(f, 2 * PAGE_SIZE) && !dax_truncate(f, 4 * PAGE_SIZE + 7),
-		  "%s", dax_why());
+		  "%s", refusal());
 	grown = fx_free_blocks(&fx);
-	EXPECT_OR(close, !dax_truncate(f, 4 * PAGE_SIZE + 7), "%s", dax_why());
+	EXPECT_OR(close, !dax_truncate(f, 4 * PAGE_SIZE + 7), "%s", refusal());
 	same = fx_free_blocks(&fx);
 	EXPECT_OR(close, grown == before && same == before + 4, "%ld, then %ld blocks freed",
 		  (long)(grown - before), (long)(same - before));
@@ -368,6 +367,6 @@ SELFTEST(dax_own_reason, "dax.reason-is-the-callers",
 		EXPECT(th, "no memory for a thread");
 		thread_join(th);
 	}
-	EXPECT(err && strstr(dax_why(), "'/nowhere/f'"), "error %d, and the reason is '%s'", err,
-	       dax_why());
+	EXPECT(err && strstr(refusal(), "'/nowhere/f'"), "error %d, and the reason is '%s'", err,
+	       refusal());
 }

@@ -10,7 +10,7 @@ static int truncate_and_listen(struct dax_inode *inode, uint64_t size)
 {
 	int err = dax_truncate(inode, size);
 
-	snprintf(said, sizeof(said), "%s", err ? dax_why() : "");
+	snprintf(said, sizeof(said), "%s", err ? refusal() : "");
 	return err;
 }
 
@@ -105,13 +105,13 @@ SELFTEST(design_no_such_size, "tinyfs.refused-size",
 	f = tiny_file(fs, "f", 2);
 	if (f) {
 		err = dax_truncate(f, 100);
-		says = strstr(dax_why(), "a size is a multiple");
+		says = strstr(refusal(), "a size is a multiple");
 		size = f->size;
 		dax_put(f);
 	}
 	tiny_umount();
 	EXPECT(err == -EINVAL && says && size == 2 * PAGE_SIZE, "%d, size %lu, '%s'", err, size,
-	       dax_why());
+	       refusal());
 }
 
 SELFTEST(design_write_nothing, "dax.write-of-nothing",

@@ -57,7 +57,7 @@ static void check_pattern(struct selftest_run *t, struct pmem_region *r, uint64_
 	for (uint64_t off = 0; off < 2 * align; off += step)
 		*(volatile uint64_t *)(base + off) = off * 31 + 7;
 	va = map(r, align, 2 * align);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	for (uint64_t off = 0; off < 2 * align; off += step) {
 		volatile uint64_t *p = (uint64_t *)(va + off);
 
@@ -98,7 +98,7 @@ SELFTEST(devdax_private, "devdax.private-refused",
 
 	DEVICE(r);
 	err = devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, VM_READ | VM_PRIVATE, &va);
-	EXPECT(err == -EINVAL && strstr(dax_why(), "not private"), "%d: %s", err, dax_why());
+	EXPECT(err == -EINVAL && strstr(refusal(), "not private"), "%d: %s", err, refusal());
 	EXPECT(r->pgmap.type == PGMAP_FS_DAX, "the region was bound anew for nothing");
 }
 
@@ -111,7 +111,7 @@ SELFTEST(devdax_read_only, "devdax.read-only",
 	DEVICE(r);
 	*(volatile uint64_t *)r->kaddr = 4711;
 	err = devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, VM_READ | VM_SHARED, &va);
-	EXPECT(!err, "%s", dax_why());
+	EXPECT(!err, "%s", refusal());
 	load = load_checked((uint64_t *)va, &v);
 	err = store_checked((uint64_t *)va, 1);
 	unmap(va, PMD_SIZE);
@@ -142,7 +142,7 @@ SELFTEST(devdax_mounted, "devdax.mounted-refused", "a mounted region is not mapp
 
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	err = devdax_mmap(current_mm(), fx.fs->region, PMD_SIZE, 0, PMD_SIZE, RW, &va);
-	EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "is mounted"), "%d: %s", err, dax_why());
+	EXPECT_OR(out, err == -EBUSY && strstr(refusal(), "is mounted"), "%d: %s", err, refusal());
 out:
 	fixture_end(&fx);
 }
@@ -155,10 +155,10 @@ SELFTEST(devdax_no_mount, "devdax.mapped-is-not-mounted",
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	err = dax_mount(r, SCRATCH_PATH, LIFETIME_DEFAULT, NULL);
 	unmap(va, PMD_SIZE);
-	EXPECT(err == -EBUSY && strstr(dax_why(), "mapped as a device"), "%d: %s", err, dax_why());
+	EXPECT(err == -EBUSY && strstr(refusal(), "mapped as a device"), "%d: %s", err, refusal());
 }
 
 SELFTEST(devdax_back, "devdax.back-to-files",
@@ -169,7 +169,7 @@ SELFTEST(devdax_back, "devdax.back-to-files",
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	during = r->pgmap.type;
 	unmap(va, PMD_SIZE);
 	EXPECT(during == PGMAP_GENERIC && r->pgmap.type == PGMAP_FS_DAX, "type %d, then %d", during,
@@ -187,11 +187,11 @@ SELFTEST(devdax_one_size, "devdax.one-size", "all mappings of a device have page
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	err = devdax_mmap(current_mm(), r, PAGE_SIZE, 0, PAGE_SIZE, RW, &other);
 	again = map(r, PMD_SIZE, 2 * PMD_SIZE);
 	EXPECT_OR(out, err == -EBUSY, "pages of 4 KiB: %d", err);
-	EXPECT_OR(out, again, "a second mapping of the same size: %s", dax_why());
+	EXPECT_OR(out, again, "a second mapping of the same size: %s", refusal());
 	at(va)[99] = 'x';
 	EXPECT_OR(out, at(again)[99] == 'x', "the other one shows 0x%x", at(again)[99]);
 out:
@@ -209,7 +209,7 @@ SELFTEST(devdax_gup, "devdax.gup-names",
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, 2 * PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	*at(va) = *at(va + PMD_SIZE) = 'g';
 	pfn = (*entry_at(va, &level) & PTE_PHYS) >> PAGE_SHIFT;
 	record = page_of_pfn(&r->pgmap, pfn);
@@ -240,7 +240,7 @@ SELFTEST(devdax_gup_slow, "devdax.gup-faults-in",
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	n = get_user_pages(current_mm(), va + 77 * PAGE_SIZE, 3, PIN, p);
 	EXPECT_OR(out, n == 3 && level_at(va) == 2, "%ld pages, level %u", n, level_at(va));
 	EXPECT_OR(put, p[2] == p[0] + 2, "the pages are no neighbours");
@@ -261,7 +261,7 @@ SELFTEST(devdax_longterm, "devdax.longterm-allowed",
 		uint64_t va = map(r, sizes[i], PMD_SIZE);
 		long n;
 
-		EXPECT(va, "%s", dax_why());
+		EXPECT(va, "%s", refusal());
 		n = get_user_pages_fast(va + PAGE_SIZE, 1, PIN | FOLL_LONGTERM, &p);
 		if (n == 1)
 			unpin_user_pages(&p, 1);
@@ -280,14 +280,14 @@ SELFTEST(devdax_pinned, "devdax.pinned-stays-device",
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va && get_user_pages_fast(va + 5 * PAGE_SIZE, 1, PIN, &p) == 1, "%s", dax_why());
+	EXPECT(va && get_user_pages_fast(va + 5 * PAGE_SIZE, 1, PIN, &p) == 1, "%s", refusal());
 	unmap(va, PMD_SIZE);
 	held = devdax_mount_begin(r);
 	if (!held)
 		devdax_mount_end(r);
 	unpin_user_pages(&p, 1);
-	EXPECT(held == -EBUSY && strstr(dax_why(), "is held"), "%d: %s", held, dax_why());
-	EXPECT(!devdax_mount_begin(r), "refused afterwards: %s", dax_why());
+	EXPECT(held == -EBUSY && strstr(refusal(), "is held"), "%d: %s", held, refusal());
+	EXPECT(!devdax_mount_begin(r), "refused afterwards: %s", refusal());
 	devdax_mount_end(r);
 	EXPECT(r->pgmap.type == PGMAP_FS_DAX, "type %d", r->pgmap.type);
 }
@@ -301,7 +301,7 @@ SELFTEST(devdax_records, "devdax.one-record-per-page",
 	if (r->len < 256 * MIB)
 		SKIP("needs a second DIMM of 256 MiB");
 	va = map(r, PMD_SIZE, 256 * MIB);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	before = __atomic_load_n(&record_frames, __ATOMIC_RELAXED);
 	for (uint64_t off = 0; off < 256 * MIB; off += PMD_SIZE)
 		(void)*at(va + off);
@@ -321,7 +321,7 @@ SELFTEST(devdax_upgrade, "devdax.upgrade", "a store after a load upgrades the sa
 	DEVICE(r);
 	((char *)r->kaddr)[3000] = 'u';
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	c = at(va)[3000];
 	first = *entry_at(va, &level);
 	at(va)[3001] = 'v';
@@ -339,7 +339,7 @@ SELFTEST(devdax_cut, "devdax.no-cut", "a mapping of 2 MiB pages is not cut insid
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, 2 * PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	*at(va) = *at(va + PMD_SIZE) = 'c';
 	err = mm_unmap(current_mm(), va + PAGE_SIZE, PAGE_SIZE);
 	whole = mm_unmap(current_mm(), va, PMD_SIZE);
@@ -358,7 +358,7 @@ SELFTEST(devdax_sigbus, "devdax.misplaced-faults",
 
 	DEVICE(r);
 	va = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT(va, "%s", dax_why());
+	EXPECT(va, "%s", refusal());
 	*at(va) = 'm';
 	moved = mm_remap(current_mm(), va, PMD_SIZE, &to);
 	if (moved) { /* a refusal is as good */
@@ -367,8 +367,7 @@ SELFTEST(devdax_sigbus, "devdax.misplaced-faults",
 	}
 	err = load_checked((uint64_t *)to, &v);
 	unmap(to, PMD_SIZE);
-	EXPECT(err == -EFAULT && strstr(mm_fault_reason(), "alignment"), "%d: %s", err,
-	       mm_fault_reason());
+	EXPECT(err == -EFAULT && strstr(refusal(), "alignment"), "%d: %s", err, refusal());
 }
 
 SELFTEST(devdax_counts, "devdax.counts",
@@ -381,7 +380,7 @@ SELFTEST(devdax_counts, "devdax.counts",
 	DEVICE(r);
 	a = map(r, PMD_SIZE, PMD_SIZE);
 	b = map(r, PMD_SIZE, PMD_SIZE);
-	EXPECT_OR(out, a && b, "%s", dax_why());
+	EXPECT_OR(out, a && b, "%s", refusal());
 	*at(a) = *at(b) = 'c';
 	record = page_of_pfn(&r->pgmap, (*entry_at(a, &level) & PTE_PHYS) >> PAGE_SHIFT);
 	EXPECT_OR(out, page_maps(record) == 2, "%u mapping(s)", page_maps(record));

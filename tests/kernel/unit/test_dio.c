@@ -15,7 +15,7 @@
 	struct block_device *d = block_nth(0);                                                     \
 	const char *why = "";                                                                      \
 	if (scratch_choose_disk())                                                                 \
-		SKIP("%s", dax_why());                                                             \
+		SKIP("%s", refusal());                                                             \
 	FIXTURE(fx, LIFETIME_DEFAULT)
 
 static struct dio_request request(struct block_device *d, enum dio_dir dir, uint64_t addr,
@@ -131,7 +131,7 @@ static struct dax_inode *huge_file(uint64_t *va, const char **why)
 	free(zero);
 	if (!err)
 		err = dax_mmap(current_mm(), f, 0, HUGE_PIECES * FOLIO_PAGES, true, va);
-	*why = dax_why();
+	*why = refusal();
 	if (err && f)
 		dax_put(f);
 	return err ? NULL : f;
@@ -160,7 +160,7 @@ SELFTEST(dio_case_2, "dio.case-2-huge-page",
 	int err;
 
 	if (scratch_choose_disk())
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	if (!scratch_region(&why))
 		SKIP("%s", why);
 	EXPECT(!disk_fill(d, AREA, TEXT, 1), "filling the disk");
@@ -405,12 +405,12 @@ SELFTEST(dio_throttled, "dio.disk-still-writing",
 	const char *why = "";
 
 	if (scratch_choose_disk())
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_idle_at_one);
 	va = fx_map(&fx, "f", 4, 'f');
 	buf = malloc(PAGE_SIZE);
 	EXPECT_OR(out, va && buf && !disk_fill(d, AREA, TEXT, 4), "no mapping");
-	EXPECT_OR(out, !scratch_fill("fill"), "%s", dax_why());
+	EXPECT_OR(out, !scratch_fill("fill"), "%s", refusal());
 	for (unsigned i = 0; i < 4; i++) {
 		rq = request(d, DIO_READ, va + i * PAGE_SIZE, 1);
 		io[i] = dio_start(&rq, &err, &why);
@@ -424,7 +424,7 @@ SELFTEST(dio_throttled, "dio.disk-still-writing",
 	EXPECT_OR(end, !op.err, "truncate: %d", op.err);
 	EXPECT_OR(end, !in_flight, "truncate came back while %u were in flight", in_flight);
 	g = scratch_file("g", 4, 'g');
-	EXPECT_OR(end, g, "%s", dax_why());
+	EXPECT_OR(end, g, "%s", refusal());
 	for (unsigned i = 0; i < 4; i++) {
 		dax_read(g, i * PAGE_SIZE, buf, PAGE_SIZE);
 		foreign += PAGE_SIZE - same(buf, "g", PAGE_SIZE);

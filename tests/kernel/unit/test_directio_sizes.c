@@ -164,11 +164,11 @@ static void run_cases(struct selftest_run *t, struct object *o)
 	uint64_t keep = map_object(o), va = 0;
 	const char *wrong;
 
-	EXPECT(keep, "%s", dax_why());
+	EXPECT(keep, "%s", refusal());
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		o->nr_seen = 0;
 		va = map_object(o);
-		EXPECT_OR(out, va, "%s: %s", cases[i].name, dax_why());
+		EXPECT_OR(out, va, "%s: %s", cases[i].name, refusal());
 		wrong = cases[i].run(o, va);
 		EXPECT_OR(out, !wrong, "%s: %s", cases[i].name, wrong);
 		EXPECT_OR(out, MAX(level_of(va), level_of(va + o->align)) == o->level,
@@ -233,7 +233,7 @@ SELFTEST(directio_file_2m, "directio.file-2m",
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t va = map_object(&o);
 
-		EXPECT_OR(out, va, "%s", dax_why());
+		EXPECT_OR(out, va, "%s", refusal());
 		*at(va + i * PMD_SIZE) = 'f';
 		mm_unmap(current_mm(), va, 2 * PMD_SIZE);
 	}

@@ -39,7 +39,7 @@ SELFTEST(edu_both_ways, "edu.both-directions",
 	int err;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = fx_map(&fx, "f", 1, 'a');
 	EXPECT_OR(out, va && get_user_pages_fast(va, 1, PIN, &p) == 1, "no page");
@@ -72,7 +72,7 @@ SELFTEST(edu_in_parallel, "edu.two-in-parallel",
 	int err;
 
 	if (scratch_choose_edus(2))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = fx_map(&fx, "f", 2, 'a');
 	EXPECT_OR(out, va && get_user_pages_fast(va, 2, PIN, p) == 2, "no pages");
@@ -102,7 +102,7 @@ SELFTEST(edu_queue, "edu.queued-in-order",
 	int err;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = fx_map(&fx, "f", 3, 'a');
 	EXPECT_OR(out, va && get_user_pages_fast(va, 3, PIN, p) == 3, "no pages");

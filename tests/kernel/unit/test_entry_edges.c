@@ -50,7 +50,7 @@ SELFTEST(entry_punch_next, "huge.punch-ends-at-next",
 
 	EXPECT_OR(out, va && level_at(PAGE(va, 2 * N)) == 2, "not mapped by 2 MiB");
 	f = fx.inode[0];
-	EXPECT_OR(out, !dax_punch(f, 0, 2 * N * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(f, 0, 2 * N * PAGE_SIZE), "%s", refusal());
 	entry = entry_next(f, &(uint64_t){2 * N}, 2 * N + 1);
 	EXPECT_OR(out, (entry & ENTRY_PMD) && (entry & ENTRY_DIRTY) && f->index.nr == 1,
 		  "entry 0x%lx, %lu in all", entry, f->index.nr);

@@ -73,7 +73,7 @@ SELFTEST(ext4_metadata, "ext4.metadata-is-written-back",
 	}
 	err = err ? err : dax_unlink(SCRATCH_PATH "/f");
 	lines = watch_end();
-	EXPECT_OR(out, !err, "%d: %s", err, dax_why());
+	EXPECT_OR(out, !err, "%d: %s", err, refusal());
 	EXPECT_OR(out, !lines && seen.fences,
 		  "%u lines were stored and not written back; %u fences", lines, seen.fences);
 out:
@@ -110,11 +110,11 @@ SELFTEST(ext4_freed_once, "ext4.freed-once",
 	struct dax_inode *a = scratch_file("a", 1, 'a'), *b = scratch_file("b", 1, 'b'), *g = NULL;
 	unsigned bad = 1;
 
-	EXPECT_OR(out, a && b && !scratch_fill("fill"), "%s", dax_why());
-	EXPECT_OR(close, !dax_truncate(a, 0), "%s", dax_why());
+	EXPECT_OR(out, a && b && !scratch_fill("fill"), "%s", refusal());
+	EXPECT_OR(close, !dax_truncate(a, 0), "%s", refusal());
 	g = scratch_file("g", 1, 'g'); /* there is no block but a's */
-	EXPECT_OR(close, g, "%s", dax_why());
-	EXPECT_OR(close, !dax_truncate(b, 0), "%s", dax_why());
+	EXPECT_OR(close, g, "%s", refusal());
+	EXPECT_OR(close, !dax_truncate(b, 0), "%s", refusal());
 	bad = check_i1_blocks();
 	EXPECT_OR(close, !bad, "%u violation(s) of I1", bad);
 close:
@@ -136,10 +136,10 @@ SELFTEST(ext4_enospc, "ext4.enospc-explains",
 	int full, then;
 
 	EXPECT_OR(out, a && f && !dax_truncate(f, PAGE_SIZE) && !scratch_fill("fill"), "%s",
-		  dax_why());
+		  refusal());
 	va = fx_map_as_is(&fx, f, 1, true);
 	full = store_checked((uint64_t *)va, 1);
-	snprintf(reason, sizeof(reason), "%s", mm_fault_reason());
+	snprintf(reason, sizeof(reason), "%s", refusal());
 	dax_truncate(a, 0);
 	then = store_checked((uint64_t *)va, 1);
 	dax_put(a);
@@ -159,11 +159,11 @@ SELFTEST(ext4_reused_clean, "ext4.reused-block-is-zeroed",
 	uint64_t va;
 
 	EXPECT_OR(out, a && f && !dax_truncate(f, PAGE_SIZE) && !scratch_fill("fill"), "%s",
-		  dax_why());
+		  refusal());
 	dax_truncate(a, 0);
 	dax_put(a);
 	va = fx_map_as_is(&fx, f, 1, true);
-	EXPECT_OR(out, !store_checked((uint64_t *)va, 0), "%s", mm_fault_reason());
+	EXPECT_OR(out, !store_checked((uint64_t *)va, 0), "%s", refusal());
 	for (unsigned i = 0; i < PAGE_SIZE; i++)
 		old += at(va)[i] == 'S';
 	EXPECT_OR(out, !old, "%u bytes of the secret are readable", old);
@@ -224,7 +224,7 @@ SELFTEST(ext4_own_reason, "ext4.reason-is-the-callers",
 	uint64_t va;
 	int err;
 
-	EXPECT_OR(out, f, "%s", dax_why());
+	EXPECT_OR(out, f, "%s", refusal());
 	va = fx_map_as_is(&fx, f, 1, true);
 	failing.fs = fx.fs;
 	failing.failed = failing.ask = false;
@@ -239,8 +239,7 @@ SELFTEST(ext4_own_reason, "ext4.reason-is-the-callers",
 	fx_join(&op);
 	EXPECT_OR(out, err == -EFAULT && op.err == -ENOENT, "fault %d, walk %d", err, op.err);
 	EXPECT_OR(out, strstr(failing.why, "nowhere"), "the walk is told: %s", failing.why);
-	EXPECT_OR(out, strstr(mm_fault_reason(), "inode"), "the fault is told: %s",
-		  mm_fault_reason());
+	EXPECT_OR(out, strstr(refusal(), "inode"), "the fault is told: %s", refusal());
 out:
 	fixture_end(&fx);
 }
@@ -278,7 +277,7 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 	static const uint32_t flags[] = {EXT4_IMMUTABLE_FL, EXT4_APPEND_FL};
 	uint64_t va = 0;
 
-	EXPECT_OR(out, f && other, "%s", dax_why());
+	EXPECT_OR(out, f && other, "%s", refusal());
 	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
 		int64_t end, want = flags[i] == EXT4_APPEND_FL ? 1 : -EPERM;
 		unsigned n;
@@ -287,7 +286,7 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 		ext4_inode_of(f)->raw->i_flags |= flags[i];
 		EXPECT_OR(close, all_refused(f, other, &n), "flags 0x%x: change %u", flags[i], n);
 		ro = dax_mmap(current_mm(), f, 0, 1, false, &va);
-		EXPECT_OR(close, !ro && at(va)[0] == 'a', "flags 0x%x: %s", flags[i], dax_why());
+		EXPECT_OR(close, !ro && at(va)[0] == 'a', "flags 0x%x: %s", flags[i], refusal());
 		protect = mm_protect(current_mm(), va, PAGE_SIZE, VM_READ | VM_WRITE);
 		mm_unmap(current_mm(), va, PAGE_SIZE);
 		EXPECT_OR(close, protect == -EACCES, "mprotect: %d", protect);

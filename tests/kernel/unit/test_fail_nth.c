@@ -7,9 +7,8 @@
 
 static int fault(const struct fail_round *r, unsigned n, bool write)
 {
-	const char *why = "";
 
-	return mm_fault(r->mm, fail_page(r, n), write, &why);
+	return mm_fault(r->mm, fail_page(r, n), write);
 }
 
 /* ---- the instrument -------------------------------------------------------------------------- */

@@ -39,7 +39,7 @@ static const char *not_mounted(struct fail_round *r)
 	if (fs)
 		mutex_unlock(&fs->lock);
 	return fs	    ? "a refused mount is there"
-	       : *dax_why() ? NULL
+	       : *refusal() ? NULL
 			    : "it was refused without a word";
 }
 
@@ -153,10 +153,9 @@ static int sync_dirty(struct fail_round *r)
 
 static int prepare_dirty(struct fail_round *r)
 {
-	const char *why = "";
 	int err = fail_prepare_mapped(r);
 
-	return err ? err : mm_fault(r->mm, r->va, true, &why);
+	return err ? err : mm_fault(r->mm, r->va, true);
 }
 FAIL_NTH(fail_file_sync, "fail.file.sync",
 	 "each allocation of fsync of a dirty page fails once (it has none)",

@@ -9,9 +9,8 @@
 
 static int touch(struct fail_round *r, unsigned n, bool write)
 {
-	const char *why = "";
 
-	return mm_fault(r->mm, fail_page(r, n), write, &why);
+	return mm_fault(r->mm, fail_page(r, n), write);
 }
 
 /* Is every page of the round's mapping still mapped, with the right to store? */

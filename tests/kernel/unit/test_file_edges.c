@@ -33,7 +33,7 @@ static int write_and_listen(struct dax_inode *inode, uint64_t off)
 {
 	int64_t n = dax_write(inode, off, "x", 1);
 
-	snprintf(said, sizeof(said), "%s", n < 0 ? dax_why() : "");
+	snprintf(said, sizeof(said), "%s", n < 0 ? refusal() : "");
 	return n < 0 ? (int)n : 0;
 }
 
@@ -113,8 +113,8 @@ SELFTEST(file_one_too_many, "dax.fallocate-one-too-many",
 	/* An offset inside a page: the last block is one that a rounded length would forget. */
 	err = dax_fallocate(f, PAGE_SIZE - 1, free * PAGE_SIZE, false);
 	after = fx_free_blocks(&fx);
-	EXPECT_OR(close, err == -ENOSPC && strstr(dax_why(), "nothing was taken"), "%d, '%s'", err,
-		  dax_why());
+	EXPECT_OR(close, err == -ENOSPC && strstr(refusal(), "nothing was taken"), "%d, '%s'", err,
+		  refusal());
 	EXPECT_OR(close, after == st.free_blocks, "%lu blocks were free, %lu are", st.free_blocks,
 		  after);
 close:
@@ -133,7 +133,7 @@ SELFTEST(file_hole_from_middle, "huge.punch-from-the-middle",
 	EXPECT_OR(out, va, "not mapped");
 	number_pages(va);
 	EXPECT_OR(out, !dax_punch(fx.inode[0], 100 * PAGE_SIZE, (2 * N - 100) * PAGE_SIZE), "%s",
-		  dax_why());
+		  refusal());
 	wrong = wrong_numbers(va, 0, 100);
 	EXPECT_OR(out, !wrong && !*at(PAGE(va, 100)) && !*at(PAGE(va, N)),
 		  "%u pages are wrong, and the hole shows %d and %d", wrong, *at(PAGE(va, 100)),
@@ -155,8 +155,8 @@ SELFTEST(file_no_such_hole, "dax.no-such-hole",
 	EXPECT_OR(out, va, "no file");
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		taken += dax_punch(fx.inode[0], bad[i].off, bad[i].len) != -EINVAL;
-	EXPECT_OR(out, !taken && strstr(dax_why(), "at least one byte"), "%u taken, '%s'", taken,
-		  dax_why());
+	EXPECT_OR(out, !taken && strstr(refusal(), "at least one byte"), "%u taken, '%s'", taken,
+		  refusal());
 	EXPECT_OR(out, fx_free_blocks(&fx) == before && *at(PAGE(va, 1)) == 'n',
 		  "something was changed");
 out:
@@ -172,10 +172,10 @@ SELFTEST(file_read_end, "dax.read-at-end",
 	char c;
 
 	EXPECT_OR(out, va, "no file");
-	dax_refuse(-EINVAL, "a sentence of before");
+	refuse(-EINVAL, "a sentence of before");
 	n = dax_read(fx.inode[0], PAGE_SIZE, &c, 1);
-	EXPECT_OR(out, !n && !strcmp(dax_why(), "a sentence of before"), "%ld, '%s'", (long)n,
-		  dax_why());
+	EXPECT_OR(out, !n && !strcmp(refusal(), "a sentence of before"), "%ld, '%s'", (long)n,
+		  refusal());
 out:
 	fixture_end(&fx);
 }

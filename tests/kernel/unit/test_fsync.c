@@ -67,7 +67,7 @@ SELFTEST(dax_fsync_cleans_all, "dax.fsync-cleans-all",
 			'b'; /* runs of one page, of several, gaps of every length */
 	for (unsigned i = PAGES / 2; i < PAGES; i++)
 		at(va)[i * PAGE_SIZE] = 'c';
-	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why());
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
 	for (unsigned i = 0; i < PAGES; i++)
 		dirty += is_dirty(fx.inode[0], i);
 	EXPECT_OR(out, !dirty, "%u entries are still dirty", dirty);

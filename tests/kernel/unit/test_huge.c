@@ -10,7 +10,7 @@ SELFTEST(huge_store, "huge.store-installs",
 	uint64_t installed = huge_count(HUGE_INSTALLED), fell = fallbacks(),
 		 va = map_huge(&fx, "f", 2);
 
-	EXPECT_OR(out, va, "not mapped: %s", dax_why());
+	EXPECT_OR(out, va, "not mapped: %s", refusal());
 	EXPECT_OR(out, level_at(va) == 2 && level_at(PAGE(va, N)) == 2, "levels %u and %u",
 		  level_at(va), level_at(PAGE(va, N)));
 	EXPECT_OR(out, huge_count(HUGE_INSTALLED) - installed == 2 && fallbacks() == fell,
@@ -42,7 +42,7 @@ SELFTEST(huge_ten, "huge.all-installed",
 	struct dax_inode *f = scratch_file("f", 0, 0);
 	uint64_t installed = huge_count(HUGE_INSTALLED), fell = fallbacks(), va;
 
-	EXPECT_OR(out, f && !dax_fallocate(f, 0, 4 * PMD_SIZE, false), "%s", dax_why());
+	EXPECT_OR(out, f && !dax_fallocate(f, 0, 4 * PMD_SIZE, false), "%s", refusal());
 	va = fx_map_as_is(&fx, f, 4 * N, true);
 	for (unsigned i = 0; i < 4; i++)
 		at(va)[i * PMD_SIZE + 5] = '1';
@@ -244,7 +244,7 @@ SELFTEST(huge_entries, "huge.fallback-entries",
 	EXPECT_OR(out,
 		  !dax_punch(fx.inode[0], 0, PMD_SIZE) &&
 			  !dax_fallocate(fx.inode[0], 0, PMD_SIZE, false),
-		  "%s", dax_why());
+		  "%s", refusal());
 	odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE);
 	at(PAGE(odd, 3))[0] = 'o';
 	fx.va[0] = map_again(&fx, 0, N, 0);
@@ -261,7 +261,7 @@ SELFTEST(huge_private, "huge.fallback-private", "a private mapping is served by 
 	uint64_t va = map_huge(&fx, "f", 1), copy = 0;
 
 	EXPECT_OR(out, va && !dax_mmap_private(current_mm(), fx.inode[0], 0, N, true, &copy), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_FALLBACK(unmap_copy, PAGE(copy, 3), true, HUGE_PRIVATE);
 	EXPECT_OR(unmap_copy, at(copy)[0] == 'a' && at(PAGE(va, 3))[0] == 0,
 		  "the copy shows 0x%x, the file 0x%x", at(copy)[0], at(PAGE(va, 3))[0]);

@@ -255,7 +255,7 @@ SELFTEST(huge_tail_record, "huge.tail-without-record",
 
 	if (!scratch_region(&wrong))
 		SKIP("%s", wrong);
-	EXPECT(!scratch_forget_records(), "%s", dax_why());
+	EXPECT(!scratch_forget_records(), "%s", refusal());
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = map_huge(&fx, "f", 1);
 	if (va && level_at(va) == 2)
@@ -330,7 +330,7 @@ SELFTEST(huge_table_goes, "huge.empty-table-goes",
 	fx.pages[1] = N;
 	fx.nr = 2;
 	EXPECT_OR(out, fx.inode[1] && !dax_mmap(current_mm(), fx.inode[1], 0, N, true, &va), "%s",
-		  dax_why());
+		  refusal());
 	fx.va[1] = va;
 	tables = page_table_frames();
 	at(va)[0] = 'h';

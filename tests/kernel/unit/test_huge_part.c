@@ -13,7 +13,7 @@ SELFTEST(huge_truncate, "huge.truncate-through",
 
 	EXPECT_OR(out, va, "not mapped");
 	number_pages(va);
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 100 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 100 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, level_at(va) == 0 && fx.inode[0]->index.nr == 0, "level %u, %lu entries",
 		  level_at(va), fx.inode[0]->index.nr);
 	EXPECT_OR(out, wrong_numbers(va, 0, 100) == 0, "%u pages lost", wrong_numbers(va, 0, 100));
@@ -33,10 +33,10 @@ SELFTEST(
 
 	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
 	/* The next store is a fault at an entry that is there already. */
-	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why());
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], N * PAGE_SIZE - 100), "%s", dax_why());
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], N * PAGE_SIZE - 100), "%s", refusal());
 	err = store_checked((uint64_t *)PAGE(va, 3), 7);
-	EXPECT_OR(out, !err, "a store inside the file: error %d, %s", err, mm_fault_reason());
+	EXPECT_OR(out, !err, "a store inside the file: error %d, %s", err, refusal());
 	EXPECT_OR(out, level_at(va) == 2, "level %u", level_at(va));
 	err = store_checked((uint64_t *)(va + (N - 1) * PAGE_SIZE), 7);
 	EXPECT_OR(out, !err && !check_all(), "error %d in the last page, or an invariant", err);
@@ -53,7 +53,7 @@ SELFTEST(huge_punch, "huge.punch-through",
 	EXPECT_OR(out, va, "not mapped");
 	number_pages(va);
 	before = fx_free_blocks(&fx);
-	EXPECT_OR(out, !dax_punch(fx.inode[0], 200 * PAGE_SIZE, 8 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(fx.inode[0], 200 * PAGE_SIZE, 8 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, fx_free_blocks(&fx) - before == 8, "%lu blocks freed",
 		  fx_free_blocks(&fx) - before);
 	EXPECT_OR(out, !wrong_numbers(va, 0, 200) && !wrong_numbers(va, 208, N), "neighbours lost");
@@ -73,7 +73,7 @@ SELFTEST(huge_punch_unmaps, "huge.punch-unmaps-neighbours",
 
 	EXPECT_OR(out, va && (odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE)), "not mapped");
 	(void)*at(PAGE(odd, 400));
-	EXPECT_OR(unmap_odd, !dax_punch(fx.inode[0], 0, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(unmap_odd, !dax_punch(fx.inode[0], 0, PAGE_SIZE), "%s", refusal());
 	far = level_at(PAGE(odd, 400));
 	EXPECT_OR(unmap_odd, far == 0 && !check_i3_entries(),
 		  "page 400 is mapped (level %u), and the "
@@ -156,7 +156,7 @@ SELFTEST(huge_punch_beyond, "huge.punch-writes-nothing-beyond",
 
 	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
 	head = head_at(va);
-	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why());
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
 	number_pages(va); /* the only dirty ones */
 	watch(head + 100, 3 * N - 100);
 	err = dax_punch(fx.inode[0], 100 * PAGE_SIZE, (2 * N - 100) * PAGE_SIZE);
@@ -198,7 +198,7 @@ SELFTEST(
 
 	EXPECT_OR(out, va, "not mapped");
 	head = head_at(va);
-	EXPECT_OR(out, !dax_punch(fx.inode[0], 0, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(fx.inode[0], 0, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, page_state(head) == head->pgmap->rest && !head->mapping, "state 0x%lx",
 		  page_state(head));
 	at(PAGE(va, 9))[0] = 'p';
@@ -249,7 +249,7 @@ SELFTEST(
 	int err;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_idle_at_one);
 	va = map_huge(&fx, "f", 1);
 	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 77), 1, PIN, &p) == 1, "no page");
@@ -286,7 +286,7 @@ SELFTEST(huge_held_on, "huge.held-after-deletion",
 
 	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 400), 2, PIN, p) == 2, "no pages");
 	head = head_at(va);
-	EXPECT_OR(put, g && !dax_truncate(fx.inode[0], 0), "%s", dax_why());
+	EXPECT_OR(put, g && !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	gva = fx_map_as_is(&fx, g, 8 * N, true);
 	for (unsigned i = 0; i < 8; i++) /* more than there is: the freed blocks are among them */
 		store_checked((uint64_t *)PAGE(gva, i * N + 3), 1);
@@ -375,7 +375,7 @@ SELFTEST(huge_stress, "huge.stress",
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 	fx_unmap(&fx, va);
 	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0) && !check_all(), "something is left: %s",
-		  dax_why());
+		  refusal());
 out:
 	fixture_end(&fx);
 }
@@ -391,7 +391,7 @@ SELFTEST(
 	uint64_t odd = 0;
 	int err = 0;
 
-	EXPECT_OR(out, f && !dax_fallocate(f, 0, PMD_SIZE, false), "%s", dax_why());
+	EXPECT_OR(out, f && !dax_fallocate(f, 0, PMD_SIZE, false), "%s", refusal());
 	fx_map_as_is(&fx, f, N, true);
 	odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE);
 	EXPECT_OR(out, odd && get_user_pages_fast(PAGE(odd, 3), 1, PIN, &page) == 1, "no page");
@@ -425,9 +425,9 @@ SELFTEST(huge_exchange_held, "huge.part-of-held-is-not-exchanged",
 		err = dax_exchange(fx.inode[0], (i ? 512 - 256 * i + 1 : 300) * PAGE_SIZE,
 				   fx.inode[1], 0, PAGE_SIZE);
 	unpin_user_pages(&p, 1);
-	EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "is held"), "%d: %s", err, dax_why());
+	EXPECT_OR(out, err == -EBUSY && strstr(refusal(), "is held"), "%d: %s", err, refusal());
 	err = dax_exchange(fx.inode[0], 300 * PAGE_SIZE, fx.inode[1], 0, PAGE_SIZE);
-	EXPECT(!err && *at(PAGE(va, 300)) == 'g' && !check_all(), "%d: %s", err, dax_why());
+	EXPECT(!err && *at(PAGE(va, 300)) == 'g' && !check_all(), "%d: %s", err, refusal());
 out:
 	fixture_end(&fx);
 }

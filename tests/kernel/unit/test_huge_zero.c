@@ -97,7 +97,7 @@ SELFTEST(huge_zeroes_write, "huge.zeroes-write",
 	uint64_t va = map_hole(&fx);
 
 	EXPECT_OR(out, va, "not mapped");
-	EXPECT_OR(out, dax_write(fx.inode[0], 100 * PAGE_SIZE + 7, "w", 1) == 1, "%s", dax_why());
+	EXPECT_OR(out, dax_write(fx.inode[0], 100 * PAGE_SIZE + 7, "w", 1) == 1, "%s", refusal());
 	EXPECT_OR(out, *at(PAGE(va, 100) + 7) == 'w' && !*at(PAGE(va, 100)) && !*at(va),
 		  "it reads 0x%x", *at(PAGE(va, 100) + 7));
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
@@ -112,12 +112,12 @@ SELFTEST(huge_zeroes_truncate, "huge.zeroes-truncate",
 	uint64_t va = map_hole(&fx), v;
 
 	EXPECT_OR(out, va, "not mapped");
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 10 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 10 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, load_checked((uint64_t *)PAGE(va, 10), &v) == -EFAULT, "the end is mapped");
 	EXPECT_OR(out,
 		  !load_checked((uint64_t *)PAGE(va, 9), &v) && !v && level_at(PAGE(va, 9)) == 1,
 		  "level %u", level_at(PAGE(va, 9)));
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PMD_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PMD_SIZE), "%s", refusal());
 	EXPECT_OR(out, !*at(PAGE(va, N)) && shows_zeroes(PAGE(va, N)), "level %u",
 		  level_at(PAGE(va, N)));
 	EXPECT_OR(out, !dax_punch(fx.inode[0], PMD_SIZE, PMD_SIZE) && level_at(PAGE(va, N)) == 0,
@@ -135,7 +135,7 @@ SELFTEST(
 	struct dax_inode *f = scratch_file("f", 0, 0);
 	uint64_t va, before;
 
-	EXPECT_OR(out, f && !dax_fallocate(f, 0, PMD_SIZE, false), "%s", dax_why());
+	EXPECT_OR(out, f && !dax_fallocate(f, 0, PMD_SIZE, false), "%s", refusal());
 	va = fx_map_as_is(&fx, f, N, true);
 	before = fx_free_blocks(&fx);
 	EXPECT_OR(out, !*at(va) && shows_zeroes(va), "level %u", level_at(va));
@@ -175,7 +175,7 @@ SELFTEST(huge_zeroes_private, "huge.zeroes-private",
 	uint64_t va = map_hole(&fx), copy = 0;
 
 	EXPECT_OR(out, va && !dax_mmap_private(current_mm(), fx.inode[0], 0, N, true, &copy), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(unmap_copy, !*at(PAGE(copy, 3)) && level_at(PAGE(copy, 3)) == 1, "level %u",
 		  level_at(PAGE(copy, 3)));
 	*at(PAGE(copy, 3)) = 'p';
@@ -240,15 +240,14 @@ SELFTEST(huge_zeroes_memory, "huge.zeroes-no-memory",
 
 	EXPECT_OR(out, va, "not mapped");
 	for (unsigned n = 1; failed && n < 20; n++) {
-		const char *why = "";
 		int err;
 
 		mm_advise(current_mm(), va, 2 * PMD_SIZE, MM_DONT_NEED);
 		alloc_fail_nth(n);
-		err = mm_fault(current_mm(), PAGE(va, 1), false, &why);
+		err = mm_fault(current_mm(), PAGE(va, 1), false);
 		alloc_fail_count(&failed);
 		alloc_fail_nth(0);
-		EXPECT_OR(out, err == 0 || err == -ENOMEM, "error %d: %s", err, why);
+		EXPECT_OR(out, err == 0 || err == -ENOMEM, "error %d: %s", err, refusal());
 		EXPECT_OR(out, fx.inode[0]->index.nr == 0, "an entry was left behind");
 	}
 	EXPECT_OR(out, !*at(PAGE(va, 1)) && !check_all(), "not zero, or an invariant is violated");

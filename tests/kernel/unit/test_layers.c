@@ -75,8 +75,8 @@ SELFTEST(layer_open_and_removed, "layer.open-and-removed",
 		SKIP("%s", why);
 	free_before = tiny_free_blocks(fs);
 	EXPECT_OR(out, !run("write " TINY_PATH "/a 0 text") && !dax_open(TINY_PATH "/a", false, &f),
-		  "no file: %s", dax_why());
-	EXPECT_OR(out, !dax_mmap(current_mm(), f, 0, 1, true, &va), "not mapped: %s", dax_why());
+		  "no file: %s", refusal());
+	EXPECT_OR(out, !dax_mmap(current_mm(), f, 0, 1, true, &va), "not mapped: %s", refusal());
 	EXPECT_OR(out, !run("rm " TINY_PATH "/a"), "not removed");
 	EXPECT_OR(out, *(volatile char *)va == 't' && tiny_free_blocks(fs) == free_before - 1,
 		  "its block went with its name");
@@ -94,9 +94,8 @@ SELFTEST(layer_refusals, "layer.refusals",
 	 "an unknown layer is refused, and one that overwrites is kept from a device with data")
 {
 	struct pmem_region *r = pmem_find("pmem0");
-	char why[200];
 
-	if (!r || !r->bound || pmem_may_overwrite(r, why, sizeof(why)))
+	if (!r || !r->bound || !pmem_may_overwrite(r))
 		SKIP("pmem0 holds nothing that could be lost");
 	EXPECT(run("mount pmem0 " TINY_PATH " layer=ext5") == -EINVAL, "it knows ext5");
 	EXPECT(run("mount pmem0 " TINY_PATH " layer=tinyfs") == -EINVAL, "it overwrote pmem0");

@@ -247,7 +247,7 @@ SELFTEST(lease_evict, "lease.evict-never-waits",
 	struct lease a = make(LEASE_LAYOUT);
 
 	EXPECT_OR(out, f && !lease_set(&f->leases, &a, true), "no file, or no lease");
-	EXPECT_OR(out, !dax_unlink(SCRATCH_PATH "/f"), "%s", dax_why());
+	EXPECT_OR(out, !dax_unlink(SCRATCH_PATH "/f"), "%s", refusal());
 	dax_put(f);
 	f = NULL;
 	EXPECT_OR(out, !asked && went == 1, "asked %u time(s), told %u", asked, went);

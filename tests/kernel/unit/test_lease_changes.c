@@ -168,7 +168,7 @@ SELFTEST(lease_every_change, "lease.every-change",
 			if (second)
 				dax_put(second);
 			fixture_end(&fx);
-			EXPECT(f && second, "no files: %s", dax_why());
+			EXPECT(f && second, "no files: %s", refusal());
 		}
 }
 
@@ -215,7 +215,7 @@ SELFTEST(lease_reflink, "lease.reflink-breaks-both",
 		if (two_files(&fx))
 			each_file(t, &reflinks[i], fx.inode[0]);
 		else
-			selftest_fail(t, __FILE__, __LINE__, "two_files()", "%s", dax_why());
+			selftest_fail(t, __FILE__, __LINE__, "two_files()", "%s", refusal());
 		end(&fx);
 	}
 }
@@ -233,11 +233,11 @@ static void store_is_refused(struct selftest_run *t, struct dax_inode *f, uint64
 	EXPECT(!lease_set(&f->leases, &l, true), "%s: no lease", what);
 	err = store_checked((uint64_t *)va, 1);
 	pending = l.pending;
-	says = strstr(mm_fault_reason(), "lease") != NULL;
+	says = strstr(refusal(), "lease") != NULL;
 	lease_unlock(&l);
 	then = store_checked((uint64_t *)va, 1);
 	EXPECT(err == -EFAULT && pending && says, "%s: error %d, lease pending %d, reason: %s",
-	       what, err, pending, mm_fault_reason());
+	       what, err, pending, refusal());
 	EXPECT(!then, "%s: error %d after the unlock", what, then);
 }
 
@@ -251,7 +251,7 @@ SELFTEST(lease_fault, "lease.fault-that-allocates",
 	uint64_t va = 1ul << 41;
 	int err = -1;
 
-	EXPECT_OR(out, f && !dax_truncate(f, 2 * PMD_SIZE), "%s", dax_why());
+	EXPECT_OR(out, f && !dax_truncate(f, 2 * PMD_SIZE), "%s", refusal());
 	EXPECT_OR(close, !dax_mmap(current_mm(), f, 0, 1024, true, &va), "not mapped");
 	store_is_refused(t, f, va + PAGE_SIZE, "by 4 KiB");
 	if (!t->failed)
@@ -276,14 +276,14 @@ SELFTEST(lease_cow, "lease.copy-on-write",
 	TINY(fx, LIFETIME_DEFAULT);
 	volatile uint64_t *word;
 
-	EXPECT_OR(out, two_files(&fx), "%s", dax_why());
+	EXPECT_OR(out, two_files(&fx), "%s", refusal());
 	word = (volatile uint64_t *)fx.va[0];
 	*word = 7;
-	EXPECT_OR(out, !dax_reflink(fx.inode[0], 0, second, 0, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_reflink(fx.inode[0], 0, second, 0, PAGE_SIZE), "%s", refusal());
 	store_is_refused(t, second, fx.va[1], "never mapped before");
 	EXPECT_OR(out, *word == 7 && !check_all(), "the first file has %lu", *word);
-	EXPECT_OR(out, !dax_punch(second, 0, PAGE_SIZE), "%s", dax_why());
-	EXPECT_OR(out, !dax_reflink(fx.inode[0], 0, second, 0, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(second, 0, PAGE_SIZE), "%s", refusal());
+	EXPECT_OR(out, !dax_reflink(fx.inode[0], 0, second, 0, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, *(volatile uint64_t *)fx.va[1] == 7, "not shared");
 	if (!t->failed)
 		store_is_refused(t, second, fx.va[1], "mapped for reading");

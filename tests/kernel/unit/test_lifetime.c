@@ -130,7 +130,7 @@ SELFTEST(lifetime_interrupt_put, "lifetime.put-in-interrupt",
 	int err;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_idle_at_one);
 	p = pinned_page(&fx);
 	EXPECT_OR(out, p, "no pinned page");
@@ -155,7 +155,7 @@ SELFTEST(lifetime_idle_is_quick, "lifetime.idle-does-not-sleep",
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[0] = 'b';
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	EXPECT_OR(out, !fx.inode[0]->last_break.busy_seen, "%u sleeps",
 		  fx.inode[0]->last_break.busy_seen);
 out:
@@ -193,7 +193,7 @@ SELFTEST(mount_busy, "mount.busy-is-named",
 	EXPECT_OR(out, f, "no file");
 	err = dax_umount(SCRATCH_PATH);
 	dax_put(f);
-	EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "open"), "%d: %s", err, dax_why());
+	EXPECT_OR(out, err == -EBUSY && strstr(refusal(), "open"), "%d: %s", err, refusal());
 out:
 	fixture_end(&fx);
 }

@@ -42,7 +42,7 @@ static void goes_on(struct selftest_run *t, int (*op)(struct dax_inode *))
 	uint64_t before = fx_free_blocks(&fx), released = region()->released;
 
 	EXPECT_OR(out, p, "no pinned page");
-	EXPECT_OR(put, !op(fx.inode[0]), "%s", dax_why());
+	EXPECT_OR(put, !op(fx.inode[0]), "%s", refusal());
 	EXPECT_OR(put, !fx.inode[0]->last_break.busy_seen, "it waited");
 	EXPECT_OR(put, fx_free_blocks(&fx) == before + 1, "%ld blocks freed",
 		  (long)(fx_free_blocks(&fx) - before));
@@ -79,7 +79,7 @@ SELFTEST(busy_evict, "lifetime.busy.evict-goes-on",
 	struct page *p = pinned_page(&fx);
 
 	EXPECT_OR(out, p, "no pinned page");
-	EXPECT_OR(put, !dax_unlink(SCRATCH_PATH "/f"), "%s", dax_why());
+	EXPECT_OR(put, !dax_unlink(SCRATCH_PATH "/f"), "%s", refusal());
 	fx_unmap(&fx, fx.va[0]);
 	dax_put(fx.inode[0]);
 	fx.inode[0] = NULL;
@@ -119,11 +119,11 @@ SELFTEST(busy_out_of_reach, "lifetime.busy.out-of-reach",
 		  "no pinned page, or the device cannot be filled");
 	dax_truncate(fx.inode[0], 0);
 	full = need_a_block();
-	says = strstr(dax_why(), "put") != NULL;
+	says = strstr(refusal(), "put") != NULL;
 	unpin_user_pages(&p, 1);
 	then = need_a_block();
-	EXPECT_OR(out, full == -ENOSPC && says, "error %d: %s", full, dax_why());
-	EXPECT_OR(out, !then, "after the put: %d: %s", then, dax_why());
+	EXPECT_OR(out, full == -ENOSPC && says, "error %d: %s", full, refusal());
+	EXPECT_OR(out, !then, "after the put: %d: %s", then, refusal());
 out:
 	fixture_end(&fx);
 }
@@ -142,14 +142,14 @@ SELFTEST(busy_inherited, "lifetime.busy.inherited",
 	dax_put(fx.inode[0]);
 	fx.inode[0] = NULL;
 	err = dax_umount(SCRATCH_PATH);
-	EXPECT_OR(put, !err, "%s", dax_why());
+	EXPECT_OR(put, !err, "%s", refusal());
 	err = dax_mount(region(), SCRATCH_PATH, &lifetime_busy_extent, &fx.fs);
 	full = need_a_block();
 	EXPECT_OR(put, !err && busy() == 1 && full == -ENOSPC, "mount %d, %lu busy, then %d", err,
 		  busy(), full);
 put:
 	unpin_user_pages(&p, 1);
-	EXPECT_OR(out, !busy() && !need_a_block(), "after the put: %s", dax_why());
+	EXPECT_OR(out, !busy() && !need_a_block(), "after the put: %s", refusal());
 out:
 	fixture_end(&fx);
 }
@@ -166,12 +166,12 @@ SELFTEST(busy_by_extents, "lifetime.busy.by-extents",
 	fx_unmap(&fx, fx.va[0]);
 	dax_put(fx.inode[0]);
 	fx.inode[0] = NULL;
-	EXPECT_OR(put, !dax_umount(SCRATCH_PATH), "%s", dax_why());
+	EXPECT_OR(put, !dax_umount(SCRATCH_PATH), "%s", refusal());
 	EXPECT_OR(put, !dax_mount(region(), SCRATCH_PATH, &lifetime_busy_extent, &fx.fs), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(put, !page_is_busy(p), "busy, and its file still has it");
 	EXPECT_OR(put, !dax_open(SCRATCH_PATH "/f", false, &f) && !dax_truncate(f, 0), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(put, page_is_busy(p) && busy() == 1, "state 0x%lx", page_state(p));
 put:
 	unpin_user_pages(&p, 1);
@@ -191,7 +191,7 @@ SELFTEST(
 	int err;
 
 	if (scratch_choose_edus(1))
-		SKIP("%s", dax_why());
+		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_busy_extent);
 	p = pinned_page(&fx);
 	EXPECT_OR(out, p, "no pinned page");
@@ -287,7 +287,7 @@ SELFTEST(busy_folio, "lifetime.busy.folio-partly-freed",
 	number_pages(va);
 	head = head_at(va);
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 7), 1, PIN, &p) == 1, "no page");
-	EXPECT_OR(put, !dax_punch(fx.inode[0], PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(put, !dax_punch(fx.inode[0], PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	wrong = wrong_numbers(va, 2, N);
 	EXPECT_OR(put, page_is_busy(head) && busy() == 1 && !wrong,
 		  "state 0x%lx, %lu busy, %u pages wrong", page_state(head), busy(), wrong);
@@ -311,7 +311,7 @@ SELFTEST(busy_tree_first, "lifetime.busy.tree-before-bitmap",
 
 	EXPECT_OR(out, f, "no file");
 	EXPECT_OR(out, !dax_punch(f, 2 * PAGE_SIZE, PAGE_SIZE) && !dax_truncate(f, 0), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, !fx.fs->freed_early, "%lu run(s) were free too early", fx.fs->freed_early);
 out:
 	if (f)
@@ -333,12 +333,12 @@ SELFTEST(
 	for (unsigned i = 0; i < 3 && !err; i++) /* the root of the tree has room for four */
 		err = dax_write(f, 2 * i * PAGE_SIZE, "x", 1) != 1;
 	EXPECT_OR(out, !err && !dax_fallocate(f, 6 * PAGE_SIZE, 10 * PAGE_SIZE, false), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, !scratch_fill("fill"), "the device cannot be filled");
 	g = scratch_file("g", 0, 0);
 	for (unsigned i = 0; g && i < 4; i++) /* what its last extent left over */
 		dax_write(g, i * PAGE_SIZE, "x", 1);
-	EXPECT_OR(out, !dax_punch(f, 10 * PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(f, 10 * PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	mutex_lock(&fx.fs->lock);
 	err = ext4_map_blocks(ext4_inode_of(f), 10, 1, 0, &m);
 	mutex_unlock(&fx.fs->lock);
@@ -381,7 +381,7 @@ SELFTEST(busy_longterm, "lifetime.busy.longterm",
 	other = dax_mount_with(region(), SCRATCH_PATH, &lifetime_idle_at_one, &allow, NULL);
 	fx = (struct fixture){0};
 	EXPECT(!dax_mount_with(region(), SCRATCH_PATH, &lifetime_busy_extent, &allow, &fx.fs), "%s",
-	       dax_why());
+	       refusal());
 	allowed = pin_for_long(&fx);
 	fixture_end(&fx);
 	EXPECT(refused == -EOPNOTSUPP && allowed == 1 && other == -EINVAL,
@@ -402,12 +402,12 @@ SELFTEST(busy_unbind, "lifetime.busy.unbind",
 	fixture_end(&fx);
 	EXPECT(p, "no pinned page");
 	held = dax_unbind(region(), false);
-	named = strstr(dax_why(), "nobody on record") != NULL; /* gup without a holder's name */
+	named = strstr(refusal(), "nobody on record") != NULL; /* gup without a holder's name */
 	unpin_user_pages(&p, 1);
 	then = dax_unbind(region(), false);
 	again = then ? 0 : pmem_bind(region());
 	EXPECT(mounted == -EBUSY && held == -EBUSY && named, "mounted %d, held %d: %s", mounted,
-	       held, dax_why());
+	       held, refusal());
 	EXPECT(!then && !again && region()->bound, "then %d, bound again %d", then, again);
 }
 

@@ -139,7 +139,7 @@ SELFTEST(zap_device, "lifetime.zap.holds-device",
 	at(va)[0] = 'b';
 	fx_unmap(&fx, va);
 	mapped = percpu_ref_sum(ref);
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	after = percpu_ref_sum(ref);
 	EXPECT_OR(out, mapped == before + 1 && after == before, "%ld, then %ld, at last %ld",
 		  (long)before, (long)mapped, (long)after);

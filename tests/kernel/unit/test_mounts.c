@@ -46,7 +46,7 @@ static int strangers(struct dax_inode *unused, uint64_t arg)
 	dax_fs_for_each(count_mounts, &n);
 	wrong |= n != 0;
 	wrong |= (dax_open(SCRATCH_PATH "/f", false, &f) != -ENOENT ||
-		  !strstr(dax_why(), "being unmounted"))
+		  !strstr(refusal(), "being unmounted"))
 		 << 1;
 	wrong |= (dax_umount(SCRATCH_PATH) != -EBUSY) << 2;
 	wrong |= (dax_mount(r, "/elsewhere", LIFETIME_DEFAULT, NULL) != -EBUSY) << 3;
@@ -130,7 +130,7 @@ SELFTEST(pmem_one_bind, "pmem.one-transition",
 	r = scratch_region(&why);
 	if (!r)
 		SKIP("%s", why);
-	EXPECT(!dax_unbind(r, false), "%s", dax_why());
+	EXPECT(!dax_unbind(r, false), "%s", refusal());
 	armed = armed_failed = false;
 	binder = thread_create("binder", bind_stopped, &first, 1);
 	EXPECT(binder, "no thread");

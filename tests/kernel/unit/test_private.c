@@ -113,7 +113,7 @@ SELFTEST(private_sync, "private.sync",
 	va = fx_map_private(&fx, f, 1);
 	at(va)[0] = 'x';
 	p = fx_page(va);
-	EXPECT_OR(out, !dax_fsync(f) && !mm_sync(current_mm(), va, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_fsync(f) && !mm_sync(current_mm(), va, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, file_byte(f, 0) == 'a' && at(va)[0] == 'x' && fx_page(va) == p,
 		  "the file '%c', the mapping '%c'", file_byte(f, 0), at(va)[0]);
 out:
@@ -133,10 +133,10 @@ SELFTEST(
 	va = fx_map_private(&fx, f, 4);
 	at(va)[0] = at(va)[PAGE_SIZE] = at(va)[3 * PAGE_SIZE] = 'x';
 	EXPECT_OR(out, at(va)[2 * PAGE_SIZE] == 'a', "'%c'", at(va)[2 * PAGE_SIZE]);
-	EXPECT_OR(out, !dax_punch(f, PAGE_SIZE, 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(f, PAGE_SIZE, 2 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, at(va)[PAGE_SIZE] == 'x' && at(va)[2 * PAGE_SIZE] == 0,
 		  "the copy 0x%x, the file's page 0x%x", at(va)[PAGE_SIZE], at(va)[2 * PAGE_SIZE]);
-	EXPECT_OR(out, !dax_truncate(f, 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(f, 2 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, load_checked((uint64_t *)(va + 3 * PAGE_SIZE), &v) == -EFAULT,
 		  "still there");
 	EXPECT_OR(out, at(va)[0] == 'x' && at(va)[PAGE_SIZE] == 'x',
@@ -189,7 +189,7 @@ SELFTEST(private_no_break, "private.no-wait",
 	EXPECT_OR(out, f, "no file");
 	va = fx_map_private(&fx, f, 1);
 	EXPECT_OR(out, get_user_pages_fast(va, 1, PIN, &p) == 1, "no page");
-	EXPECT_OR(put, !dax_truncate(f, 0), "%s", dax_why());
+	EXPECT_OR(put, !dax_truncate(f, 0), "%s", refusal());
 	held = anon_pages() - before;
 	c = *(char *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT);
 	EXPECT_OR(put, held == 1 && c == 'a' && !f->last_break.waited_ns, "%ld held, '%c'",
@@ -240,7 +240,6 @@ out:
 static bool private_round(struct dax_inode *f, uint64_t nth)
 {
 	struct mm *mm = mm_create("test"), *child;
-	const char *why;
 	uint64_t va = 0;
 	bool failed = true;
 
@@ -248,12 +247,12 @@ static bool private_round(struct dax_inode *f, uint64_t nth)
 		return false;
 	alloc_fail_nth(nth);
 	if (!dax_mmap_private(mm, f, 0, 4, true, &va)) {
-		mm_fault(mm, va, false, &why);
-		mm_fault(mm, va, true, &why);
-		mm_fault(mm, va + PAGE_SIZE, true, &why);
+		mm_fault(mm, va, false);
+		mm_fault(mm, va, true);
+		mm_fault(mm, va + PAGE_SIZE, true);
 		mm_unmap(mm, va + 2 * PAGE_SIZE, PAGE_SIZE);
 		child = mm_fork(mm, "child");
-		mm_fault(mm, va, true, &why);
+		mm_fault(mm, va, true);
 		if (child)
 			mm_put(child);
 	}
@@ -314,7 +313,7 @@ static const char *transfer(uint64_t va, enum dma_dir dir, const char *text, cha
 #define DIRECT(fx)                                                                                 \
 	char got[9];                                                                               \
 	if (scratch_choose_edus(1))                                                                \
-		SKIP("%s", dax_why());                                                             \
+		SKIP("%s", refusal());                                                             \
 	FIXTURE(fx, LIFETIME_DEFAULT)
 
 /* At the end of each case: no reference is left on any page of the mapping. */
@@ -408,7 +407,7 @@ SELFTEST(directio_3, "directio.read-then-write",
 	at(va)[2049] = 'w';
 	EXPECT_OR(out, c == 'a' && at(va)[2048] == 'a' && at(va)[2049] == 'w', "'%c' '%c'",
 		  at(va)[2048], at(va)[2049]);
-	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", dax_why()); /* read-only again */
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal()); /* read-only again */
 	EXPECT_OR(out, transfer(va, DMA_IN, "dddddddd", got), "not transferred");
 	EXPECT_OR(out, at(va)[0] == 'd' && file_byte(fx.inode[0], 2049) == 'd', "'%c' '%c'",
 		  at(va)[0], file_byte(fx.inode[0], 2049));

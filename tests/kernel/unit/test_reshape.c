@@ -11,10 +11,10 @@ SELFTEST(reshape_zero, "reshape.zero",
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = map_numbered(&fx, "f", 8, 100), free, at_entry = 3;
 
-	EXPECT_OR(out, va, "not mapped: %s", dax_why());
+	EXPECT_OR(out, va, "not mapped: %s", refusal());
 	free = fx_free_blocks(&fx);
 	EXPECT_OR(out, !dax_zero_range(fx.inode[0], 2 * PAGE_SIZE + 8, 3 * PAGE_SIZE, false), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, !entry_next(fx.inode[0], &at_entry, 5), "page 3 still has an entry");
 	EXPECT_OR(out, fx_free_blocks(&fx) == free, "%ld block(s) left the file",
 		  (long)(fx_free_blocks(&fx) - free));
@@ -37,10 +37,10 @@ SELFTEST(reshape_zero_extends, "reshape.zero-extends",
 
 	EXPECT_OR(out, va, "not mapped");
 	EXPECT_OR(out, !dax_zero_range(fx.inode[0], PAGE_SIZE, 3 * PAGE_SIZE, true), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, fx.inode[0]->size == 2 * PAGE_SIZE, "size %lu", fx.inode[0]->size);
 	EXPECT_OR(out, !dax_zero_range(fx.inode[0], PAGE_SIZE, 3 * PAGE_SIZE + 5, false), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, fx.inode[0]->size == 4 * PAGE_SIZE + 5, "size %lu", fx.inode[0]->size);
 	EXPECT_OR(out, *word(va, 0) == 1 && !nonzero(va, 1, 2) && !check_all(), "contents");
 	EXPECT_OR(out, dax_zero_range(fx.inode[0], 0, 0, false) == -EINVAL, "no byte is accepted");
@@ -58,7 +58,7 @@ SELFTEST(reshape_collapse, "reshape.collapse",
 
 	EXPECT_OR(out, va, "not mapped");
 	free = fx_free_blocks(&fx);
-	EXPECT_OR(out, !dax_collapse(fx.inode[0], 2 * PAGE_SIZE, 3 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_collapse(fx.inode[0], 2 * PAGE_SIZE, 3 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, fx.inode[0]->size == 7 * PAGE_SIZE, "size %lu", fx.inode[0]->size);
 	EXPECT_OR(out, !wrong(va, 0, 2, 100) && !wrong(va, 2, 7, 105), "contents");
 	EXPECT_OR(out, load_checked((uint64_t *)PAGE(va, 7), &v) == -EFAULT,
@@ -81,7 +81,7 @@ SELFTEST(reshape_insert, "reshape.insert",
 	for (unsigned i = 0; i < 6; i++)
 		*word(va, i) = 100 + i;
 	free = fx_free_blocks(&fx);
-	EXPECT_OR(out, !dax_insert(f, 2 * PAGE_SIZE, 3 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_insert(f, 2 * PAGE_SIZE, 3 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, f->size == 9 * PAGE_SIZE, "size %lu", f->size);
 	EXPECT_OR(out, !wrong(va, 0, 2, 100) && !nonzero(va, 2, 5) && !wrong(va, 5, 9, 102),
 		  "contents");
@@ -105,7 +105,7 @@ SELFTEST(reshape_exchange, "reshape.exchange",
 	was = fx_page(PAGE(a, 2));
 	EXPECT_OR(out,
 		  !dax_exchange(fx.inode[0], PAGE_SIZE, fx.inode[1], 3 * PAGE_SIZE, 2 * PAGE_SIZE),
-		  "%s", dax_why());
+		  "%s", refusal());
 	EXPECT_OR(out, !wrong(a, 1, 3, 203) && !wrong(b, 3, 5, 101), "what was exchanged");
 	EXPECT_OR(out, *word(a, 0) == 100 && !wrong(a, 3, 6, 103), "the rest of a");
 	EXPECT_OR(out, !wrong(b, 0, 3, 200) && *word(b, 5) == 205, "the rest of b");
@@ -115,7 +115,7 @@ SELFTEST(reshape_exchange, "reshape.exchange",
 	/* the other way round, which is the other order of inode numbers */
 	EXPECT_OR(out,
 		  !dax_exchange(fx.inode[1], 3 * PAGE_SIZE, fx.inode[0], PAGE_SIZE, 2 * PAGE_SIZE),
-		  "%s", dax_why());
+		  "%s", refusal());
 	EXPECT_OR(out, !wrong(a, 0, 6, 100) && !wrong(b, 0, 6, 200), "not undone");
 	EXPECT_OR(out, !held(&fx, 0) && !held(&fx, 1) && !check_all(), "an invariant is violated");
 out:
@@ -130,11 +130,11 @@ SELFTEST(reshape_refusals, "reshape.refusals",
 	struct dax_inode *f = fx.inode[0], *g = fx.inode[1];
 
 	EXPECT_OR(out, a && b, "not mapped");
-	EXPECT_OR(out, dax_collapse(f, 1, PAGE_SIZE) == -EINVAL && strstr(dax_why(), "multiples"),
-		  "%s", dax_why());
+	EXPECT_OR(out, dax_collapse(f, 1, PAGE_SIZE) == -EINVAL && strstr(refusal(), "multiples"),
+		  "%s", refusal());
 	EXPECT_OR(out, dax_collapse(f, 2 * PAGE_SIZE, 2 * PAGE_SIZE) == -EINVAL, "up to the end");
 	EXPECT_OR(out, dax_insert(f, 4 * PAGE_SIZE, PAGE_SIZE) == -EINVAL, "insert at the end");
-	EXPECT_OR(out, dax_insert(f, 0, 1ul << 44) == -EFBIG, "%s", dax_why());
+	EXPECT_OR(out, dax_insert(f, 0, 1ul << 44) == -EFBIG, "%s", refusal());
 	EXPECT_OR(out, dax_exchange(f, 0, f, 2 * PAGE_SIZE, PAGE_SIZE) == -EINVAL, "one file");
 	EXPECT_OR(out, dax_exchange(f, 0, g, 0, 3 * PAGE_SIZE) == -EINVAL, "beyond the end of b");
 	EXPECT_OR(out, dax_exchange(f, 0, g, 0, 100) == -EINVAL, "a part of a page");
@@ -157,11 +157,11 @@ SELFTEST(
 	EXPECT_OR(out, va && level_at(va) == 2 && level_at(PAGE(va, N)) == 2, "not by 2 MiB");
 	number_pages(va);
 	number_pages(PAGE(va, N));
-	EXPECT_OR(out, !dax_collapse(f, 10 * PAGE_SIZE, 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_collapse(f, 10 * PAGE_SIZE, 2 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, !wrong(va, 0, 10, 1) && !wrong(va, 10, N - 2, 13), "the first 2 MiB");
 	EXPECT_OR(out, !wrong(va, N - 2, 2 * N - 2, 1) && level_at(va) == 1, "the second");
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
-	EXPECT_OR(out, !dax_insert(f, 10 * PAGE_SIZE, 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_insert(f, 10 * PAGE_SIZE, 2 * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, !nonzero(va, 10, 12) && !wrong(va, 12, N, 13), "the hole, or behind it");
 	EXPECT_OR(out, !wrong_numbers(PAGE(va, N), 0, N), "the second, moved back");
 	EXPECT_OR(out, level_at(PAGE(va, N)) == 2, "the second is not mapped by 2 MiB again");
@@ -178,7 +178,7 @@ SELFTEST(reshape_huge_exchange, "reshape.huge-exchange",
 
 	EXPECT_OR(out, a && b, "not mapped");
 	number_pages(a);
-	EXPECT_OR(out, !dax_exchange(fx.inode[0], 0, fx.inode[1], 0, PMD_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_exchange(fx.inode[0], 0, fx.inode[1], 0, PMD_SIZE), "%s", refusal());
 	EXPECT_OR(out, !wrong_numbers(b, 0, N) && *at(a) == 'a' && !*at(PAGE(a, 1)), "contents");
 	EXPECT_OR(out, level_at(a) == 2 && level_at(b) == 2, "levels %u and %u", level_at(a),
 		  level_at(b));
@@ -186,7 +186,7 @@ SELFTEST(reshape_huge_exchange, "reshape.huge-exchange",
 	EXPECT_OR(out,
 		  !dax_exchange(fx.inode[0], 7 * PAGE_SIZE, fx.inode[1], 100 * PAGE_SIZE,
 				9 * PAGE_SIZE),
-		  "%s", dax_why());
+		  "%s", refusal());
 	EXPECT_OR(out, !wrong(a, 7, 16, 101) && !nonzero(b, 100, 109), "the part");
 	EXPECT_OR(out, !wrong_numbers(b, 0, 100) && !wrong_numbers(b, 109, N), "its neighbours");
 	EXPECT_OR(out, !held(&fx, 0) && !held(&fx, 1) && !check_all(), "an invariant is violated");
@@ -311,14 +311,14 @@ SELFTEST(reshape_survives_umount, "reshape.survives-umount",
 	EXPECT_OR(out, map_numbered(&fx, "g", 1, 200), "no second file");
 	for (unsigned i = 0; i < 6; i++)
 		*word(va, i) = 100 + i; /* 100 … 105 */
-	EXPECT_OR(out, !dax_collapse(f, PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
-	EXPECT_OR(out, !dax_insert(f, PAGE_SIZE, 2 * PAGE_SIZE), "%s", dax_why());
-	EXPECT_OR(out, !dax_exchange(f, 3 * PAGE_SIZE, fx.inode[1], 0, PAGE_SIZE), "%s", dax_why());
-	EXPECT_OR(out, !dax_zero_range(f, 4 * PAGE_SIZE, PAGE_SIZE, false), "%s", dax_why());
+	EXPECT_OR(out, !dax_collapse(f, PAGE_SIZE, PAGE_SIZE), "%s", refusal());
+	EXPECT_OR(out, !dax_insert(f, PAGE_SIZE, 2 * PAGE_SIZE), "%s", refusal());
+	EXPECT_OR(out, !dax_exchange(f, 3 * PAGE_SIZE, fx.inode[1], 0, PAGE_SIZE), "%s", refusal());
+	EXPECT_OR(out, !dax_zero_range(f, 4 * PAGE_SIZE, PAGE_SIZE, false), "%s", refusal());
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 	fixture_end(&fx);
 	fx.nr = 0;
-	EXPECT(!dax_mount(region, SCRATCH_PATH, LIFETIME_DEFAULT, &fx.fs), "%s", dax_why());
+	EXPECT(!dax_mount(region, SCRATCH_PATH, LIFETIME_DEFAULT, &fx.fs), "%s", refusal());
 	EXPECT_OR(out, reads_as(expected, 7), "the contents are not those before");
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 out:

@@ -121,7 +121,7 @@ SELFTEST(reshape_held_moves, "reshape.held-moves",
 	EXPECT_OR(out, va && get_user_pages_fast(va, 1, PIN, &gone) == 1, "no pin");
 	EXPECT_OR(put, get_user_pages_fast(PAGE(va, 3), 1, PIN, &moved) == 1, "no second pin");
 	free = fx_free_blocks(&fx);
-	EXPECT_OR(put, !dax_collapse(fx.inode[0], 0, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(put, !dax_collapse(fx.inode[0], 0, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(put, !fx.inode[0]->last_break.waited_ns, "it waited");
 	EXPECT_OR(put, !moved->mapping && !gone->mapping, "a held page still names a file");
 	*(uint64_t *)phys_to_virt(page_to_pfn(moved) << PAGE_SHIFT) = 77; /* the devices */
@@ -153,13 +153,13 @@ SELFTEST(reshape_held_stays, "reshape.held-is-not-exchanged",
 		EXPECT_OR(out, get_user_pages_fast(PAGE(i ? b : a, 1), 1, PIN, &p) == 1, "no pin");
 		err = dax_exchange(fx.inode[0], 0, fx.inode[1], 0, 2 * PAGE_SIZE);
 		unpin_user_pages(&p, 1);
-		EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "is held"), "%d: %s", err,
-			  dax_why());
+		EXPECT_OR(out, err == -EBUSY && strstr(refusal(), "is held"), "%d: %s", err,
+			  refusal());
 		EXPECT_OR(out, !wrong(a, 0, 4, 100) && !wrong(b, 0, 4, 200), "contents");
 	}
 	/* pages 2 and 3 never were held; nobody holds the others any more */
 	EXPECT_OR(out, !dax_exchange(fx.inode[0], 0, fx.inode[1], 0, 4 * PAGE_SIZE), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, !wrong(a, 0, 4, 200) && !wrong(b, 0, 4, 100) && !check_all(), "contents");
 out:
 	fixture_end(&fx);
@@ -180,11 +180,11 @@ SELFTEST(reshape_held_tail, "reshape.held-tail-is-not-exchanged",
 		EXPECT_OR(out, get_user_pages_fast(PAGE(i ? b : a, 5), 1, PIN, &p) == 1, "no pin");
 		err = dax_exchange(fx.inode[0], off, fx.inode[1], off, 4 * PAGE_SIZE);
 		unpin_user_pages(&p, 1);
-		EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "is held"), "%d: %s", err,
-			  dax_why());
+		EXPECT_OR(out, err == -EBUSY && strstr(refusal(), "is held"), "%d: %s", err,
+			  refusal());
 	}
 	EXPECT_OR(out, !dax_exchange(fx.inode[0], off, fx.inode[1], off, 4 * PAGE_SIZE), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 out:
 	fixture_end(&fx);
@@ -231,7 +231,7 @@ SELFTEST(reshape_every_lifetime, "reshape.every-lifetime",
 		r = fx.fs->region;
 		failed = all_operations(&fx);
 		fixture_end(&fx);
-		EXPECT(!failed, "%s: %s (%s)", lt->name, failed, dax_why());
+		EXPECT(!failed, "%s: %s (%s)", lt->name, failed, refusal());
 		page_records_for_each(r->start >> PAGE_SHIFT, 4096, count_used, &used);
 		EXPECT(!used, "%s: %u record(s) not at rest", lt->name, used);
 	}

@@ -142,7 +142,7 @@ SELFTEST(space_truncate_finds_parts, "space.truncate-finds-parts",
 	EXPECT_OR(out, !mm_protect(current_mm(), va + 2 * PAGE_SIZE, PAGE_SIZE, VM_READ), "no cut");
 	for (unsigned i = 0; i < 6; i++)
 		EXPECT_OR(out, reaches(va + i * PAGE_SIZE), "page %u is not there", i);
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], PAGE_SIZE), "%s", refusal());
 	for (unsigned i = 0; i < 6; i++)
 		EXPECT_OR(out, reaches(va + i * PAGE_SIZE) == !i, "page %u", i);
 out:
@@ -194,8 +194,8 @@ SELFTEST(space_protect_gap, "space.protect-gap",
 
 static int refuse_fault(struct vm_fault *vmf)
 {
-	vmf->why = "never";
-	return -EFAULT;
+	(void)vmf;
+	return refuse(-EFAULT, "never");
 }
 
 static bool refuse_split(const struct vma *vma, uint64_t at)
@@ -391,7 +391,7 @@ SELFTEST(space_sync_range, "space.sync-range",
 	EXPECT_OR(out, va, "not mapped");
 	for (unsigned i = 0; i < 6; i++)
 		at(va)[i * PAGE_SIZE] = 'b';
-	EXPECT_OR(out, !mm_sync(current_mm(), va + 2 * PAGE_SIZE, 3 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !mm_sync(current_mm(), va + 2 * PAGE_SIZE, 3 * PAGE_SIZE), "%s", refusal());
 	for (unsigned i = 0; i < 6; i++) {
 		uint64_t pgoff = i;
 		bool dirty = entry_next(fx.inode[0], &pgoff, i + 1) & ENTRY_DIRTY;

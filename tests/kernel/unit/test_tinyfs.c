@@ -73,13 +73,13 @@ SELFTEST(tiny_maps, "tinyfs.maps",
 	uint64_t a = map_file(&fx, "a");
 	unsigned free = tiny_free_blocks(fx.fs);
 
-	EXPECT_OR(out, a, "not mapped: %s", dax_why());
+	EXPECT_OR(out, a, "not mapped: %s", refusal());
 	EXPECT_OR(out, *word(a, 1) == 0 && tiny_free_blocks(fx.fs) == free, "a hole took a block");
 	*word(a, 1) = 7;
 	EXPECT_OR(out, *word(a, 1) == 7 && tiny_free_blocks(fx.fs) == free - 1, "no block taken");
 	EXPECT_OR(out, fx_page(a + PAGE_SIZE)->mapping == &fx.inode[0]->mapping, "no association");
 	EXPECT_OR(out, !dax_fsync(fx.inode[0]) && !check_all(), "an invariant is violated");
-	EXPECT_OR(out, !dax_punch(fx.inode[0], PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(fx.inode[0], PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, *word(a, 1) == 0 && tiny_free_blocks(fx.fs) == free, "the hole");
 	EXPECT_OR(out, dax_truncate(fx.inode[0], 100) == -EINVAL && !check_all(),
 		  "a part of a page");
@@ -95,15 +95,15 @@ SELFTEST(tiny_refuses, "tinyfs.refusals",
 	struct dax_inode *f = fx.inode[0], *g = fx.inode[1];
 
 	EXPECT_OR(out, a && b, "not mapped");
-	EXPECT_OR(out, dax_collapse(f, 0, PAGE_SIZE) == -EOPNOTSUPP && strstr(dax_why(), "tinyfs"),
-		  "collapse: %s", dax_why());
-	EXPECT_OR(out, dax_exchange(f, 0, g, 0, PAGE_SIZE) == -EOPNOTSUPP, "%s", dax_why());
-	EXPECT_OR(out, dax_reflink(f, 0, g, 1, PAGE_SIZE) == -EINVAL, "%s", dax_why());
+	EXPECT_OR(out, dax_collapse(f, 0, PAGE_SIZE) == -EOPNOTSUPP && strstr(refusal(), "tinyfs"),
+		  "collapse: %s", refusal());
+	EXPECT_OR(out, dax_exchange(f, 0, g, 0, PAGE_SIZE) == -EOPNOTSUPP, "%s", refusal());
+	EXPECT_OR(out, dax_reflink(f, 0, g, 1, PAGE_SIZE) == -EINVAL, "%s", refusal());
 	EXPECT_OR(out, dax_reflink(f, 0, g, PAGE_SIZE, PAGES * PAGE_SIZE) == -EINVAL, "%s",
-		  dax_why());
-	EXPECT_OR(out, dax_reflink(f, 0, f, PAGE_SIZE, PAGE_SIZE) == -EINVAL, "%s", dax_why());
+		  refusal());
+	EXPECT_OR(out, dax_reflink(f, 0, f, PAGE_SIZE, PAGE_SIZE) == -EINVAL, "%s", refusal());
 	*word(b, 0) = 1;
-	EXPECT_OR(out, dax_reflink(f, 0, g, 0, PAGE_SIZE) == -EEXIST, "%s", dax_why());
+	EXPECT_OR(out, dax_reflink(f, 0, g, 0, PAGE_SIZE) == -EEXIST, "%s", refusal());
 out:
 	end(&fx);
 }
@@ -116,7 +116,7 @@ SELFTEST(tiny_reflink, "tinyfs.reflink",
 	uint64_t a, b;
 	struct page *p;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	EXPECT_OR(out, !fx_page(a), "the first file's pages are still mapped, for stores as well");
 	EXPECT_OR(out, !wrong(a, 0, PAGES, 100) && !wrong(b, 0, PAGES, 100), "contents");
 	p = fx_page(a);
@@ -137,7 +137,7 @@ SELFTEST(tiny_cow, "tinyfs.copy-on-write",
 	uint64_t a, b, again = 0;
 	struct page *was, *copy;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	dax_get(fx.inode[1]);
 	again = fx_map_as_is(&fx, fx.inode[1], PAGES, true);
 	EXPECT_OR(out, again && !wrong(a, 0, PAGES, 100) && !wrong(again, 0, PAGES, 100), "reads");
@@ -167,21 +167,21 @@ SELFTEST(tiny_owners_go, "tinyfs.owners-go",
 	uint64_t a, b, c;
 	struct page *p;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	c = map_file(&fx, "c");
 	EXPECT_OR(out, c && !dax_reflink(fx.inode[1], 0, fx.inode[2], PAGE_SIZE, PAGE_SIZE), "%s",
-		  dax_why());
+		  refusal());
 	EXPECT_OR(out, *word(a, 0) == 100 && *word(b, 0) == 100 && *word(c, 1) == 100, "reads");
 	p = fx_page(a);
 	EXPECT_OR(out, page_share_count(p) == 3 && tiny_owners(fx.fs, page_to_pfn(p)) == 3,
 		  "share count %lu", page_share_count(p));
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	EXPECT_OR(out, page_share_count(p) == 2 && *word(b, 0) == 100, "after a: %lu",
 		  page_share_count(p));
-	EXPECT_OR(out, !dax_punch(fx.inode[1], 0, PAGES * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(fx.inode[1], 0, PAGES * PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, tiny_free_blocks(fx.fs) == free - 1 && *word(c, 1) == 100, "after b");
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
-	EXPECT_OR(out, !dax_punch(fx.inode[2], PAGE_SIZE, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(fx.inode[2], PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, tiny_free_blocks(fx.fs) == free && !p->mapping && !p->index, "after c");
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 out:
@@ -196,7 +196,7 @@ SELFTEST(tiny_full, "tinyfs.copy-without-a-block",
 	uint64_t a, b, va, taken = 0;
 	int err;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	for (unsigned i = 0; i < ARRAY_SIZE(fill); i++) {
 		va = 0;
 		fill[i] = tiny_file(fx.fs, "fill", TINY_PAGES);
@@ -211,8 +211,8 @@ SELFTEST(tiny_full, "tinyfs.copy-without-a-block",
 	EXPECT_OR(drop, *word(b, 0) == 100, "b shows %lu", *word(b, 0)); /* has a shared entry */
 	err = store_checked((uint64_t *)b, 7);
 	EXPECT_OR(drop, !check_i3_entries(), "it is mapped, and its entry is gone");
-	EXPECT_OR(drop, err == -EFAULT && strstr(mm_fault_reason(), "no free block"), "%d: %s", err,
-		  mm_fault_reason());
+	EXPECT_OR(drop, err == -EFAULT && strstr(refusal(), "no free block"), "%d: %s", err,
+		  refusal());
 	EXPECT_OR(drop, !wrong(a, 0, PAGES, 100) && !wrong(b, 0, PAGES, 100), "contents");
 	EXPECT_OR(drop, !check_all(), "an invariant is violated");
 drop:
@@ -246,7 +246,7 @@ SELFTEST(tiny_both_store, "tinyfs.both-store",
 	unsigned free = tiny_free_blocks(fx.fs), bad = 0;
 	uint64_t a, b;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	both_mm = current_mm();
 	for (unsigned i = 0; i < ROUNDS && !bad; i++) {
 		struct fx_op one = {.fn = store_all, .arg = a}, two = {.fn = store_all, .arg = b};
@@ -264,7 +264,7 @@ SELFTEST(tiny_both_store, "tinyfs.both-store",
 		bad += dax_punch(fx.inode[1], 0, PAGES * PAGE_SIZE) != 0;
 		bad += dax_reflink(fx.inode[0], 0, fx.inode[1], 0, PAGES * PAGE_SIZE) != 0;
 	}
-	EXPECT_OR(out, !bad && !check_all(), "%u thing(s) wrong: %s", bad, dax_why());
+	EXPECT_OR(out, !bad && !check_all(), "%u thing(s) wrong: %s", bad, refusal());
 out:
 	end(&fx);
 }
@@ -284,9 +284,9 @@ SELFTEST(tiny_held_refused, "tinyfs.held-is-not-shared",
 	EXPECT_OR(out, get_user_pages_fast(a + PAGE_SIZE, 1, PIN, &p) == 1, "no pin");
 	err = dax_reflink(fx.inode[0], 0, fx.inode[1], 0, PAGES * PAGE_SIZE);
 	unpin_user_pages(&p, 1);
-	EXPECT_OR(out, err == -EBUSY && strstr(dax_why(), "held"), "%d: %s", err, dax_why());
+	EXPECT_OR(out, err == -EBUSY && strstr(refusal(), "held"), "%d: %s", err, refusal());
 	EXPECT_OR(out, *word(a, 1) == 5 && *word(b, 1) == 0, "contents");
-	EXPECT_OR(out, !dax_reflink(fx.inode[0], 0, fx.inode[1], 0, PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_reflink(fx.inode[0], 0, fx.inode[1], 0, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 out:
 	end(&fx);
@@ -336,13 +336,13 @@ SELFTEST(tiny_held_freed, "tinyfs.held-and-freed",
 	uint64_t a, b, c, held;
 	struct page *p = NULL;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	EXPECT_OR(out, *word(a, 0) == 100 && get_user_pages_fast(a, 1, FOLL_PIN, &p) == 1,
 		  "no pin");
 	held = page_to_pfn(p);
-	EXPECT_OR(put, !dax_truncate(fx.inode[0], 0), "%s", dax_why());
+	EXPECT_OR(put, !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	EXPECT_OR(put, !(page_state(p) & PAGE_BUSY) && *word(b, 0) == 100, "b still has it");
-	EXPECT_OR(put, !dax_truncate(fx.inode[1], 0), "%s", dax_why());
+	EXPECT_OR(put, !dax_truncate(fx.inode[1], 0), "%s", refusal());
 	EXPECT_OR(put, page_state(p) & PAGE_BUSY, "it is not marked");
 	c = map_file(&fx, "c");
 	for (unsigned i = 0; c && i < PAGES; i++) {
@@ -373,7 +373,7 @@ SELFTEST(tiny_zap_shared, "tinyfs.zap-spares-shared",
 	uint64_t a, b;
 	unsigned refs;
 
-	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", dax_why());
+	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
 	EXPECT_OR(out, *word(b, 0) == 100 && get_user_pages_fast(a, 1, FOLL_PIN, &p) == 1,
 		  "no pin");
 	op.inode = fx.inode[1]; /* a hole elsewhere in b: all of b is zapped, and looked at */

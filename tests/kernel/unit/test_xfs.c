@@ -31,10 +31,10 @@ SELFTEST(xfs_029, "xfs.029",
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 2, 'X'), bad;
 
-	EXPECT_OR(out, va && !dax_truncate(fx.inode[0], 512), "%s", dax_why());
+	EXPECT_OR(out, va && !dax_truncate(fx.inode[0], 512), "%s", refusal());
 	memset((void *)(va + 512), 'Z', 512); /* behind the end: to memory, not to the file */
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 512), "%s", dax_why());
-	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 512), "%s", refusal());
+	EXPECT_OR(out, !dax_truncate(fx.inode[0], 2 * PAGE_SIZE), "%s", refusal());
 	bad = differs(&fx, va, 0, 512, 'X');
 	EXPECT_OR(out, bad == 512, "byte %lu of the kept part", bad);
 	bad = differs(&fx, va, 512, 2 * PAGE_SIZE - 512, 0);
@@ -52,8 +52,8 @@ SELFTEST(xfs_030, "xfs.030",
 	EXPECT_OR(out, va, "not mapped");
 	for (uint64_t size = 4 * PAGE_SIZE - 3; size > 1500; size -= 1499) {
 		at(va)[size - 1] = 'e';
-		EXPECT_OR(out, !dax_truncate(fx.inode[0], size), "%s", dax_why());
-		EXPECT_OR(out, !dax_truncate(fx.inode[0], 4 * PAGE_SIZE), "%s", dax_why());
+		EXPECT_OR(out, !dax_truncate(fx.inode[0], size), "%s", refusal());
+		EXPECT_OR(out, !dax_truncate(fx.inode[0], 4 * PAGE_SIZE), "%s", refusal());
 		bad = differs(&fx, va, size, MIN(2000ul, 4 * PAGE_SIZE - size), 0);
 		EXPECT_OR(out,
 			  bad == size + MIN(2000ul, 4 * PAGE_SIZE - size) &&
@@ -279,15 +279,15 @@ SELFTEST(xfs_567, "xfs.567",
 	EXPECT_OR(out, va, "not mapped");
 	f = fx.inode[0];
 	memset((void *)va, 'Y', 3 * PAGE_SIZE);
-	EXPECT_OR(out, !dax_punch(f, PAGE_SIZE / 2, 2 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_punch(f, PAGE_SIZE / 2, 2 * PAGE_SIZE), "%s", refusal());
 	bad = differs(&fx, va, PAGE_SIZE / 2, 2 * PAGE_SIZE, 0);
 	EXPECT_OR(out, bad == 5 * PAGE_SIZE / 2, "byte %lu of the hole", bad);
 	memset((void *)(va + PAGE_SIZE / 2), 'Z', PAGE_SIZE); /* over the edge of the hole */
 	bad = differs(&fx, va, PAGE_SIZE / 2, PAGE_SIZE, 'Z');
 	EXPECT_OR(out, bad == 3 * PAGE_SIZE / 2, "byte %lu of the store into the hole", bad);
-	EXPECT_OR(out, !dax_truncate(f, PAGE_SIZE + 100), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(f, PAGE_SIZE + 100), "%s", refusal());
 	memset((void *)(va + PAGE_SIZE + 50), 'E', 200); /* across the end */
-	EXPECT_OR(out, !dax_truncate(f, 3 * PAGE_SIZE), "%s", dax_why());
+	EXPECT_OR(out, !dax_truncate(f, 3 * PAGE_SIZE), "%s", refusal());
 	bad = differs(&fx, va, PAGE_SIZE + 50, 50, 'E');
 	EXPECT_OR(out, bad == PAGE_SIZE + 100, "byte %lu before the end", bad);
 	bad = differs(&fx, va, PAGE_SIZE + 100, 2 * PAGE_SIZE - 100, 0);
