@@ -41,7 +41,7 @@ from mutants_machine import ROOT, Outcome, Worker, find_sources
 KEPT = os.path.join(ROOT, "build", "mutants")
 FILES = ["mm/gup/gup*.c", "mm/page/page.c", "mm/page/busy.c", "mm/tables/zap.c", "mm/tables/tlb.c",
          "mm/space/fork.c", "mm/device/records.c", "mm/device/percpu_ref.c", "mm/page/page.h",
-         "mm/internal.h", "dax/file/file.c", "dax/file/entry.c", "dax/file/layout.c",
+         "mm/[gpst]*/internal.h", "dax/file/file.c", "dax/file/entry.c", "dax/file/layout.c",
          "dax/lifetime/*.c"]
 TOTAL = 430
 # Tests by area, in the order in which they are likely to notice a change of the file; then the rest.
