@@ -90,11 +90,13 @@ $(B)/obj/%.asm.o: %.asm Makefile
 	@mkdir -p $(@D)
 	@nasm -f elf64 -g -F dwarf $(NASM_WARN) -I. -MD $@.d -MP -o $@ $<
 
-# Two fresh file systems for scratch devices (race, bench, self-tests): made by mkfs.ext4, carried
-# in the kernel as the blocks that they have in use. Arguments: bytes, inodes.
-OBJ += $(B)/scratch_small.asm.o $(B)/scratch_large.asm.o
-$(B)/scratch_small.asm: SHAPE := 16777216 128
-$(B)/scratch_large.asm: SHAPE := 1073741824 128
+# Three fresh file systems for scratch devices (race, bench, self-tests): made by mkfs.ext4, carried
+# in the kernel as the blocks that they have in use. Arguments: bytes, inodes, features.
+OBJ += $(B)/scratch_small.asm.o $(B)/scratch_large.asm.o $(B)/scratch_huge.asm.o
+SCRATCH := none,filetype,extent,sparse_super,large_file,extra_isize
+$(B)/scratch_small.asm: SHAPE := 16777216 128 $(SCRATCH)
+$(B)/scratch_large.asm: SHAPE := 1073741824 128 $(SCRATCH)
+$(B)/scratch_huge.asm: SHAPE := 17179869184 1048576 $(SCRATCH),uninit_bg,flex_bg,64bit,huge_file
 $(B)/scratch_%.asm: tests/tools/scratch.py
 	$(call say,MKFS,$@)
 	@mkdir -p $(@D)

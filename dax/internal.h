@@ -225,7 +225,8 @@ bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
 void busy_blocks_mark(struct dax_fs *fs, uint64_t pfn, uint32_t count);
 /* The last holder of a marked record is gone. Any context, interrupts included. */
 void busy_block_released(struct page *record);
-bool busy_block_barred(const struct dax_fs *fs, uint64_t pfn); /* a free one that is held? */
+/* How many of `count` free ones come before the first one that is held. */
+uint32_t busy_blocks_before(const struct dax_fs *fs, uint64_t pfn, uint32_t count);
 bool busy_blocks_none(uint64_t pfn, uint32_t count); /* none of them is; with any museum: true */
 /* Tree lock held: these records lose their entries. */
 void busy_blocks_entries_go(const struct dax_inode *inode, struct page *first, unsigned nr);

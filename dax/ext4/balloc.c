@@ -8,9 +8,12 @@
  * so at no moment is a block reachable whose bit is clear, and none is found free while a file
  * still reaches it.  The counters beside the bitmap may be stale after a cut.
  *
- * A free block is passed by when env.block_busy says somebody still references its page (I1). The
+ * A free block is passed by when env.idle_run says somebody still references its page (I1). The
  * question is asked when the block is handed out, by the search and by the reserve alike: what was
  * at rest a moment ago may be held again.
+ *
+ * Blocks are found, taken and given back by runs, a word of the bitmap at a time (bits.c); counters
+ * and the device's own marks change once for a run, or for the part of it in one group.
  *
  * The reserve (fs->pool): up to EXT4_POOL_MAX particular free blocks that ordinary requests
  * never get, so that freeing can split an extent on a full device (F-10).  They are free in
@@ -31,56 +34,35 @@ static uint8_t *bitmap_of(const struct ext4_fs *fs, uint32_t g)
 	return ext4_block(fs, fs->group[g].block_bitmap);
 }
 
-static bool pooled(const struct ext4_fs *fs, uint64_t pblk)
+/* How many of @len free blocks from @pblk on come before the first one of the reserve. */
+static uint32_t before_pool(const struct ext4_fs *fs, uint64_t pblk, uint32_t len)
 {
 	for (uint32_t i = 0; i < fs->pool_n; i++)
-		if (fs->pool[i] == pblk)
-			return true;
-	return false;
-}
-
-/* May block @bit of group @g be handed out?  Counts those that only their holders prevent. */
-static bool usable(struct ext4_fs *fs, uint32_t g, const uint8_t *map, uint32_t bit)
-{
-	uint64_t pblk = (uint64_t)g * fs->blocks_per_group + bit;
-
-	if (bit_test(map, bit) || pooled(fs, pblk))
-		return false;
-	if (fs->env.block_busy && fs->env.block_busy(fs->env.ctx, pblk)) {
-		fs->passed_busy++;
-		return false;
-	}
-	return true;
-}
-
-static uint32_t run_length(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t want)
-{
-	const uint8_t *map = bitmap_of(fs, g);
-	uint32_t n = ext4_group_blocks(fs, g), len = 0;
-
-	while (len < want && at + len < n && usable(fs, g, map, at + len))
-		len++;
+		if (fs->pool[i] - pblk < len)
+			len = (uint32_t)(fs->pool[i] - pblk);
 	return len;
 }
 
-/* The first bit at or after @at whose byte is not full, skipping full words in one step. */
-static uint32_t skip_full(const uint8_t *map, uint32_t at)
+/* How many of them come before the first one that is held, which is counted as passed by. */
+static uint32_t before_held(struct ext4_fs *fs, uint64_t pblk, uint32_t len)
 {
-	uint64_t word;
+	uint32_t n = len;
 
-	while (at < GROUP_BITS) {
-		if (at % 64 == 0) {
-			memcpy(&word, map + at / 8, sizeof(word));
-			if (word == UINT64_MAX) {
-				at += 64;
-				continue;
-			}
-		}
-		if (!bit_test(map, at))
-			return at;
-		at++;
-	}
-	return GROUP_BITS;
+	if (len && fs->env.idle_run)
+		n = fs->env.idle_run(fs->env.ctx, pblk, len);
+	fs->passed_busy += n < len;
+	return n;
+}
+
+/* The blocks of group @g that may be handed out from @at on, at most @want. */
+static uint32_t usable_run(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t want)
+{
+	uint64_t pblk = (uint64_t)g * fs->blocks_per_group + at;
+	uint32_t n = ext4_group_blocks(fs, g), len = 0;
+
+	if (at < n)
+		len = bits_next_set(bitmap_of(fs, g), at, n - at < want ? n : at + want) - at;
+	return before_held(fs, pblk, before_pool(fs, pblk, len));
 }
 
 /* The first run of @want blocks of group @g at or after @from, or else the longest there. */
@@ -90,8 +72,9 @@ static struct run find_run(struct ext4_fs *fs, uint32_t g, uint32_t from, uint32
 	const uint8_t *map = bitmap_of(fs, g);
 	struct run best = {0, 0};
 
-	for (uint32_t at = skip_full(map, from); at < n; at = skip_full(map, at)) {
-		uint32_t len = run_length(fs, g, at, want);
+	for (uint32_t at = bits_next_clear(map, from, n); at < n;
+	     at = bits_next_clear(map, at, n)) {
+		uint32_t len = usable_run(fs, g, at, want);
 
 		if (len > best.len)
 			best = (struct run){at, len};
@@ -110,13 +93,13 @@ static struct run find_aligned(struct ext4_fs *fs, uint32_t g, uint32_t want)
 	uint32_t at = (uint32_t)((HUGE_BLOCKS - first % HUGE_BLOCKS) % HUGE_BLOCKS);
 
 	for (; at + HUGE_BLOCKS <= n; at += HUGE_BLOCKS)
-		if (run_length(fs, g, at, HUGE_BLOCKS) == HUGE_BLOCKS)
-			return (struct run){at, run_length(fs, g, at, want)};
+		if (usable_run(fs, g, at, HUGE_BLOCKS) == HUGE_BLOCKS)
+			return (struct run){at, usable_run(fs, g, at, want)};
 	return (struct run){0, 0};
 }
 
-/* Change the free counters of group @g and of the superblock. */
-void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
+/* Change the free counter of the superblock; groups have their own. */
+static void add_free_blocks(struct ext4_fs *fs, int64_t delta)
 {
 	struct ext4_super *sb = fs->sb;
 
@@ -127,7 +110,6 @@ void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
 		sb->s_free_blocks_hi = (uint32_t)(fs->free_blocks >> 32);
 		pm_wb(fs, &sb->s_free_blocks_hi, sizeof(uint32_t));
 	}
-	ext4_desc_add_free_blocks(fs, g, delta);
 }
 
 static int take(struct ext4_fs *fs, uint32_t g, struct run run)
@@ -140,10 +122,10 @@ static int take(struct ext4_fs *fs, uint32_t g, struct run run)
 				 "group %u: the bitmap calls %u block(s) from %llu on free, and a "
 				 "page of them is in use (I1); run e2fsck -f",
 				 (unsigned)g, (unsigned)run.len, (unsigned long long)pblk);
-	for (uint32_t i = 0; i < run.len; i++)
-		bit_set(map, run.at + i);
+	bits_set(map, run.at, run.len);
 	pm_wb(fs, map + run.at / 8, (run.at + run.len - 1) / 8 - run.at / 8 + 1);
-	ext4_add_free_blocks(fs, g, -(int32_t)run.len);
+	add_free_blocks(fs, -(int64_t)run.len);
+	ext4_desc_add_free_blocks(fs, g, -(int32_t)run.len);
 	fs->goal = pblk + run.len;
 	return 0;
 }
@@ -167,7 +149,7 @@ static struct run search(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint3
 
 	*group = g0;
 	if ((!align || goal % HUGE_BLOCKS == 0) && worth_a_look(fs, g0, 1)) {
-		run = (struct run){at, run_length(fs, g0, at, want)};
+		run = (struct run){at, usable_run(fs, g0, at, want)};
 		if (run.len && (!align || run.len >= HUGE_BLOCKS))
 			return run;
 	}
@@ -190,11 +172,6 @@ static struct run search(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint3
 	return (struct run){0, 0};
 }
 
-static bool is_busy(struct ext4_fs *fs, uint64_t pblk)
-{
-	return fs->env.block_busy && fs->env.block_busy(fs->env.ctx, pblk);
-}
-
 /* The last resort of a freeing operation: a block of the reserve. One that is held again since it
  * was set aside (as a part of 2 MiB, of which another part was freed under a holder) is a free
  * block like any other from now on, out of reach until the last put. */
@@ -204,12 +181,10 @@ static bool from_pool(struct ext4_fs *fs, uint64_t *pblk)
 		uint64_t b = fs->pool[--fs->pool_n];
 		struct run run = {(uint32_t)(b % fs->blocks_per_group), 1};
 
-		if (is_busy(fs, b)) {
-			fs->passed_busy++;
-		} else if (!take(fs, (uint32_t)(b / fs->blocks_per_group), run)) {
-			*pblk = b;
-			return true;
-		}
+		if (!before_held(fs, b, 1) || take(fs, (uint32_t)(b / fs->blocks_per_group), run))
+			continue;
+		*pblk = b;
+		return true;
 	}
 	return false;
 }
@@ -256,6 +231,8 @@ bool ext4_block_free(struct ext4_fs *fs, uint64_t pblk)
 {
 	uint32_t g = (uint32_t)(pblk / fs->blocks_per_group);
 
+	if (ext4_desc_counts(fs, g).flags & BG_BLOCK_UNINIT)
+		return !ext4_forbidden(fs, pblk, 1);
 	return !bit_test(bitmap_of(fs, g), (uint32_t)(pblk % fs->blocks_per_group));
 }
 
@@ -264,23 +241,21 @@ void ext4_free_again(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 	ext4_bfree(fs, pblk, count);
 }
 
-static void clear_bits(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n)
+/* The part of a run that lies in one group; how many blocks are free now and were not before. */
+static int32_t free_in_group(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n)
 {
 	uint8_t *map = bitmap_of(fs, g);
-	int32_t cleared = 0;
+	int32_t freed;
 
-	for (uint32_t b = at; b < at + n; b++) {
-		if (b % 8 == 0 && at + n - b >= 8 && map[b / 8] == 0xFF) {
-			map[b / 8] = 0;
-			cleared += 8;
-			b += 7;
-			continue;
-		}
-		cleared += bit_test(map, b);
-		bit_clear(map, b);
-	}
+	if (ext4_group_retire(fs, g, at, n, &freed))
+		return freed;
+	ext4_group_init_blocks(fs, g);
+	if (!ext4_group_proven(fs, g))
+		return 0;
+	freed = (int32_t)bits_clear(map, at, n);
 	pm_wb(fs, map + at / 8, (at + n - 1) / 8 - at / 8 + 1);
-	ext4_add_free_blocks(fs, g, cleared);
+	ext4_desc_add_free_blocks(fs, g, freed);
+	return freed;
 }
 
 /*
@@ -289,17 +264,19 @@ static void clear_bits(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n)
  */
 void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 {
+	int64_t freed = 0;
+
 	while (count) {
 		uint32_t g = (uint32_t)(pblk / fs->blocks_per_group);
 		uint32_t at = (uint32_t)(pblk % fs->blocks_per_group);
-		uint32_t n = fs->blocks_per_group - at < count ? fs->blocks_per_group - at : count;
+		uint32_t room = fs->blocks_per_group - at;
+		uint32_t n = count < room ? count : room;
 
-		ext4_group_init_blocks(fs, g);
-		if (ext4_group_proven(fs, g))
-			clear_bits(fs, g, at, n);
+		freed += free_in_group(fs, g, at, n);
 		pblk += n;
 		count -= n;
 	}
+	add_free_blocks(fs, freed);
 }
 
 static void pool_from_group(struct ext4_fs *fs, uint32_t g, uint32_t cap)
@@ -313,7 +290,7 @@ static void pool_from_group(struct ext4_fs *fs, uint32_t g, uint32_t cap)
 			continue;
 		}
 		pblk = (uint64_t)g * fs->blocks_per_group + b;
-		if (usable(fs, g, map, b) && !ext4_forbidden(fs, pblk, 1))
+		if (usable_run(fs, g, b, 1) && !ext4_forbidden(fs, pblk, 1))
 			fs->pool[fs->pool_n++] = pblk;
 	}
 }

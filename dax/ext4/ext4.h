@@ -62,9 +62,10 @@ struct ext4_env {
 	/* Seconds since 1970.  Must not run ahead of the host that checks the image. */
 	uint32_t (*now)(void);
 	void *ctx; /* handed to the calls below */
-	/* True: the allocator must not hand out pblk although the bitmap calls it free (I1). May
-	 * be NULL. */
-	bool (*block_busy)(void *ctx, uint64_t pblk);
+	/* Of free blocks from pblk on: how many, of `count` at most, come before the first one that
+	 * the allocator must pass by although the bitmap calls it free, as its page is held (I1).
+	 * NULL: none is. */
+	uint32_t (*idle_run)(void *ctx, uint64_t pblk, uint32_t count);
 	/* Asked of each run that the allocator is about to take, whatever its bitmap says.  False:
 	 * a page of it is in use, so the bitmap of this image is wrong.  May be NULL. */
 	bool (*may_take)(void *ctx, uint64_t pblk, uint32_t count);
@@ -144,7 +145,7 @@ void ext4_statfs(const struct ext4_fs *fs, struct ext4_statfs *st);
 
 /*
  * ext4_blocked_by_busy - how many free blocks the last failing allocation had to pass by
- * because env.block_busy said so.  Zero means: busy blocks were not the reason of -ENOSPC.
+ * because env.idle_run said so.  Zero means: busy blocks were not the reason of -ENOSPC.
  */
 uint64_t ext4_blocked_by_busy(const struct ext4_fs *fs);
 

@@ -57,21 +57,37 @@ static void clear_too_early(const struct hole *h, const struct ext4_extent *recs
 	pm_fence(h->ip->fs);
 }
 
-/* Steps 2 and 3 for the parts of @recs that lie in the hole. */
-static void give_back(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
+/* Steps 2 and 3 for one run. */
+static void give_run(const struct hole *h, uint64_t pblk, uint32_t len)
 {
 	struct ext4_fs *fs = h->ip->fs;
-	uint64_t pblk;
-	uint32_t len;
+
+	if (fs->env.freeing && len)
+		fs->env.freeing(fs->env.ctx, h->ip, pblk, len);
+	if (len)
+		ext4_bfree(fs, pblk, len);
+}
+
+/* Steps 2 and 3 for the parts of @recs that lie in the hole; extents that touch go as one run. */
+static void give_back(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
+{
+	uint64_t pblk, run = 0;
+	uint32_t len, run_len = 0; /* the device has less than 2^32 blocks */
+	int64_t all = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (!clip(h, &recs[i], &pblk, &len))
 			continue;
-		if (fs->env.freeing)
-			fs->env.freeing(fs->env.ctx, h->ip, pblk, len);
-		ext4_bfree(fs, pblk, len);
-		ext4_add_blocks(h->ip, -(int64_t)len);
+		if (run + run_len != pblk) {
+			give_run(h, run, run_len);
+			run = pblk;
+			run_len = 0;
+		}
+		run_len += len;
+		all += len;
 	}
+	give_run(h, run, run_len);
+	ext4_add_blocks(h->ip, -all);
 	/* ext4_free_blocks fences bits and counters at its end: no order among them matters. */
 }
 

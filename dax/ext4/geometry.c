@@ -121,6 +121,8 @@ static int check_descriptors(struct ext4_fs *fs)
 				 (unsigned long long)need, (unsigned)ext4_group_blocks(fs, 0));
 	fs->gdt = ext4_block(fs, 1);
 	fs->gdt_csum = ext4_has(fs, RO_GDT_CSUM);
+	if (fs->gdt_csum)
+		ext4_group_sums_init(fs);
 	return 0;
 }
 

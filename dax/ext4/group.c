@@ -5,8 +5,9 @@
  * A descriptor says where a group keeps its bitmaps and inode table and counts what is free.
  * With gdt_csum ("uninitialised groups") it has a CRC-16 and may say that a bitmap was never
  * written; the first allocation writes it, fences it, and only then clears the flag: bitmap
- * before flag, else a cut leaves a flag that vouches for garbage.
- * Counters and checksum may be stale after a cut: repair recomputes them.
+ * before flag, else a cut leaves a flag that vouches for garbage.  A group that a file gives up as
+ * a whole gets the flag back (ext4_group_retire): one line instead of a bitmap's 64. Counters and
+ * checksum may be stale after a cut: repair recomputes them.
  */
 #include "dax/ext4/priv.h"
 
@@ -44,29 +45,19 @@ bool ext4_group_has_super(const struct ext4_fs *fs, uint32_t g)
 	return power_of(g, 3) || power_of(g, 5) || power_of(g, 7);
 }
 
-static uint16_t crc16(uint16_t crc, const void *data, size_t n)
+/* The checksum of a descriptor, its own field left out, from what came before it on. */
+static uint16_t csum_of(const struct ext4_fs *fs, uint16_t crc, const struct ext4_group_desc *desc)
 {
-	const uint8_t *p = data;
+	const size_t sum = offsetof(struct ext4_group_desc, bg_checksum);
 
-	while (n--) {
-		crc ^= *p++;
-		for (int i = 0; i < 8; i++)
-			crc = crc & 1 ? crc >> 1 ^ 0xA001 : crc >> 1;
-	}
-	return crc;
+	crc = ext4_crc16(crc, desc, sum);
+	return ext4_crc16(crc, &desc->bg_checksum + 1, fs->desc_size - sum - 2);
 }
 
 /* CRC-16 over the file system's UUID, the group's number and the descriptor without its sum. */
 uint16_t ext4_desc_csum(const struct ext4_fs *fs, uint32_t g)
 {
-	const uint8_t *desc = (const uint8_t *)ext4_desc(fs, g);
-	const size_t sum = offsetof(struct ext4_group_desc, bg_checksum);
-	uint16_t crc = 0xFFFF;
-
-	crc = crc16(crc, fs->sb->s_uuid, sizeof(fs->sb->s_uuid));
-	crc = crc16(crc, &g, sizeof(g));
-	crc = crc16(crc, desc, sum);
-	return crc16(crc, desc + sum + 2, fs->desc_size - sum - 2);
+	return csum_of(fs, ext4_crc16(fs->csum_seed, &g, sizeof(g)), ext4_desc(fs, g));
 }
 
 /* After a change of descriptor @g: renew the checksum and write it back.  No fence: counters. */
@@ -91,14 +82,59 @@ static void desc_put(const struct ext4_fs *fs, uint16_t *lo, uint16_t *hi, uint3
 	((d)->f##_lo | ((fs)->desc_size == 64 ? (uint32_t)(d)->f##_hi << 16 : 0u))
 #define DESC_PUT(fs, d, f, v) desc_put(fs, &(d)->f##_lo, &(d)->f##_hi, v)
 
-void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
+void ext4_group_sums_init(struct ext4_fs *fs)
+{
+	ext4_crc16_init();
+	fs->csum_seed = ext4_crc16(0xFFFF, fs->sb->s_uuid, sizeof(fs->sb->s_uuid));
+	for (unsigned bit = 0; bit < 16; bit++) {
+		struct ext4_group_desc free = {.bg_free_blocks_lo = (uint16_t)(1u << bit)};
+		struct ext4_group_desc flag = {.bg_flags = (uint16_t)(1u << bit)};
+
+		fs->csum_of_free[bit] = csum_of(fs, 0, &free);
+		fs->csum_of_flag[bit] = csum_of(fs, 0, &flag);
+	}
+}
+
+/* What the checksum changes by when these bits of two fields change. */
+static uint16_t csum_moves(const struct ext4_fs *fs, uint32_t free, uint32_t flags)
+{
+	uint16_t sum = 0;
+
+	for (; free; free &= free - 1)
+		sum ^= fs->csum_of_free[__builtin_ctz(free)];
+	for (; flags; flags &= flags - 1)
+		sum ^= fs->csum_of_flag[__builtin_ctz(flags)];
+	return sum;
+}
+
+/*
+ * The count of free blocks and the flags, as every allocation and freeing changes them. A CRC is
+ * linear, so the checksum moves with them: it fits before, as the mount has looked at it, or repair
+ * has renewed it.
+ */
+static void put_blocks(struct ext4_fs *fs, uint32_t g, uint32_t free, uint32_t flags)
 {
 	struct ext4_group_desc *d = ext4_desc(fs, g);
+	uint32_t moved = DESC_GET(fs, d, bg_free_blocks) ^ free, flipped = d->bg_flags ^ flags;
 
-	DESC_PUT(fs, d, bg_free_blocks,
-		 (uint32_t)ext4_count(DESC_GET(fs, d, bg_free_blocks), delta,
-				      ext4_group_blocks(fs, g)));
-	ext4_desc_done(fs, g);
+	DESC_PUT(fs, d, bg_free_blocks, free);
+	d->bg_flags = (uint16_t)flags;
+	if (moved > UINT16_MAX) {
+		ext4_desc_done(fs, g);
+		return;
+	}
+	if (fs->gdt_csum)
+		d->bg_checksum ^= csum_moves(fs, moved, flipped);
+	pm_wb(fs, d, fs->desc_size);
+}
+
+void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta)
+{
+	const struct ext4_group_desc *d = ext4_desc(fs, g);
+	uint64_t free =
+		ext4_count(DESC_GET(fs, d, bg_free_blocks), delta, ext4_group_blocks(fs, g));
+
+	put_blocks(fs, g, (uint32_t)free, d->bg_flags);
 }
 
 void ext4_desc_add_inodes(struct ext4_fs *fs, uint32_t g, int32_t free, int32_t dirs)
@@ -160,17 +196,16 @@ void ext4_base_bitmap(const struct ext4_fs *fs, uint32_t g, uint8_t *map)
 	uint32_t n = ext4_group_blocks(fs, g);
 
 	memset(map, 0, EXT4_BLOCK_SIZE);
-	for (uint32_t i = 0; i < fs->zones; i++) {
+	for (uint32_t i = ext4_zone_behind(fs, first); i < fs->zones; i++) {
 		const struct ext4_zone *z = &fs->zone[i];
 		uint64_t from = z->first > first ? z->first : first;
 		uint64_t to = z->first + z->count < first + n ? z->first + z->count : first + n;
 
-		for (uint64_t b = from; b < to; b++)
-			bit_set(map, (uint32_t)(b - first));
+		if (from >= first + n)
+			break;
+		bits_set(map, (uint32_t)(from - first), (uint32_t)(to - from));
 	}
-	for (; n % 8; n++)
-		bit_set(map, n);
-	memset(map + n / 8, 0xFF, EXT4_BLOCK_SIZE - n / 8);
+	bits_set(map, n, 8 * EXT4_BLOCK_SIZE - n);
 }
 
 /* Write the block bitmap of a group that never had one. */
@@ -185,8 +220,7 @@ void ext4_group_init_blocks(struct ext4_fs *fs, uint32_t g)
 	pm_wb(fs, map, EXT4_BLOCK_SIZE);
 	/* The bitmap before the flag, else a cut leaves garbage that counts as a bitmap. */
 	pm_fence(fs);
-	d->bg_flags &= (uint16_t)~BG_BLOCK_UNINIT;
-	ext4_desc_done(fs, g);
+	put_blocks(fs, g, DESC_GET(fs, d, bg_free_blocks), d->bg_flags & ~BG_BLOCK_UNINIT);
 }
 
 /* The first block of the group's metadata that the bitmap calls free, or fs->blocks. */
@@ -195,24 +229,27 @@ static uint64_t free_metadata(const struct ext4_fs *fs, uint32_t g)
 	const uint8_t *map = ext4_block(fs, fs->group[g].block_bitmap);
 	uint64_t first = (uint64_t)g * fs->blocks_per_group, end = first + ext4_group_blocks(fs, g);
 
-	for (uint32_t i = 0; i < fs->zones; i++) {
+	for (uint32_t i = ext4_zone_behind(fs, first); i < fs->zones; i++) {
 		const struct ext4_zone *z = &fs->zone[i];
+		uint64_t from = z->first > first ? z->first : first;
+		uint64_t to = z->first + z->count < end ? z->first + z->count : end, b;
 
-		for (uint64_t b = z->first > first ? z->first : first;
-		     b < z->first + z->count && b < end; b++)
-			if (!bit_test(map, (uint32_t)(b - first)))
-				return b;
+		if (from >= end)
+			break;
+		b = first + bits_next_clear(map, (uint32_t)(from - first), (uint32_t)(to - first));
+		if (b < to)
+			return b;
 	}
 	return fs->blocks;
 }
 
-bool ext4_group_proven(struct ext4_fs *fs, uint32_t g)
+bool ext4_group_prove(struct ext4_fs *fs, uint32_t g)
 {
 	struct ext4_group *group = &fs->group[g];
 	uint64_t wrong;
 
-	if (group->bitmap != UNKNOWN)
-		return group->bitmap == PROVEN;
+	if (group->bitmap == DISPROVEN)
+		return false;
 	wrong = free_metadata(fs, g);
 	group->bitmap = wrong < fs->blocks ? DISPROVEN : PROVEN;
 	if (group->bitmap == DISPROVEN)
@@ -221,6 +258,52 @@ bool ext4_group_proven(struct ext4_fs *fs, uint32_t g)
 			    "none and is left alone; run `e2fsck -fy IMAGE`",
 			    (unsigned)g, (unsigned long long)wrong);
 	return group->bitmap == PROVEN;
+}
+
+/* Are the blocks [from, to) of group @g free, but for metadata? *metadata grows by that. */
+static bool all_free(const struct ext4_fs *fs, uint32_t g, uint32_t from, uint32_t to,
+		     uint32_t *metadata)
+{
+	const uint64_t first = (uint64_t)g * fs->blocks_per_group;
+	const uint8_t *map = ext4_block(fs, fs->group[g].block_bitmap);
+
+	if (from == to)
+		return true;
+	for (uint32_t i = ext4_zone_behind(fs, first + from); from < to; i++) {
+		uint64_t start = i < fs->zones ? fs->zone[i].first : UINT64_MAX;
+		uint64_t end = i < fs->zones ? start + fs->zone[i].count : UINT64_MAX;
+		uint32_t hole = start < first + to ? (uint32_t)(start - first) : to;
+
+		if (start < first + from)
+			hole = from;
+		if (bits_next_set(map, from, hole) < hole)
+			return false;
+		from = end < first + to ? (uint32_t)(end - first) : to;
+		*metadata += from - hole;
+	}
+	return true;
+}
+
+/*
+ * Worth it for a large part of the group only, as the next allocation there writes the bitmap
+ * anew.  Not for a group whose inode bitmap is in use, nor for the last one: tools take their block
+ * bitmaps for in use as well.  One store of the flag is the commit: before it the group's blocks
+ * leak at a cut, after it they are free.
+ */
+bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int32_t *freed)
+{
+	const uint32_t uninit = BG_INODE_UNINIT | BG_BLOCK_UNINIT,
+		       blocks = ext4_group_blocks(fs, g);
+	const struct ext4_group_desc *d = ext4_desc(fs, g);
+	uint32_t metadata = 0;
+
+	if (!fs->gdt_csum || (d->bg_flags & uninit) != BG_INODE_UNINIT || g + 1 == fs->groups ||
+	    n < blocks / 2 || !ext4_group_proven(fs, g) || !all_free(fs, g, 0, at, &metadata) ||
+	    !all_free(fs, g, at + n, blocks, &metadata))
+		return false;
+	*freed = (int32_t)(blocks - metadata) - (int32_t)DESC_GET(fs, d, bg_free_blocks);
+	put_blocks(fs, g, blocks - metadata, d->bg_flags | BG_BLOCK_UNINIT);
+	return true;
 }
 
 /* Write the inode bitmap of a group that never had one: all free, padding set. */
@@ -232,8 +315,7 @@ void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g)
 	if (!fs->gdt_csum || !(d->bg_flags & BG_INODE_UNINIT))
 		return;
 	memset(map, 0, EXT4_BLOCK_SIZE);
-	for (uint32_t b = fs->inodes_per_group; b < 8 * EXT4_BLOCK_SIZE; b++)
-		bit_set(map, b);
+	bits_set(map, fs->inodes_per_group, 8 * EXT4_BLOCK_SIZE - fs->inodes_per_group);
 	pm_wb(fs, map, EXT4_BLOCK_SIZE);
 	/* As above: the bitmap before the flag. */
 	pm_fence(fs);

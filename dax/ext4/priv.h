@@ -59,6 +59,9 @@ struct ext4_fs {
 	uint32_t itable_blocks;
 	uint32_t first_ino;
 	bool gdt_csum;
+	/* gdt_csum: what the UUID contributes to each descriptor's checksum, and each bit of two of
+	 * its fields */
+	uint16_t csum_seed, csum_of_free[16], csum_of_flag[16];
 	struct ext4_group *group;
 	struct ext4_zone *zone;
 	uint32_t zones;
@@ -144,6 +147,10 @@ int ext4_recover(struct ext4_fs *fs);
 /* ---- group.c, zone.c ---------------------------------------------------------------- */
 
 struct ext4_group_desc *ext4_desc(const struct ext4_fs *fs, uint32_t g);
+/* CRC-16 (polynomial 0x8005, reflected) of @n bytes more; crc16.c. */
+uint16_t ext4_crc16(uint16_t crc, const void *data, size_t n);
+void ext4_crc16_init(void);		       /* before the first use; again does no harm */
+void ext4_group_sums_init(struct ext4_fs *fs); /* before the first checksum of a mount */
 uint16_t ext4_desc_csum(const struct ext4_fs *fs, uint32_t g);
 void ext4_desc_done(struct ext4_fs *fs, uint32_t g);
 uint32_t ext4_group_blocks(const struct ext4_fs *fs, uint32_t g);
@@ -152,9 +159,17 @@ uint32_t ext4_gdt_blocks(const struct ext4_fs *fs);
 int ext4_load_groups(struct ext4_fs *fs);
 void ext4_group_init_blocks(struct ext4_fs *fs, uint32_t g);
 void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g);
+/* Blocks [at, at + n) of group @g, none of them metadata, are given up.  True: nothing but metadata
+ * is used there any more, and the group is again as if it had never been used; *freed: how much its
+ * count has grown.  False: nothing was done, its bitmap has to be changed. */
+bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int32_t *freed);
 /* Is what the descriptor names as block bitmap one?  Looked at once, before the first change of it;
  * false: said, and left alone. */
-bool ext4_group_proven(struct ext4_fs *fs, uint32_t g);
+bool ext4_group_prove(struct ext4_fs *fs, uint32_t g);
+static inline bool ext4_group_proven(struct ext4_fs *fs, uint32_t g)
+{
+	return fs->group[g].bitmap == PROVEN || ext4_group_prove(fs, g);
+}
 /* The bitmap a group starts with: metadata and padding behind the end of the device. */
 void ext4_base_bitmap(const struct ext4_fs *fs, uint32_t g, uint8_t *bitmap);
 struct ext4_counts {
@@ -177,6 +192,18 @@ int ext4_build_zones(struct ext4_fs *fs);
 /* Is any block of [pblk, pblk + count) metadata or out of the device? */
 bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count);
 
+/* The first zone that ends behind @pblk: its index, fs->zones if there is none. */
+uint32_t ext4_zone_behind(const struct ext4_fs *fs, uint64_t pblk);
+
+/* ---- bits.c: runs in a bitmap block, which is aligned to 8 bytes --------------------- */
+
+/* The first bit of [at, end) that is set, or clear; `end`: none is. */
+uint32_t bits_next_set(const uint8_t *map, uint32_t at, uint32_t end);
+uint32_t bits_next_clear(const uint8_t *map, uint32_t at, uint32_t end);
+/* The bits [at, at + n) become set; become clear, and the value is how many of them were set. */
+void bits_set(uint8_t *map, uint32_t at, uint32_t n);
+uint32_t bits_clear(uint8_t *map, uint32_t at, uint32_t n);
+
 /* ---- balloc.c, ialloc.c ------------------------------------------------------------- */
 
 #define EXT4_ALLOC_ALIGN 1u /* try for a 2 MiB aligned run */
@@ -185,7 +212,6 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 		uint32_t *got);
 void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count);
 void ext4_pool_fill(struct ext4_fs *fs);
-void ext4_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta);
 
 static inline bool bit_test(const uint8_t *map, uint32_t bit)
 {

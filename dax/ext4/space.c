@@ -88,26 +88,95 @@ int ext4_punch_hole(struct ext4_inode *ip, uint64_t off, uint64_t len)
 	return err;
 }
 
-/* Unwritten blocks for the hole at @lblk, at most @want; *n: how far the answer reaches. */
-static int reserve_some(struct ext4_inode *ip, uint64_t lblk, uint64_t want, uint32_t *n)
+/* Blocks that fallocate has taken and that no extent has yet: @n at @pblk for @lblk. */
+struct taken {
+	struct ext4_inode *ip;
+	uint64_t lblk, pblk;
+	uint32_t n;
+};
+
+/* What one unwritten record holds; at 2 MiB of the file whole 2 MiB, so that the next one is too.
+ */
+static uint32_t record_max(uint64_t lblk)
 {
-	uint32_t flags = lblk % 512 == 0 ? EXT4_ALLOC_ALIGN : 0;
-	uint32_t max = EXT4_EXT_MAX_LEN - 1; /* what one unwritten record holds */
+	uint32_t max = EXT4_EXT_MAX_LEN - 1;
+
+	return lblk % 512 ? max : max / 512 * 512;
+}
+
+/* The first record's worth of the taken blocks becomes an extent. */
+static int insert_some(struct taken *t)
+{
+	uint32_t max = record_max(t->lblk), n = t->n < max ? t->n : max;
+	int err = ext4_insert(t->ip, (uint32_t)t->lblk, t->pblk, n, true);
+
+	if (err)
+		return err;
+	t->lblk += n;
+	t->pblk += n;
+	t->n -= n;
+	return 0;
+}
+
+/* The taken blocks become extents; `more`: but for a rest that a run behind it may still extend.
+ * After a failure none is taken. */
+static int insert_taken(struct taken *t, bool more)
+{
+	int err = 0;
+
+	while (!err && t->n && (!more || t->n >= record_max(t->lblk)))
+		err = insert_some(t);
+	if (err)
+		ext4_bfree(t->ip->fs, t->pblk, t->n);
+	if (err)
+		t->n = 0;
+	return err;
+}
+
+/* One more run of the allocator's, which ends with its group at the latest. */
+static int take_run(struct taken *t, uint64_t end)
+{
+	uint64_t at = t->lblk + t->n, goal = t->n ? t->pblk + t->n : ext4_goal(t->ip, at), pblk;
+	uint32_t got, flags = at % 512 ? 0 : EXT4_ALLOC_ALIGN;
+	int err = ext4_balloc(t->ip->fs, goal, (uint32_t)(end - at), flags, &pblk, &got);
+
+	if (err)
+		return err;
+	if (t->n && pblk != goal)
+		err = insert_taken(t, false);
+	if (err) {
+		ext4_bfree(t->ip->fs, pblk, got);
+		return err;
+	}
+	if (!t->n)
+		t->pblk = pblk;
+	t->n += got;
+	return insert_taken(t, true);
+}
+
+/* Unwritten blocks for the hole [lblk, end): runs that touch become extents as long as a record can
+ * be.  -ENOSPC leaves what was allocated so far. */
+static int fill_hole(struct ext4_inode *ip, uint64_t lblk, uint64_t end)
+{
+	struct taken t = {.ip = ip, .lblk = lblk};
+	int err = 0, last;
+
+	while (!err && t.lblk + t.n < end)
+		err = take_run(&t, end);
+	last = insert_taken(&t, false);
+	return err ? err : last;
+}
+
+/* Answers for [lblk, *next), as far as it is alike: a hole gets blocks. */
+static int reserve_some(struct ext4_inode *ip, uint64_t lblk, uint64_t end, uint64_t *next)
+{
 	struct ext4_map map;
 	int err = ext4_lookup_extent(ip, lblk, &map);
 
 	if (err)
 		return err;
-	*n = map.count < want ? map.count : (uint32_t)want;
-	if (map.state != EXT4_HOLE)
-		return 0;
-	err = ext4_balloc(ip->fs, ext4_goal(ip, lblk), *n < max ? *n : max, flags, &map.pblk, n);
-	if (err)
-		return err;
-	err = ext4_insert(ip, (uint32_t)lblk, map.pblk, *n, true);
-	if (err)
-		ext4_bfree(ip->fs, map.pblk, *n);
-	return err;
+	*next = map.count < end - lblk ? lblk + map.count : end;
+	return map.state == EXT4_HOLE ? fill_hole(ip, lblk, *next) : 0;
 }
 
 int ext4_fallocate(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t flags)
@@ -123,12 +192,8 @@ int ext4_fallocate(struct ext4_inode *ip, uint64_t off, uint64_t len, uint32_t f
 		return err;
 	lblk = off / EXT4_BLOCK_SIZE;
 	last = (off + len + EXT4_BLOCK_SIZE - 1) / EXT4_BLOCK_SIZE;
-	while (!err && lblk < last) {
-		uint32_t n = 0;
-
-		err = reserve_some(ip, lblk, last - lblk, &n);
-		lblk += n;
-	}
+	while (!err && lblk < last)
+		err = reserve_some(ip, lblk, last, &lblk);
 	if (!err && !(flags & EXT4_FALLOC_KEEP_SIZE) && off + len > ip->size)
 		err = ext4_put_size(ip, off + len);
 	ext4_touch(ip);

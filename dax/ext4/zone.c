@@ -119,13 +119,11 @@ int ext4_build_zones(struct ext4_fs *fs)
 	return merge_zones(fs);
 }
 
-bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
+uint32_t ext4_zone_behind(const struct ext4_fs *fs, uint64_t pblk)
 {
 	uint32_t lo = 0, hi = fs->zones;
 
-	if (pblk == 0 || pblk >= fs->blocks || count > fs->blocks - pblk)
-		return true;
-	while (lo < hi) { /* find the first zone that ends behind pblk */
+	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
 		if (fs->zone[mid].first + fs->zone[mid].count <= pblk)
@@ -133,5 +131,15 @@ bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
 		else
 			hi = mid;
 	}
-	return lo < fs->zones && fs->zone[lo].first < pblk + count;
+	return lo;
+}
+
+bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
+{
+	uint32_t i;
+
+	if (pblk == 0 || pblk >= fs->blocks || count > fs->blocks - pblk)
+		return true;
+	i = ext4_zone_behind(fs, pblk);
+	return i < fs->zones && fs->zone[i].first < pblk + count;
 }

@@ -103,7 +103,7 @@ static int refuse_held(const struct side *side)
 	struct page *page;
 	char who[200];
 
-	if (!side[0].inode->fs->lifetime->blocked)
+	if (!side[0].inode->fs->lifetime->idle_run)
 		return 0;
 	page = held_page(&side[0]);
 	if (!page)

@@ -72,11 +72,11 @@ static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t co
 		fs->lifetime->freed(fs, first_pfn(fs) + pblk, count);
 }
 
-static bool block_busy(void *ctx, uint64_t pblk)
+static uint32_t idle_run(void *ctx, uint64_t pblk, uint32_t count)
 {
 	const struct dax_fs *fs = ctx;
 
-	return fs->lifetime->blocked(fs, first_pfn(fs) + pblk);
+	return fs->lifetime->idle_run(fs, first_pfn(fs) + pblk, count);
 }
 
 static bool may_take(void *ctx, uint64_t pblk, uint32_t count)
@@ -115,7 +115,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.fence = store_fence,
 		.now = clock_unix,
 		.ctx = fs,
-		.block_busy = fs->lifetime->blocked ? block_busy : NULL,
+		.idle_run = fs->lifetime->idle_run ? idle_run : NULL,
 		.may_take = fs->lifetime->may_take ? may_take : NULL,
 		.museum = museum,
 		.freeing = freeing,

@@ -84,12 +84,12 @@ static void release(struct page *record)
 	busy_block_released(record);
 }
 
-static bool blocked(const struct dax_fs *fs, uint64_t pfn)
+static uint32_t idle_run(const struct dax_fs *fs, uint64_t pfn, uint32_t count)
 {
 	/* The common case by one load: nothing of the device is busy. */
 	if (likely(!__atomic_load_n(&fs->region->busy, __ATOMIC_ACQUIRE)))
-		return false;
-	return busy_block_barred(fs, pfn);
+		return count;
+	return busy_blocks_before(fs, pfn, count);
 }
 
 static bool may_take(uint64_t pfn, uint32_t count)
@@ -107,6 +107,6 @@ const struct lifetime lifetime_busy_extent = {
 	.pgmap_ops = {.page_idle = last_put, .page_release = release},
 	LIFETIME_STEPS,
 	.freed = freed,
-	.blocked = blocked,
+	.idle_run = idle_run,
 	.may_take = may_take,
 };

@@ -17,7 +17,7 @@
  * acknowledgement comes after it took its reference, or after it found the entry gone and undid.
  * So the record shows every holder there will be. It shows zero: at rest for good, nothing is
  * marked, and a plain load is enough. It does not: page_mark_busy(). The allocator passes by what
- * is marked (block_busy), and asserts that what it takes is at rest (F-7). Marking goes by extents,
+ * is marked (idle_run), and asserts that what it takes is at rest (F-7). Marking goes by extents,
  * not by entries: a page that was pinned before the last unmount has none (F-16). A folio is one
  * record: any reference on it keeps every block that was freed of it out of reach, and every block
  * that was not from being exchanged with another file's.
@@ -163,44 +163,84 @@ static void mark_within(struct dax_fs *fs, struct page *p, const struct page *en
 	}
 }
 
+/*
+ * Where a look at [p, end) begins: pages whose records were never made are at rest and are stepped
+ * over, whole tables of them at once. Not before the first record of p's own 2 MiB: if that is a
+ * folio it speaks for p, which may have no record.
+ */
+static struct page *first_touched(struct page *p, const struct page *end)
+{
+	struct page *found = page_record_next(page_first(p), end);
+
+	return MAX(p, found);
+}
+
+/* The end of the 2 MiB that p lies in, or of the range. */
+static struct page *within(const struct page *p, struct page *end)
+{
+	return MIN(page_first(p) + FOLIO_PAGES, end);
+}
+
 void busy_blocks_mark(struct dax_fs *fs, uint64_t pfn, uint32_t count)
 {
-	const uint64_t end = pfn + count;
+	struct page *p = pfn_to_page(pfn), *const end = p + count, *next;
 
-	while (pfn < end) {
-		uint64_t next = MIN(end, ALIGN_DOWN(pfn, FOLIO_PAGES) + FOLIO_PAGES);
-
-		mark_within(fs, pfn_to_page(pfn), pfn_to_page(next));
-		pfn = next;
+	if (within(p, end) == end) { /* most files are small */
+		mark_within(fs, p, end);
+		return;
+	}
+	for (; (p = first_touched(p, end)) < end; p = next) {
+		next = within(p, end);
+		mark_within(fs, p, next);
 	}
 }
 
 /* ---- what the allocator asks ---- */
 
-/* Of a free block: may it have a new owner? A single page: when its word is zero. A part of a
- * folio: when the folio is not marked; who came later holds another part. */
-static bool has_no_holder(uint64_t pfn)
+/* The first of the free pages [p, end), all within 2 MiB, that may have no new owner yet, or end. A
+ * single page may when its word is zero. A part of a folio, when the folio is not marked; who came
+ * later holds another part. */
+static struct page *first_held(struct page *p, struct page *end)
 {
-	const struct page *p = pfn_to_page(pfn), *first = page_first(p);
+	const struct page *head = page_first(p);
 
-	if (!page_record_exists(first))
-		return true;
-	if (page_state(first) & PAGE_FOLIO)
-		return !(page_state(first) & PAGE_BUSY);
-	return !page_record_exists(p) || !page_state(p);
+	if (!page_record_exists(head))
+		return end;
+	if (page_state(head) & PAGE_FOLIO)
+		return page_state(head) & PAGE_BUSY ? p : end;
+	while ((p = page_record_next(p, end)) < end) {
+		struct page *stop = (struct page *)ALIGN_UP((uint64_t)(p + 1), PAGE_SIZE);
+
+		for (stop = MIN(stop, end); p < stop; p++)
+			if (page_state(p))
+				return p;
+	}
+	return end;
 }
 
-bool busy_block_barred(const struct dax_fs *fs, uint64_t pfn)
+/* How many of `count` free blocks come before the first one that is held. */
+static uint32_t before_held(uint64_t pfn, uint32_t count)
+{
+	struct page *const start = pfn_to_page(pfn), *const end = start + count;
+	struct page *p = start, *next;
+
+	for (; (p = first_touched(p, end)) < end; p = next) {
+		next = within(p, end);
+		p = first_held(p, next);
+		if (p < next)
+			return (uint32_t)(p - start);
+	}
+	return count;
+}
+
+uint32_t busy_blocks_before(const struct dax_fs *fs, uint64_t pfn, uint32_t count)
 {
 	if (museum_on(alloc_ignores_busy) || (museum_on(busy_per_mount) && !fs->marked))
-		return false;
-	return !has_no_holder(pfn);
+		return count;
+	return before_held(pfn, count);
 }
 
 bool busy_blocks_none(uint64_t pfn, uint32_t count)
 {
-	for (; count; pfn++, count--)
-		if (unlikely(!has_no_holder(pfn)) && !museum_mask())
-			return false;
-	return true;
+	return likely(before_held(pfn, count) == count) || museum_mask();
 }

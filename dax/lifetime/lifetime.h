@@ -17,7 +17,7 @@
  *   evict         the same when the last reference of an unlinked file goes
  *   freed         blocks left their file, and are not free yet
  *   release       the last holder of such a block let go (any context)
- *   blocked       the allocator looks for a free block: must this one be passed by?
+ *   idle_run       the allocator looks for free blocks: how many before one to be passed by?
  *   may_take      it hands blocks out: is nobody left who holds them?
  *   gup_begin     somebody is about to take references through a mapping
  *   gup_end       he has them
@@ -95,13 +95,13 @@ struct lifetime {
 	/* fs->lock held: `count` blocks from pfn on are out of their file's tree, and still set in
 	 * the bitmap. NULL: nothing happens to them. */
 	void (*freed)(struct dax_fs *fs, uint64_t pfn, uint32_t count);
-	/* fs->lock held. Of a block that is free: does somebody hold its page, so that the
-	 * allocator must pass it by? NULL: a free block is anybody's; a design that has it keeps
-	 * busy blocks out of reach. */
-	bool (*blocked)(const struct dax_fs *fs, uint64_t pfn);
+	/* fs->lock held. Of free blocks from pfn on: how many, of `count` at most, come before the
+	 * first one whose page somebody holds, so that the allocator must pass it by? NULL: a free
+	 * block is anybody's; a design that has it keeps busy blocks out of reach. */
+	uint32_t (*idle_run)(const struct dax_fs *fs, uint64_t pfn, uint32_t count);
 	/* The last look, at blocks that are handed out: are all of them at rest? A bitmap that an
 	 * image brought along may call free what a file has. With a museum switch on always true:
-	 * rules that are switched off are to show in bytes. There if `blocked` is. */
+	 * rules that are switched off are to show in bytes. There if `idle_run` is. */
 	bool (*may_take)(uint64_t pfn, uint32_t count);
 	/* As in struct vma_ops; NULL: nobody is asked. mmap_lock held for reading. What *cookie
 	 * points to begins with a struct gup_cookie. */

@@ -58,7 +58,7 @@ static int claim(struct pmem_region *region, const struct lifetime *lt, struct c
 
 bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn)
 {
-	return fs->lifetime->blocked && fs->lifetime->blocked(fs, pfn);
+	return fs->lifetime->idle_run && !fs->lifetime->idle_run(fs, pfn, 1);
 }
 
 /* ---- what a mount is refused for ---- */

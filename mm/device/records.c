@@ -169,19 +169,36 @@ struct page *record_if_touched(const struct pgmap *pgmap, uint64_t pfn)
 	return pgmap_pfn_valid(pgmap, pfn) && exists((uint64_t)p) ? p : NULL;
 }
 
+/* From `va` on, whose entry is *pte: the first page of its table's that is there, or behind it. */
+static uint64_t next_in_table(uint64_t va, const uint64_t *pte)
+{
+	uint64_t end = ALIGN_DOWN(va, PMD_SIZE) + PMD_SIZE;
+
+	while (va < end && !(__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P)) {
+		va = ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE;
+		pte++;
+	}
+	return va;
+}
+
 /* The next record of [va, end) that exists: absent tables are stepped over whole. */
 static uint64_t next_record(uint64_t va, uint64_t end)
 {
 	while (va < end) {
 		unsigned level;
-		uint64_t *pte = pte_walk(kernel_root, va, 1, false, &level), span;
+		const uint64_t *pte = pte_walk(kernel_root, va, 1, false, &level);
+		uint64_t span = PAGE_SIZE << (9 * (level - 1));
 
 		if (pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P))
 			break;
-		span = PAGE_SIZE << (9 * (level - 1));
-		va = ALIGN_DOWN(va, span) + span;
+		va = pte ? next_in_table(va, pte) : ALIGN_DOWN(va, span) + span;
 	}
 	return MIN(va, end);
+}
+
+struct page *page_record_next(const struct page *p, const struct page *end)
+{
+	return (struct page *)next_record((uint64_t)p, (uint64_t)end);
 }
 
 int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,

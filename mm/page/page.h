@@ -188,6 +188,8 @@ int page_records_populate(uint64_t pfn, uint64_t nr);
 struct page *page_record_if_touched(uint64_t pfn);
 /* Does the record exist? Of a pgmap that the caller knows to be bound. Any context. */
 bool page_record_exists(const struct page *p);
+/* The first record of [p, end) that exists, or end. Of 4 KiB records of one such pgmap. */
+struct page *page_record_next(const struct page *p, const struct page *end);
 /* Calls fn for every record that exists and stands for a page of [pfn, pfn + nr), in order, until
  * fn returns nonzero, which is the value. Unbinding waits for it; of a pgmap whose records are
  * going already, none is shown. fn may sleep for a lock, but not until a user does something; what

@@ -122,6 +122,14 @@ static const struct op conversions[] = {
 	{TRUNCATE, 0, 0, 100},
 };
 
+/* Groups of 1 MiB that a file takes and leaves as a whole. */
+static const struct op groups[] = {
+	{CREATE, 0, 0, 0},	    {FALLOCATE, 0, 0, 700 * B}, {FAULT, 0, 300, 2},
+	{TRUNCATE, 0, 0, 600 * B},  {CREATE, 1, 0, 0},		{WRITE, 1, 0, 3 * B},
+	{TRUNCATE, 0, 0, 0},	    {WRITE, 0, 0, 400 * B},	{PUNCH, 0, 3 * B, 390 * B},
+	{FALLOCATE, 0, 0, 500 * B}, {UNLINK, 0, 0, 0},		{UNLINK, 1, 0, 0},
+};
+
 static void cuts_in_names(void **state)
 {
 	(void)state;
@@ -142,6 +150,7 @@ static void cuts_in_uninitialised_groups(void **state)
 	e2fsck_one_in = 11;
 	RUN(names, UNINIT);
 	RUN(contents, UNINIT);
+	RUN(groups, UNINIT);
 }
 
 static void cuts_in_a_crowded_directory(void **state)

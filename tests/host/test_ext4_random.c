@@ -45,10 +45,14 @@ static uint32_t rnd(uint32_t n)
 	return seed % n;
 }
 
-static bool is_busy(void *ctx, uint64_t pblk)
+static uint32_t idle_run(void *ctx, uint64_t pblk, uint32_t count)
 {
+	uint32_t n = 0;
+
 	(void)ctx;
-	return busy[pblk];
+	while (n < count && !busy[pblk + n])
+		n++;
+	return n;
 }
 
 static void mark_some(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t count)
@@ -318,7 +322,7 @@ static void run(const char *mkfs, uint32_t mib, uint32_t ops, uint32_t start, ui
 {
 	image_make(&im, mib, mkfs);
 	busy = calloc(im.size / 4096, 1);
-	im.env.block_busy = is_busy;
+	im.env.idle_run = idle_run;
 	im.env.freeing = mark_some;
 	busy_percent = percent;
 	seed = start;

@@ -19,7 +19,7 @@ ERAS = ("idle-at-one", "counted-map")  # these stand for several years of Linux,
 STEPS = ["detach", "busy", "last_put", "wait_idle", "scan", "break_layout", "evict"]
 BEFORE = {"zap-to-zero": ["attach"]}
 OWN = {"lease-poll": ["gup_begin", "gup_end", "settle"],
-       "busy-extent": ["freed", "release", "blocked", "may_take"]}
+       "busy-extent": ["freed", "release", "idle_run", "may_take"]}
 COMMON = ("busy", "wait_idle", "scan", "break_layout", "evict", "detach")  # LIFETIME_STEPS sets these
 MACHINERY = ("gup_lease", "busy_blocks")  # of one design each: too much for a page of steps
 FOLDER = os.path.join(ROOT, "dax", "lifetime")

@@ -84,7 +84,7 @@ unsigned bench_locked_lines(void (*fn)(void *), void *arg, uint64_t *addr, unsig
 /* One row as JSON into buf, without a newline; as snprintf(). */
 int bench_format(char *buf, size_t n, const struct bench_run *b);
 
-/* ---- bench_fixture.c: an empty address space, a fresh file system of 1 GiB, one file ---- */
+/* ---- bench_fixture.c: an empty address space, a fresh file system, one file ---- */
 
 struct bench_file {
 	struct dax_fs *fs;
@@ -92,7 +92,10 @@ struct bench_file {
 	struct dax_inode *inode;
 	uint64_t va, pages; /* va 0: not mapped */
 };
-/* A file of `pages` written pages, not mapped, no entries. False: skipped, nothing to undo. */
+/* An empty address space and a fresh file system, no file: f->inode is NULL. No page record of its
+ * device exists. False: skipped, nothing to undo. */
+bool bench_fs_start(struct bench_run *b, struct bench_file *f, enum scratch_size size);
+/* A file of `pages` written pages, not mapped, no entries, on 1 GiB. False as above. */
 bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages);
 /* The same under a lifetime that is not the default one. */
 bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pages,

@@ -43,20 +43,34 @@ bool bench_file_write(struct bench_file *f)
 	return ok;
 }
 
-bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pages,
-			 const struct lifetime *lt)
+static bool start(struct bench_run *b, struct bench_file *f, enum scratch_size size,
+		  const struct lifetime *lt)
 {
 	const char *why = "";
 
-	*f = (struct bench_file){.pages = pages};
-	if (scratch_mount(SCRATCH_LARGE, lt, &f->fs, &why)) {
+	*f = (struct bench_file){0};
+	if (scratch_mount(size, lt, &f->fs, &why)) {
 		bench_skip(b, "%s", why);
 		return false;
 	}
-	if (!enter_mm(b, f)) {
-		scratch_umount();
+	if (enter_mm(b, f))
+		return true;
+	scratch_umount();
+	return false;
+}
+
+bool bench_fs_start(struct bench_run *b, struct bench_file *f, enum scratch_size size)
+{
+	scratch_forget_records(); /* what cannot be forgotten is found by the mount, with a word */
+	return start(b, f, size, LIFETIME_DEFAULT);
+}
+
+bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pages,
+			 const struct lifetime *lt)
+{
+	if (!start(b, f, SCRATCH_LARGE, lt))
 		return false;
-	}
+	f->pages = pages;
 	f->inode = scratch_file("bench", 0, 0);
 	if (f->inode && bench_file_write(f))
 		return true;

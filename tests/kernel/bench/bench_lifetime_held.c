@@ -87,7 +87,7 @@ static uint64_t weigh(struct held *h, const struct lifetime *lt, uint64_t record
 	uint64_t before, bytes = (uint64_t)hold_all(h);
 
 	before = heap_frames();
-	if (lt->blocked && !h->b->skipped && dax_truncate(h->f.inode, 0))
+	if (lt->idle_run && !h->b->skipped && dax_truncate(h->f.inode, 0))
 		bench_skip(h->b, "truncate: %s", refusal());
 	bytes += (heap_frames() - before) * PAGE_SIZE;
 	return bytes + (record_frames - record_frames_before) * PAGE_SIZE;

@@ -107,7 +107,7 @@ static void give_up_last_block(struct lived *l)
 /* One sleeper, one put. False: skipped. `timed` NULL: single-stepped instead. */
 static bool one_put(struct lived *l, uint64_t *timed)
 {
-	bool keeps = l->f.fs->lifetime->blocked;
+	bool keeps = l->f.fs->lifetime->idle_run;
 	struct sleeper s = {.op = keeps ? allocate : lived_punch, .l = l};
 	uint64_t start;
 

@@ -10,11 +10,6 @@ struct run {
 	uint64_t first, count;
 	int64_t offset; /* into the data; negative: blocks of zeroes */
 };
-extern const uint64_t scratch_small_bytes, scratch_small_nr_runs, scratch_large_bytes,
-	scratch_large_nr_runs;
-extern const struct run scratch_small_runs[], scratch_large_runs[];
-extern const char scratch_small_data[], scratch_large_data[];
-
 struct template
 {
 	uint64_t bytes, nr_runs;
@@ -22,13 +17,24 @@ struct template
 	const char *data;
 };
 
+#define TEMPLATE(name)                                                                             \
+	extern const uint64_t scratch_##name##_bytes, scratch_##name##_nr_runs;                    \
+	extern const struct run scratch_##name##_runs[];                                           \
+	extern const char scratch_##name##_data[]
+#define TEMPLATE_OF(name)                                                                          \
+	((struct template){scratch_##name##_bytes, scratch_##name##_nr_runs,                       \
+			   scratch_##name##_runs, scratch_##name##_data})
+TEMPLATE(small);
+TEMPLATE(large);
+TEMPLATE(huge);
+
 static struct template template_of(enum scratch_size size)
 {
-	if (size == SCRATCH_SMALL)
-		return (struct template){scratch_small_bytes, scratch_small_nr_runs,
-					 scratch_small_runs, scratch_small_data};
-	return (struct template){scratch_large_bytes, scratch_large_nr_runs, scratch_large_runs,
-				 scratch_large_data};
+	switch (size) {
+	case SCRATCH_SMALL: return TEMPLATE_OF(small);
+	case SCRATCH_LARGE: return TEMPLATE_OF(large);
+	default: return TEMPLATE_OF(huge);
+	}
 }
 
 /* ---- which device ------------------------------------------------------------------------- */
@@ -165,7 +171,9 @@ int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_
 	int err = scratch_choose(&r);
 
 	if (!err && r->len < t.bytes)
-		err = refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
+		err = refuse(-ENOSPC,
+			     "%s has %lu MiB, and the scratch file system wanted here has %lu",
+			     r->name, r->len / MIB, t.bytes / MIB);
 	if (!err) {
 		wipe_signatures(r);
 		write_template(r, &t);

@@ -13,7 +13,7 @@
 
 #define SCRATCH_PATH "/scratch"
 
-enum scratch_size { SCRATCH_SMALL, SCRATCH_LARGE }; /* 16 MiB, 1 GiB */
+enum scratch_size { SCRATCH_SMALL, SCRATCH_LARGE, SCRATCH_HUGE }; /* 16 MiB, 1 GiB, 16 GiB */
 
 /* The scratch device of now into *out. Or, with refusal() set: -ENODEV none, not bound, killed;
  * -EROFS; -ENOSPC too small; -EBUSY mounted or mapped; -EPERM somebody's data is on it. Takes the

@@ -179,7 +179,7 @@ static void f9_play(struct script *s)
 		return;
 	}
 	race_say("F is one folio of 2 MiB; every other block belongs to \"fill\"");
-	if (script_step(t2, punch_one, "punches page 7 out of F") == ACTOR_DONE && s->lt->blocked)
+	if (script_step(t2, punch_one, "punches page 7 out of F") == ACTOR_DONE && s->lt->idle_run)
 		f9_busy(s, t1, t3);
 	else
 		script_g_after(s, t2, t3, t1);

@@ -172,12 +172,43 @@ SELFTEST(entry_folio_kept, "lifetime.busy.folio-out-of-reach",
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 300), 1, PIN, &p) == 1, "no pin");
 	if (!dax_truncate(fx.inode[0], 0))
 		for (unsigned i = 0; i < N; i++)
-			within += lifetime_busy_extent.blocked(fx.fs, first + i);
+			within += !lifetime_busy_extent.idle_run(fx.fs, first + i, 1);
 	unpin_user_pages(&p, 1);
 	for (unsigned i = 0; i < N; i++)
 		after += !lifetime_busy_extent.may_take(first + i, 1);
 	EXPECT_OR(out, within == N && !after, "%u blocks out of reach, %u after the put", within,
 		  after);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(entry_run_to_held, "lifetime.busy.run-ends-at-held",
+	 "a run of free blocks ends before the first one that is held, wherever the look begins, and "
+	 "at the end that was asked for once nobody holds any")
+{
+	FIXTURE(fx, &lifetime_busy_extent);
+	uint64_t va = fx_map(&fx, "f", 8, 'r'), first = 0;
+	struct page *p = NULL;
+	uint32_t before, behind, at_it, after;
+
+	EXPECT_OR(out, va, "no file");
+	for (unsigned i = 0; i < 8; i++)
+		(void)*at(PAGE(va, i));
+	first = page_to_pfn(fx_page(va));
+	EXPECT_OR(out, page_to_pfn(fx_page(PAGE(va, 7))) == first + 7, "not side by side");
+	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 5), 1, PIN, &p) == 1, "no pin");
+	EXPECT_OR(unpin, !dax_truncate(fx.inode[0], 0), "%s", refusal());
+	before = lifetime_busy_extent.idle_run(fx.fs, first + 2, 6);
+	at_it = lifetime_busy_extent.idle_run(fx.fs, first + 5, 3);
+	behind = lifetime_busy_extent.idle_run(fx.fs, first + 6, 1000);
+	EXPECT(before == 3 && !at_it && behind == 1000 &&
+		       !lifetime_busy_extent.may_take(first, 6) &&
+		       lifetime_busy_extent.may_take(first + 6, 1000),
+	       "%u blocks before the held one, %u at it, %u behind it", before, at_it, behind);
+unpin:
+	unpin_user_pages(&p, 1);
+	after = lifetime_busy_extent.idle_run(fx.fs, first, 8);
+	EXPECT(after == 8 && lifetime_busy_extent.may_take(first, 8), "%u after the put", after);
 out:
 	fixture_end(&fx);
 }

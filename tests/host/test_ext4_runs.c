@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blocks by runs: the words of bits.c against a bit at a time, checksums against the definition,
+ * and groups that a file takes and gives up as a whole.
+ */
+/* LINK: tests/host/ext4_image.c dax/ext4/[a-z]*.c */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "dax/ext4/priv.h"
+#include "tests/host/ext4_image.h"
+
+#define BITS (8u * EXT4_BLOCK_SIZE)
+#define GROUPS                                                                                     \
+	"-b 4096 -I 256 -g 256 -N 128 -O none,filetype,extent,sparse_super,large_file,"            \
+	"extra_isize,uninit_bg,dir_nlink"
+
+static struct image im;
+static uint32_t seed = 77;
+static uint8_t map[EXT4_BLOCK_SIZE] __attribute__((aligned(8)));
+static bool model[BITS];
+
+static uint32_t rnd(uint32_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 17;
+	seed ^= seed << 5;
+	return seed % n;
+}
+
+/* ---- bits ---- */
+
+static uint32_t model_next(uint32_t at, uint32_t end, bool set)
+{
+	while (at < end && model[at] != set)
+		at++;
+	return at;
+}
+
+static uint32_t model_fill(uint32_t at, uint32_t n, bool set)
+{
+	uint32_t changed = 0;
+
+	for (; n; n--, at++) {
+		changed += model[at] != set;
+		model[at] = set;
+	}
+	return changed;
+}
+
+/* A range: short ones, long ones, and those that begin and end with words. */
+static void range(uint32_t *at, uint32_t *n)
+{
+	*at = rnd(BITS);
+	*n = rnd(3) ? rnd(200) : rnd(BITS);
+	if (rnd(4) == 0) {
+		*at -= *at % 64;
+		*n -= *n % 64;
+	}
+	if (*n > BITS - *at)
+		*n = BITS - *at;
+}
+
+static void words_do_what_single_bits_would(void **state)
+{
+	(void)state;
+	for (uint32_t round = 0; round < 20000; round++) {
+		uint32_t at, n;
+
+		range(&at, &n);
+		assert_int_equal(bits_next_set(map, at, at + n), model_next(at, at + n, true));
+		assert_int_equal(bits_next_clear(map, at, at + n), model_next(at, at + n, false));
+		if (rnd(2)) {
+			bits_set(map, at, n);
+			model_fill(at, n, true);
+		} else {
+			assert_int_equal(bits_clear(map, at, n), model_fill(at, n, false));
+		}
+	}
+	for (uint32_t b = 0; b < BITS; b++)
+		assert_int_equal(bit_test(map, b), model[b]);
+}
+
+static uint16_t crc_by_bits(uint16_t crc, const uint8_t *p, size_t n)
+{
+	while (n--) {
+		crc ^= *p++;
+		for (int i = 0; i < 8; i++)
+			crc = crc & 1 ? crc >> 1 ^ 0xA001 : crc >> 1;
+	}
+	return crc;
+}
+
+static void checksums_are_those_of_the_definition(void **state)
+{
+	uint8_t buf[100];
+
+	(void)state;
+	ext4_crc16_init();
+	for (int round = 0; round < 2000; round++) {
+		size_t n = rnd(sizeof(buf));
+		uint16_t crc = (uint16_t)rnd(65536);
+
+		for (size_t i = 0; i < sizeof(buf); i++)
+			buf[i] = rnd(4) ? 0 : (uint8_t)rnd(256);
+		assert_int_equal(ext4_crc16(crc, buf, n), crc_by_bits(crc, buf, n));
+	}
+}
+
+/* ---- groups of 1 MiB ---- */
+
+static int up(void **state)
+{
+	(void)state;
+	image_make(&im, 16, GROUPS);
+	image_up(&im);
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	image_drop(&im);
+	return 0;
+}
+
+static void sums_fit(void)
+{
+	for (uint32_t g = 0; g < im.fs->groups; g++)
+		assert_int_equal(ext4_desc(im.fs, g)->bg_checksum, ext4_desc_csum(im.fs, g));
+}
+
+static uint32_t never_used(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t g = 0; g < im.fs->groups; g++)
+		n += (ext4_desc_counts(im.fs, g).flags & BG_BLOCK_UNINIT) != 0;
+	return n;
+}
+
+static void groups_that_a_file_leaves_are_as_if_unused(void **state)
+{
+	uint32_t before, during, after;
+	struct ext4_inode *ip = im_create(&im, "/big");
+
+	(void)state;
+	before = never_used();
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(ext4_fallocate(ip, 0, 12 << 20, 0), 0);
+		during = never_used();
+		sums_fit();
+		assert_int_equal(ext4_check(im.fs, NULL, NULL), 0);
+		assert_int_equal(ext4_truncate(ip, 0), 0);
+		after = never_used();
+		sums_fit();
+		assert_int_equal(ext4_check(im.fs, NULL, NULL), 0);
+		assert_true(during + 8 < before);
+		/* all but the first, where the inode is, and the last one that it was in */
+		assert_true(after >= before - 2);
+	}
+	im_put(ip);
+	image_check(&im);
+}
+
+/* Block 200 of each MiB of `big` goes to a file of its own. */
+static void settle_in_the_middle(struct ext4_inode *big, uint32_t i, uint64_t *pblk)
+{
+	struct ext4_inode *ip;
+	struct ext4_map m;
+	char name[8];
+
+	assert_int_equal(ext4_map_blocks(big, (i << 8) + 200, 1, 0, &m), 0);
+	assert_int_equal(ext4_punch_hole(big, (i << 20) + (200 << 12), 4096), 0);
+	im.fs->goal = *pblk = m.pblk;
+	snprintf(name, sizeof(name), "/n%u", i);
+	ip = im_create(&im, name);
+	im_write(ip, 0, "neighbour", 9);
+	assert_int_equal(ext4_map_blocks(ip, 0, 1, 0, &m), 0);
+	assert_int_equal(m.pblk, *pblk);
+	im_put(ip);
+}
+
+/* One block of somebody else in each MiB: no group is given up. */
+static void a_neighbour_keeps_the_bitmap(void **state)
+{
+	struct ext4_inode *ip = im_create(&im, "/big");
+	uint64_t pblk[12];
+	uint32_t before;
+
+	(void)state;
+	assert_int_equal(ext4_fallocate(ip, 0, 12 << 20, 0), 0);
+	for (uint32_t i = 0; i < 12; i++)
+		settle_in_the_middle(ip, i, &pblk[i]);
+	before = never_used();
+	assert_int_equal(ext4_truncate(ip, 0), 0);
+	assert_int_equal(never_used(), before);
+	sums_fit();
+	for (uint32_t i = 0; i < 12; i++)
+		assert_false(ext4_block_free(im.fs, pblk[i]));
+	im_put(ip);
+	image_check(&im);
+}
+
+/* What is free in a group without a bitmap of its own, and what is not. */
+static void a_group_without_bitmap_knows_its_free_blocks(void **state)
+{
+	uint32_t g = im.fs->groups - 2;
+	const uint64_t first = (uint64_t)g * im.fs->blocks_per_group;
+	uint8_t *bits = ext4_block(im.fs, im.fs->group[g].block_bitmap);
+
+	(void)state;
+	assert_true(ext4_desc_counts(im.fs, g).flags & BG_BLOCK_UNINIT);
+	memset(bits, 0xFF, EXT4_BLOCK_SIZE); /* it counts for nothing */
+	assert_true(ext4_block_free(im.fs, first + im.fs->blocks_per_group - 1));
+	assert_false(ext4_block_free(im.fs, im.fs->group[g].inode_table));
+}
+
+static int count_extents(void *ctx, const struct ext4_extent_info *e)
+{
+	if (e->kind == EXT4_OWN_UNWRITTEN)
+		++*(uint32_t *)ctx;
+	return 0;
+}
+
+/* Runs that touch across the border of two groups are one extent. */
+static void extents_cross_groups(void **state)
+{
+	struct ext4_inode *ip;
+	uint32_t extents = 0;
+
+	(void)state;
+	image_drop(&im);
+	image_make(&im, 16, GROUPS ",flex_bg -G 16");
+	image_up(&im);
+	ip = im_create(&im, "/big");
+	assert_int_equal(ext4_fallocate(ip, 0, 12 << 20, 0), 0);
+	assert_int_equal(ext4_for_each_extent(im.fs, count_extents, &extents), 0);
+	assert_in_range(extents, 1, 8); /* copies of the superblock lie in the way */
+	assert_int_equal(ext4_truncate(ip, 0), 0);
+	sums_fit();
+	im_put(ip);
+	image_check(&im);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, up, down)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_do_what_single_bits_would),
+		cmocka_unit_test(checksums_are_those_of_the_definition),
+		T(groups_that_a_file_leaves_are_as_if_unused),
+		T(a_neighbour_keeps_the_bitmap),
+		T(a_group_without_bitmap_knows_its_free_blocks),
+		T(extents_cross_groups),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
