@@ -9,7 +9,10 @@
  * by code that QEMU generates beside each instruction of a kind; only the marks call a function.
  *
  * Distributions do not package qemu-plugin.h; the few prototypes used here are the documented
- * interface of version 1 (QEMU 4.2 and later, docs/devel/tcg-plugins).
+ * interface (docs/devel/tcg-plugins). PLUGIN_API, from the command line, is its version: 1
+ * (QEMU 4.2 to 9.0), 3 (9.1 to 10) or 7 (11). Which of them a QEMU takes is found by asking it
+ * (peer_linux.py). From 3 on counters lie on a scoreboard, one set for each vCPU; from 7 on the
+ * callback of a translation has other arguments.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -24,29 +27,104 @@ struct qemu_info;
 enum { QEMU_PLUGIN_CB_NO_REGS };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 };
 
+#if PLUGIN_API < 7
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
 					   void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
+#else
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+					   void (*cb)(struct qemu_plugin_tb *, void *), void *arg);
+#endif
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    void (*cb)(unsigned int cpu, void *arg), int flags,
 					    void *arg);
+#if PLUGIN_API < 3
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *ptr,
 						uint64_t add);
+#else
+struct qemu_plugin_scoreboard;
+struct entry {
+	struct qemu_plugin_scoreboard *score;
+	size_t offset;
+};
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *to, size_t size);
+struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
+void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score, unsigned int cpu);
+void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn, int op,
+							 struct entry entry, uint64_t add);
+#endif
 
-__attribute__((visibility("default"))) int qemu_plugin_version = 1;
+__attribute__((visibility("default"))) int qemu_plugin_version = PLUGIN_API;
 
 #define MARK_BEGIN 0x48465342u
 #define MARK_END   0x48465345u
 
 static FILE *out;
 static bool open_pair;
-/* One vCPU: added to by one thread. */
-static struct counts {
+struct counts {
 	uint64_t insns, atomics, clwb, tlb, fences, cr3;
-} now, begin;
+};
+static struct counts begin;
+
+/* ---- the counters: there is one vCPU ---- */
+
+#if PLUGIN_API < 3
+static struct counts counters;
+
+static const struct counts *now(void)
+{
+	return &counters;
+}
+
+static void add(struct qemu_plugin_insn *insn, size_t offset)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+						   (char *)&counters + offset, 1);
+}
+
+static size_t bytes_of(const struct qemu_plugin_insn *insn, uint8_t *to, size_t size)
+{
+	size_t n = qemu_plugin_insn_size(insn);
+
+	n = n < size ? n : size;
+	memcpy(to, qemu_plugin_insn_data(insn), n);
+	return n;
+}
+
+static void counters_start(void)
+{
+}
+#else
+static struct qemu_plugin_scoreboard *score;
+
+static const struct counts *now(void)
+{
+	return qemu_plugin_scoreboard_find(score, 0);
+}
+
+static void add(struct qemu_plugin_insn *insn, size_t offset)
+{
+	const struct entry entry = {score, offset};
+
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry,
+							    1);
+}
+
+static size_t bytes_of(const struct qemu_plugin_insn *insn, uint8_t *to, size_t size)
+{
+	return qemu_plugin_insn_data(insn, to, size);
+}
+
+static void counters_start(void)
+{
+	score = qemu_plugin_scoreboard_new(sizeof(struct counts));
+}
+#endif
+
+/* ---- what an instruction is ---- */
 
 struct insn {
 	bool lock, ds, operand16; /* prefixes F0, 3E, 66 */
@@ -83,26 +161,23 @@ static struct insn decode(const uint8_t *p, size_t size)
 
 static void on_mark(unsigned int cpu, void *arg)
 {
+	const struct counts *end = now();
+
 	(void)cpu;
 	if (arg) {
-		begin = now;
+		begin = *end;
 		open_pair = true;
 	} else if (open_pair) {
 		/* The mark that ends the pair has been counted already. */
 		fprintf(out,
 			"{\"insns\":%" PRIu64 ",\"atomics\":%" PRIu64 ",\"clwb\":%" PRIu64
 			",\"tlb\":%" PRIu64 ",\"fences\":%" PRIu64 ",\"cr3\":%" PRIu64 "}\n",
-			now.insns - begin.insns - 1, now.atomics - begin.atomics,
-			now.clwb - begin.clwb, now.tlb - begin.tlb, now.fences - begin.fences,
-			now.cr3 - begin.cr3);
+			end->insns - begin.insns - 1, end->atomics - begin.atomics,
+			end->clwb - begin.clwb, end->tlb - begin.tlb, end->fences - begin.fences,
+			end->cr3 - begin.cr3);
 		fflush(out);
 		open_pair = false;
 	}
-}
-
-static void add(struct qemu_plugin_insn *insn, uint64_t *counter)
-{
-	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
 }
 
 /* A read-modify-write of memory that LOCK may stand before (SDM vol. 2, LOCK). */
@@ -133,15 +208,15 @@ static void count_kind(struct qemu_plugin_insn *insn, const struct insn *i)
 	bool fence = i->op[0] && i->op[1] == 0xae && !i->memory && i->reg >= 5;
 
 	if (i->lock || xchg || (i->ds && lockable(i)))
-		add(insn, &now.atomics);
+		add(insn, offsetof(struct counts, atomics));
 	if (line)
-		add(insn, &now.clwb);
+		add(insn, offsetof(struct counts, clwb));
 	if (invlpg || cr3)
-		add(insn, &now.tlb);
+		add(insn, offsetof(struct counts, tlb));
 	if (fence)
-		add(insn, &now.fences);
+		add(insn, offsetof(struct counts, fences));
 	if (cr3)
-		add(insn, &now.cr3);
+		add(insn, offsetof(struct counts, cr3));
 }
 
 /* nopl NUMBER(%rax) */
@@ -155,24 +230,47 @@ static uint32_t mark_of(const uint8_t *p, size_t size)
 	return number;
 }
 
-static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void translate(struct qemu_plugin_tb *tb)
 {
-	(void)id;
 	for (size_t n = 0; n < qemu_plugin_tb_n_insns(tb); n++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, n);
-		const uint8_t *bytes = qemu_plugin_insn_data(insn);
-		size_t size = qemu_plugin_insn_size(insn);
+		uint8_t bytes[16];
+		size_t size = bytes_of(insn, bytes, sizeof(bytes));
 		struct insn i = decode(bytes, size);
 		uint32_t mark = mark_of(bytes, size);
 
-		add(insn, &now.insns);
+		add(insn, offsetof(struct counts, insns));
 		count_kind(insn, &i);
 		if (mark == MARK_BEGIN || mark == MARK_END)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark,
 							       QEMU_PLUGIN_CB_NO_REGS,
-							       mark == MARK_BEGIN ? &now : NULL);
+							       mark == MARK_BEGIN ? &begin : NULL);
 	}
 }
+
+#if PLUGIN_API < 7
+static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	(void)id;
+	translate(tb);
+}
+
+static void start(qemu_plugin_id_t id)
+{
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+}
+#else
+static void on_translate(struct qemu_plugin_tb *tb, void *arg)
+{
+	(void)arg;
+	translate(tb);
+}
+
+static void start(qemu_plugin_id_t id)
+{
+	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate, NULL);
+}
+#endif
 
 /* The one argument: out=FILE. */
 __attribute__((visibility("default"))) int
@@ -184,6 +282,7 @@ qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc,
 	out = fopen(argv[0] + 4, "w");
 	if (!out)
 		return -1;
-	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
+	counters_start();
+	start(id);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime
+import fnmatch
 import json
 import os
 import subprocess
@@ -12,7 +13,8 @@ from typing import Dict, List, Tuple
 import peer_linux
 import peer_machine
 from peer_debian import Unpacked
-from peer_machine import PEER, ROOT, PeerError, Run, boot, machine, printable, say
+from peer_machine import (PEER, ROOT, PeerError, Run, boot, hf_qemu, machine, printable,
+                          say)
 from peer_store import HOLDFAST, Measured
 from peer_text import COUNTS, Column
 
@@ -51,10 +53,13 @@ class Suites:
 
 MACHINES = [Machine(["boot", "memory.prompt"], sizes=(1,)),
             Machine(["memremap.4t"], cpu=LARGE),
+            Machine(["mount.1t"], sizes=(1024,), cpu=LARGE, ext4=(0,)),
             Machine(["smp.*"], smp=8),
             Machine(["tlb.*"], icount=False)]
 LINUX = [Suites(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", "undax", "devdax"],
                 fsdax=(1,), ext4=(1,)),
+         Suites(["dax", "dir", "fallocate", "io", "map"], fsdax=(1,), ext4=(1,)),
+         Suites(["mount"], sizes=(1024,), cpu=LARGE, ext4=(0,)),
          Suites(["boot", "memremap"], sizes=(1,), fsdax=(0,)),
          Suites(["memremap"], fsdax=(1,)),
          Suites(["memremap"], sizes=(64,), fsdax=(0,)),
@@ -84,7 +89,7 @@ def version_line(command: List[str]) -> str:
 
 
 def qemu_version() -> str:
-    return version_line([machine(1).qemu, "--version"])
+    return version_line(hf_qemu.start_of_command(hf_qemu.find(machine(1).qemu)) + ["--version"])
 
 
 def today() -> str:
@@ -117,13 +122,18 @@ def holdfast_wall() -> dict:
     return wall_row(times)
 
 
+def has_rows(column: Column, m: Machine) -> bool:
+    """The kernel knows them: on a machine that does not do they were skipped."""
+    return any(fnmatch.filter(column, row) for row in m.rows)
+
+
 def holdfast_column(commands: Commands) -> Column:
     """All rows; each row that needs another machine takes the place of the one that did not."""
     Progress.step("Holdfast, the rows of the comparison's machine")
     run = holdfast_run("bench")
     column = run.by_name()
     commands.append(("Holdfast", printable(run.command)))
-    for other in MACHINES:
+    for other in [m for m in MACHINES if has_rows(column, m)]:
         names = " ".join(other.rows)
         Progress.step(f"Holdfast, {names}")
         run = holdfast_run("; ".join(f"bench {row}" for row in other.rows), other)
@@ -173,7 +183,8 @@ def linux_run(linux: Unpacked, suites: Suites, counts: str = "", icount: bool = 
 
 # Operations in the marked section, where it is not one: the pages of a call, the files of a row.
 def operations_of(bench: str) -> int:
-    for part, pages in (("b512", 512), ("scattered", 512), ("4096", 4096), ("flush", 512)):
+    for part, pages in (("b512", 512), ("scattered", 512), ("4096", 4096), ("flush", 512),
+                        ("map.1g", 1 << 18), ("open.10000", 10000)):
         if part in bench:
             return pages
     return 1

@@ -18,11 +18,12 @@ from typing import Dict, List, Optional, Tuple
 
 import peer_debian
 from peer_debian import Unpacked, output
-from peer_machine import ROOT, PeerError, say
+from peer_machine import ROOT, PeerError, hf_qemu, machine, say
 
 SOURCE = os.path.join(ROOT, "tests", "peer")
 # What a prompt with persistent memory needs; each comes after what it depends on.
 MODULES = ["nfit", "nd_pmem", "device_dax", "dax_pmem", "ext4"]
+PLUGIN_VERSIONS = (1, 3, 7)  # see count.c
 IF_THERE = ["crc32c_generic"]  # newer kernels have it built in
 APPEND = ("console=ttyS0 quiet mitigations=off init_on_alloc=0 nokaslr norandmaps "
           "rdinit=/init panic=-1 suites=")
@@ -124,11 +125,41 @@ def build_module(linux: Unpacked, modules: List[str]) -> str:
     return cc[0][len("CC="):]
 
 
+def gcc(to: str, sources: List[str], *how: str) -> None:
+    output(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", *how, "-o", to] + sources,
+           f"building {os.path.basename(to)}")
+
+
 def build_program(linux: Unpacked, name: str, *sources: str) -> None:
     found = sorted(sum((glob.glob(os.path.join(SOURCE, source)) for source in sources), []))
-    how = ["-shared", "-fPIC"] if name.endswith(".so") else ["-static"]
-    output(["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", *how, "-o",
-            in_work(linux, name)] + found, f"building {name}")
+    gcc(in_work(linux, name), found, "-static")
+
+
+# ---- the plugin ----
+
+
+def takes_plugin(qemu: str, path: str) -> str:
+    """Why this QEMU does not load the plugin; "" if it does. It is asked, and ends at once."""
+    command = hf_qemu.start_of_command(hf_qemu.find(qemu))
+    command += ["-M", "none", "-nodefaults", "-display", "none", "-S", "-qmp", "stdio", "-plugin",
+                f"{path},out=/dev/null"]
+    done = subprocess.run(command, input='{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n',
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60,
+                          check=False)
+    return done.stderr.strip() or f"status {done.returncode}" if done.returncode else ""
+
+
+def build_plugin(linux: Unpacked) -> None:
+    """By the first version of the interface that the QEMU of the comparison takes."""
+    reasons = []
+    for version in PLUGIN_VERSIONS:
+        gcc(plugin(linux), [os.path.join(SOURCE, "count.c")], "-shared", "-fPIC",
+            f"-DPLUGIN_API={version}")
+        reasons.append(takes_plugin(machine(1).qemu, plugin(linux)))
+        if not reasons[-1]:
+            return
+    raise PeerError("QEMU loads the counting plugin by no version of its interface:\n"
+                    + "\n".join(reasons))
 
 
 def plugin(linux: Unpacked) -> str:
@@ -228,7 +259,7 @@ def prepare(series: str) -> Tuple[Unpacked, str]:
     linux = start(series)
     cc = build_module(linux, ["hfpeer"])
     build_program(linux, "hfwork", "linux/hfwork.c", "linux/rows_*.c")
-    build_program(linux, "count.so", "count.c")
+    build_plugin(linux)
     make_initrd(linux)
     return linux, cc
 

@@ -65,6 +65,16 @@ _NO_JOURNAL = ("Linux: one system call on ext4, journal handle inside, no commit
                "call, no journal; its metadata is written back and fenced inside")
 _BIND = ("Linux: memmap_init_zone_device() and __add_pages() by kretprobe, because the rest waits "
          "for RCU. Holdfast: all of memremap_pages()")
+_BESIDE = "none, shown beside it"
+_LOOKUP = "Linux: stat(), a system call, hashed directory; names that were found are cached"
+_COPY = ("one instruction a word is bare copy on both sides (512 or 131 072) and is not divided; "
+         "Linux: a system call")
+_WRITE = ("Linux stores past the cache, 2.625 instructions a word (1344 or 344 064); bare copy of "
+          "Holdfast's are one a word and three a line for its write-back. Neither is divided")
+_MAPPED = "writable, shared, every index entry present"
+_POPULATE = "Linux: MAP_POPULATE"
+_FORK = ("Linux copies nothing of a shared file mapping, the child faults again; its first "
+         "instructions and its exit are not inside")
 _RECORDS = "bytes of RAM for records per GiB bound"
 
 ROWS = [
@@ -112,6 +122,42 @@ ROWS = [
     Row("truncate.idle", "insns", "the same truncate of a page that nobody holds", None,
         "none, it is the measure of truncate.busy", "see truncate.4k.4096",
         "Holdfast alone: one page, so a call's fixed part is all of it"),
+    Row("fallocate.8g", "insns", "fallocate of 8 GiB, an empty file on an empty file system",
+        324_000_000 / 300, scope=_NO_JOURNAL),
+    Row("fallocate.8g.remove", "insns", "unlink of that file and the close of its last user",
+        5_700_000 // 300, scope=_NO_JOURNAL),
+    Row("fallocate.8g.truncate", "insns", "truncate of such a file to 0", None, _BESIDE, share=0,
+        scope="Linux alone"),
+    Row("dir.lookup.20000", "insns", "look-up of one name in a directory of 20 000, the same name "
+        "again", share=1, scope=_LOOKUP),
+    Row("dir.lookup.20000.other", "insns", "the same of a name that nobody asked for since the "
+        "mount; the directory's blocks are cached", None, _BESIDE, share=0, scope=_LOOKUP),
+    Row("dir.lookup.20000.first", "insns", "the first look-up in that directory after the mount",
+        share=1, scope=_LOOKUP),
+    Row("dir.create.20000", "insns", "creation of one further name in that directory", share=1,
+        scope=_NO_JOURNAL),
+    Row("pread.4k", "insns", "read of 4 KiB of a DAX file, blocks written", copy=512,
+        linux_copy=512, scope=_COPY),
+    Row("pread.1m", "insns", "the same of 1 MiB", copy=131_072, linux_copy=131_072, scope=_COPY),
+    Row("pwrite.4k", "insns", "write of 4 KiB to a DAX file, blocks written", copy=512 + 3 * 64,
+        linux_copy=1344, scope=_WRITE),
+    Row("pwrite.1m", "insns", "the same of 1 MiB", copy=131_072 + 3 * 16_384, linux_copy=344_064,
+        scope=_WRITE),
+    Row("map.1g.4k", "insns/page", f"mmap, populate and munmap of 1 GiB in 4K; {_MAPPED}",
+        scope=_POPULATE),
+    Row("map.1g.2m", "insns/page", f"the same in 2M, per 4K; {_MAPPED}", scope=_POPULATE),
+    Row("fork.1g.4k", "insns/page", "fork of a process that has 1 GiB mapped in 4K, shared and "
+        "populated; until it is back in the parent", scope=_FORK),
+    Row("fork.1g.2m", "insns/page", "the same in 2M, per 4K", scope=_FORK),
+    Row("mount.1t", "insns", "mount of a clean ext4 of 1 TiB",
+        scope="Linux: without -o dax, because its records of 1 TiB would take 16 GiB of RAM; its "
+              "journal is looked at"),
+    Row("open.10000", "insns", "open of an existing name, 10 000 of a directory of 20 000, each for "
+        "the first time since the mount", scope="Linux: a system call, a descriptor is inside"),
+    Row("open.10000.warm", "insns", "the same again", None, _BESIDE, share=0,
+        scope="Linux: names and inodes are cached"),
+    Row("open.10000.bytes", "bytes", "RAM that one of these open files takes",
+        scope="what a kernel keeps of it: name, inode, file"),
     Row("memremap.1g", "insns", "binding 1 GiB with 4K records", 100_000, scope=_BIND),
     Row("memremap.16g", "insns", "binding 16 GiB with 4K records", 100_000, scope=_BIND),
     Row("memremap.64g", "insns", "binding 64 GiB with 4K records", 100_000, scope=_BIND),
@@ -121,7 +167,9 @@ ROWS = [
     Row("record.populate", "insns/record", "records of one fresh record page, per record", 12,
         linux_text="made at bind, for every page", scope="Holdfast alone; Linux: see memremap"),
     Row("records.4k.bind", "bytes", f"{_RECORDS}, 4K records, after binding", 0),
-    Row("records.4k.touched", "bytes", "the same after every page was used", 8 * MIB),
+    Row("records.4k.touched", "bytes", "the same after every page was used", 8 * MIB, share=0,
+        scope="the same. Half of Linux's and not a third: a record has 32 bytes, and 21 would not "
+              "hold what it says"),
     Row("records.2m.bind", "bytes", f"{_RECORDS}, compound records of 2M (device-dax), after "
         "binding", 0),
     Row("records.2m.touched", "bytes", "the same after every page was used", 64 * KIB),

@@ -188,6 +188,9 @@ def test_every_machine_of_holdfast_is_counted():
     """The steps that are announced are the steps that come."""
     assert peer_columns.HOLDFAST_STEPS == len(peer_columns.MACHINES) + 2
     assert peer_columns.LINUX_STEPS == len(peer_columns.LINUX) + 1
+    other = peer_columns.Machine(["smp.*"], smp=8)
+    assert peer_columns.has_rows({"smp.gup.2": {"skip": "one CPU"}}, other)
+    assert not peer_columns.has_rows({"gup.get": {"value": 1}}, other)
     config = peer_machine.machine(1, 16, smp=8)
     assert config.smp == 8 and peer_machine.machine(1).smp == 1
 

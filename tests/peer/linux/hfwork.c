@@ -238,10 +238,21 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} suites[] = {
-		{"calibrate", rows_calibrate}, {"gup", rows_gup},	{"fault", rows_fault},
-		{"layout", rows_layout},       {"wake", rows_wake},	{"boot", rows_boot},
-		{"compound", rows_compound},   {"devdax", rows_devdax}, {"memremap", rows_memremap},
+		{"calibrate", rows_calibrate},
+		{"gup", rows_gup},
+		{"fault", rows_fault},
+		{"layout", rows_layout},
+		{"wake", rows_wake},
+		{"boot", rows_boot},
+		{"compound", rows_compound},
+		{"devdax", rows_devdax},
+		{"memremap", rows_memremap},
 		{"split", rows_split},
+		{"dir", rows_dir},
+		{"fallocate", rows_fallocate},
+		{"io", rows_io},
+		{"map", rows_map},
+		{"mount", rows_mount},
 	};
 
 	device = open("/dev/hfpeer", O_RDWR);

@@ -71,6 +71,7 @@ void put_text(const char *text, const char *fmt, ...) __attribute__((format(prin
 /* False: there is no such file. */
 bool get_text(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 uint64_t meminfo(const char *field); /* bytes */
+uint64_t free_memory(void);	     /* bytes that nobody uses, in the lists of CPUs too */
 /* The number of the smallest, or of the largest, NVDIMM region. */
 int region_find(bool largest, uint64_t *size);
 /* Region `region` becomes /dev/daxN.0 of this alignment, its records in RAM; and is let go again.
@@ -90,5 +91,10 @@ void rows_devdax(void);
 void rows_memremap(void);
 void rows_compound(void);
 void rows_split(void);
+void rows_dir(void);
+void rows_fallocate(void);
+void rows_io(void);
+void rows_map(void);
+void rows_mount(void);
 
 #endif

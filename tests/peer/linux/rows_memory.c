@@ -60,7 +60,7 @@ static uint64_t ram(void)
 }
 
 /* Bytes that nobody uses: free in the zones, and in the lists that CPUs keep (2 MiB pages too). */
-static uint64_t free_memory(void)
+uint64_t free_memory(void)
 {
 	uint64_t pages = 0, n;
 	char line[160];
