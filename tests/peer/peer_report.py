@@ -9,7 +9,7 @@ Pure: dictionaries in, text out. A row is what a kernel printed as JSON: {"bench
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from peer_kept import KEPT
-from peer_rows import BY_NAME, FAMILIES, MORE, ROWS, Row
+from peer_rows import BY_NAME, FAMILIES, ROWS, Row, why_more
 from peer_store import Measured
 from peer_text import COUNTS, NAMES, Column, figure, number, table, value_of
 
@@ -149,7 +149,7 @@ def more_than_linux(linux: List[Measured], holdfast: Column) -> List[str]:
     for row in ROWS:
         ours = holdfast.get(row.bench, {})
         for n in uses_more(linux, row.bench, ours):
-            why = MORE.get((row.bench, COUNTS[n]), "nobody has said why yet")
+            why = why_more(row, COUNTS[n])
             lines.append(f"* `{row.bench}`, {NAMES[n]}: {number(ours[COUNTS[n]])}, Linux "
                          f"{number(least(linux, row.bench, COUNTS[n]))}: {why}.")
     if not lines:

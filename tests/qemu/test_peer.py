@@ -127,7 +127,16 @@ def test_more_than_linux_is_said_with_its_reason():
     text = "\n".join(peer_report.more_than_linux(theirs, ours))
     assert line(text, "* `munmap.4k.4096`, atomics: 2, Linux 1.01: one takes the page-table entry")
     assert peer_report.more_than_linux(theirs[1:], ours)[0].startswith("In no row")
-    ours["munmap.4k.4096"]["atomics"] = 1.01
+    ours = {"fallocate.8g": {"clwb": 9, "fences": 5, "tlb": 1}}
+    theirs = [linux_of("Linux 6.1", {"fallocate.8g": {"clwb": 0, "fences": 4, "tlb": 0}})]
+    text = "\n".join(peer_report.more_than_linux(theirs, ours))
+    assert "lines written back: 9, Linux 0: there is no journal: " in text
+    assert "TLB invalidations: 1, Linux 0: nobody has said why yet." in text
+
+
+def test_as_much_as_linux_is_not_more():
+    ours = {"munmap.4k.4096": {"value": 1, "atomics": 1.01, "clwb": 0}}
+    theirs = [linux_of("Linux 6.1", ours)]
     assert peer_report.more_than_linux(theirs, ours)[0].startswith("In no row")
 
 

@@ -13,20 +13,23 @@
 
 #define LOOP_ROUNDS 1000000ull
 #define LOOP_TRIES  9u
+#define LOOP_PAUSE  123456u
 #define STRIDE	    257 /* coprime to 512: neighbours in the mapping are not neighbours in memory */
 
 static uint64_t get_ticks[MAX_REPEATS], put_ticks[MAX_REPEATS];
 
 /*
  * calibrate: a loop of 2,000,000 instructions, in the program and in the kernel. The least of
- * several tries: half of them meet the timer's interrupt, which comes every 4 million. The marked
- * loop is counted by the plugin, which knows nothing of clocks.
+ * several tries: half of them meet the timer's interrupt, which comes every 4 million. A pause of
+ * another length each time keeps the tries from meeting it always. The marked loop is counted by
+ * the plugin, which knows nothing of clocks.
  */
 void rows_calibrate(void)
 {
 	uint64_t ticks, user = ~0ul, kernel = ~0ul;
 
 	for (unsigned i = 0; i < LOOP_TRIES; i++) {
+		hfp_loop((i + 1) * LOOP_PAUSE);
 		ticks = hfp_loop(LOOP_ROUNDS);
 		user = ticks < user ? ticks : user;
 		ticks = LOOP_ROUNDS;
