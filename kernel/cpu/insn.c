@@ -238,7 +238,7 @@ void smp_mb(void)
 static const struct persist_observer *observer; /* NULL means nobody watches */
 static enum writeback_insn kind = WB_CLFLUSH;
 
-/* One loop per instruction, 32 lines a turn: the choice is made once, outside. */
+/* One loop per instruction, a page of lines a turn: the choice is made once, outside. */
 #define FOUR(insn, at)                                                                             \
 	insn " " #at "+0(%0)\n\t" insn " " #at "+64(%0)\n\t" insn " " #at "+128(%0)\n\t" insn      \
 	     " " #at "+192(%0)\n\t"
@@ -247,8 +247,14 @@ static enum writeback_insn kind = WB_CLFLUSH;
 #define WRITEBACK_LOOP(name, insn)                                                                 \
 	static void name(uintptr_t p, uintptr_t end)                                               \
 	{                                                                                          \
-		for (; p + 32 * CACHE_LINE <= end; p += 32 * CACHE_LINE)                           \
-			asm volatile(SIXTEEN(insn, 0) SIXTEEN(insn, 1024) : : "r"(p) : "memory");  \
+		for (; p + 64 * CACHE_LINE <= end; p += 64 * CACHE_LINE)                           \
+			asm volatile(SIXTEEN(insn, 0) SIXTEEN(insn, 1024) SIXTEEN(insn, 2048)      \
+					     SIXTEEN(insn, 3072)                                   \
+				     :                                                             \
+				     : "r"(p)                                                      \
+				     : "memory");                                                  \
+		for (; p + 16 * CACHE_LINE <= end; p += 16 * CACHE_LINE)                           \
+			asm volatile(SIXTEEN(insn, 0) : : "r"(p) : "memory");                      \
 		for (; p < end; p += CACHE_LINE)                                                   \
 			asm volatile(insn " (%0)" : : "r"(p) : "memory");                          \
 	}

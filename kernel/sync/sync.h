@@ -171,15 +171,17 @@ static inline bool wait_maybe(const void *key)
 	return __atomic_load_n(&wait_counts[wait_bucket(key)], __ATOMIC_RELAXED) != 0;
 }
 
+/* What was woken is off the queue, and tests there first: mostly the condition is true by then, and
+ * it need not enlist once more to find that out. */
 #define wait_event(key, cond, what, waker)                                                         \
 	do {                                                                                       \
 		struct waiter w__ = {0};                                                           \
-		for (;;) {                                                                         \
+		do {                                                                               \
 			wait_prepare(&w__, key, what, waker);                                      \
 			if (cond)                                                                  \
 				break;                                                             \
 			wait_sleep(&w__);                                                          \
-		}                                                                                  \
+		} while (!(cond));                                                                 \
 		wait_finish(&w__);                                                                 \
 	} while (0)
 
@@ -188,7 +190,7 @@ static inline bool wait_maybe(const void *key)
 	({                                                                                         \
 		struct waiter w__ = {0};                                                           \
 		int ret__ = 0;                                                                     \
-		for (;;) {                                                                         \
+		do {                                                                               \
 			wait_prepare(&w__, key, what, waker);                                      \
 			w__.interruptible = true;                                                  \
 			if (cond)                                                                  \
@@ -198,7 +200,7 @@ static inline bool wait_maybe(const void *key)
 				break;                                                             \
 			}                                                                          \
 			wait_sleep(&w__);                                                          \
-		}                                                                                  \
+		} while (!(cond));                                                                 \
 		wait_finish(&w__);                                                                 \
 		ret__;                                                                             \
 	})
@@ -208,7 +210,7 @@ static inline bool wait_maybe(const void *key)
 	({                                                                                         \
 		struct waiter w__ = {0};                                                           \
 		bool ok__ = true;                                                                  \
-		for (;;) {                                                                         \
+		do {                                                                               \
 			wait_prepare(&w__, key, what, waker);                                      \
 			if (cond)                                                                  \
 				break;                                                             \
@@ -216,7 +218,7 @@ static inline bool wait_maybe(const void *key)
 				ok__ = (cond);                                                     \
 				break;                                                             \
 			}                                                                          \
-		}                                                                                  \
+		} while (!(cond));                                                                 \
 		wait_finish(&w__);                                                                 \
 		ok__;                                                                              \
 	})

@@ -156,6 +156,31 @@ SELFTEST(mm_no_write_and_execute, "mm.no-write-and-execute",
 	EXPECT(!bad, "%u entries allow both", bad);
 }
 
+/* Entries below `table` that point at a table and hold more than its address and rights. */
+static unsigned loaded_entries(uint64_t table, unsigned level)
+{
+	const uint64_t *entry = phys_to_virt(table);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*entry) && level > 1; i++) {
+		uint64_t e = __atomic_load_n(&entry[i], __ATOMIC_ACQUIRE);
+
+		if ((e & (PTE_P | PTE_PS)) == PTE_P)
+			n += (e & ~(PTE_PHYS | (PAGE_SIZE - 1))) != 0 ||
+			     loaded_entries(e & PTE_PHYS, level - 1);
+	}
+	return n;
+}
+
+SELFTEST(
+	mm_table_entries_bare, "mm.table-entries-bare",
+	"an entry that points at a table has nothing above the address: the fast walks count on it")
+{
+	unsigned n = loaded_entries(kernel_root, 4);
+
+	EXPECT(!n, "%u tables with such an entry below them", n);
+}
+
 SELFTEST(mm_data_not_executable, "mm.data-not-executable", "data and stacks cannot be executed")
 {
 	static int data;

@@ -98,25 +98,31 @@ static inline bool seems_run(const uint64_t *ptep, uint64_t pte)
  * that the records between exist: RUN of them lie in the frames that the first and the last one lie
  * in. Whether the entries between are what they should be, the second look says, which each gets;
  * until then a reference is one of those that fast gup may take and has to give back.
+ *
+ * Neither are the records looked at before: that they are all in the state of the first one is a
+ * guess, and the compare-exchange holds it against each. Where it is wrong this ends.
  */
 static unsigned long __attribute__((noinline))
 take_runs(const uint64_t *ptep, unsigned long nr, uint64_t pte, struct page *page,
 	  struct page **pages)
 {
 	const uint64_t *const first = ptep, *const last = ptep + nr - RUN;
-	bool changed = false;
-	uint64_t seen = 0;
-	unsigned i;
+	uint64_t state = page_state(page);
+	const uint64_t held = state + PAGE_REF;
+	unsigned i = 0;
 
 	_Static_assert(RUN * RECORD_SIZE <= PAGE_SIZE, "a group's records lie in two frames");
+	page_check_seen(held);
+	if (!page_state_usual(state))
+		return 0;
 	for (; ptep <= last && seems_run(ptep, pte); ptep += RUN) {
 		STEP_POINT(gup_fast_before_ref);
 #pragma GCC unroll 16
 		for (i = 0; i < RUN; i++) {
-			if (unlikely(!page_get_quick(page + i, &seen)))
+			if (unlikely(!page_change(page + i, &state, held)))
 				goto end;
 			if (unlikely(ptep[i] != pte + i * PAGE_SIZE))
-				goto end_changed;
+				goto changed;
 			pages[i] = page + i;
 		}
 		pte += RUN * PAGE_SIZE;
@@ -125,23 +131,21 @@ take_runs(const uint64_t *ptep, unsigned long nr, uint64_t pte, struct page *pag
 	}
 	i = 0;
 	goto end;
-end_changed:
-	changed = true;
+changed:
+	give_back(page + i, 1);
 end:
-	page_check_seen(seen);
-	if (changed)
-		give_back(page + i, 1);
 	return ptep + i - first;
 }
 
-/* n entries of one kind, wherever their pages are; value: how many were taken. */
+/* n entries of one kind, wherever their pages are; value: how many were taken. What is known of the
+ * state of one page is known of all that are in the same. */
 static unsigned long __attribute__((noinline))
 take_each(const uint64_t *ptep, unsigned long nr, const struct kind *of, struct page **pages)
 {
 	const struct kind kind = *of;
+	uint64_t state = ~0ull /* which none is in */, held = 0, seen = 0;
 	struct page *page = NULL;
 	bool changed = false;
-	uint64_t seen = 0;
 	unsigned long n;
 
 	for (n = 0; n < nr; n++) {
@@ -151,7 +155,14 @@ take_each(const uint64_t *ptep, unsigned long nr, const struct kind *of, struct 
 			break;
 		page = record_at(pte, &kind);
 		STEP_POINT(gup_fast_before_ref);
-		if (unlikely(!page_get_quick(page, &seen)))
+		if (unlikely(page_state(page) != state)) {
+			state = page_state(page);
+			if (!page_state_usual(state))
+				break;
+			held = state + PAGE_REF;
+			seen |= held;
+		}
+		if (unlikely(!page_change(page, &state, held)))
 			break;
 		changed = ptep[n] != pte;
 		if (unlikely(changed))
@@ -186,17 +197,21 @@ static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t
 				struct page **pages)
 {
 	struct kind kind = {PTE_PHYS, 0}; /* which no entry is like: not even an absent one */
+	bool alike = true; /* no guess of take_runs() was wrong: else one page after the other */
 	unsigned long n = 0, got = 1;
 
 	for (; n < nr && got; n += got) {
 		uint64_t pte = __atomic_load_n(&ptep[n], __ATOMIC_ACQUIRE);
 
-		if ((pte & ~PTE_PHYS) != kind.bits && !kind_of(&kind, pte, need))
+		if ((pte & ~PTE_PHYS) != kind.bits && !kind_of(&kind, pte, need)) {
 			got = gup_fast_part(ptep + n, nr - n, need, pages + n);
-		else if (nr - n >= RUN && seems_run(ptep + n, pte))
+		} else if (alike && nr - n >= RUN && seems_run(ptep + n, pte)) {
 			got = take_runs(ptep + n, nr - n, pte, record_at(pte, &kind), pages + n);
-		else
+			alike = !(got % RUN);
+		} else {
 			got = take_each(ptep + n, MIN(nr - n, 8 * RUN), &kind, pages + n);
+			alike = true;
+		}
 		if (unlikely(!got))
 			got = take_one(ptep + n, need, pages + n);
 	}

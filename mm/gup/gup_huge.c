@@ -20,12 +20,19 @@
 STEP_POINT_DECLARE(gup_fast_before_leaf_ref);
 STEP_POINT_DECLARE(gup_fast_before_part_ref);
 
+#define NAMES 32u /* written in one go */
+
 /* The names of n neighbours. */
 static void name_pages(struct page **pages, struct page *first, unsigned long n)
 {
-#pragma GCC unroll 8
-	for (unsigned long i = 0; i < n; i++)
-		pages[i] = first + i;
+	struct page **const end = pages + n;
+
+	for (; pages + NAMES <= end; pages += NAMES, first += NAMES)
+#pragma GCC unroll 32
+		for (unsigned i = 0; i < NAMES; i++)
+			pages[i] = first + i;
+	while (pages < end)
+		*pages++ = first++;
 }
 
 /* All references at once, then the second look at the entry: the same order as for one page. */

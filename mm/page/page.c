@@ -187,50 +187,64 @@ void page_put(struct page *p, uint32_t n)
 	put_irq_off(page_head(p), n);
 }
 
-static inline uint64_t put_one(struct page *p)
-{
-	return __atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL);
-}
-
-/* Takes a reference off each of nr records, as long as `old` is what it finds; value: how many. Of
- * one more it found *other. */
-static inline unsigned long put_alike(struct page *p, unsigned long nr, uint64_t old,
-				      uint64_t *other)
+/*
+ * Neighbours mostly are in the same state. So the words of nr records side by side are changed from
+ * `from` to `to`, one compare-exchange each, with no look before it and none after it: what it
+ * expects is what the last one found. Value: how many, up to the first that is anything else.
+ */
+static inline unsigned long change_alike(struct page *p, unsigned long nr, uint64_t from,
+					 uint64_t to)
 {
 	struct page *const first = p, *const end = p + nr;
 
 	for (; p <= end - UNROLL; p += UNROLL)
 #pragma GCC unroll 16
 		for (unsigned i = 0; i < UNROLL; i++)
-			if (unlikely((*other = put_one(p + i)) != old))
+			if (unlikely(!page_change(p + i, &from, to)))
 				return p - first + i;
-	for (; p < end; p++)
-		if ((*other = put_one(p)) != old)
-			break;
+	for (; p < end && page_change(p, &from, to); p++)
+		;
 	return p - first;
+}
+
+static inline uint64_t put_one(struct page *p)
+{
+	return __atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL);
+}
+
+/* Takes a reference off each of nr records, whatever their states. What the old value means is
+ * asked once for each series of equal ones. Interrupts off. */
+static void __attribute__((noinline))
+put_mixed(struct pgmap *pgmap, struct page *p, unsigned long nr)
+{
+	const struct page *end = p + nr;
+	uint64_t old = put_one(p), next = old;
+
+	while (p < end) {
+		struct page *first = p++;
+
+		for (; p < end && (next = put_one(p)) == old; p++)
+			;
+		put_done(pgmap, first, p - first, old, 1);
+		old = next;
+	}
 }
 
 /*
  * One reference of each of nr records that lie side by side within one pgmap. Interrupts off.
- * Neighbours mostly were in the same state; what the old value means is asked once for each series
- * of equal ones.
+ * All in the state of the first one is a guess, which costs a locked instruction where it is wrong:
+ * from there on none is made.
  */
 static void put_neighbours(struct page *p, unsigned long nr)
 {
 	struct pgmap *pgmap = p->pgmap;
-	uint64_t old = page_state(p), other = 0; /* a guess, which the first put checks */
-	unsigned long series = 0, n;		 /* put and found `old`, up to p */
+	uint64_t old = page_state(p);
+	unsigned long n = change_alike(p, nr, old, old - PAGE_REF);
 
-	for (;; old = other, series = 1) {
-		n = put_alike(p, nr, old, &other);
-		series += n;
-		if (series)
-			put_done(pgmap, p + n - series, series, old, 1);
-		if (n == nr)
-			return;
-		p += n + 1;
-		nr -= n + 1;
-	}
+	if (n)
+		put_done(pgmap, p, n, old, 1);
+	if (unlikely(n < nr))
+		put_mixed(pgmap, p + n, nr - n);
 }
 
 /* The record that counts for p, and in *n for how many pages from p on it is known by now. False:
@@ -418,26 +432,35 @@ static unsigned long map_put_done(struct page *p, unsigned long nr, uint64_t old
 	return nr;
 }
 
-/* As put_neighbours(): what the old value means is asked once for each series of equal ones. */
-void page_map_put_run(struct page *p, unsigned long nr)
+/* As put_mixed(). */
+static unsigned long __attribute__((noinline)) map_put_mixed(struct page *p, unsigned long nr)
 {
-	struct pgmap *pgmap = p->pgmap;
 	const struct page *end = p + nr;
-	uint64_t old = map_put_one(p);
+	uint64_t old = map_put_one(p), next = old;
 	unsigned long gone = 0;
 
 	while (p < end) {
 		struct page *first = p++;
-		uint64_t next = old;
 
-		for (; p < end; p++) {
-			next = map_put_one(p);
-			if (next != old)
-				break;
-		}
+		for (; p < end && (next = map_put_one(p)) == old; p++)
+			;
 		gone += map_put_done(first, p - first, old);
 		old = next;
 	}
+	return gone;
+}
+
+/* As put_neighbours(). */
+void page_map_put_run(struct page *p, unsigned long nr)
+{
+	struct pgmap *pgmap = p->pgmap;
+	uint64_t old = page_state(p);
+	unsigned long n = change_alike(p, nr, old, old - PAGE_MAP), gone = 0;
+
+	if (n)
+		gone = map_put_done(p, n, old);
+	if (unlikely(n < nr))
+		gone += map_put_mixed(p + n, nr - n);
 	if (gone)
 		percpu_ref_put_many(&pgmap->ref, (int64_t)gone);
 }

@@ -207,6 +207,13 @@ extern uint64_t record_frames_of_ram;
 bool page_get(struct page *p, uint32_t n);
 /* The same of the head of a folio, and only if it is one at that moment. */
 bool page_get_folio(struct page *head, uint32_t n);
+/* Changes the word from *seen to `to` if *seen is what it holds; in any case *seen is what it held.
+ * One locked instruction. */
+static inline bool page_change(struct page *p, uint64_t *seen, uint64_t to)
+{
+	return __atomic_compare_exchange_n(&p->state, seen, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
 /*
  * The common case of page_get(p, 1), in line: held by somebody, not busy, not a folio, which is one
  * comparison. False: ask page_get(). What the word became is added to *seen; the caller shows that
@@ -214,14 +221,16 @@ bool page_get_folio(struct page *head, uint32_t n);
  * it overflows.
  */
 #define PAGE_REF_LIMIT (1ull << 31) /* references of one page stay below */
+static inline bool page_state_usual(uint64_t s)
+{
+	return s - 1 < PAGE_FOLIO - 1;
+}
 static inline bool page_get_quick(struct page *p, uint64_t *seen)
 {
 	uint64_t old = page_state(p), next = old + PAGE_REF;
 
 	*seen |= next;
-	return likely(old - 1 < PAGE_FOLIO - 1) &&
-	       likely(__atomic_compare_exchange_n(&p->state, &old, next, false, __ATOMIC_ACQ_REL,
-						  __ATOMIC_ACQUIRE));
+	return likely(page_state_usual(old)) && likely(page_change(p, &old, next));
 }
 static inline void page_check_seen(uint64_t seen)
 {
@@ -234,8 +243,7 @@ static inline bool page_get_one(struct page *p)
 	uint64_t old = page_state(p);
 
 	return likely(old) && likely(!(old & (PAGE_BUSY | PAGE_FOLIO | PAGE_REF_LIMIT))) &&
-	       likely(__atomic_compare_exchange_n(&p->state, &old, old + PAGE_REF, false,
-						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	       likely(page_change(p, &old, old + PAGE_REF));
 }
 /*
  * Birth: n references on a page that may be at zero (rest 0). By somebody who keeps it from being

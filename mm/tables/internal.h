@@ -14,40 +14,59 @@ void pte_free_low_half(uint64_t root);
 void mm_count_table(int delta);
 
 /*
+ * The walks of the fast paths. An entry that points at a table holds its address and rights, and
+ * nothing above them (table_install() alone makes one), and the direct map begins where no frame's
+ * address has a bit. So one exclusive-or makes of a present entry the table's place in the direct
+ * map, but for the rights, and of its PTE_P a zero beside PTE_PS.
+ */
+#define TABLE_AT (DIRECT_BASE | PTE_P)
+_Static_assert(!(DIRECT_BASE << 17),
+	       "a frame's address and the direct map's have no bit in common");
+
+/* Does an entry, with TABLE_AT taken out of it, point at a table? And the entry in that for va. */
+static inline bool table_is_there(uint64_t at)
+{
+	return !(at & (PTE_P | PTE_PS));
+}
+static inline uint64_t *table_entry(uint64_t at, uint64_t va, unsigned shift)
+{
+	uint64_t table = at & ~(PAGE_SIZE - 1);
+
+	if (!table) /* so that a caller's look for NULL need not look at this one */
+		__builtin_unreachable();
+	return (uint64_t *)table + (va >> shift & 511);
+}
+
+/*
  * pte_walk() to level 1 for the fast paths: the 4K entry for va, NULL if a table is absent or the
  * address is mapped by a larger page.
  */
 static inline uint64_t *pte_leaf(uint64_t root, uint64_t va)
 {
-	uint64_t *table = phys_to_virt(root);
+	uint64_t at = root ^ DIRECT_BASE;
 
 #pragma GCC unroll 3
 	for (unsigned shift = 39; shift > PAGE_SHIFT; shift -= 9) {
-		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
-
-		e ^= PTE_P; /* clear now, if it is present */
-		if (unlikely(e & (PTE_P | PTE_PS)))
+		at = __atomic_load_n(table_entry(at, va, shift), __ATOMIC_ACQUIRE) ^ TABLE_AT;
+		if (unlikely(!table_is_there(at)))
 			return NULL;
-		table = phys_to_virt(e & PTE_PHYS);
 	}
-	return &table[va >> PAGE_SHIFT & 511];
+	return table_entry(at, va, PAGE_SHIFT);
 }
 
 /* The same for an entry of 2 MiB or 1 GiB, be it absent, a large page or a table: NULL only if a
  * table above it is absent or the address is mapped by a larger page. */
 static inline uint64_t *pte_large(uint64_t root, uint64_t va, unsigned level)
 {
-	uint64_t *table = phys_to_virt(root);
+	uint64_t at = root ^ DIRECT_BASE;
 
 #pragma GCC unroll 2
 	for (unsigned shift = 39; shift > PAGE_SHIFT + 9 * (level - 1); shift -= 9) {
-		uint64_t e = __atomic_load_n(&table[va >> shift & 511], __ATOMIC_ACQUIRE);
-
-		if ((e & (PTE_P | PTE_PS)) != PTE_P)
+		at = __atomic_load_n(table_entry(at, va, shift), __ATOMIC_ACQUIRE) ^ TABLE_AT;
+		if (!table_is_there(at))
 			return NULL;
-		table = phys_to_virt(e & PTE_PHYS);
 	}
-	return &table[va >> (PAGE_SHIFT + 9 * (level - 1)) & 511];
+	return table_entry(at, va, PAGE_SHIFT + 9 * (level - 1));
 }
 
 static inline uint64_t level_bytes(unsigned level)
@@ -59,17 +78,15 @@ static inline uint64_t level_bytes(unsigned level)
  * which. What is pointed to may be freed once ptl is let go, or interrupts are on again. */
 static inline uint64_t *pte_lowest(uint64_t root, uint64_t va, unsigned *level)
 {
-	uint64_t table = root;
+	uint64_t at = root ^ DIRECT_BASE;
 
-	for (unsigned l = 4;; l--) {
-		uint64_t *entry =
-			(uint64_t *)phys_to_virt(table) + (va >> (PAGE_SHIFT + 9 * (l - 1)) & 511);
-		uint64_t e = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+	for (unsigned l = 4, shift = 39;; l--, shift -= 9) {
+		uint64_t *entry = table_entry(at, va, shift);
 
 		*level = l;
-		if (l == 1 || (e & (PTE_P | PTE_PS)) != PTE_P)
+		at = __atomic_load_n(entry, __ATOMIC_ACQUIRE) ^ TABLE_AT;
+		if (l == 1 || !table_is_there(at))
 			return entry;
-		table = e & PTE_PHYS;
 	}
 }
 

@@ -117,6 +117,45 @@ out:
 	fixture_end(&fx);
 }
 
+/* How often page i of a run is held already: alike at first, then none as its neighbour. */
+static unsigned held_before(unsigned i)
+{
+	return i < 20 ? i == 9 : i % 2 + (i == 35);
+}
+
+SELFTEST(gup_runs_mixed, "gup.runs-mixed",
+	 "neighbours that are held by different numbers are each taken and given back once")
+{
+	enum { NR = 64 };
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", NR, 'a');
+	struct page *p[NR], *first;
+	unsigned wrong = 0, left = 0;
+	uint32_t rest;
+	long n;
+
+	EXPECT_OR(out, va, "not mapped");
+	for (unsigned i = 0; i < NR; i++)
+		at(va)[i * PAGE_SIZE] = 'b';
+	first = fx_page(va);
+	rest = first->pgmap->rest;
+	for (unsigned i = 0; i < NR; i++)
+		page_get(first + i, held_before(i) + 1); /* one more, for the last look */
+	n = get_user_pages_fast(va, NR, PIN | FOLL_FAST_ONLY, p);
+	for (unsigned i = 0; i < NR && n == NR; i++)
+		wrong += p[i] != first + i || page_refs(p[i]) != rest + held_before(i) + 2;
+	if (n > 0)
+		unpin_user_pages(p, n);
+	for (unsigned i = 0; i < NR; i++) {
+		left += page_refs(first + i) != rest + held_before(i) + 1;
+		page_put(first + i, held_before(i) + 1);
+	}
+	EXPECT_OR(out, n == NR && !wrong && !left, "%ld pages, %u wrong; %u wrong once back", n,
+		  wrong, left);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(gup_one_rechecks, "gup.one-rechecks",
 	 "a page that only the way of single entries takes is looked at again once it is held (I5)")
 {
