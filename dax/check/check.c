@@ -9,7 +9,7 @@
  */
 #include <stdarg.h>
 
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 struct finding {
 	const char *rule;

@@ -6,7 +6,7 @@
  * and a race's verdict names its rule by the number here. What is checked of a rule, and how, is in
  * check.c; I7 is judged by power cuts, and of what it says of owners by I1's check.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 static const char *const texts[] = {
 	"a block is handed out only when nobody references its page, and a device's bytes reach no "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a self-test can leave behind of this floor (kernel/selftest/selftest_leaks.c). */
-#include "dax/internal.h"
+#include "dax/dax.h"
 
 static int count_mount(struct dax_fs *fs, void *arg)
 {

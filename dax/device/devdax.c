@@ -13,7 +13,7 @@
  * holds a page: the record he will give it back to must still be there. Then the region stays as it
  * is, and whoever wants it next tries again.
  */
-#include "dax/device/devdax.h"
+#include "dax/device/internal.h"
 
 #define FIRST_PLACE                                                                                \
 	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \

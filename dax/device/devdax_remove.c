@@ -16,7 +16,8 @@
  * had asked before we said "dead" may remember a frame once more, for another one to find: hence
  * twice.
  */
-#include "dax/device/devdax.h"
+#include "dax/file/internal.h"
+#include "dax/device/internal.h"
 
 /* Address spaces alive at one moment, each with a reference. */
 struct spaces {

@@ -10,7 +10,9 @@
  * The put that ends the wait may not be over when the waiter goes on: memunmap_pages() waits for
  * that, too (F-14).
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/mount/internal.h"
+#include "dax/device/internal.h"
 
 MUSEUM(ignore_holders, "unbind-ignores-holders",
        "F-8: an unbinding neither refuses nor waits while pages are held; shown by race F-8 "

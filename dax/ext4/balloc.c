@@ -20,7 +20,7 @@
  * the bitmap: the reserve exists in memory only and costs nothing at a cut.  It is filled at the
  * start of every change.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 #define HUGE_BLOCKS 512u /* 2 MiB */
 #define GROUP_BITS  (8u * EXT4_BLOCK_SIZE)

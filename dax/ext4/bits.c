@@ -6,7 +6,7 @@
  * word's work for 64 blocks.  A store is of 8 aligned bytes or less, so it reaches the device
  * whole.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 typedef uint64_t __attribute__((may_alias)) word_t;
 

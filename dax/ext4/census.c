@@ -8,7 +8,7 @@
  * kept aside until everything else is counted.
  * ext4_check compares the census with the bitmaps; repair writes the bitmaps from it.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 int ext4_census_init(struct ext4_census *c, struct ext4_fs *fs)
 {

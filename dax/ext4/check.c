@@ -5,7 +5,7 @@
  * Counts the owners of every block from the files (census.c), then compares with the bitmaps and
  * counters.  Changes nothing.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 struct check {
 	struct ext4_fs *fs;

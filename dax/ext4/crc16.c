@@ -6,7 +6,7 @@
  * eight contributions of a word are added up (XOR), the running CRC being part of its first two
  * bytes. Descriptors are mostly zeroes: of a zero word only those two count.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 static uint16_t table[8][256];
 

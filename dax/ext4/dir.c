@@ -6,7 +6,7 @@
  * block fill it exactly.  A hash-indexed directory reads the same way: its index blocks look
  * like free space.  Every entry is checked before it is used; a bad one is -EIO with a sentence.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 int ext4_name_check(struct ext4_fs *fs, const char *name)
 {

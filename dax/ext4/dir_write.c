@@ -11,7 +11,7 @@
  * A cut shows the name or not, never a part of it.  A hash index would go stale: its flag is
  * cleared, durably, before the first change of a directory, which is read linearly ever after.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 uint32_t ext4_entry_size(uint32_t name_len)
 {

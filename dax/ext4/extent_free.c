@@ -15,7 +15,7 @@
  * or more for a moment: first from the bitmap, then from the reserve; if both are empty the
  * range is zeroed where it lies and stays in the file, which reads the same.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 struct hole {
 	struct ext4_inode *ip;

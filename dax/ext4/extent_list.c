@@ -8,7 +8,7 @@
  * root in the inode. Until then the old tree is untouched, afterwards its nodes are given back.
  * Nodes are filled to the brim from the left, the shape e2fsck has no advice for.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* Makes room for one more element behind the n-th; false: no memory. */
 static bool room_for_one(void **array, uint32_t n, uint32_t *room, size_t size)

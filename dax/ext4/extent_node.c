@@ -18,7 +18,7 @@
  * The old node is freed only after the switch is fenced: else a cut shows a tree that reaches a
  * free block.  Its records stay readable until then, which ext4_free_blocks relies on.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 struct edit {
 	struct ext4_inode *ip;

@@ -8,7 +8,7 @@
  * most five steps whatever the bytes say.  Each node and record is checked where it is used:
  * a number that points out of the device or into metadata is -EIO with a sentence.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 struct ext4_extent ext4_make_extent(uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten)
 {

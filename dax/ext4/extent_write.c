@@ -7,7 +7,7 @@
  * been written back by the caller; every shape of splice fences before its commit, so contents
  * are durable before the file reaches them.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 bool ext4_joins(const struct ext4_extent *a, const struct ext4_extent *b)
 {

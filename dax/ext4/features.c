@@ -8,7 +8,7 @@
  * that makes an image which passes.  Of several obstacles all are named, those that no tool takes
  * out of an existing image first, and one command takes out the others.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 #define MKFS                                                                                       \
 	"`mkfs.ext4 -b 4096 -I 256 -O none,filetype,extent,sparse_super,large_file,extra_isize`"

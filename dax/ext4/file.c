@@ -8,7 +8,7 @@
  * else a cut shows another file's old bytes; link before size, else it shows a hole where the
  * size promises data.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* A write in progress: bytes [off, off + len) of the file come from buf. */
 struct span {

@@ -7,7 +7,7 @@
  * file itself.  An immutable file allows neither, an append-only one the first.  The same holds for
  * a directory and its names; and to lose a name is a change of the file that has it.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 const char *ext4_forbids(const struct ext4_inode *ip, bool adds)
 {

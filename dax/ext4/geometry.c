@@ -6,7 +6,7 @@
  * in struct ext4_fs; the superblock is not asked again.  One function a claim, one sentence a
  * refusal.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 static int check_sizes(struct ext4_fs *fs)
 {

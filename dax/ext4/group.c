@@ -9,7 +9,7 @@
  * a whole gets the flag back (ext4_group_retire): one line instead of a bitmap's 64. Counters and
  * checksum may be stale after a cut: repair recomputes them.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 struct ext4_group_desc *ext4_desc(const struct ext4_fs *fs, uint32_t g)
 {

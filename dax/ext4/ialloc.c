@@ -7,7 +7,7 @@
  * (bg_itable_unused); it is zeroed up to the new inode, fenced, then the mark moves: zeroes
  * before mark, else a cut turns garbage into inodes.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 static void add_free_inodes(struct ext4_fs *fs, uint32_t g, int32_t delta, int32_t dirs)
 {

@@ -5,7 +5,7 @@
  * A field of 8 bytes or less is changed by one store (pm_set*); what spans more goes through the
  * write-ahead images of redo.c.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* Where inode @ino lies; the caller has checked 1 <= ino <= fs->inodes. */
 struct ext4_disk_inode *ext4_raw(const struct ext4_fs *fs, uint32_t ino)

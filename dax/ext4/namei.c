@@ -10,7 +10,7 @@
  * of the file that had the inode before.  The parent's link count is a counter: repair knows the
  * right one.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 #define LINK_MAX_DIR 65000u
 

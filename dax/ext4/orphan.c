@@ -8,7 +8,7 @@
  * there.  The last ext4_iput hands the inode to its caller, who lets devices finish or marks
  * pages busy, and then calls ext4_evict.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* Put @ip first on the list. */
 void ext4_orphan_add(struct ext4_inode *ip)

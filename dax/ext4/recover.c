@@ -10,7 +10,7 @@
  * A refusal leaves every byte as it was.  So there are two walks: a survey that only looks, and the
  * repair that follows once nothing can refuse it any more but a lack of memory.
  */
-#include "dax/ext4/repair.h"
+#include "dax/ext4/internal.h"
 
 /* State that only a clean unmount leaves; ERROR is a verdict of an earlier mount. */
 static bool looks_dirty(const struct ext4_fs *fs)

@@ -13,7 +13,7 @@
  * ext4_redo keeps what it overwrites, so that a mount that is refused later leaves every byte as it
  * was (ext4_redo_undo).
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 uint32_t ext4_fnv1a(const void *data, size_t n)
 {

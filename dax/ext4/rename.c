@@ -6,7 +6,7 @@
  * leaves both names or one, never none; repair then counts both as links of a file, and keeps
  * the first it finds of a directory.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* Is @dir the directory @ino or somewhere below it?  Climbs by "..", at most as many steps as
  * there are inodes. */

@@ -24,7 +24,7 @@
  * blocks: the allocator must not hand out what a file owns because a bitmap is wrong.  Each
  * correction is one sentence through env.report.  A cut during repair is met by the next one.
  */
-#include "dax/ext4/repair.h"
+#include "dax/ext4/internal.h"
 
 void repair_loss(struct repair *r, const char *fmt, ...)
 {

@@ -8,7 +8,7 @@
  * keeps the name.  Each directory is read once, so loops end by themselves.  Both walks meet the
  * same names in the same order, so they decide alike.
  */
-#include "dax/ext4/repair.h"
+#include "dax/ext4/internal.h"
 
 static int enqueue(struct repair *r, uint32_t ino, uint32_t parent)
 {

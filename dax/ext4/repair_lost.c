@@ -8,7 +8,7 @@
  * its number.  What a lost directory holds keeps its name below that directory.
  * On a device of another system a lost inode is a loss, and the mount is refused.
  */
-#include "dax/ext4/repair.h"
+#include "dax/ext4/internal.h"
 
 #define LOST_ROOM 24u /* bytes of an entry "#4294967295~99" */
 

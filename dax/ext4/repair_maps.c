@@ -5,7 +5,7 @@
  * A group that was never initialised stays so unless something in it is owned.  Nothing here is
  * ordered: all of it is derived, and the device is marked clean only after a fence behind it.
  */
-#include "dax/ext4/repair.h"
+#include "dax/ext4/internal.h"
 
 #define GROUP_BITS (8u * EXT4_BLOCK_SIZE)
 

@@ -7,7 +7,7 @@
  * block maps: 12 numbers, then numbers of blocks full of numbers, up to three levels.  What they
  * name counts as used; nothing here ever changes it.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 #define DIRECT	  12u
 #define PER_BLOCK (EXT4_BLOCK_SIZE / 4)

@@ -22,7 +22,7 @@
  * Until a mount of ours has finished an exchange that was cut in step 2, other readers of the
  * device may see a block in both files.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* A file that is about to change over. */
 struct reshape {

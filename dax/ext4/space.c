@@ -5,7 +5,7 @@
  * Partial blocks at the ends of a punched range stay in the file and are zeroed; only whole
  * blocks go.  fallocate needs no zeroes: an unwritten block reads as zero until it is filled.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 int ext4_zero_range(struct ext4_inode *ip, uint64_t off, uint64_t len)
 {

@@ -19,7 +19,7 @@
  * VALID, else a cut between them shows a device of ours as another system's; times before mark,
  * else the mark does not fit them.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 #define MARK 0x7473464Cu /* the low half of every mark: says that there is one */
 

@@ -4,7 +4,7 @@
  * (recover.c), and what is wrong is said in one sentence.  Until a mount has succeeded nothing
  * is written except by recovery, which writes nothing either before it is sure to succeed.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* The place of the caller's sentence. */
 static char *why_of(const struct ext4_fs *fs)

@@ -8,7 +8,7 @@
  * The leftmost index of a node may promise a later start than its child has: that is what a cut
  * between a pointer switch and the key's correction leaves (extent_node.c).
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 struct walk {
 	struct ext4_fs *fs;

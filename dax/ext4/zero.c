@@ -7,7 +7,7 @@
  * partial blocks at the ends are zeroed. A cut leaves some extents zeroed and the rest as it was,
  * as a cut of a write would. No block changes its owner, so no order between them matters.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 /* The first blocks of [lblk, end) that are alike, *n of them: written ones become unwritten. */
 static int unwrite_some(struct ext4_inode *ip, uint64_t lblk, uint64_t end, uint32_t *n)

@@ -6,7 +6,7 @@
  * array.  An extent that points into a zone is damage (or an attack) and is refused before
  * anybody follows it; a bitmap that was never written starts as the zones of its group.
  */
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 
 static int check_place(struct ext4_fs *fs, uint32_t g, const char *what, uint64_t at, uint64_t n)
 {

@@ -2,7 +2,7 @@
 /*
  * Names: what changes directories. Unlinking takes only the name; blocks go with the last user.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 /* Runs one of the file layer's operations on names. */
 static int on_folder(const char *path, bool makes)

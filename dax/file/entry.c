@@ -7,7 +7,7 @@
  * (I6) is made by the holder of the entry's lock before the entry names the page, and goes with the
  * entry under the tree lock: while an entry is neither locked nor EMPTY both directions agree.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 MUSEUM(break_narrow, "break-narrow",
        "deleting a part of a 2 MiB entry unmaps only that part (E-5); "

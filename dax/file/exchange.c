@@ -11,7 +11,7 @@
  * not, a late write to a held page would land in another file, or in two: a held block never
  * changes its file, so the operation is refused and the holders are named (docs/weaknesses.md).
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 /* A range of one of the two files, in bytes; side[0] has the lower inode number. */
 struct side {

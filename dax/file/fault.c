@@ -7,7 +7,8 @@
  * into a block takes those zeroes out of every address space first, else a reader would go on
  * seeing them.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/mount/internal.h"
 
 STEP_POINT_DECLARE(fault_entry_made); /* and nothing is mapped yet: E-1 */
 

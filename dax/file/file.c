@@ -11,7 +11,7 @@
  * 2 before 4, else a page is freed that a device still writes; 4 before 5, else a fault could find
  * an entry that names another file's block.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 STEP_POINT_DECLARE(layout_broken); /* nobody was found busy, and nothing is freed yet: C-2 */
 

@@ -13,7 +13,7 @@
  * is no block to name. Whatever makes one, a store through any mapping, write(2), unmaps the zeroes
  * of that page from every address space first, and an entry of 2 MiB goes as a whole.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 MUSEUM(round_up, "round-up",
        "D-2: a fault in the middle of 2 MiB links the record to the next 2 MiB of the file; shown "

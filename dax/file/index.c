@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dax/file/index.h"
+#include "dax/dax.h"
 
 #define BITS  INDEX_BITS
 #define SLOTS INDEX_SLOTS

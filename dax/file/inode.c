@@ -8,7 +8,7 @@
  */
 #include <stdarg.h>
 
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 /* The sentence is the thread's own: whoever is refused at the same time writes another one. */
 struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t size, const char *name)

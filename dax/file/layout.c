@@ -15,7 +15,7 @@
  *   write, fallocate, truncate to more: blocks come, none goes     LAYOUT_WRITE
  *   a fault that fills a hole, or copies a shared page             layout_break_fault()
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 STEP_POINT_DECLARE(layout_woken); /* idle again, and the fault lock not yet taken back: C-6 */
 

@@ -10,7 +10,7 @@
  * that answers a break by setting his deadline to zero (never) turns the breaker's wait into a
  * poll, one look a tick: so Linux does, and lease-poll lives by it.
  */
-#include "dax/file/lease.h"
+#include "dax/dax.h"
 
 #define TICK_NS 10000000ull
 

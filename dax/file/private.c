@@ -8,7 +8,7 @@
  * if it lies beyond the new end. The entry of the file page is locked while the block is copied, so
  * a fault that fills the page cannot come in between; the fault lock keeps layout changes out.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry)
 {

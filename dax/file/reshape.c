@@ -17,7 +17,7 @@
  * does not, a moved block that somebody holds keeps its bytes; a late write lands at the new
  * offset of the same file.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 int break_range(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason)
 {

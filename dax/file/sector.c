@@ -11,7 +11,7 @@
  * Such an entry has ENTRY_SECTOR, the number of the region in its top bits, and the distance from
  * the region's start where others have the physical address.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 #define REGION_SHIFT 52
 

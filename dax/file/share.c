@@ -17,7 +17,7 @@
  * What is freed is decided by the file layer, which counts owners on its own: entries come and go
  * with mappings, owners do not.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 /* Stands for "several"; nothing is ever mapped by it. */
 static struct mapping shared;

@@ -8,7 +8,7 @@
  * release may come from an interrupt (F-5): it adds to the number first and looks for sleepers
  * then.
  */
-#include "dax/internal.h"
+#include "dax/dax.h"
 
 static uint64_t failures(struct dax_fs *fs)
 {

@@ -12,7 +12,7 @@
  * and note nothing. But then its entry is dirty, so that fsync writes lines back without a note,
  * and takes its own time.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 void __attribute__((noinline)) times_begin(struct dax_inode *inode)
 {

@@ -3,8 +3,8 @@
  * Where the pure ext4 layer meets the machine: its memory is a pmem region, its write-back and
  * fence are the real instructions, and its blocks are pages that somebody may hold.
  */
-#include "dax/layer/ext4_glue.h"
-#include "dax/internal.h"
+#include "dax/layer/internal.h"
+#include "dax/file/internal.h"
 
 MUSEUM(skip_flush, "skip-flush",
        "the file layer's metadata is not written back; shown by selftest "

@@ -3,7 +3,7 @@
  * Names of ext4, for the file layer interface: a path becomes a node, which holds a reference to
  * ext4's inode until it is put, or until a DAX file takes the reference over.
  */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 
 static enum dax_type type_of(uint32_t mode)
 {

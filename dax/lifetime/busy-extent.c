@@ -22,7 +22,8 @@
  *
  * Why it is right, invariant by invariant, and how blocks are marked: dax/lifetime/busy_blocks.c.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/lifetime/internal.h"
 
 MUSEUM(keep_link, "keep-link-of-held",
        "F-4: a page that somebody holds goes on naming its file when its entry goes; shown by race "

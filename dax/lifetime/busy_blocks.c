@@ -48,7 +48,8 @@
  * found decides (mm/page/busy.c). It may happen in an interrupt (F-5): there is no list and no
  * lock, as the cleared bit itself is what the allocator looks at.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/lifetime/internal.h"
 
 MUSEUM(mark_by_index, "mark-by-index",
        "F-16: freeing marks only pages that had an index entry in this mount, so one that "

@@ -31,7 +31,7 @@
  *           again, and the last put ends nothing: truncate sleeps until munmap.
  *           E-4, E-5, E-6: mended on the way; museum break-end-zero, break-narrow, keep-order.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 MUSEUM(break_end_zero, "break-end-zero",
        "E-4: 'to the end of the file' is passed as 0, and the scan finds nothing there; shown by "

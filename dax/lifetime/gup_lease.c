@@ -7,7 +7,7 @@
  * that nobody breaks is broken by ourselves a second after it was armed, so that they do not pile
  * up. A lease holds its file, and lists its pages without holding them: the call does.
  */
-#include "dax/lifetime/gup_lease.h"
+#include "dax/lifetime/internal.h"
 
 #define POLL_NS 1000000000ull
 #define NEVER	UINT64_MAX

@@ -33,7 +33,7 @@
  * mappings are impossible: faults need the fault lock, which is held for writing but while we
  * sleep, and after every sleep the scan starts anew.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 MUSEUM(skip_wake, "skip-wake",
        "the last put of a page wakes nobody; shown by race dma-truncate lifetime=idle-at-one (HUNG "

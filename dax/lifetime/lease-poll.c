@@ -26,7 +26,7 @@
  * What a lease is and who polls is in dax/lifetime/gup_lease.c. Every reference needs the slow
  * path, which knows the VMA; fast gup is refused.
  */
-#include "dax/lifetime/gup_lease.h"
+#include "dax/lifetime/internal.h"
 
 MUSEUM(lease_error_lost, "lease-error-lost",
        "B-5: a signal that ends the wait for a lease counts as success, and punch goes on under "

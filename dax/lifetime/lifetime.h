@@ -135,4 +135,7 @@ const char *lifetime_with(bool (*has)(const struct lifetime *lt));
 /* "idle-at-one", and behind it ", era 6.1" if it is not the first. Value: buf. */
 const char *lifetime_text(const struct lifetime *lt, char *buf, unsigned n);
 
+/* Is a free block still held, so that the allocator must pass it by? fs->lock held. */
+bool dax_block_blocked(const struct dax_fs *fs, uint64_t pfn);
+
 #endif

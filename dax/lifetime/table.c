@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The list of designs, in the order of history, and what each says of itself; `lifetime` prints
  * it. */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 /* What a design says of itself. */
 static const struct design {

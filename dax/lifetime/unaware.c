@@ -16,7 +16,7 @@
  *           store pfns in the radix"; fsync needs the live device to turn it into an address, and
  *           what is dirty when the device goes is lost.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {

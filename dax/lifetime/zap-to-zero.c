@@ -25,7 +25,7 @@
  *           zap-ignores-dying, D-4 zap-shared, D-5 invalidate-keeps, D-8 count-at-delete, D-9
  *           put-clears-link, D-10 release-from-first.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 
 MUSEUM(zap_ignores_dying, "zap-ignores-dying",
        "D-3: the entry of a dying device is made as if it were live; shown by selftest "

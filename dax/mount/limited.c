@@ -10,7 +10,8 @@
  *
  * The steps are those of fault.c without the record: entry, block, page-table entry.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/mount/internal.h"
 
 /* The entry is locked. *entry is what it becomes, whether or not this fails. */
 static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)

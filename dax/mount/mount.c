@@ -6,7 +6,8 @@
  * count. Another design may take over only while every record is at rest; otherwise the mount is
  * refused and says who holds what.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/mount/internal.h"
 
 static uint64_t mounts_begun; /* atomic */
 

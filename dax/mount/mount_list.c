@@ -13,7 +13,8 @@
  * for a device that holds a page, for as long as the device likes: that mount is LEAVING meanwhile,
  * found by nobody, and all others go on.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/mount/internal.h"
 
 static LIST_HEAD(, dax_fs) mounts = LIST_HEAD_INITIALIZER(mounts);
 static struct mutex mounts_lock = MUTEX_INIT_GLOBAL("mounts");

@@ -5,7 +5,8 @@
  */
 #include <ctype.h>
 
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/shell/internal.h"
 
 #define CHUNK 4096
 

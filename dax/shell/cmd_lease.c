@@ -5,7 +5,7 @@
  * A lease that the shell sets belongs to nobody in particular: asked to give it back, it says so on
  * the console and keeps it, so that one can watch the breaker wait; `lease drop` is its answer.
  */
-#include "dax/internal.h"
+#include "dax/dax.h"
 
 #define MAX_SHELL_LEASES 8
 

@@ -5,7 +5,8 @@
  * A mapping gets a short name (m1, m2, …) that other commands take: m1+0x1000 is a place in it. The
  * names are in map_names.c.
  */
-#include "dax/shell/map_names.h"
+#include "dax/file/internal.h"
+#include "dax/shell/internal.h"
 
 struct request {
 	struct dax_inode *inode; /* NULL: anonymous */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mount, umount, sync, powercut: commands about whole devices. */
-#include "dax/internal.h"
+#include "dax/shell/internal.h"
 
 /* What was asked for beside the lifetime, and is not the default. */
 static const char *options_text(const struct mount_options *o)

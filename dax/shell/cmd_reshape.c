@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Shell commands that move or zero whole blocks: zero, collapse, insert, exchange (reshape.c). */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
+#include "dax/shell/internal.h"
 
 static const char *const range[] = {"offset", "length"};
 

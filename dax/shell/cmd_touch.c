@@ -2,7 +2,7 @@
 /* touch: loads and stores through a mapping, as a program would do them, faults included. */
 #include <ctype.h>
 
-#include "dax/internal.h"
+#include "dax/dax.h"
 
 static int show_bytes(uint64_t addr, uint64_t left)
 {

@@ -13,7 +13,7 @@
  */
 #include <ctype.h>
 
-#include "dax/shell/map_names.h"
+#include "dax/shell/internal.h"
 
 #define MAX_MAPS 32
 

@@ -4,8 +4,7 @@
  * folder ends with '/', so that its names can follow. Names that are no text cannot be typed; the
  * shell drops them.
  */
-#include "dax/internal.h"
-#include "kernel/shell/internal.h"
+#include "dax/file/internal.h"
 
 static bool is_folder(struct dax_fs *fs, uint32_t number)
 {

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/shell/shell.h"
+
 /* Also read on the host: what the kernel has is only named here. */
 struct mutex;
 struct shell_command;
@@ -146,8 +148,7 @@ unsigned edit_distance(const char *text, const char *word, bool wild);
  * does not fit scrolls sideways. Text is UTF-8; one code point is taken for one column.
  */
 
-#define SHELL_LINE_MAX	1023 /* bytes of one line */
-#define SHELL_HISTORY	64   /* lines remembered */
+#define SHELL_HISTORY	64 /* lines remembered */
 #define SHELL_COLUMNS	80
 #define SHELL_WORD_MAX	255  /* bytes of one completion candidate; longer ones are not offered */
 #define SHELL_MAX_OFFER 1000 /* candidates looked at for one TAB */

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SHELL_LINE_MAX 1023 /* bytes of one line */
+
 struct shell_command {
 	const char *name;
 	const char *usage; /* "truncate FILE SIZE" */

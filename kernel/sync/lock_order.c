@@ -17,6 +17,7 @@
  * interrupt handler takes its locks on top of those of what it interrupted, which is as it is.
  * A lock that was got by a try makes no edge to itself, since a try never waits.
  */
+#include "kernel/cpu/internal.h"
 #include "kernel/trap/internal.h"
 
 #if DEBUG_BUILD

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 #include "tests/host/ext4_crash.h"
 
 struct image crash;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 #include "tests/host/ext4_crash.h"
 
 #define B      4096u

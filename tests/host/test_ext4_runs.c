@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "dax/ext4/priv.h"
+#include "dax/ext4/internal.h"
 #include "tests/host/ext4_image.h"
 
 #define BITS (8u * EXT4_BLOCK_SIZE)

@@ -38,3 +38,18 @@ def test_what_calls_upward_is_named(tmp_path):
     assert found[0] == "kernel/a.c refers to f, which mm/b.c defines, higher up"
     assert len(found) == 1 + len(floors.ALLOWED), "and the allowances of the real tree are unused"
     assert "no objects" in floors.bad_symbols(str(tmp_path / "nothing"))[0]
+
+
+def test_a_folder_has_one_face(tmp_path):
+    """One public header a folder, and what is internal stays on its floor: here, and seen to fail."""
+    assert floors.bad_headers(ROOT) == []
+    tree = {"mm/page/page.h": "\n", "mm/page/record.h": "\n", "mm/page/internal.h": "\n",
+            "mm/gup/gup.c": '#include "mm/page/internal.h"\n',
+            "dax/a.c": '#include "mm/page/internal.h"\n',
+            "tests/kernel/t.c": '#include "mm/page/internal.h"\n'}
+    for path, text in tree.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    found = floors.bad_headers(str(tmp_path))
+    assert sorted(found) == ["dax/a.c includes mm/page/internal.h, which is internal to another floor",
+                             "mm/page/record.h is a second public header beside mm/page/page.h"]

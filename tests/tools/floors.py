@@ -6,7 +6,7 @@ The floors, from the ground up, are FLOORS. A file may include, and an object ma
 on its own floor or below. Included is what a line says; referred to is what the linker would look
 for, so that a prototype written by hand hides nothing. ALLOWED are the few symbols that a lower
 floor takes from a higher one, each with its reason; one that is not needed any more is a fault too.
-Prints a line per fault; status 1 if there is one.
+A folder's face is one header (bad_headers). Prints a line per fault; status 1 if there is one.
 """
 
 import os
@@ -25,6 +25,12 @@ ALLOWED = {
     ("kernel", "calloc"): HEAP,
     ("kernel", "free"): HEAP,
     ("kernel", "sbrk"): "the C library's name for more heap; a self-test asks how far it is",
+}
+# A folder has one public header, whatever its name, and at most one internal.h.
+INTERNAL = "internal.h"
+MORE_HEADERS = {
+    "dax/ext4/disk.h": "the format on the device, which is nobody's interface",
+    "tests/kernel/lib": "a header for each fixture: a test includes those that it uses",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 PROGRAMS = ("boot/efi/", "tests/host/", "tests/peer/")  # not linked into the kernel
@@ -54,6 +60,24 @@ def bad_includes(root: str) -> List[str]:
             text = stream.read()
         found += [f"{path} includes {name}, which lies higher" for name in INCLUDE.findall(text)
                   if floor_of(name) > floor_of(path)]
+    return found
+
+
+def bad_headers(root: str) -> List[str]:
+    """Folders with a second public header, and internal headers that are read from another floor."""
+    public: Dict[str, str] = {}
+    found = []
+    for path in sources(root):
+        folder, name = os.path.split(path)
+        if name.endswith(".h") and name != INTERNAL and not {path, folder} & set(MORE_HEADERS):
+            if folder in public:
+                found.append(f"{path} is a second public header beside {public[folder]}")
+            public.setdefault(folder, path)
+        with open(os.path.join(root, path), encoding="utf-8") as stream:
+            text = stream.read()
+        found += [f"{path} includes {inner}, which is internal to another floor"
+                  for inner in INCLUDE.findall(text) if os.path.basename(inner) == INTERNAL
+                  and floor_of(inner) != floor_of(path) and not path.startswith("tests/")]
     return found
 
 
@@ -94,7 +118,7 @@ def bad_symbols(build: str) -> List[str]:
 def main() -> int:
     """Status 0: nothing calls upward."""
     build = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build")
-    found = bad_includes(ROOT) + bad_symbols(build)
+    found = bad_includes(ROOT) + bad_headers(ROOT) + bad_symbols(build)
     print("\n".join(found) or "floors: nothing calls upward", file=sys.stderr if found else sys.stdout)
     return 1 if found else 0
 

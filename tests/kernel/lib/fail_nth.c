@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs the cases of fail.*; see fail_nth.h. */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "tests/kernel/lib/fail_nth.h"
 
 #define MAX_ROUNDS 400u

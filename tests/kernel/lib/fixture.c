@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The fixture of the DAX self-tests; see fixture.h. */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "tests/kernel/lib/fixture.h"
 
 /* Who holds a page of the scratch device before the test begins? A test that counts would count it

@@ -171,9 +171,10 @@ int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_
 	int err = scratch_choose(&r);
 
 	if (!err && r->len < t.bytes)
-		err = refuse(-ENOSPC,
-			     "%s has %lu MiB, and the scratch file system wanted here has %lu",
-			     r->name, r->len / MIB, t.bytes / MIB);
+		err = refuse(
+			-ENOSPC,
+			"%s is too small: it has %lu MiB, the scratch file system wanted here %lu",
+			r->name, r->len / MIB, t.bytes / MIB);
 	if (!err) {
 		wipe_signatures(r);
 		write_template(r, &t);

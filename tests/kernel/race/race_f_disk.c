@@ -3,7 +3,7 @@
  * Races F-6, F-9, F-11: a part of something goes: of a page, of 2 MiB, of an update on the device
  * (docs/weaknesses.md).
  */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "tests/kernel/race/internal.h"
 
 /* ---- F-6: truncate to the middle of a held page ------------------------------------------- */

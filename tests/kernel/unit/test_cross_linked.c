@@ -5,7 +5,7 @@
  * Nothing of this kernel makes such an image, but a mount takes one as it is, and no assertion may
  * depend on it: the fault, or the allocation, that meets the second owner fails with a sentence.
  */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "dax/ext4/disk.h"
 #include "tests/kernel/lib/huge.h"
 

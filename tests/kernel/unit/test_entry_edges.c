@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: entries at the ends of a range, and those that somebody else has locked. */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 #include "mm/device/internal.h"
 #include "tests/kernel/lib/huge.h"
 
@@ -183,7 +183,8 @@ out:
 }
 
 SELFTEST(entry_run_to_held, "lifetime.busy.run-ends-at-held",
-	 "a run of free blocks ends before the first one that is held, wherever the look begins, and "
+	 "a run of free blocks ends before the first one that is held, wherever the look begins, "
+	 "and "
 	 "at the end that was asked for once nobody holds any")
 {
 	FIXTURE(fx, &lifetime_busy_extent);

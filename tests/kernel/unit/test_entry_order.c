@@ -4,7 +4,7 @@
  * lock's word says that another CPU holds it; what that CPU does, it does when the look comes to
  * wait, at the step point there. So one CPU is enough, and the order is the same every time.
  */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define NO_CPU (1 + MAX_CPUS) /* holds the lock, by its word */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the file layer on real persistent memory: what is flushed, what is freed (ext4.*). */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "dax/ext4/disk.h"
 #include "tests/kernel/lib/fixture.h"
 

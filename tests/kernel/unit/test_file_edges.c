@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what the operations on files refuse, what they say then, and how they lock. */
-#include "dax/layer/ext4_glue.h"
-#include "dax/file/lease.h"
+#include "dax/layer/internal.h"
+#include "dax/dax.h"
 #include "tests/kernel/lib/huge.h"
 
 SELFTEST(

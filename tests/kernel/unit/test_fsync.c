@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: what fsync makes of entries that are locked, clean or dirty (dax.fsync-*). */
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 #define PAGES 200u /* several nodes of the index */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: files mapped by 2 MiB (huge.*): when it is done, and the reason when it is not. */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 SELFTEST(huge_store, "huge.store-installs",

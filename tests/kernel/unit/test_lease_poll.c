@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lifetime lease-poll (lifetime.lease-poll.*). A poll comes once a second. */
-#include "dax/lifetime/gup_lease.h"
+#include "dax/lifetime/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 static struct page *pinned_page(struct fixture *fx)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: the lifetime busy-extent (lifetime.busy.*): nobody waits, and nothing is handed out.
  */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 static struct pmem_region *region(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: whoever hands a block out asks at that moment (lifetime.busy.reserve-asks, …). */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 /* Four extents, all that an inode has room for; the first one, of three pages, can be split. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: mtime and ctime follow what changes a file, stores through mappings too (times.*). */
-#include "dax/layer/ext4_glue.h"
+#include "dax/layer/internal.h"
 #include "dax/ext4/disk.h"
-#include "dax/internal.h"
+#include "dax/file/internal.h"
 #include "tests/kernel/lib/huge.h"
 
 #define OLD 1000u /* seconds: long ago */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ext4 as a file layer of DAX: what its two files share, and tests that look at ext4 itself. */
-#ifndef DAX_LAYER_EXT4_GLUE_H
-#define DAX_LAYER_EXT4_GLUE_H
+#ifndef DAX_LAYER_INTERNAL_H
+#define DAX_LAYER_INTERNAL_H
 
 #include "dax/dax.h"
 #include "dax/ext4/ext4.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of dax/ share with each other and with nobody else. */
-#ifndef DAX_INTERNAL_H
-#define DAX_INTERNAL_H
+/* Files, entries and layouts as dax/ alone deals with them: the steps that layout changes, faults and
+ * lifetimes are made of. */
+#ifndef DAX_FILE_INTERNAL_H
+#define DAX_FILE_INTERNAL_H
 
 #include "dax/dax.h"
 
@@ -220,37 +221,9 @@ int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie);
 void dax_gup_end(void *cookie, struct page **pages, unsigned long nr);
 bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
 
-/* lifetime/busy_blocks.c, for busy-extent. fs->lock held, but for busy_block_released(). */
-/* `count` blocks from pfn on leave their file: those that somebody holds are marked. */
-void busy_blocks_mark(struct dax_fs *fs, uint64_t pfn, uint32_t count);
-/* The last holder of a marked record is gone. Any context, interrupts included. */
-void busy_block_released(struct page *record);
-/* How many of `count` free ones come before the first one that is held. */
-uint32_t busy_blocks_before(const struct dax_fs *fs, uint64_t pfn, uint32_t count);
-bool busy_blocks_none(uint64_t pfn, uint32_t count); /* none of them is; with any museum: true */
-/* Tree lock held: these records lose their entries. */
-void busy_blocks_entries_go(const struct dax_inode *inode, struct page *first, unsigned nr);
-
 /* private.c: a store to a private mapping, or any access to a page that is a copy already. The
  * entry is locked and stays as it is; `entry` is its value. */
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry);
-
-/* cmd_file.c: a command that opens argv[1], parses `numbers` words (two at most) behind it, what[]
- * being their names, calls fn with them and says whether that waited. */
-int dax_cmd_change(int argc, char **argv, unsigned numbers, const char *const *what,
-		   int (*fn)(struct dax_inode *, const uint64_t *));
-void dax_cmd_waited(const char *command, const struct dax_inode *inode);
-
-/* cmd_map.c: `sync MAPPING [OFF LEN]`. */
-int dax_sync_mapping(int argc, char **argv);
-
-/* limited.c: of a region without page records. */
-extern const struct vma_ops dax_limited_vma_ops;
-
-/* devdax_remove.c: a region that is mapped as a device leaves: no fault is served any more, what is
- * mapped goes, pins are waited for. -ENOENT: it is not mapped as a device. Sleeps; woken by: the
- * last put. */
-int devdax_remove(struct pmem_region *region);
 
 /* share.c. The entry is locked. */
 /* An entry begins to name a page that others may name as well. */
@@ -276,20 +249,5 @@ int node_walk(struct dax_fs *fs, const char *path, const char *rest, struct dax_
 int layer_lacks(const struct dax_fs *fs, const char *what);
 void inode_drop(
 	struct dax_inode *inode); /* no references: entries deleted, ext4 reference given back */
-
-/* mount_list.c. The steps of mount and umount: its place in the list is taken, COMING (-EINVAL,
- * -ENODEV, -EBUSY, with a sentence); LIVE; LEAVING, and nobody walks through it any more (-EINVAL,
- * -EBUSY; sleeps; woken by: the last walker); off the list. */
-int mount_enter(struct dax_fs *fs);
-void mount_lives(struct dax_fs *fs);
-int mount_leaves(const char *path, struct dax_fs **fs);
-void mount_remove(struct dax_fs *fs);
-int mount_none_on(const struct pmem_region *region); /* -EBUSY: there is one, named */
-bool mount_first(char *path, size_t n);		     /* of any; false: none */
-
-/* mount.c; the transition of the region is the caller's. From now on nobody mounts the region or
- * maps it as a device. -EBUSY: somebody does. */
-int dax_leave_begin(struct pmem_region *region);
-void dax_leave_end(struct pmem_region *region);
 
 #endif

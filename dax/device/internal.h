@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What devdax.c and devdax_remove.c share with each other and with nobody else. */
-#ifndef DAX_DEVICE_DEVDAX_H
-#define DAX_DEVICE_DEVDAX_H
+/* A region that is mapped as a device. */
+#ifndef DAX_DEVICE_INTERNAL_H
+#define DAX_DEVICE_INTERNAL_H
 
-#include "dax/internal.h"
+#include "dax/dax.h"
 
 struct devdax {
 	struct pmem_region *region;
@@ -20,5 +20,10 @@ struct devdax {
 
 /* The device of a region. Constant since boot. */
 struct devdax *devdax_of(struct pmem_region *r);
+
+/* devdax_remove.c: a region that is mapped as a device leaves: no fault is served any more, what is
+ * mapped goes, pins are waited for. -ENOENT: it is not mapped as a device. Sleeps; woken by: the
+ * last put. */
+int devdax_remove(struct pmem_region *region);
 
 #endif

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The names of mappings (map_names.c), for the commands that make and change mappings. */
-#ifndef DAX_SHELL_MAP_NAMES_H
-#define DAX_SHELL_MAP_NAMES_H
+/* What the commands of this folder share with each other and with nobody else. */
+#ifndef DAX_SHELL_INTERNAL_H
+#define DAX_SHELL_INTERNAL_H
 
-#include "dax/internal.h"
+#include "dax/dax.h"
+
+/* cmd_file.c: a command that opens argv[1], parses `numbers` words (two at most) behind it, what[]
+ * being their names, calls fn with them and says whether that waited. */
+int dax_cmd_change(int argc, char **argv, unsigned numbers, const char *const *what,
+		   int (*fn)(struct dax_inode *, const uint64_t *));
+void dax_cmd_waited(const char *command, const struct dax_inode *inode);
+
+/* cmd_map.c: `sync MAPPING [OFF LEN]`. */
+int dax_sync_mapping(int argc, char **argv);
+
+/* ---- The names of mappings (map_names.c), for the commands that make and change mappings. */
 
 #define MAP_NAME_WHAT 80 /* bytes: "/t/f", "/t/f, private", "anonymous" */
 
