@@ -17,11 +17,13 @@ static int count_record(struct page *p, void *arg)
 	return 0;
 }
 
+static const char *const phase_word[] = {"coming", "live", "dying", "dying"};
+
 static int print_pgmap(struct pgmap *pgmap, void *arg)
 {
 	*(unsigned *)arg += 1;
 	kprintf("%s: type %s, %s, node %d, references %ld, pages rest at %u\n", pgmap->name,
-		type_name(pgmap->type), pgmap->live ? "live" : "dying", pgmap->node,
+		type_name(pgmap->type), phase_word[percpu_ref_phase(&pgmap->ref)], pgmap->node,
 		(long)percpu_ref_sum(&pgmap->ref), pgmap->rest);
 	if (pgmap->vmemmap_shift)
 		kprintf("  one record per %s\n", SIZE_TEXT(PAGE_SIZE << pgmap->vmemmap_shift));

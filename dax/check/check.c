@@ -118,7 +118,7 @@ static int check_record_pgmap(struct page *p, void *arg)
 	if (!r || p->pgmap != &r->pgmap)
 		violated(c->f, "pfn 0x%lx has a record, but its device memory is gone",
 			 page_to_pfn(p));
-	else if (refs < p->pgmap->rest && __atomic_load_n(&p->pgmap->live, __ATOMIC_ACQUIRE))
+	else if (refs < p->pgmap->rest && pgmap_is_live(p->pgmap))
 		violated(c->f, "pfn 0x%lx has %u references, fewer than the %u at rest",
 			 page_to_pfn(p), refs, p->pgmap->rest);
 	return 0;

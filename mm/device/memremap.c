@@ -54,7 +54,9 @@ static int claim(struct pgmap *pgmap)
 	if (!err)
 		err = window_take(pgmap);
 	if (!err) {
-		percpu_ref_init(&pgmap->ref); /* before anybody finds it: `dying` must be false */
+		/* Before anybody finds it: of none there is no reference to be had, nor one of the
+		 * time before. */
+		memset(&pgmap->ref, 0, sizeof(pgmap->ref));
 		err = pgmap_table_add(pgmap);
 		if (err)
 			window_return(pgmap);
@@ -110,7 +112,8 @@ int memremap_pages(struct pgmap *pgmap, const char **why)
 	int err;
 
 	might_sleep();
-	ASSERT(!pgmap->live, "pgmap %s is bound already; memunmap_pages() first", pgmap->name);
+	ASSERT(!pgmap_is_live(pgmap), "pgmap %s is bound already; memunmap_pages() first",
+	       pgmap->name);
 	spin_init(&pgmap->altmap_lock, "altmap");
 	err = claim(pgmap);
 	if (!err) {
@@ -118,7 +121,7 @@ int memremap_pages(struct pgmap *pgmap, const char **why)
 		if (err)
 			unclaim(pgmap);
 		else
-			__atomic_store_n(&pgmap->live, true, __ATOMIC_RELEASE);
+			percpu_ref_init(&pgmap->ref); /* live */
 	}
 	if (err && why)
 		*why = pgmap->refusal;
@@ -153,9 +156,8 @@ static int forget(struct page *p, void *pgmap)
 {
 	if (!forgotten(p))
 		return 0;
-	if (!orphanage.live)
+	if (!pgmap_is_live(&orphanage))
 		percpu_ref_init(&orphanage.ref);
-	orphanage.live = true;
 	orphanage.ops = p->pgmap->ops;
 	orphanage.mapped_holds = p->pgmap->mapped_holds;
 	percpu_ref_get(&orphanage.ref);
@@ -186,15 +188,14 @@ static int for_each_record(struct pgmap *pgmap, int (*fn)(struct page *, void *)
 	return ret;
 }
 
-void memunmap_pages(struct pgmap *pgmap)
+void memunmap_drain(struct pgmap *pgmap)
 {
 	might_sleep();
 	assert_no_global_lock("the users of a device's pages");
-	ASSERT(pgmap->live, "pgmap %s must be bound to be unbound", pgmap->name);
+	ASSERT(pgmap_is_live(pgmap), "pgmap %s must be bound to be unbound", pgmap->name);
 	ASSERT(!current_thread()->walks,
 	       "a thread that walks page records must not unbind %s: it could wait for itself",
 	       pgmap->name);
-	__atomic_store_n(&pgmap->live, false, __ATOMIC_RELEASE);
 	percpu_ref_get(&pgmap->ref); /* keeps the sum above zero while initial references drop */
 	percpu_ref_kill(&pgmap->ref);
 	if (pgmap->rest)
@@ -204,9 +205,21 @@ void memunmap_pages(struct pgmap *pgmap)
 	percpu_ref_put(&pgmap->ref);
 	percpu_ref_drain(&pgmap->ref);
 	wait_for_readers();
+}
+
+void memunmap_finish(struct pgmap *pgmap)
+{
+	ASSERT(percpu_ref_is_used_up(&pgmap->ref),
+	       "pgmap %s must have been drained before its records go", pgmap->name);
 	records_release(pgmap);
 	unmap_ranges(pgmap, pgmap->nr_range);
 	unclaim(pgmap);
+}
+
+void memunmap_pages(struct pgmap *pgmap)
+{
+	memunmap_drain(pgmap);
+	memunmap_finish(pgmap);
 }
 
 struct rest_change {

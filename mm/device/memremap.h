@@ -12,18 +12,37 @@
 
 #include <stdint.h>
 
-/* A reference that is cheap to take and can be killed. Zero of the sum means: nobody, may be freed.
+/*
+ * A reference that is cheap to take and can be killed. Zero of the sum means: nobody, may be freed.
+ * Its phase is the one place that says whether what it counts for is coming, there, or leaving; it
+ * goes from one to the next, and from the last to none by a new beginning:
+ *
+ *     NONE → LIVE      percpu_ref_init(): from now on a look-up may take one
+ *     LIVE → DYING     percpu_ref_kill(): nobody gets one by look-up any more
+ *     DYING → FOLDED   percpu_ref_kill(): every CPU's count is in the one counter
  */
+enum ref_phase {
+	REF_NONE, /* as in zeroed memory: nothing is there, or it is still being made */
+	REF_LIVE,
+	REF_DYING,
+	REF_FOLDED,
+};
 struct percpu_ref {
 	struct {
 		int64_t n;
 		uint64_t pad[7]; /* a cache line each: no CPU writes another's */
 	} cpu[MAX_CPUS];
-	int64_t shared; /* the one counter after the kill */
-	bool dying, folded;
+	int64_t shared;	      /* the one counter after the kill */
+	enum ref_phase phase; /* atomic */
 };
-void percpu_ref_init(struct percpu_ref *r); /* value 1: the owner's. Cannot fail: it is embedded */
-bool percpu_ref_tryget_live(struct percpu_ref *r); /* false: dying. Any context */
+/* Value 1: the owner's. Cannot fail: it is embedded. Live when it returns, and not before all else
+ * is set: whoever finds it earlier gets none. */
+void percpu_ref_init(struct percpu_ref *r);
+static inline enum ref_phase percpu_ref_phase(const struct percpu_ref *r)
+{
+	return __atomic_load_n(&r->phase, __ATOMIC_ACQUIRE);
+}
+bool percpu_ref_tryget_live(struct percpu_ref *r); /* false: not live. Any context */
 /* The same of a dying one as well, as long as somebody else still holds it. false: nobody does, and
  * what it counts for is going or gone. Any context. */
 bool percpu_ref_tryget(struct percpu_ref *r);
@@ -121,9 +140,8 @@ struct pgmap {
 	void *owner;		     /* who claimed it (a mounted file layer); NULL: nobody */
 
 	/* Kept by memremap. */
-	struct percpu_ref ref;
-	bool live;
-	uint64_t record_base;	     /* window of its records: see page.h */
+	struct percpu_ref ref; /* its phase says whether the pgmap is coming, live or leaving */
+	uint64_t record_base;  /* window of its records: see page.h */
 	struct spinlock altmap_lock; /* protects altmap.alloc, .align and the making of records */
 	char refusal[200];	     /* the last sentence of memremap_pages() */
 };
@@ -156,6 +174,17 @@ int memremap_pages(struct pgmap *pgmap, const char **why);
  * nobody in any more (faults, mounts).
  */
 void memunmap_pages(struct pgmap *pgmap);
+/* The same in its two steps, for who has something to say between them. The drain kills and waits:
+ * when it returns nobody holds the pgmap or looks at it any more, and its records are still there.
+ * The finish takes them, the mappings and the ranges away; it waits for nobody. */
+void memunmap_drain(struct pgmap *pgmap);
+void memunmap_finish(struct pgmap *pgmap);
+/* Look-ups find it. Any context; what a caller that holds nothing does with that may be too late.
+ */
+static inline bool pgmap_is_live(const struct pgmap *pgmap)
+{
+	return percpu_ref_phase(&pgmap->ref) == REF_LIVE;
+}
 /* Why no device memory can be bound at [start, end), bytes, whose end the CPU can name: the end of
  * a sentence, and its errno in *err (-ENXIO, -EBUSY). NULL: nothing is in the way. Any context. */
 const char *memremap_place_taken(uint64_t start, uint64_t end, int *err);

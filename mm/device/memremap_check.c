@@ -78,7 +78,7 @@ static int check_conflict(struct pgmap *m, unsigned i)
 	const struct range_entry *e = range_find(pgmap_table(), r->start, r->end);
 	const struct pgmap *other = e ? e->owner : NULL;
 
-	if (other && __atomic_load_n(&other->ref.dying, __ATOMIC_ACQUIRE))
+	if (other && percpu_ref_phase(&other->ref) > REF_LIVE)
 		return pgmap_refuse(
 			m, -EEXIST,
 			"range %u holds sub-sections of pgmap %s, which is being torn down; "

@@ -16,14 +16,16 @@ STEP_POINT_DECLARE(ref_found_live);
 void percpu_ref_init(struct percpu_ref *r)
 {
 	memset(r, 0, sizeof(*r));
-	r->shared = BIAS + 1;
+	__atomic_store_n(&r->shared, BIAS + 1, __ATOMIC_RELAXED);
+	/* The counters before the phase, else a first user is counted and forgotten. */
+	__atomic_store_n(&r->phase, REF_LIVE, __ATOMIC_RELEASE);
 }
 
 bool percpu_ref_tryget_live(struct percpu_ref *r)
 {
 	/* Interrupts off: the killer's interrupt cannot come between test and count. */
 	uint64_t flags = irq_save();
-	bool live = !__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE);
+	bool live = percpu_ref_phase(r) == REF_LIVE;
 
 	STEP_POINT(ref_found_live);
 	if (live)
@@ -35,23 +37,22 @@ bool percpu_ref_tryget_live(struct percpu_ref *r)
 bool percpu_ref_tryget(struct percpu_ref *r)
 {
 	uint64_t flags = irq_save();
-	bool dying = __atomic_load_n(&r->dying, __ATOMIC_ACQUIRE);
-	int64_t n = dying ? __atomic_load_n(&r->shared, __ATOMIC_RELAXED) : 0;
+	bool live = percpu_ref_phase(r) == REF_LIVE;
+	int64_t n = live ? 0 : __atomic_load_n(&r->shared, __ATOMIC_RELAXED);
 
-	if (!dying)
+	if (live)
 		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
-	/* Zero is for ever: the drain may have seen it. */
+	/* Zero is for ever: the drain may have seen it, or nothing has begun. */
 	while (n && !__atomic_compare_exchange_n(&r->shared, &n, n + 1, true, __ATOMIC_ACQUIRE,
 						 __ATOMIC_RELAXED))
 		;
 	irq_restore(flags);
-	return !dying || n;
+	return live || n;
 }
 
 bool percpu_ref_is_used_up(const struct percpu_ref *r)
 {
-	return __atomic_load_n(&r->dying, __ATOMIC_ACQUIRE) &&
-	       !__atomic_load_n(&r->shared, __ATOMIC_ACQUIRE);
+	return percpu_ref_phase(r) > REF_LIVE && !__atomic_load_n(&r->shared, __ATOMIC_ACQUIRE);
 }
 
 static void shared_put(struct percpu_ref *r, int64_t n)
@@ -66,7 +67,7 @@ void percpu_ref_get(struct percpu_ref *r)
 	uint64_t flags = irq_save();
 
 	/* Legal while dying: the caller's own reference keeps the sum above zero. */
-	if (__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE))
+	if (percpu_ref_phase(r) != REF_LIVE)
 		__atomic_fetch_add(&r->shared, 1, __ATOMIC_RELAXED);
 	else
 		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
@@ -77,7 +78,7 @@ void percpu_ref_put_many(struct percpu_ref *r, int64_t n)
 {
 	uint64_t flags = irq_save();
 
-	if (__atomic_load_n(&r->dying, __ATOMIC_ACQUIRE))
+	if (percpu_ref_phase(r) != REF_LIVE)
 		shared_put(r, n);
 	else
 		__atomic_fetch_sub(&r->cpu[cpu_id()].n, n, __ATOMIC_RELEASE);
@@ -98,7 +99,9 @@ int64_t percpu_ref_sum(struct percpu_ref *r)
 {
 	int64_t sum = __atomic_load_n(&r->shared, __ATOMIC_ACQUIRE);
 
-	if (!r->folded)
+	if (percpu_ref_phase(r) == REF_NONE)
+		return 0;
+	if (percpu_ref_phase(r) != REF_FOLDED)
 		sum -= BIAS;
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		sum += __atomic_load_n(&r->cpu[i].n, __ATOMIC_ACQUIRE);
@@ -109,12 +112,12 @@ void percpu_ref_kill(struct percpu_ref *r)
 {
 	int64_t sum = 0;
 
-	ASSERT(!r->dying, "a reference is killed once");
-	__atomic_store_n(&r->dying, true, __ATOMIC_RELEASE);
+	ASSERT(percpu_ref_phase(r) == REF_LIVE, "a reference is killed once");
+	__atomic_store_n(&r->phase, REF_DYING, __ATOMIC_RELEASE);
 	cpu_call((1u << nr_cpus) - 1, pass_through, NULL);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		sum += __atomic_exchange_n(&r->cpu[i].n, 0, __ATOMIC_ACQUIRE);
-	r->folded = true;
+	__atomic_store_n(&r->phase, REF_FOLDED, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&r->shared, sum, __ATOMIC_ACQ_REL);
 	shared_put(r, BIAS + 1);
 }

@@ -101,7 +101,7 @@ struct range_entry pgmap_range_at(uint64_t pfn, uint64_t end)
 
 static bool is_live(const struct pgmap *pgmap)
 {
-	return pgmap && __atomic_load_n(&pgmap->live, __ATOMIC_ACQUIRE);
+	return pgmap && pgmap_is_live(pgmap);
 }
 
 struct pgmap *pgmap_get(uint64_t pfn)
@@ -109,7 +109,7 @@ struct pgmap *pgmap_get(uint64_t pfn)
 	uint64_t flags = irq_save();
 	struct pgmap *pgmap = lookup(pfn);
 
-	if (!is_live(pgmap) || !percpu_ref_tryget_live(&pgmap->ref))
+	if (pgmap && !percpu_ref_tryget_live(&pgmap->ref))
 		pgmap = NULL;
 	irq_restore(flags);
 	return pgmap;

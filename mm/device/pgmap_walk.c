@@ -19,10 +19,7 @@ static bool begin(struct pgmap_walk *w, struct pgmap *pgmap)
 {
 	struct thread *self = current_thread();
 
-	if (!pgmap || !(__atomic_load_n(&pgmap->live, __ATOMIC_ACQUIRE) ||
-			__atomic_load_n(&pgmap->ref.dying, __ATOMIC_ACQUIRE)))
-		return false;
-	if (!percpu_ref_tryget(&pgmap->ref))
+	if (!pgmap || !percpu_ref_tryget(&pgmap->ref))
 		return false;
 	*w = (struct pgmap_walk){pgmap, self->walks};
 	self->walks = w;

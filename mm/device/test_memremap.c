@@ -111,8 +111,8 @@ SELFTEST(mm_memremap_errors, "mm.memremap-errors",
 		err = memremap_pages(&p, &why);
 		EXPECT(err == r->err, "%s: %d, not %d (%s)", r->what, err, r->err, why);
 		EXPECT(strstr(why, r->says), "%s: the sentence is '%s'", r->what, why);
-		EXPECT(!p.live && !pfn_valid(fake_pgmap(0, 64).range[0].start), "%s left a range",
-		       r->what);
+		EXPECT(!pgmap_is_live(&p) && !pfn_valid(fake_pgmap(0, 64).range[0].start),
+		       "%s left a range", r->what);
 	}
 	EXPECT(frames_kept() == before, "%ld frames lost", (long)(before - frames_kept()));
 }
@@ -365,7 +365,7 @@ static bool try_failing(struct pgmap *p, uint64_t nth, uint64_t nr, int *err, co
 	}
 	alloc_fail_count(&failed);
 	alloc_fail_nth(0);
-	if (p->live)
+	if (pgmap_is_live(p))
 		memunmap_pages(p);
 	return !failed;
 }

@@ -119,6 +119,27 @@ SELFTEST(mm_ref_tryget, "pgmap.ref-tryget-of-a-dying-one",
 	       dying, used_up, zero);
 }
 
+SELFTEST(mm_ref_phases, "pgmap.ref-phases",
+	 "of a reference that has not begun none is had, whatever was there before; it is live, "
+	 "dying, folded, and then for ever used up")
+{
+	enum ref_phase phase[3];
+	bool none, has_none;
+
+	memset(&ref, 0, sizeof(ref));
+	none = !percpu_ref_tryget_live(&ref) && !percpu_ref_tryget(&ref);
+	has_none = !percpu_ref_is_used_up(&ref) && !percpu_ref_sum(&ref);
+	phase[0] = percpu_ref_phase(&ref);
+	percpu_ref_init(&ref);
+	phase[1] = percpu_ref_phase(&ref);
+	percpu_ref_kill(&ref);
+	phase[2] = percpu_ref_phase(&ref);
+	EXPECT(none && has_none, "had %d, a sum of %ld", !none, (long)percpu_ref_sum(&ref));
+	EXPECT(phase[0] == REF_NONE && phase[1] == REF_LIVE && phase[2] == REF_FOLDED &&
+		       percpu_ref_is_used_up(&ref) && !percpu_ref_tryget(&ref),
+	       "phases %d, %d, %d", phase[0], phase[1], phase[2]);
+}
+
 SELFTEST(mm_holder_forgotten, "pgmap.holder-of-what-is-gone",
 	 "a holder whose device a design let go is passed over by who lists holders")
 {
@@ -199,7 +220,7 @@ SELFTEST(mm_walk_asserted, "pgmap.walk-is-asserted",
 	look = is_told(look_without_a_walk, 0, "pgmap_walk_begin() first");
 	order = is_told(end_the_outer, 2, "innermost");
 	unbind = is_told(unbind_while_walking, 1, "must not unbind");
-	if (w.pgmap.live)
+	if (pgmap_is_live(&w.pgmap))
 		memunmap_pages(&w.pgmap);
 	EXPECT(look && order && unbind, "look %d, order %d, unbind %d", look, order, unbind);
 }

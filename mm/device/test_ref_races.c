@@ -177,8 +177,8 @@ static void await_killer(void *unused)
 
 	(void)unused;
 	__atomic_store_n(&fold.found, 1, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&fold.ref.folded, __ATOMIC_ACQUIRE) && clock_ns() < end) {
-		fold.asked = fold.ref.dying && cpu_call_waits();
+	while (percpu_ref_phase(&fold.ref) != REF_FOLDED && clock_ns() < end) {
+		fold.asked = percpu_ref_phase(&fold.ref) == REF_DYING && cpu_call_waits();
 		if (fold.asked)
 			return;
 		cpu_pause();
@@ -218,8 +218,8 @@ SELFTEST(mm_kill_acknowledged, "mm.ref-kill-acknowledged",
 	ASSERT(counter && killer, "no memory for threads");
 	thread_join(counter);
 	thread_join(killer);
-	EXPECT(!fold.err && fold.found && fold.ref.folded, "error %d, found %u", fold.err,
-	       fold.found);
+	EXPECT(!fold.err && fold.found && fold.ref.phase == REF_FOLDED, "error %d, found %u",
+	       fold.err, fold.found);
 	shared = fold.ref.shared; /* what the last put would bring to zero */
 	EXPECT(fold.live && fold.asked && shared == 1,
 	       "counted %d, acknowledged %d, the folded counter says %ld, not 1", fold.live,

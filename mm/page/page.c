@@ -98,7 +98,8 @@ put_last(struct page *p, unsigned long nr, uint64_t old, uint32_t n)
 {
 	struct pgmap *pgmap = p->pgmap;
 
-	ASSERT(state_refs(old) >= n && (state_refs(old) - n >= pgmap->rest || pgmap->ref.dying),
+	ASSERT(state_refs(old) >= n &&
+		       (state_refs(old) - n >= pgmap->rest || pgmap->ref.phase > REF_LIVE),
 	       "put of %u references on pfn 0x%lx, which holds %u and rests at %u", n,
 	       page_to_pfn(p), state_refs(old), pgmap->rest);
 	/* At rest 1 a mapping keeps no device: docs/weaknesses.md C-4. */

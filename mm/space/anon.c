@@ -38,7 +38,6 @@ struct pgmap ram_pgmap = {
 	.ops = &ram_ops,
 	.listeners = 1, /* frame_idle() frees: always to be called */
 	.record_base = RECORD_BASE,
-	.live = true,
 };
 
 void anon_init(void)

@@ -51,7 +51,7 @@ static void unbind(void *arg)
 {
 	struct bind *m = arg;
 
-	if (m->pgmap.live)
+	if (pgmap_is_live(&m->pgmap))
 		memunmap_pages(&m->pgmap);
 }
 

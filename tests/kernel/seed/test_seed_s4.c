@@ -368,9 +368,9 @@ SELFTEST(seed_s4_10, "seed.s4.10",
 		  huge ?: "ok", cow ?: "ok");
 	va = fx_map(&fx, "g", 2, 'g');
 	*at(PAGE(va, 1)) = 'b'; /* the records exist, else nobody asks */
-	__atomic_store_n(&fx.fs->region->pgmap.ref.dying, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&fx.fs->region->pgmap.ref.phase, REF_DYING, __ATOMIC_RELEASE);
 	refused = load_checked((uint64_t *)va, &v);
-	__atomic_store_n(&fx.fs->region->pgmap.ref.dying, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&fx.fs->region->pgmap.ref.phase, REF_LIVE, __ATOMIC_RELEASE);
 	EXPECT_OR(out, refused && !load_checked((uint64_t *)va, &v), "dying: %d", refused);
 out:
 	fixture_end(&fx);

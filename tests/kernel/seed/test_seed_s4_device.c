@@ -293,13 +293,13 @@ SELFTEST(seed_s4_18, "seed.s4.18",
 
 	va = fx_map(&fx, "f", 1, 'a');
 	*at(va) = 'b';
-	__atomic_store_n(&r->pgmap.ref.dying, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->pgmap.ref.phase, REF_DYING, __ATOMIC_RELEASE);
 	found = pgmap_get(page_to_pfn(fx_page(va)));
 	fast = get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &p);
 	unpin_user_pages(&p, MAX(fast, 0));
 	slow = get_user_pages(current_mm(), va, 1, PIN, &p);
 	unpin_user_pages(&p, MAX(slow, 0));
-	__atomic_store_n(&r->pgmap.ref.dying, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->pgmap.ref.phase, REF_LIVE, __ATOMIC_RELEASE);
 	fixture_end(&fx);
 	EXPECT(!found && fast == 1 && slow == 1, "lookup %p, fast %ld, slow %ld", (void *)found,
 	       fast, slow);

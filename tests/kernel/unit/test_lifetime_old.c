@@ -171,9 +171,9 @@ SELFTEST(zap_dying, "lifetime.zap.dying-is-refused",
 
 	EXPECT_OR(out, va, "not mapped");
 	*at(PAGE(va, 1)) = 'b'; /* the records exist, else nobody asks the lifetime */
-	__atomic_store_n(&pgmap->ref.dying, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&pgmap->ref.phase, REF_DYING, __ATOMIC_RELEASE);
 	refused = load_checked((uint64_t *)va, &byte);
-	__atomic_store_n(&pgmap->ref.dying, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&pgmap->ref.phase, REF_LIVE, __ATOMIC_RELEASE);
 	then = load_checked((uint64_t *)va, &byte);
 	EXPECT_OR(out, refused && !then, "dying %d, alive again %d", refused, then);
 	EXPECT_OR(out, page_refs(fx_page(va)) == 1, "%u references", page_refs(fx_page(va)));

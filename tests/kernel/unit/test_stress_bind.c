@@ -45,7 +45,7 @@ static void bind_or_unbind(struct worker *w)
 	struct pgmap *d = &device[w->id];
 	const char *why;
 
-	if (d->live) {
+	if (pgmap_is_live(d)) {
 		memunmap_pages(d);
 		w->wrong += pfn_valid(fake_pgmap(w->id * DEVICE_MIB, DEVICE_MIB).range[0].start);
 		return;
@@ -62,7 +62,7 @@ static void populate(struct worker *w)
 	struct pgmap *d = &device[w->id];
 	uint64_t pfn = d->range[0].start + dice(w, DEVICE_PFNS - 200);
 
-	if (d->live)
+	if (pgmap_is_live(d))
 		w->wrong += page_records_populate(pfn, 200) || !record_if_touched(d, pfn);
 }
 
@@ -167,7 +167,7 @@ static void work(void *arg)
 		step(w);
 	if (w->va)
 		map_or_unmap(w);
-	if (device[w->id].live)
+	if (pgmap_is_live(&device[w->id]))
 		bind_or_unbind(w);
 	mm_use(NULL);
 }
