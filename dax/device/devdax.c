@@ -13,6 +13,7 @@
  * holds a page: the record he will give it back to must still be there. Then the region stays as it
  * is, and whoever wants it next tries again.
  */
+#include "dax/file/internal.h"
 #include "dax/device/internal.h"
 
 #define FIRST_PLACE                                                                                \
@@ -304,12 +305,15 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 }
 
 /* The record exists, and so do the others of its frame, as long as the device is bound as it is. Of
- * a device that is being removed no frame is remembered, so each fault comes here. */
+ * a device that is being removed, or was killed, no frame is remembered, so each fault comes here.
+ */
 static int __attribute__((noinline))
 prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
 {
 	if (__atomic_load_n(&d->dead, __ATOMIC_ACQUIRE))
 		return refuse(-EFAULT, "the device was removed (SIGBUS)");
+	if (__atomic_load_n(&d->region->dead, __ATOMIC_ACQUIRE))
+		return dax_refuse_killed(d->region);
 	if (!page_record_exists(record) && page_records_populate(pfn, 1))
 		return refuse(-ENOMEM, "no memory for a page record");
 	__atomic_store_n(&d->frame, ALIGN_DOWN((uint64_t)record, PAGE_SIZE), __ATOMIC_RELAXED);

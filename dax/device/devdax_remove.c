@@ -77,12 +77,11 @@ static int wait_for_faults(void)
 	return 0;
 }
 
-/* Steps 1 and 2. -ENOMEM: the device lives on. */
-static int stop_faults(struct devdax *d)
+/* Step 2. -ENOMEM: the device lives on. */
+static int end_faults(struct devdax *d)
 {
 	int err = 0;
 
-	__atomic_store_n(&d->dead, true, __ATOMIC_SEQ_CST);
 	for (unsigned times = 0; times < 2 && !err; times++) {
 		__atomic_store_n(&d->frame, 0, __ATOMIC_SEQ_CST);
 		err = wait_for_faults();
@@ -113,7 +112,8 @@ int devdax_remove(struct pmem_region *r)
 
 	if (!d)
 		return -ENOENT;
-	err = stop_faults(d);
+	__atomic_store_n(&d->dead, true, __ATOMIC_SEQ_CST);
+	err = end_faults(d);
 	if (err) {
 		__atomic_store_n(&d->dead, false, __ATOMIC_RELEASE);
 		r->bound = true;
@@ -123,4 +123,11 @@ int devdax_remove(struct pmem_region *r)
 		pmem_unbind(r);
 	}
 	return err;
+}
+
+int devdax_killed(struct pmem_region *r)
+{
+	int err = end_faults(devdax_of(r));
+
+	return err ? refuse(err, "%s: no memory to wait for its faults; it lives on", r->name) : 0;
 }

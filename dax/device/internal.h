@@ -25,5 +25,8 @@ struct devdax *devdax_of(struct pmem_region *r);
  * mapped goes, pins are waited for. -ENOENT: it is not mapped as a device. Sleeps; woken by: the
  * last put. */
 int devdax_remove(struct pmem_region *region);
+/* The region was marked as killed: when this returns no fault is on its way that had not seen it.
+ * -ENOMEM, with a sentence. Sleeps; woken by: the end of those faults. */
+int devdax_killed(struct pmem_region *region);
 
 #endif

@@ -205,8 +205,10 @@ static int unbind_command(struct pmem_region *r, bool wait)
 
 static int unbind_init(const struct boot_info *bi)
 {
+	static const struct pmem_above above = {.unbind = unbind_command, .killed = devdax_killed};
+
 	(void)bi;
-	pmem_set_unbind(unbind_command);
+	pmem_set_above(&above);
 	return 0;
 }
 INITCALL(INIT_DAX, unbind, "unbinding", unbind_init);

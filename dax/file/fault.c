@@ -33,8 +33,6 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 	uint64_t frame = ALIGN_DOWN((uint64_t)page, PAGE_SIZE);
 	int err;
 
-	if (unlikely(inode->fs->region->dead))
-		return -ENXIO;
 	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not
 	 * fresh. */
 	if (unlikely(b->fresh))
@@ -117,6 +115,21 @@ static inline int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
 	return err;
 }
 
+int dax_refuse_killed(const struct pmem_region *r)
+{
+	return refuse(-ENXIO, "%s was killed; 'pmem revive %s' ends that (SIGBUS)", r->name,
+		      r->name);
+}
+
+/* The device was killed. Whatever the fault would find there, in an entry or without one, is its
+ * memory; only a private mapping's own copy is not. */
+static int __attribute__((noinline)) fault_of_killed(struct dax_inode *inode, struct vm_fault *vmf)
+{
+	if ((vmf->vma->flags & VM_PRIVATE) && pte_is_anon(vmf_entry(vmf)))
+		return dax_private_fault(inode, vmf, 0);
+	return dax_refuse_killed(inode->fs->region);
+}
+
 static int dax_fault(struct vm_fault *vmf)
 {
 	struct dax_inode *inode = vmf->vma->private;
@@ -125,6 +138,8 @@ static int dax_fault(struct vm_fault *vmf)
 	down_read(&inode->fault_lock);
 	if (unlikely(vmf->pgoff << PAGE_SHIFT >= inode->size))
 		err = refuse(-EFAULT, "beyond the end of the file (SIGBUS)");
+	else if (unlikely(inode->fs->region->dead))
+		err = fault_of_killed(inode, vmf);
 	else
 		err = fault_by_size(inode, vmf);
 	up_read(&inode->fault_lock);

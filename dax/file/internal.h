@@ -221,6 +221,8 @@ int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie);
 void dax_gup_end(void *cookie, struct page **pages, unsigned long nr);
 bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
 
+/* fault.c: -ENXIO, with a sentence: no fault gets a page of that device. */
+int dax_refuse_killed(const struct pmem_region *r);
 /* private.c: a store to a private mapping, or any access to a page that is a copy already. The
  * entry is locked and stays as it is; `entry` is its value. */
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry);

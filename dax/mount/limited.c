@@ -27,8 +27,6 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 			return vmf_insert_zero(vmf) ? refuse(-ENOMEM, "no memory") : 0;
 		if (block.fresh) /* the hole may be mapped as zeroes elsewhere */
 			unmap_mapping_range(&inode->mapping, vmf->pgoff, vmf->pgoff + 1);
-		if (inode->fs->region->dead)
-			return refuse(-ENXIO, "the device is going (SIGBUS)");
 		*entry = entry_for(inode->fs, block.pfn);
 	}
 	if (vmf->write) {
@@ -42,12 +40,16 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 static int limited_fault(struct vm_fault *vmf)
 {
 	struct dax_inode *inode = vmf->vma->private;
+	const bool killed = inode->fs->region->dead;
 	uint64_t entry;
 	int err;
 
 	down_read(&inode->fault_lock);
-	entry = vmf->pgoff << PAGE_SHIFT < inode->size ? entry_lock(inode, vmf->pgoff) : 0;
-	if (entry) {
+	entry = !killed && vmf->pgoff << PAGE_SHIFT < inode->size ? entry_lock(inode, vmf->pgoff)
+								  : 0;
+	if (killed) {
+		err = dax_refuse_killed(inode->fs->region);
+	} else if (entry) {
 		err = fault_locked(inode, vmf, &entry);
 		entry_unlock(inode, vmf->pgoff, entry);
 	} else if (vmf->pgoff << PAGE_SHIFT >= inode->size) {

@@ -359,11 +359,11 @@ INITCALL(INIT_LATE, pmem_report, "who holds pages", report_init);
 
 /* ---- binding ------------------------------------------------------------------------------ */
 
-static int (*unbind_fn)(struct pmem_region *r, bool wait);
+static const struct pmem_above *above;
 
-void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait))
+void pmem_set_above(const struct pmem_above *ops)
 {
-	unbind_fn = fn;
+	above = ops;
 }
 
 static int cmd_unbind(int argc, char **argv)
@@ -377,7 +377,7 @@ static int cmd_unbind(int argc, char **argv)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
 	if (!r->bound)
 		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
-	return unbind_fn(r, wait);
+	return above->unbind(r, wait);
 }
 
 /* The transition is the caller's. */
@@ -413,7 +413,22 @@ static int cmd_bind(int argc, char **argv)
 	return err;
 }
 
-/* The region's records and contents stay; faults get no page of it any more. */
+int pmem_kill(struct pmem_region *r)
+{
+	int err;
+
+	__atomic_store_n(&r->dead, true, __ATOMIC_SEQ_CST);
+	err = above->killed(r);
+	if (err)
+		pmem_revive(r);
+	return err;
+}
+
+void pmem_revive(struct pmem_region *r)
+{
+	__atomic_store_n(&r->dead, false, __ATOMIC_RELEASE);
+}
+
 static int cmd_kill(int argc, char **argv, bool dead)
 {
 	struct pmem_region *r = argc == 3 ? pmem_find(argv[2]) : NULL;
@@ -422,7 +437,10 @@ static int cmd_kill(int argc, char **argv, bool dead)
 		return shell_usage();
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
-	r->dead = dead;
+	if (!dead)
+		pmem_revive(r);
+	else if (pmem_kill(r))
+		return shell_fail(-ENOMEM, "%s", refusal());
 	return 0;
 }
 

@@ -65,7 +65,19 @@ int pmem_bind(struct pmem_region *r); /* 0, or memremap_pages()' errors: r->unbo
 /* Binds an unbound region without page records: the CPU reaches it, and no device can be told of
  * it by get_user_pages(). -ENOMEM, as above. */
 int pmem_bind_limited(struct pmem_region *r);
-void pmem_set_unbind(int (*fn)(struct pmem_region *r, bool wait)); /* prints its refusal */
+/*
+ * Killing: the region's records and contents stay, and no fault gets a page of it any more, until
+ * it is revived. Faults that had begun are over when it returns. -ENOMEM: it lives on, with a
+ * sentence. Sleepable.
+ */
+int pmem_kill(struct pmem_region *r);
+void pmem_revive(struct pmem_region *r);
+/* What is asked of the floor above, which knows how a region is used. Set once, at boot. */
+struct pmem_above {
+	int (*unbind)(struct pmem_region *r, bool wait); /* `pmem unbind`; prints its refusal */
+	int (*killed)(struct pmem_region *r); /* ends faults that run now; -ENOMEM, refused */
+};
+void pmem_set_above(const struct pmem_above *ops);
 /* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
  * counts as all of its blocks. A walk of all records. */
 uint64_t pmem_held(const struct pmem_region *r, uint64_t *busy);

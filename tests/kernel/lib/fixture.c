@@ -142,3 +142,33 @@ int fx_truncate(struct dax_inode *inode, uint64_t size)
 {
 	return dax_truncate(inode, size);
 }
+
+int fixture_limited_start(struct fixture *fx)
+{
+	struct pmem_region *r = scratch_region(&fx->why);
+	int err;
+
+	if (!r)
+		return -ENODEV;
+	pmem_unbind(r);
+	err = pmem_bind_limited(r);
+	if (err) {
+		pmem_bind(r);
+		return err;
+	}
+	err = fixture_start(fx, &lifetime_unaware);
+	if (err) {
+		pmem_unbind(r);
+		pmem_bind(r);
+	}
+	return err;
+}
+
+void fixture_limited_end(struct fixture *fx)
+{
+	struct pmem_region *r = fx->fs->region;
+
+	fixture_end(fx);
+	pmem_unbind(r);
+	pmem_bind(r);
+}

@@ -25,6 +25,9 @@ struct fixture {
 
 int fixture_start(struct fixture *fx, const struct lifetime *lt);
 void fixture_end(struct fixture *fx);
+/* The same with the device bound without page records, under lifetime=unaware; both ends. */
+int fixture_limited_start(struct fixture *fx);
+void fixture_limited_end(struct fixture *fx);
 #define FIXTURE(fx, lt)                                                                            \
 	struct fixture fx;                                                                         \
 	if (!scratch_region(&fx.why))                                                              \

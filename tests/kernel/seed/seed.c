@@ -77,36 +77,6 @@ bool seed_over_after_polls(struct fx_op *op)
 	return over;
 }
 
-int seed_limited_start(struct fixture *fx)
-{
-	struct pmem_region *r = scratch_region(&fx->why);
-	int err;
-
-	if (!r)
-		return -ENODEV;
-	pmem_unbind(r);
-	err = pmem_bind_limited(r);
-	if (err) {
-		pmem_bind(r);
-		return err;
-	}
-	err = fixture_start(fx, &lifetime_unaware);
-	if (err) {
-		pmem_unbind(r);
-		pmem_bind(r);
-	}
-	return err;
-}
-
-void seed_limited_end(struct fixture *fx)
-{
-	struct pmem_region *r = fx->fs->region;
-
-	fixture_end(fx);
-	pmem_unbind(r);
-	pmem_bind(r);
-}
-
 int seed_race(const char *name, const struct lifetime *lt, struct race_result *r)
 {
 	const struct race *race = race_find(name);

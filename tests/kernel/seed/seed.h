@@ -28,9 +28,6 @@ bool seed_ends(struct fx_op *op);
 /* Moves the clock on from poll to poll, each time until nothing goes on any more, until the
  * operation is over; false: after ten of them it is not, and it was signalled. Joins it. */
 bool seed_over_after_polls(struct fx_op *op);
-/* Mounts with pmem1 bound without page records; both ends. */
-int seed_limited_start(struct fixture *fx);
-void seed_limited_end(struct fixture *fx);
 /* The verdict of one cell of a race. */
 struct race_result;
 int seed_race(const char *name, const struct lifetime *lt, struct race_result *r);

@@ -55,13 +55,13 @@ SELFTEST(seed_s0_02, "seed.s0.02",
 	fixture_end(&fx);
 	EXPECT(with == (PTE_P | PTE_DEVMAP) && got, "with a record: kind 0x%lx, got %ld", with,
 	       got);
-	EXPECT(!seed_limited_start(&fx), "limited: %s", fx.why);
+	EXPECT(!fixture_limited_start(&fx), "limited: %s", fx.why);
 	va = fx_map(&fx, "f", 1, 'a');
 	*at(va) = 's';
 	without = kind(seed_pte(va));
 	fast = get_user_pages_fast(va, 1, PIN, &q);
 	slow = get_user_pages(current_mm(), va, 1, FOLL_GET, &q);
-	seed_limited_end(&fx);
+	fixture_limited_end(&fx);
 	EXPECT(without == (PTE_P | PTE_SPECIAL), "without a record: kind 0x%lx", without);
 	EXPECT(fast == -EFAULT && slow == -EFAULT, "gup: fast %ld, slow %ld", fast, slow);
 }
@@ -89,7 +89,7 @@ SELFTEST(seed_s0_03, "seed.s0.03",
 		scratch_umount();
 	pmem_bind(r);
 	EXPECT(err == -EOPNOTSUPP && strstr(refusal(), "no record"), "%d: %s", err, refusal());
-	EXPECT(!seed_limited_start(&fx), "limited: %s", fx.why);
+	EXPECT(!fixture_limited_start(&fx), "limited: %s", fx.why);
 	va = fx_map(&fx, "f", 4, 'a');
 	for (unsigned i = 0; i < 4; i++) {
 		*at(PAGE(va, i)) = 'l';
@@ -97,7 +97,7 @@ SELFTEST(seed_s0_03, "seed.s0.03",
 		got += get_user_pages(current_mm(), PAGE(va, i), 1, FOLL_GET, p) != -EFAULT;
 	}
 	err = dax_fsync(fx.inode[0]) ?: dax_read(fx.inode[0], 3 * PAGE_SIZE, &byte, 1) != 1;
-	seed_limited_end(&fx);
+	fixture_limited_end(&fx);
 	EXPECT(!got && !err && byte == 'l', "%u gup calls got through, error %d, byte 0x%x", got,
 	       err, byte);
 }
