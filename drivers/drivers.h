@@ -20,6 +20,7 @@ enum {
 #include "drivers/nfit/nfit.h"
 #include "drivers/pci/pci.h"
 #include "drivers/pmem/pmem.h"
+#include "drivers/iommu/iommu.h"
 #include "drivers/edu/edu.h"
 #include "drivers/block/bio.h"
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The IOMMU: what a device may reach, and how that is taken back.
+ *
+ * A device writes to memory by itself, at addresses that a driver told it: bus addresses. Between
+ * them and memory stands a unit (Intel's VT-d) that looks each up in page tables of the device's
+ * domain, much as a CPU does with virtual addresses. So a driver can be told a bus address today
+ * and have it taken back tomorrow: what the device still writes then reaches nothing, and is
+ * recorded as a fault.
+ *
+ * Which units there are, and which devices each of them stands in front of, is told by an ACPI
+ * table, the DMAR. It is judged like the NFIT, but more strictly: a table that is damaged anywhere
+ * is refused as a whole. A NFIT cut short loses memory; a DMAR cut short may lose the one line that
+ * says what a device must go on reaching. Without a usable table nothing is translated, and bus
+ * addresses are physical ones.
+ *
+ * Source: Intel Virtualization Technology for Directed I/O, chapter 8 (DMAR).
+ */
+#ifndef DRIVERS_IOMMU_IOMMU_H
+#define DRIVERS_IOMMU_IOMMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "drivers/acpi/acpi.h"
+
+#define DMAR_HEADER	  48u	      /* ACPI header, address width, flags, 10 reserved bytes */
+#define DMAR_MAX_LENGTH	  (64u << 10) /* a longer table is not believed */
+#define DMAR_MAX_UNITS	  16u
+#define DMAR_MAX_RESERVED 16u
+#define DMAR_MAX_SCOPES	  256u
+#define DMAR_MAX_PATH	  6u /* bridges on the way to a device, itself included */
+#define DMAR_TEXT	  160
+
+enum dmar_verdict { DMAR_ACCEPTED, DMAR_IGNORED, DMAR_REJECTED };
+
+enum dmar_scope_kind {
+	DMAR_ENDPOINT = 1,
+	DMAR_BRIDGE = 2, /* and everything behind it */
+	DMAR_IOAPIC = 3,
+	DMAR_HPET = 4,
+	DMAR_NAMED = 5, /* a device of the ACPI namespace */
+};
+
+/* One device that a structure is about: the way to it from `bus`, one step a bridge. */
+struct dmar_scope {
+	uint8_t kind, id; /* id: of an IOAPIC, HPET or named device */
+	uint8_t bus, depth;
+	struct {
+		uint8_t dev, fn;
+	} path[DMAR_MAX_PATH];
+};
+
+/* A remapping unit. */
+struct dmar_unit {
+	uint64_t base;	  /* of its registers */
+	uint64_t size;	  /* bytes of them: 4 KiB or more */
+	uint16_t segment; /* of PCI */
+	bool all;	  /* every device of the segment that no other unit has */
+	unsigned first, nr_scopes;
+	enum dmar_verdict verdict;
+	char reason[DMAR_TEXT]; /* why it is not accepted */
+};
+
+/* Memory that the firmware's own devices go on using: mapped as it is for whoever is named. */
+struct dmar_reserved {
+	uint64_t base, len;
+	uint16_t segment;
+	unsigned first, nr_scopes;
+	enum dmar_verdict verdict;
+	char reason[DMAR_TEXT];
+};
+
+struct dmar {
+	enum dmar_verdict verdict;
+	int error; /* 0, or the negative errno of the refusal */
+	char reason[DMAR_TEXT];
+	uint32_t length;
+	uint8_t revision, sum, flags; /* flags bit 0: interrupts can be remapped, too */
+	unsigned width;		      /* bits of an address that a device can name */
+	char oem[7], oem_table[9];
+	unsigned nr_units, nr_reserved, nr_scopes,
+		nr_other; /* other: structures that are skipped */
+	struct dmar_unit unit[DMAR_MAX_UNITS];
+	struct dmar_reserved reserved[DMAR_MAX_RESERVED];
+	struct dmar_scope scope[DMAR_MAX_SCOPES];
+	struct notes notes;
+};
+
+struct dmar_range {
+	uint64_t base, len;
+};
+/* What a table is judged against. */
+struct dmar_env {
+	const struct dmar_range *ram; /* neither registers nor reserved memory may lie there */
+	unsigned nr_ram;
+	unsigned phys_bits; /* of this CPU; 0 means 52 */
+};
+
+/*
+ * Parse one table of `avail` readable bytes into *d, which is overwritten; keeps no pointer into
+ * them. 0, or -EINVAL (length, signature, checksum, width, a structure that cannot be, none that
+ * is a unit), -E2BIG (more than there is room for): DMAR_REJECTED, d->reason says why and nothing
+ * of the table is left. Pure; any context.
+ */
+int dmar_parse(struct dmar *d, const void *bytes, size_t avail, const struct dmar_env *env);
+
+/* How PCI buses hang together, asked while a path is followed. */
+struct dmar_buses {
+	/* The bus behind a bridge; negative: there is no such bridge. */
+	int (*behind)(uint8_t bus, uint8_t dev, uint8_t fn);
+	/* The bridge that a bus is behind, as bus << 8 | dev << 3 | fn; negative: none. */
+	int (*above)(uint8_t bus);
+};
+/* The accepted unit in front of a device of segment 0; NULL: none, it is not translated. Pure. */
+const struct dmar_unit *dmar_unit_of(const struct dmar *d, uint8_t bus, uint8_t dev, uint8_t fn,
+				     const struct dmar_buses *buses);
+/* Is reserved memory r for that device? Pure. */
+bool dmar_reserved_for(const struct dmar *d, const struct dmar_reserved *r, uint8_t bus,
+		       uint8_t dev, uint8_t fn, const struct dmar_buses *buses);
+
+typedef void dmar_out_fn(void *ctx, const char *line); /* one line, without a line end */
+/* "DMAR: rejected: checksum 0x13 (expected sum 0)" into buf. */
+void dmar_verdict_line(const struct dmar *d, char *buf, size_t size);
+/* The verdict line and everything below it, in words. */
+void dmar_print(const struct dmar *d, dmar_out_fn *out, void *ctx);
+
+/* ---- what was found at boot: dmar_boot.c */
+
+/* The machine's table, whatever its verdict; NULL: there is none. Constant after INIT_BUS. */
+const struct dmar *dmar_get(void);
+
+#endif
