@@ -42,7 +42,7 @@ static int print_pgmap(struct pgmap *pgmap, void *arg)
 		kprintf("  range %u: pfn 0x%lx - 0x%lx (%s), records at %p\n"
 			"    %lu records made (%s), %lu held, %lu mapped\n",
 			i, r->start, r->end - 1, SIZE_TEXT((r->end - r->start) << PAGE_SHIFT),
-			(void *)page_of_pfn(pgmap, pgmap_first_pfn(pgmap, r)), n[0],
+			(void *)pgmap_pfn_to_page(pgmap, pgmap_first_pfn(pgmap, r)), n[0],
 			SIZE_TEXT(n[0] * sizeof(struct page)), n[1], n[2]);
 	}
 	return 0;
@@ -119,9 +119,9 @@ static int cmd_page(int argc, char **argv)
 				  "the device of pfn 0x%lx is being bound or unbound, and its "
 				  "records with it; ask again when that is done ('pgmap', 'ps')",
 				  pfn);
-	p = page_record_if_touched(ALIGN_DOWN(pfn, FOLIO_PAGES));
+	p = pfn_to_record(ALIGN_DOWN(pfn, FOLIO_PAGES));
 	if (!p || !(page_state(p) & PAGE_FOLIO))
-		p = page_record_if_touched(pfn);
+		p = pfn_to_record(pfn);
 	if (p) {
 		print_page(pfn, p);
 		mapping = __atomic_load_n(&p->mapping, __ATOMIC_RELAXED);

@@ -112,7 +112,7 @@ static void for_each_record(int (*fn)(struct page *, void *), struct finding *f)
 static int check_record_pgmap(struct page *p, void *arg)
 {
 	struct record_check *c = arg;
-	struct pmem_region *r = pmem_of_pfn(page_to_pfn(p));
+	struct pmem_region *r = pfn_to_region(page_to_pfn(p));
 	uint32_t refs = page_refs(p);
 
 	if (!r || p->pgmap != &r->pgmap)
@@ -167,11 +167,11 @@ static void check_place(struct finding *f, struct dax_inode *inode, void *arg)
 	p->next = ALIGN_DOWN(p->va, bytes) + bytes;
 	if (!pte)
 		return;
-	pfn = ((pte & PTE_PHYS) >> PAGE_SHIFT) + ((p->va & (bytes - 1)) >> PAGE_SHIFT);
+	pfn = pte_to_pfn(pte) + ((p->va & (bytes - 1)) >> PAGE_SHIFT);
 	entry = entry_next(inode, &at, pgoff + 1);
-	if (entry_pfn_at(entry, pgoff) != pfn)
+	if (entry_pgoff_to_pfn(entry, pgoff) != pfn)
 		violated(f, "0x%lx shows pfn 0x%lx, the entry of page %lu of %s says 0x%lx", p->va,
-			 pfn, pgoff, inode->name, entry_pfn_at(entry, pgoff));
+			 pfn, pgoff, inode->name, entry_pgoff_to_pfn(entry, pgoff));
 }
 
 static void check_vma(struct finding *f, struct vma *vma)
@@ -219,7 +219,7 @@ static void check_waiter(struct thread *t, void *arg)
 	p = w->key;
 	if (!page_records_stay(page_to_pfn(p)))
 		return;
-	r = pmem_of_pfn(page_to_pfn(p));
+	r = pfn_to_region(page_to_pfn(p));
 	if (r && page_refs(p) <= r->pgmap.rest && !w->woken)
 		violated(arg, "thread %u sleeps for pfn 0x%lx, which is idle: a wake was lost",
 			 t->tid, page_to_pfn(p));
@@ -269,7 +269,7 @@ unsigned check_i5_idle(void)
 static void check_entry_record(struct finding *f, struct dax_inode *inode, uint64_t pgoff,
 			       uint64_t entry, const struct page *p)
 {
-	uint64_t pfn = entry_pfn(entry);
+	uint64_t pfn = entry_to_pfn(entry);
 
 	if (!p && inode->fs->region->limited)
 		return; /* as it should be: nothing of such a region has one */
@@ -286,7 +286,7 @@ static void check_entry_record(struct finding *f, struct dax_inode *inode, uint6
 
 static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgoff, uint64_t entry)
 {
-	uint64_t pfn = entry_pfn(entry);
+	uint64_t pfn = entry_to_pfn(entry);
 	struct pgmap_walk walk;
 	struct dax_run run;
 	bool held;
@@ -294,7 +294,7 @@ static void check_entry(struct finding *f, struct dax_inode *inode, uint64_t pgo
 	if (entry & (ENTRY_EMPTY | ENTRY_ZERO))
 		return;
 	held = pgmap_walk_begin(&walk, pfn); /* not of a limited region: there is no pgmap */
-	check_entry_record(f, inode, pgoff, entry, held ? page_record_if_touched(pfn) : NULL);
+	check_entry_record(f, inode, pgoff, entry, held ? pfn_to_record(pfn) : NULL);
 	if (held)
 		pgmap_walk_end(&walk);
 	if (inode->ops->lookup(inode->fs, inode->layer, pgoff, entry_pages(entry), &run) ||
@@ -337,7 +337,7 @@ static void check_shares(struct finding *f, struct dax_fs *fs, const struct page
 	mutex_lock(&fs->lock);
 	LIST_FOREACH (inode, &fs->inodes, link)
 		for (at = 0; (entry = entry_next(inode, &at, DAX_TO_END)); at += entry_pages(entry))
-			n += (entry & ENTRY_SHARED) && entry_pfn(entry) == page_to_pfn(p);
+			n += (entry & ENTRY_SHARED) && entry_to_pfn(entry) == page_to_pfn(p);
 	mutex_unlock(&fs->lock);
 	if (n != page_share_count(p))
 		violated(f, "pfn 0x%lx counts %lu sharing entries, there are %lu", page_to_pfn(p),
@@ -350,7 +350,7 @@ static void check_link(struct finding *f, struct dax_inode *inode, void *arg)
 	uint64_t at = p->index;
 
 	if (p->mapping == &inode->mapping &&
-	    entry_pfn(entry_next(inode, &at, p->index + 1)) != page_to_pfn(p))
+	    entry_to_pfn(entry_next(inode, &at, p->index + 1)) != page_to_pfn(p))
 		violated(f, "pfn 0x%lx names page %lu of %s, which has no entry for it",
 			 page_to_pfn(p), p->index, inode->name);
 }

@@ -333,7 +333,7 @@ static int devdax_fault(struct vm_fault *vmf)
 		return refuse(-EFAULT, "this device is mapped by large pages only, and the mapping "
 				       "does not cover all of the one at this address, or not at "
 				       "its alignment (SIGBUS)");
-	record = page_of_pfn(&d->region->pgmap, pfn);
+	record = pgmap_pfn_to_page(&d->region->pgmap, pfn);
 	if (unlikely(ALIGN_DOWN((uint64_t)record, PAGE_SIZE) !=
 		     __atomic_load_n(&d->frame, __ATOMIC_RELAXED)))
 		err = prepare_record(d, record, pfn);

@@ -284,7 +284,7 @@ struct page *entries_find_held(struct dax_inode *inode, uint64_t first, uint64_t
 
 	while (!page && entries_next(inode, &first, last, &run))
 		if (!(run.entry & (skip | ENTRY_EMPTY | ENTRY_ZERO)))
-			page = page_find_held(run_record(&run), run.nr, inode->fs->lifetime->rest);
+			page = page_find_held(run_to_page(&run), run.nr, inode->fs->lifetime->rest);
 	return page;
 }
 
@@ -382,7 +382,7 @@ void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool c
 static void break_huge(struct dax_inode *inode, uint64_t pgoff, uint64_t first, uint64_t last)
 {
 	uint64_t at = pgoff, entry = entry_next(inode, &at, pgoff + 1), end = at + FOLIO_PAGES;
-	const char *bytes = phys_to_virt(entry_pfn(entry) << PAGE_SHIFT);
+	const char *bytes = phys_to_virt(entry_to_pfn(entry) << PAGE_SHIFT);
 
 	if (!(entry & ENTRY_PMD) || (at >= first && end <= last))
 		return;
@@ -423,7 +423,7 @@ static unsigned delete_run(struct dax_inode *inode, uint64_t *at, uint64_t last)
 		/* Still held by somebody (only in designs that do not wait): it is split when it is
 		 * next used, and counts as one until then. */
 		if (!museum_on(keep_order))
-			page_folio_split(run_record(&run));
+			page_folio_split(run_to_page(&run));
 		remove_slot(inode, slot, run.pgoff);
 	} else {
 		index_remove(&inode->index, slot, run.pgoff, run.nr);

@@ -68,11 +68,11 @@ static int lock_faults(const struct side *side)
  * not even exist. */
 static struct page *held_record(uint64_t pfn, uint32_t rest)
 {
-	struct page *page = pfn_to_page(pfn), *head = page_first(page);
+	struct page *page = pfn_to_page(pfn), *head = page_to_first(page);
 
 	if (!page_record_exists(head))
 		return NULL; /* records are made together with the one of their head */
-	page = page_head(page);
+	page = page_to_record(page);
 	return page_record_exists(page) && page_refs(page) > rest ? page : NULL;
 }
 

@@ -41,8 +41,8 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 	    !prepare_record(inode, page))
 		return -ENOMEM;
 	/* What a 2 MiB entry of an earlier file left behind while it was held. */
-	if (unlikely(page_state(page_first(page)) & PAGE_FOLIO))
-		page_folio_split(page_first(page));
+	if (unlikely(page_state(page_to_first(page)) & PAGE_FOLIO))
+		page_folio_split(page_to_first(page));
 	if (unlikely(b->shared)) {
 		share_insert(page);
 		*entry = b->pfn << PAGE_SHIFT | ENTRY_SHARED;
@@ -93,7 +93,7 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 		times_note_store(inode);
 	}
 	STEP_POINT(fault_entry_made);
-	err = vmf_insert_pfn(vmf, entry_pfn_at(*entry, vmf->pgoff), vmf->write);
+	err = vmf_insert_pfn(vmf, entry_pgoff_to_pfn(*entry, vmf->pgoff), vmf->write);
 	return err ? refuse(err, "no memory for a page table") : 0;
 }
 

@@ -300,11 +300,11 @@ struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t siz
 #define ENTRY_SHARED 64ull  /* the block is other files' as well: never DIRTY, mapped read-only */
 #define ENTRY_ZAP    32ull  /* lifetime zap-to-zero: unmapped, its reference given back */
 #define ENTRY_SECTOR 128ull /* mount option entries=sectors: a place on a device, see sector.c */
-uint64_t sector_pfn(uint64_t e);
-static inline uint64_t entry_pfn(uint64_t e)
+uint64_t sector_to_pfn(uint64_t e);
+static inline uint64_t entry_to_pfn(uint64_t e)
 {
 	if (unlikely(e & ENTRY_SECTOR))
-		return sector_pfn(e);
+		return sector_to_pfn(e);
 	return (e & PTE_PHYS) >> PAGE_SHIFT;
 }
 /* Pages that an entry stands for, and the first one, if it is the entry of `pgoff`. */
@@ -317,9 +317,9 @@ static inline uint64_t entry_start(uint64_t e, uint64_t pgoff)
 	return ALIGN_DOWN(pgoff, entry_pages(e));
 }
 /* The pfn of file page `pgoff`, whose entry e is. */
-static inline uint64_t entry_pfn_at(uint64_t e, uint64_t pgoff)
+static inline uint64_t entry_pgoff_to_pfn(uint64_t e, uint64_t pgoff)
 {
-	return entry_pfn(e) + (pgoff & (entry_pages(e) - 1));
+	return entry_to_pfn(e) + (pgoff & (entry_pages(e) - 1));
 }
 /* Locks the entry of `pgoff`, making an EMPTY one if absent; its value without the lock bit, or 0:
  * no memory. Sleeps; woken by: entry_unlock(). */

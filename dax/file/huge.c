@@ -158,7 +158,7 @@ static enum huge_result fill_entry(struct dax_inode *inode, struct vm_fault *vmf
  * blocks? Then it is made again, if none of its pages is in use by itself (true). */
 static bool make_again(uint64_t entry)
 {
-	struct page *head = pfn_to_page(entry_pfn(entry));
+	struct page *head = pfn_to_page(entry_to_pfn(entry));
 
 	return !(page_state(head) & PAGE_FOLIO) && !page_folio_make(head);
 }
@@ -174,9 +174,9 @@ enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint6
 		if (result != HUGE_INSTALLED)
 			return result;
 	}
-	err = vmf_insert_pmd(vmf, entry_pfn(*entry), vmf->write);
+	err = vmf_insert_pmd(vmf, entry_to_pfn(*entry), vmf->write);
 	if (err == -EEXIST && make_again(*entry))
-		err = vmf_insert_pmd(vmf, entry_pfn(*entry), vmf->write);
+		err = vmf_insert_pmd(vmf, entry_to_pfn(*entry), vmf->write);
 	if (err)
 		return why_not_mapped(err);
 	if (vmf->write) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files, entries and layouts as dax/ alone deals with them: the steps that layout changes, faults and
- * lifetimes are made of. */
+/* Files, entries and layouts as dax/ alone deals with them: the steps that layout changes, faults
+ * and lifetimes are made of. */
 #ifndef DAX_FILE_INTERNAL_H
 #define DAX_FILE_INTERNAL_H
 
@@ -69,9 +69,9 @@ struct entry_run {
 	unsigned nr;	/* entries, each with one record; zero: there is none */
 };
 /* The record of the first entry, which has no EMPTY and no ZERO; the others' follow. */
-static inline struct page *run_record(const struct entry_run *run)
+static inline struct page *run_to_page(const struct entry_run *run)
 {
-	return pfn_to_page(entry_pfn(run->entry));
+	return pfn_to_page(entry_to_pfn(run->entry));
 }
 static inline uint64_t run_pages(const struct entry_run *run)
 {

@@ -31,7 +31,7 @@ bool mapping_mapped(struct mapping *m)
 
 unsigned held_of_run(const struct entry_run *run, uint32_t rest)
 {
-	struct page *page = run_record(run), *end = page + run->nr;
+	struct page *page = run_to_page(run), *end = page + run->nr;
 	unsigned n = 0;
 
 	for (; (page = page_find_held(page, end - page, rest)); page++)
@@ -65,7 +65,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 
 	assert_rwsem_held_write(&inode->fault_lock);
 	assert_no_global_lock("a held page");
-	page = page_head(page); /* whose count the last put brings to rest */
+	page = page_to_record(page); /* whose count the last put brings to rest */
 	describe(&text, inode, page, waker);
 	inode->last_break.busy_seen++;
 	inode->last_break.busy_pfn = page_to_pfn(page);
@@ -86,7 +86,7 @@ void layout_sleep_final(struct dax_inode *inode, struct page *page,
 	struct sleep_text text;
 
 	assert_no_global_lock("a held page");
-	page = page_head(page);
+	page = page_to_record(page);
 	describe(&text, inode, page, waker);
 	inode->last_break.busy_seen++;
 	inode->last_break.busy_pfn = page_to_pfn(page);

@@ -12,7 +12,7 @@
 
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry)
 {
-	struct dax_block block = {.pfn = entry_pfn_at(entry, vmf->pgoff)};
+	struct dax_block block = {.pfn = entry_pgoff_to_pfn(entry, vmf->pgoff)};
 	uint64_t seen = vmf_entry(vmf);
 	int err = 0;
 

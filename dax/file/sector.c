@@ -38,7 +38,7 @@ uint64_t sector_entry(const struct dax_fs *fs, uint64_t pfn)
 	return ((pfn << PAGE_SHIFT) - fs->region->start) | number << REGION_SHIFT | ENTRY_SECTOR;
 }
 
-uint64_t sector_pfn(uint64_t entry)
+uint64_t sector_to_pfn(uint64_t entry)
 {
 	return (region_of(entry)->start + (entry & PTE_PHYS)) >> PAGE_SHIFT;
 }
@@ -47,7 +47,7 @@ bool run_write_back(const struct entry_run *run)
 {
 	if (unlikely(run->entry & ENTRY_SECTOR) && region_of(run->entry)->dead)
 		return false;
-	cache_writeback(phys_to_virt(entry_pfn(run->entry) << PAGE_SHIFT), run_pages(run)
-										   << PAGE_SHIFT);
+	cache_writeback(phys_to_virt(entry_to_pfn(run->entry) << PAGE_SHIFT),
+			run_pages(run) << PAGE_SHIFT);
 	return true;
 }

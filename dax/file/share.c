@@ -48,7 +48,7 @@ static void drop(struct page *page)
 void share_remove(const struct entry_run *run)
 {
 	for (unsigned i = 0; i < run->nr; i++)
-		drop(run_record(run) + i);
+		drop(run_to_page(run) + i);
 }
 
 void share_give_up(struct dax_inode *inode, uint64_t pgoff, uint64_t *entry)
@@ -56,7 +56,7 @@ void share_give_up(struct dax_inode *inode, uint64_t pgoff, uint64_t *entry)
 	/* First of all: if there is no block for a copy the entry stays EMPTY, and nothing may be
 	 * mapped without an entry (I3). */
 	unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
-	drop(pfn_to_page(entry_pfn(*entry)));
+	drop(pfn_to_page(entry_to_pfn(*entry)));
 	*entry = ENTRY_EMPTY;
 }
 

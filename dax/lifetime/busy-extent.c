@@ -31,7 +31,7 @@ MUSEUM(keep_link, "keep-link-of-held",
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
-	struct page *first = run_record(run);
+	struct page *first = run_to_page(run);
 
 	if (museum_on(keep_link) && held_of_run(run, lifetime_busy_extent.rest))
 		return;
@@ -41,7 +41,7 @@ static void detach(struct dax_inode *inode, const struct entry_run *run)
 
 static bool busy(const struct page *page)
 {
-	return page_refs(page_head(page)) != 0;
+	return page_refs(page_to_record(page)) != 0;
 }
 
 static void last_put(struct page *page)

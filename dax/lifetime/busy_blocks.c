@@ -141,10 +141,16 @@ static void mark_some(struct dax_fs *fs, struct page *p, const struct page *end)
 			mark(fs, p);
 }
 
+/* The first page behind those whose records share a frame with the record of p. */
+static struct page *page_to_next_frame(const struct page *p)
+{
+	return (struct page *)ALIGN_UP((uint64_t)(p + 1), PAGE_SIZE);
+}
+
 /* Blocks within one 2 MiB, none of which is mapped or has an entry. */
 static void mark_within(struct dax_fs *fs, struct page *p, const struct page *end)
 {
-	struct page *head = page_first(p);
+	struct page *head = page_to_first(p);
 
 	/* Records are made together with the one of their head. */
 	if (!page_record_exists(head))
@@ -155,7 +161,7 @@ static void mark_within(struct dax_fs *fs, struct page *p, const struct page *en
 		return;
 	}
 	while (p < end) {
-		struct page *next = (struct page *)ALIGN_UP((uint64_t)(p + 1), PAGE_SIZE);
+		struct page *next = page_to_next_frame(p);
 
 		next = MIN(next, (struct page *)end);
 		if (page_record_exists(p))
@@ -171,7 +177,7 @@ static void mark_within(struct dax_fs *fs, struct page *p, const struct page *en
  */
 static struct page *first_touched(struct page *p, const struct page *end)
 {
-	struct page *found = page_record_next(page_first(p), end);
+	struct page *found = page_record_next(page_to_first(p), end);
 
 	return MAX(p, found);
 }
@@ -179,7 +185,7 @@ static struct page *first_touched(struct page *p, const struct page *end)
 /* The end of the 2 MiB that p lies in, or of the range. */
 static struct page *within(const struct page *p, struct page *end)
 {
-	return MIN(page_first(p) + FOLIO_PAGES, end);
+	return MIN(page_to_first(p) + FOLIO_PAGES, end);
 }
 
 void busy_blocks_mark(struct dax_fs *fs, uint64_t pfn, uint32_t count)
@@ -203,14 +209,14 @@ void busy_blocks_mark(struct dax_fs *fs, uint64_t pfn, uint32_t count)
  * later holds another part. */
 static struct page *first_held(struct page *p, struct page *end)
 {
-	const struct page *head = page_first(p);
+	const struct page *head = page_to_first(p);
 
 	if (!page_record_exists(head))
 		return end;
 	if (page_state(head) & PAGE_FOLIO)
 		return page_state(head) & PAGE_BUSY ? p : end;
 	while ((p = page_record_next(p, end)) < end) {
-		struct page *stop = (struct page *)ALIGN_UP((uint64_t)(p + 1), PAGE_SIZE);
+		struct page *stop = page_to_next_frame(p);
 
 		for (stop = MIN(stop, end); p < stop; p++)
 			if (page_state(p))

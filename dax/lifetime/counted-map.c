@@ -39,7 +39,7 @@ MUSEUM(break_end_zero, "break-end-zero",
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
-	struct page *first = run_record(run);
+	struct page *first = run_to_page(run);
 
 	inode->collisions += held_of_run(run, lifetime_counted_map.rest);
 	page_disassociate(first, run->nr, inode, run->pgoff);
@@ -48,13 +48,13 @@ static void detach(struct dax_inode *inode, const struct entry_run *run)
 /* References are counted apart from mappings here, so "references − mappings" needs no sum. */
 static bool busy(const struct page *page)
 {
-	return page_refs(page_head(page)) != 0;
+	return page_refs(page_to_record(page)) != 0;
 }
 
 /* What the waiter waits for: the count, in which mappings are contained, is not zero. */
 static bool counted(const struct page *page)
 {
-	uint64_t s = page_state(page_head(page));
+	uint64_t s = page_state(page_to_record(page));
 
 	return state_refs(s) || state_maps(s);
 }

@@ -42,7 +42,7 @@ MUSEUM(skip_wake, "skip-wake",
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
-	struct page *first = run_record(run);
+	struct page *first = run_to_page(run);
 
 	/* "dax-dma truncate collision": freed while held (C-1 … C-3) */
 	inode->collisions += held_of_run(run, lifetime_idle_at_one.rest);
@@ -51,7 +51,7 @@ static void detach(struct dax_inode *inode, const struct entry_run *run)
 
 static bool busy(const struct page *page)
 {
-	return page_refs(page_head(page)) > lifetime_idle_at_one.rest;
+	return page_refs(page_to_record(page)) > lifetime_idle_at_one.rest;
 }
 
 static void last_put(struct page *page)

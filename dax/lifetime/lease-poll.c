@@ -35,7 +35,7 @@ MUSEUM(lease_error_lost, "lease-error-lost",
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
-	struct page *first = run_record(run);
+	struct page *first = run_to_page(run);
 
 	inode->collisions += held_of_run(run, lifetime_lease_poll.rest); /* "collision" */
 	page_disassociate(first, run->nr, inode, run->pgoff);
@@ -43,7 +43,7 @@ static void detach(struct dax_inode *inode, const struct entry_run *run)
 
 static bool busy(const struct page *page)
 {
-	return page_refs(page_head(page)) > lifetime_lease_poll.rest;
+	return page_refs(page_to_record(page)) > lifetime_lease_poll.rest;
 }
 
 static void last_put(struct page *page)

@@ -25,7 +25,7 @@ static void detach(struct dax_inode *inode, const struct entry_run *run)
 
 static bool busy(const struct page *page)
 {
-	return page_refs(page_head(page)) > lifetime_unaware.rest;
+	return page_refs(page_to_record(page)) > lifetime_unaware.rest;
 }
 
 static void last_put(struct page *page)

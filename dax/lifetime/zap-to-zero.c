@@ -58,10 +58,10 @@ static int attach(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 {
 	(void)inode, (void)pgoff;
 	/* From 0 this holds the device as well, and fails if that is going. */
-	if (!page_get_first(page_head(page), 1)) {
+	if (!page_get_first(page_to_record(page), 1)) {
 		if (!museum_on(zap_ignores_dying))
 			return -ENXIO;
-		get_unasked(page_head(page));
+		get_unasked(page_to_record(page));
 	}
 	return 0;
 }
@@ -69,7 +69,7 @@ static int attach(struct dax_inode *inode, uint64_t pgoff, struct page *page)
 /* The references that a run of entries, not zapped before, has of its pages. */
 static void zap_run(const struct entry_run *run)
 {
-	struct page *first = run_record(run);
+	struct page *first = run_to_page(run);
 
 	if (!museum_on(release_from_first)) {
 		page_put_range(first, run->nr);
@@ -81,7 +81,7 @@ static void zap_run(const struct entry_run *run)
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {
-	struct page *first = run_record(run);
+	struct page *first = run_to_page(run);
 
 	if (!(run->entry & ENTRY_ZAP) && !museum_on(invalidate_keeps))
 		zap_run(run); /* nobody broke the layout: give them back now */
@@ -97,7 +97,7 @@ static void detach(struct dax_inode *inode, const struct entry_run *run)
 
 static bool busy(const struct page *page)
 {
-	return page_refs(page_head(page)) > lifetime_zap_to_zero.rest;
+	return page_refs(page_to_record(page)) > lifetime_zap_to_zero.rest;
 }
 
 static void last_put(struct page *page)

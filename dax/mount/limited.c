@@ -33,7 +33,7 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 		*entry |= ENTRY_DIRTY;
 		times_note_store(inode);
 	}
-	err = vmf_insert_special(vmf, entry_pfn(*entry), vmf->write);
+	err = vmf_insert_special(vmf, entry_to_pfn(*entry), vmf->write);
 	return err ? refuse(err, "no memory for a page table") : 0;
 }
 

@@ -56,7 +56,7 @@ static void plan(struct dio *d, const struct dio_request *rq)
 	for (unsigned i = 0; i < d->nr; i++) {
 		uint64_t n = MIN(left, PAGE_SIZE - off);
 
-		d->seg[i] = (struct bio_seg){.phys = (page_to_pfn(d->pages[i]) << PAGE_SHIFT) + off,
+		d->seg[i] = (struct bio_seg){.phys = page_to_phys(d->pages[i]) + off,
 					     .len = (uint32_t)n};
 		left -= n;
 		off = 0;

@@ -56,7 +56,7 @@ static unsigned plan_pages(struct dma_job *job, struct edu_request *rq, enum edu
 	for (unsigned t = 0; t < times; t++)
 		for (unsigned i = 0; i < chunks; i++) {
 			unsigned chunk = dir == EDU_FROM_MEMORY ? chunks - 1 - i : i;
-			uint64_t phys = page_to_pfn(job->pages[chunk / 2]) << PAGE_SHIFT;
+			uint64_t phys = page_to_phys(job->pages[chunk / 2]);
 
 			rq[n++] = transfer(job, dir, phys + chunk % 2 * EDU_CHUNK);
 		}

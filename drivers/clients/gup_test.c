@@ -65,7 +65,7 @@ static void give_back(struct worker *w, uint64_t nr)
 static void look(struct worker *w, uint64_t nr)
 {
 	for (uint64_t i = 0; i < nr && is_pin(w->t); i++) {
-		const struct page *head = page_head(w->pages[i]);
+		const struct page *head = page_to_record(w->pages[i]);
 
 		w->got.unpinned += page_refs(head) <= head->pgmap->rest;
 		w->got.unfit += w->t->mode == GUP_PIN_LONGTERM && head->pgmap->type == PGMAP_FS_DAX;
@@ -79,7 +79,7 @@ static void dump_one(const struct worker *w, uint64_t first, uint64_t nr, uint64
 	if (number <= first || number > first + nr)
 		return;
 	page = w->pages[number - 1 - first];
-	head = page_head(page);
+	head = page_to_record(page);
 	kprintf("page %lu: pfn 0x%lx of %s, %u reference(s), at rest %u, %u mapping(s)\n", number,
 		page_to_pfn(page), head->pgmap->name, page_refs(head), head->pgmap->rest,
 		page_maps(head));

@@ -31,7 +31,7 @@ struct pmem_region *pmem_find(const char *name)
 	return NULL;
 }
 
-struct pmem_region *pmem_of_pfn(uint64_t pfn)
+struct pmem_region *pfn_to_region(uint64_t pfn)
 {
 	for (unsigned i = 0; i < nr_regions; i++)
 		if ((pfn << PAGE_SHIFT) - regions[i].start < regions[i].len)

@@ -45,7 +45,7 @@ struct pmem_region {
 unsigned pmem_count(void);
 struct pmem_region *pmem_nth(unsigned n);	 /* NULL past the last */
 struct pmem_region *pmem_find(const char *name); /* NULL: unknown */
-struct pmem_region *pmem_of_pfn(uint64_t pfn);	 /* NULL: none */
+struct pmem_region *pfn_to_region(uint64_t pfn); /* NULL: none */
 
 /*
  * Unbinding: the region's records, pgmap and place in the direct map go; pmem_bind() brings them

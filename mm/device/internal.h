@@ -34,7 +34,8 @@ struct range_entry pgmap_range_at(uint64_t pfn, uint64_t end);
 void wait_for_readers(void);
 
 /* records.c. The caller keeps the pgmap from leaving: see the walks in memremap.h. */
-struct page *record_if_touched(const struct pgmap *pgmap, uint64_t pfn);
+/* NULL: no record, or never touched. */
+struct page *pgmap_pfn_to_record(const struct pgmap *pgmap, uint64_t pfn);
 int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 		     int (*fn)(struct page *, void *), void *arg);
 /* Makes the record of a frame of RAM, for ram_pgmap: that is in no table. 0 or -ENOMEM. */

@@ -222,7 +222,7 @@ bool pfn_is_device(uint64_t pfn);
 bool pgmap_pfn_valid(const struct pgmap *pgmap, uint64_t pfn);
 /* Page offset of a pfn in the device: the lengths of the ranges before its own are summed. Must be
  * pfn_valid and the pgmap's. */
-uint64_t pgmap_page_offset(const struct pgmap *pgmap, uint64_t pfn);
+uint64_t pgmap_pfn_to_offset(const struct pgmap *pgmap, uint64_t pfn);
 /* The 64 sub-sections of 2 MiB of the 128 MiB section `pfn` lies in; a set bit is device memory. */
 uint64_t pfn_subsections(uint64_t pfn);
 /* In order of address, one call per pgmap, until fn returns nonzero. Sleepable; fn may sleep, but
@@ -240,7 +240,7 @@ void pgmap_for_each(int (*fn)(struct pgmap *, void *), void *arg);
  *     between the last put and the first record that goes;
  *   - being the one without whom the device is not unbound: its driver, the holder of the
  *     region's transition or of device-dax's lock, a mount, a mapping.
- * page_records_for_each() takes a walk by itself. page_record_if_touched() asserts one of the first
+ * page_records_for_each() takes a walk by itself. pfn_to_record() asserts one of the first
  * two. The others use page_record_exists(), which asks for nothing and costs nothing.
  */
 struct pgmap_walk {
@@ -261,11 +261,11 @@ void pgmap_walk_end(struct pgmap_walk *w);
  * is RAM, whose records never go. */
 bool page_records_stay(uint64_t pfn);
 
-/* The record that stands for pfn, in any pgmap, compound or not. It exists once it was populated.
- */
-static inline struct page *page_of_pfn(const struct pgmap *pgmap, uint64_t pfn)
+/* Where the record that stands for pfn is, in any pgmap, compound or not. It exists once it was
+ * populated. */
+static inline struct page *pgmap_pfn_to_page(const struct pgmap *pgmap, uint64_t pfn)
 {
-	return (struct page *)record_va(pgmap->record_base, pgmap->vmemmap_shift, pfn);
+	return (struct page *)pfn_to_record_va(pgmap->record_base, pgmap->vmemmap_shift, pfn);
 }
 
 /* Makes `rest` the resting count of every record of the pgmap that exists. -EBUSY if one is not at

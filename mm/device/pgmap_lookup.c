@@ -161,7 +161,7 @@ bool pgmap_pfn_valid(const struct pgmap *pgmap, uint64_t pfn)
 	       (!pgmap_has_altmap(pgmap) || pfn >= altmap_first_pfn(&pgmap->altmap));
 }
 
-uint64_t pgmap_page_offset(const struct pgmap *pgmap, uint64_t pfn)
+uint64_t pgmap_pfn_to_offset(const struct pgmap *pgmap, uint64_t pfn)
 {
 	uint64_t before = 0;
 
@@ -197,7 +197,7 @@ void pgmap_for_each(int (*fn)(struct pgmap *, void *), void *arg)
 	pgmap_table_unlock();
 }
 
-struct page *page_of_name(const struct page *name)
+struct page *name_to_record(const struct page *name)
 {
 	uint64_t pfn = page_to_pfn(name), flags;
 	const struct pgmap *pgmap;
@@ -209,5 +209,5 @@ struct page *page_of_name(const struct page *name)
 	irq_restore(flags);
 	ASSERT(pgmap && pgmap->vmemmap_shift,
 	       "pfn 0x%lx is named as part of a compound, and is none", pfn);
-	return page_of_pfn(pgmap, pfn);
+	return pgmap_pfn_to_page(pgmap, pfn);
 }

@@ -64,7 +64,7 @@ bool page_records_stay(uint64_t pfn)
 	return !percpu_ref_is_used_up(&pgmap->ref);
 }
 
-struct page *page_record_if_touched(uint64_t pfn)
+struct page *pfn_to_record(uint64_t pfn)
 {
 	uint64_t flags = irq_save();
 	const struct pgmap *pgmap = pgmap_range_at(pfn, pfn + 1).owner;
@@ -72,7 +72,7 @@ struct page *page_record_if_touched(uint64_t pfn)
 
 	/* Zero of the references is for ever, so it is asked with interrupts off. */
 	if (pgmap && !percpu_ref_is_used_up(&pgmap->ref))
-		p = record_if_touched(pgmap, pfn);
+		p = pgmap_pfn_to_record(pgmap, pfn);
 	irq_restore(flags);
 	ASSERT(!pgmap || !irqs_enabled() || walked_by_us(pgmap),
 	       "the record of pfn 0x%lx is looked up by a thread that does not hold pgmap %s: it "

@@ -18,9 +18,9 @@ STEP_POINT_DECLARE(records_unfilled); /* and no entry leads to them */
 
 uint64_t record_frames, record_frames_of_ram;
 
-static uint64_t va_of(const struct pgmap *pgmap, uint64_t pfn)
+static uint64_t pgmap_pfn_to_va(const struct pgmap *pgmap, uint64_t pfn)
 {
-	return (uint64_t)page_of_pfn(pgmap, pfn);
+	return (uint64_t)pgmap_pfn_to_page(pgmap, pfn);
 }
 
 /*
@@ -35,7 +35,7 @@ static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
 
 	STEP_POINT(records_unfilled);
 	if (pgmap_has_altmap(pgmap)) {
-		uint64_t first = va_of(pgmap, altmap_first_pfn(&pgmap->altmap));
+		uint64_t first = pgmap_pfn_to_va(pgmap, altmap_first_pfn(&pgmap->altmap));
 
 		if (first > va)
 			p += (first - va) / sizeof(*p);
@@ -100,13 +100,14 @@ static int frame_populate(struct pgmap *pgmap, uint64_t va)
 				       : populate_ram(pgmap, pte, va);
 }
 
-/* Where page_first() of any record in reach leads there is one too. A range of pages that crosses
- * into the next 2 MiB has that one's within its own frames. */
+/* Where page_to_first() of any record in reach leads there is one too. A range of pages that
+ * crosses into the next 2 MiB has that one's within its own frames. */
 static int frame_populate_head(struct pgmap *pgmap, uint64_t pfn)
 {
 	if (pgmap->vmemmap_shift)
 		return 0;
-	return frame_populate(pgmap, ALIGN_DOWN((uint64_t)page_first(pfn_to_page(pfn)), PAGE_SIZE));
+	return frame_populate(pgmap,
+			      ALIGN_DOWN((uint64_t)page_to_first(pfn_to_page(pfn)), PAGE_SIZE));
 }
 
 static bool all_in_one_range(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr)
@@ -133,8 +134,8 @@ int page_records_populate(uint64_t pfn, uint64_t nr)
 	else
 		err = frame_populate_head(pgmap, pfn);
 	if (nr && !err)
-		for (va = ALIGN_DOWN(va_of(pgmap, pfn), PAGE_SIZE),
-		    last = va_of(pgmap, pfn + nr - 1);
+		for (va = ALIGN_DOWN(pgmap_pfn_to_va(pgmap, pfn), PAGE_SIZE),
+		    last = pgmap_pfn_to_va(pgmap, pfn + nr - 1);
 		     va <= last && !err; va += PAGE_SIZE)
 			err = frame_populate(pgmap, va);
 	pgmap_put(pgmap);
@@ -145,7 +146,7 @@ int record_populate_ram(struct pgmap *ram, uint64_t pfn)
 {
 	int err = frame_populate_head(ram, pfn);
 
-	return err ? err : frame_populate(ram, ALIGN_DOWN(va_of(ram, pfn), PAGE_SIZE));
+	return err ? err : frame_populate(ram, ALIGN_DOWN(pgmap_pfn_to_va(ram, pfn), PAGE_SIZE));
 }
 
 bool page_record_exists(const struct page *p)
@@ -162,9 +163,9 @@ static bool exists(uint64_t va)
 	return pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P);
 }
 
-struct page *record_if_touched(const struct pgmap *pgmap, uint64_t pfn)
+struct page *pgmap_pfn_to_record(const struct pgmap *pgmap, uint64_t pfn)
 {
-	struct page *p = page_of_pfn(pgmap, pfn);
+	struct page *p = pgmap_pfn_to_page(pgmap, pfn);
 
 	return pgmap_pfn_valid(pgmap, pfn) && exists((uint64_t)p) ? p : NULL;
 }
@@ -210,8 +211,8 @@ int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 
 	if (first >= pfn + nr)
 		return 0;
-	va = va_of(pgmap, first);
-	end = va_of(pgmap, pfn + nr - 1) + sizeof(struct page);
+	va = pgmap_pfn_to_va(pgmap, first);
+	end = pgmap_pfn_to_va(pgmap, pfn + nr - 1) + sizeof(struct page);
 	while (!ret && (va = next_record(va, end)) < end) {
 		uint64_t stop = MIN(end, ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE);
 
@@ -228,8 +229,8 @@ void records_release(struct pgmap *pgmap)
 
 	for (unsigned i = 0; i < pgmap->nr_range; i++) {
 		const struct pgmap_range *r = &pgmap->range[i];
-		uint64_t va = ALIGN_DOWN(va_of(pgmap, r->start), PAGE_SIZE);
-		uint64_t end = ALIGN_UP(va_of(pgmap, r->end - 1) + 1, PAGE_SIZE);
+		uint64_t va = ALIGN_DOWN(pgmap_pfn_to_va(pgmap, r->start), PAGE_SIZE);
+		uint64_t end = ALIGN_UP(pgmap_pfn_to_va(pgmap, r->end - 1) + 1, PAGE_SIZE);
 		uint64_t gone = kernel_unmap(va, end - va, ram);
 
 		if (ram)

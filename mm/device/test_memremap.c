@@ -205,7 +205,7 @@ SELFTEST(mm_memremap_ranges, "mm.memremap-several-ranges",
 	EXPECT(!err, "error %d", err);
 	for (unsigned i = 0; i < 4; i++) {
 		for (uint64_t pfn = p.range[i].start; pfn < p.range[i].end; pfn++, want++) {
-			bad += pgmap_page_offset(&p, pfn) != want || !pfn_is_device(pfn) ||
+			bad += pgmap_pfn_to_offset(&p, pfn) != want || !pfn_is_device(pfn) ||
 			       !pgmap_pfn_valid(&p, pfn);
 		}
 		holes += pfn_valid(p.range[i].end) || pgmap_pfn_valid(&p, p.range[i].end);

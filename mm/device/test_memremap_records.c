@@ -27,7 +27,7 @@ SELFTEST(mm_record_at_rest, "mm.record-at-rest",
 	int err = memremap_pages(&p, NULL);
 
 	EXPECT(!err, "error %d", err);
-	untouched = !record_if_touched(&p, p.range[0].start);
+	untouched = !pgmap_pfn_to_record(&p, p.range[0].start);
 	err = page_records_populate(p.range[0].start, 1);
 	if (!err)
 		copy = *pfn_to_page(p.range[0].start);
@@ -74,10 +74,10 @@ static void compound_case(struct selftest_run *t, unsigned shift, uint64_t want_
 	err = page_records_populate(start, GIB >> PAGE_SHIFT);
 	frames = record_frames - records;
 	for (uint64_t pfn = start; pfn < start + (GIB >> PAGE_SHIFT) && !err; pfn += size) {
-		struct page *head = record_if_touched(&p, pfn);
+		struct page *head = pgmap_pfn_to_record(&p, pfn);
 
-		bad += !head || head != record_if_touched(&p, pfn + size - 1) ||
-		       head + 1 != page_of_pfn(&p, pfn + size) || page_state(head) != 1;
+		bad += !head || head != pgmap_pfn_to_record(&p, pfn + size - 1) ||
+		       head + 1 != pgmap_pfn_to_page(&p, pfn + size) || page_state(head) != 1;
 		wrong_head += head && page_to_pfn(head) != pfn;
 	}
 	page_records_for_each(start, GIB >> PAGE_SHIFT, count_records, &n);
@@ -115,7 +115,7 @@ SELFTEST(mm_compound_windows, "mm.memremap-compound-neighbours",
 	apart = record_frames - records == 2;
 	memunmap_pages(&a);
 	if (!err)
-		state_b = page_state(page_of_pfn(&b, b.range[0].start));
+		state_b = page_state(pgmap_pfn_to_page(&b, b.range[0].start));
 	memunmap_pages(&b);
 	EXPECT(!err && apart && state_b == 1, "error %d, apart %d, state 0x%lx", err, apart,
 	       state_b);
@@ -138,9 +138,9 @@ SELFTEST(mm_memremap_rebind, "mm.memremap-rebind",
 		if (err)
 			break;
 		for (uint64_t pfn = start; pfn < p.range[0].end; pfn += 64)
-			stale += record_if_touched(&p, pfn) != NULL;
+			stale += pgmap_pfn_to_record(&p, pfn) != NULL;
 		err = page_records_populate(start, 1024);
-		page = record_if_touched(&p, start + 512);
+		page = pgmap_pfn_to_record(&p, start + 512);
 		wrong += !page || page->pgmap != &p || page_state(page) != p.rest ||
 			 page_to_pfn(page) != start + 512 || page->mapping || page->index;
 		if (page) {

@@ -312,9 +312,9 @@ SELFTEST(mm_unmap_folio, "mm.memremap-unmap-waits-for-folio",
 		err = err ? err : page_records_populate(p.range[0].start, FOLIO_PAGES);
 		EXPECT(!err && !page_folio_make(head), "error %d, or no folio", err);
 		if (rest)
-			page_get(page_head(head + 77), 1);
+			page_get(page_to_record(head + 77), 1);
 		else
-			page_get_first(page_head(head + 77), 1);
+			page_get_first(page_to_record(head + 77), 1);
 		waited[rest] = unmap_waits(&p, release_tail, head);
 	}
 	EXPECT(waited[0] && waited[1], "waited at rest 0: %d, at rest 1: %d", waited[0], waited[1]);

@@ -90,7 +90,7 @@ SELFTEST(mm_walk_dying, "pgmap.walk-of-a-dying-one",
 	walked = pgmap_walk_begin(&walk, pfn);
 	if (walked) {
 		page_records_for_each(pfn, 8, read_record, NULL);
-		found = page_record_if_touched(pfn) == w.page;
+		found = pfn_to_record(pfn) == w.page;
 		pgmap_walk_end(&walk);
 	}
 	pgmap_put(&w.pgmap);
@@ -167,7 +167,7 @@ static void look_without_a_walk(void *unused)
 {
 	(void)unused;
 	assert_expect(said, sizeof(said));
-	page_record_if_touched(w.pgmap.range[0].start);
+	pfn_to_record(w.pgmap.range[0].start);
 	assert_expect(NULL, 0);
 }
 

@@ -84,7 +84,7 @@ static struct page *mapped(struct page *p, void (*other)(void *), unsigned *fire
 	struct page *counted;
 
 	preempt_disable();
-	step_arm("page_map_looked", other, page_head(p));
+	step_arm("page_map_looked", other, page_to_record(p));
 	counted = page_map_get_counted(p);
 	*fired = step_disarm();
 	preempt_enable();

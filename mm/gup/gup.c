@@ -62,7 +62,7 @@ static inline bool kind_of(struct kind *kind, uint64_t pte, uint64_t need)
 	return true;
 }
 
-static inline struct page *record_at(uint64_t pte, const struct kind *kind)
+static inline struct page *pte_kind_to_page(uint64_t pte, const struct kind *kind)
 {
 	return (struct page *)(pte / 128 + kind->base);
 }
@@ -153,7 +153,7 @@ take_each(const uint64_t *ptep, unsigned long nr, const struct kind *of, struct 
 
 		if (unlikely((pte & ~PTE_PHYS) != kind.bits))
 			break;
-		page = record_at(pte, &kind);
+		page = pte_kind_to_page(pte, &kind);
 		STEP_POINT(gup_fast_before_ref);
 		if (unlikely(page_state(page) != state)) {
 			state = page_state(page);
@@ -178,7 +178,7 @@ take_each(const uint64_t *ptep, unsigned long nr, const struct kind *of, struct 
 static unsigned long take_one(const uint64_t *ptep, uint64_t need, struct page **pages)
 {
 	uint64_t pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
-	struct page *page = pte_own_record(pte);
+	struct page *page = pfn_to_page(pte_to_pfn(pte));
 
 	if ((pte & (need | PTE_HEAD | PTE_SLOW)) != need)
 		return 0;
@@ -206,7 +206,8 @@ static unsigned long fast_table(const uint64_t *ptep, unsigned long nr, uint64_t
 		if ((pte & ~PTE_PHYS) != kind.bits && !kind_of(&kind, pte, need)) {
 			got = gup_fast_part(ptep + n, nr - n, need, pages + n);
 		} else if (alike && nr - n >= RUN && seems_run(ptep + n, pte)) {
-			got = take_runs(ptep + n, nr - n, pte, record_at(pte, &kind), pages + n);
+			got = take_runs(ptep + n, nr - n, pte, pte_kind_to_page(pte, &kind),
+					pages + n);
 			alike = !(got % RUN);
 		} else {
 			got = take_each(ptep + n, MIN(nr - n, 8 * RUN), &kind, pages + n);
@@ -272,7 +273,7 @@ static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 	pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
 	if (unlikely(gup_fast_refuses(pte, flags)))
 		goto other;
-	page = pte_own_record(pte);
+	page = pfn_to_page(pte_to_pfn(pte));
 	STEP_POINT(gup_fast_before_ref);
 	if (unlikely(!page_get_one(page)))
 		return one_refused(page, ptep, pte, irq, pages);

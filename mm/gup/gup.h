@@ -31,7 +31,7 @@ long get_user_pages_fast(uint64_t addr, unsigned long nr, unsigned flags, struct
 
 /*
  * What pages[] holds are names: page_to_pfn() and arithmetic work on each, but inside a folio or a
- * compound only page_head() of it may be looked into; the reference is counted there.
+ * compound only page_to_record() of it may be looked into; the reference is counted there.
  */
 
 /* The ways to give references back; each ends where page_put() does. Any context. */

@@ -11,8 +11,8 @@
  * reference is taken only from a head whose word has the mark in that very compare-exchange; from
  * then on the reference itself forbids splitting. If the second look then finds the entry, its
  * mapping is counted on this head as well, and who unmaps it later and looks at the head sees our
- * reference. A reference on the page's own record, which page_head() would have named in between,
- * would be seen by nobody.
+ * reference. A reference on the page's own record, which page_to_record() would have named in
+ * between, would be seen by nobody.
  */
 #include "mm/tables/internal.h"
 #include "mm/gup/internal.h"
@@ -48,14 +48,14 @@ unsigned long gup_fast_leaf(const struct mm *mm, uint64_t addr, unsigned long nr
 
 	if (level == 1 || (e & (need | PTE_PS | PTE_SLOW)) != (need | PTE_PS))
 		return 0;
-	record = pte_record(e);
+	record = pte_to_record(e);
 	STEP_POINT(gup_fast_before_leaf_ref);
 	if (!page_get(record, n))
 		return 0;
 	/* References before the second look, as for single pages. */
 	if (unlikely(__atomic_load_n(pte, __ATOMIC_ACQUIRE) != e) && !gup_keep_anyway(record, n))
 		return 0;
-	name_pages(pages, pte_page(e) + skip, n);
+	name_pages(pages, pte_to_page(e) + skip, n);
 	return n;
 }
 
@@ -73,7 +73,7 @@ unsigned long gup_fast_part(const uint64_t *ptep, unsigned long nr, uint64_t nee
 			    struct page **pages)
 {
 	uint64_t pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
-	struct page *page = pte_own_record(pte), *head = page_first(page);
+	struct page *page = pfn_to_page(pte_to_pfn(pte)), *head = page_to_first(page);
 	unsigned long n, kept;
 
 	if ((pte & (need | PTE_HEAD | PTE_SLOW | PTE_COMPOUND)) != (need | PTE_HEAD))

@@ -43,8 +43,8 @@ static struct page *slow_one(const struct vma *vma, uint64_t addr, unsigned flag
 	pte = __atomic_load_n(pte_lowest(mm->root, addr, &level), __ATOMIC_ACQUIRE);
 	*store = ((pte & PTE_P) && (pte & PTE_SPECIAL)) || must_unshare(vma, pte, flags);
 	if ((pte & need) == need && !*store) {
-		page = pte_page(pte) + ((addr & (level_bytes(level) - 1)) >> PAGE_SHIFT);
-		if (!page_get(pte_record(pte), 1)) {
+		page = pte_to_page(pte) + ((addr & (level_bytes(level) - 1)) >> PAGE_SHIFT);
+		if (!page_get(pte_to_record(pte), 1)) {
 			page = NULL;
 			*err = -EBUSY;
 		}

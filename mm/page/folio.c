@@ -29,7 +29,7 @@ static uint64_t states_of_frame(const struct page *p)
 
 void page_mark_single(const struct page *p)
 {
-	uint64_t *pte = pte_leaf(kernel_root, (uint64_t)page_first(p));
+	uint64_t *pte = pte_leaf(kernel_root, (uint64_t)page_to_first(p));
 
 	ASSERT(pte && (*pte & PTE_P), "the record of pfn 0x%lx must exist", page_to_pfn(p));
 	if (!(__atomic_load_n(pte, __ATOMIC_RELAXED) & PTE_SINGLE))

@@ -48,12 +48,12 @@ void holder_remove(struct holder *h)
 }
 
 /* Interrupts off. A holder that a design forgot (C-8) is still listed when its records are gone: it
- * is passed over, for page_head() would read one. p: a record. Of a folio or compound it cannot be
- * told which of its pages is meant. */
+ * is passed over, for page_to_record() would read one. p: a record. Of a folio or compound it
+ * cannot be told which of its pages is meant. */
 static bool holds(const struct holder *h, const struct page *p)
 {
 	for (unsigned i = 0; i < h->nr; i++)
-		if (page_records_stay(page_to_pfn(h->pages[i])) && page_head(h->pages[i]) == p)
+		if (page_records_stay(page_to_pfn(h->pages[i])) && page_to_record(h->pages[i]) == p)
 			return true;
 	return false;
 }

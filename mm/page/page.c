@@ -185,7 +185,7 @@ void __attribute__((noinline)) page_put_record(struct page *record, uint32_t n)
 
 void page_put(struct page *p, uint32_t n)
 {
-	put_irq_off(page_head(p), n);
+	put_irq_off(page_to_record(p), n);
 }
 
 /*
@@ -252,7 +252,7 @@ static void put_neighbours(struct page *p, unsigned long nr)
  * each of those has a record of its own. */
 static bool counted_together(const struct page *p, struct page **record, unsigned long *n)
 {
-	struct page *head = page_head(p), *first = page_first(p);
+	struct page *head = page_to_record(p), *first = page_to_first(p);
 
 	*record = head;
 	*n = first + FOLIO_PAGES - p; /* of names too: no compound is smaller */
@@ -328,7 +328,7 @@ static void put_deaf(struct page *p)
 void page_put_each_by(struct page **pages, unsigned long nr, unsigned way)
 {
 	for (unsigned long i = 0; i < nr; i++) {
-		struct page *record = page_head(pages[i]);
+		struct page *record = page_to_record(pages[i]);
 		const struct pgmap_ops *ops = record->pgmap->ops;
 		uint64_t flags = irq_save();
 
@@ -392,7 +392,7 @@ static bool map_get_folio(struct page *head)
 struct page *page_map_get_counted(struct page *p)
 {
 	for (;;) {
-		struct page *head = page_head(p);
+		struct page *head = page_to_record(p);
 
 		if (head == p || (uint64_t)head >= COMPOUND_BASE) {
 			page_map_get(head);

@@ -7,7 +7,7 @@
  * device costs nothing per page: the 4 KiB frame that holds 128 records is made by
  * page_records_populate(), which is called where an index entry is about to be made. So "no frame
  * there" means that all 128 pages are at rest and were never used. Touching the window where there
- * is none is a panic: whoever is not sure asks page_record_if_touched().
+ * is none is a panic: whoever is not sure asks pfn_to_record().
  *
  * The state word. One 64-bit word holds everything that decides a page's life:
  *   bits  0–31  references (gup, pin); what counts as "none" is the pgmap's `rest` count, 0 or 1
@@ -19,9 +19,18 @@
  *
  * Folios. While a file's index has one entry for 2 MiB, the first record of the 512, the head,
  * counts for all of them, and the others may not even exist. A pointer to any of the 512 still
- * names its page (arithmetic only); page_head() says which record to touch. The mark is in the
+ * names its page (arithmetic only); page_to_record() says which record to touch. The mark is in the
  * state word so that it changes only while nothing is counted: page_folio_make(),
  * page_folio_split(). Records are therefore populated together with the one of their head.
+ *
+ * Ways. X_to_Y() leads from X to Y and does nothing else; two words before _to_ are two arguments.
+ * What Y is, says what the way costs and when it may be taken:
+ *   _to_page    a pointer that names a page: arithmetic alone, at any time. Nothing is read, and
+ *               the record need not exist.
+ *   _to_record  the record that counts for the page: memory is read to find it. The caller holds
+ *               the page, its entry or its pgmap. NULL, where the header says so: there is none.
+ *   _to_pfn, _to_phys, _to_virt   back again: arithmetic alone.
+ * All of them, with the places where they stand, are listed in docs/glossary.md.
  */
 #ifndef MM_PAGE_PAGE_H
 #define MM_PAGE_PAGE_H
@@ -39,15 +48,15 @@ struct mapping;
  *                  slot 0 … 255    one record per 2 MiB:  slot's base + 32 * (pfn >> 9)
  *                  slot 256 … 511  one record per 1 GiB:  slot's base + 32 * (pfn >> 18)
  *
- * A pgmap has the base of its window, so page_of_pfn(pgmap, pfn) is the same sum for all of them,
- * and from a record's address alone follows its first pfn. A compound has one record and no tails:
- * what Linux keeps in 512 (or 262144) records, of which all but the head may not be written, is 32
- * bytes here. Slots keep two devices from sharing a frame of records: 128 compounds of 2 MiB are
- * 256 MiB, of 1 GiB 128 GiB, and devices are smaller than that.
+ * A pgmap has the base of its window, so pgmap_pfn_to_page(pgmap, pfn) is the same sum for all of
+ * them, and from a record's address alone follows its first pfn. A compound has one record and no
+ * tails: what Linux keeps in 512 (or 262144) records, of which all but the head may not be written,
+ * is 32 bytes here. Slots keep two devices from sharing a frame of records: 128 compounds of 2 MiB
+ * are 256 MiB, of 1 GiB 128 GiB, and devices are smaller than that.
  *
  * A page inside a compound has no record, and still a name: NAME_BASE + 32 * pfn, an address where
  * nothing is ever mapped. get_user_pages() hands names out, so that a device's address follows from
- * them; page_head() leads from a name to the record.
+ * them; page_to_record() leads from a name to the record.
  */
 
 #define RECORD_SIZE	   32ull
@@ -78,21 +87,21 @@ static inline unsigned record_shift(uint64_t va)
 	return record_slot_shift((unsigned)((va - COMPOUND_BASE) / COMPOUND_SLOT_SIZE));
 }
 /* First pfn of the compound whose record is at `va` ≥ COMPOUND_BASE; of a name, its own. */
-static inline uint64_t record_compound_pfn(uint64_t va)
+static inline uint64_t compound_to_pfn(uint64_t va)
 {
 	if (va >= NAME_BASE)
 		return (va - NAME_BASE) / RECORD_SIZE;
 	return (va & (COMPOUND_SLOT_SIZE - 1)) / RECORD_SIZE << record_shift(va);
 }
-static inline uint64_t record_va(uint64_t base, unsigned shift, uint64_t pfn)
+static inline uint64_t pfn_to_record_va(uint64_t base, unsigned shift, uint64_t pfn)
 {
 	return base + (pfn >> shift) * RECORD_SIZE;
 }
 /* Frames of 4 KiB that hold the records of [pfn, pfn + nr), nr > 0. */
 static inline uint64_t record_frames_for(uint64_t base, unsigned shift, uint64_t pfn, uint64_t nr)
 {
-	return (record_va(base, shift, pfn + nr - 1) >> 12) - (record_va(base, shift, pfn) >> 12) +
-	       1;
+	return (pfn_to_record_va(base, shift, pfn + nr - 1) >> 12) -
+	       (pfn_to_record_va(base, shift, pfn) >> 12) + 1;
 }
 
 struct pgmap;
@@ -117,8 +126,8 @@ extern bool (*page_file_name)(const struct mapping *mapping, char *buf, unsigned
 #define PAGE_BUSY	  (1ull << 63)
 #define RECORDS_PER_FRAME (PAGE_SIZE / sizeof(struct page))
 
-/* The record of a 4 KiB page, where those are: FS_DAX, and GENERIC without compounds. In general:
- * page_of_pfn(pgmap, pfn). */
+/* Of a 4 KiB page, where those are: FS_DAX, RAM, and GENERIC without compounds. In general:
+ * pgmap_pfn_to_page(pgmap, pfn). */
 static inline struct page *pfn_to_page(uint64_t pfn)
 {
 	return (struct page *)RECORD_BASE + pfn;
@@ -127,24 +136,33 @@ static inline struct page *pfn_to_page(uint64_t pfn)
 static inline uint64_t page_to_pfn(const struct page *p)
 {
 	if (unlikely((uint64_t)p >= COMPOUND_BASE))
-		return record_compound_pfn((uint64_t)p);
+		return compound_to_pfn((uint64_t)p);
 	return (uint64_t)(p - (struct page *)RECORD_BASE);
+}
+static inline uint64_t page_to_phys(const struct page *p)
+{
+	return page_to_pfn(p) << PAGE_SHIFT;
+}
+/* Its bytes, in the direct map. */
+static inline void *page_to_virt(const struct page *p)
+{
+	return phys_to_virt(page_to_phys(p));
 }
 #define FOLIO_PAGES (PMD_SIZE / PAGE_SIZE)
 /* Where the records of the 2 MiB begin that the page lies in. Of 4 KiB records only. */
-static inline struct page *page_first(const struct page *p)
+static inline struct page *page_to_first(const struct page *p)
 {
 	return (struct page *)((uint64_t)p & ~(FOLIO_PAGES * RECORD_SIZE - 1));
 }
-struct page *page_of_name(const struct page *name); /* of anything above the 4 KiB records */
+struct page *name_to_record(const struct page *name); /* page_to_record() above the 4 KiB records */
 /* The record that counts for the page which `p` names; p itself need not exist. Any context; the
  * caller holds the page, or keeps its entry from changing. */
-static inline struct page *page_head(const struct page *p)
+static inline struct page *page_to_record(const struct page *p)
 {
-	struct page *first = page_first(p);
+	struct page *first = page_to_first(p);
 
 	if (unlikely((uint64_t)p >= COMPOUND_BASE))
-		return page_of_name(p);
+		return name_to_record(p);
 	if (unlikely(__atomic_load_n(&first->state, __ATOMIC_ACQUIRE) & PAGE_FOLIO))
 		return first;
 	return (struct page *)p;
@@ -179,13 +197,13 @@ static inline uint32_t page_maps(const struct page *p)
 /*
  * Makes the records of [pfn, pfn + nr) exist. The range must lie in one live pgmap and behind its
  * altmap (-ENXIO, no change). -ENOMEM: earlier frames of the range may stay, empty. Sleepable;
- * before the entry lock. The records that page_first() leads to come with them.
+ * before the entry lock. The records that page_to_first() leads to come with them.
  */
 int page_records_populate(uint64_t pfn, uint64_t nr);
 /* The record that stands for pfn, or NULL: never touched (which means at rest), or no device
  * memory, or it is going. Any context. The caller walks the pgmap (pgmap_walk_begin()) or has
  * interrupts off: asserted. */
-struct page *page_record_if_touched(uint64_t pfn);
+struct page *pfn_to_record(uint64_t pfn);
 /* Does the record exist? Of a pgmap that the caller knows to be bound. Any context. */
 bool page_record_exists(const struct page *p);
 /* The first record of [p, end) that exists, or end. Of 4 KiB records of one such pgmap. */
@@ -252,9 +270,10 @@ static inline bool page_get_one(struct page *p)
  * the pgmap is dying, or the page is busy. Any context.
  */
 bool page_get_first(struct page *p, uint32_t n);
-/* Drops n references of the page that p names, from its page_head(); if what is left is the pgmap's
- * rest count, tells the pgmap's owner (page_idle) if anybody listens (pgmap_listen), or releases a
- * busy page (page_release). Every put of every path ends here. Any context, interrupts included. */
+/* Drops n references of the page that p names, from its page_to_record(); if what is left is the
+ * pgmap's rest count, tells the pgmap's owner (page_idle) if anybody listens (pgmap_listen), or
+ * releases a busy page (page_release). Every put of every path ends here. Any context, interrupts
+ * included. */
 void page_put(struct page *p, uint32_t n);
 void page_put_each(struct page **pages, unsigned long nr); /* page_put(pages[i], 1) */
 /* The same by a way of its own, PUT_BY_…: pages whose owner's design is deaf to it (pgmap_ops.deaf)
@@ -292,7 +311,7 @@ enum page_marked page_mark_busy(struct page *record);
 /* Of the record that counts for p. True: freed by its file, and still held. Changes at any time. */
 static inline bool page_is_busy(const struct page *p)
 {
-	return page_state(page_head(p)) & PAGE_BUSY;
+	return page_state(page_to_record(p)) & PAGE_BUSY;
 }
 /*
  * Folios. Both are called by the holder of the lock of the index entry that covers the whole 2 MiB,
@@ -310,11 +329,11 @@ bool page_folio_split(struct page *head);
  * was acknowledged (put): docs/weaknesses.md F-15. At rest 0 a first mapping is a birth, see
  * page_get_first(); the caller keeps the pgmap alive while it makes it. */
 void page_map_get(struct page *p);
-/* The same for a page named by p: its page_head() counts, and is returned. */
+/* The same for a page named by p: its page_to_record() counts, and is returned. */
 struct page *page_map_get_counted(struct page *p);
 static inline struct page *page_map_get_head(struct page *p)
 {
-	if (unlikely(page_head(p) != p))
+	if (unlikely(page_to_record(p) != p))
 		return page_map_get_counted(p);
 	page_map_get(p);
 	return p;

@@ -26,7 +26,7 @@
 
 static void frame_idle(struct page *p)
 {
-	frame_free(page_to_pfn(p) << PAGE_SHIFT, 0);
+	frame_free(page_to_phys(p), 0);
 }
 
 static const struct pgmap_ops ram_ops = {.page_idle = frame_idle};
@@ -71,7 +71,7 @@ struct page *anon_page_new(const void *from)
 
 uint64_t anon_entry(const struct page *page, bool writable)
 {
-	return page_to_pfn(page) << PAGE_SHIFT | PTE_P | PTE_NX | PTE_A | PTE_DEVMAP | PTE_OWN |
+	return page_to_phys(page) | PTE_P | PTE_NX | PTE_A | PTE_DEVMAP | PTE_OWN |
 	       (writable ? PTE_W | PTE_D : 0);
 }
 
@@ -100,7 +100,7 @@ static bool replace(struct mm *mm, uint64_t addr, uint64_t *pte, uint64_t seen, 
 		spin_unlock(&mm->ptl);
 		return false;
 	}
-	page_map_get(pte_page(fresh));
+	page_map_get(pte_to_page(fresh));
 	if (seen & PTE_P) {
 		__atomic_store_n(pte, 0, __ATOMIC_RELEASE);
 		tlb_flush_range(mm, addr, addr + PAGE_SIZE);
@@ -108,7 +108,7 @@ static bool replace(struct mm *mm, uint64_t addr, uint64_t *pte, uint64_t seen, 
 	__atomic_store_n(pte, fresh, __ATOMIC_RELEASE);
 	spin_unlock(&mm->ptl);
 	if (seen & PTE_DEVMAP)
-		page_map_put(pte_record(seen));
+		page_map_put(pte_to_record(seen));
 	return true;
 }
 
@@ -129,7 +129,7 @@ int vmf_insert_anon(struct vm_fault *vmf, uint64_t seen, const void *from)
 /* Whose page it is: PTE_OWN, or nobody else maps or references it any more. ptl held. */
 static bool sole_owner(uint64_t entry)
 {
-	uint64_t state = page_state(pte_page(entry));
+	uint64_t state = page_state(pte_to_page(entry));
 
 	return (entry & PTE_OWN) || (state_maps(state) == 1 && !state_refs(state));
 }
@@ -148,7 +148,7 @@ int vmf_write_anon(struct vm_fault *vmf, uint64_t seen)
 			__atomic_fetch_and(pte, ~PTE_SLOW, __ATOMIC_RELEASE);
 			tlb_flush_page_local(vmf->address);
 		} else {
-			shared = pte_page(seen);
+			shared = pte_to_page(seen);
 			page_get(shared, 1); /* it is mapped; stays while it is copied */
 		}
 	}

@@ -73,7 +73,7 @@ static inline uint64_t make_entry(uint64_t pfn, uint64_t kind, bool writable)
 /* One more mapping of the page; PTE_HEAD if another record than its own counts it. */
 static inline uint64_t count_mapping(struct page *page)
 {
-	if (unlikely(page_head(page) != page))
+	if (unlikely(page_to_record(page) != page))
 		return page_map_get_counted(page) == page ? 0 : PTE_HEAD;
 	map_get(page);
 	return 0;
@@ -86,11 +86,11 @@ replace_entry(struct vm_fault *vmf, uint64_t *pte, uint64_t old, uint64_t entry)
 	if ((old & PTE_P) && ((old ^ entry) & (PTE_PHYS | PTE_DEVMAP)) == 0)
 		entry |= old & (PTE_W | PTE_HEAD); /* never take a right away here */
 	else if (entry & PTE_DEVMAP)
-		entry |= count_mapping(pte_own_record(entry));
+		entry |= count_mapping(pfn_to_page(pte_to_pfn(entry)));
 	ASSERT(!(old & PTE_DEVMAP) || ((old ^ entry) & PTE_PHYS) == 0,
 	       "address 0x%lx shows pfn 0x%lx, and a fault brings pfn 0x%lx: the old entry was not "
 	       "unmapped before its block changed (invariant I6)",
-	       vmf->address, (old & PTE_PHYS) >> PAGE_SHIFT, (entry & PTE_PHYS) >> PAGE_SHIFT);
+	       vmf->address, pte_to_pfn(old), pte_to_pfn(entry));
 	__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
 	/* The zero page gave way to a block: others may still read zeroes through their TLB. */
 	if ((old & PTE_P) && ((old ^ entry) & PTE_PHYS))
@@ -130,7 +130,7 @@ static inline __attribute__((always_inline)) int set_entry(struct vm_fault *vmf,
 		replace_entry(vmf, pte, old, entry);
 	} else {
 		if (entry & PTE_DEVMAP)
-			entry |= count_mapping(pte_own_record(entry));
+			entry |= count_mapping(pfn_to_page(pte_to_pfn(entry)));
 		__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
 	}
 	spin_unlock(&mm->ptl);

@@ -22,7 +22,7 @@ STEP_POINT_DECLARE(fork_looked);
  */
 static int copy_now(const struct page *page, uint64_t *to)
 {
-	struct page *copy = anon_page_new(phys_to_virt(page_to_pfn(page) << PAGE_SHIFT));
+	struct page *copy = anon_page_new(page_to_virt(page));
 
 	if (!copy)
 		return -ENOMEM;
@@ -60,9 +60,9 @@ static int share_entry(struct mm *child, uint64_t va, uint64_t *from)
 	to = pte_walk(child->root, va, 1, true, NULL);
 	if (!to)
 		return -ENOMEM;
-	if ((entry & PTE_OWN) && !give_up_own(from, pte_page(entry)))
-		return copy_now(pte_page(entry), to);
-	page_map_get(pte_page(entry));
+	if ((entry & PTE_OWN) && !give_up_own(from, pte_to_page(entry)))
+		return copy_now(pte_to_page(entry), to);
+	page_map_get(pte_to_page(entry));
 	__atomic_store_n(to, (entry & ~(PTE_OWN | PTE_D)) | PTE_SLOW, __ATOMIC_RELEASE);
 	return 0;
 }

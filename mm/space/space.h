@@ -202,7 +202,7 @@ int64_t anon_pages(void);
 static inline bool pte_is_anon(uint64_t entry)
 {
 	return (entry & (PTE_P | PTE_DEVMAP | PTE_COMPOUND)) == (PTE_P | PTE_DEVMAP) &&
-	       page_head(pfn_to_page((entry & PTE_PHYS) >> PAGE_SHIFT))->pgmap == &ram_pgmap;
+	       page_to_record(pfn_to_page(pte_to_pfn(entry)))->pgmap == &ram_pgmap;
 }
 
 /* Maps `len` bytes of zeroes that belong to nobody else; errors as mm_map(). */

@@ -59,7 +59,7 @@ replace_leaf(struct vm_fault *vmf, uint64_t *pte, unsigned level, uint64_t entry
 	ASSERT(!(old & PTE_DEVMAP) || ((old ^ entry) & PTE_PHYS) == 0,
 	       "address 0x%lx shows pfn 0x%lx, and a fault brings pfn 0x%lx: the old entry was not "
 	       "unmapped before its blocks changed (invariant I6)",
-	       va, (old & PTE_PHYS) >> PAGE_SHIFT, (entry & PTE_PHYS) >> PAGE_SHIFT);
+	       va, pte_to_pfn(old), pte_to_pfn(entry));
 	if (old & PTE_DEVMAP)
 		entry |= old & PTE_W; /* never take a right away here */
 	else if (record)

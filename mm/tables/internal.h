@@ -90,24 +90,18 @@ static inline uint64_t *pte_lowest(uint64_t root, uint64_t va, unsigned *level)
 	}
 }
 
-/* What names the (first) page that an entry with PTE_DEVMAP shows, its record or not. */
-static inline struct page *pte_page(uint64_t pte)
+/* The first page that an entry with PTE_DEVMAP shows. */
+static inline struct page *pte_to_page(uint64_t pte)
 {
 	return (struct page *)((pte & PTE_COMPOUND ? NAME_BASE : RECORD_BASE) +
-			       ((pte & PTE_PHYS) >> PAGE_SHIFT) * sizeof(struct page));
-}
-/* The record that counts this entry, which has no PTE_HEAD. */
-static inline struct page *pte_own_record(uint64_t pte)
-{
-	_Static_assert(PAGE_SIZE / RECORD_SIZE == 128, "a record's place is its page's over 128");
-	return (struct page *)(RECORD_BASE + (pte & PTE_PHYS) / 128);
+			       pte_to_pfn(pte) * sizeof(struct page));
 }
 /* The record that counts this entry. */
-static inline struct page *pte_record(uint64_t pte)
+static inline struct page *pte_to_record(uint64_t pte)
 {
 	if (unlikely(pte & PTE_HEAD))
-		return page_head(pte_page(pte));
-	return pte_own_record(pte);
+		return page_to_record(pte_to_page(pte));
+	return pfn_to_page(pte_to_pfn(pte));
 }
 
 /* page_map_get() with its common case in line: in use already, so this is no birth. */

@@ -14,13 +14,19 @@
 #define PTE_G	     (1ul << 8)
 #define PTE_DEVMAP   (1ul << 9)	 /* software: the pfn has a page record (Linux's name) */
 #define PTE_SPECIAL  (1ul << 10) /* software: no record; gup refuses it */
-#define PTE_HEAD     (1ul << 11) /* software: page_head() of the page counts this entry */
+#define PTE_HEAD     (1ul << 11) /* software: page_to_record() of the page counts this entry */
 #define PTE_COMPOUND (1ul << 58) /* software: a compound's page, which has a name and no record */
 #define PTE_OWN	     (1ul << 57) /* software: an anonymous page that no other entry shows */
 #define PTE_SLOW     (1ul << 56) /* software: left to slow gup (VM_SLOWGUP; anonymous, not PTE_OWN) */
 #define PTE_SINGLE   (1ul << 55) /* software, of a head's frame of records: see folio.c */
 #define PTE_NX	     (1ul << 63)
 #define PTE_PHYS     0x000ffffffffff000ul
+
+/* The first pfn that an entry shows. */
+static inline uint64_t pte_to_pfn(uint64_t pte)
+{
+	return (pte & PTE_PHYS) >> PAGE_SHIFT;
+}
 
 /* Level 1 = 4K entries, 2 = 2M (PMD), 3 = 1G (PUD), 4 = PML4. */
 /*

@@ -107,7 +107,7 @@ static uint64_t *clear_run(struct zap *z, uint64_t *pte, const uint64_t *end)
 	if (!(old & PTE_HEAD))
 		for (; pte < end && (look(pte) & alike) == expected; expected += PAGE_SIZE)
 			clear_entry(pte++);
-	z->run[z->nr++] = (struct zap_run){pte_record(old), pte - first};
+	z->run[z->nr++] = (struct zap_run){pte_to_record(old), pte - first};
 	return pte;
 }
 
@@ -172,7 +172,7 @@ static void zap_leaf(struct zap *z, uint64_t *pte, uint64_t va, uint64_t bytes)
 		return;
 	old = z->mode == ZAP_CLEAR ? clear_entry(pte) : clean_entry(pte);
 	if (z->mode == ZAP_CLEAR && (old & PTE_DEVMAP))
-		z->run[z->nr++] = (struct zap_run){pte_record(old), 1};
+		z->run[z->nr++] = (struct zap_run){pte_to_record(old), 1};
 	zap_changed(z, va, va + bytes, 1);
 }
 

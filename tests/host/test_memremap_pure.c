@@ -202,8 +202,8 @@ static void altmap_can_be_used_again_when_all_is_back(void **state)
 static void plain_records_lie_in_their_window(void **state)
 {
 	(void)state;
-	assert_int_equal(record_va(RECORD_BASE, 0, 0), RECORD_BASE);
-	assert_int_equal(record_va(RECORD_BASE, 0, PFNS - 1), COMPOUND_BASE - RECORD_SIZE);
+	assert_int_equal(pfn_to_record_va(RECORD_BASE, 0, 0), RECORD_BASE);
+	assert_int_equal(pfn_to_record_va(RECORD_BASE, 0, PFNS - 1), COMPOUND_BASE - RECORD_SIZE);
 	assert_int_equal(record_shift(RECORD_BASE), SHIFT_4K);
 	assert_int_equal(record_shift(COMPOUND_BASE - 1), SHIFT_4K);
 }
@@ -217,11 +217,12 @@ static void compound_records_know_their_pfn_and_slot(void **state)
 
 		assert_true(base >= COMPOUND_BASE && base + COMPOUND_SLOT_SIZE <= COMPOUND_END);
 		for (unsigned i = 0; i < 200; i++) {
-			uint64_t pfn = i ? rnd(PFNS) : PFNS - 1, va = record_va(base, shift, pfn);
+			uint64_t pfn = i ? rnd(PFNS) : PFNS - 1,
+				 va = pfn_to_record_va(base, shift, pfn);
 
 			assert_true(va >= base && va + RECORD_SIZE <= base + COMPOUND_SLOT_SIZE);
 			assert_int_equal(record_shift(va), shift);
-			assert_int_equal(record_compound_pfn(va), pfn >> shift << shift);
+			assert_int_equal(compound_to_pfn(va), pfn >> shift << shift);
 		}
 	}
 }
@@ -235,7 +236,7 @@ static void frames_for_records_are_counted_by_hand(void **state)
 		uint64_t pfn = rnd(PFNS / 2), nr = 1 + rnd(20000), frames = 0, last = 0;
 
 		for (uint64_t p = pfn; p < pfn + nr; p++) {
-			uint64_t frame = record_va(RECORD_BASE, shift, p) >> 12;
+			uint64_t frame = pfn_to_record_va(RECORD_BASE, shift, p) >> 12;
 
 			frames += frame != last;
 			last = frame;

@@ -82,13 +82,13 @@ void fx_unmap(struct fixture *fx, uint64_t va)
 		}
 }
 
-struct page *fx_page(uint64_t va)
+struct page *fx_va_to_page(uint64_t va)
 {
 	uint64_t *pte = pte_walk(current_mm()->root, va, 1, false, NULL);
 
 	if (!pte || !(*pte & PTE_P) || !(*pte & PTE_DEVMAP))
 		return NULL;
-	return pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT);
+	return pfn_to_page(pte_to_pfn(*pte));
 }
 
 uint64_t fx_free_blocks(struct fixture *fx)

@@ -41,7 +41,7 @@ uint64_t fx_map_as_is(struct fixture *fx, struct dax_inode *inode, unsigned page
 /* The same, private and writable. */
 uint64_t fx_map_private(struct fixture *fx, struct dax_inode *inode, unsigned pages);
 void fx_unmap(struct fixture *fx, uint64_t va); /* the mapping only; the file stays open */
-struct page *fx_page(uint64_t va);		/* record of the page mapped at va, NULL: none */
+struct page *fx_va_to_page(uint64_t va);	/* record of the page mapped at va, NULL: none */
 static inline volatile char *at(uint64_t va)
 {
 	return (volatile char *)va;

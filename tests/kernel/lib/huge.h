@@ -61,11 +61,11 @@ static inline unsigned level_at(uint64_t va)
 }
 
 /* The head's record of what is mapped by 2 MiB at va. */
-static inline struct page *head_at(uint64_t va)
+static inline struct page *va_to_head(uint64_t va)
 {
 	uint64_t *pte = pte_walk(current_mm()->root, va, 2, false, NULL);
 
-	return pte ? pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT) : NULL;
+	return pte ? pfn_to_page(pte_to_pfn(*pte)) : NULL;
 }
 
 static inline uint64_t fallbacks(void)

@@ -47,7 +47,8 @@ static inline unsigned held(struct fixture *fx, unsigned i)
 	unsigned n = 0;
 
 	for (; (entry = entry_next(fx->inode[i], &at, ~0ul >> 12)); at += entry_pages(entry))
-		n += page_refs(page_head(pfn_to_page(entry_pfn(entry)))) != fx->fs->lifetime->rest;
+		n += page_refs(page_to_record(pfn_to_page(entry_to_pfn(entry)))) !=
+		     fx->fs->lifetime->rest;
 	return n;
 }
 

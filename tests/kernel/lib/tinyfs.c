@@ -9,21 +9,21 @@
  */
 #include "tests/kernel/lib/tinyfs_layer.h"
 
-static uint64_t pfn_of(const struct dax_fs *fs, uint32_t block)
+static uint64_t block_to_pfn(const struct dax_fs *fs, uint32_t block)
 {
 	return block ? (fs->region->start >> PAGE_SHIFT) + block : 0;
 }
 
 static char *bytes_of(const struct dax_fs *fs, uint32_t block)
 {
-	return phys_to_virt(pfn_of(fs, block) << PAGE_SHIFT);
+	return phys_to_virt(block_to_pfn(fs, block) << PAGE_SHIFT);
 }
 
 /* A block with one owner: the caller's. Zero: there is none. */
 static uint32_t take(struct dax_fs *fs)
 {
 	for (uint32_t b = 1; b < TINY_BLOCKS; b++)
-		if (!tinyfs_of(fs)->owners[b] && !dax_block_blocked(fs, pfn_of(fs, b))) {
+		if (!tinyfs_of(fs)->owners[b] && !dax_block_blocked(fs, block_to_pfn(fs, b))) {
 			tinyfs_of(fs)->owners[b] = 1;
 			return b;
 		}
@@ -36,7 +36,7 @@ static void give_up(struct dax_fs *fs, uint32_t block)
 
 	/* Told before the block is free, else it is given away while somebody holds it. */
 	if (*owners == 1 && fs->lifetime->freed)
-		fs->lifetime->freed(fs, pfn_of(fs, block), 1);
+		fs->lifetime->freed(fs, block_to_pfn(fs, block), 1);
 	--*owners;
 }
 
@@ -76,7 +76,7 @@ static int map(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_
 			err = refuse(-ENOSPC, "no free block for this page of the file");
 		b->fresh = true;
 	}
-	b->pfn = pfn_of(inode->fs, *slot);
+	b->pfn = block_to_pfn(inode->fs, *slot);
 	b->shared = *slot && t->owners[*slot] > 1;
 	mutex_unlock(&inode->fs->lock);
 	return err;
@@ -179,7 +179,7 @@ static int sync(struct dax_inode *inode)
 static int lookup(struct dax_fs *fs, const void *layer, uint64_t pgoff, uint32_t want,
 		  struct dax_run *run)
 {
-	uint64_t pfn = pfn_of(fs, ((const struct tiny *)layer)->block[pgoff]);
+	uint64_t pfn = block_to_pfn(fs, ((const struct tiny *)layer)->block[pgoff]);
 
 	(void)want;
 	*run = (struct dax_run){pfn, 1, pfn != 0, false};

@@ -158,8 +158,8 @@ static void end_hung(struct stage *s)
 	for (unsigned i = 0; !is_done(s); i++) {
 		ASSERT(i < 1000, "the matrix cannot end an operation that hangs");
 		thread_signal(s->thread);
-		wake_up(&page_head(s->page)->state);
-		wake_up(page_head(s->page));
+		wake_up(&page_to_record(s->page)->state);
+		wake_up(page_to_record(s->page));
 		script_skip(&nobody, UINT64_MAX, LOOK_NS);
 	}
 }
@@ -375,7 +375,7 @@ static bool interrupt(struct stage *s, bool *done)
 
 static void write_late(const struct page *page)
 {
-	memcpy(phys_to_virt(page_to_pfn(page) << PAGE_SHIFT), F_TEXT, strlen(F_TEXT));
+	memcpy(page_to_virt(page), F_TEXT, strlen(F_TEXT));
 }
 
 static void late_write(const struct stage *s)

@@ -61,7 +61,7 @@ static struct page *first_record(const struct stage *s)
 /* Of the tails of a folio not all have one. */
 static void take_down(const struct stage *s)
 {
-	counting = page_head(s->page);
+	counting = page_to_record(s->page);
 	for (unsigned i = 0; i < s->unit; i++)
 		records[i] = page_record_exists(first_record(s) + i) ? first_record(s)[i]
 								     : (struct page){0};

@@ -80,7 +80,7 @@ static int way_cow(struct stage *s)
 	if (va)
 		mm_unmap(s->mm, va, PAGE_SIZE);
 	/* What H has got: this, and nothing that is written later. */
-	memcpy(s->buf, phys_to_virt(page_to_pfn(s->page) << PAGE_SHIFT), PAGE_SIZE);
+	memcpy(s->buf, page_to_virt(s->page), PAGE_SIZE);
 	return err;
 }
 
@@ -123,8 +123,8 @@ static bool hold_for_undo(struct stage *s)
 		pte = pte_walk(s->mm->root, va, 2, false, NULL);
 	if (!pte || !(*pte & PTE_P))
 		return false;
-	s->page = pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT) + s->at;
-	s->nr_held = page_get(page_head(s->page), 1);
+	s->page = pfn_to_page(pte_to_pfn(*pte)) + s->at;
+	s->nr_held = page_get(page_to_record(s->page), 1);
 	return s->nr_held;
 }
 
@@ -162,7 +162,7 @@ void matrix_put(struct stage *s)
 	if (!nr)
 		return;
 	switch (s->cell.hold) {
-	case HOLD_UNDO: page_put(page_head(s->page), 1); break;
+	case HOLD_UNDO: page_put(page_to_record(s->page), 1); break;
 	case HOLD_SLOW:
 	case HOLD_FAST: put_user_page(s->held[0]); break;
 	case HOLD_BULK: put_user_pages(s->held, nr); break;

@@ -48,7 +48,7 @@ static int piece_fsync(struct script *s)
 	int err;
 
 	seen.before = persist_get_observer();
-	seen.at = (uint64_t)phys_to_virt(page_to_pfn(s->page) << PAGE_SHIFT);
+	seen.at = (uint64_t)page_to_virt(s->page);
 	seen.noted = seen.lines = 0;
 	persist_set_observer(&observer);
 	err = dax_fsync(s->f);

@@ -44,7 +44,7 @@ static void d2_play(struct script *s)
 	if (level_at(s->va) != 2)
 		script_verdict(s, RACE_SKIP, "the fault was not served by 2 MiB");
 	else
-		d2_judge(s, head_at(s->va));
+		d2_judge(s, va_to_head(s->va));
 }
 SCRIPT(d2, "D-2", d2_play, "a fault in the middle of 2 MiB: which page does the record name?",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},

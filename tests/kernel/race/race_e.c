@@ -264,7 +264,7 @@ static void e6_play(struct script *s)
 		script_verdict(s, RACE_SKIP, "the fault was not served by 2 MiB");
 		return;
 	}
-	head = head_at(s->va);
+	head = va_to_head(s->va);
 	if (!script_run(t2, piece_punch, "punches all of it out of F"))
 		return;
 	if (page_state(head) & PAGE_FOLIO) {

@@ -174,7 +174,7 @@ static void f9_play(struct script *s)
 		return;
 	if (scratch_fill("fill") || !script_run(t1, pin_punched, "pins page 7 for a device"))
 		return;
-	if (page_head(s->page) == s->page) {
+	if (page_to_record(s->page) == s->page) {
 		script_verdict(s, RACE_SKIP, "F is not mapped by 2 MiB");
 		return;
 	}

@@ -45,7 +45,7 @@ static int put_unpin(struct script *s)
 /* n references at once. */
 static int put_many(struct script *s)
 {
-	if (!page_get(page_head(s->held[0]), 4))
+	if (!page_get(page_to_record(s->held[0]), 4))
 		return -EFAULT;
 	page_put(s->held[0], 5);
 	return 0;
@@ -68,7 +68,7 @@ static int put_interrupt(struct script *s)
 /* The mistake. At rest 1 the count of a live page never comes to zero here. */
 static int put_plainly(struct script *s)
 {
-	struct page *p = page_head(s->held[0]);
+	struct page *p = page_to_record(s->held[0]);
 
 	if (state_refs(__atomic_fetch_sub(&p->state, PAGE_REF, __ATOMIC_ACQ_REL)) == 1)
 		panic("a plain put of pfn 0x%lx came to zero", page_to_pfn(p));

@@ -66,7 +66,7 @@ int piece_look_up(struct script *s)
 
 	if (!pte || !(*pte & PTE_P))
 		return -EFAULT;
-	s->page = pfn_to_page((*pte & PTE_PHYS) >> PAGE_SHIFT);
+	s->page = pfn_to_page(pte_to_pfn(*pte));
 	return 0;
 }
 

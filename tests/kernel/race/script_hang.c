@@ -116,10 +116,10 @@ static void report_page(const struct script *s)
 
 	if (!s->page || !page_record_exists(s->page))
 		return;
-	holders_describe_where(page_head(s->page), who, sizeof(who));
+	holders_describe_where(page_to_record(s->page), who, sizeof(who));
 	race_say("pfn 0x%lx: %u reference(s), %u mapping(s), rest %u; held by: %s",
-		 page_to_pfn(s->page), page_refs(page_head(s->page)), page_maps(page_head(s->page)),
-		 s->lt->rest, who);
+		 page_to_pfn(s->page), page_refs(page_to_record(s->page)),
+		 page_maps(page_to_record(s->page)), s->lt->rest, who);
 }
 
 void script_hung(struct actor *a, const char *how)

@@ -152,7 +152,7 @@ int piece_device(struct script *s)
 	if (!bounce)
 		return -ENOMEM;
 	fill_text(phys_to_virt(bounce));
-	page = page_to_pfn(s->held[0]) << PAGE_SHIFT;
+	page = page_to_phys(s->held[0]);
 	w.done = false;
 	for (unsigned i = 0; i < 2; i++)
 		w.rq[i] = (struct edu_request){.dir = i ? EDU_TO_MEMORY : EDU_FROM_MEMORY,

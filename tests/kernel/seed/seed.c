@@ -29,7 +29,7 @@ unsigned seed_unrest(uint64_t va, unsigned pages, uint32_t more)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < pages; i++) {
-		const struct page *p = fx_page(PAGE(va, i));
+		const struct page *p = fx_va_to_page(PAGE(va, i));
 
 		n += !p || page_refs(p) != p->pgmap->rest + more;
 	}

@@ -10,7 +10,8 @@
 static bool same_counts(uint64_t va, const uint64_t *before)
 {
 	for (unsigned i = 0; i < PAGES; i++)
-		if (!fx_page(PAGE(va, i)) || page_state(fx_page(PAGE(va, i))) != before[i])
+		if (!fx_va_to_page(PAGE(va, i)) ||
+		    page_state(fx_va_to_page(PAGE(va, i))) != before[i])
 			return false;
 	return true;
 }
@@ -29,7 +30,7 @@ static const char *fork_refaults(uint64_t va)
 		wrong = "the copy has the entry already";
 	else if (mm_fault(mm, va, false))
 		wrong = "the copy's fault fails";
-	else if (page_state(fx_page(va)) == 0)
+	else if (page_state(fx_va_to_page(va)) == 0)
 		wrong = "the page counts nothing at all";
 	mm_put(mm);
 	return wrong;
@@ -58,7 +59,7 @@ void seed_walkers(struct selftest_run *t, const struct lifetime *lt)
 	EXPECT_OR(out, va, "not mapped");
 	for (unsigned i = 0; i < PAGES; i++) {
 		at(PAGE(va, i))[1] = 'c';
-		before[i] = page_state(fx_page(PAGE(va, i)));
+		before[i] = page_state(fx_va_to_page(PAGE(va, i)));
 	}
 	wrong = fork_refaults(va);
 	EXPECT_OR(out, !wrong && same_counts(va, before), "fork: %s", wrong ?: "a count drifted");
@@ -142,15 +143,15 @@ void seed_entry_values(struct selftest_run *t, const struct lifetime *lt)
 		mutex_lock(&fx.fs->lock);
 		err = fx.inode[0]->ops->lookup(fx.fs, fx.inode[0]->layer, i, 1, &run);
 		mutex_unlock(&fx.fs->lock);
-		EXPECT_OR(out, !err && run.pfn && entry_pfn(entry) == run.pfn,
+		EXPECT_OR(out, !err && run.pfn && entry_to_pfn(entry) == run.pfn,
 			  "page %u: entry 0x%lx, block at pfn 0x%lx, error %d", i, entry, run.pfn,
 			  err);
-		EXPECT_OR(out, (seed_pte(PAGE(va, i)) & PTE_PHYS) >> PAGE_SHIFT == run.pfn,
+		EXPECT_OR(out, pte_to_pfn(seed_pte(PAGE(va, i))) == run.pfn,
 			  "page %u is mapped elsewhere", i);
 	}
 	/* The largest pfn that a page-table entry can hold, with every flag but the sector's. */
 	EXPECT_OR(out,
-		  entry_pfn(most << PAGE_SHIFT | ((PAGE_SIZE - 1) & ~ENTRY_SECTOR)) == most &&
+		  entry_to_pfn(most << PAGE_SHIFT | ((PAGE_SIZE - 1) & ~ENTRY_SECTOR)) == most &&
 			  !(most >> (52 - PAGE_SHIFT)),
 		  "pfn 0x%lx comes back otherwise", most);
 out:
@@ -194,7 +195,7 @@ void seed_region_of_device(struct selftest_run *t)
 			    &va),
 	       "%s", refusal());
 	*at(va) = 'a';
-	record = page_of_pfn(&r->pgmap, r->start >> PAGE_SHIFT);
+	record = pgmap_pfn_to_page(&r->pgmap, r->start >> PAGE_SHIFT);
 	err = region_register(PAGE(va, 3), 3, REGION_PINNED, &reg);
 	EXPECT_OR(out, !err, "registering a device's pages: %d", err);
 	pinned = page_refs(record);

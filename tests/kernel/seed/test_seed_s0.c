@@ -49,7 +49,7 @@ SELFTEST(seed_s0_02, "seed.s0.02",
 	va = fx_map(&fx, "f", 1, 'a');
 	p = seed_pin(va);
 	with = va ? kind(seed_pte(va)) : 0;
-	got = p && page_to_pfn(p) == (seed_pte(va) & PTE_PHYS) >> PAGE_SHIFT;
+	got = p && page_to_pfn(p) == pte_to_pfn(seed_pte(va));
 	if (p)
 		unpin_user_pages(&p, 1);
 	fixture_end(&fx);

@@ -30,7 +30,7 @@ static const char *late_begin(struct late *l, struct fixture *fx, uint64_t hold_
 	if (!va || store_checked((uint64_t *)va, 0) || scratch_fill("fill"))
 		return "no file that has the last block";
 	l->f = fx->inode[0];
-	l->page = fx_page(va);
+	l->page = fx_va_to_page(va);
 	bio_delay_off();
 	bio_delay_arm(hold_ns);
 	l->io = dio_start(&rq, &err, &why);
@@ -187,7 +187,7 @@ SELFTEST(seed_s0_11, "seed.s0.11",
 	EXPECT_OR(out, va && file, "not mapped side by side");
 	*at(va) = *at(file) = 'm';
 	mixed = grabber_queue(&g, va, 2);
-	refs = page_refs(fx_page(va));
+	refs = page_refs(fx_va_to_page(va));
 	slot = grabber_queue(&g, va, 1);
 	if (slot >= 0)
 		frame = grabber_dequeue(&g, scratch_edu(0), slot, "frame ");
@@ -320,7 +320,7 @@ SELFTEST(seed_s0_14, "seed.s0.14",
 
 	EXPECT_OR(out, va && g, "no files");
 	*at(PAGE(va, 1)) = *at(PAGE(va, 2)) = 'b';
-	p = fx_page(PAGE(va, 1));
+	p = fx_va_to_page(PAGE(va, 1));
 	link = p->mapping;
 	index = p->index;
 	before = check_i6_association();

@@ -195,10 +195,10 @@ SELFTEST(seed_s4_06, "seed.s4.06",
 
 	EXPECT_OR(out, va, "not mapped");
 	*at(PAGE(va, 1)) = 'b'; /* makes the records of both */
-	p = fx_page(PAGE(va, 1)) - 1;
+	p = fx_va_to_page(PAGE(va, 1)) - 1;
 	rc[0] = page_refs(p);
 	*at(va) = 'b';
-	EXPECT_OR(out, p == fx_page(va), "the file's blocks are no neighbours");
+	EXPECT_OR(out, p == fx_va_to_page(va), "the file's blocks are no neighbours");
 	rc[1] = page_refs(p);
 	p = seed_pin(va);
 	rc[2] = page_refs(p);
@@ -281,7 +281,7 @@ SELFTEST(seed_s4_08, "seed.s4.08",
 
 		*at(PAGE(va, pgoff)) = 'm';
 		entry = entry_next(f, &start, pgoff + 1);
-		head = head_at(PAGE(va, pgoff));
+		head = va_to_head(PAGE(va, pgoff));
 		EXPECT_OR(out, (entry & ENTRY_PMD) && start == i * N, "entry 0x%lx at page %lu",
 			  entry, start);
 		EXPECT_OR(out, head && head->index == i * N && head->mapping == &f->mapping,

@@ -69,7 +69,7 @@ SELFTEST(seed_s4_13, "seed.s4.13",
 	va = map_device(r, PMD_SIZE, 2 * PMD_SIZE);
 	EXPECT(va, "%s", refusal());
 	*at(PAGE(va, 77)) = *at(PAGE(va, N)) = 'c';
-	record = page_of_pfn(&r->pgmap, r->start >> PAGE_SHIFT);
+	record = pgmap_pfn_to_page(&r->pgmap, r->start >> PAGE_SHIFT);
 	first[0] = page_state(record);
 	n = get_user_pages_fast(va, N, PIN, p);
 	first[1] = page_state(record);
@@ -102,7 +102,7 @@ SELFTEST(seed_s4_14, "seed.s4.14",
 		for (unsigned j = 0; j < i; j++)
 			EXPECT(!(flags[i] & flags[j]), "flags %u and %u are one bit", i, j);
 		if (flags[i] != ENTRY_SECTOR) /* that one says that no pfn is there */
-			EXPECT(entry_pfn(0x123456ul << PAGE_SHIFT | flags[i]) == 0x123456,
+			EXPECT(entry_to_pfn(0x123456ul << PAGE_SHIFT | flags[i]) == 0x123456,
 			       "flag %u changes the pfn", i);
 	}
 	EXPECT(bits == ARRAY_SIZE(flags), "%u bits of flags", bits);
@@ -113,12 +113,12 @@ SELFTEST(seed_s4_14, "seed.s4.14",
 	level = level_at(va);
 	shift = r->pgmap.vmemmap_shift;
 	p = seed_pin(PAGE(va, 200000));
-	head = p ? page_head(p) : NULL;
+	head = p ? page_to_record(p) : NULL;
 	named = p ? page_to_pfn(p) : 0;
 	if (p)
 		unpin_user_pages(&p, 1);
 	EXPECT_OR(out, level == 3 && shift == 18, "level %u, order %u", level, shift);
-	EXPECT_OR(out, named == pfn + 200000 && head == page_of_pfn(&r->pgmap, pfn),
+	EXPECT_OR(out, named == pfn + 200000 && head == pgmap_pfn_to_page(&r->pgmap, pfn),
 		  "pfn 0x%lx of 0x%lx", named, pfn);
 out:
 	mm_unmap(current_mm(), va, PUD_SIZE);
@@ -294,7 +294,7 @@ SELFTEST(seed_s4_18, "seed.s4.18",
 	va = fx_map(&fx, "f", 1, 'a');
 	*at(va) = 'b';
 	__atomic_store_n(&r->pgmap.ref.phase, REF_DYING, __ATOMIC_RELEASE);
-	found = pgmap_get(page_to_pfn(fx_page(va)));
+	found = pgmap_get(page_to_pfn(fx_va_to_page(va)));
 	fast = get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &p);
 	unpin_user_pages(&p, MAX(fast, 0));
 	slow = get_user_pages(current_mm(), va, 1, PIN, &p);

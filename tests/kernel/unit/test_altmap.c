@@ -70,7 +70,7 @@ static void look_early(void *unused)
 /* Populates the first record alone. */
 static void run_early(const struct pgmap *p, uint64_t first, struct altmap_result *r)
 {
-	early = (struct early){.page = page_of_pfn(p, first)};
+	early = (struct early){.page = pgmap_pfn_to_page(p, first)};
 	preempt_disable();
 	r->err = step_arm("records_unfilled", look_early, NULL);
 	if (!r->err)
@@ -97,13 +97,13 @@ static struct altmap_result run_altmap(struct pgmap *p)
 	r.reserve_changed = changed(p, 0, p->altmap.reserve * PAGE_SIZE);
 	/* What stands before the first record in its frame: one compound's, and no 4 KiB page's. */
 	r.before_changed = changed(p, p->altmap.reserve * PAGE_SIZE,
-				   (uint64_t)page_of_pfn(p, first) & (PAGE_SIZE - 1));
+				   (uint64_t)pgmap_pfn_to_page(p, first) & (PAGE_SIZE - 1));
 	r.before_first = page_records_populate(first - 1, 1);
-	r.found_before = record_if_touched(p, first - 1) != NULL;
+	r.found_before = pgmap_pfn_to_record(p, first - 1) != NULL;
 	r.outside = pgmap_pfn_valid(p, first - 1) + !pgmap_pfn_valid(p, first) +
 		    !pgmap_pfn_valid(p, p->range[0].end - 1) + pgmap_pfn_valid(p, p->range[0].end) +
 		    !pfn_valid(first - 1);
-	r.first_ok = record_if_touched(p, first) && page_refs(page_of_pfn(p, first)) == 1;
+	r.first_ok = pgmap_pfn_to_record(p, first) && page_refs(pgmap_pfn_to_page(p, first)) == 1;
 	memunmap_pages(p);
 	r.left = p->altmap.alloc;
 	return r;

@@ -117,7 +117,7 @@ SELFTEST(anon_pinned_outlives, "anon.pinned-outlives-unmap",
 	mm_map_anon(mm, &a, 16 * PAGE_SIZE, true); /* somebody wants frames */
 	memset((void *)a, 'z', 16 * PAGE_SIZE);
 	mm_unmap(mm, a, 16 * PAGE_SIZE);
-	c = *(char *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT);
+	c = *(char *)page_to_virt(p);
 	unpin_user_pages(&p, 1);
 	EXPECT(held == 1 && c == 'k', "%ld held, shows '%c'", (long)held, c);
 	EXPECT(anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));
@@ -142,7 +142,9 @@ SELFTEST(anon_long_term, "anon.long-term",
 	mixed = get_user_pages_fast(buf, 4, PIN | FOLL_LONGTERM, p);
 	EXPECT_OR(unmap, alone == 4 && mixed == -EOPNOTSUPP, "alone %ld, with a file %ld", alone,
 		  mixed);
-	EXPECT_OR(unmap, page_refs(fx_page(buf)) == 0 && page_refs(fx_page(buf + PAGE_SIZE)) == 0,
+	EXPECT_OR(unmap,
+		  page_refs(fx_va_to_page(buf)) == 0 &&
+			  page_refs(fx_va_to_page(buf + PAGE_SIZE)) == 0,
 		  "references are left on the memory");
 unmap:
 	mm_unmap(mm, buf, 4 * PAGE_SIZE);
@@ -164,7 +166,7 @@ SELFTEST(anon_protect_pinned, "anon.protect-pinned",
 	mm_protect(mm, a, PAGE_SIZE, VM_READ);
 	mm_protect(mm, a, PAGE_SIZE, VM_READ | VM_WRITE);
 	at(a)[0] = 's';
-	after = fx_page(a);
+	after = fx_va_to_page(a);
 	if (n == 1)
 		unpin_user_pages(&p, 1);
 	mm_unmap(mm, a, PAGE_SIZE);
@@ -238,12 +240,12 @@ SELFTEST(fork_last_reuses, "fork.last-reuses",
 
 	EXPECT(!mm_map_anon(mm, &a, PAGE_SIZE, true), "no room");
 	poke(mm, a, 1);
-	first = fx_page(a);
+	first = fx_va_to_page(a);
 	child = mm_fork(mm, "child");
 	EXPECT(child, "no memory");
 	mm_put(child);
 	poke(mm, a, 2);
-	then = fx_page(a);
+	then = fx_va_to_page(a);
 	mm_unmap(mm, a, PAGE_SIZE);
 	EXPECT(first == then, "the page was copied");
 }
@@ -263,7 +265,7 @@ SELFTEST(fork_referenced_copied, "fork.referenced-is-copied",
 	n = get_user_pages(child, a, 1, FOLL_GET, &p);
 	mm_put(child);
 	poke(mm, a, 2);
-	seen = n == 1 ? *(uint64_t *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT) : 0;
+	seen = n == 1 ? *(uint64_t *)page_to_virt(p) : 0;
 	if (n == 1)
 		put_user_page(p);
 	mm_unmap(mm, a, PAGE_SIZE);
@@ -284,8 +286,8 @@ SELFTEST(fork_pinned, "fork.pinned-stays",
 	n = get_user_pages_fast(a, 1, PIN, &p);
 	child = mm_fork(mm, "child");
 	EXPECT(child && n == 1, "no memory");
-	poke(mm, a + 8, 5); /* must not move the parent to another page */
-	*(uint64_t *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT) = 99; /* the device */
+	poke(mm, a + 8, 5);		   /* must not move the parent to another page */
+	*(uint64_t *)page_to_virt(p) = 99; /* the device */
 	parent = peek(mm, a);
 	kid = peek(child, a);
 	unpin_user_pages(&p, 1);
@@ -342,7 +344,7 @@ static bool pin_at(const char *point, uint64_t va, struct forker *f, struct page
 static bool reader_parts(struct page *page, uint64_t va)
 {
 	poke(current_mm(), va, 77);
-	return *(uint64_t *)phys_to_virt(page_to_pfn(page) << PAGE_SHIFT) != 77;
+	return *(uint64_t *)page_to_virt(page) != 77;
 }
 
 SELFTEST(fork_meets_pin, "fork.meets-fast-pin",

@@ -100,8 +100,8 @@ SELFTEST(ext4_cross_large, "ext4.cross-linked-large",
 	unmap(a, N);
 	fx_unmap(&fx, b);
 	set_block(g, old);
-	EXPECT_OR(out, held && !page_refs(page_head(held)), "%u references are left",
-		  held ? page_refs(page_head(held)) : 0);
+	EXPECT_OR(out, held && !page_refs(page_to_record(held)), "%u references are left",
+		  held ? page_refs(page_to_record(held)) : 0);
 out:
 	fixture_end(&fx);
 }

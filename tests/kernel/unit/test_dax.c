@@ -53,8 +53,8 @@ SELFTEST(dax_two_mappings, "dax.two-mappings", "two mappings of a file show the 
 	EXPECT_OR(out, a && b && a != b, "not mapped twice");
 	at(a)[9] = '1';
 	EXPECT_OR(out, at(b)[9] == '1', "the other one shows 0x%x", at(b)[9]);
-	EXPECT_OR(out, fx_page(a) == fx_page(b) && page_maps(fx_page(a)) == 2,
-		  "%u mapping(s) counted", page_maps(fx_page(a)));
+	EXPECT_OR(out, fx_va_to_page(a) == fx_va_to_page(b) && page_maps(fx_va_to_page(a)) == 2,
+		  "%u mapping(s) counted", page_maps(fx_va_to_page(a)));
 out:
 	fixture_end(&fx);
 }
@@ -73,7 +73,7 @@ SELFTEST(dax_hole_reads_zero, "dax.hole-reads-zero",
 	c = at(va)[3 * PAGE_SIZE];
 	EXPECT_OR(out, c == 0 && fx_free_blocks(&fx) == before, "0x%x read, %ld block(s) taken", c,
 		  (long)(before - fx_free_blocks(&fx)));
-	EXPECT_OR(out, !fx_page(va + 3 * PAGE_SIZE), "the zero page has a record");
+	EXPECT_OR(out, !fx_va_to_page(va + 3 * PAGE_SIZE), "the zero page has a record");
 out:
 	fixture_end(&fx);
 }
@@ -250,7 +250,7 @@ SELFTEST(dax_unmap_counts, "dax.unmap-counts", "unmapping gives every mapping co
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[0] = 'b';
-	p = fx_page(va);
+	p = fx_va_to_page(va);
 	EXPECT_OR(out, p && page_maps(p) == 1, "%u mapping(s)", p ? page_maps(p) : 0);
 	fx_unmap(&fx, va);
 	EXPECT_OR(out, page_maps(p) == 0 && page_refs(p) == p->pgmap->rest,

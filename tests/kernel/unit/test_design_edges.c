@@ -39,7 +39,7 @@ SELFTEST(design_unmaps, "lifetime.idle-at-one.unmaps-before-it-sleeps",
 	op.inode = fx.inode[0];
 	if (fx_start(&op)) {
 		slept = fx_asleep(&op, p);
-		level = fx_page(va) ? 1 : 0;
+		level = fx_va_to_page(va) ? 1 : 0;
 		if (slept)
 			thread_signal(op.thread);
 	}

@@ -211,13 +211,14 @@ SELFTEST(devdax_gup, "devdax.gup-names",
 	va = map(r, PMD_SIZE, 2 * PMD_SIZE);
 	EXPECT(va, "%s", refusal());
 	*at(va) = *at(va + PMD_SIZE) = 'g';
-	pfn = (*entry_at(va, &level) & PTE_PHYS) >> PAGE_SHIFT;
-	record = page_of_pfn(&r->pgmap, pfn);
+	pfn = pte_to_pfn(*entry_at(va, &level));
+	record = pgmap_pfn_to_page(&r->pgmap, pfn);
 	n = get_user_pages_fast(va + PMD_SIZE - 2 * PAGE_SIZE, 4, PIN | FOLL_FAST_ONLY, p);
 	EXPECT_OR(out, n == 4, "%ld pages", n);
 	for (unsigned i = 0; i < 4; i++)
 		EXPECT_OR(put,
-			  page_to_pfn(p[i]) == pfn + 510 + i && page_head(p[i]) == record + i / 2,
+			  page_to_pfn(p[i]) == pfn + 510 + i &&
+				  page_to_record(p[i]) == record + i / 2,
 			  "page %u is pfn 0x%lx", i, page_to_pfn(p[i]));
 	EXPECT_OR(put,
 		  page_refs(record) == 2 && page_refs(record + 1) == 2 && page_maps(record) == 1,
@@ -382,7 +383,7 @@ SELFTEST(devdax_counts, "devdax.counts",
 	b = map(r, PMD_SIZE, PMD_SIZE);
 	EXPECT_OR(out, a && b, "%s", refusal());
 	*at(a) = *at(b) = 'c';
-	record = page_of_pfn(&r->pgmap, (*entry_at(a, &level) & PTE_PHYS) >> PAGE_SHIFT);
+	record = pgmap_pfn_to_page(&r->pgmap, pte_to_pfn(*entry_at(a, &level)));
 	EXPECT_OR(out, page_maps(record) == 2, "%u mapping(s)", page_maps(record));
 	unmap(a, PMD_SIZE);
 	a = 0;

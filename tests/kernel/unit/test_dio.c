@@ -31,7 +31,7 @@ static unsigned left_over(uint64_t va, unsigned pages)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < pages; i++) {
-		struct page *p = fx_page(va + i * PAGE_SIZE);
+		struct page *p = fx_va_to_page(va + i * PAGE_SIZE);
 
 		/* What a mapping counts is not what is asked here. */
 		n += p && LIFETIME_DEFAULT->busy(p);
@@ -266,7 +266,7 @@ SELFTEST(dio_refused, "dio.refused-holds-nothing",
 		EXPECT_OR(free, got[i] == want[i], "row %u: %d, not %d", i, got[i], want[i]);
 	at(va)[0] = at(va)[PAGE_SIZE] = 'x';
 	EXPECT_OR(free, !left_over(va, 2), "references are left");
-	EXPECT_OR(free, !holders_describe(fx_page(va), who, sizeof(who)), "held by %s", who);
+	EXPECT_OR(free, !holders_describe(fx_va_to_page(va), who, sizeof(who)), "held by %s", who);
 free:
 	fake_disk_free(&fd);
 out:
@@ -367,7 +367,7 @@ SELFTEST(
 	rq.place = "somewhere";
 	io = dio_start(&rq, &err, &why);
 	EXPECT_OR(free, io, "error %d, %s", err, why);
-	page = fx_page(va);
+	page = fx_va_to_page(va);
 	op.inode = fx.inode[0];
 	EXPECT_OR(end, page && fx_start(&op), "no page, or no thread");
 	waited = fx_asleep(&op, page);

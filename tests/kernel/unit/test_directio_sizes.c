@@ -42,7 +42,7 @@ static bool transfer(struct object *o, uint64_t va, bool in, char *bytes, size_t
 		return false;
 	if (o->nr_seen < ARRAY_SIZE(o->seen))
 		o->seen[o->nr_seen++] = p;
-	at_page = (char *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT) + va % PAGE_SIZE;
+	at_page = (char *)page_to_virt(p) + va % PAGE_SIZE;
 	memcpy(in ? at_page : bytes, in ? bytes : at_page, n);
 	unpin_user_pages(&p, 1);
 	return true;
@@ -153,7 +153,7 @@ static unsigned level_of(uint64_t va)
 /* A page that was pinned and is mapped nowhere any more. */
 static bool at_rest(const struct page *p)
 {
-	const struct page *head = page_head(p);
+	const struct page *head = page_to_record(p);
 
 	return page_refs(head) == head->pgmap->rest && !page_maps(head);
 }
@@ -256,12 +256,12 @@ SELFTEST(remap_file, "remap.file-at-rest",
 	EXPECT_OR(out, va && !mm_map_anon(mm, &buf, 4 * PAGE_SIZE, true), "not mapped");
 	memset((void *)buf, 'b', 4 * PAGE_SIZE);
 	*at(va) = 'x';
-	p = fx_page(va);
+	p = fx_va_to_page(va);
 	to = buf;
 	EXPECT_OR(unmap, !mm_remap(mm, va, PAGE_SIZE, &to) && to == buf, "refused, or at 0x%lx",
 		  to);
 	*at(to + 1) = 'S';
-	EXPECT_OR(unmap, *at(to) == 'x' && *at(to + 1) == 'S' && fx_page(to) == p && p,
+	EXPECT_OR(unmap, *at(to) == 'x' && *at(to + 1) == 'S' && fx_va_to_page(to) == p && p,
 		  "the new place shows '%c'", *at(to));
 	EXPECT_OR(unmap, page_maps(p) == 1 && page_refs(p) == p->pgmap->rest,
 		  "%u mappings, %u references", page_maps(p), page_refs(p));
@@ -287,7 +287,7 @@ SELFTEST(directio_private, "directio.private",
 	EXPECT_OR(out, o.f, "no file");
 	shared = fx_map_as_is(&fx, o.f, 1, true);
 	EXPECT_OR(out, shared && *at(shared) == 'a', "not mapped");
-	file_page = fx_page(shared);
+	file_page = fx_va_to_page(shared);
 	dax_get(o.f);
 	va = fx_map_private(&fx, o.f, 1);
 	EXPECT_OR(out, va && device_reads(&o, va, "a"), "a device could not read it");

@@ -33,7 +33,7 @@ SELFTEST(entry_runs, "dax.entries-are-runs",
 	EXPECT_OR(out, va, "no file");
 	for (unsigned i = 0; i < 4; i++)
 		(void)*at(PAGE(va, i));
-	beside = fx_page(PAGE(va, 2)) == fx_page(va) + 2;
+	beside = fx_va_to_page(PAGE(va, 2)) == fx_va_to_page(va) + 2;
 	EXPECT_OR(out, beside && entries_next(fx.inode[0], &at_page, 3, &run), "no run");
 	EXPECT_OR(out, run.pgoff == 0 && run.nr == 3 && at_page == 3,
 		  "%u entries from %lu on, then %lu", run.nr, run.pgoff, at_page);
@@ -168,7 +168,7 @@ SELFTEST(entry_folio_kept, "lifetime.busy.folio-out-of-reach",
 	unsigned within = 0, after = 0;
 
 	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
-	first = page_to_pfn(head_at(va));
+	first = page_to_pfn(va_to_head(va));
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 300), 1, PIN, &p) == 1, "no pin");
 	if (!dax_truncate(fx.inode[0], 0))
 		for (unsigned i = 0; i < N; i++)
@@ -195,8 +195,8 @@ SELFTEST(entry_run_to_held, "lifetime.busy.run-ends-at-held",
 	EXPECT_OR(out, va, "no file");
 	for (unsigned i = 0; i < 8; i++)
 		(void)*at(PAGE(va, i));
-	first = page_to_pfn(fx_page(va));
-	EXPECT_OR(out, page_to_pfn(fx_page(PAGE(va, 7))) == first + 7, "not side by side");
+	first = page_to_pfn(fx_va_to_page(va));
+	EXPECT_OR(out, page_to_pfn(fx_va_to_page(PAGE(va, 7))) == first + 7, "not side by side");
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 5), 1, PIN, &p) == 1, "no pin");
 	EXPECT_OR(unpin, !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	before = lifetime_busy_extent.idle_run(fx.fs, first + 2, 6);

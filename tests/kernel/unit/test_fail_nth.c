@@ -158,7 +158,8 @@ static int gup(struct fail_round *r)
 static const char *check_gup(struct fail_round *r)
 {
 	for (long i = 0; i < r->got; i++)
-		if (page_refs(page_head(r->pages[i])) != page_head(r->pages[i])->pgmap->rest + 1)
+		if (page_refs(page_to_record(r->pages[i])) !=
+		    page_to_record(r->pages[i])->pgmap->rest + 1)
 			return "a page of the short count is not held once";
 	return NULL;
 }

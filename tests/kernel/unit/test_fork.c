@@ -50,7 +50,7 @@ SELFTEST(fork_neighbours, "fork.neighbours",
 	err = mm_protect(mm, a + PAGE_SIZE, PAGE_SIZE, VM_READ); /* one of its own now */
 	child = mm_fork(mm, "child");
 	EXPECT(child && !err, "no memory, or error %d", err);
-	maps = page_maps(fx_page(a + PAGE_SIZE));
+	maps = page_maps(fx_va_to_page(a + PAGE_SIZE));
 	seen = read_in(child, a + PAGE_SIZE);
 	mm_put(child);
 	mm_unmap(mm, a, 2 * PAGE_SIZE);

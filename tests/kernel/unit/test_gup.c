@@ -19,7 +19,7 @@ SELFTEST(gup_fast_gets, "gup.fast-gets",
 	EXPECT_OR(out, n == 4, "%ld pages", n);
 	for (unsigned i = 0; i < 4; i++)
 		EXPECT_OR(put,
-			  p[i] == fx_page(va + i * PAGE_SIZE) &&
+			  p[i] == fx_va_to_page(va + i * PAGE_SIZE) &&
 				  page_refs(p[i]) == p[i]->pgmap->rest + 1,
 			  "page %u: %u references", i, page_refs(p[i]));
 put:
@@ -54,7 +54,7 @@ SELFTEST(gup_fast_rechecks, "gup.fast-rechecks",
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[0] = 'b';
-	page = fx_page(va);
+	page = fx_va_to_page(va);
 	c.pte = pte_walk(current_mm()->root, va, 1, false, NULL);
 	preempt_disable();
 	err = step_arm("gup_fast_before_ref", clear_entry, &c);
@@ -77,7 +77,7 @@ out:
  * how many, *refs what page `gone` was left with. */
 static long get_while_cleared(uint64_t va, unsigned nr, unsigned gone, uint32_t *refs)
 {
-	struct page *p[32], *page = fx_page(va + gone * PAGE_SIZE);
+	struct page *p[32], *page = fx_va_to_page(va + gone * PAGE_SIZE);
 	struct clear c = {pte_walk(current_mm()->root, va + gone * PAGE_SIZE, 1, false, NULL), 0};
 	unsigned fired;
 	long n;
@@ -137,7 +137,7 @@ SELFTEST(gup_runs_mixed, "gup.runs-mixed",
 	EXPECT_OR(out, va, "not mapped");
 	for (unsigned i = 0; i < NR; i++)
 		at(va)[i * PAGE_SIZE] = 'b';
-	first = fx_page(va);
+	first = fx_va_to_page(va);
 	rest = first->pgmap->rest;
 	for (unsigned i = 0; i < NR; i++)
 		page_get(first + i, held_before(i) + 1); /* one more, for the last look */
@@ -169,7 +169,7 @@ SELFTEST(gup_one_rechecks, "gup.one-rechecks",
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[0] = 'b';
-	page = fx_page(va);
+	page = fx_va_to_page(va);
 	c.pte = pte_walk(current_mm()->root, va, 1, false, NULL);
 	/* What the quick ways leave to it: a record that says folio. */
 	__atomic_fetch_or(&page->state, PAGE_FOLIO, __ATOMIC_ACQ_REL);
@@ -299,8 +299,8 @@ SELFTEST(gup_longterm_refused, "gup.longterm-refused",
 	at(va)[0] = 'b';
 	n = get_user_pages_fast(va, 1, PIN | FOLL_LONGTERM, &p);
 	EXPECT_OR(out, n == -EOPNOTSUPP, "%ld", n);
-	EXPECT_OR(out, page_refs(fx_page(va)) == fx_page(va)->pgmap->rest, "%u references",
-		  page_refs(fx_page(va)));
+	EXPECT_OR(out, page_refs(fx_va_to_page(va)) == fx_va_to_page(va)->pgmap->rest,
+		  "%u references", page_refs(fx_va_to_page(va)));
 out:
 	fixture_end(&fx);
 }
@@ -320,7 +320,7 @@ SELFTEST(gup_hole, "gup.hole-gets-a-block",
 	c = at(va)[0];
 	n = get_user_pages_fast(va, 1, FOLL_PIN, &p);
 	EXPECT_OR(out, c == 0 && n == 1, "byte 0x%x, %ld pages", c, n);
-	EXPECT_OR(put, p == fx_page(va), "the page is not the one mapped");
+	EXPECT_OR(put, p == fx_va_to_page(va), "the page is not the one mapped");
 put:
 	unpin_user_pages(&p, 1);
 out:
@@ -422,7 +422,7 @@ SELFTEST(tlb_count_after_flush, "tlb.count-after-flush",
 	s.va = fx_map(&fx, "f", 1, 'a');
 	EXPECT_OR(out, s.va, "not mapped");
 	at(s.va)[0] = 'b';
-	s.page = fx_page(s.va);
+	s.page = fx_va_to_page(s.va);
 	preempt_disable();
 	other = cpu_id() == 0 ? 1 : 0;
 	preempt_enable();

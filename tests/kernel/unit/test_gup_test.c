@@ -25,7 +25,7 @@ static unsigned held(uint64_t va, unsigned pages)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < pages; i++) {
-		const struct page *p = fx_page(va + i * PAGE_SIZE);
+		const struct page *p = fx_va_to_page(va + i * PAGE_SIZE);
 
 		n += p && page_refs(p) != p->pgmap->rest;
 	}

@@ -77,10 +77,10 @@ SELFTEST(huge_one_record, "huge.counts-on-head-only",
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	va = map_huge(&fx, "f", 1);
 	EXPECT_OR(out, va, "not mapped");
-	head = head_at(va);
+	head = va_to_head(va);
 	EXPECT_OR(out, page_maps(head) == 1 && page_refs(head) == head->pgmap->rest,
 		  "%u mapping(s), %u references", page_maps(head), page_refs(head));
-	EXPECT_OR(out, page_head(head + 300) == head, "a tail has another head");
+	EXPECT_OR(out, page_to_record(head + 300) == head, "a tail has another head");
 	EXPECT_OR(out, !page_record_exists(head + 300), "a tail has a record");
 out:
 	fixture_end(&fx);
@@ -99,10 +99,11 @@ SELFTEST(huge_middle, "huge.fault-in-the-middle",
 	at(PAGE(va, N + 300))[0] = 'm';
 	EXPECT_OR(out, level_at(PAGE(va, N)) == 2 && level_at(va) == 0, "levels %u, %u",
 		  level_at(va), level_at(PAGE(va, N)));
-	head = head_at(PAGE(va, N));
+	head = va_to_head(PAGE(va, N));
 	EXPECT_OR(out, (entry_next(f, &from, 2 * N) & ENTRY_PMD) && from == N, "entry at %lu",
 		  from);
-	EXPECT_OR(out, head->index == N && page_head(head + 300) == head, "index %lu", head->index);
+	EXPECT_OR(out, head->index == N && page_to_record(head + 300) == head, "index %lu",
+		  head->index);
 	EXPECT_OR(out, !check_i6_association() && !check_i3_entries(), "an invariant is violated");
 out:
 	fixture_end(&fx);

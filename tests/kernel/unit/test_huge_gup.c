@@ -13,7 +13,7 @@ SELFTEST(huge_gup, "huge.gup-inside",
 	long n;
 
 	EXPECT_OR(out, va, "not mapped");
-	head = head_at(va);
+	head = va_to_head(va);
 	n = get_user_pages_fast(PAGE(va, 200), 5, PIN | FOLL_FAST_ONLY, p);
 	EXPECT_OR(out, n == 5, "%ld pages", n);
 	EXPECT_OR(put, page_refs(head) == head->pgmap->rest + 5, "%u references", page_refs(head));
@@ -37,8 +37,8 @@ SELFTEST(huge_gup_across, "huge.gup-across", "fast gup goes on from one 2 MiB in
 	long n;
 
 	EXPECT_OR(out, va, "not mapped");
-	a = head_at(va);
-	b = head_at(PAGE(va, N));
+	a = va_to_head(va);
+	b = va_to_head(PAGE(va, N));
 	n = get_user_pages_fast(PAGE(va, N - 2), 6, PIN | FOLL_FAST_ONLY, p);
 	EXPECT_OR(out, n == 6, "%ld pages", n);
 	EXPECT_OR(put, page_refs(a) == a->pgmap->rest + 2 && page_refs(b) == b->pgmap->rest + 4,
@@ -61,7 +61,7 @@ SELFTEST(huge_gup_slow, "huge.gup-faults-in", "slow gup on an untouched file is 
 	fx_map_as_is(&fx, f, N, true);
 	n = get_user_pages(current_mm(), PAGE(fx.va[0], 100), 3, PIN, p);
 	EXPECT_OR(out, n == 3, "%ld", n);
-	EXPECT_OR(put, level_at(fx.va[0]) == 2 && p[2] == head_at(fx.va[0]) + 102, "level %u",
+	EXPECT_OR(put, level_at(fx.va[0]) == 2 && p[2] == va_to_head(fx.va[0]) + 102, "level %u",
 		  level_at(fx.va[0]));
 put:
 	unpin_user_pages(p, 3);
@@ -92,7 +92,7 @@ SELFTEST(huge_gup_rechecks, "huge.gup-rechecks",
 	long n;
 
 	EXPECT_OR(out, va, "not mapped");
-	head = head_at(va);
+	head = va_to_head(va);
 	c.pte = pte_walk(current_mm()->root, va, 2, false, NULL);
 	preempt_disable();
 	step_arm("gup_fast_before_leaf_ref", clear_entry, &c);
@@ -140,7 +140,7 @@ SELFTEST(huge_longterm, "huge.longterm-refused", "a long-term pin inside a file'
 	long n;
 
 	EXPECT_OR(out, va, "not mapped");
-	head = head_at(va);
+	head = va_to_head(va);
 	n = get_user_pages_fast(PAGE(va, 50), 1, PIN | FOLL_LONGTERM, &p);
 	EXPECT_OR(out, n == -EOPNOTSUPP && page_refs(head) == head->pgmap->rest,
 		  "%ld, %u references", n, page_refs(head));
@@ -158,8 +158,8 @@ SELFTEST(huge_put_variants, "huge.put-variants",
 	unsigned way;
 
 	EXPECT_OR(out, va, "not mapped");
-	a = head_at(va);
-	b = head_at(PAGE(va, N));
+	a = va_to_head(va);
+	b = va_to_head(PAGE(va, N));
 	for (way = 0; way < 5; way++) {
 		EXPECT_OR(out, get_user_pages_fast(PAGE(va, N - 4), 8, PIN, p) == 8, "no pages");
 		swap = p[2];
@@ -194,7 +194,7 @@ SELFTEST(huge_unmap, "huge.unmap", "munmap of 2 MiB drops its one count, and not
 	struct page *head;
 
 	EXPECT_OR(out, va, "not mapped");
-	head = head_at(PAGE(va, N));
+	head = va_to_head(PAGE(va, N));
 	fx_unmap(&fx, va);
 	EXPECT_OR(out, page_maps(head) == 0 && page_refs(head) == head->pgmap->rest,
 		  "%u mapping(s)", page_maps(head));
@@ -224,7 +224,7 @@ out:
 /* Everything that asks whether an entry shows a copy. NULL: as it should be. */
 static const char *ask_tail(struct fixture *fx, uint64_t va, uint64_t *copy)
 {
-	struct page *tail = head_at(va) + 400, *p = NULL;
+	struct page *tail = va_to_head(va) + 400, *p = NULL;
 	struct mm *child;
 
 	if (mm_unmap(current_mm(), PAGE(va, 511), PAGE_SIZE) || at(PAGE(va, 400))[0] != 0 ||
@@ -275,7 +275,7 @@ SELFTEST(huge_two, "huge.two-mappings", "two mappings of the same 2 MiB are two 
 
 	EXPECT_OR(out, va && (again = map_again(&fx, 0, N, 0)), "not mapped");
 	at(PAGE(again, 8))[0] = 't';
-	head = head_at(va);
+	head = va_to_head(va);
 	EXPECT_OR(unmap_again, page_maps(head) == 2 && at(PAGE(va, 8))[0] == 't', "%u mapping(s)",
 		  page_maps(head));
 	unmap(again, N);
@@ -299,7 +299,7 @@ SELFTEST(huge_odd, "huge.single-page-of-huge-entry",
 	long n;
 
 	EXPECT_OR(out, va && (odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE)), "not mapped");
-	head = head_at(va);
+	head = va_to_head(va);
 	at(PAGE(va, 11))[0] = 'k';
 	seen_there = at(PAGE(odd, 11))[0];
 	during = page_maps(head);
@@ -375,7 +375,8 @@ SELFTEST(huge_concurrent, "huge.concurrent-faults",
 		wrong += *(volatile uint64_t *)PAGE(s.va, i * 16) != 4;
 	EXPECT_OR(out, !wrong && f->index.nr == 2, "%u pages lost a store, %lu entries", wrong,
 		  f->index.nr);
-	EXPECT_OR(out, page_maps(head_at(s.va)) == 1, "%u mappings", page_maps(head_at(s.va)));
+	EXPECT_OR(out, page_maps(va_to_head(s.va)) == 1, "%u mappings",
+		  page_maps(va_to_head(s.va)));
 out:
 	fixture_end(&fx);
 }

@@ -111,7 +111,7 @@ static void watch(const struct page *first, uint64_t pages)
 	static const struct persist_observer o = {see, see_fence};
 
 	seen = (struct seen){.before = persist_get_observer(),
-			     .from = phys_to_virt(page_to_pfn(first) << PAGE_SHIFT),
+			     .from = page_to_virt(first),
 			     .len = pages << PAGE_SHIFT};
 	persist_set_observer(&o);
 }
@@ -133,10 +133,10 @@ SELFTEST(huge_punch_flushes, "huge.punch-writes-neighbours-back",
 	EXPECT_OR(out, va, "not mapped");
 	number_pages(va);
 	number_pages(PAGE(va, N));
-	watch(head_at(va) + 210, N - 210);
+	watch(va_to_head(va) + 210, N - 210);
 	err = dax_punch(fx.inode[0], 200 * PAGE_SIZE, 10 * PAGE_SIZE);
 	behind = watched();
-	watch(head_at(PAGE(va, N)), 200);
+	watch(va_to_head(PAGE(va, N)), 200);
 	err = err ? err : dax_punch(fx.inode[0], (N + 200) * PAGE_SIZE, 10 * PAGE_SIZE);
 	before = watched();
 	EXPECT_OR(out, !err && behind == (N - 210) * PAGE_SIZE && before == 200 * PAGE_SIZE,
@@ -155,7 +155,7 @@ SELFTEST(huge_punch_beyond, "huge.punch-writes-nothing-beyond",
 	int err;
 
 	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
-	head = head_at(va);
+	head = va_to_head(va);
 	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
 	number_pages(va); /* the only dirty ones */
 	watch(head + 100, 3 * N - 100);
@@ -175,7 +175,7 @@ SELFTEST(huge_fsync, "huge.fsync",
 
 	EXPECT_OR(out, va, "not mapped");
 	for (unsigned i = 0; i < 3; i++) {
-		watch(head_at(va), N);
+		watch(va_to_head(va), N);
 		dax_fsync(fx.inode[0]);
 		bytes[i] = watched();
 		if (i == 1)
@@ -197,13 +197,14 @@ SELFTEST(
 	struct page *head, *p;
 
 	EXPECT_OR(out, va, "not mapped");
-	head = head_at(va);
+	head = va_to_head(va);
 	EXPECT_OR(out, !dax_punch(fx.inode[0], 0, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, page_state(head) == head->pgmap->rest && !head->mapping, "state 0x%lx",
 		  page_state(head));
 	at(PAGE(va, 9))[0] = 'p';
-	p = fx_page(PAGE(va, 9));
-	EXPECT_OR(out, p == head + 9 && page_head(p) == p && page_maps(p) == 1 && !page_maps(head),
+	p = fx_va_to_page(PAGE(va, 9));
+	EXPECT_OR(out,
+		  p == head + 9 && page_to_record(p) == p && page_maps(p) == 1 && !page_maps(head),
 		  "page 9 has %u mapping(s), the head %u", p ? page_maps(p) : 0, page_maps(head));
 	EXPECT_OR(out, p->index == 9, "index %lu", p->index);
 out:
@@ -222,7 +223,7 @@ SELFTEST(huge_waits, "huge.truncate-waits-for-tail",
 	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 333), 1, PIN, &p) == 1, "no page");
 	op.inode = fx.inode[0];
 	EXPECT_OR(put, fx_start(&op), "no memory");
-	asleep = fx_asleep(&op, page_head(p));
+	asleep = fx_asleep(&op, page_to_record(p));
 	early = fx_done(&op);
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
@@ -285,7 +286,7 @@ SELFTEST(huge_held_on, "huge.held-after-deletion",
 	struct page *p[2], *head;
 
 	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 400), 2, PIN, p) == 2, "no pages");
-	head = head_at(va);
+	head = va_to_head(va);
 	EXPECT_OR(put, g && !dax_truncate(fx.inode[0], 0), "%s", refusal());
 	gva = fx_map_as_is(&fx, g, 8 * N, true);
 	for (unsigned i = 0; i < 8; i++) /* more than there is: the freed blocks are among them */
@@ -395,7 +396,7 @@ SELFTEST(
 	fx_map_as_is(&fx, f, N, true);
 	odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE);
 	EXPECT_OR(out, odd && get_user_pages_fast(PAGE(odd, 3), 1, PIN, &page) == 1, "no page");
-	head = page_first(page);
+	head = page_to_first(page);
 	if (head != page) {
 		err = page_folio_make(head);
 		if (!err)

@@ -159,7 +159,7 @@ SELFTEST(huge_zeroes_gup, "huge.zeroes-gup",
 	fast = get_user_pages_fast(PAGE(va, 7), 1, FOLL_GET | FOLL_FAST_ONLY, &page);
 	EXPECT_OR(out, fast == 0, "fast gup got %ld page(s) of zeroes", fast);
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 7), 1, FOLL_GET, &page) == 1, "no page");
-	EXPECT_OR(put, !(entry_at(va) & PTE_SPECIAL) && page_head(page) == head_at(va),
+	EXPECT_OR(put, !(entry_at(va) & PTE_SPECIAL) && page_to_record(page) == va_to_head(va),
 		  "entry 0x%lx", entry_at(va));
 put:
 	put_user_page(page);

@@ -282,7 +282,7 @@ SELFTEST(check_sees, "check.sees-a-wrong-link",
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[0] = 'b';
-	p = fx_page(va);
+	p = fx_va_to_page(va);
 	right = check_i6_association();
 	p->index = 7;
 	wrong = check_i6_association();

@@ -285,7 +285,7 @@ SELFTEST(busy_folio, "lifetime.busy.folio-partly-freed",
 
 	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
 	number_pages(va);
-	head = head_at(va);
+	head = va_to_head(va);
 	EXPECT_OR(out, get_user_pages_fast(PAGE(va, 7), 1, PIN, &p) == 1, "no page");
 	EXPECT_OR(put, !dax_punch(fx.inode[0], PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	wrong = wrong_numbers(va, 2, N);

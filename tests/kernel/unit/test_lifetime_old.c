@@ -176,7 +176,8 @@ SELFTEST(zap_dying, "lifetime.zap.dying-is-refused",
 	__atomic_store_n(&pgmap->ref.phase, REF_LIVE, __ATOMIC_RELEASE);
 	then = load_checked((uint64_t *)va, &byte);
 	EXPECT_OR(out, refused && !then, "dying %d, alive again %d", refused, then);
-	EXPECT_OR(out, page_refs(fx_page(va)) == 1, "%u references", page_refs(fx_page(va)));
+	EXPECT_OR(out, page_refs(fx_va_to_page(va)) == 1, "%u references",
+		  page_refs(fx_va_to_page(va)));
 out:
 	fixture_end(&fx);
 }

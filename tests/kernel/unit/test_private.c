@@ -51,7 +51,7 @@ SELFTEST(private_shows_file, "private.shows-file",
 	was = at(private)[0];
 	at(shared)[0] = 'b';
 	EXPECT_OR(out, was == 'a' && at(private)[0] == 'b', "'%c', then '%c'", was, at(private)[0]);
-	EXPECT_OR(out, fx_page(private) == fx_page(shared), "two pages");
+	EXPECT_OR(out, fx_va_to_page(private) == fx_va_to_page(shared), "two pages");
 	at(private)[1] = 'p';
 	at(shared)[0] = 'c';
 	EXPECT_OR(out, at(private)[0] == 'b' && at(shared)[1] == 'a',
@@ -72,7 +72,7 @@ SELFTEST(private_count_dropped, "private.count-dropped",
 	EXPECT_OR(out, f, "no file");
 	va = fx_map_private(&fx, f, 1);
 	EXPECT_OR(out, at(va)[0] == 'a', "'%c'", at(va)[0]);
-	p = fx_page(va);
+	p = fx_va_to_page(va);
 	maps = page_maps(p);
 	at(va)[0] = 'x';
 	EXPECT_OR(out, maps == 1 && page_maps(p) == 0 && page_refs(p) == p->pgmap->rest,
@@ -112,9 +112,9 @@ SELFTEST(private_sync, "private.sync",
 	EXPECT_OR(out, f, "no file");
 	va = fx_map_private(&fx, f, 1);
 	at(va)[0] = 'x';
-	p = fx_page(va);
+	p = fx_va_to_page(va);
 	EXPECT_OR(out, !dax_fsync(f) && !mm_sync(current_mm(), va, PAGE_SIZE), "%s", refusal());
-	EXPECT_OR(out, file_byte(f, 0) == 'a' && at(va)[0] == 'x' && fx_page(va) == p,
+	EXPECT_OR(out, file_byte(f, 0) == 'a' && at(va)[0] == 'x' && fx_va_to_page(va) == p,
 		  "the file '%c', the mapping '%c'", file_byte(f, 0), at(va)[0]);
 out:
 	fixture_end(&fx);
@@ -160,13 +160,13 @@ SELFTEST(private_gup, "private.gup",
 	EXPECT_OR(out, f, "no file");
 	va = fx_map_private(&fx, f, 1);
 	EXPECT_OR(out, at(va)[0] == 'a', "'%c'", at(va)[0]);
-	file_page = fx_page(va);
+	file_page = fx_va_to_page(va);
 	EXPECT_OR(out, get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &p) == 0,
 		  "the fast path gave the file's page to a writer");
 	n = get_user_pages_fast(va, 1, PIN, &p);
-	EXPECT_OR(out, n == 1 && p != file_page && p == fx_page(va), "%ld page(s), the file's: %d",
-		  n, p == file_page);
-	memset(phys_to_virt(page_to_pfn(p) << PAGE_SHIFT), 'D', 8); /* the device */
+	EXPECT_OR(out, n == 1 && p != file_page && p == fx_va_to_page(va),
+		  "%ld page(s), the file's: %d", n, p == file_page);
+	memset(page_to_virt(p), 'D', 8); /* the device */
 	unpin_user_pages(&p, 1);
 	EXPECT_OR(out, at(va)[0] == 'D' && file_byte(f, 0) == 'a',
 		  "the mapping '%c', the file '%c'", at(va)[0], file_byte(f, 0));
@@ -191,7 +191,7 @@ SELFTEST(private_no_break, "private.no-wait",
 	EXPECT_OR(out, get_user_pages_fast(va, 1, PIN, &p) == 1, "no page");
 	EXPECT_OR(put, !dax_truncate(f, 0), "%s", refusal());
 	held = anon_pages() - before;
-	c = *(char *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT);
+	c = *(char *)page_to_virt(p);
 	EXPECT_OR(put, held == 1 && c == 'a' && !f->last_break.waited_ns, "%ld held, '%c'",
 		  (long)held, c);
 put:
@@ -320,7 +320,7 @@ static const char *transfer(uint64_t va, enum dma_dir dir, const char *text, cha
 static bool at_rest(struct fixture *fx, unsigned pages)
 {
 	for (unsigned i = 0; i < pages; i++) {
-		const struct page *p = fx_page(fx->va[0] + i * PAGE_SIZE);
+		const struct page *p = fx_va_to_page(fx->va[0] + i * PAGE_SIZE);
 
 		if (p && page_refs(p) != p->pgmap->rest)
 			return false;
@@ -361,7 +361,8 @@ SELFTEST(
 	EXPECT_OR(unmap, transfer(va, DMA_OUT, NULL, got) && !strcmp(got, "known :)"), "'%s'", got);
 	EXPECT_OR(unmap, transfer(buf, DMA_IN, "known :)", got), "not transferred");
 	EXPECT_OR(unmap, !memcmp((void *)buf, (void *)va, 8), "'%.8s'", (char *)buf);
-	EXPECT_OR(unmap, at_rest(&fx, 1) && page_refs(fx_page(buf)) == 0, "references are left");
+	EXPECT_OR(unmap, at_rest(&fx, 1) && page_refs(fx_va_to_page(buf)) == 0,
+		  "references are left");
 unmap:
 	mm_unmap(mm, buf, PAGE_SIZE);
 	EXPECT_OR(out, anon_pages() == before, "%ld pages lost", (long)(anon_pages() - before));

@@ -102,14 +102,14 @@ SELFTEST(reshape_exchange, "reshape.exchange",
 
 	EXPECT_OR(out, a && b, "not mapped");
 	free = fx_free_blocks(&fx);
-	was = fx_page(PAGE(a, 2));
+	was = fx_va_to_page(PAGE(a, 2));
 	EXPECT_OR(out,
 		  !dax_exchange(fx.inode[0], PAGE_SIZE, fx.inode[1], 3 * PAGE_SIZE, 2 * PAGE_SIZE),
 		  "%s", refusal());
 	EXPECT_OR(out, !wrong(a, 1, 3, 203) && !wrong(b, 3, 5, 101), "what was exchanged");
 	EXPECT_OR(out, *word(a, 0) == 100 && !wrong(a, 3, 6, 103), "the rest of a");
 	EXPECT_OR(out, !wrong(b, 0, 3, 200) && *word(b, 5) == 205, "the rest of b");
-	EXPECT_OR(out, fx_page(PAGE(b, 4)) == was && was->mapping == &fx.inode[1]->mapping,
+	EXPECT_OR(out, fx_va_to_page(PAGE(b, 4)) == was && was->mapping == &fx.inode[1]->mapping,
 		  "the page was copied, or names its old file");
 	EXPECT_OR(out, fx_free_blocks(&fx) == free, "blocks were taken or freed");
 	/* the other way round, which is the other order of inode numbers */
@@ -138,7 +138,8 @@ SELFTEST(reshape_refusals, "reshape.refusals",
 	EXPECT_OR(out, dax_exchange(f, 0, f, 2 * PAGE_SIZE, PAGE_SIZE) == -EINVAL, "one file");
 	EXPECT_OR(out, dax_exchange(f, 0, g, 0, 3 * PAGE_SIZE) == -EINVAL, "beyond the end of b");
 	EXPECT_OR(out, dax_exchange(f, 0, g, 0, 100) == -EINVAL, "a part of a page");
-	EXPECT_OR(out, fx_page(PAGE(a, 3)) && fx_page(PAGE(b, 1)), "something was unmapped");
+	EXPECT_OR(out, fx_va_to_page(PAGE(a, 3)) && fx_va_to_page(PAGE(b, 1)),
+		  "something was unmapped");
 	EXPECT_OR(out, !wrong(a, 0, 4, 100) && !wrong(b, 0, 2, 200) && !check_all(), "contents");
 out:
 	fixture_end(&fx);
@@ -227,7 +228,7 @@ SELFTEST(reshape_writes_back, "reshape.moved-lines-are-written-back",
 
 	EXPECT_OR(out, va && !dax_fsync(fx.inode[0]), "not mapped");
 	*word(va, 4) = 1;
-	seen.from = phys_to_virt(page_to_pfn(fx_page(PAGE(va, 4))) << PAGE_SHIFT);
+	seen.from = phys_to_virt(page_to_pfn(fx_va_to_page(PAGE(va, 4))) << PAGE_SHIFT);
 	seen.len = PAGE_SIZE;
 	seen.bytes = 0;
 	seen.before = persist_get_observer();

@@ -21,7 +21,7 @@ SELFTEST(reshape_collapse_waits, "reshape.collapse-waits",
 	EXPECT_OR(out, va && get_user_pages_fast(PAGE(va, 3), 1, PIN, &p) == 1, "no pin");
 	EXPECT_OR(unpin, fx_start(&op), "no thread");
 	asleep = fx_asleep(&op, p);
-	*(uint64_t *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT) = 77; /* the device */
+	*(uint64_t *)page_to_virt(p) = 77; /* the device */
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
 	EXPECT_OR(out, asleep && !op.err, "asleep %d, error %d", asleep, op.err);
@@ -124,8 +124,8 @@ SELFTEST(reshape_held_moves, "reshape.held-moves",
 	EXPECT_OR(put, !dax_collapse(fx.inode[0], 0, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(put, !fx.inode[0]->last_break.waited_ns, "it waited");
 	EXPECT_OR(put, !moved->mapping && !gone->mapping, "a held page still names a file");
-	*(uint64_t *)phys_to_virt(page_to_pfn(moved) << PAGE_SHIFT) = 77; /* the devices */
-	*(uint64_t *)phys_to_virt(page_to_pfn(gone) << PAGE_SHIFT) = 78;
+	*(uint64_t *)page_to_virt(moved) = 77; /* the devices */
+	*(uint64_t *)page_to_virt(gone) = 78;
 	EXPECT_OR(put, *word(va, 2) == 77 && !wrong(va, 0, 2, 101), "contents");
 	EXPECT_OR(put, page_state(gone) & PAGE_BUSY && !(page_state(moved) & PAGE_BUSY),
 		  "busy is not what left the file");

@@ -284,12 +284,13 @@ SELFTEST(space_remap_shared, "space.remap-shared",
 
 	EXPECT_OR(out, va, "not mapped");
 	at(va)[PAGE_SIZE + 9] = 'm';
-	p = fx_page(va + PAGE_SIZE);
+	p = fx_va_to_page(va + PAGE_SIZE);
 	EXPECT_OR(out, !mm_remap(current_mm(), va + PAGE_SIZE, 2 * PAGE_SIZE, &to), "refused");
 	EXPECT_OR(moved, !reaches(va + PAGE_SIZE) && page_maps(p) == 0, "the old place is mapped");
 	EXPECT_OR(moved, at(to)[0] == 'B' && at(to)[9] == 'm' && at(to)[PAGE_SIZE] == 'C',
 		  "'%c' '%c' '%c'", at(to)[0], at(to)[9], at(to)[PAGE_SIZE]);
-	EXPECT_OR(moved, at(va)[3 * PAGE_SIZE] == 'D' && fx_page(to) == p, "another page is shown");
+	EXPECT_OR(moved, at(va)[3 * PAGE_SIZE] == 'D' && fx_va_to_page(to) == p,
+		  "another page is shown");
 moved:
 	mm_unmap(current_mm(), to, 2 * PAGE_SIZE);
 out:
@@ -338,12 +339,13 @@ SELFTEST(space_remap_private, "space.remap-private",
 	va = fx_map_private(&fx, f, 80);
 	for (unsigned i = 0; i < 80; i += 2)
 		at(va)[i * PAGE_SIZE] = 'p';
-	p = fx_page(va + 78 * PAGE_SIZE);
+	p = fx_va_to_page(va + 78 * PAGE_SIZE);
 	EXPECT_OR(out, !mm_remap(current_mm(), va, 80 * PAGE_SIZE, &to), "refused");
 	for (unsigned i = 0; i < 80; i++)
 		EXPECT_OR(moved, at(to)[i * PAGE_SIZE] == (i % 2 ? 'a' : 'p'), "page %u shows '%c'",
 			  i, at(to)[i * PAGE_SIZE]);
-	EXPECT_OR(moved, fx_page(to + 78 * PAGE_SIZE) == p && page_maps(p) == 1, "another page");
+	EXPECT_OR(moved, fx_va_to_page(to + 78 * PAGE_SIZE) == p && page_maps(p) == 1,
+		  "another page");
 	EXPECT_OR(moved, !reaches(va), "the old place is mapped");
 moved:
 	mm_unmap(current_mm(), to, 80 * PAGE_SIZE);

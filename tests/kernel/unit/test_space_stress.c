@@ -84,7 +84,7 @@ static void hold(struct worker *w)
 		return;
 	change_something(w);
 	for (long i = 0; i < n; i++)
-		look(w, *(volatile uint64_t *)phys_to_virt(page_to_pfn(p[i]) << PAGE_SHIFT));
+		look(w, *(volatile uint64_t *)page_to_virt(p[i]));
 	unpin_user_pages(p, n);
 }
 

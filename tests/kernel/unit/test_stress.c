@@ -94,7 +94,7 @@ static void hold(struct worker *w)
 	if (!dice(w, 4))
 		thread_yield();
 	for (long i = 0; i < n; i++) /* held, so still this file's */
-		look_at(w, phys_to_virt(page_to_pfn(pages[i]) << PAGE_SHIFT), 64);
+		look_at(w, page_to_virt(pages[i]), 64);
 	unpin_user_pages(pages, n);
 }
 

@@ -63,7 +63,7 @@ static void populate(struct worker *w)
 	uint64_t pfn = d->range[0].start + dice(w, DEVICE_PFNS - 200);
 
 	if (pgmap_is_live(d))
-		w->wrong += page_records_populate(pfn, 200) || !record_if_touched(d, pfn);
+		w->wrong += page_records_populate(pfn, 200) || !pgmap_pfn_to_record(d, pfn);
 }
 
 /* Somebody's device, through the table of ranges, as whoever has a bare pfn finds it. */
@@ -78,7 +78,7 @@ static void look_up(struct worker *w)
 	if (!d)
 		return;
 	w->wrong += d != &device[whose];
-	p = record_if_touched(d, pfn); /* unbinding waits for our reference to the device */
+	p = pgmap_pfn_to_record(d, pfn); /* unbinding waits for our reference to the device */
 	if (p) {
 		w->wrong += p->pgmap != d || page_to_pfn(p) != pfn;
 		if (page_get(p, 1))
@@ -118,8 +118,8 @@ static void hold(struct worker *w)
 	if (!dice(w, 4))
 		thread_yield();
 	for (long i = 0; i < n; i++) {
-		look(w, *(volatile uint64_t *)phys_to_virt(page_to_pfn(p[i]) << PAGE_SHIFT));
-		w->wrong += page_refs(page_head(p[i])) <= page_head(p[i])->pgmap->rest;
+		look(w, *(volatile uint64_t *)page_to_virt(p[i]));
+		w->wrong += page_refs(page_to_record(p[i])) <= page_to_record(p[i])->pgmap->rest;
 	}
 	if (n > 0) {
 		unpin_user_pages(p, n);

@@ -77,7 +77,8 @@ SELFTEST(tiny_maps, "tinyfs.maps",
 	EXPECT_OR(out, *word(a, 1) == 0 && tiny_free_blocks(fx.fs) == free, "a hole took a block");
 	*word(a, 1) = 7;
 	EXPECT_OR(out, *word(a, 1) == 7 && tiny_free_blocks(fx.fs) == free - 1, "no block taken");
-	EXPECT_OR(out, fx_page(a + PAGE_SIZE)->mapping == &fx.inode[0]->mapping, "no association");
+	EXPECT_OR(out, fx_va_to_page(a + PAGE_SIZE)->mapping == &fx.inode[0]->mapping,
+		  "no association");
 	EXPECT_OR(out, !dax_fsync(fx.inode[0]) && !check_all(), "an invariant is violated");
 	EXPECT_OR(out, !dax_punch(fx.inode[0], PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(out, *word(a, 1) == 0 && tiny_free_blocks(fx.fs) == free, "the hole");
@@ -117,10 +118,11 @@ SELFTEST(tiny_reflink, "tinyfs.reflink",
 	struct page *p;
 
 	EXPECT_OR(out, two_sharing(&fx, &a, &b), "%s", refusal());
-	EXPECT_OR(out, !fx_page(a), "the first file's pages are still mapped, for stores as well");
+	EXPECT_OR(out, !fx_va_to_page(a),
+		  "the first file's pages are still mapped, for stores as well");
 	EXPECT_OR(out, !wrong(a, 0, PAGES, 100) && !wrong(b, 0, PAGES, 100), "contents");
-	p = fx_page(a);
-	EXPECT_OR(out, p && p == fx_page(b), "two pages");
+	p = fx_va_to_page(a);
+	EXPECT_OR(out, p && p == fx_va_to_page(b), "two pages");
 	EXPECT_OR(out, page_share_count(p) == 2, "share count %lu", page_share_count(p));
 	EXPECT_OR(out, page_maps(p) == 2 && page_refs(p) == fx.fs->lifetime->rest, "counts");
 	EXPECT_OR(out, tiny_owners(fx.fs, page_to_pfn(p)) == 2, "owners");
@@ -141,18 +143,18 @@ SELFTEST(tiny_cow, "tinyfs.copy-on-write",
 	dax_get(fx.inode[1]);
 	again = fx_map_as_is(&fx, fx.inode[1], PAGES, true);
 	EXPECT_OR(out, again && !wrong(a, 0, PAGES, 100) && !wrong(again, 0, PAGES, 100), "reads");
-	was = fx_page(a + PAGE_SIZE);
+	was = fx_va_to_page(a + PAGE_SIZE);
 	*word(b, 1) = 7;
-	copy = fx_page(b + PAGE_SIZE);
+	copy = fx_va_to_page(b + PAGE_SIZE);
 	EXPECT_OR(out, *word(a, 1) == 101 && *word(b, 1) == 7 && *word(again, 1) == 7,
 		  "%lu, %lu, %lu", *word(a, 1), *word(b, 1), *word(again, 1));
-	EXPECT_OR(out, copy != was && fx_page(again + PAGE_SIZE) == copy, "pages");
+	EXPECT_OR(out, copy != was && fx_va_to_page(again + PAGE_SIZE) == copy, "pages");
 	EXPECT_OR(out, copy->mapping == &fx.inode[1]->mapping && page_share_count(was) == 1,
 		  "the copy is not b's, or the old page counts %lu", page_share_count(was));
 	EXPECT_OR(out, tiny_owners(fx.fs, page_to_pfn(was)) == 1, "owners");
 	EXPECT_OR(out, !check_all(), "an invariant is violated");
 	*word(a, 1) = 8; /* the only owner by now */
-	EXPECT_OR(out, fx_page(a + PAGE_SIZE) == was && was->mapping == &fx.inode[0]->mapping,
+	EXPECT_OR(out, fx_va_to_page(a + PAGE_SIZE) == was && was->mapping == &fx.inode[0]->mapping,
 		  "the last owner got a copy, or the page does not know it");
 	EXPECT_OR(out, *word(b, 1) == 7 && *word(a, 1) == 8 && !check_all(), "contents");
 out:
@@ -172,7 +174,7 @@ SELFTEST(tiny_owners_go, "tinyfs.owners-go",
 	EXPECT_OR(out, c && !dax_reflink(fx.inode[1], 0, fx.inode[2], PAGE_SIZE, PAGE_SIZE), "%s",
 		  refusal());
 	EXPECT_OR(out, *word(a, 0) == 100 && *word(b, 0) == 100 && *word(c, 1) == 100, "reads");
-	p = fx_page(a);
+	p = fx_va_to_page(a);
 	EXPECT_OR(out, page_share_count(p) == 3 && tiny_owners(fx.fs, page_to_pfn(p)) == 3,
 		  "share count %lu", page_share_count(p));
 	EXPECT_OR(out, !dax_truncate(fx.inode[0], 0), "%s", refusal());
@@ -315,7 +317,7 @@ SELFTEST(tiny_held_waits, "tinyfs.held-is-waited-for",
 	asleep = fx_start(&op);
 	EXPECT_OR(unpin, asleep, "no thread");
 	asleep = fx_asleep(&op, p);
-	*(uint64_t *)phys_to_virt(page_to_pfn(p) << PAGE_SHIFT) = 6; /* the device */
+	*(uint64_t *)page_to_virt(p) = 6; /* the device */
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
 	EXPECT_OR(out, asleep && !op.err, "asleep %d, error %d", asleep, op.err);
@@ -347,7 +349,7 @@ SELFTEST(tiny_held_freed, "tinyfs.held-and-freed",
 	c = map_file(&fx, "c");
 	for (unsigned i = 0; c && i < PAGES; i++) {
 		*word(c, i) = i;
-		handed += page_to_pfn(fx_page(c + i * PAGE_SIZE)) == held;
+		handed += page_to_pfn(fx_va_to_page(c + i * PAGE_SIZE)) == held;
 	}
 	EXPECT_OR(put, c && !handed && !check_all(), "the held block was given away");
 put:

@@ -94,7 +94,7 @@ static const char *watch_way(const struct way *way, struct fixture *fx, unsigned
 	if (!w.va)
 		return "not mapped";
 	(void)at(w.va)[0];
-	w.page = fx_page(w.va);
+	w.page = fx_va_to_page(w.va);
 	th = w.page ? thread_create("watcher", watch_count, &w, 1u << other) : NULL;
 	if (!th)
 		return "no record, or no memory for a thread";

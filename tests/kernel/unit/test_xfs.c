@@ -75,7 +75,7 @@ static unsigned through_pages(uint64_t va, struct dax_inode *to, uint64_t len, b
 
 		if (get_user_pages_fast(va + off, 1, FOLL_PIN | (write ? 0 : FOLL_WRITE), &p) != 1)
 			return 1;
-		kaddr = phys_to_virt(page_to_pfn(p) << PAGE_SHIFT);
+		kaddr = page_to_virt(p);
 		if (write)
 			dax_write(to, off, kaddr, n);
 		else
