@@ -119,6 +119,7 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs)
 		.may_take = fs->lifetime->may_take ? may_take : NULL,
 		.museum = museum,
 		.freeing = freeing,
+		.copy = copy_cached,
 		.why = why_text,
 		.report = report,
 	};

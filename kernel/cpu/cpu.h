@@ -143,6 +143,11 @@ void cpu_halt_forever(void) __attribute__((noreturn));
 void tlb_flush_page_local(uint64_t va);
 void tlb_flush_all_local(void);
 
+/* Copies n bytes between places that do not overlap, a word an instruction. memcpy() of the C library
+ * stores past the caches from 256 bytes on, so that the next reader, or the write-back that follows,
+ * finds nothing there; this one leaves the bytes where they are used next. Any context. */
+void copy_cached(void *dst, const void *src, size_t n);
+
 /* Full barrier, mfence: earlier stores are visible before later loads, else two CPUs that each
  * store and then look at the other's word may both miss. */
 void smp_mb(void);

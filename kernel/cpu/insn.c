@@ -230,6 +230,15 @@ void tlb_flush_all_local(void)
 	write_cr3(read_cr3());
 }
 
+void copy_cached(void *dst, const void *src, size_t n)
+{
+	size_t count = n / 8;
+
+	asm volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(count) : : "memory");
+	count = n % 8;
+	asm volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(count) : : "memory");
+}
+
 void smp_mb(void)
 {
 	asm volatile("mfence" : : : "memory");

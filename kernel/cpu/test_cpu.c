@@ -122,6 +122,25 @@ SELFTEST(cpu_writeback, "cpu.writeback",
 		EXPECT(area[i] == 0xa5, "byte %u changed to 0x%x", i, area[i]);
 }
 
+SELFTEST(cpu_copy, "cpu.copy-cached",
+	 "a copy takes any addresses and length, and touches no byte beside them")
+{
+	static uint8_t from[80], to[80];
+
+	for (unsigned i = 0; i < sizeof(from); i++)
+		from[i] = 100 + i;
+	for (unsigned n = 0; n <= 40; n++)
+		for (unsigned at = 0; at < 64; at++) {
+			unsigned in = 8 + at % 8, out = 8 + at / 8, wrong = 0;
+
+			memset(to, 0xee, sizeof(to));
+			copy_cached(to + out, from + in, n);
+			for (unsigned i = 0; i < sizeof(to); i++)
+				wrong += to[i] != (i - out < n ? from[in + i - out] : 0xee);
+			EXPECT(!wrong, "%u bytes from %u to %u: %u are wrong", n, in, out, wrong);
+		}
+}
+
 static unsigned ran_on[MAX_CPUS], ran_in_thread;
 
 static void note_cpu(void *arg __attribute__((unused)))
