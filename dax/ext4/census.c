@@ -98,7 +98,7 @@ int ext4_census_attrs(struct ext4_census *c, bool add,
 	return err;
 }
 
-struct ext4_xattr_header *ext4_attr_header(const struct ext4_fs *fs, uint64_t pblk)
+struct ext4_xattr_header *ext4_attr_header(struct ext4_fs *fs, uint64_t pblk)
 {
 	struct ext4_xattr_header *h;
 

@@ -33,9 +33,11 @@ struct ext4_extent ext4_make_index(uint32_t lblk, uint64_t pblk)
 	return e;
 }
 
-/* Is @node a node of @depth with room for at most @max records? */
-int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header *node,
-		    uint32_t depth, uint32_t max)
+/* What is wrong with @node, in a sentence.  Out of line, as all that follows a failure here: every
+ * look-up passes the checks. */
+static int __attribute__((noinline))
+refuse_node(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header *node, uint32_t depth,
+	    uint32_t max)
 {
 	if (node->eh_magic != EXT4_EXT_MAGIC)
 		return ext4_fail(fs, -EIO,
@@ -52,11 +54,33 @@ int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header 
 				 "inode %u: a tree node claims %u of %u records, %u fit; run "
 				 "`e2fsck -fy IMAGE`",
 				 (unsigned)ino, node->eh_entries, node->eh_max, (unsigned)max);
-	if (depth && !node->eh_entries)
-		return ext4_fail(fs, -EIO,
-				 "inode %u: an inner tree node is empty; run `e2fsck -fy IMAGE`",
-				 (unsigned)ino);
-	return 0;
+	return ext4_fail(fs, -EIO, "inode %u: an inner tree node is empty; run `e2fsck -fy IMAGE`",
+			 (unsigned)ino);
+}
+
+/* Is @node a node of @depth with room for at most @max records? */
+int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header *node,
+		    uint32_t depth, uint32_t max)
+{
+	if (node->eh_magic == EXT4_EXT_MAGIC && node->eh_depth == depth && node->eh_max <= max &&
+	    node->eh_entries <= node->eh_max && (!depth || node->eh_entries))
+		return 0;
+	return refuse_node(fs, ino, node, depth, max);
+}
+
+static int __attribute__((noinline))
+refuse_extent(struct ext4_fs *fs, uint32_t ino, const struct ext4_extent *e, uint32_t len)
+{
+	if (!len || (uint64_t)e->ee_block + len > EXT4_MAX_LBLK)
+		return ext4_fail(
+			fs, -EIO,
+			"inode %u: extent at block %u has length %u; run `e2fsck -fy IMAGE`",
+			(unsigned)ino, (unsigned)e->ee_block, (unsigned)len);
+	return ext4_fail(fs, -EIO,
+			 "inode %u: extent at block %u points to %llu+%u, out of the "
+			 "device or into its tables; run `e2fsck -fy IMAGE`",
+			 (unsigned)ino, (unsigned)e->ee_block, (unsigned long long)ext4_start(e),
+			 (unsigned)len);
 }
 
 /* Does extent @e lie within the device and outside of metadata? */
@@ -64,18 +88,10 @@ int ext4_extent_check(struct ext4_fs *fs, uint32_t ino, const struct ext4_extent
 {
 	uint32_t len = ext4_len(e);
 
-	if (!len || (uint64_t)e->ee_block + len > EXT4_MAX_LBLK)
-		return ext4_fail(
-			fs, -EIO,
-			"inode %u: extent at block %u has length %u; run `e2fsck -fy IMAGE`",
-			(unsigned)ino, (unsigned)e->ee_block, (unsigned)len);
-	if (ext4_forbidden(fs, ext4_start(e), len))
-		return ext4_fail(fs, -EIO,
-				 "inode %u: extent at block %u points to %llu+%u, out of the "
-				 "device or into its tables; run `e2fsck -fy IMAGE`",
-				 (unsigned)ino, (unsigned)e->ee_block,
-				 (unsigned long long)ext4_start(e), (unsigned)len);
-	return 0;
+	if (len && (uint64_t)e->ee_block + len <= EXT4_MAX_LBLK &&
+	    !ext4_forbidden(fs, ext4_start(e), len))
+		return 0;
+	return refuse_extent(fs, ino, e, len);
 }
 
 /* The child that index record @e names: a node of @depth, checked. */

@@ -172,19 +172,35 @@ void ext4_add_blocks(struct ext4_inode *ip, int64_t blocks)
 	ext4_put_sectors(ip->fs, ip->raw, n + (uint64_t)(blocks * 8));
 }
 
-/* Set one time to @now; @extra lies in the inode, but perhaps behind what i_extra_isize covers.
- * True: the extra word has changed, which is rare. */
-static bool set_time(struct ext4_disk_extra *extra, uint32_t now, uint32_t *time, uint32_t *more)
+/* What a stamp has changed, and so has to be written back. */
+#define CHANGED_TIMES 1u /* the three words in the first 128 bytes */
+#define CHANGED_EXTRA 2u
+
+static bool set_word(uint32_t *word, uint32_t v)
+{
+	bool other = *word != v;
+
+	if (other)
+		*word = v;
+	return other;
+}
+
+/* Set one time, in @time and @more, to @now; @extra lies in the inode, but perhaps behind what
+ * i_extra_isize covers.  CHANGED_TIMES stands for @time, CHANGED_EXTRA for @more: a second may see
+ * many changes of a file, and the first alone writes. */
+static inline unsigned set_time(struct ext4_disk_extra *extra, uint32_t now, uint32_t *time,
+				uint32_t *more)
 {
 	bool room = extra && (uint8_t *)(more + 1) - (uint8_t *)extra <= extra->i_extra_isize;
+	unsigned changed = 0;
 
 	/* From 2038 on the seconds are negative and the epoch is 1; without epoch time stands
 	 * still, else it would start again in 1901. */
-	*time = room || now <= INT32_MAX ? now : INT32_MAX;
-	if (!room || *more == now >> 31)
-		return false;
-	*more = now >> 31;
-	return true;
+	if (set_word(time, room || now <= INT32_MAX ? now : INT32_MAX))
+		changed = CHANGED_TIMES;
+	if (room && set_word(more, now >> 31))
+		changed |= CHANGED_EXTRA;
+	return changed;
 }
 
 static void stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which, uint32_t now)
@@ -192,18 +208,20 @@ static void stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned whic
 	static struct ext4_disk_extra nowhere; /* never written: no room there */
 	struct ext4_disk_extra *extra = fs->inode_size > sizeof(*raw) ? (void *)(raw + 1) : NULL;
 	struct ext4_disk_extra *place = extra ? extra : &nowhere;
-	bool more = false;
+	unsigned changed = 0;
 
 	if (which & EXT4_CTIME)
-		more |= set_time(extra, now, &raw->i_ctime, &place->i_ctime_extra);
+		changed |= set_time(extra, now, &raw->i_ctime, &place->i_ctime_extra);
 	if (which & EXT4_MTIME)
-		more |= set_time(extra, now, &raw->i_mtime, &place->i_mtime_extra);
+		changed |= set_time(extra, now, &raw->i_mtime, &place->i_mtime_extra);
 	if (which & EXT4_ATIME)
-		more |= set_time(extra, now, &raw->i_atime, &place->i_atime_extra);
-	if ((which & EXT4_ATIME) && extra && extra->i_extra_isize >= sizeof(*extra))
-		more |= set_time(extra, now, &extra->i_crtime, &extra->i_crtime_extra);
-	pm_wb(fs, &raw->i_atime, 12);
-	if (more)
+		changed |= set_time(extra, now, &raw->i_atime, &place->i_atime_extra);
+	if ((which & EXT4_ATIME) && extra && extra->i_extra_isize >= sizeof(*extra) &&
+	    set_time(extra, now, &extra->i_crtime, &extra->i_crtime_extra))
+		changed |= CHANGED_EXTRA; /* where this time's own word lies, too */
+	if (changed & CHANGED_TIMES)
+		pm_wb(fs, &raw->i_atime, 12);
+	if (changed & CHANGED_EXTRA)
 		pm_wb(fs, extra, sizeof(*extra));
 }
 

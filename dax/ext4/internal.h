@@ -65,6 +65,7 @@ struct ext4_fs {
 	struct ext4_group *group;
 	struct ext4_zone *zone;
 	uint32_t zones;
+	uint32_t gap; /* the zone behind the run that ext4_forbidden() passed last; a hint */
 
 	bool dirty;	      /* s_state on the device says so */
 	uint64_t free_blocks; /* sums over the groups; what the superblock says is stale at */
@@ -189,8 +190,26 @@ void ext4_desc_set_counts(struct ext4_fs *fs, uint32_t g, const struct ext4_coun
 void ext4_desc_add_free_blocks(struct ext4_fs *fs, uint32_t g, int32_t delta);
 void ext4_desc_add_inodes(struct ext4_fs *fs, uint32_t g, int32_t free, int32_t dirs);
 int ext4_build_zones(struct ext4_fs *fs);
-/* Is any block of [pblk, pblk + count) metadata or out of the device? */
-bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count);
+/* Does the run lie between zone @i and the one before it?  False is no answer. */
+static inline bool ext4_in_gap(const struct ext4_fs *fs, uint32_t i, uint64_t pblk, uint64_t count)
+{
+	const struct ext4_zone *z = &fs->zone[i];
+	uint64_t end;
+
+	if (!i || pblk < z[-1].first + z[-1].count)
+		return false;
+	end = i < fs->zones ? z->first : fs->blocks;
+	return pblk < end && count <= end - pblk;
+}
+bool ext4_forbidden_at(struct ext4_fs *fs, uint64_t pblk, uint64_t count); /* by a search */
+/* Is any block of [pblk, pblk + count) metadata or out of the device?  Files lie in few gaps, so
+ * the one of the last run is tried before the search.  Look-ups of several files write the hint at
+ * once: any index up to fs->zones is as true as another. */
+static inline bool ext4_forbidden(struct ext4_fs *fs, uint64_t pblk, uint64_t count)
+{
+	return !ext4_in_gap(fs, __atomic_load_n(&fs->gap, __ATOMIC_RELAXED), pblk, count) &&
+	       ext4_forbidden_at(fs, pblk, count);
+}
 
 /* The first zone that ends behind @pblk: its index, fs->zones if there is none. */
 uint32_t ext4_zone_behind(const struct ext4_fs *fs, uint64_t pblk);
@@ -438,7 +457,7 @@ uint32_t ext4_itable_used(const struct ext4_fs *fs, uint32_t g);
 int ext4_for_each_reserved(struct ext4_fs *fs, ext4_extent_cb cb, void *ctx);
 /* The header of the attribute block at @pblk, NULL if there is none: another magic, another size,
  * no holder, or a place that no file may own. */
-struct ext4_xattr_header *ext4_attr_header(const struct ext4_fs *fs, uint64_t pblk);
+struct ext4_xattr_header *ext4_attr_header(struct ext4_fs *fs, uint64_t pblk);
 
 /* What the files of repair share; see recover.c and repair.c for the plan. */
 

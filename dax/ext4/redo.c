@@ -87,7 +87,7 @@ void ext4_pair_commit(struct ext4_fs *fs, const struct ext4_redo_pair *pair, uin
 }
 
 /* The inodes that ext4_redo may overwrite, as they are; 0: none. */
-static void keep(const struct ext4_fs *fs, struct ext4_redo_kept *kept)
+static void keep(struct ext4_fs *fs, struct ext4_redo_kept *kept)
 {
 	uint64_t word = fs->sb->s_redo_pair;
 	const struct ext4_redo_pair *pair = ext4_block(fs, (uint32_t)word);

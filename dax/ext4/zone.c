@@ -134,12 +134,15 @@ uint32_t ext4_zone_behind(const struct ext4_fs *fs, uint64_t pblk)
 	return lo;
 }
 
-bool ext4_forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
+bool ext4_forbidden_at(struct ext4_fs *fs, uint64_t pblk, uint64_t count)
 {
 	uint32_t i;
 
 	if (pblk == 0 || pblk >= fs->blocks || count > fs->blocks - pblk)
 		return true;
 	i = ext4_zone_behind(fs, pblk);
-	return i < fs->zones && fs->zone[i].first < pblk + count;
+	if (i < fs->zones && fs->zone[i].first < pblk + count)
+		return true;
+	__atomic_store_n(&fs->gap, i, __ATOMIC_RELAXED);
+	return false;
 }

@@ -252,7 +252,7 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 	}
 	mutex_unlock(&inode->fs->lock);
 	inode->size = inode->ops->size(inode);
-	if (n > 0)
+	if (n > 0 && mapping_mapped(&inode->mapping))
 		unmap_holes(inode, off >> PAGE_SHIFT, ((off + n - 1) >> PAGE_SHIFT) + 1);
 	up_write(&inode->fault_lock);
 	up_write(&inode->io_lock);

@@ -163,13 +163,22 @@ int lease_set(struct lease_list *ll, struct lease *l, bool may);
  * deadline of the first one; one without a deadline is looked at again every tick (10 ms). The
  * sleeper holds neither io_lock nor fault lock.
  */
-int lease_break(struct lease_list *ll, unsigned classes, bool wait);
+static inline int lease_break(struct lease_list *ll, unsigned classes, bool wait);
+int lease_break_some(struct lease_list *ll, unsigned classes, bool wait); /* there may be some */
 /* Gives a lease back: off the list, breakers woken, ops->gone. No effect if it is in no list. */
 void lease_unlock(struct lease *l);
 /* The file goes: its leases go first, and nobody is asked. Sleepable. */
 void lease_drop_all(struct lease_list *ll);
 /* Leases of these classes right now. */
 unsigned lease_count(struct lease_list *ll, unsigned classes);
+
+/* In line: every write asks, and nearly no file has leases. */
+static inline int lease_break(struct lease_list *ll, unsigned classes, bool wait)
+{
+	if (likely(!__atomic_load_n(&ll->leases.lh_first, __ATOMIC_ACQUIRE)))
+		return 0;
+	return lease_break_some(ll, classes, wait);
+}
 
 /* ---- files (inode.c, file.c) ---------------------------------------------------------------- */
 

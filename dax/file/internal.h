@@ -219,7 +219,16 @@ unsigned dax_vma_flags(const struct dax_fs *fs);
 /* For struct vma_ops: the lifetime's steps. */
 int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie);
 void dax_gup_end(void *cookie, struct page **pages, unsigned long nr);
-bool mapping_mapped(struct mapping *m); /* does any VMA show the file? */
+/*
+ * Does any VMA show the file? Fault lock held for writing. One load decides, and i_mmap_lock is not
+ * needed: a VMA leaves the list after its translations went (vma_remove), and one that takes over
+ * another's is in the list before that leaves it. One that enters just now has no translation, and
+ * gets none from a fault before the fault lock is free.
+ */
+static inline bool mapping_mapped(const struct mapping *m)
+{
+	return __atomic_load_n(&m->vmas.lh_first, __ATOMIC_ACQUIRE) != NULL;
+}
 
 /* fault.c: -ENXIO, with a sentence: no fault gets a page of that device. */
 int dax_refuse_killed(const struct pmem_region *r);

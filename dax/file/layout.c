@@ -19,16 +19,6 @@
 
 STEP_POINT_DECLARE(layout_woken); /* idle again, and the fault lock not yet taken back: C-6 */
 
-bool mapping_mapped(struct mapping *m)
-{
-	bool mapped;
-
-	down_read(&m->i_mmap_lock);
-	mapped = !LIST_EMPTY(&m->vmas);
-	up_read(&m->i_mmap_lock);
-	return mapped;
-}
-
 unsigned held_of_run(const struct entry_run *run, uint32_t rest)
 {
 	struct page *page = run_to_page(run), *end = page + run->nr;

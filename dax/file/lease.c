@@ -158,13 +158,11 @@ static int sleep_for_one(struct lease_list *ll, uint64_t seen, uint64_t until)
 	return err;
 }
 
-int lease_break(struct lease_list *ll, unsigned classes, bool wait)
+int lease_break_some(struct lease_list *ll, unsigned classes, bool wait)
 {
 	uint64_t until = 0, seen = 0;
 	int err = 0;
 
-	if (likely(!__atomic_load_n(&ll->leases.lh_first, __ATOMIC_ACQUIRE)))
-		return 0;
 	while (!err && start_break(ll, classes, &until, &seen)) {
 		if (!wait)
 			return -EWOULDBLOCK;

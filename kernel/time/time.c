@@ -218,14 +218,30 @@ static uint64_t cmos_unix(void)
 #undef FIELD
 }
 
-/* The CMOS clock is read when somebody first asks, and boot's moment is computed back from it. */
+static uint64_t seconds_up(void)
+{
+	return (clock_ns() - skipped) / 1000000000;
+}
+
+/* The CMOS clock is read when somebody first asks, and boot's moment is computed back from it. The
+ * lock is for the reading, whose registers are chosen and read in two steps. */
+static uint64_t __attribute__((noinline)) read_boot_time(void)
+{
+	uint64_t flags = spin_lock_irqsave(&unix_lock), at_boot = unix_at_boot;
+
+	if (!at_boot) {
+		at_boot = cmos_unix() - seconds_up();
+		__atomic_store_n(&unix_at_boot, at_boot, __ATOMIC_RELAXED);
+	}
+	spin_unlock_irqrestore(&unix_lock, flags);
+	return at_boot;
+}
+
 uint32_t clock_unix(void)
 {
-	uint64_t flags = spin_lock_irqsave(&unix_lock);
-	uint64_t now = (clock_ns() - skipped) / 1000000000;
+	uint64_t at_boot = __atomic_load_n(&unix_at_boot, __ATOMIC_RELAXED);
 
-	if (unix_at_boot == 0)
-		unix_at_boot = cmos_unix() - now;
-	spin_unlock_irqrestore(&unix_lock, flags);
-	return (uint32_t)(unix_at_boot + now);
+	if (unlikely(!at_boot))
+		at_boot = read_boot_time();
+	return (uint32_t)(at_boot + seconds_up());
 }

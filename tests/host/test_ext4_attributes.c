@@ -259,6 +259,58 @@ static void small_inodes_stop_in_2038(void **state)
 	assert_int_equal(mtime, 0x7FFFFFFF);
 }
 
+/* ---- what a stamp writes back ---- */
+
+static const uint8_t *watched;
+static size_t watched_bytes;
+static unsigned watched_backs;
+
+static void note_writeback(const void *p, size_t n)
+{
+	const uint8_t *from = p;
+
+	watched_backs += from <= watched && watched + watched_bytes <= from + n;
+}
+
+/* Write-backs that cover `n` bytes from `field` on, by a write of one byte at `now`. */
+static unsigned backs_of(struct ext4_inode *ip, const void *field, size_t n, uint32_t now)
+{
+	the_time = now;
+	watched = field;
+	watched_bytes = n;
+	watched_backs = 0;
+	im_write(ip, 0, "x", 1);
+	return watched_backs;
+}
+
+/* All that a stamp changes goes back, once a second: the times, and beyond 2038 their epoch. */
+static void a_stamp_goes_back_once_a_second(void **state)
+{
+	const struct ext4_disk_extra *extra;
+	struct ext4_inode *ip;
+
+	(void)state;
+	im.env.now = later;
+	im.env.writeback = note_writeback;
+	image_down(&im);
+	image_up(&im);
+	ip = im_open(&im, "/f");
+	extra = (const void *)(ip->raw + 1);
+	assert_int_equal(backs_of(ip, &ip->raw->i_ctime, 8, 1800000000u), 1);
+	assert_int_equal(backs_of(ip, &ip->raw->i_ctime, 8, 1800000000u), 0);
+	assert_int_equal(backs_of(ip, &extra->i_ctime_extra, 8, 1800000001u), 0);
+	assert_int_equal(backs_of(ip, &ip->raw->i_ctime, 8, 1800000002u), 1);
+	assert_int_equal(backs_of(ip, &extra->i_ctime_extra, 8, 0x80000000u), 1);
+	assert_int_equal(backs_of(ip, &ip->raw->i_ctime, 8, 0x80000000u), 0);
+	im_put(ip);
+	/* A new file's times of creation as well. */
+	the_time = 0x80000001u;
+	ip = im_create(&im, "/new");
+	extra = (const void *)(ip->raw + 1);
+	assert_true(extra->i_crtime == the_time && extra->i_crtime_extra == 1);
+	im_put(ip);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, few_files, drop)
@@ -268,6 +320,7 @@ int main(void)
 		T(lost_found_stays),
 		T(a_slash_at_the_end_means_a_directory),
 		T(times_have_their_epoch),
+		T(a_stamp_goes_back_once_a_second),
 		cmocka_unit_test_teardown(small_inodes_stop_in_2038, drop),
 	};
 

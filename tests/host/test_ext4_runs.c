@@ -248,6 +248,38 @@ static void extents_cross_groups(void **state)
 	image_check(&im);
 }
 
+/* The definition: out of the device, or some block of it in a zone. */
+static bool forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
+{
+	bool hit = !pblk || pblk >= fs->blocks || count > fs->blocks - pblk;
+
+	for (uint32_t i = 0; i < fs->zones && !hit; i++)
+		hit = pblk < fs->zone[i].first + fs->zone[i].count &&
+		      fs->zone[i].first < pblk + count;
+	return hit;
+}
+
+/* The gap that answered last answers again, and never for a run beside it. */
+static void tables_are_forbidden_by_hint_and_by_search(void **state)
+{
+	unsigned allowed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 200000; i++) {
+		/* Around the ends of zones, and anywhere; often beside the run before. */
+		const struct ext4_zone *z = &im.fs->zone[rnd(im.fs->zones)];
+		uint64_t end = rnd(2) ? z->first : z->first + z->count;
+		uint64_t pblk = rnd(4) ? end + rnd(5) - 2 : rnd((uint32_t)im.fs->blocks + 9);
+		uint64_t count = rnd(8) ? 1 + rnd(4) : UINT64_MAX - rnd(9);
+		bool want = forbidden(im.fs, pblk, count);
+
+		assert_int_equal(ext4_forbidden(im.fs, pblk, count), want);
+		assert_in_range(im.fs->gap, 0, im.fs->zones);
+		allowed += !want;
+	}
+	assert_in_range(allowed, 20000, 180000);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -258,6 +290,7 @@ int main(void)
 		T(a_neighbour_keeps_the_bitmap),
 		T(a_group_without_bitmap_knows_its_free_blocks),
 		T(extents_cross_groups),
+		T(tables_are_forbidden_by_hint_and_by_search),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
