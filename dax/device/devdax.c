@@ -252,7 +252,7 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 }
 
 /* Gives the region back to file systems if nobody uses it any more. d->lock held. */
-static void release(struct devdax *d)
+static void give_back_unused(struct devdax *d)
 {
 	if (!d->users && !d->mounts && d->region->bound)
 		bind_for_fs(
@@ -298,7 +298,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 		err = check_range(d, off, len, *addr);
 		if (!err)
 			err = map_somewhere(mm, d, off, len, flags | VM_DAX, addr);
-		release(d);
+		give_back_unused(d);
 	}
 	mutex_unlock(&d->lock);
 	return err;
@@ -370,7 +370,7 @@ static void devdax_close(struct vma *vma)
 	__atomic_fetch_sub(&d->users, 1, __ATOMIC_ACQ_REL);
 	if (mapping)
 		return;
-	release(d);
+	give_back_unused(d);
 	mutex_unlock(&d->lock);
 }
 

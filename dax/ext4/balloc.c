@@ -66,7 +66,7 @@ static uint32_t usable_run(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t
 }
 
 /* The first run of @want blocks of group @g at or after @from, or else the longest there. */
-static struct run find_run(struct ext4_fs *fs, uint32_t g, uint32_t from, uint32_t want)
+static struct run find_free(struct ext4_fs *fs, uint32_t g, uint32_t from, uint32_t want)
 {
 	uint32_t n = ext4_group_blocks(fs, g);
 	const uint8_t *map = bitmap_of(fs, g);
@@ -165,7 +165,7 @@ static struct run search(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint3
 		*group = (g0 + i) % fs->groups;
 		if (!worth_a_look(fs, *group, 1))
 			continue;
-		run = find_run(fs, *group, i == 0 ? at : 0, want);
+		run = find_free(fs, *group, i == 0 ? at : 0, want);
 		if (run.len)
 			return run;
 	}

@@ -5,7 +5,7 @@
 #include "dax/file/internal.h"
 
 /* Runs one of the file layer's operations on names. */
-static int on_folder(const char *path, bool makes)
+static int on_directory(const char *path, bool makes)
 {
 	const char *rest;
 	struct dax_fs *fs = dax_fs_find(path, &rest);
@@ -14,7 +14,7 @@ static int on_folder(const char *path, bool makes)
 
 	if (!fs)
 		return -ENOENT;
-	op = makes ? fs->ops->make_folder : fs->ops->remove_folder;
+	op = makes ? fs->ops->make_directory : fs->ops->remove_directory;
 	err = op ? op(fs, rest) : -EOPNOTSUPP;
 	if (!op)
 		layer_lacks(fs, "keep directories");
@@ -26,12 +26,12 @@ static int on_folder(const char *path, bool makes)
 
 int dax_mkdir(const char *path)
 {
-	return on_folder(path, true);
+	return on_directory(path, true);
 }
 
 int dax_rmdir(const char *path)
 {
-	return on_folder(path, false);
+	return on_directory(path, false);
 }
 
 int dax_unlink(const char *path)

@@ -22,7 +22,7 @@ MUSEUM(keep_order, "keep-order",
 STEP_POINT_DECLARE(entry_seen); /* locked or not, and the tree lock is held */
 
 /* After the lock bit went. Nearly always nobody waits. */
-static inline void wake_waiters(const void *key)
+static inline void wake_entry_waiters(const void *key)
 {
 	smp_mb(); /* the bit before the look, else a waiter that saw it set is missed */
 	if (unlikely(wait_maybe(key)))
@@ -94,7 +94,7 @@ try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, ui
 }
 
 static uint64_t __attribute__((noinline))
-lock_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot)
+lock_entry_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot)
 {
 	uint64_t value;
 
@@ -110,7 +110,7 @@ uint64_t entry_lock_at(struct dax_inode *inode, uint64_t pgoff, bool huge, uint6
 
 	lock_order_take(entry_wait_key(inode, pgoff), "index entry", LOCK_BIT, false);
 	if (unlikely(!try_lock(inode, pgoff, huge, slot, &value)))
-		value = lock_slowly(inode, pgoff, huge, slot);
+		value = lock_entry_slowly(inode, pgoff, huge, slot);
 	if (DEBUG_BUILD && !value)
 		lock_order_drop(entry_wait_key(inode, pgoff), LOCK_BIT); /* there was no memory */
 	return value;
@@ -148,7 +148,7 @@ void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 	else
 		*slot = value & ~ENTRY_LOCKED;
 	spin_unlock(&inode->tree_lock);
-	wake_waiters(entry_wait_key(inode, pgoff));
+	wake_entry_waiters(entry_wait_key(inode, pgoff));
 }
 
 uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff, uint64_t **slot)
@@ -238,8 +238,8 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 /* How many of the values from `slot` on, `most` at least one, are those of pages side by side in
  * memory, with flags that differ in `differ` at most. `value`: the first one, as it was read: a
  * locked one may be unlocked meanwhile. */
-static inline unsigned run_length(const uint64_t *slot, uint64_t value, uint64_t most,
-				  uint64_t differ)
+static inline unsigned count_alike(const uint64_t *slot, uint64_t value, uint64_t most,
+				   uint64_t differ)
 {
 	const uint64_t *at = slot + 1, *end = slot + most;
 	uint64_t expected = (value & ~differ) + PAGE_SIZE;
@@ -263,7 +263,7 @@ static inline uint64_t *find_run(struct dax_inode *inode, uint64_t *at, uint64_t
 		return NULL;
 	run->entry = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 	most = run->entry & ENTRY_PMD ? 1 : MIN(index_left(*at), last - *at);
-	run->nr = run_length(slot, run->entry, most, differ);
+	run->nr = count_alike(slot, run->entry, most, differ);
 	*at += run_pages(run);
 	return slot;
 }
@@ -367,7 +367,7 @@ void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool c
 	for (unsigned i = 0; i < run->nr; i++)
 		slot[i] &= ~clear;
 	spin_unlock(&inode->tree_lock);
-	wake_waiters(
+	wake_entry_waiters(
 		entry_wait_key(inode, run->pgoff)); /* one node is in one 2 MiB: one key for all */
 }
 

@@ -94,7 +94,7 @@ static void prune(struct index *ix, uint64_t pgoff)
 
 /* The node of level `low` (0: the lowest) for `pgoff`, made if need be; NULL: no memory. Nothing on
  * the way there is a large value. */
-static struct index_node *make_node(struct index *ix, uint64_t pgoff, unsigned low)
+static struct index_node *make_level(struct index *ix, uint64_t pgoff, unsigned low)
 {
 	const uint64_t last = pgoff | ((SLOTS << (BITS * low)) - 1); /* of the node's pages */
 	struct index_node *n = ix->root;
@@ -120,7 +120,7 @@ static struct index_node *make_node(struct index *ix, uint64_t pgoff, unsigned l
 
 uint64_t *index_add(struct index *ix, uint64_t pgoff, uint64_t value)
 {
-	struct index_node *n = make_node(ix, pgoff, 0);
+	struct index_node *n = make_level(ix, pgoff, 0);
 	uint64_t *slot;
 
 	if (!n) {
@@ -136,7 +136,7 @@ uint64_t *index_add(struct index *ix, uint64_t pgoff, uint64_t value)
 
 uint64_t *index_add_large(struct index *ix, uint64_t pgoff, uint64_t value, bool *taken)
 {
-	struct index_node *n = make_node(ix, pgoff, 1);
+	struct index_node *n = make_level(ix, pgoff, 1);
 	uint64_t *slot, all = 0;
 
 	if (!n) {

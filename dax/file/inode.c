@@ -145,7 +145,7 @@ int dax_open(const char *path, bool create, struct dax_inode **out)
 		return -ENOENT;
 	err = walk(fs, path, rest, create, &node);
 	if (!err && node.type != DAX_FILE) {
-		err = refuse(node.type == DAX_FOLDER ? -EISDIR : -EINVAL,
+		err = refuse(node.type == DAX_DIRECTORY ? -EISDIR : -EINVAL,
 			     "%s is not a regular file", path);
 		fs->ops->put_node(fs, &node);
 	} else if (!err) {

@@ -17,10 +17,10 @@ MUSEUM(free_twice, "free-twice",
 MUSEUM(no_reserve, "no-reserve",
        "F-10: no block is set aside for freeing; on a full device a hole in the middle of "
        "an extent is not freed; shown by race F-10 (BROKEN I1) and selftest "
-       "lifetime.busy.frees-when-full");
+       "lifetime.busy-extent.frees-when-full");
 MUSEUM(bitmap_first, "bitmap-before-tree",
        "F-11: blocks are free in the bitmap before they leave their file's tree; shown by "
-       "race F-11 (BROKEN I7) and selftest lifetime.busy.tree-before-bitmap");
+       "race F-11 (BROKEN I7) and selftest lifetime.busy-extent.tree-before-bitmap");
 
 MUSEUM(zero_once, "zero-tail-once",
        "F-6: the tail of a file's last block is zeroed when the file is cut, and not again when it "
@@ -426,8 +426,8 @@ static const struct dax_layer_ops ops = {
 	.walk = ext4_names_walk,
 	.by_number = ext4_names_by_number,
 	.names = ext4_names_next,
-	.make_folder = ext4_names_make_folder,
-	.remove_folder = ext4_names_remove_folder,
+	.make_directory = ext4_names_make_directory,
+	.remove_directory = ext4_names_remove_directory,
 	.unlink = ext4_names_unlink,
 	.put_node = ext4_names_put_node,
 	.opened = ext4_names_opened,

@@ -8,7 +8,7 @@
 static enum dax_type type_of(uint32_t mode)
 {
 	switch (mode & EXT4_S_IFMT) {
-	case EXT4_S_IFDIR: return DAX_FOLDER;
+	case EXT4_S_IFDIR: return DAX_DIRECTORY;
 	case EXT4_S_IFREG: return DAX_FILE;
 	case EXT4_S_IFLNK: return DAX_LINK;
 	default: return DAX_SPECIAL;
@@ -66,11 +66,11 @@ int ext4_names_by_number(struct dax_fs *fs, uint32_t number, struct dax_node *no
 	return err;
 }
 
-int ext4_names_next(struct dax_fs *fs, struct dax_node *folder, uint64_t *pos,
+int ext4_names_next(struct dax_fs *fs, struct dax_node *directory, uint64_t *pos,
 		    struct dax_name *name)
 {
 	struct ext4_dirent_info d;
-	int got = ext4_readdir(folder->layer, pos, &d);
+	int got = ext4_readdir(directory->layer, pos, &d);
 
 	(void)fs;
 	if (got > 0) {
@@ -95,19 +95,19 @@ static int in_parent(struct dax_fs *fs, const char *path,
 	return err;
 }
 
-static int make_folder(struct ext4_inode *dir, const char *name, void *arg)
+static int make_directory(struct ext4_inode *dir, const char *name, void *arg)
 {
 	(void)arg;
 	return ext4_mkdir(dir, name, 0755, NULL);
 }
 
-int ext4_names_make_folder(struct dax_fs *fs, const char *path)
+int ext4_names_make_directory(struct dax_fs *fs, const char *path)
 {
-	return in_parent(fs, path, make_folder, NULL);
+	return in_parent(fs, path, make_directory, NULL);
 }
 
 /* A directory has no DAX mappings: its blocks may go at once. */
-static int remove_folder(struct ext4_inode *dir, const char *name, void *arg)
+static int remove_directory(struct ext4_inode *dir, const char *name, void *arg)
 {
 	struct ext4_inode *victim;
 	int err = ext4_rmdir(dir, name, &victim);
@@ -118,9 +118,9 @@ static int remove_folder(struct ext4_inode *dir, const char *name, void *arg)
 	return err;
 }
 
-int ext4_names_remove_folder(struct dax_fs *fs, const char *path)
+int ext4_names_remove_directory(struct dax_fs *fs, const char *path)
 {
-	return in_parent(fs, path, remove_folder, NULL);
+	return in_parent(fs, path, remove_directory, NULL);
 }
 
 static int unlink_file(struct ext4_inode *dir, const char *name, void *arg)

@@ -24,10 +24,10 @@ struct ext4_env dax_ext4_env(struct dax_fs *fs); /* for mounting by hand */
 /* ext4_names.c: the operations of struct dax_layer_ops that are about names; fs->lock held. */
 int ext4_names_walk(struct dax_fs *fs, const char *path, bool create, struct dax_node *node);
 int ext4_names_by_number(struct dax_fs *fs, uint32_t number, struct dax_node *node);
-int ext4_names_next(struct dax_fs *fs, struct dax_node *folder, uint64_t *pos,
+int ext4_names_next(struct dax_fs *fs, struct dax_node *directory, uint64_t *pos,
 		    struct dax_name *name);
-int ext4_names_make_folder(struct dax_fs *fs, const char *path);
-int ext4_names_remove_folder(struct dax_fs *fs, const char *path);
+int ext4_names_make_directory(struct dax_fs *fs, const char *path);
+int ext4_names_remove_directory(struct dax_fs *fs, const char *path);
 int ext4_names_unlink(struct dax_fs *fs, const char *path, struct dax_node *node);
 int ext4_names_put_node(struct dax_fs *fs, struct dax_node *node);
 void ext4_names_opened(struct dax_inode *inode, struct dax_node *node);

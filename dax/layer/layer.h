@@ -36,7 +36,7 @@ struct dax_run {
 	bool fresh;	/* as above */
 };
 
-enum dax_type { DAX_FILE, DAX_FOLDER, DAX_LINK, DAX_SPECIAL };
+enum dax_type { DAX_FILE, DAX_DIRECTORY, DAX_LINK, DAX_SPECIAL };
 /* What a name leads to. */
 struct dax_node {
 	void *layer;		/* the layer's object, with one reference for put_node() */
@@ -113,11 +113,11 @@ struct dax_layer_ops {
 	/* `create`: a regular file is made if the last name is absent. */
 	int (*walk)(struct dax_fs *fs, const char *path, bool create, struct dax_node *node);
 	int (*by_number)(struct dax_fs *fs, uint32_t number, struct dax_node *node);
-	/* The name at or after *pos of a folder; *pos then stands behind it. 1, 0: no more. */
-	int (*names)(struct dax_fs *fs, struct dax_node *folder, uint64_t *pos,
+	/* The name at or after *pos of a directory; *pos then stands behind it. 1, 0: no more. */
+	int (*names)(struct dax_fs *fs, struct dax_node *directory, uint64_t *pos,
 		     struct dax_name *name);
-	int (*make_folder)(struct dax_fs *fs, const char *path);
-	int (*remove_folder)(struct dax_fs *fs, const char *path);
+	int (*make_directory)(struct dax_fs *fs, const char *path);
+	int (*remove_directory)(struct dax_fs *fs, const char *path);
 	/* Takes the name away; the file itself, in *node, goes with its last user. */
 	int (*unlink)(struct dax_fs *fs, const char *path, struct dax_node *node);
 	/* Gives the reference back; one without a name that nobody uses is freed. */

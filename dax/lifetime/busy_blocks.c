@@ -54,19 +54,19 @@
 MUSEUM(mark_by_index, "mark-by-index",
        "F-16: freeing marks only pages that had an index entry in this mount, so one that "
        "was pinned before it is handed out; shown by race F-16 (BROKEN I1) and selftest "
-       "lifetime.busy.by-extents");
+       "lifetime.busy-extent.by-extents");
 MUSEUM(marker_releases, "marker-releases-anyway",
        "F-1: who marks a page releases it, though somebody holds it; shown by race F-1 "
-       "(BROKEN I1) and selftest lifetime.busy.out-of-reach");
+       "(BROKEN I1) and selftest lifetime.busy-extent.out-of-reach");
 MUSEUM(release_trylock, "release-trylock",
        "F-5: the release of a block is told only if the file layer's lock is free just "
-       "then; shown by race F-5 (HUNG I4) and selftest lifetime.busy.space-waiter");
+       "then; shown by race F-5 (HUNG I4) and selftest lifetime.busy-extent.space-waiter");
 MUSEUM(alloc_ignores_busy, "alloc-ignores-busy",
        "F-4, F-12: the allocator hands out what is free in the bitmap, held or not; shown "
-       "by race F-4 (BROKEN I1) and selftest lifetime.busy.out-of-reach");
+       "by race F-4 (BROKEN I1) and selftest lifetime.busy-extent.out-of-reach");
 MUSEUM(busy_per_mount, "busy-per-mount",
        "F-7: a mount knows only of the busy blocks that it made itself; shown by race F-7 "
-       "(BROKEN I1) and selftest lifetime.busy.inherited");
+       "(BROKEN I1) and selftest lifetime.busy-extent.inherited");
 MUSEUM(own_record, "part-by-own-record",
        "F-9: of a partly freed folio the page's own record is marked, though its head counts the "
        "holders; shown by race F-9 (BROKEN I1)");

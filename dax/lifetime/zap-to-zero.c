@@ -29,10 +29,11 @@
 
 MUSEUM(zap_ignores_dying, "zap-ignores-dying",
        "D-3: the entry of a dying device is made as if it were live; shown by selftest "
-       "lifetime.zap.dying-is-refused and race D-3 lifetime=zap-to-zero (BROKEN I2)");
+       "lifetime.zap-to-zero.dying-is-refused and race D-3 lifetime=zap-to-zero (BROKEN I2)");
 MUSEUM(put_clears_link, "put-clears-link",
        "D-9: the last put of a zapped page forgets its file, though the entry is still there; "
-       "shown by selftest lifetime.zap.link-survives and race D-9 lifetime=zap-to-zero (BROKEN "
+       "shown by selftest lifetime.zap-to-zero.link-survives and race D-9 lifetime=zap-to-zero "
+       "(BROKEN "
        "I6)");
 MUSEUM(invalidate_keeps, "invalidate-keeps",
        "D-5: an entry that goes without its block keeps its reference; shown by race D-5 "

@@ -12,14 +12,14 @@
 static uint64_t mounts_begun; /* atomic */
 
 /* What the device's records were made for, to put back when a mount fails. */
-struct claim {
+struct rest_rules {
 	const struct pgmap_ops *ops;
 	uint32_t rest;
 	bool mapped_holds, forgets_references, forgets_mappings;
 };
 
-/* Makes every record of the device rest as the claim says; -EBUSY: one is held, and *held is it. */
-static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **held)
+/* Makes every record of the device rest as the rules say; -EBUSY: one is held, and *held is it. */
+static int set_rest_rules(struct pgmap *pgmap, const struct rest_rules *c, struct page **held)
 {
 	if (pgmap_set_rest(pgmap, c->rest, held))
 		return -EBUSY;
@@ -33,19 +33,20 @@ static int set_claim(struct pgmap *pgmap, const struct claim *c, struct page **h
 
 /* The device's records get the lifetime's resting count and its waker; *before is what they had. A
  * device that had this lifetime keeps what is held and what is busy (F-7). */
-static int claim(struct pmem_region *region, const struct lifetime *lt, struct claim *before)
+static int take_lifetime(struct pmem_region *region, const struct lifetime *lt,
+			 struct rest_rules *before)
 {
-	const struct claim next = {&lt->pgmap_ops, lt->rest, lt->mapped_holds,
-				   lt->unbind == UNBIND_WAITS_FOR_MAPPINGS ||
-					   lt->unbind == UNBIND_WAITS_FOR_NOBODY,
-				   lt->unbind == UNBIND_WAITS_FOR_NOBODY};
+	const struct rest_rules next = {&lt->pgmap_ops, lt->rest, lt->mapped_holds,
+					lt->unbind == UNBIND_WAITS_FOR_MAPPINGS ||
+						lt->unbind == UNBIND_WAITS_FOR_NOBODY,
+					lt->unbind == UNBIND_WAITS_FOR_NOBODY};
 	struct pgmap *pgmap = &region->pgmap;
 	struct page *held = NULL;
 	char who[200], text[40];
 
-	*before = (struct claim){pgmap->ops, pgmap->rest, pgmap->mapped_holds,
-				 pgmap->forgets_references, pgmap->forgets_mappings};
-	if (pgmap->ops == next.ops || !set_claim(pgmap, &next, &held))
+	*before = (struct rest_rules){pgmap->ops, pgmap->rest, pgmap->mapped_holds,
+				      pgmap->forgets_references, pgmap->forgets_mappings};
+	if (pgmap->ops == next.ops || !set_rest_rules(pgmap, &next, &held))
 		return 0;
 	holders_describe(held, who, sizeof(who));
 	return refuse(-EBUSY,
@@ -118,13 +119,13 @@ static struct dax_fs *fs_new(struct pmem_region *region, const char *path,
 	return fs;
 }
 
-/* The device is the file system's; its lifetime is claimed, its contents are looked at. */
-static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
+/* The device is the file system's; its records have its lifetime, its contents are looked at. */
+static int mount_taken(struct dax_fs *fs, const struct mount_options *o)
 {
 	struct pmem_region *region = fs->region;
-	struct claim before = {0};
+	struct rest_rules before = {0};
 	struct page *held;
-	int err = region->limited ? 0 : claim(region, fs->lifetime, &before);
+	int err = region->limited ? 0 : take_lifetime(region, fs->lifetime, &before);
 
 	if (err)
 		return err;
@@ -135,7 +136,7 @@ static int mount_claimed(struct dax_fs *fs, const struct mount_options *o)
 		return 0;
 	/* Nothing was faulted in meanwhile: what was at rest still is. */
 	if (!region->limited && before.ops != region->pgmap.ops)
-		set_claim(&region->pgmap, &before, &held);
+		set_rest_rules(&region->pgmap, &before, &held);
 	return refuse(err, "%s: %s", region->name, refusal());
 }
 
@@ -166,7 +167,7 @@ static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 		return err;
 	err = check_records(fs);
 	if (!err)
-		err = mount_claimed(fs, o);
+		err = mount_taken(fs, o);
 	if (err)
 		devdax_mount_end(fs->region);
 	return err;

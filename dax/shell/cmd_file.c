@@ -103,7 +103,7 @@ static int list(struct dax_fs *fs, struct dax_node *node)
 	uint64_t pos = 0;
 	int got, err = 0;
 
-	if (node->type != DAX_FOLDER) {
+	if (node->type != DAX_DIRECTORY) {
 		kprintf("%8u %10s %12lu\n", node->number, type_name(node->type), node->size);
 		return 0;
 	}

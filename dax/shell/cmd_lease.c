@@ -223,7 +223,7 @@ static int on_file(int argc, char **argv)
 	return err;
 }
 
-static int set_time(const char *word)
+static int set_break_time(const char *word)
 {
 	uint64_t seconds;
 	int err = shell_number("seconds", word, &seconds);
@@ -248,7 +248,7 @@ static int cmd_lease(int argc, char **argv)
 		if (!strcmp(argv[1], words[i]))
 			return argc > 2 ? on_file(argc, argv) : shell_usage();
 	if (!strcmp(argv[1], "time"))
-		return argc == 3 ? set_time(argv[2]) : shell_usage();
+		return argc == 3 ? set_break_time(argv[2]) : shell_usage();
 	return shell_unknown("word", argv[1], words, ARRAY_SIZE(words));
 }
 SHELL_COMMAND(

@@ -269,14 +269,14 @@ static int64_t count_names(void)
 }
 
 /* Behind the mappings themselves: nothing is mapped any more. */
-static void forget_names(int64_t before)
+static void forget_mappings(int64_t before)
 {
 	mutex_lock(&maps_lock);
 	for (unsigned i = 0; i < MAX_MAPS && !before; i++)
 		maps[i].used = maps[i].used && maps[i].going;
 	mutex_unlock(&maps_lock);
 }
-SELFTEST_LEAVES(names, "name(s) of mappings", LEAVES_FILES, count_names, forget_names);
+SELFTEST_LEAVES(names, "name(s) of mappings", LEAVES_FILES, count_names, forget_mappings);
 
 static void offer_names(struct shell_offers *o)
 {

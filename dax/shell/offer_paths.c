@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What TAB offers for a FILE or PATH: mount points, and what the folder holds that was typed. A
- * folder ends with '/', so that its names can follow. Names that are no text cannot be typed; the
- * shell drops them.
+ * What TAB offers for a FILE or PATH: mount points, and what the directory holds that was typed. A
+ * directory ends with '/', so that its names can follow. Names that are no text cannot be typed;
+ * the shell drops them.
  */
 #include "dax/file/internal.h"
 
-static bool is_folder(struct dax_fs *fs, uint32_t number)
+static bool is_directory(struct dax_fs *fs, uint32_t number)
 {
 	struct dax_node node;
-	bool folder;
+	bool directory;
 
 	if (fs->ops->by_number(fs, number, &node))
 		return false;
-	folder = node.type == DAX_FOLDER;
+	directory = node.type == DAX_DIRECTORY;
 	fs->ops->put_node(fs, &node);
-	return folder;
+	return directory;
 }
 
 /* The names in `dir` that begin with `start`, each behind `path`, which ends with '/'. */
@@ -31,13 +31,13 @@ static void offer_names(struct shell_offers *o, struct dax_fs *fs, struct dax_no
 		    !strcmp(d.name, ".."))
 			continue;
 		snprintf(word, sizeof(word), "%s%s%s", path, d.name,
-			 is_folder(fs, d.number) ? "/" : "");
+			 is_directory(fs, d.number) ? "/" : "");
 		shell_offer(o, word);
 	}
 }
 
-/* `path`: a folder, with the '/' behind it. */
-static void offer_folder(struct shell_offers *o, const char *path, const char *start)
+/* `path`: a directory, with the '/' behind it. */
+static void offer_directory(struct shell_offers *o, const char *path, const char *start)
 {
 	const char *rest;
 	struct dax_fs *fs = dax_fs_find(path, &rest);
@@ -46,7 +46,7 @@ static void offer_folder(struct shell_offers *o, const char *path, const char *s
 	if (!fs)
 		return;
 	if (!node_walk(fs, path, rest, &dir)) {
-		if (dir.type == DAX_FOLDER)
+		if (dir.type == DAX_DIRECTORY)
 			offer_names(o, fs, &dir, path, start);
 		fs->ops->put_node(fs, &dir);
 	}
@@ -59,7 +59,7 @@ static int offer_mount(struct dax_fs *fs, void *arg)
 	return 0;
 }
 
-static int offer_mount_folder(struct dax_fs *fs, void *arg)
+static int offer_mount_directory(struct dax_fs *fs, void *arg)
 {
 	char path[sizeof(fs->path) + 1];
 
@@ -73,11 +73,11 @@ static void offer_paths(struct shell_offers *o)
 	const char *typed = shell_offer_typed(o), *slash = strrchr(typed, '/');
 	char path[SHELL_LINE_MAX + 1];
 
-	dax_fs_for_each(offer_mount_folder, o);
+	dax_fs_for_each(offer_mount_directory, o);
 	if (!slash || slash == typed)
 		return;
 	snprintf(path, sizeof(path), "%.*s", (int)(slash + 1 - typed), typed);
-	offer_folder(o, path, slash + 1);
+	offer_directory(o, path, slash + 1);
 }
 SHELL_KIND(file, "FILE", NULL, offer_paths);
 SHELL_KIND(path, "PATH", NULL, offer_paths);

@@ -164,7 +164,7 @@ void acpi_verdict_text(const struct acpi_table *t, char *buf, size_t size);
 #define ACPI_MAX_OVERRIDES 24u
 
 struct acpi_cpu {
-	uint32_t uid; /* ACPI processor id */
+	uint32_t uid; /* ACPI id of the CPU */
 	uint8_t apic_id;
 	bool enabled;	     /* runs now, or starts at our INIT-SIPI */
 	bool online_capable; /* not enabled, may be plugged later */

@@ -19,7 +19,7 @@ struct records {
 };
 
 /* The next record, or NULL at the end. `table` names it in the note about a bad length. */
-static const uint8_t *next_record(struct records *r, const char *table, struct notes *notes)
+static const uint8_t *next_entry(struct records *r, const char *table, struct notes *notes)
 {
 	const uint8_t *rec = r->b + r->at;
 	size_t left = r->len - r->at;
@@ -129,7 +129,7 @@ int acpi_decode_madt(struct acpi_madt *out, const uint8_t *b, size_t len)
 		return -EINVAL;
 	out->lapic = le32(b + 36);
 	out->has_8259 = le32(b + 40) & 1;
-	while ((rec = next_record(&r, "MADT", &out->notes)))
+	while ((rec = next_entry(&r, "MADT", &out->notes)))
 		madt_record(out, rec);
 	return 0;
 }
@@ -276,7 +276,7 @@ int acpi_decode_srat(struct acpi_srat *out, const uint8_t *b, size_t len)
 	memset(out, 0, sizeof(*out));
 	if (len < 48)
 		return -EINVAL;
-	while ((rec = next_record(&r, "SRAT", &out->notes))) {
+	while ((rec = next_entry(&r, "SRAT", &out->notes))) {
 		if (rec[0] > 2 || !long_enough(rec, need[rec[0]], "SRAT", &out->notes))
 			continue;
 		if (rec[0] == 1)

@@ -130,7 +130,7 @@ void acpi_read_table(struct acpi_table *t, uint64_t phys, const char *want, acpi
 }
 
 /* One more slot of the list, or NULL: counted as dropped. */
-static struct acpi_table *next_slot(struct acpi_tables *t)
+static struct acpi_table *next_table(struct acpi_tables *t)
 {
 	if (t->nr == ACPI_MAX_TABLES) {
 		t->dropped++;
@@ -150,7 +150,7 @@ static void add_table(struct acpi_tables *t, uint64_t phys, const char *want, ac
 			return;
 		}
 	}
-	slot = next_slot(t);
+	slot = next_table(t);
 	if (slot)
 		acpi_read_table(slot, phys, want, map, ctx);
 }

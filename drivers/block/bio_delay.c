@@ -39,9 +39,9 @@ bool bio_delay_take(struct bio *bio, int err)
 	return taken;
 }
 
-/* Off, and what was held goes on, in the order it came. Off before release and in one step with
- * emptying the queue, else one that comes in between would be held with nobody to release it. */
-static unsigned release(void)
+/* Off, and what was held goes on, in the order it came. Off before passing on and in one step with
+ * emptying the queue, else one that comes in between would be held with nobody to pass it on. */
+static unsigned pass_on(void)
 {
 	struct bio_queue out = TAILQ_HEAD_INITIALIZER(out);
 	uint64_t flags = spin_lock_irqsave(&delay.lock);
@@ -64,7 +64,7 @@ static unsigned release(void)
 static void expired(struct timer *t)
 {
 	(void)t;
-	release();
+	pass_on();
 }
 
 int bio_delay_arm(uint64_t ns)
@@ -90,7 +90,7 @@ unsigned bio_delay_off(void)
 
 	mutex_lock(&switching);
 	timer_cancel_wait(&timer);
-	nr = release();
+	nr = pass_on();
 	mutex_unlock(&switching);
 	return nr;
 }

@@ -77,7 +77,7 @@ static unsigned build(struct vblk *d, const struct slot *s)
 	return n;
 }
 
-static struct slot *free_slot(struct vblk *d)
+static struct slot *free_request(struct vblk *d)
 {
 	for (unsigned i = 0; i < VIRTIO_BLK_DEPTH; i++)
 		if (!d->slots[i].bio)
@@ -92,7 +92,7 @@ static void start_waiting(struct vblk *d)
 	struct slot *s;
 	struct bio *bio;
 
-	while ((bio = TAILQ_FIRST(&d->waiting)) && (s = free_slot(d))) {
+	while ((bio = TAILQ_FIRST(&d->waiting)) && (s = free_request(d))) {
 		s->bio = bio;
 		if (vring_add(&d->ring, d->bufs, build(d, s), s)) {
 			s->bio = NULL;

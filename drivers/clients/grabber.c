@@ -27,7 +27,7 @@ int grabber_queue(struct grabber *g, uint64_t addr, unsigned nr)
 	return slot;
 }
 
-static void release(struct grabber *g, unsigned slot)
+static void unpin_buffer(struct grabber *g, unsigned slot)
 {
 	holder_remove(&g->buffer[slot].holder);
 	unpin_user_pages(g->buffer[slot].pages, g->buffer[slot].nr);
@@ -42,7 +42,7 @@ int grabber_dequeue(struct grabber *g, struct edu *e, unsigned slot, const char 
 		return -EINVAL;
 	err = longterm_transfer(g->buffer[slot].pages, g->buffer[slot].nr, e, text);
 	if (!err)
-		release(g, slot);
+		unpin_buffer(g, slot);
 	return err;
 }
 
@@ -50,5 +50,5 @@ void grabber_stop(struct grabber *g)
 {
 	for (unsigned slot = 0; slot < GRABBER_BUFFERS; slot++)
 		if (g->buffer[slot].nr)
-			release(g, slot);
+			unpin_buffer(g, slot);
 }

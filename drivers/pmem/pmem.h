@@ -29,7 +29,7 @@ struct pmem_region {
 	bool readonly;
 	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
 	bool bound;	       /* pgmap is live */
-	bool dead;    /* its DAX device was killed: no new mappings. Atomic enough: a word */
+	bool dead;	       /* pmem kill: no new mappings. Atomic enough: a word */
 	bool limited; /* … and has no page records: nothing of it can be pinned (pgmap is empty) */
 	const char *changing; /* "bound", "unbound", "mounted": that is being done with it just now;
 				 NULL: nothing. pmem_change_begin() */

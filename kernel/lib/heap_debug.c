@@ -96,7 +96,7 @@ static struct block *take_oldest(void)
 	return b;
 }
 
-static void release(struct _reent *re)
+static void free_waiting(struct _reent *re)
 {
 	struct mem_report r;
 	struct block *b;
@@ -172,7 +172,7 @@ static void drop(struct _reent *re, void *p, uint64_t rbp)
 	waiting_bytes += b->size;
 	waiting_count++;
 	spin_unlock_irqrestore(&lock, flags);
-	release(re);
+	free_waiting(re);
 }
 
 void *__wrap__malloc_r(struct _reent *re, size_t n)

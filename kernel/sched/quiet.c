@@ -73,25 +73,25 @@ enum quiet quiet_look(bool (*except)(const struct thread *t, void *arg), void *a
 	return q == QUIET_DEAD ? look_behind_interrupts(except, arg) : q;
 }
 
-static bool all_at_rest(void)
+static bool all_quiet(void)
 {
 	return look(NULL, NULL) != QUIET_NOT;
 }
 
-static bool threads_at_rest(void)
+static bool threads_quiet(void)
 {
 	return !quiet_somebody_runs(NULL, NULL);
 }
 
-static bool wait_for(bool (*at_rest)(void))
+static bool wait_for(bool (*is_quiet)(void))
 {
 	unsigned quiet = 0;
 
 	while (!signal_pending()) {
-		quiet = at_rest() ? quiet + 1 : 0;
+		quiet = is_quiet() ? quiet + 1 : 0;
 		if (quiet >= QUIET_SURE) {
 			cpu_call(cpus_online(), nothing, NULL); /* behind its interrupt, as above */
-			if (at_rest())
+			if (is_quiet())
 				return true;
 		}
 		thread_sleep_ns(LOOK_NS);
@@ -101,12 +101,12 @@ static bool wait_for(bool (*at_rest)(void))
 
 bool quiet_wait(void)
 {
-	return wait_for(all_at_rest);
+	return wait_for(all_quiet);
 }
 
 bool quiet_wait_threads(void)
 {
-	return wait_for(threads_at_rest);
+	return wait_for(threads_quiet);
 }
 
 /* ---- patience ------------------------------------------------------------------------------- */

@@ -310,7 +310,7 @@ int selftest_run(const char *glob)
 	return run_globs(1, globs);
 }
 
-static int list(int n, char **globs, bool claims)
+static int list(int n, char **globs, bool statements)
 {
 	struct selection s;
 	int err = choose(&s, n, globs);
@@ -318,7 +318,7 @@ static int list(int n, char **globs, bool claims)
 	if (err)
 		return err;
 	for (unsigned i = 0; i < s.count; i++)
-		kprintf(claims ? "%-36s  %s\n" : "%s\n", s.test[i]->name, s.test[i]->claim);
+		kprintf(statements ? "%-36s  %s\n" : "%s\n", s.test[i]->name, s.test[i]->statement);
 	free(s.test);
 	return 0;
 }
@@ -326,21 +326,21 @@ static int list(int n, char **globs, bool claims)
 static int cmd_selftest(int argc, char **argv)
 {
 	static const char *const options[] = {"-l", "-v"};
-	bool only_list = false, claims = false;
+	bool only_list = false, statements = false;
 	int i = 1, failed;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (!strcmp(argv[i], "-l"))
 			only_list = true;
 		else if (!strcmp(argv[i], "-v"))
-			claims = true;
+			statements = true;
 		else
 			return shell_unknown("option", argv[i], options, ARRAY_SIZE(options));
 	}
-	if (claims && !only_list)
-		return shell_fail(-EINVAL, "-v shows the claims in a list: use it with -l");
+	if (statements && !only_list)
+		return shell_fail(-EINVAL, "-v shows the statements in a list: use it with -l");
 	if (only_list)
-		return list(argc - i, argv + i, claims);
+		return list(argc - i, argv + i, statements);
 	failed = run_globs(argc - i, argv + i);
 	return failed > 0 ? -EIO : failed;
 }
@@ -355,6 +355,6 @@ SHELL_COMMAND(
 	selftest, cmd_selftest, "selftest [-l [-v]] [PATTERN ...]",
 	"runs the tests built into the kernel and reports in KTAP\n"
 	"PATTERN picks by name: rwsem.*, *.wait* (no quotes needed). -l lists the names, -l -v\n"
-	"also what each one claims. Status EIO when one failed, ENOENT when none matched, ENODATA\n"
+	"also what each one states. Status EIO when one failed, ENOENT when none matched, ENODATA\n"
 	"when all were skipped.",
 	true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Self-tests: run in the kernel by `selftest`, reported as KTAP. A test lives beside what it tests
- * and states one claim. The first failed EXPECT ends the test with file, line and both values;
+ * and makes one statement. The first failed EXPECT ends the test with file, line and both values;
  * SKIP says which device or feature is missing.
  *
  *     SELFTEST(rwsem_writer_waits, "rwsem.writer-waits", "a writer waits for all readers")
@@ -23,15 +23,15 @@ struct selftest_run {
 	char text[240]; /* why */
 };
 struct selftest {
-	const char *name, *claim;
+	const char *name, *statement;
 	void (*fn)(struct selftest_run *t);
 };
 
-#define SELFTEST(ident, dotted, claim_text)                                                        \
+#define SELFTEST(ident, dotted, statement_text)                                                    \
 	static void selftest_fn_##ident(struct selftest_run *t);                                   \
 	static const struct selftest selftest_##ident                                              \
 		__attribute__((used, section("hf_selftests"), aligned(8))) = {                     \
-			dotted, claim_text, selftest_fn_##ident};                                  \
+			dotted, statement_text, selftest_fn_##ident};                              \
 	static void selftest_fn_##ident(struct selftest_run *t __attribute__((unused)))
 
 #define EXPECT(cond, ...)                                                                          \

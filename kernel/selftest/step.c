@@ -53,7 +53,7 @@ static void load(const struct cpu_steps *cs)
 }
 
 /* Frees the slots of `stop`; NULL: those of the function. */
-static void release(struct cpu_steps *cs, const struct step_stop *stop)
+static void free_registers(struct cpu_steps *cs, const struct step_stop *stop)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (cs->slot[i].stop == stop)
@@ -79,7 +79,7 @@ static int occupy(struct cpu_steps *cs, const char *name, struct step_stop *stop
 			continue;
 		s = free_slot(cs);
 		if (!s) {
-			release(cs, stop);
+			free_registers(cs, stop);
 			return -EBUSY;
 		}
 		*s = (struct slot){p->addr, stop};
@@ -112,7 +112,7 @@ unsigned step_disarm(void)
 	struct cpu_steps *cs = &per_cpu[cpu_id()];
 
 	cs->fn = NULL;
-	release(cs, NULL);
+	free_registers(cs, NULL);
 	return cs->fired;
 }
 
@@ -143,7 +143,7 @@ void step_unstop(struct step_stop *st)
 
 	ASSERT(st->thread == current_thread(), "only the thread that armed '%s' disarms it",
 	       st->name);
-	release(&per_cpu[cpu_id()], st);
+	free_registers(&per_cpu[cpu_id()], st);
 	irq_restore(flags);
 }
 
@@ -254,7 +254,7 @@ bool step_hit(struct trap_frame *tf)
 					  tf); /* on the same CPU afterwards: it is tied to it */
 		} else if (fn) {
 			cs->fn = NULL;
-			release(cs, NULL);
+			free_registers(cs, NULL);
 			cs->fired++;
 			fn(cs->arg);
 		}

@@ -252,8 +252,8 @@ static void say_twice(const struct lock_held *h, uint32_t class, const struct pl
 	say(&t);
 }
 
-static void check_held(const struct lock_holding *held, uint32_t class, const struct place *now,
-		       bool nested)
+static void check_held_lock(const struct lock_holding *held, uint32_t class,
+			    const struct place *now, bool nested)
 {
 	for (unsigned i = 0; i < MIN(held->n, (unsigned)LOCK_ORDER_DEPTH); i++) {
 		const struct lock_held *h = &held->at[i];
@@ -328,9 +328,9 @@ lock_order_take(const void *lock, const char *name, enum lock_kind kind, bool tr
 	class = class_of(name);
 	if (class < MAX_CLASSES) {
 		if (!tried && !in_interrupt())
-			check_held(&t->holding, class, &now, t->nest_next);
+			check_held_lock(&t->holding, class, &now, t->nest_next);
 		if (!tried)
-			check_held(&per_cpu[cpu_id()], class, &now, t->nest_next);
+			check_held_lock(&per_cpu[cpu_id()], class, &now, t->nest_next);
 		if (kind == LOCK_SPIN && !tried)
 			check_irq(class, &now, irqs_on);
 		if (!in_interrupt())

@@ -41,7 +41,7 @@ int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 /* Makes the record of a frame of RAM, for ram_pgmap: that is in no table. 0 or -ENOMEM. */
 int record_populate_ram(struct pgmap *ram, uint64_t pfn);
 /* Gives all record frames of a dead pgmap back, to RAM or to its altmap. */
-void records_release(struct pgmap *pgmap);
+void records_free(struct pgmap *pgmap);
 /* First pfn of the range that has a record: behind the altmap. */
 static inline uint64_t pgmap_first_pfn(const struct pgmap *pgmap, const struct pgmap_range *r)
 {

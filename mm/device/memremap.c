@@ -45,7 +45,7 @@ static void window_return(const struct pgmap *pgmap)
 }
 
 /* Checks and enters the ranges, or changes nothing. */
-static int claim(struct pgmap *pgmap)
+static int claim_ranges(struct pgmap *pgmap)
 {
 	int err;
 
@@ -65,7 +65,7 @@ static int claim(struct pgmap *pgmap)
 	return err;
 }
 
-static void unclaim(struct pgmap *pgmap)
+static void unclaim_ranges(struct pgmap *pgmap)
 {
 	pgmap_table_lock();
 	pgmap_table_remove(pgmap);
@@ -115,11 +115,11 @@ int memremap_pages(struct pgmap *pgmap, const char **why)
 	ASSERT(!pgmap_is_live(pgmap), "pgmap %s is bound already; memunmap_pages() first",
 	       pgmap->name);
 	spin_init(&pgmap->altmap_lock, "altmap");
-	err = claim(pgmap);
+	err = claim_ranges(pgmap);
 	if (!err) {
 		err = map_ranges(pgmap);
 		if (err)
-			unclaim(pgmap);
+			unclaim_ranges(pgmap);
 		else
 			percpu_ref_init(&pgmap->ref); /* live */
 	}
@@ -211,9 +211,9 @@ void memunmap_finish(struct pgmap *pgmap)
 {
 	ASSERT(percpu_ref_is_used_up(&pgmap->ref),
 	       "pgmap %s must have been drained before its records go", pgmap->name);
-	records_release(pgmap);
+	records_free(pgmap);
 	unmap_ranges(pgmap, pgmap->nr_range);
-	unclaim(pgmap);
+	unclaim_ranges(pgmap);
 }
 
 void memunmap_pages(struct pgmap *pgmap)

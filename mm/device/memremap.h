@@ -91,7 +91,7 @@ static inline uint64_t altmap_first_pfn(const struct altmap *a)
 /* Linux's numbers. Zero is none of them, so that a forgotten type is seen. */
 enum pgmap_type {
 	PGMAP_PRIVATE = 1,  /* the CPU cannot reach it: not built in */
-	PGMAP_COHERENT = 2, /* another processor's memory: not built in */
+	PGMAP_COHERENT = 2, /* memory of an accelerator: not built in */
 	PGMAP_FS_DAX = 3,   /* a file system's, one record per 4 KiB page */
 	PGMAP_GENERIC = 4,  /* device-dax, compound records allowed */
 	PGMAP_P2PDMA = 5,   /* a PCI device's own memory: not built in */

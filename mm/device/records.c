@@ -223,7 +223,7 @@ int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 	return ret;
 }
 
-void records_release(struct pgmap *pgmap)
+void records_free(struct pgmap *pgmap)
 {
 	const bool ram = !pgmap_has_altmap(pgmap);
 

@@ -92,7 +92,7 @@ static void merge_in(uint64_t pfn, unsigned order)
 
 /* frames_debug.c: what was freed waits in quarantine for a while. False: the queue is empty.
  * frame_lock held. */
-static bool quarantine_release(bool all)
+static bool quarantine_end(bool all)
 {
 	uint64_t pfn;
 	unsigned order;
@@ -133,7 +133,7 @@ uint64_t frame_alloc(unsigned order)
 	do {
 		for (o = order; o <= FRAME_MAX_ORDER && LIST_EMPTY(&free_list[o]);)
 			o++;
-	} while (o > FRAME_MAX_ORDER && (refill() || quarantine_release(true)));
+	} while (o > FRAME_MAX_ORDER && (refill() || quarantine_end(true)));
 	if (o <= FRAME_MAX_ORDER) {
 		pfn = list_take(LIST_FIRST(&free_list[o]));
 		if (o < FRAME_MAX_ORDER)
@@ -177,7 +177,7 @@ void frame_free(uint64_t phys, unsigned order)
 	stats.free += 1ull << order;
 	if (DEBUG_BUILD) {
 		frame_debug_free(phys >> PAGE_SHIFT, order);
-		while (quarantine_release(false))
+		while (quarantine_end(false))
 			;
 	} else {
 		merge_in(phys >> PAGE_SHIFT, order);
@@ -192,7 +192,7 @@ void frames_end_rest(void)
 {
 	uint64_t flags = spin_lock_irqsave(&frame_lock);
 
-	while (quarantine_release(true))
+	while (quarantine_end(true))
 		;
 	spin_unlock_irqrestore(&frame_lock, flags);
 	frame_debug_say();

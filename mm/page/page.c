@@ -131,7 +131,7 @@ static void __attribute__((noinline)) release_all(struct page *p, unsigned long 
 }
 
 /* The references of nr neighbours from p on are at rest, by changes that found `old` in each. */
-static inline void at_rest(struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old)
+static inline void came_to_rest(struct pgmap *pgmap, struct page *p, unsigned long nr, uint64_t old)
 {
 	if (unlikely(old & PAGE_BUSY)) {
 		if (busy_ends(old))
@@ -153,7 +153,7 @@ static inline void put_done(struct pgmap *pgmap, struct page *p, unsigned long n
 	if (above > 0)
 		return;
 	if (!above)
-		at_rest(pgmap, p, nr, old);
+		came_to_rest(pgmap, p, nr, old);
 	if (above + (int32_t)rest <= 0)
 		put_last(p, nr, old, n);
 }
@@ -288,7 +288,7 @@ void page_put_range(struct page *first, unsigned long nr)
 }
 
 /* How many of pages[] follow one another in memory, from the first one on. */
-static unsigned long run_length(struct page **pages, unsigned long nr)
+static unsigned long count_neighbours(struct page **pages, unsigned long nr)
 {
 	struct page **at = pages, **const end = pages + nr;
 	const struct page *expected = pages[0];
@@ -306,7 +306,7 @@ static unsigned long run_length(struct page **pages, unsigned long nr)
 void page_put_each(struct page **pages, unsigned long nr)
 {
 	while (nr) {
-		unsigned long n = run_length(pages, nr);
+		unsigned long n = count_neighbours(pages, nr);
 
 		page_put_range(*pages, n);
 		pages += n;

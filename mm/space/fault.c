@@ -65,7 +65,7 @@ static bool page_fault(struct trap_frame *tf, uint64_t addr)
 }
 
 /* The entry for one page; a stale translation may exist only where less was allowed before. */
-static inline uint64_t make_entry(uint64_t pfn, uint64_t kind, bool writable)
+static inline uint64_t make_pte(uint64_t pfn, uint64_t kind, bool writable)
 {
 	return pfn << PAGE_SHIFT | kind | PTE_P | PTE_NX | PTE_A | (writable ? PTE_W | PTE_D : 0);
 }
@@ -139,12 +139,12 @@ static inline __attribute__((always_inline)) int set_entry(struct vm_fault *vmf,
 
 int vmf_insert_pfn(struct vm_fault *vmf, uint64_t pfn, bool writable)
 {
-	return set_entry(vmf, make_entry(pfn, PTE_DEVMAP | vma_slow_bit(vmf->vma), writable));
+	return set_entry(vmf, make_pte(pfn, PTE_DEVMAP | vma_slow_bit(vmf->vma), writable));
 }
 
 int vmf_insert_special(struct vm_fault *vmf, uint64_t pfn, bool writable)
 {
-	return set_entry(vmf, make_entry(pfn, PTE_SPECIAL, writable));
+	return set_entry(vmf, make_pte(pfn, PTE_SPECIAL, writable));
 }
 
 int vmf_insert_zero(struct vm_fault *vmf)
@@ -156,7 +156,7 @@ int vmf_insert_zero(struct vm_fault *vmf)
 	/* Another thread may have put 2 MiB of zeroes there since the exception: as good. */
 	if (level > 1 && (seen & PTE_PS))
 		return 0;
-	return phys ? set_entry(vmf, make_entry(phys >> PAGE_SHIFT, PTE_SPECIAL, false)) : -ENOMEM;
+	return phys ? set_entry(vmf, make_pte(phys >> PAGE_SHIFT, PTE_SPECIAL, false)) : -ENOMEM;
 }
 
 void faults_init(void)

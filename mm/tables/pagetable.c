@@ -317,7 +317,7 @@ static void map_image(void)
 }
 
 /* Top-level slots for [start, end), so that every address space shares the tables below them. */
-static void make_slots(uint64_t start, uint64_t end)
+static void make_root_slots(uint64_t start, uint64_t end)
 {
 	for (uint64_t va = start; va < end && va >= start; va += level_size(4))
 		ASSERT(pte_walk(kernel_root, va, 3, true, NULL), "no memory for kernel tables");
@@ -332,9 +332,10 @@ void page_tables_init(const struct boot_info *bi)
 	kernel_root = frame_alloc_zero();
 	ASSERT(kernel_root, "no frame for the first page table");
 	mm_count_table(1);
-	make_slots(DIRECT_BASE, DIRECT_BASE + (1ull << MIN(cpu_features.phys_bits, MAX_PHYS_BITS)));
-	make_slots(RECORD_BASE, COMPOUND_END);
-	make_slots(KVIRT_BASE, KVIRT_BASE + (1ull << 39));
+	make_root_slots(DIRECT_BASE,
+			DIRECT_BASE + (1ull << MIN(cpu_features.phys_bits, MAX_PHYS_BITS)));
+	make_root_slots(RECORD_BASE, COMPOUND_END);
+	make_root_slots(KVIRT_BASE, KVIRT_BASE + (1ull << 39));
 	map_image();
 	for (unsigned i = 0; i < bi->nr_ranges; i++) {
 		const struct boot_range *r = &bi->ranges[i];

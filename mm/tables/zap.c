@@ -18,7 +18,7 @@ MUSEUM(count_before_flush, "count-before-flush",
        "is acknowledged; shown by race F-15 (BROKEN I1), and selftest tlb.count-after-flush "
        "and selftest tlb.count-last-everywhere");
 MUSEUM(zap_takes_table, "zap-takes-table",
-       "zap takes a page table away where it expected a large page; "
+       "zap takes a page table away where it expected an entry of 2 MiB; "
        "shown by selftest space.zap-spares-table");
 STEP_POINT_DECLARE(zap_before_leaf);
 STEP_POINT_DECLARE(zap_unlocked);

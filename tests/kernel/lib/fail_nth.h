@@ -52,9 +52,9 @@ struct fail_verdict {
 /* Runs the case on the scratch region; sleepable. */
 void fail_nth_run(const struct fail_case *c, struct fail_verdict *v);
 
-/* SELFTEST for one case: FAIL_NTH(ident, "fail.gup", "claim", .op = …, .least = 3) */
-#define FAIL_NTH(ident, dotted, claim, ...)                                                        \
-	SELFTEST(ident, dotted, claim)                                                             \
+/* SELFTEST for one case: FAIL_NTH(ident, "fail.gup", "statement", .op = …, .least = 3) */
+#define FAIL_NTH(ident, dotted, statement, ...)                                                    \
+	SELFTEST(ident, dotted, statement)                                                         \
 	{                                                                                          \
 		static const struct fail_case c = {__VA_ARGS__};                                   \
 		struct fail_verdict v;                                                             \

@@ -5,7 +5,7 @@
 
 #include "tests/kernel/lib/tinyfs.h"
 
-#define TINY_ROOT 1u /* the number of the one folder */
+#define TINY_ROOT 1u /* the number of the one directory */
 
 struct tiny {
 	uint32_t number;
@@ -39,7 +39,7 @@ void tiny_free(struct dax_fs *fs, struct tiny *file);
 /* tinyfs_names.c: operations of struct dax_layer_ops. */
 int tiny_walk(struct dax_fs *fs, const char *path, bool create, struct dax_node *node);
 int tiny_by_number(struct dax_fs *fs, uint32_t number, struct dax_node *node);
-int tiny_names(struct dax_fs *fs, struct dax_node *folder, uint64_t *pos, struct dax_name *name);
+int tiny_names(struct dax_fs *fs, struct dax_node *directory, uint64_t *pos, struct dax_name *name);
 int tiny_unlink(struct dax_fs *fs, const char *path, struct dax_node *node);
 int tiny_put_node(struct dax_fs *fs, struct dax_node *node);
 void tiny_opened(struct dax_inode *inode, struct dax_node *node);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of the tiny file layer: one folder. A file lives as long as it has a name or is open.
+ * Names of the tiny file layer: one directory. A file lives as long as it has a name or is open.
  */
 #include "tests/kernel/lib/tinyfs_layer.h"
 
@@ -18,7 +18,7 @@ static void make_node(const struct dax_fs *fs, struct tiny *file, struct dax_nod
 		*node = (struct dax_node){.layer = fs->layer,
 					  .number = TINY_ROOT,
 					  .links = 1,
-					  .type = DAX_FOLDER,
+					  .type = DAX_DIRECTORY,
 					  .permissions = 0755};
 }
 
@@ -72,11 +72,11 @@ int tiny_by_number(struct dax_fs *fs, uint32_t number, struct dax_node *node)
 	return 0;
 }
 
-int tiny_names(struct dax_fs *fs, struct dax_node *folder, uint64_t *pos, struct dax_name *name)
+int tiny_names(struct dax_fs *fs, struct dax_node *directory, uint64_t *pos, struct dax_name *name)
 {
 	const struct tiny *file = LIST_FIRST(&tinyfs_of(fs)->named);
 
-	(void)folder;
+	(void)directory;
 	for (uint64_t i = 0; file && i < *pos; i++)
 		file = LIST_NEXT(file, link);
 	if (!file)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Self-tests: the five direct-I/O cases, the mremap case and the private-mapping case of the ndctl
- * `dax` suite at every size of page (directio.*, remap.*).
+ * `dax` suite at every size of page (dio.*, remap.*).
  *
  * The device is played by the CPU: it pins a page for as long as it copies through the direct map,
  * as a device would by its physical address. Each case starts from a fresh mapping of two pages of
@@ -203,25 +203,25 @@ static void device_cases(struct selftest_run *t, uint64_t align, unsigned level)
 	run_cases(t, &o);
 }
 
-SELFTEST(directio_device_4k, "directio.device-4k",
+SELFTEST(directio_device_4k, "dio.device-4k",
 	 "the five direct-I/O cases on a device mapped by 4 KiB leave every record at rest")
 {
 	device_cases(t, PAGE_SIZE, 1);
 }
 
-SELFTEST(directio_device_2m, "directio.device-2m",
+SELFTEST(directio_device_2m, "dio.device-2m",
 	 "the five direct-I/O cases on a device mapped by 2 MiB leave every record at rest")
 {
 	device_cases(t, PMD_SIZE, 2);
 }
 
-SELFTEST(directio_device_1g, "directio.device-1g",
+SELFTEST(directio_device_1g, "dio.device-1g",
 	 "the five direct-I/O cases on a device mapped by 1 GiB leave every record at rest")
 {
 	device_cases(t, PUD_SIZE, 3);
 }
 
-SELFTEST(directio_file_2m, "directio.file-2m",
+SELFTEST(directio_file_2m, "dio.file-2m",
 	 "the five direct-I/O cases on a file served by 2 MiB leave every record at rest")
 {
 	struct object o = {.align = PMD_SIZE, .level = 2};
@@ -273,7 +273,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(directio_private, "directio.private",
+SELFTEST(directio_private, "dio.private",
 	 "what a device writes through a private mapping stays in the copy, and the file's page is "
 	 "at rest")
 {

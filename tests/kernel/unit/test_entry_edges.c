@@ -159,7 +159,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(entry_folio_kept, "lifetime.busy.folio-out-of-reach",
+SELFTEST(entry_folio_kept, "lifetime.busy-extent.folio-out-of-reach",
 	 "while one page of 2 MiB is held, no block of them is given away, and the put gives all")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
@@ -182,7 +182,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(entry_run_to_held, "lifetime.busy.run-ends-at-held",
+SELFTEST(entry_run_to_held, "lifetime.busy-extent.run-ends-at-held",
 	 "a run of free blocks ends before the first one that is held, wherever the look begins, "
 	 "and "
 	 "at the end that was asked for once nobody holds any")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-tests: the lifetime busy-extent (lifetime.busy.*): nobody waits, and nothing is handed out.
+/* Self-tests: the lifetime busy-extent (lifetime.busy-extent.*): nobody waits, and nothing is
+ * handed out.
  */
 #include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
@@ -59,20 +60,20 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(busy_truncate, "lifetime.busy.truncate-goes-on",
+SELFTEST(busy_truncate, "lifetime.busy-extent.truncate-goes-on",
 	 "truncate of a held page returns at once; the block is busy until the last put, which "
 	 "releases it once")
 {
 	goes_on(t, truncate_all);
 }
 
-SELFTEST(busy_punch, "lifetime.busy.punch-goes-on",
+SELFTEST(busy_punch, "lifetime.busy-extent.punch-goes-on",
 	 "a hole over a held page is made at once, and the page is out of reach until it is put")
 {
 	goes_on(t, punch_first);
 }
 
-SELFTEST(busy_evict, "lifetime.busy.evict-goes-on",
+SELFTEST(busy_evict, "lifetime.busy-extent.evict-goes-on",
 	 "the last close of an unlinked file does not wait for who holds its page")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
@@ -106,7 +107,7 @@ static int need_a_block(void)
 	return n < 0 ? (int)n : 0;
 }
 
-SELFTEST(busy_out_of_reach, "lifetime.busy.out-of-reach",
+SELFTEST(busy_out_of_reach, "lifetime.busy-extent.out-of-reach",
 	 "the only free block is busy: -ENOSPC, and the sentence says that a put would help; after "
 	 "it the block is given")
 {
@@ -128,7 +129,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(busy_inherited, "lifetime.busy.inherited",
+SELFTEST(busy_inherited, "lifetime.busy-extent.inherited",
 	 "unmount and mount with a holder: the next mount's allocator refuses the busy block (F-7)")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
@@ -154,7 +155,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(busy_by_extents, "lifetime.busy.by-extents",
+SELFTEST(busy_by_extents, "lifetime.busy-extent.by-extents",
 	 "a page pinned before the mount has no entry in it; its truncate marks it all the same "
 	 "(F-16)")
 {
@@ -183,7 +184,7 @@ out:
 }
 
 SELFTEST(
-	busy_interrupt, "lifetime.busy.release-in-interrupt",
+	busy_interrupt, "lifetime.busy-extent.release-in-interrupt",
 	"a device's completion interrupt is a last put like any other: it releases the block (F-5)")
 {
 	struct dma_job *job;
@@ -241,7 +242,7 @@ static void put_while_locked(struct fixture *fx, struct page *p)
 	thread_join(t);
 }
 
-SELFTEST(busy_space_waiter, "lifetime.busy.space-waiter",
+SELFTEST(busy_space_waiter, "lifetime.busy-extent.space-waiter",
 	 "who asks to wait for space sleeps while only busy blocks are left, and the put wakes him")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
@@ -274,7 +275,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(busy_folio, "lifetime.busy.folio-partly-freed",
+SELFTEST(busy_folio, "lifetime.busy-extent.folio-partly-freed",
 	 "a page of a held 2 MiB is punched: it is busy with the whole, the rest stays mapped and "
 	 "may be read; the last put releases it, and each page counts for itself again (F-9)")
 {
@@ -303,7 +304,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(busy_tree_first, "lifetime.busy.tree-before-bitmap",
+SELFTEST(busy_tree_first, "lifetime.busy-extent.tree-before-bitmap",
 	 "blocks leave their file's tree before the bitmap shows them free (F-11)")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
@@ -320,7 +321,7 @@ out:
 }
 
 SELFTEST(
-	busy_frees_when_full, "lifetime.busy.frees-when-full",
+	busy_frees_when_full, "lifetime.busy-extent.frees-when-full",
 	"a hole that splits an extent needs a block for the tree: on a full device the reserve has "
 	"it (F-10)")
 {
@@ -367,7 +368,7 @@ static long pin_for_long(struct fixture *fx)
 	return n;
 }
 
-SELFTEST(busy_longterm, "lifetime.busy.longterm",
+SELFTEST(busy_longterm, "lifetime.busy-extent.longterm",
 	 "longterm=allow: a pin without an end is taken; refuse is the default; other lifetimes do "
 	 "not have the option")
 {
@@ -388,7 +389,7 @@ SELFTEST(busy_longterm, "lifetime.busy.longterm",
 	       "refused %ld, allowed %ld, another lifetime %d", refused, allowed, other);
 }
 
-SELFTEST(busy_unbind, "lifetime.busy.unbind",
+SELFTEST(busy_unbind, "lifetime.busy-extent.unbind",
 	 "unbinding a region with a held page is refused and names the holder; after the put it "
 	 "goes, and comes back")
 {
@@ -417,7 +418,7 @@ static int unbind_waiting(struct dax_inode *unused, uint64_t arg)
 	return dax_unbind(region(), true);
 }
 
-SELFTEST(busy_unbind_waits, "lifetime.busy.unbind-waits",
+SELFTEST(busy_unbind_waits, "lifetime.busy-extent.unbind-waits",
 	 "told to wait, unbinding sleeps until the last put of a busy page, and then goes (F-14)")
 {
 	struct fx_op op = {.fn = unbind_waiting};

@@ -98,7 +98,7 @@ out:
 
 /* ---- zap-to-zero -------------------------------------------------------------------------- */
 
-SELFTEST(zap_counts, "lifetime.zap.counts",
+SELFTEST(zap_counts, "lifetime.zap-to-zero.counts",
 	 "an entry holds one reference, whatever maps it; zapping gives it back once, a second zap "
 	 "takes nothing")
 {
@@ -127,7 +127,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(zap_device, "lifetime.zap.holds-device",
+SELFTEST(zap_device, "lifetime.zap-to-zero.holds-device",
 	 "from the first touch to the deletion of the entry the page holds its device")
 {
 	FIXTURE(fx, &lifetime_zap_to_zero);
@@ -147,7 +147,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(zap_waits, "lifetime.zap.put-wakes",
+SELFTEST(zap_waits, "lifetime.zap-to-zero.put-wakes",
 	 "punch and truncate of a held page sleep until its count falls from 1 to 0, mapped or not "
 	 "(C-1)")
 {
@@ -156,12 +156,13 @@ SELFTEST(zap_waits, "lifetime.zap.put-wakes",
 	waits_for_put(t, &lifetime_zap_to_zero, punch_first, true);
 }
 
-SELFTEST(zap_evict, "lifetime.zap.evict-waits", "eviction waits for the holder, no signal ends it")
+SELFTEST(zap_evict, "lifetime.zap-to-zero.evict-waits",
+	 "eviction waits for the holder, no signal ends it")
 {
 	evict_waits(t, &lifetime_zap_to_zero);
 }
 
-SELFTEST(zap_dying, "lifetime.zap.dying-is-refused",
+SELFTEST(zap_dying, "lifetime.zap-to-zero.dying-is-refused",
 	 "an entry of a device that is going is not made: the access fails (D-3)")
 {
 	FIXTURE(fx, &lifetime_zap_to_zero);
@@ -182,7 +183,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(zap_link, "lifetime.zap.link-survives",
+SELFTEST(zap_link, "lifetime.zap-to-zero.link-survives",
 	 "a zapped page that became idle still names its file, as long as its entry is there (D-9)")
 {
 	FIXTURE(fx, &lifetime_zap_to_zero);

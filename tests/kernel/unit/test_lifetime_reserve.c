@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-tests: whoever hands a block out asks at that moment (lifetime.busy.reserve-asks, …). */
+/* Self-tests: whoever hands a block out asks at that moment (lifetime.busy-extent.reserve-asks, …).
+ */
 #include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
 
@@ -53,7 +54,7 @@ static struct page *busy_again(struct fixture *fx, uint64_t va)
 	return p;
 }
 
-SELFTEST(busy_reserve, "lifetime.busy.reserve-asks",
+SELFTEST(busy_reserve, "lifetime.busy-extent.reserve-asks",
 	 "a block that the reserve chose at rest is busy again, with its folio, when a node is "
 	 "needed: another one is given")
 {

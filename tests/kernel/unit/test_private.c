@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-tests: private mappings of files, and direct I/O by a device (private.*, directio.*). */
+/* Self-tests: private mappings of files, and direct I/O by a device (private.*, dio.*). */
 #include "tests/kernel/lib/fixture.h"
 
 #define PIN (FOLL_PIN | FOLL_WRITE)
@@ -328,7 +328,7 @@ static bool at_rest(struct fixture *fx, unsigned pages)
 	return true;
 }
 
-SELFTEST(directio_0, "directio.untouched-then-read-faulted",
+SELFTEST(directio_0, "dio.untouched-then-read-faulted",
 	 "a device reads a page nobody touched, then writes one that was only read")
 {
 	DIRECT(fx);
@@ -348,7 +348,7 @@ out:
 }
 
 SELFTEST(
-	directio_1, "directio.out-and-into-memory",
+	directio_1, "dio.out-and-into-memory",
 	"text stored through a mapping is what a device reads, and it comes back into memory equal")
 {
 	DIRECT(fx);
@@ -370,7 +370,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(directio_2, "directio.fork-sees-text",
+SELFTEST(directio_2, "dio.fork-sees-text",
 	 "a child sees the text that was stored before the fork, and a device reads it from both")
 {
 	DIRECT(fx);
@@ -396,7 +396,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(directio_3, "directio.read-then-write",
+SELFTEST(directio_3, "dio.read-then-write",
 	 "a read-only entry becomes writable by a store or a device, and no byte is lost")
 {
 	DIRECT(fx);
@@ -417,7 +417,7 @@ out:
 	fixture_end(&fx);
 }
 
-SELFTEST(directio_4, "directio.into-untouched",
+SELFTEST(directio_4, "dio.into-untouched",
 	 "a device writes into a page nobody touched, a hole: it gets a block, and the file has "
 	 "the bytes")
 {
