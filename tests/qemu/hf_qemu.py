@@ -3,7 +3,8 @@
 
 QEMU=FILE names the binary. What a machine needs of it (a machine type with NVDIMMs, devices, their
 properties, a CPU model) is asked of the binary itself, over QMP, once for each binary that was
-ever used here: the answers are kept in build/qemu/. No version number is looked at.
+ever used here: the answers are kept in build/qemu/. No version number is looked at; a refusal names
+the one it got, and the oldest that is known to do.
 
 A binary that lies in the tree of another system (build/systems/trixie/usr/bin/…) is run with that
 tree's loader, libraries and firmware: the host's are of another age.
@@ -23,6 +24,7 @@ MACHINE = "q35"
 # What the command line names (hf_command.py): type, and the property without which it is of no use.
 NEEDED = {"nvdimm": "label-size", "edu": "dma_mask", "virtio-blk-pci": "disable-legacy",
           "isa-debug-exit": "iobase"}
+WOULD_DO = "7.2 or newer, as Debian 12 and 13 have it, would do"
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio")
 FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 
@@ -62,9 +64,9 @@ def start_of_command(path: str) -> List[str]:
 
 
 def questions() -> List[dict]:
-    """QMP commands: machine types, CPU models, then the properties of everything in NEEDED."""
-    asked = [{"execute": "qmp_capabilities"}, {"execute": "query-machines"},
-             {"execute": "query-cpu-definitions"}]
+    """QMP commands: version, machine types, CPU models, then the properties of all in NEEDED."""
+    asked = [{"execute": "qmp_capabilities"}, {"execute": "query-version"},
+             {"execute": "query-machines"}, {"execute": "query-cpu-definitions"}]
     asked += [{"execute": "device-list-properties", "arguments": {"typename": name}}
               for name in NEEDED]
     return asked + [{"execute": "quit"}]
@@ -92,18 +94,20 @@ def names(answer: dict) -> List[str]:
 
 
 def ask(path: str) -> Dict[str, list]:
-    """{"machines": …, "cpus": …, "nvdimm": its properties, …}"""
-    _, machines, cpus, *devices = answers_of(path)
-    known = {"machines": names(machines), "cpus": names(cpus)}
+    """{"version": [7, 2, 0], "machines": …, "cpus": …, "nvdimm": its properties, …}"""
+    _, version, machines, cpus, *devices = answers_of(path)
+    known = {"version": [version["return"]["qemu"][part] for part in ("major", "minor", "micro")],
+             "machines": names(machines), "cpus": names(cpus)}
     known["machines"] += [entry["alias"] for entry in machines["return"] if "alias" in entry]
     known.update({name: names(answer) for name, answer in zip(NEEDED, devices)})
     return known
 
 
 def can(path: str) -> Dict[str, list]:
-    """ask(), kept in build/qemu/ until the binary is another one."""
+    """ask(), kept in build/qemu/ until the binary is another one, or is asked something else."""
     state = os.stat(path)
-    key = hashlib.sha1(f"{path} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:16]
+    key = f"{path} {state.st_size} {state.st_mtime_ns} {questions()}"
+    key = hashlib.sha1(key.encode()).hexdigest()[:16]
     kept = os.path.join(BUILD, "qemu", key + ".json")
     try:
         with open(kept, encoding="utf-8") as file:
@@ -121,12 +125,13 @@ def check(config: Config) -> List[str]:
     """start_of_command() of the QEMU that `config` names, or the sentence what it lacks."""
     path = find(config.qemu)
     known = can(path)
+    who = f"QEMU={path} is QEMU {'.'.join(str(part) for part in known['version'])} and has"
     if MACHINE not in known["machines"]:
-        raise ConfigError(f"QEMU={path} has no machine type {MACHINE}; Debian's qemu-system-x86 has")
+        raise ConfigError(f"{who} no machine type {MACHINE}; {WOULD_DO}")
     for device, needed in NEEDED.items():
         if needed not in known[device]:
             what = f"no {needed} at its device {device}" if known[device] else f"no device {device}"
-            raise ConfigError(f"QEMU={path} has {what}; Debian's qemu-system-x86 has it")
+            raise ConfigError(f"{who} {what}; {WOULD_DO}")
     model = config.cpu.split(",")[0]
     if model not in known["cpus"]:
         raise ConfigError(f"CPU={config.cpu}: {path} has no CPU model {model}; "

@@ -6,14 +6,16 @@ import os
 import re
 import subprocess
 
+import pytest
+
 from hf_config import ROOT
 
 HEADER = ("newlib", "x86_64-elf", "include", "_newlib_version.h")
 
 
-def deps(folder, **env):
+def deps(folder, script="tests/tools/deps.sh", **env):
     """Status and the line of tests/tools/deps.sh, which writes config.mk in this folder."""
-    done = subprocess.run(["tests/tools/deps.sh", str(folder / "config.mk")], cwd=ROOT, text=True,
+    done = subprocess.run([script, str(folder / "config.mk")], cwd=ROOT, text=True,
                           env=dict(os.environ, **env), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False)
     return done.returncode, done.stdout.strip()
@@ -43,13 +45,78 @@ def test_a_library_of_another_version_makes_room_and_comes_back(tmp_path):
     assert (tmp_path / "newlib-2.5.0").is_dir()
 
 
+def tool(folder, name, body):
+    """A program of this name in `folder`, made by these lines of a shell."""
+    folder.mkdir(exist_ok=True)
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    return program
+
+
+def elsewhere(folder, **places):
+    """deps.sh, looking in other places: places=value are its variables."""
+    with open(os.path.join(ROOT, "tests", "tools", "deps.sh"), encoding="utf-8") as script:
+        text = script.read()
+    for name, value in places.items():
+        text, changed = re.subn(f"(?m)^{name}=.*$", f"{name}={value}", text)
+        assert changed == 1, f"deps.sh has no variable {name}"
+    script = folder / "deps.sh"
+    script.write_text(text)
+    script.chmod(0o755)
+    return str(script)
+
+
+def first_on_path(folder):
+    return f"{folder}:{os.environ['PATH']}"
+
+
 def test_an_old_compiler_is_refused_by_its_version(tmp_path):
     """The version found, the one that would do, and where to get it."""
-    old = tmp_path / "old-gcc"
-    old.write_text("#!/bin/sh\ncase $1 in -dumpfullversion) echo 11.4.0;; *) echo x86_64-linux-gnu;; esac\n")
-    old.chmod(0o755)
+    old = tool(tmp_path, "old-gcc",
+               "case $1 in -dumpfullversion) echo 11.4.0;; *) echo x86_64-linux-gnu;; esac")
     status, line = deps(tmp_path, CC=str(old))
     assert status == 1 and "is version 11.4.0; 12.0 or newer is needed (Debian 12" in line, line
+
+
+@pytest.mark.parametrize("name,says,sentence", [
+    ("nasm", "echo NASM version 2.14.02 compiled on Dec 26 2018", "nasm is version 2.14.02; 2.15 or"),
+    ("grub-mkrescue", "echo 'grub-mkrescue (GRUB) 2.04-20'", "grub-mkrescue is version 2.04; 2.06 or"),
+    ("dpkg-query", "echo 3.0.8-2", "gnu-efi is version 3.0.8; 3.0.15 or newer"),
+    ("dpkg-query", "case $* in *ovmf) echo 2020.11-2;; *) echo 3.0.18;; esac",
+     "ovmf is version 2020.11; 2022.11 or newer"),
+    ("dpkg-query", "case $* in *ovmf) echo '0~20181115.85588389-3';; *) echo 3.0.18;; esac",
+     "ovmf is version 0~20181115.85588389-3; 2022.11 or newer"),
+])
+def test_an_old_tool_is_refused_although_a_newer_one_was_found(tmp_path, name, says, sentence):
+    """By name and version, and also when what is first on the PATH came after config.mk."""
+    assert deps(tmp_path) == (0, "")
+    old = tool(tmp_path / "bin", name, says).parent
+    if name == "dpkg-query":  # it is not asked again while the files it knows are as they were
+        (tmp_path / "config.mk").unlink()
+    status, line = deps(tmp_path, PATH=first_on_path(old))
+    assert status == 1 and sentence in line and "(Debian 12 and 13 have it)" in line, line
+
+
+def test_an_old_library_is_refused_by_its_version(tmp_path):
+    """newlib's version is in the name of its tarball."""
+    (tmp_path / "newlib-3.1.0.20181231.tar.xz").touch()
+    script = elsewhere(tmp_path, newlib_places=f"'{tmp_path}/newlib-*.tar.xz'")
+    status, line = deps(tmp_path, script)
+    assert status == 1, line
+    assert "newlib-3.1.0.20181231.tar.xz is neither newlib 3.3 or newer nor newlib 4; " in line
+    assert "Debian 12 (3.3.0) and 13 (4.5.0) have one" in line
+
+
+def test_a_package_without_the_file_is_named_with_its_version(tmp_path):
+    """Installing it again does not help: it is of another age."""
+    script = elsewhere(tmp_path, ovmf=f"{tmp_path}/none.fd")
+    tool(tmp_path / "bin", "apt-get", "exit 0")
+    tool(tmp_path / "bin", "sudo", 'while [ "$1" = -n ]; do shift; done; exec "$@"')
+    folder = tool(tmp_path / "bin", "dpkg-query", "echo 0~20160813.de74668f-2").parent
+    assert deps(tmp_path, script, PATH=first_on_path(folder)) == (
+        1, "still missing after the installation: ovmf (version 0~20160813.de74668f-2 has not what "
+           "is needed); Debian 12 and 13 have what is needed")
 
 
 def test_the_same_versions_rebuild_nothing(tmp_path):

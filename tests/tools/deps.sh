@@ -13,6 +13,8 @@ config=$1 group=$2
 # gnu-efi's start-up code: Debian 12 and 13; a multiarch system; Debian from forky on.
 efi_places="/usr/lib/crt0-efi-x86_64.o /usr/lib/x86_64-linux-gnu/gnuefi/crt0-efi-x86_64.o
 	/usr/lib/x86_64-linux-gnu/crt0-efi-x86_64.o"
+ovmf=/usr/share/OVMF/OVMF_CODE_4M.fd
+newlib_places="/usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz"
 cc=${CC:-gcc}
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -42,11 +44,11 @@ look()
 	need libc6-dev found /usr/include/elf.h
 	need make have make
 	need nasm have nasm
-	need newlib-source found /usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz
+	need newlib-source found $newlib_places
 	need xz-utils have xz
 	need gnu-efi found $efi_places
 	need qemu-system-x86 have qemu-system-x86_64
-	need ovmf found /usr/share/OVMF/OVMF_CODE_4M.fd
+	need ovmf found $ovmf
 	need grub-common have grub-mkrescue
 	need grub-pc-bin found /usr/lib/grub/i386-pc/multiboot2.mod
 	need grub-efi-amd64-bin found /usr/lib/grub/x86_64-efi/multiboot2.mod
@@ -81,14 +83,28 @@ install_missing()
 		fail "installing failed; by hand: sudo sh -c '$command'"
 }
 
+package_version() { dpkg-query -W -f='${Version}' "$1" 2>/dev/null; }
+
+# A package that is there and lacks what is looked for is of another age, or another distribution's.
+still_missing()
+{
+	for package in $missing; do
+		is=$(package_version "$package")
+		list="$list $package${is:+ (version $is has not what is needed)}"
+	done
+	fail "still missing after the installation:$list; Debian 12 and 13 have what is needed"
+}
+
 # `version TOOL MINIMUM TEXT`: the first number like 12.2 in TEXT must be at least MINIMUM.
 version()
 {
 	is=$(echo "$3" | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1)
-	[ -n "$is" ] || fail "$1 does not say its version; $2 or newer is needed"
+	[ -n "$is" ] || fail "$1 says \"$3\" of its version; $2 or newer is needed (Debian 12 and 13 have it)"
 	lowest=$(printf '%s\n%s\n' "$2" "$is" | sort -V | head -n 1)
-	[ "$lowest" = "$2" ] || fail "$1 is version $is; $2 or newer is needed (Debian 12 and 13 have it)"
+	[ "$lowest" = "$2" ] || too_old "$1" "$is" "$2"
 }
+
+too_old() { fail "$1 is version $2; $3 or newer is needed (Debian 12 and 13 have it)"; }
 
 check_versions()
 {
@@ -98,20 +114,51 @@ check_versions()
 	version make 4.0 "$(make --version | head -n 1)"
 	version nasm 2.15 "$(nasm -v)"
 	version /usr/bin/python3 3.9 "$(/usr/bin/python3 --version)"
+	version grub-mkrescue 2.06 "$(grub-mkrescue --version)"
+	package gnu-efi 3.0.15
+	package ovmf 2022.11
 	case $newlib in
 	*/newlib-3.[3-9]*|*/newlib-4.*) ;;
 	*) fail "$newlib is neither newlib 3.3 or newer nor newlib 4; Debian 12 (3.3.0) and 13 (4.5.0) have one" ;;
 	esac
 }
 
+# `package NAME MINIMUM`, for files without a version in them, where there is a dpkg. A version like
+# 0~20181115.85588389 was made before the package had any.
+package()
+{
+	is=$(package_version "$1")
+	case $is in
+	'') ;;
+	0~*) too_old "$1" "$is" "$2" ;;
+	*) version "$1" "$2" "$is" ;;
+	esac
+}
+
 first() { for f in "$@"; do [ -e "$f" ] && echo "$f" && return; done; }
 
-# $config was written after this script, the compiler and newlib came, and is about both.
+# The files whose versions are asked, one a line: on another PATH they are others.
+checked()
+{
+	for tool in "$cc" make nasm grub-mkrescue /usr/bin/python3; do
+		command -v "$tool"
+	done
+	first $newlib_places
+	first $efi_places
+	echo "$ovmf"
+}
+
+# $config is about these files, and was written after this script and they came.
 still_true()
 {
-	grep -qx "CHECKED_CC := $cc" "$config" 2>/dev/null &&
-	[ -n "$(find "$config" -newer "$0" -newermc "$(command -v "$cc")")" ] &&
-	[ -e "$(sed -n 's/^NEWLIB_TAR := //p' "$config")" ]
+	grep -qxF "CHECKED := $cc $(checked | tr '\n' ' ')" "$config" 2>/dev/null || return
+	set -- -H "$config" -newer "$0"
+	while read -r file; do
+		set -- "$@" -newermc "$file"
+	done <<-END
+		$(checked)
+	END
+	[ -n "$(find "$@")" ]
 }
 
 # The library in build/newlib says its own version. One of another version makes room, and is kept
@@ -144,9 +191,9 @@ if [ -z "$missing" ] && still_true; then
 	exit 0
 fi
 [ -z "$missing" ] || { install_missing; look; }
-[ -z "$missing" ] || fail "still missing after the installation: $missing"
+[ -z "$missing" ] || still_missing
 
-newlib=$(first /usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz)
+newlib=$(first $newlib_places)
 check_versions
 efi=$(first $efi_places)
 base=$(dirname "$config")
@@ -154,7 +201,7 @@ mkdir -p "$base"
 choose_newlib
 note_toolchain
 cat >"$config" <<END
-CHECKED_CC := $cc
+CHECKED := $cc $(checked | tr '\n' ' ')
 NEWLIB_TAR := $newlib
 EFI_LIB := $(dirname "$efi")
 EFI_INC := /usr/include/efi
