@@ -211,13 +211,14 @@ bench bench-peer: all
 linux-truth:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/peer/truth.py
 
-# The same source on Debian 12, 13 and testing, each in a folder below build/systems/; as root, an hour.
+# The same source on Debian 12, 13 and testing, each in a folder below build/systems/; as root, hours.
 # Writes docs/systems.md.
-export SYSTEM CHECK
+export SYSTEM
+override export CHECK := $(value CHECK)
 test-systems:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/systems/systems.py
 clean-systems:
-	@rm -rf --one-file-system $(BASE)/systems
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/systems/systems.py clean
 
 # One small change at a time in the code that all else stands on: does a test notice? docs/mutants.md.
 export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS QUICK REPORT MUTANTS_DIR
@@ -247,8 +248,8 @@ format:
 format-check:
 	@clang-format --dry-run --Werror $(STYLED)
 
-clean:
-	@rm -rf $(BASE)
+clean: $(if $(wildcard $(BASE)/systems),clean-systems)
+	@rm -rf --one-file-system $(BASE)
 
 help:
 	@cat tests/tools/help.txt

@@ -8,11 +8,12 @@ firmware run it. What came out is a section of docs/systems.md, written at the e
 
 It needs root (chroot, and a mount namespace of its own, so that nothing stays mounted), a network
 to the mirror that apt here is set up with, and about 4 GB for each system. `make clean-systems`
-removes them. CHECK is a pattern: only checks whose name it is found in are run, and the other rows
+removes them, after what is mounted in them is unmounted. CHECK is a pattern: only checks whose name it is found in are run, and the other rows
 stay as they are. A system that is there is used again, with what was built in it.
 """
 
 import dataclasses
+import glob
 import os
 import re
 import shutil
@@ -37,11 +38,15 @@ class Refusal(Exception):
 class System:
     name: str  # Debian's code name, which is also the folder's
     title: str
+    suite: str = ""  # what debootstrap makes, if it is not `name`
+    backports: Tuple[str, ...] = ()  # source packages that come from this suite's backports
     compiler: str = ""  # another gcc of the same system that is tried as well
 
 
 SYSTEMS = [System("bookworm", "Debian 12 (bookworm)"),
            System("trixie", "Debian 13 (trixie)", compiler="gcc-13"),
+           System("trixie-backports", "Debian 13 with the QEMU of trixie-backports", suite="trixie",
+                  backports=("qemu", "seabios")),
            System("forky", "Debian testing (forky)")]
 
 
@@ -50,7 +55,7 @@ class Check:
     what: str
     command: str  # of a shell, in the tree
     verdict: Callable[[int, str], Tuple[bool, str]]  # from status and output: is it right, in words
-    seconds: int = 1800
+    seconds: int = 4000
 
 
 # ---- verdicts -------------------------------------------------------------------------------
@@ -82,7 +87,8 @@ def tested(status: int, text: str) -> Tuple[bool, str]:
 
 def raced(status: int, text: str) -> Tuple[bool, str]:
     races = len(re.findall(r"(?m)^race \S+ .*lifetime=", text))
-    return not status and races > 0, f"{races} verdicts, status {status}"
+    other = re.findall(r"(?m)^race (\S+ lifetime=\S+): .*\n  UNEXPECTED", text)
+    return not status and races > 0, "; unexpected: ".join([f"{races} verdicts, status {status}", *other])
 
 
 def measured(status: int, text: str) -> Tuple[bool, str]:
@@ -90,26 +96,44 @@ def measured(status: int, text: str) -> Tuple[bool, str]:
 
     Seconds by the clock are told and not judged: they say how busy the host was."""
     met = len(re.findall(r"(?m) met$", text))
-    missed = re.findall(r"(?m)^(\S+) +(\S+) (\S+) .* (missed by \d+ %)$", text)
+    missed = re.findall(r"(?m)^(\S+) +([\d. ]+) (\S+) .* (missed by \d+ %)$", text)
     judged = [row for row in missed if row[2] != "s"]
     rows = "".join(f"; {name} {value} {unit}, {how}{', not judged' * (unit == 's')}"
                    for name, value, unit, how in missed)
     return not status and met > 0 and not judged, f"{met} targets met, {len(judged)} missed{rows}"
 
 
+def compiled(status: int, text: str) -> Tuple[bool, str]:
+    """What `times` of a shell says of its children, who were newlib's whole build."""
+    minutes = re.findall(r"(?m)^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$", text)
+    if status or len(minutes) != 2:
+        return False, f"status {status}"
+    user_m, user_s, system_m, system_s = (float(word) for word in minutes[1])
+    seconds = 60 * (user_m + system_m) + user_s + system_s
+    return seconds <= NEWLIB_SECONDS, f"{seconds:.0f} s of CPU time, at most {NEWLIB_SECONDS}"
+
+
 def succeeded(status: int, text: str) -> Tuple[bool, str]:
+    """pytest's last line, and what it skipped and why."""
+    skipped = re.findall(r"(?m)^SKIPPED \[\d+\] \S+ (.*)$", text)
+    failed = re.findall(r"(?m)^(?:FAILED|ERROR) \S*?(\w+\.py::\S+)", text)
     last = [line for line in text.splitlines() if re.search(r"\d+ (passed|failed)", line)]
-    return not status, last[-1].strip("= ") if last else f"status {status}"
+    words = last[-1].strip("= ") if last else f"status {status}"
+    return not status, "; ".join([words] + [f"failed: {name}" for name in failed]
+                                 + [f"skipped: {why}" for why in skipped])
 
 
 # ---- what is done on a system ------------------------------------------------------------------
 
+NEWLIB_SECONDS = 100
+NEWLIB = ("tests/tools/newlib.sh $(sed -n 's/^NEWLIB_TAR := //p' build/config.mk) /tmp/newlib gcc && "
+          "times; rm -rf /tmp/newlib")
 BOOT = "pmem; nfit; selftest init.* nfit.* mm.* dax.*; race dma-truncate; check"
 
 
 def run(cmd: str, **variables) -> str:
     words = " ".join(f"{name}={value}" for name, value in variables.items())
-    return f"make run {words} TIMEOUT=1500 CMD='{cmd}'"
+    return f"make run {words} TIMEOUT=3600 CMD='{cmd}'"
 
 
 def checks(system: System) -> List[Check]:
@@ -121,7 +145,9 @@ def checks(system: System) -> List[Check]:
               for smp in (1, 2, 8)]
     found += [Check("race all", run("race all"), raced),
               Check("bench", "make bench", measured),
-              Check("make host-test", "make host-test JOBS=2", succeeded)]
+              Check("make host-test", "make host-test JOBS=2", succeeded),
+              Check("make test", "make test", succeeded, 7200),
+              Check("newlib", NEWLIB, compiled)]
     if system.compiler:
         found.append(Check(f"selftest, CC={system.compiler}",
                            f"apt-get install -qq -y --no-install-recommends {system.compiler} >&2 && "
@@ -157,19 +183,26 @@ def bootstrap(system: System, root: str) -> None:
     if not shutil.which("debootstrap"):
         raise Refusal("debootstrap is not installed: apt-get install debootstrap")
     scripts, uri = "/usr/share/debootstrap/scripts", mirror()
-    script = [] if os.path.exists(f"{scripts}/{system.name}") else [f"{scripts}/sid"]
+    suite = system.suite or system.name
+    script = [] if os.path.exists(f"{scripts}/{suite}") else [f"{scripts}/sid"]
     new = root + ".new"
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new)
     say(f"{system.name}: debootstrap, some minutes")
     with open(root + ".debootstrap.log", "w", encoding="utf-8") as log:
         done = subprocess.run(["debootstrap", "--variant=minbase", "--include=make,ca-certificates",
-                               system.name, new, uri] + script, stdout=log,
+                               suite, new, uri] + script, stdout=log,
                               stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise Refusal(f"debootstrap failed; {root}.debootstrap.log says why")
     with open(f"{new}/etc/apt/sources.list", "w", encoding="ascii") as sources:
-        sources.write(f"deb {uri} {system.name} main\n")
+        sources.write(f"deb {uri} {suite} main\n")
+        if system.backports:
+            sources.write(f"deb {uri} {suite}-backports main\n")
+    with open(f"{new}/etc/apt/preferences.d/backports", "w", encoding="ascii") as preferences:
+        for source in system.backports:
+            preferences.write(f"Package: src:{source}\nPin: release n={suite}-backports\n"
+                              "Pin-Priority: 900\n\n")
     # A testing that nobody released for a while, or a mirror that is kept, is past its date.
     with open(f"{new}/etc/apt/apt.conf.d/99date", "w", encoding="ascii") as conf:
         conf.write('Acquire::Check-Valid-Until "false";\n')
@@ -251,6 +284,45 @@ def test(system: System) -> bool:
     return good
 
 
+# ---- away with them ------------------------------------------------------------------------------
+
+
+def mounted_below(folder: str) -> List[str]:
+    """Mount points in this folder, the innermost first."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        points = [re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), line.split(" ")[1])
+                  for line in mounts]
+    return sorted((point for point in points if point.startswith(folder + "/")), reverse=True)
+
+
+def unmount(folder: str) -> None:
+    """What somebody mounted in a system to work there by hand. What is in use keeps the folder."""
+    for point in mounted_below(folder):
+        say(f"unmounting {point}")
+        done = subprocess.run(["umount", point], stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise Refusal(f"nothing of {folder} was removed: {done.stderr.strip()}; "
+                          f"end what runs there and unmount it")
+
+
+def clean(place: str) -> None:
+    """Removes the systems and their logs, and `place` itself if nothing else is in it.
+
+    Mounts go first: a removal that went into one would take what lies elsewhere."""
+    place = os.path.realpath(place)
+    for system in SYSTEMS:
+        for root in (os.path.join(place, system.name), os.path.join(place, system.name + ".new")):
+            unmount(root)
+            if os.path.isdir(root):
+                subprocess.run(["rm", "-rf", "--one-file-system", root], check=True)
+        for log in glob.glob(os.path.join(glob.escape(place), system.name + ".*.log")):
+            os.unlink(log)
+    if os.path.isdir(place) and os.listdir(place):
+        say(f"kept, as it was not made here: {place}/{' '.join(sorted(os.listdir(place)))}")
+    elif os.path.isdir(place):
+        os.rmdir(place)
+
+
 def chosen(names: str) -> List[System]:
     known = {system.name: system for system in SYSTEMS}
     for name in names.split():
@@ -259,8 +331,11 @@ def chosen(names: str) -> List[System]:
     return [known[name] for name in names.split()] or SYSTEMS
 
 
-def main() -> int:
+def main(argv: List[str]) -> int:
     try:
+        if argv == ["clean"]:
+            clean(PLACE)
+            return 0
         if os.geteuid():
             raise Refusal("a chroot needs root: sudo make test-systems")
         results = [test(system) for system in chosen(os.environ.get("SYSTEM", ""))]
@@ -271,4 +346,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -16,8 +16,7 @@ makes that system in a folder, begins with nothing but `make` in it, and goes by
 `make run` installs what is missing there and builds everything.
 
 Untried: Ubuntu 24.04 (gcc 13, newlib 4.4, QEMU 8.2). Its gcc is the one that Debian 13 has as gcc-13,
-which is tried below; its library lies between two that are tried; nothing else is known. Debian 12 is
-the system of `make test`; its section here is not written yet.
+which is tried below; its library lies between two that are tried; nothing else is known.
 """
 
 
