@@ -91,6 +91,9 @@ void race_refused(struct race_result *r, int err);
 /* A line of the story, indented: column 1 belongs to the verdict. */
 void race_say(const char *fmt, ...) __printf(1, 2);
 const struct race *race_find(const char *name);
+/* In so many next rounds of race C-6 the page is idle for more than a second, as on a host that
+ * stands still there. */
+extern unsigned c6_stalls;
 /* Runs one cell; prints its line, with the era if it was asked for (else NULL). */
 struct race_result race_run(const struct race *race, const struct lifetime *lt, const char *era);
 

@@ -2,6 +2,7 @@
 /* Self-tests: the lifetime lease-poll (lifetime.lease-poll.*). A poll comes once a second. */
 #include "dax/lifetime/internal.h"
 #include "tests/kernel/lib/huge.h"
+#include "tests/kernel/race/race.h"
 
 static struct page *pinned_page(struct fixture *fx)
 {
@@ -215,4 +216,17 @@ SELFTEST(poll_exchange, "lifetime.lease-poll.exchange-waits",
 	}
 out:
 	fixture_end(&fx);
+}
+
+SELFTEST(poll_slow_host, "lifetime.lease-poll.slow-host",
+	 "race C-6 does not call it safe that the host stood still while the page was idle")
+{
+	struct race_result r;
+
+	c6_stalls = 2;
+	r = race_run(race_find("C-6"), &lifetime_lease_poll, NULL);
+	if (r.absent)
+		SKIP("%s", r.text);
+	EXPECT(r.verdict == RACE_HUNG, "verdict %d: %s", r.verdict, r.text);
+	EXPECT(!c6_stalls, "%u of 2 moments were not played", c6_stalls);
 }
