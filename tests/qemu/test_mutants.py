@@ -89,3 +89,15 @@ def test_the_page_adds_up():
     assert len(rows) == mutants and set(rows) <= set(mutants_source.KINDS)
     assert len(re.findall(r" \| survived \| \*\*(?:equivalent|explorer|text|guard)\*\* ", page)) == \
         survived
+
+
+def test_files_of_the_page_and_of_the_reasons_are_there():
+    """A short name leads to the file with that function; what the page calls a file is one."""
+    for name in mutants_report.explanations():
+        file, function = name.split(":")[:2]
+        assert os.path.exists(os.path.join(ROOT, mutants_report.place(file, [name]))), (file, function)
+    with open(mutants_report.PAGE, encoding="utf-8") as stream:
+        files = [file for line in re.findall(r"^## (.+)$", stream.read(), re.M) for file in line.split(", ")]
+    assert len(files) > 20 and [f for f in files if not os.path.exists(os.path.join(ROOT, f))] == []
+    assert mutants_report.place("mm/page.c", ["mm/page.c:page_put:swap:0"]) == "mm/page/page.c"
+    assert mutants_report.place("mm/nowhere.c", ["mm/nowhere.c:f:swap:0"]) == "mm/nowhere.c"

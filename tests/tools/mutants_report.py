@@ -2,9 +2,10 @@
 """docs/mutants.md, from the outcomes of a campaign and mutants_explained.txt.
 
 mutants_explained.txt has a paragraph for each survivor that no test can or should kill: its name, a
-colon and a kind, then the reason, indented.
+colon and a kind, then the reason, indented. The name says floor and file, and no folder between
+them, so that it survives a move; the page shows where the file lies.
 
-    mm/page/page.c:put_run:swap:de0e22d8: equivalent
+    mm/page.c:put_run:swap:de0e22d8: equivalent
         Both statements …
 
 The kinds: `equivalent` (no run of the kernel differs in anything but time), `explorer` (only one
@@ -17,8 +18,9 @@ import os
 import re
 import sys
 from collections import Counter
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
+import mutants_source
 from mutants_machine import ROOT
 
 PAGE = os.path.join(ROOT, "docs", "mutants.md")
@@ -82,6 +84,21 @@ def row(name: str, outcome: dict, why: Dict[str, Tuple[str, str]]) -> str:
             f"{verdict} | {by[:430]} | {outcome['date']} {outcome['commit']} |")
 
 
+def place(file: str, names: Iterable[str]) -> str:
+    """Where the file lies today that mutants call by its floor and its own name (short())."""
+    functions = {name.split(":")[1] for name in names}
+    found = []
+    for folder, _, inside in os.walk(os.path.join(ROOT, file.split("/")[0])):
+        path = os.path.relpath(os.path.join(folder, os.path.basename(file)), ROOT)
+        if os.path.basename(file) not in inside or mutants_source.short(path) != file:
+            continue
+        with open(os.path.join(ROOT, path), encoding="utf-8") as stream:
+            text = stream.read()
+        if any(re.search(rf"^[^\n;]*\b{name}\([^;]*\)\n{{", text, re.M) for name in functions):
+            found.append(path)
+    return ", ".join(sorted(found)) or file
+
+
 def totals(outcomes: Dict[str, dict], why) -> List[str]:
     """The table of numbers: a line a file."""
     lines = ["| file | mutants | killed | equivalent | for the explorer | words only | guard | "
@@ -91,7 +108,8 @@ def totals(outcomes: Dict[str, dict], why) -> List[str]:
         mine = {n: o for n, o in outcomes.items() if file in ("all", n.split(":")[0])}
         count = Counter(o["verdict"] if o["verdict"] == "killed" else why.get(n, ("unexplained",))[0]
                         for n, o in mine.items())
-        lines.append(f"| {file} | {len(mine)} | {count['killed']} | {count['equivalent']} | "
+        shown = file if file == "all" else place(file, mine)
+        lines.append(f"| {shown} | {len(mine)} | {count['killed']} | {count['equivalent']} | "
                      f"{count['explorer']} | {count['text']} | {count['guard']} | "
                      f"{count['unexplained']} |")
     return lines
@@ -116,7 +134,7 @@ def write(chosen: int, outcomes: Dict[str, dict]) -> None:
     lines += totals(built, why)
     for file in sorted({n.split(":")[0] for n in built}):
         mine = [n for n in built if n.split(":")[0] == file]
-        lines += ["", f"## {file}", "", "| where | mutant | change | outcome | by, or why not | "
+        lines += ["", f"## {place(file, mine)}", "", "| where | mutant | change | outcome | by, or why not | "
                   "when |", "|---|---|---|---|---|---|"]
         lines += [row(n, built[n], why)
                   for n in sorted(mine, key=lambda n: (built[n]["line"], n))]
