@@ -4,7 +4,8 @@
  *
  * An entry names an inode (0: the space is free) and is rec_len bytes long; the entries of a
  * block fill it exactly.  A hash-indexed directory reads the same way: its index blocks look
- * like free space.  Every entry is checked before it is used; a bad one is -EIO with a sentence.
+ * like free space.  Where the names of a large one are is kept in memory (names.c).  Every entry is
+ * checked before it is used; a bad one is -EIO with a sentence.
  */
 #include "dax/ext4/internal.h"
 
@@ -49,9 +50,7 @@ struct ext4_dirent *ext4_dirent_at(struct ext4_inode *dir, uint8_t *block, uint3
 	struct ext4_dirent *de = (struct ext4_dirent *)(void *)(block + off);
 	uint32_t room = EXT4_BLOCK_SIZE - off;
 
-	if (room >= EXT4_DIRENT_HEAD && de->rec_len >= EXT4_DIRENT_HEAD && de->rec_len % 4 == 0 &&
-	    de->rec_len <= room && de->name_len + EXT4_DIRENT_HEAD <= de->rec_len &&
-	    de->inode <= dir->fs->inodes)
+	if (ext4_dirent_fits(de, room, dir->fs->inodes))
 		return de;
 	if (room < EXT4_DIRENT_HEAD)
 		ext4_fail(dir->fs, -EIO,
@@ -66,48 +65,29 @@ struct ext4_dirent *ext4_dirent_at(struct ext4_inode *dir, uint8_t *block, uint3
 	return NULL;
 }
 
-static bool same_name(const struct ext4_dirent *de, const char *name, size_t n)
-{
-	return de->inode && de->name_len == n && !memcmp(de->name, name, n);
-}
-
 /* 0 and *slot, -ENOENT, -EIO. */
 int ext4_dir_find(struct ext4_inode *dir, const char *name, struct ext4_slot *slot)
 {
-	uint64_t blocks = dir->size / EXT4_BLOCK_SIZE;
-	size_t n = strlen(name);
-	uint8_t *block;
+	const size_t n = strlen(name);
+	int err;
 
 	if ((dir->mode & EXT4_S_IFMT) != EXT4_S_IFDIR)
 		return ext4_fail(dir->fs, -ENOTDIR, "inode %u is not a directory",
 				 (unsigned)dir->ino);
-	for (slot->lblk = 0; slot->lblk < blocks; slot->lblk++) {
-		int err = ext4_dir_block(dir, slot->lblk, &block);
-
-		if (err)
-			return err;
-		slot->prev = NULL;
-		for (uint32_t off = 0; block && off < EXT4_BLOCK_SIZE; off += slot->de->rec_len) {
-			slot->de = ext4_dirent_at(dir, block, off);
-			if (!slot->de)
-				return -EIO;
-			if (same_name(slot->de, name, n))
-				return 0;
-			slot->prev = slot->de;
-		}
-	}
-	return ext4_fail(dir->fs, -ENOENT, "no '%s' in directory %u", name, (unsigned)dir->ino);
+	if (n > EXT4_NAME_MAX)
+		return ext4_fail(dir->fs, -ENAMETOOLONG, "the name has %u bytes, up to 255 fit",
+				 (unsigned)n);
+	err = ext4_names_find(dir, name, n, slot);
+	return err == -ENOENT ? ext4_fail(dir->fs, err, "no '%s' in directory %u", name,
+					  (unsigned)dir->ino)
+			      : err;
 }
 
 int ext4_lookup(struct ext4_inode *dir, const char *name, struct ext4_inode **ip)
 {
 	struct ext4_slot slot;
-	int err;
+	int err = ext4_dir_find(dir, name, &slot);
 
-	if (strlen(name) > EXT4_NAME_MAX)
-		return ext4_fail(dir->fs, -ENAMETOOLONG, "the name has %u bytes, up to 255 fit",
-				 (unsigned)strlen(name));
-	err = ext4_dir_find(dir, name, &slot);
 	if (err)
 		return err;
 	err = ext4_iget(dir->fs, slot.de->inode, ip);

@@ -18,7 +18,7 @@ uint32_t ext4_entry_size(uint32_t name_len)
 	return (EXT4_DIRENT_HEAD + name_len + 3u) & ~3u;
 }
 
-void ext4_dir_unindex(struct ext4_inode *dir)
+static void unindex(struct ext4_inode *dir)
 {
 	if (!(dir->raw->i_flags & EXT4_INDEX_FL))
 		return;
@@ -43,24 +43,23 @@ static void put(struct ext4_dirent *de, uint32_t rec_len, const struct new_entry
 	memcpy(de->name, e->name, e->len);
 }
 
-/* Use the entry @de, free or with slack, if it is large enough. */
-static bool use_entry(struct ext4_inode *dir, struct ext4_dirent *de, const struct new_entry *e)
+/* Use the entry @de, free or with slack, which is large enough: the new entry. */
+static struct ext4_dirent *use_entry(struct ext4_inode *dir, struct ext4_dirent *de,
+				     const struct new_entry *e)
 {
 	struct ext4_fs *fs = dir->fs;
 	uint32_t need = ext4_entry_size(e->len), used = ext4_entry_size(de->name_len);
 	struct ext4_dirent *fresh;
 
-	if (!de->inode && de->rec_len >= need) {
+	if (!de->inode) {
 		put(de, de->rec_len, e, 0);
 		pm_wb(fs, de, need);
 		/* Name before number, else a cut shows the old name with the new inode. */
 		pm_fence(fs);
 		pm_set32(fs, &de->inode, e->ino);
 		pm_fence(fs);
-		return true;
+		return de;
 	}
-	if (!de->inode || de->rec_len < used + need)
-		return false;
 	fresh = (struct ext4_dirent *)(void *)((uint8_t *)de + used);
 	put(fresh, de->rec_len - used, e, e->ino);
 	pm_wb(fs, fresh, need);
@@ -68,7 +67,7 @@ static bool use_entry(struct ext4_inode *dir, struct ext4_dirent *de, const stru
 	pm_fence(fs);
 	pm_set16(fs, &de->rec_len, (uint16_t)used);
 	pm_fence(fs);
-	return true;
+	return fresh;
 }
 
 /* A new block at the end with this one entry. */
@@ -103,6 +102,33 @@ static int add_block(struct ext4_inode *dir, const struct new_entry *e)
 	return 0;
 }
 
+/* Look for a place in block @lblk: 1, it has one; 0, it has none; -EIO. */
+static int use_block(struct ext4_inode *dir, uint64_t lblk, const struct new_entry *e)
+{
+	struct ext4_slot slot = {.lblk = lblk};
+	uint32_t room = 0, gap;
+	uint8_t *block;
+	int err = ext4_dir_block(dir, lblk, &block);
+
+	for (uint32_t off = 0; !err && off < EXT4_BLOCK_SIZE; off += slot.de->rec_len) {
+		slot.de = ext4_dirent_at(dir, block, off);
+		if (!slot.de)
+			return -EIO;
+		gap = slot.de->rec_len;
+		if (slot.de->inode)
+			gap -= ext4_entry_size(slot.de->name_len);
+		if (gap >= ext4_entry_size(e->len)) {
+			slot.de = use_entry(dir, slot.de, e);
+			ext4_names_added(dir, &slot);
+			return 1;
+		}
+		room = gap > room ? gap : room;
+	}
+	if (!err)
+		ext4_names_full(dir, lblk, room);
+	return err;
+}
+
 /*
  * Add @name, which is not there yet.  Every way fences before its one small store, so what
  * the caller wrote back (the inode) is durable before the name.  -ENOSPC: nothing changed.
@@ -110,36 +136,44 @@ static int add_block(struct ext4_inode *dir, const struct new_entry *e)
 int ext4_dir_add(struct ext4_inode *dir, const char *name, uint32_t ino, uint8_t type)
 {
 	const struct new_entry e = {name, ino, type, (uint8_t)strlen(name)};
-	uint64_t blocks = dir->size / EXT4_BLOCK_SIZE;
+	const uint32_t need = ext4_entry_size(e.len);
+	uint64_t blocks = dir->size / EXT4_BLOCK_SIZE, lblk;
+	int used = 0;
 
-	ext4_dir_unindex(dir);
-	for (uint64_t lblk = 0; lblk < blocks; lblk++) {
-		struct ext4_dirent *de;
-		uint8_t *block;
-		int err = ext4_dir_block(dir, lblk, &block);
-
-		if (err)
-			return err;
-		for (uint32_t off = 0; block && off < EXT4_BLOCK_SIZE; off += de->rec_len) {
-			de = ext4_dirent_at(dir, block, off);
-			if (!de)
-				return -EIO;
-			if (use_entry(dir, de, &e))
-				return 0;
-		}
-	}
+	unindex(dir);
+	for (lblk = ext4_names_room(dir, 0, need); !used && lblk < blocks;
+	     lblk = ext4_names_room(dir, lblk + 1, need))
+		used = use_block(dir, lblk, &e);
+	if (used)
+		return used < 0 ? used : 0;
 	return add_block(dir, &e);
 }
 
-/* Remove the entry that ext4_dir_find found; durable on return. */
-void ext4_dir_remove(struct ext4_inode *dir, struct ext4_slot *slot)
+/* The entry before @slot's in the same block; NULL for the first. */
+static struct ext4_dirent *entry_before(struct ext4_inode *dir, const struct ext4_slot *slot)
 {
+	uint32_t end = (uint32_t)((uintptr_t)slot->de % EXT4_BLOCK_SIZE), off = 0;
+	struct ext4_dirent *de = NULL;
+
+	while (off < end) {
+		de = ext4_dirent_at(dir, (uint8_t *)slot->de - end, off);
+		if (!de)
+			return NULL; /* damaged: the name goes alone */
+		off += de->rec_len;
+	}
+	return off == end ? de : NULL;
+}
+
+/* Remove the entry that ext4_dir_find found; durable on return. */
+void ext4_dir_remove(struct ext4_inode *dir, const struct ext4_slot *slot)
+{
+	struct ext4_dirent *prev = entry_before(dir, slot);
 	struct ext4_fs *fs = dir->fs;
 
-	ext4_dir_unindex(dir);
-	if (slot->prev)
-		pm_set16(fs, &slot->prev->rec_len,
-			 (uint16_t)(slot->prev->rec_len + slot->de->rec_len));
+	unindex(dir);
+	ext4_names_removed(dir, slot);
+	if (prev)
+		pm_set16(fs, &prev->rec_len, (uint16_t)(prev->rec_len + slot->de->rec_len));
 	else
 		pm_set32(fs, &slot->de->inode, 0);
 	/* The name is gone before the inode loses its link, else a cut names a free inode. */

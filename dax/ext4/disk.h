@@ -7,6 +7,7 @@
 #ifndef DAX_EXT4_DISK_H
 #define DAX_EXT4_DISK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -285,6 +286,12 @@ struct ext4_dirent {
 	char name[];
 };
 #define EXT4_DIRENT_HEAD 8u
+/* Is it an entry, of a block that has @room bytes from there on, and a device with @inodes? */
+static inline bool ext4_dirent_fits(const struct ext4_dirent *de, uint32_t room, uint32_t inodes)
+{
+	return room >= EXT4_DIRENT_HEAD && de->rec_len % 4 == 0 && de->rec_len <= room &&
+	       de->name_len + EXT4_DIRENT_HEAD <= de->rec_len && de->inode <= inodes;
+}
 
 #define EXT4_XATTR_MAGIC 0xEA020000u
 struct ext4_xattr_header {
@@ -293,5 +300,54 @@ struct ext4_xattr_header {
 	uint32_t h_blocks;
 	uint32_t h_hash;
 };
+
+/* ---- what a record of an extent tree says -------------------------------------------- */
+
+static inline struct ext4_extent *ext4_recs(struct ext4_extent_header *node)
+{
+	return (struct ext4_extent *)(node + 1);
+}
+
+static inline struct ext4_extent_header *ext4_root(struct ext4_disk_inode *raw)
+{
+	return (struct ext4_extent_header *)raw->i_block;
+}
+
+static inline uint64_t ext4_child(const struct ext4_extent *e)
+{
+	return e->ei_leaf_lo | (uint64_t)e->ei_leaf_hi << 32;
+}
+
+static inline uint64_t ext4_start(const struct ext4_extent *e)
+{
+	return e->ee_start_lo | (uint64_t)e->ee_start_hi << 32;
+}
+
+static inline bool ext4_unwritten(const struct ext4_extent *e)
+{
+	return e->ee_len > EXT4_EXT_MAX_LEN;
+}
+
+static inline uint32_t ext4_len(const struct ext4_extent *e)
+{
+	return ext4_unwritten(e) ? e->ee_len - EXT4_EXT_MAX_LEN : e->ee_len;
+}
+
+/* ---- bitmaps ------------------------------------------------------------------------- */
+
+static inline bool bit_test(const uint8_t *map, uint32_t bit)
+{
+	return map[bit / 8] & (1u << (bit % 8));
+}
+
+static inline void bit_set(uint8_t *map, uint32_t bit)
+{
+	map[bit / 8] |= (uint8_t)(1u << (bit % 8));
+}
+
+static inline void bit_clear(uint8_t *map, uint32_t bit)
+{
+	map[bit / 8] &= (uint8_t) ~(1u << (bit % 8));
+}
 
 #endif

@@ -136,7 +136,7 @@ static int splice_root(struct edit *ed, const struct ext4_extent *recs, uint32_t
 }
 
 /* Set the keys of the ancestors of the node on @level, as far as it is their leftmost child. */
-void ext4_fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t key)
+static void fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t key)
 {
 	while (level-- > 0) {
 		struct ext4_level *l = &path->level[level];
@@ -172,7 +172,7 @@ static int replace_by_one(struct edit *ed, uint32_t level, const struct ext4_ext
 	drop_node(ed, me->pblk);
 	me->node = ext4_block(fs, pblk);
 	me->pblk = pblk;
-	ext4_fix_keys(ed->ip, ed->path, level, recs[0].ee_block);
+	fix_keys(ed->ip, ed->path, level, recs[0].ee_block);
 	return 0;
 }
 

@@ -61,7 +61,7 @@ uint16_t ext4_desc_csum(const struct ext4_fs *fs, uint32_t g)
 }
 
 /* After a change of descriptor @g: renew the checksum and write it back.  No fence: counters. */
-void ext4_desc_done(struct ext4_fs *fs, uint32_t g)
+static void desc_done(struct ext4_fs *fs, uint32_t g)
 {
 	struct ext4_group_desc *desc = ext4_desc(fs, g);
 
@@ -120,7 +120,7 @@ static void put_blocks(struct ext4_fs *fs, uint32_t g, uint32_t free, uint32_t f
 	DESC_PUT(fs, d, bg_free_blocks, free);
 	d->bg_flags = (uint16_t)flags;
 	if (moved > UINT16_MAX) {
-		ext4_desc_done(fs, g);
+		desc_done(fs, g);
 		return;
 	}
 	if (fs->gdt_csum)
@@ -145,7 +145,7 @@ void ext4_desc_add_inodes(struct ext4_fs *fs, uint32_t g, int32_t free, int32_t 
 		 (uint32_t)ext4_count(DESC_GET(fs, d, bg_free_inodes), free, fs->inodes_per_group));
 	DESC_PUT(fs, d, bg_used_dirs,
 		 (uint32_t)ext4_count(DESC_GET(fs, d, bg_used_dirs), dirs, fs->inodes_per_group));
-	ext4_desc_done(fs, g);
+	desc_done(fs, g);
 }
 
 struct ext4_counts ext4_desc_counts(const struct ext4_fs *fs, uint32_t g)
@@ -175,7 +175,7 @@ void ext4_desc_set_counts(struct ext4_fs *fs, uint32_t g, const struct ext4_coun
 		DESC_PUT(fs, d, bg_itable_unused, n->itable_unused);
 		d->bg_flags = (uint16_t)n->flags;
 	}
-	ext4_desc_done(fs, g);
+	desc_done(fs, g);
 }
 
 void ext4_sum_counts(struct ext4_fs *fs)
@@ -321,5 +321,5 @@ void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g)
 	pm_fence(fs);
 	d->bg_flags &= (uint16_t)~BG_INODE_UNINIT;
 	DESC_PUT(fs, d, bg_itable_unused, fs->inodes_per_group);
-	ext4_desc_done(fs, g);
+	desc_done(fs, g);
 }

@@ -51,10 +51,11 @@ static bool really_free(struct ext4_fs *fs, uint32_t g, uint32_t index)
 static uint32_t free_index(struct ext4_fs *fs, uint32_t g)
 {
 	const uint8_t *map = ext4_block(fs, fs->group[g].inode_bitmap);
-	uint32_t i = g == 0 ? fs->first_ino - 1 : 0;
+	const uint32_t n = fs->inodes_per_group;
+	uint32_t i = bits_next_clear(map, g == 0 ? fs->first_ino - 1 : 0, n);
 
-	while (i < fs->inodes_per_group && (bit_test(map, i) || !really_free(fs, g, i)))
-		i++;
+	while (i < n && !really_free(fs, g, i))
+		i = bits_next_clear(map, i + 1, n);
 	return i;
 }
 

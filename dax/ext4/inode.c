@@ -36,24 +36,6 @@ uint64_t ext4_raw_xattr(const struct ext4_disk_inode *raw)
 	return raw->i_file_acl_lo | (uint64_t)raw->i_file_acl_hi << 32;
 }
 
-struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino)
-{
-	struct ext4_inode *ip = fs->hash[ino % EXT4_HASH];
-
-	while (ip && ip->ino != ino)
-		ip = ip->hash_next;
-	return ip;
-}
-
-void ext4_unhash(struct ext4_inode *ip)
-{
-	struct ext4_inode **p = &ip->fs->hash[ip->ino % EXT4_HASH];
-
-	while (*p != ip)
-		p = &(*p)->hash_next;
-	*p = ip->hash_next;
-}
-
 static int check_raw(struct ext4_fs *fs, uint32_t ino, const struct ext4_disk_inode *raw)
 {
 	uint32_t type = raw->i_mode & EXT4_S_IFMT;
@@ -103,7 +85,7 @@ int ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 	err = check_raw(fs, ino, raw);
 	if (err)
 		return err;
-	ip = calloc(1, sizeof(*ip));
+	ip = ext4_held_new(fs);
 	if (!ip)
 		return ext4_fail(fs, -ENOMEM, "no memory for inode %u", (unsigned)ino);
 	*ip = (struct ext4_inode){.fs = fs,
@@ -112,9 +94,8 @@ int ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 				  .mode = raw->i_mode,
 				  .links = raw->i_links_count,
 				  .size = ext4_raw_size(raw),
-				  .raw = raw,
-				  .hash_next = fs->hash[ino % EXT4_HASH]};
-	fs->hash[ino % EXT4_HASH] = ip;
+				  .raw = raw};
+	ext4_held_add(ip);
 	*out = ip;
 	return 0;
 }
@@ -128,12 +109,12 @@ bool ext4_iput(struct ext4_inode *ip)
 {
 	if (--ip->refs)
 		return false;
-	ext4_unhash(ip);
+	ext4_held_remove(ip);
 	if (!ip->links) {
 		ip->fs->dying++;
 		return true;
 	}
-	free(ip);
+	ext4_held_free(ip);
 	return false;
 }
 

@@ -22,7 +22,6 @@
 #include "dax/ext4/ext4.h"
 
 #define EXT4_POOL_MAX 8u
-#define EXT4_HASH     64u
 #define EXT4_MAX_LBLK 0xFFFFFFFFull /* exclusive: lblk fits 32 bits, and so does lblk + 1 */
 
 /* Where a group keeps its tables; read once at mount, so that later scribbles change nothing. */
@@ -76,7 +75,12 @@ struct ext4_fs {
 	uint64_t passed_busy;	      /* busy blocks the running search passed by */
 	uint64_t blocked_by_busy;
 	uint64_t enospc_busy;
-	struct ext4_inode *hash[EXT4_HASH];
+	struct ext4_inode **held,
+		*spare; /* held.c: 2^held_bits chains; structures to be used again */
+	uint32_t held_bits, held_nr, spares;
+	struct ext4_names *names; /* indexes of directories, names.c; NULL: none */
+	size_t names_bytes;	  /* of their tables */
+	uint32_t names_nr;
 	uint32_t dying;	    /* unlinked inodes that wait for ext4_evict; zero: none */
 	char why[EXT4_WHY]; /* without env.why; use why_of() */
 };
@@ -153,7 +157,6 @@ uint16_t ext4_crc16(uint16_t crc, const void *data, size_t n);
 void ext4_crc16_init(void);		       /* before the first use; again does no harm */
 void ext4_group_sums_init(struct ext4_fs *fs); /* before the first checksum of a mount */
 uint16_t ext4_desc_csum(const struct ext4_fs *fs, uint32_t g);
-void ext4_desc_done(struct ext4_fs *fs, uint32_t g);
 uint32_t ext4_group_blocks(const struct ext4_fs *fs, uint32_t g);
 bool ext4_group_has_super(const struct ext4_fs *fs, uint32_t g);
 uint32_t ext4_gdt_blocks(const struct ext4_fs *fs);
@@ -232,21 +235,6 @@ int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags
 void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count);
 void ext4_pool_fill(struct ext4_fs *fs);
 
-static inline bool bit_test(const uint8_t *map, uint32_t bit)
-{
-	return map[bit / 8] & (1u << (bit % 8));
-}
-
-static inline void bit_set(uint8_t *map, uint32_t bit)
-{
-	map[bit / 8] |= (uint8_t)(1u << (bit % 8));
-}
-
-static inline void bit_clear(uint8_t *map, uint32_t bit)
-{
-	map[bit / 8] &= (uint8_t) ~(1u << (bit % 8));
-}
-
 int ext4_ialloc(struct ext4_fs *fs, uint32_t near, bool dir, uint32_t *ino);
 void ext4_ifree(struct ext4_fs *fs, uint32_t ino, bool dir);
 
@@ -269,8 +257,17 @@ void ext4_stamp(struct ext4_fs *fs, struct ext4_disk_inode *raw, unsigned which)
 void ext4_store_size(struct ext4_inode *ip, uint64_t size);
 void ext4_store_links(struct ext4_inode *ip, uint32_t links);
 uint64_t ext4_raw_xattr(const struct ext4_disk_inode *raw);
-struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino);
-void ext4_unhash(struct ext4_inode *ip);
+
+/* ---- held.c: inodes in core --------------------------------------------------------- */
+
+int ext4_held_init(struct ext4_fs *fs);
+void ext4_held_end(struct ext4_fs *fs);
+struct ext4_inode *ext4_held(struct ext4_fs *fs, uint32_t ino); /* NULL: nobody holds it */
+struct ext4_inode *ext4_held_any(struct ext4_fs *fs);
+struct ext4_inode *ext4_held_new(struct ext4_fs *fs);
+void ext4_held_add(struct ext4_inode *ip);
+void ext4_held_remove(struct ext4_inode *ip);
+void ext4_held_free(struct ext4_inode *ip);
 
 /* ---- redo.c ------------------------------------------------------------------------- */
 
@@ -306,36 +303,6 @@ struct ext4_path {
 	struct ext4_level level[EXT4_EXT_MAX_DEPTH + 1];
 };
 
-static inline struct ext4_extent *ext4_recs(struct ext4_extent_header *node)
-{
-	return (struct ext4_extent *)(node + 1);
-}
-
-static inline struct ext4_extent_header *ext4_root(struct ext4_disk_inode *raw)
-{
-	return (struct ext4_extent_header *)raw->i_block;
-}
-
-static inline uint64_t ext4_child(const struct ext4_extent *e)
-{
-	return e->ei_leaf_lo | (uint64_t)e->ei_leaf_hi << 32;
-}
-
-static inline uint64_t ext4_start(const struct ext4_extent *e)
-{
-	return e->ee_start_lo | (uint64_t)e->ee_start_hi << 32;
-}
-
-static inline bool ext4_unwritten(const struct ext4_extent *e)
-{
-	return e->ee_len > EXT4_EXT_MAX_LEN;
-}
-
-static inline uint32_t ext4_len(const struct ext4_extent *e)
-{
-	return ext4_unwritten(e) ? e->ee_len - EXT4_EXT_MAX_LEN : e->ee_len;
-}
-
 struct ext4_extent ext4_make_extent(uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten);
 struct ext4_extent ext4_make_index(uint32_t lblk, uint64_t pblk);
 int ext4_node_check(struct ext4_fs *fs, uint32_t ino, struct ext4_extent_header *node,
@@ -353,7 +320,6 @@ int ext4_splice(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, u
 		uint32_t del, const struct ext4_extent *recs, uint32_t n, uint32_t alloc_flags);
 int ext4_collapse(struct ext4_inode *ip);
 int ext4_thin(struct ext4_inode *ip, uint64_t lblk);
-void ext4_fix_keys(struct ext4_inode *ip, struct ext4_path *path, uint32_t level, uint32_t key);
 int ext4_insert(struct ext4_inode *ip, uint32_t lblk, uint64_t pblk, uint32_t len, bool unwritten);
 int ext4_mark_written(struct ext4_inode *ip, uint32_t lblk, uint32_t len);
 int ext4_mark_unwritten(struct ext4_inode *ip, uint32_t lblk, uint32_t len);
@@ -395,9 +361,9 @@ int ext4_may_unname(struct ext4_inode *dir, const char *name, struct ext4_inode 
 
 /* ---- dir.c, dir_write.c, orphan.c --------------------------------------------------- */
 
-/* Where an entry lies: @prev is the entry before it in the same block, NULL for the first. */
+/* Where an entry lies. */
 struct ext4_slot {
-	struct ext4_dirent *de, *prev;
+	struct ext4_dirent *de;
 	uint64_t lblk;
 };
 
@@ -408,12 +374,23 @@ int ext4_dir_find(struct ext4_inode *dir, const char *name, struct ext4_slot *sl
 int ext4_dir_add(struct ext4_inode *dir, const char *name, uint32_t ino, uint8_t type);
 /* Bytes that an entry with a name of this length needs. */
 uint32_t ext4_entry_size(uint32_t name_len);
-void ext4_dir_remove(struct ext4_inode *dir, struct ext4_slot *slot);
-void ext4_dir_unindex(struct ext4_inode *dir);
+void ext4_dir_remove(struct ext4_inode *dir, const struct ext4_slot *slot);
 int ext4_dir_empty(struct ext4_inode *dir, bool *empty);
 int ext4_name_check(struct ext4_fs *fs, const char *name);
 void ext4_orphan_add(struct ext4_inode *ip);
-void ext4_orphan_del(struct ext4_inode *ip);
+
+/* ---- names.c: where the names of a large directory stand ---------------------------- */
+
+#define EXT4_NAMES_BYTES (16u << 20) /* of all tables of a mount */
+#define EXT4_NAMES_MAX	 256u
+int ext4_names_find(struct ext4_inode *dir, const char *name, size_t n, struct ext4_slot *slot);
+void ext4_names_added(struct ext4_inode *dir, const struct ext4_slot *slot);
+void ext4_names_removed(struct ext4_inode *dir, const struct ext4_slot *slot);
+uint64_t ext4_names_room(struct ext4_inode *dir, uint64_t lblk, uint32_t need);
+void ext4_names_full(struct ext4_inode *dir, uint64_t lblk, uint32_t room);
+/* The inode is no directory any more; the mount ends. */
+void ext4_names_forget(struct ext4_fs *fs, uint32_t ino);
+void ext4_names_drop(struct ext4_fs *fs);
 
 /* ---- tree.c, census.c, reserved.c, repair*.c ------------------------------------------------ */
 

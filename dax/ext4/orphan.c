@@ -23,7 +23,7 @@ void ext4_orphan_add(struct ext4_inode *ip)
 }
 
 /* Take @ip off the list; a chain that is broken or endless is left to repair. */
-void ext4_orphan_del(struct ext4_inode *ip)
+static void orphan_del(struct ext4_inode *ip)
 {
 	struct ext4_fs *fs = ip->fs;
 	uint32_t *link = &fs->sb->s_last_orphan;
@@ -75,11 +75,13 @@ int ext4_evict(struct ext4_inode *ip)
 	bool dir = (ip->mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
 	int err = ext4_begin(fs);
 
+	if (dir)
+		ext4_names_forget(fs, ip->ino);
 	if (!err && ext4_has_tree(ip->raw))
 		err = ext4_drop_blocks(ip, 0, EXT4_TO_END);
 	if (!err) {
 		drop_xattr(ip);
-		ext4_orphan_del(ip);
+		orphan_del(ip);
 		pm_set32(fs, &ip->raw->i_dtime, ext4_now(fs));
 		/* Blocks and list are done before the inode may be taken again. */
 		pm_fence(fs);
@@ -87,6 +89,6 @@ int ext4_evict(struct ext4_inode *ip)
 		pm_fence(fs);
 	}
 	fs->dying--;
-	free(ip);
+	ext4_held_free(ip);
 	return err;
 }

@@ -126,9 +126,6 @@ static int read_block(struct repair *r, struct ext4_inode *dir, uint64_t lblk, u
 			set_dotdot(r, dir->ino, slot.de, parent);
 		else if (slot.de->inode && !named(slot.de, "."))
 			err = visit(r, dir, &slot);
-		/* An entry that was dropped belongs to the one before it now. */
-		if (!slot.prev || (uint8_t *)slot.prev + slot.prev->rec_len == (uint8_t *)slot.de)
-			slot.prev = slot.de;
 	}
 	return err;
 }

@@ -92,6 +92,8 @@ int ext4_check_root(struct ext4_fs *fs)
 
 static void discard(struct ext4_fs *fs)
 {
+	ext4_names_drop(fs);
+	ext4_held_end(fs);
 	free(fs->zone);
 	free(fs->group);
 	free(fs);
@@ -109,6 +111,8 @@ static int load(struct ext4_fs *fs)
 		err = ext4_load_groups(fs);
 	if (!err)
 		err = ext4_build_zones(fs);
+	if (!err)
+		err = ext4_held_init(fs);
 	if (err)
 		return err;
 	ext4_sum_counts(fs);
@@ -143,18 +147,9 @@ int ext4_mount(const struct ext4_env *env, struct ext4_fs **out, char *why, size
 	return 0;
 }
 
-/* The first inode that is still held, or NULL. */
-static struct ext4_inode *any_held(struct ext4_fs *fs)
-{
-	for (uint32_t i = 0; i < EXT4_HASH; i++)
-		if (fs->hash[i])
-			return fs->hash[i];
-	return NULL;
-}
-
 int ext4_unmount(struct ext4_fs *fs)
 {
-	struct ext4_inode *held = any_held(fs);
+	struct ext4_inode *held = ext4_held_any(fs);
 
 	if (held)
 		return ext4_fail(fs, -EBUSY, "inode %u is held by %u references; close it first",

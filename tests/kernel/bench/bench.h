@@ -95,6 +95,8 @@ struct bench_file {
 /* An empty address space and a fresh file system, no file: f->inode is NULL. No page record of its
  * device exists. False: skipped, nothing to undo. */
 bool bench_fs_start(struct bench_run *b, struct bench_file *f, enum scratch_size size);
+/* The same, and the file system that is on the scratch device already. */
+bool bench_fs_again(struct bench_run *b, struct bench_file *f);
 /* A file of `pages` written pages, not mapped, no entries, on 1 GiB. False as above. */
 bool bench_file_start(struct bench_run *b, struct bench_file *f, uint64_t pages);
 /* The same under a lifetime that is not the default one. */

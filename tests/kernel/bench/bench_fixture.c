@@ -65,6 +65,20 @@ bool bench_fs_start(struct bench_run *b, struct bench_file *f, enum scratch_size
 	return start(b, f, size, LIFETIME_DEFAULT);
 }
 
+bool bench_fs_again(struct bench_run *b, struct bench_file *f)
+{
+	*f = (struct bench_file){0};
+	scratch_forget_records();
+	if (dax_mount(scratch_device(), SCRATCH_PATH, LIFETIME_DEFAULT, &f->fs)) {
+		bench_skip(b, "%s", refusal());
+		return false;
+	}
+	if (enter_mm(b, f))
+		return true;
+	scratch_umount();
+	return false;
+}
+
 bool bench_file_start_as(struct bench_run *b, struct bench_file *f, uint64_t pages,
 			 const struct lifetime *lt)
 {

@@ -80,19 +80,52 @@ FAIL_NTH(fail_file_unlink, "fail.file.unlink",
 	 "each allocation of removing a file fails once, and it can be removed after that",
 	 .prepare = prepare_closed, .op = unlink_it, .undo = fail_undo_file);
 
-static int make_dir(struct fail_round *r)
+/* A directory of two blocks, so that it gets an index when somebody looks into it. */
+#define LARGE	    SCRATCH_PATH "/large"
+#define LARGE_NAMES 20u
+
+static const char *large_name(unsigned n)
 {
-	(void)r;
-	return dax_mkdir(SCRATCH_PATH "/d");
+	static char path[256];
+
+	snprintf(path, sizeof(path), LARGE "/%0200u", n);
+	return path;
 }
 
-static void remove_dir(struct fail_round *r)
+static int prepare_large(struct fail_round *r)
+{
+	int err = dax_mkdir(LARGE);
+
+	for (unsigned n = 0; !err && n < LARGE_NAMES; n++) {
+		err = dax_open(large_name(n), true, &r->f);
+		if (!err)
+			dax_put(r->f);
+	}
+	r->f = NULL;
+	return err;
+}
+
+static int make_dirs(struct fail_round *r)
+{
+	int err = dax_mkdir(LARGE "/d");
+
+	(void)r;
+	return err ? err : dax_mkdir(LARGE "/e");
+}
+
+static void remove_large(struct fail_round *r)
 {
 	(void)r;
-	dax_rmdir(SCRATCH_PATH "/d");
+	dax_rmdir(LARGE "/d");
+	dax_rmdir(LARGE "/e");
+	for (unsigned n = 0; n < LARGE_NAMES; n++)
+		dax_unlink(large_name(n));
+	dax_rmdir(LARGE);
 }
-FAIL_NTH(fail_file_mkdir, "fail.file.mkdir", "each allocation of making a directory fails once",
-	 .op = make_dir, .undo = remove_dir, .least = 1);
+FAIL_NTH(fail_file_mkdir, "fail.file.mkdir",
+	 "each allocation of making two directories in a large one fails once",
+	 .prepare = prepare_large, .op = make_dirs, .undo = remove_large,
+	 .way_round = "a directory without an index is walked", .least = 3);
 
 /* ---- bytes and blocks ------------------------------------------------------------------------ */
 
