@@ -17,7 +17,7 @@
  * device, a busy block) says so first by assert_no_global_lock() (kernel/sync/sync.h): a panic with
  * the lock's name. The list of mounts, the names of mappings, the shell's pins and leases are
  * global. What has to last longer than such a lock is a state with a name that others meet: a mount
- * is LEAVING, a region is being bound (pmem_change_begin()), a mapping is being unmapped.
+ * is LEAVING, a region is COMING (pmem.h), a mapping is being unmapped.
  */
 #ifndef DAX_DAX_H
 #define DAX_DAX_H

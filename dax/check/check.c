@@ -100,7 +100,7 @@ static void for_each_record(int (*fn)(struct page *, void *), struct finding *f)
 		bool between;
 		struct record_check c = {f, dax_fs_of(r, &between)};
 
-		if (r->bound && !between)
+		if (pmem_is_there(r) && !between)
 			page_records_for_each(r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, fn, &c);
 		if (c.fs)
 			dax_fs_put(c.fs);
@@ -271,7 +271,7 @@ static void check_entry_record(struct finding *f, struct dax_inode *inode, uint6
 {
 	uint64_t pfn = entry_to_pfn(entry);
 
-	if (!p && inode->fs->region->limited)
+	if (!p && pmem_is_limited(inode->fs->region))
 		return; /* as it should be: nothing of such a region has one */
 	if (!p)
 		violated(f, "page %lu of %s is pfn 0x%lx, which has no record", pgoff, inode->name,

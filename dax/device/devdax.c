@@ -79,22 +79,9 @@ static int check_held(struct pmem_region *r)
 		      r->name, page_to_pfn(held), page_refs(held), who);
 }
 
-static struct pgmap fs_pgmap(const struct pmem_region *r)
-{
-	struct pgmap p = {.type = PGMAP_FS_DAX,
-			  .name = r->name,
-			  .node = r->pgmap.node,
-			  .nr_range = 1,
-			  .rest = 1};
-
-	p.range[0].start = r->start >> PAGE_SHIFT;
-	p.range[0].end = (r->start + r->len) >> PAGE_SHIFT;
-	return p;
-}
-
 static struct pgmap device_pgmap(const struct pmem_region *r, unsigned level)
 {
-	struct pgmap p = fs_pgmap(r);
+	struct pgmap p = pmem_fs_pgmap(r);
 	uint64_t unit = page_bytes(level);
 
 	p.type = PGMAP_GENERIC;
@@ -105,34 +92,23 @@ static struct pgmap device_pgmap(const struct pmem_region *r, unsigned level)
 	return p;
 }
 
-/* Nobody maps, mounts or holds the region. On failure it is as it was. */
-static int bind_anew(struct pmem_region *r, const struct pgmap *next)
-{
-	const struct pgmap before = fs_pgmap(r);
-	const char *why = "";
-	int err;
-
-	memunmap_pages(&r->pgmap);
-	r->pgmap = *next;
-	err = memremap_pages(&r->pgmap, &why);
-	if (!err)
-		return 0;
-	refuse(err, "%s: %s", r->name, why);
-	r->pgmap = before;
-	r->bound = !memremap_pages(&r->pgmap, &r->unbound_why);
-	return err;
-}
-
 /* The region as a file system wants it. d->lock held. */
 static int bind_for_fs(struct pmem_region *r)
 {
-	struct pgmap fs = fs_pgmap(r);
+	const struct pgmap fs = pmem_fs_pgmap(r);
 	int err;
 
-	if (r->pgmap.type == PGMAP_FS_DAX || r->limited)
+	if (r->pgmap.type == PGMAP_FS_DAX || pmem_is_limited(r))
 		return 0;
 	err = check_held(r);
-	return err ? err : bind_anew(r, &fs);
+	return err ? err : pmem_rebind(r, &fs);
+}
+
+static int refuse_mapped(const struct devdax *d)
+{
+	return refuse(-EBUSY,
+		      "%s is mapped as a device (%u mapping(s), pages of %s); 'unmap' them first",
+		      d->region->name, d->users, size_name[d->level]);
 }
 
 bool devdax_is_mapped(struct pmem_region *r)
@@ -146,11 +122,9 @@ int devdax_mount_begin(struct pmem_region *r)
 	int err;
 
 	mutex_lock(&d->lock);
-	err = d->users ? refuse(-EBUSY,
-				"%s is mapped as a device (%u mapping(s), pages of %s); "
-				"'unmap' them first",
-				r->name, d->users, size_name[d->level])
-		       : bind_for_fs(r);
+	err = d->users ? refuse_mapped(d) : pmem_check_present(r);
+	if (!err)
+		err = bind_for_fs(r);
 	if (!err)
 		d->mounts++;
 	mutex_unlock(&d->lock);
@@ -164,6 +138,36 @@ void devdax_mount_end(struct pmem_region *r)
 	mutex_lock(&d->lock);
 	d->mounts--;
 	mutex_unlock(&d->lock);
+}
+
+/* What keeps the region from leaving? With `wait` a mapping does not, nor who holds a page of a
+ * device; what of a file's pages are held is the lifetime's. d->lock held. */
+static int check_leave(const struct devdax *d, bool wait)
+{
+	struct pmem_region *r = d->region;
+
+	if (d->mounts)
+		return refuse(-EBUSY,
+			      "%s is being mounted or unmounted; 'ps' tells what that "
+			      "waits for",
+			      r->name);
+	if (d->users && !wait)
+		return refuse_mapped(d);
+	return r->pgmap.type == PGMAP_GENERIC && !wait ? check_held(r) : 0;
+}
+
+int devdax_leave_begin(struct pmem_region *r, bool wait, struct leaving *l)
+{
+	struct devdax *d = devdax_of(r);
+	int err;
+
+	mutex_lock(&d->lock);
+	err = check_leave(d, wait);
+	l->mapped = d->users;
+	if (!err && !pmem_try_step(r, PMEM_LEAVING, &l->from))
+		err = pmem_refuse_state(r, l->from);
+	mutex_unlock(&d->lock);
+	return err;
 }
 
 /* Makes the region one of pages of that size. d->lock held. */
@@ -192,7 +196,7 @@ static int prepare(struct devdax *d, unsigned level)
 			      r->name, size_name[level], r->start, r->start + r->len);
 	err = check_held(r);
 	if (!err)
-		err = bind_anew(r, &next);
+		err = pmem_rebind(r, &next);
 	if (err)
 		return err;
 	d->level = level;
@@ -206,12 +210,13 @@ static int prepare(struct devdax *d, unsigned level)
 static int check_use(struct devdax *d, unsigned flags)
 {
 	const struct pmem_region *r = d->region;
+	int err = pmem_check_present(r);
 
-	if (!r->bound)
-		return refuse(-ENXIO, "%s is not bound: %s", r->name, r->unbound_why);
+	if (err)
+		return err;
 	if (d->mounts)
 		return refuse(-EBUSY, "%s is mounted; 'umount' it first, or map a file", r->name);
-	if (r->limited)
+	if (pmem_is_limited(r))
 		return refuse(-EOPNOTSUPP,
 			      "%s is limited: a device needs page records; bind it without "
 			      "'limited'",
@@ -254,7 +259,7 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 /* Gives the region back to file systems if nobody uses it any more. d->lock held. */
 static void give_back_unused(struct devdax *d)
 {
-	if (!d->users && !d->mounts && d->region->bound)
+	if (!d->users && !d->mounts && pmem_is_there(d->region))
 		bind_for_fs(
 			d->region); /* refused while somebody holds a page: the next user tries */
 }
@@ -312,7 +317,7 @@ prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
 {
 	if (__atomic_load_n(&d->dead, __ATOMIC_ACQUIRE))
 		return refuse(-EFAULT, "the device was removed (SIGBUS)");
-	if (__atomic_load_n(&d->region->dead, __ATOMIC_ACQUIRE))
+	if (!pmem_is_present(d->region))
 		return dax_refuse_killed(d->region);
 	if (!page_record_exists(record) && page_records_populate(pfn, 1))
 		return refuse(-ENOMEM, "no memory for a page record");

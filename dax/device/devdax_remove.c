@@ -2,18 +2,19 @@
 /*
  * A device leaves while it is mapped: what becomes of its mappings, and of who holds its pages.
  *
- * Linux had, for years, "a mapping keeps no device" (docs/weaknesses.md C-4). Here the end is:
- *   1. dead: no fault is served from now on (SIGBUS), nobody maps or mounts the region
+ * Linux had, for years, "a mapping keeps no device" (docs/weaknesses.md C-4). Here the end is, by
+ * the region's states (pmem.h):
+ *   1. LEAVING: no fault is served from now on (SIGBUS), nobody maps or mounts the region
  *   2. every fault that was not yet through with asking comes to its end
  *   3. what is mapped goes from every address space
- *   4. memunmap_pages(): the pins are waited for, then the records go
+ *   4. UNMAPPED: the pins are waited for; PINS_GONE: the records go
  * 2 before 3, else a fault maps its page behind the unmapping; 3 before 4, else a mapping keeps
  * the device for as long as its owner likes. The VMAs stay: their owners find out by a fault.
  *
  * Step 2 costs a fault nothing. A fault that finds the frame of its record remembered asks nothing
- * else; so the frame is forgotten, and the others ask whether the device is dead. Faults hold their
+ * else; so the frame is forgotten, and the others ask for the region's state. Faults hold their
  * mmap_lock for reading, so having had it for writing means that those before are over. One that
- * had asked before we said "dead" may remember a frame once more, for another one to find: hence
+ * had asked before the step may remember a frame once more, for another one to find: hence
  * twice.
  */
 #include "dax/file/internal.h"
@@ -89,40 +90,19 @@ static int end_faults(struct devdax *d)
 	return err;
 }
 
-/* It is mapped, and from now on nobody else comes; else NULL. */
-static struct devdax *leave_begin(struct pmem_region *r)
-{
-	struct devdax *d = devdax_of(r);
-	bool leaves;
-
-	mutex_lock(&d->lock);
-	leaves = d->users && r->bound;
-	if (leaves) {
-		r->bound = false;
-		r->unbound_why = "it is being removed";
-	}
-	mutex_unlock(&d->lock);
-	return leaves ? d : NULL;
-}
-
 int devdax_remove(struct pmem_region *r)
 {
-	struct devdax *d = leave_begin(r);
+	struct devdax *d = devdax_of(r);
 	int err;
 
-	if (!d)
-		return -ENOENT;
 	__atomic_store_n(&d->dead, true, __ATOMIC_SEQ_CST);
 	err = end_faults(d);
 	if (err) {
 		__atomic_store_n(&d->dead, false, __ATOMIC_RELEASE);
-		r->bound = true;
-		refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
-	} else {
-		unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
-		pmem_unbind(r);
+		return refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
 	}
-	return err;
+	unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
+	return 0;
 }
 
 int devdax_killed(struct pmem_region *r)

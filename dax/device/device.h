@@ -9,13 +9,13 @@
  * Maps [off, off + len) of a region (DEVDAX_ALL: to its end) with pages of `align` bytes: 4 KiB, 2
  * MiB or 1 GiB. Offset 0 is the first multiple of `align` in the region. flags: VM_*, with
  * VM_SHARED; *addr 0: anywhere. -EINVAL (size, alignment, private, no such page), -EBUSY (mounted,
- * mapped with another size, a page is held; named), -EROFS, -ENXIO (not bound), -ENOMEM; the
- * sentence is in refusal(). Sleepable.
+ * mapped with another size, a page is held; named), -EROFS, -ENODEV (not bound, killed), -ENOMEM;
+ * the sentence is in refusal(). Sleepable.
  */
 int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t off, uint64_t len,
 		unsigned flags, uint64_t *addr);
-/* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named).
- */
+/* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named), a
+ * page of it is held, or it is being bound or unbound; -ENODEV: it is not there, or was killed. */
 int devdax_mount_begin(struct pmem_region *r);
 bool devdax_is_mapped(struct pmem_region *r); /* by anybody, just now. Sleepable */
 void devdax_mount_end(struct pmem_region *r);

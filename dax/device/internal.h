@@ -21,9 +21,18 @@ struct devdax {
 /* The device of a region. Constant since boot. */
 struct devdax *devdax_of(struct pmem_region *r);
 
-/* devdax_remove.c: a region that is mapped as a device leaves: no fault is served any more, what is
- * mapped goes, pins are waited for. -ENOENT: it is not mapped as a device. Sleeps; woken by: the
- * last put. */
+/* A region on its way out. */
+struct leaving {
+	enum pmem_state from; /* where it goes back to if it is refused */
+	bool mapped;	      /* as a device: see devdax_remove() */
+};
+/* Steps to LEAVING, which is the caller's: nobody mounts or maps it. -EBUSY: somebody does (named;
+ * with `wait` a mapping is no reason), or a page of a device is held, or somebody else binds or
+ * unbinds it; -ENODEV: it is not there. Sleepable. */
+int devdax_leave_begin(struct pmem_region *region, bool wait, struct leaving *l);
+/* devdax_remove.c: of a region that is LEAVING and mapped as a device: when it returns, no fault is
+ * served any more, and nothing is mapped. -ENOMEM, with a sentence: all is as before. Sleeps; woken
+ * by: the end of faults that run. */
 int devdax_remove(struct pmem_region *region);
 /* The region was marked as killed: when this returns no fault is on its way that had not seen it.
  * -ENOMEM, with a sentence. Sleeps; woken by: the end of those faults. */

@@ -122,23 +122,12 @@ static void unbind_now(struct pmem_region *r)
 	r->pgmap.forgets_references = before;
 }
 
-/* The transition is ours. */
-static int unbind(struct pmem_region *r, bool wait)
+/* LEAVING, and ours. */
+static int let_go(struct pmem_region *r, const struct leaving *l, bool wait)
 {
-	int err = wait ? devdax_remove(r) : -ENOENT;
+	int err = l->mapped ? devdax_remove(r) : drain(r, wait);
 
-	if (err != -ENOENT)
-		return err;
-	err = dax_leave_begin(r);
-	if (err)
-		return err;
-	err = drain(r, wait);
-	if (err == -EINTR)
-		refuse(err, "interrupted; %s stays bound", r->name);
-	if (!err)
-		unbind_now(r);
-	dax_leave_end(r);
-	return err;
+	return err == -EINTR ? refuse(err, "interrupted; %s stays bound", r->name) : err;
 }
 
 /* The next file behind `at` (NULL: the first) that nobody has open, with a reference, which keeps
@@ -185,14 +174,18 @@ void dax_remove_device(struct pmem_region *region)
 
 int dax_unbind(struct pmem_region *r, bool wait)
 {
-	const char *other = pmem_change_begin(r, "unbound");
-	int err;
+	int err = mount_none_on(r); /* by the path of its mount */
+	struct leaving l;
 
-	if (other)
-		return refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for", r->name,
-			      other);
-	err = unbind(r, wait);
-	pmem_change_end(r);
+	if (!err)
+		err = devdax_leave_begin(r, wait, &l);
+	if (err)
+		return err;
+	err = let_go(r, &l, wait);
+	if (err)
+		pmem_step(r, l.from);
+	else
+		unbind_now(r);
 	return err;
 }
 

@@ -117,8 +117,10 @@ static inline int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
 
 int dax_refuse_killed(const struct pmem_region *r)
 {
-	return refuse(-ENXIO, "%s was killed; 'pmem revive %s' ends that (SIGBUS)", r->name,
-		      r->name);
+	if (pmem_state(r) == PMEM_KILLED)
+		return refuse(-ENXIO, "%s was killed; 'pmem revive %s' ends that (SIGBUS)", r->name,
+			      r->name);
+	return refuse(-ENXIO, "%s is being unbound (SIGBUS)", r->name);
 }
 
 /* The device was killed. Whatever the fault would find there, in an entry or without one, is its
@@ -138,7 +140,7 @@ static int dax_fault(struct vm_fault *vmf)
 	down_read(&inode->fault_lock);
 	if (unlikely(vmf->pgoff << PAGE_SHIFT >= inode->size))
 		err = refuse(-EFAULT, "beyond the end of the file (SIGBUS)");
-	else if (unlikely(inode->fs->region->dead))
+	else if (unlikely(!pmem_is_present(inode->fs->region)))
 		err = fault_of_killed(inode, vmf);
 	else
 		err = fault_by_size(inode, vmf);

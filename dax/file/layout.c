@@ -163,7 +163,7 @@ int layout_break_size(struct dax_inode *inode, uint64_t size)
 unsigned dax_vma_flags(const struct dax_fs *fs)
 {
 	return (fs->lifetime->no_fast_gup ? VM_SLOWGUP : 0) | (fs->longterm ? VM_LONGTERM : 0) |
-	       (fs->region->limited ? VM_LIMITED : 0);
+	       (pmem_is_limited(fs->region) ? VM_LIMITED : 0);
 }
 
 int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie)

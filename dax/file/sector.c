@@ -45,7 +45,7 @@ uint64_t sector_to_pfn(uint64_t entry)
 
 bool run_write_back(const struct entry_run *run)
 {
-	if (unlikely(run->entry & ENTRY_SECTOR) && region_of(run->entry)->dead)
+	if (unlikely(run->entry & ENTRY_SECTOR) && !pmem_is_present(region_of(run->entry)))
 		return false;
 	cache_writeback(phys_to_virt(entry_to_pfn(run->entry) << PAGE_SHIFT),
 			run_pages(run) << PAGE_SHIFT);

@@ -15,11 +15,6 @@ void mount_remove(struct dax_fs *fs);
 int mount_none_on(const struct pmem_region *region); /* -EBUSY: there is one, named */
 bool mount_first(char *path, size_t n);		     /* of any; false: none */
 
-/* mount.c; the transition of the region is the caller's. From now on nobody mounts the region or
- * maps it as a device. -EBUSY: somebody does. */
-int dax_leave_begin(struct pmem_region *region);
-void dax_leave_end(struct pmem_region *region);
-
 /* limited.c: of a region without page records. */
 extern const struct vma_ops dax_limited_vma_ops;
 

@@ -40,7 +40,7 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 static int limited_fault(struct vm_fault *vmf)
 {
 	struct dax_inode *inode = vmf->vma->private;
-	const bool killed = inode->fs->region->dead;
+	const bool killed = !pmem_is_present(inode->fs->region);
 	uint64_t entry;
 	int err;
 

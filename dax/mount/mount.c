@@ -125,7 +125,7 @@ static int mount_taken(struct dax_fs *fs, const struct mount_options *o)
 	struct pmem_region *region = fs->region;
 	struct rest_rules before = {0};
 	struct page *held;
-	int err = region->limited ? 0 : take_lifetime(region, fs->lifetime, &before);
+	int err = pmem_is_limited(region) ? 0 : take_lifetime(region, fs->lifetime, &before);
 
 	if (err)
 		return err;
@@ -135,7 +135,7 @@ static int mount_taken(struct dax_fs *fs, const struct mount_options *o)
 	if (!err)
 		return 0;
 	/* Nothing was faulted in meanwhile: what was at rest still is. */
-	if (!region->limited && before.ops != region->pgmap.ops)
+	if (!pmem_is_limited(region) && before.ops != region->pgmap.ops)
 		set_rest_rules(&region->pgmap, &before, &held);
 	return refuse(err, "%s: %s", region->name, refusal());
 }
@@ -146,7 +146,7 @@ static int check_records(const struct dax_fs *fs)
 	const struct pmem_region *r = fs->region;
 	const char *why;
 
-	if (!r->limited)
+	if (!pmem_is_limited(r))
 		return dax_probe(&r->pgmap, r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, &why)
 			       ? refuse(-EOPNOTSUPP, "%s: %s", r->name, why)
 			       : 0;
@@ -173,7 +173,6 @@ static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 	return err;
 }
 
-/* The transition of the region is ours. */
 static int mount_on(struct dax_fs *fs, const struct mount_options *o)
 {
 	int err = mount_enter(fs);
@@ -196,7 +195,6 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
 	static const struct mount_options none;
 	const struct mount_options *o = options ? options : &none;
 	int err = check_options(region, lt, o);
-	const char *other;
 	struct dax_fs *fs;
 
 	if (err)
@@ -204,14 +202,7 @@ int dax_mount_with(struct pmem_region *region, const char *path, const struct li
 	fs = fs_new(region, path, lt, o);
 	if (!fs)
 		return refuse(-ENOMEM, "no memory for a mount");
-	other = pmem_change_begin(region, "mounted");
-	if (other) {
-		free(fs);
-		return refuse(-EBUSY, "%s is being %s; 'ps' tells what that waits for",
-			      region->name, other);
-	}
 	err = mount_on(fs, o);
-	pmem_change_end(region);
 	if (err)
 		free(fs);
 	else if (out)
@@ -223,21 +214,6 @@ int dax_mount(struct pmem_region *region, const char *path, const struct lifetim
 	      struct dax_fs **out)
 {
 	return dax_mount_with(region, path, lt, NULL, out);
-}
-
-int dax_leave_begin(struct pmem_region *region)
-{
-	int err = mount_none_on(region);
-
-	if (!err && !region->bound)
-		err = refuse(-ENODEV, "%s is not bound: %s", region->name, region->unbound_why);
-	/* Nobody maps it as a device, nor begins to; a mount would need the transition. */
-	return err ? err : devdax_mount_begin(region);
-}
-
-void dax_leave_end(struct pmem_region *region)
-{
-	devdax_mount_end(region);
 }
 
 /* ---- a mount leaves ------------------------------------------------------------------------- */

@@ -161,6 +161,18 @@ unsigned dax_fs_print_changing(void)
 
 /* ---- steps of mount and umount -------------------------------------------------------------- */
 
+/* The region of that mount is taken. mounts_lock held. */
+static int refuse_mounted(const struct dax_fs *fs, const char *already)
+{
+	const char *name = fs->region->name;
+
+	if (fs->state == MOUNT_LIVE)
+		return refuse(-EBUSY, "%s is mounted at %s%s 'umount %s' first", name, fs->path,
+			      already, fs->path);
+	return refuse(-EBUSY, "%s is being %s %s; 'ps' tells what that waits for", name,
+		      fs->state == MOUNT_COMING ? "mounted at" : "unmounted from", fs->path);
+}
+
 /* mounts_lock held. */
 static int check_place(struct pmem_region *region, const char *path)
 {
@@ -170,17 +182,9 @@ static int check_place(struct pmem_region *region, const char *path)
 	    (path[1] && path[strlen(path) - 1] == '/'))
 		return refuse(-EINVAL, "'%s' is no mount point; give an absolute path such as /t",
 			      path);
-	if (!region->bound)
-		return refuse(-ENODEV, "%s is not bound: %s", region->name, region->unbound_why);
 	LIST_FOREACH (fs, &mounts, link) {
-		if (fs->region == region && fs->state == MOUNT_LEAVING)
-			return refuse(-EBUSY,
-				      "%s is being unmounted from %s; 'ps' tells what that "
-				      "waits for",
-				      region->name, fs->path);
 		if (fs->region == region)
-			return refuse(-EBUSY, "%s is mounted at %s already; 'umount %s' first",
-				      region->name, fs->path, fs->path);
+			return refuse_mounted(fs, " already;");
 		if (!strcmp(fs->path, path))
 			return refuse(-EBUSY, "%s is mounted at %s; choose another path",
 				      fs->region->name, path);
@@ -248,8 +252,7 @@ int mount_none_on(const struct pmem_region *region)
 	mutex_lock(&mounts_lock);
 	LIST_FOREACH (fs, &mounts, link)
 		if (fs->region == region)
-			err = refuse(-EBUSY, "%s is mounted at %s; 'umount %s' first", region->name,
-				     fs->path, fs->path);
+			err = refuse_mounted(fs, ";");
 	mutex_unlock(&mounts_lock);
 	return err;
 }

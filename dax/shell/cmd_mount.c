@@ -179,8 +179,9 @@ static int cmd_mount(int argc, char **argv)
 	}
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[1]);
-	if (!r->bound)
-		return shell_fail(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
+	err = pmem_check_present(r);
+	if (err)
+		return shell_fail(err, "%s", refusal());
 	for (int i = 3; i < argc; i++) {
 		err = parse_option(argv[i], &words, &options);
 		if (err)

@@ -19,6 +19,39 @@
 
 struct signature;
 
+/*
+ * What there is of a region, and what is being done with it: one state, moved by pmem_step() and
+ * pmem_try_step() alone, along this table. Nothing else says whether a region is there or leaves.
+ *
+ *     state      means                                                  goes on to
+ *     GONE       no page records, no place in the direct map            COMING
+ *     COMING     they are being made, and nobody finds them yet         PRESENT, GONE (it failed),
+ *                                                                       KILLED (as it was before)
+ *     PRESENT    bound: it is mounted and mapped, and faults get pages  KILLED, LEAVING
+ *     KILLED     bound; nobody mounts or maps it, no fault gets a page  PRESENT, LEAVING
+ *     LEAVING    as KILLED, and what is mapped is being taken away      UNMAPPED, or back again:
+ *                                                                       PRESENT, KILLED
+ *     UNMAPPED   no way back: its last references are waited for        PINS_GONE
+ *     PINS_GONE  nobody holds it; records and place are taken away      GONE, COMING (bound anew)
+ *
+ * GONE, PRESENT and KILLED are settled states: of several threads that want to leave one, the first
+ * does. The others belong to the thread that made the step, until it makes the next one.
+ *
+ * A mount or a mapping is no state of the region: each has its own, and asks for PRESENT when it
+ * begins. Only a device that is pulled out under its mount (dax_remove_device()) loses its records
+ * without a step, and that is the point of the races that play it.
+ */
+enum pmem_state {
+	PMEM_GONE,
+	PMEM_COMING,
+	PMEM_PRESENT,
+	PMEM_KILLED,
+	PMEM_LEAVING,
+	PMEM_UNMAPPED,
+	PMEM_PINS_GONE,
+	PMEM_STATES
+};
+
 struct pmem_region {
 	char name[12];		    /* "pmem0" */
 	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB; 0, 0: nothing is usable */
@@ -27,15 +60,11 @@ struct pmem_region {
 	char *whole_contents; /* signatures seen from the DIMM's first byte only, or in a part that
 				 was cut; NULL: none. Constant after boot */
 	bool readonly;
-	const char *ro_reason; /* "DIMM not armed: …", NULL when writable */
-	bool bound;	       /* pgmap is live */
-	bool dead;	       /* pmem kill: no new mappings. Atomic enough: a word */
-	bool limited; /* … and has no page records: nothing of it can be pinned (pgmap is empty) */
-	const char *changing; /* "bound", "unbound", "mounted": that is being done with it just now;
-				 NULL: nothing. pmem_change_begin() */
-	const char *unbound_why;
-	void *kaddr; /* the region in the direct map */
-	struct pgmap pgmap;
+	const char *ro_reason;	 /* "DIMM not armed: …", NULL when writable */
+	enum pmem_state state;	 /* atomic */
+	const char *unbound_why; /* GONE: the end of a sentence */
+	void *kaddr;		 /* the region in the direct map */
+	struct pgmap pgmap;	 /* no range: bound without page records */
 	uint64_t busy; /* records marked busy: freed by their file, still held. Zero: none (atomic)
 			*/
 	uint64_t released;	    /* of those, how many were released since boot (atomic) */
@@ -47,31 +76,76 @@ struct pmem_region *pmem_nth(unsigned n);	 /* NULL past the last */
 struct pmem_region *pmem_find(const char *name); /* NULL: unknown */
 struct pmem_region *pfn_to_region(uint64_t pfn); /* NULL: none */
 
+/* ---- its state (state.c): see the table above ----------------------------------------------- */
+
+static inline enum pmem_state pmem_state(const struct pmem_region *r)
+{
+	return __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
+}
+/* May a fault get a page of it, a mount or a mapping begin? Each fault asks, so it orders nothing:
+ * whoever moves the state waits for the faults that had asked (struct pmem_above). */
+static inline bool pmem_is_present(const struct pmem_region *r)
+{
+	return __atomic_load_n(&r->state, __ATOMIC_RELAXED) == PMEM_PRESENT;
+}
+/* Can its bytes be read, and its records be looked at? A caller that holds nothing of the region
+ * may be told so a moment too late. */
+static inline bool pmem_is_there(const struct pmem_region *r)
+{
+	const enum pmem_state state = pmem_state(r);
+
+	return state >= PMEM_PRESENT && state <= PMEM_LEAVING;
+}
+/* Bound without page records: nothing of it can be pinned. Of a region that is there. */
+static inline bool pmem_is_limited(const struct pmem_region *r)
+{
+	return !r->pgmap.nr_range;
+}
+bool pmem_may_step(enum pmem_state from, enum pmem_state to); /* the table */
+const char *pmem_state_name(enum pmem_state state);	      /* "pins gone" */
+const char *pmem_state_text(enum pmem_state state);	      /* for the listing */
+/* From the settled state that it is in (GONE, PRESENT, KILLED), if the table allows that: true, and
+ * *seen is that state. Else false, nothing changed, and *seen is what it is in. Any context. */
+bool pmem_try_step(struct pmem_region *r, enum pmem_state to, enum pmem_state *seen);
+/* From a state that is the caller's own: COMING, LEAVING or behind it. A panic: the table forbids
+ * it. Any context. */
+void pmem_step(struct pmem_region *r, enum pmem_state to);
+/* Moves that were made since boot: bit from * PMEM_STATES + to. For the test that wants each. */
+extern uint64_t pmem_moves_seen;
+/* Refuses for the state that was seen, with what ends it: -ENODEV (GONE, KILLED), -EBUSY (bound, or
+ * somebody moves it). */
+int pmem_refuse_state(const struct pmem_region *r, enum pmem_state seen);
+int pmem_check_present(const struct pmem_region *r); /* 0: PRESENT, just now; else as above */
+
 /*
- * Unbinding: the region's records, pgmap and place in the direct map go; pmem_bind() brings them
- * back. Who may be made to wait, or is asked first, the dax floor knows: it gives the function that
- * `pmem unbind` calls. pmem_unbind() itself waits for what memunmap_pages() waits for. Sleepable.
+ * Binding makes the region's records, pgmap and place in the direct map; -EBUSY: it is not GONE,
+ * else memremap_pages()' errors, with a sentence. limited: without page records, the CPU reaches
+ * it, and no device can be told of it by get_user_pages(); -ENOMEM. Sleepable.
  */
-void pmem_unbind(struct pmem_region *r);
-/*
- * One transition of a region at a time: it is being bound, unbound or mounted, and whoever comes
- * meanwhile is refused, by the name of what goes on. Between two of them it is unbound, bound, or
- * bound and mounted. NULL: the transition is ours, until pmem_change_end(); else what somebody else
- * does with it ("bound", …). Any context.
- */
-const char *pmem_change_begin(struct pmem_region *r, const char *what);
-void pmem_change_end(struct pmem_region *r);
-int pmem_bind(struct pmem_region *r); /* 0, or memremap_pages()' errors: r->unbound_why */
-/* Binds an unbound region without page records: the CPU reaches it, and no device can be told of
- * it by get_user_pages(). -ENOMEM, as above. */
+int pmem_bind(struct pmem_region *r);
 int pmem_bind_limited(struct pmem_region *r);
 /*
- * Killing: the region's records and contents stay, and no fault gets a page of it any more, until
- * it is revived. Faults that had begun are over when it returns. -ENOMEM: it lives on, with a
- * sentence. Sleepable.
+ * Unbinding takes them away: from PRESENT, KILLED, or LEAVING that is the caller's, to GONE. Who
+ * may be made to wait, or is asked first, the floor above knows: `pmem unbind` is its operation.
+ * Waits for what memunmap_drain() waits for. Sleepable.
+ */
+void pmem_unbind(struct pmem_region *r);
+/* The pgmap of a region as a file system wants it: FS_DAX, records of 4 KiB that rest at 1. */
+struct pgmap pmem_fs_pgmap(const struct pmem_region *r);
+/*
+ * Other records for the same region: PRESENT or KILLED, and the same again when it returns. Nobody
+ * uses it, or holds a page, and the caller sees to it that nobody begins. Errors with a sentence:
+ * -EBUSY, -ENODEV: it is neither; memremap_pages()' errors: then it is bound for file systems, or
+ * GONE. Sleepable.
+ */
+int pmem_rebind(struct pmem_region *r, const struct pgmap *next);
+/*
+ * Killing: records and contents stay, and no fault gets a page any more, until it is revived.
+ * Faults that had begun are over when it returns. Nothing to do is no error. -ENODEV, -EBUSY: it is
+ * neither PRESENT nor KILLED; -ENOMEM: it lives on. With a sentence. Sleepable.
  */
 int pmem_kill(struct pmem_region *r);
-void pmem_revive(struct pmem_region *r);
+int pmem_revive(struct pmem_region *r);
 /* What is asked of the floor above, which knows how a region is used. Set once, at boot. */
 struct pmem_above {
 	int (*unbind)(struct pmem_region *r, bool wait); /* `pmem unbind`; prints its refusal */

@@ -60,7 +60,7 @@ static bool read_range(void *ctx, uint64_t off, void *buf, size_t n)
 
 unsigned pmem_signatures(const struct pmem_region *r, struct signature *out, unsigned max)
 {
-	return r->bound ? signature_find(read_usable, (void *)r, r->len, out, max) : 0;
+	return pmem_is_there(r) ? signature_find(read_usable, (void *)r, r->len, out, max) : 0;
 }
 
 void pmem_look_at_cut_parts(struct pmem_region *r)

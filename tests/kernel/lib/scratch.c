@@ -70,10 +70,10 @@ static int refuse_mounted(const struct pmem_region *region)
 /* 0, or what keeps the device from being scratched on now, with a sentence. */
 static int check_usable(struct pmem_region *r)
 {
-	if (!r->bound)
-		return refuse(-ENODEV, "%s is not bound: %s", r->name, r->unbound_why);
-	if (r->dead)
-		return refuse(-ENODEV, "%s was killed: pmem revive %s", r->name, r->name);
+	int err = pmem_check_present(r);
+
+	if (err)
+		return err;
 	if (r->readonly)
 		return refuse(-EROFS, "%s is read-only", r->name);
 	if (r->len < scratch_small_bytes)

@@ -58,14 +58,12 @@ static int piece_fsync(struct script *s)
 
 static int piece_kill(struct script *s)
 {
-	s->fs->region->dead = true;
-	return 0;
+	return pmem_kill(s->fs->region);
 }
 
 static int piece_revive(struct script *s)
 {
-	s->fs->region->dead = false;
-	return 0;
+	return pmem_revive(s->fs->region);
 }
 
 static int piece_mount_sectors(struct script *s)

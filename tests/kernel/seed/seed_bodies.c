@@ -114,10 +114,10 @@ void seed_dead_flush(struct selftest_run *t, const struct lifetime *lt)
 	EXPECT_OR(out, va, "not mapped");
 	*at(va) = 'd';
 	entry = seed_entry(fx.inode[0], 0);
-	r->dead = true;
+	pmem_kill(r);
 	err = dax_fsync(fx.inode[0]);
 	fault = load_checked((uint64_t *)PAGE(va, 1), &(uint64_t){0});
-	r->dead = false;
+	pmem_revive(r);
 	pte = seed_pte(va);
 	EXPECT_OR(out, entry & ENTRY_DIRTY, "the store left no mark: entry 0x%lx", entry);
 	EXPECT_OR(out, !err && !(seed_entry(fx.inode[0], 0) & ENTRY_DIRTY) && !(pte & PTE_W),

@@ -81,13 +81,11 @@ SELFTEST(seed_s0_03, "seed.s0.03",
 
 	if (!r)
 		SKIP("%s", fx.why);
-	pmem_unbind(r);
-	r->bound = true; /* as a driver might say that forgot to make the records */
+	dax_remove_device(r); /* as of a driver that forgot to make the records */
 	err = dax_mount(r, SCRATCH_PATH, LIFETIME_DEFAULT, NULL);
-	r->bound = false;
 	if (!err)
 		scratch_umount();
-	pmem_bind(r);
+	EXPECT(!memremap_pages(&r->pgmap, NULL), "the records cannot be made again");
 	EXPECT(err == -EOPNOTSUPP && strstr(refusal(), "no record"), "%d: %s", err, refusal());
 	EXPECT(!fixture_limited_start(&fx), "limited: %s", fx.why);
 	va = fx_map(&fx, "f", 4, 'a');
@@ -177,9 +175,9 @@ SELFTEST(seed_s0_07, "seed.s0.07",
 	f = scratch_file("f", 1, 'a');
 	EXPECT_OR(out, f && (va = fx_map_as_is(&fx, f, 1, true)), "not mapped");
 	*at(va) = 'd';
-	fx.fs->region->dead = true;
+	pmem_kill(fx.fs->region);
 	fsync = dax_fsync(f);
-	fx.fs->region->dead = false;
+	pmem_revive(fx.fs->region);
 	EXPECT_OR(out, fsync < 0, "sectors: fsync %d", fsync);
 out:
 	fixture_end(&fx);

@@ -45,7 +45,7 @@ SELFTEST(seed_s3_02, "seed.s3.02",
 	if (!r)
 		SKIP("%s", why);
 	pmem_unbind(r);
-	EXPECT(!pmem_bind_limited(r), "%s", r->unbound_why);
+	EXPECT(!pmem_bind_limited(r), "%s", refusal());
 	for (unsigned n = 1; lifetime_nth(n); n++) {
 		int err = dax_mount(r, SCRATCH_PATH, lifetime_nth(n), NULL);
 

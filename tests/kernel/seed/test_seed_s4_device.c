@@ -157,7 +157,7 @@ SELFTEST(seed_s4_15, "seed.s4.15",
 	if (level_at(va)) /* then it waits for us, for ever */
 		mm_unmap(current_mm(), va, PMD_SIZE);
 	fx_join(&op);
-	bound = r->bound;
+	bound = pmem_is_there(r);
 	after = load_checked((uint64_t *)va, &v);
 	mm_unmap(current_mm(), va, PMD_SIZE); /* refused if that was done before */
 	EXPECT(slept && still && fault == -EFAULT, "slept %d, still %d, a fault meanwhile: %d",
@@ -271,7 +271,7 @@ static const char *removed_under_gup(struct pmem_region *r)
 	err = dax_unbind(r, true);
 	thread_join(thread);
 	mm_unmap(current_mm(), w.va, PMD_SIZE);
-	if (!r->bound && pmem_bind(r))
+	if (!pmem_is_there(r) && pmem_bind(r))
 		return "it cannot be bound again";
 	return !ran ? "nothing was pinned" : err ? "unbinding" : w.err != -EFAULT ? "gup" : NULL;
 }

@@ -144,7 +144,7 @@ static void altmap_case(struct selftest_run *t, unsigned shift, uint64_t alloc)
 	p = with_altmap(&r->pgmap, shift);
 	result = run_altmap(&p);
 	back = pmem_bind(r);
-	EXPECT(!back, "%s cannot be bound again: %s", r->name, r->unbound_why);
+	EXPECT(!back, "%s cannot be bound again: %s", r->name, refusal());
 	check_altmap_result(t, &result, alloc);
 }
 

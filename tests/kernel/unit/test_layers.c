@@ -95,7 +95,7 @@ SELFTEST(layer_refusals, "layer.refusals",
 {
 	struct pmem_region *r = pmem_find("pmem0");
 
-	if (!r || !r->bound || !pmem_may_overwrite(r))
+	if (!r || !pmem_is_present(r) || !pmem_may_overwrite(r))
 		SKIP("pmem0 holds nothing that could be lost");
 	EXPECT(run("mount pmem0 " TINY_PATH " layer=ext5") == -EINVAL, "it knows ext5");
 	EXPECT(run("mount pmem0 " TINY_PATH " layer=tinyfs") == -EINVAL, "it overwrote pmem0");

@@ -242,11 +242,11 @@ static int fsync_of_dead(struct selftest_run *t, bool sectors)
 	va = fx_map(&fx, "f", 2, 'a');
 	if (va) {
 		at(va)[0] = 'b';
-		r->dead = true;
+		pmem_kill(r);
 		err = dax_fsync(fx.inode[0]);
 		again = dax_fsync(fx.inode[0]);
 		fault = load_checked((uint64_t *)(va + PAGE_SIZE), &word);
-		r->dead = false;
+		pmem_revive(r);
 	}
 	if (va && !fault)
 		selftest_fail(t, __FILE__, __LINE__, "fault", "a dead device gives a page");

@@ -409,7 +409,8 @@ SELFTEST(busy_unbind, "lifetime.busy-extent.unbind",
 	again = then ? 0 : pmem_bind(region());
 	EXPECT(mounted == -EBUSY && held == -EBUSY && named, "mounted %d, held %d: %s", mounted,
 	       held, refusal());
-	EXPECT(!then && !again && region()->bound, "then %d, bound again %d", then, again);
+	EXPECT(!then && !again && pmem_is_present(region()), "then %d, bound again %d", then,
+	       again);
 }
 
 static int unbind_waiting(struct dax_inode *unused, uint64_t arg)
@@ -435,7 +436,7 @@ SELFTEST(busy_unbind_waits, "lifetime.busy-extent.unbind-waits",
 	slept = fx_asleep(&op, p);
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
-	if (!region()->bound)
+	if (!pmem_is_present(region()))
 		pmem_bind(region());
-	EXPECT(slept && !op.err && region()->bound, "slept %d, error %d", slept, op.err);
+	EXPECT(slept && !op.err && pmem_is_present(region()), "slept %d, error %d", slept, op.err);
 }

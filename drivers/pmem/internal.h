@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder share. */
+#ifndef DRIVERS_PMEM_INTERNAL_H
+#define DRIVERS_PMEM_INTERNAL_H
+
+#include "drivers/drivers.h"
+
+bool pmem_any_usable(void);
+const struct pmem_above *pmem_above(void); /* set when commands run */
+/* held.c: "held: 3 page(s)", and who holds what is busy. Sleepable. */
+void pmem_print_held(const struct pmem_region *r);
+
+#endif
