@@ -41,7 +41,7 @@ void unlock_layout(struct dax_inode *inode)
 }
 
 /* Steps 4 and 5 for whole pages [first, last). */
-int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
+static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	int err;
 

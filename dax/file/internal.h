@@ -113,9 +113,6 @@ static inline const char *inode_forbids(const struct dax_inode *inode, bool adds
 /* Step 1: io_lock and fault_lock for writing; no write, no fault. Sleeps. */
 void lock_layout(struct dax_inode *inode);
 void unlock_layout(struct dax_inode *inode);
-/* Steps 4 and 5 for whole pages [first, last): unmapped, entries gone, blocks free. Layout locked
- * and broken by lifetime->break_layout(). Negative errno with a sentence. */
-int free_range(struct dax_inode *inode, uint64_t first, uint64_t last);
 /* Zeroes the parts of [off, end) that lie in pages which stay. 0, or negative errno, sentence. */
 int zero_edges(struct dax_inode *inode, uint64_t off, uint64_t end);
 /* 0, or -ENOSPC if the holes of the range need more blocks than are free. fs->lock held. */

@@ -105,7 +105,8 @@ static void free_twice(struct dax_fs *fs)
 	fs->last_freed_count = 0;
 }
 
-struct ext4_env dax_ext4_env(struct dax_fs *fs)
+/* for mounting by hand */
+static struct ext4_env dax_ext4_env(struct dax_fs *fs)
 {
 	return (struct ext4_env){
 		.base = fs->region->kaddr,

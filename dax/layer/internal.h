@@ -19,8 +19,6 @@ static inline struct ext4_inode *ext4_inode_of(const struct dax_inode *inode)
 	return inode->layer;
 }
 
-struct ext4_env dax_ext4_env(struct dax_fs *fs); /* for mounting by hand */
-
 /* ext4_names.c: the operations of struct dax_layer_ops that are about names; fs->lock held. */
 int ext4_names_walk(struct dax_fs *fs, const char *path, bool create, struct dax_node *node);
 int ext4_names_by_number(struct dax_fs *fs, uint32_t number, struct dax_node *node);

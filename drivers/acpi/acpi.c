@@ -179,17 +179,6 @@ uint32_t acpi_cpu_node(uint32_t apic_id)
 	return 0;
 }
 
-uint32_t acpi_memory_node(uint64_t phys)
-{
-	for (unsigned i = 0; i < acpi.srat.nr_mem; i++) {
-		const struct acpi_mem_affinity *m = &acpi.srat.mem[i];
-
-		if (phys >= m->base && phys - m->base < m->len)
-			return m->node;
-	}
-	return 0;
-}
-
 /* Sleep type and enable bit into one control register; its other bits stay. */
 static void enter_sleep(uint32_t port, uint8_t slp_typ)
 {

@@ -290,9 +290,8 @@ const struct acpi *acpi_get(void);
  * is not the same as that it has none. */
 const char *acpi_absent(void);
 
-/* The node of a CPU or of a physical address by the SRAT; 0 when it does not say. */
+/* The node of a CPU by the SRAT; 0 when it does not say. */
 uint32_t acpi_cpu_node(uint32_t apic_id);
-uint32_t acpi_memory_node(uint64_t phys);
 
 /*
  * Make [phys, phys + len) of firmware memory readable: through the direct map, else mapped for

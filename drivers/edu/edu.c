@@ -141,11 +141,6 @@ unsigned edu_pending(const struct edu *e)
 	return __atomic_load_n(&e->pending, __ATOMIC_ACQUIRE);
 }
 
-uint64_t edu_transfers(const struct edu *e)
-{
-	return __atomic_load_n(&e->transfers, __ATOMIC_ACQUIRE);
-}
-
 /* Maps the registers and makes sure that it is an edu and that nothing of an earlier life runs. */
 static int attach_registers(struct edu *e)
 {

@@ -38,7 +38,5 @@ const char *edu_name(const struct edu *e);
 int edu_submit(struct edu *e, struct edu_request *rq, unsigned n);
 /* Requests queued or running. Zero: idle. */
 unsigned edu_pending(const struct edu *e);
-/* Transfers finished since boot, and what was waited for them: zero means none. */
-uint64_t edu_transfers(const struct edu *e);
 
 #endif

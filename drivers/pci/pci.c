@@ -279,12 +279,3 @@ int pci_msi_enable(struct pci_device *d, uint32_t apic_id, int vector)
 	pci_write16(d, cap + MSI_CONTROL, (control & (uint16_t)~MSI_COUNT) | MSI_ENABLE);
 	return 0;
 }
-
-void pci_msi_disable(struct pci_device *d)
-{
-	unsigned cap = pci_find_cap(d, PCI_CAP_MSI);
-
-	if (cap)
-		pci_write16(d, cap + MSI_CONTROL,
-			    pci_read16(d, cap + MSI_CONTROL) & (uint16_t)~MSI_ENABLE);
-}

@@ -87,7 +87,6 @@ unsigned pci_find_cap(const struct pci_device *d, uint8_t id);
  * turned off. -ENODEV: the function has no MSI. -EINVAL: vector below 16 or above 254.
  */
 int pci_msi_enable(struct pci_device *d, uint32_t apic_id, int vector);
-void pci_msi_disable(struct pci_device *d);
 /* The same by entry `entry` of the function's MSI-X table (pci_msix.c). -ENODEV: it has none.
  * -EINVAL: no such entry, vector or CPU. -EIO: the table is not where the function says. -ENOMEM.
  */

@@ -180,8 +180,6 @@ void pmem_look_at_cut_parts(struct pmem_region *r); /* at boot, once bound: whol
  * written back and then fenced. pmem_powercut() puts that copy in place of the region's contents.
  */
 int pmem_shadow_start(struct pmem_region *r, const char **why); /* -EFBIG over 64 MiB, -ENOMEM */
-/* Lines whose contents differ from the copy: what a power cut right now would lose. */
-uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r);
 /* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any
  * context. */
 void pmem_shadow_device_wrote(uint64_t phys, uint64_t len);

@@ -137,7 +137,8 @@ int pmem_shadow_start(struct pmem_region *r, const char **why)
 	return 0;
 }
 
-uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r)
+/* Lines whose contents differ from the copy: what a power cut right now would lose. */
+static uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r)
 {
 	uint64_t lines = 0;
 

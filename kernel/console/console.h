@@ -61,8 +61,6 @@ void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Bytes of the printable unit that s[0, len) begins with: 1 for ASCII, 2 to 4 for a code point of
  * well-formed UTF-8 that is no control. 0: the byte must be escaped, or len is 0. */
 size_t text_plain(const char *s, size_t len);
-/* The escaped form of one byte, terminated; returns its length. */
-size_t text_unit(char out[TEXT_UNIT], char byte);
 
 /* Where the line ends of a formatted text are real: in its first `lead` and its last `trail` bytes,
  * and between them only if `inner`. */

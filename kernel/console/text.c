@@ -48,7 +48,8 @@ size_t text_plain(const char *s, size_t len)
 	return n && n <= len && well_formed(s, n) ? n : 0;
 }
 
-size_t text_unit(char out[TEXT_UNIT], char byte)
+/* The escaped form of one byte, terminated; returns its length. */
+static size_t text_unit(char out[TEXT_UNIT], char byte)
 {
 	static const char named[] = "\a\b\t\n\v\f\r\\", letters[] = "abtnvfr\\";
 	const char *at = byte ? strchr(named, byte) : NULL;

@@ -63,6 +63,13 @@ static unsigned nr_ioapics;
 static struct spinlock ioapic_lock = SPINLOCK_INIT("I/O APIC registers");
 static void *(*map_mmio_fn)(uint64_t, uint64_t); /* NULL means the boot identity map is in force */
 
+/* boot CPU, once the mm floor maps registers */
+static void apic_remap(void)
+{
+	if (lapic)
+		lapic = map_registers(LAPIC_PHYS, LAPIC_LEN);
+}
+
 void kernel_set_map_mmio(void *(*map)(uint64_t phys, uint64_t len))
 {
 	map_mmio_fn = map;
@@ -102,12 +109,6 @@ void apic_early_init(void)
 	put(LAPIC_SPURIOUS, SPURIOUS_ENABLE | VEC_SPURIOUS);
 	put(LAPIC_LVT_TIMER, LVT_MASKED);
 	put(LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
-}
-
-void apic_remap(void)
-{
-	if (lapic)
-		lapic = map_registers(LAPIC_PHYS, LAPIC_LEN);
 }
 
 /* This CPU: accept everything, timer one-shot on our vector. Interrupts off. */

@@ -91,7 +91,6 @@ void cpu_call(uint32_t mask, void (*fn)(void *), void *arg);
 bool cpu_call_waits(void);
 bool cpu_call_waits_for(const struct thread *t);
 extern unsigned long ipi_sent; /* IPIs sent for cpu_call(); zero: none since boot */
-void cpu_kick(unsigned id);    /* makes that CPU look at need_resched */
 
 /*
  * Every instruction that C has no word for, as a function.
@@ -143,9 +142,9 @@ void cpu_halt_forever(void) __attribute__((noreturn));
 void tlb_flush_page_local(uint64_t va);
 void tlb_flush_all_local(void);
 
-/* Copies n bytes between places that do not overlap, a word an instruction. memcpy() of the C library
- * stores past the caches from 256 bytes on, so that the next reader, or the write-back that follows,
- * finds nothing there; this one leaves the bytes where they are used next. Any context. */
+/* Copies n bytes between places that do not overlap, a word an instruction. memcpy() of the C
+ * library stores past the caches from 256 bytes on, so that the next reader, or the write-back that
+ * follows, finds nothing there; this one leaves the bytes where they are used next. Any context. */
 void copy_cached(void *dst, const void *src, size_t n);
 
 /* Full barrier, mfence: earlier stores are visible before later loads, else two CPUs that each
@@ -157,11 +156,9 @@ void smp_mb(void);
  * instruction this CPU has; store_fence() makes what was written back before it durable before any
  * later store. Both: any context, no locks. Order to keep everywhere: store, writeback, fence.
  */
-enum writeback_insn { WB_CLFLUSH, WB_CLFLUSHOPT, WB_CLWB };
 void cache_writeback(const void *p, size_t n);
 void store_fence(void);
 void cache_writeback_init(void); /* picks the instruction by CPUID 7.EBX; once, on the boot CPU */
-enum writeback_insn cache_writeback_kind(void);
 const char *cache_writeback_name(void); /* "CLWB", "CLFLUSHOPT" or "CLFLUSH" */
 
 /* Watches persistence (the power-cut model, later the explorer). NULL: nobody watches, the rest

@@ -93,16 +93,6 @@ void gdt_load(struct cpu *c)
 	wrmsr(MSR_GS_BASE, (uintptr_t)c);
 }
 
-bool on_exception_stack(const struct cpu *c, uint64_t p, uint64_t n)
-{
-	const struct cpu_arch *a = c->arch;
-
-	for (unsigned i = 0; a && i < IST_STACKS; i++)
-		if (p >= (uintptr_t)a->ist[i] && p + n <= (uintptr_t)a->ist[i] + a->ist_size)
-			return true;
-	return false;
-}
-
 SELFTEST(trap_stacks_guarded, "trap.exception-stacks-guarded",
 	 "below every CPU's exception stacks lies a page that cannot be touched")
 {

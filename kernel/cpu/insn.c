@@ -208,18 +208,6 @@ void cpu_halt_forever(void)
 		asm volatile("cli\n\thlt" : : : "memory");
 }
 
-/* One undefined instruction, for tests and for places that cannot be reached. */
-void cpu_undefined(void)
-{
-	asm volatile("ud2");
-	__builtin_unreachable();
-}
-
-void cpu_breakpoint(void)
-{
-	asm volatile("int3" : : : "memory");
-}
-
 void tlb_flush_page_local(uint64_t va)
 {
 	asm volatile("invlpg (%0)" : : "r"(va) : "memory");
@@ -245,6 +233,8 @@ void smp_mb(void)
 }
 
 static const struct persist_observer *observer; /* NULL means nobody watches */
+enum writeback_insn { WB_CLFLUSH, WB_CLFLUSHOPT, WB_CLWB };
+
 static enum writeback_insn kind = WB_CLFLUSH;
 
 /* One loop per instruction, a page of lines a turn: the choice is made once, outside. */
@@ -306,11 +296,6 @@ void cache_writeback_init(void)
 		kind = WB_CLFLUSHOPT;
 	else
 		kind = WB_CLFLUSH;
-}
-
-enum writeback_insn cache_writeback_kind(void)
-{
-	return kind;
 }
 
 const char *cache_writeback_name(void)

@@ -6,10 +6,6 @@
 
 #include "kernel/kernel.h"
 
-/* ---- insn.c, for tests and for what cannot be reached */
-void cpu_undefined(void) __noreturn;
-void cpu_breakpoint(void);
-
 /* ---- gdt.c: segment tables and the three exception stacks of one CPU */
 struct cpu_arch;
 struct cpu_arch *cpu_arch_of_boot_cpu(void);
@@ -17,8 +13,6 @@ struct cpu_arch *cpu_arch_of_boot_cpu(void);
 bool cpu_arch_guard_stacks(struct cpu_arch *a);
 struct cpu_arch *cpu_arch_alloc(void); /* NULL: no memory */
 void gdt_load(struct cpu *c);	       /* on c itself; also makes GS point to c */
-/* Is [p, p + n) in one of this CPU's exception stacks? */
-bool on_exception_stack(const struct cpu *c, uint64_t p, uint64_t n);
 
 /* ---- trampoline.asm, entry.asm */
 void stack_call(void *stack_top, void (*fn)(void)) __noreturn;
@@ -36,7 +30,6 @@ void call_interrupt(void); /* VEC_CALL arrived */
 
 /* ---- apic.c */
 void apic_early_init(void); /* boot CPU, registers through the identity map: for calibration */
-void apic_remap(void);	    /* boot CPU, once the mm floor maps registers */
 void apic_eoi(void);
 uint32_t apic_id(void);
 void apic_send_ipi(uint32_t apic_id, uint8_t vector);

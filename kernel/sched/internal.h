@@ -18,7 +18,6 @@ void sched_wake_irqs_off(struct thread *t); /* the same for callers that have in
 void sched_sleep(struct waiter *w);	    /* until w is over; see wait.c */
 void sched_exit(void) __noreturn;	    /* the current thread is dead */
 void sched_preempt_forced(void);	    /* the same, of a thread that did not ask for it */
-void sched_preempt(void);		    /* interrupts off; switches if another one is ready */
 void sched_slice_tick(uint64_t now);	    /* from the timer interrupt */
 void sched_idle_loop(void) __noreturn;
 uint64_t sched_switched_at(void); /* clock when this CPU's running thread came. Interrupts off */
@@ -26,10 +25,9 @@ uint64_t sched_slice_end(void);	  /* this CPU's; zero means nobody waits for it 
 
 /* ---- thread.c */
 struct thread *thread_new(const char *name, void (*fn)(void *), void *arg, uint32_t affinity,
-			  void *stack);		       /* not yet ready; stack NULL: none yet */
-void thread_adopt(struct thread *t, const char *name); /* a flow that already runs */
-void *thread_stack_alloc(void); /* NULL: no memory, or memory management is not up */
-void threads_start(void);	/* idle thread of the boot CPU and the reaper */
+			  void *stack); /* not yet ready; stack NULL: none yet */
+void *thread_stack_alloc(void);		/* NULL: no memory, or memory management is not up */
+void threads_start(void);		/* idle thread of the boot CPU and the reaper */
 /* The switch away from dead `t` is complete. Called by the next thread, no lock held. */
 void thread_gone(struct thread *t, bool last_reference);
 /* "name" and tid of t if it is still alive, else "a thread that is gone"; any context. */

@@ -160,6 +160,14 @@ static void __attribute__((noinline)) schedule_locked(void)
 	schedule_at(clock_ns());
 }
 
+/* makes that CPU look at need_resched */
+static void cpu_kick(unsigned id)
+{
+	cpus[id].need_resched = true;
+	if (id != cpu_id())
+		apic_send_ipi(cpus[id].apic_id, VEC_RESCHED);
+}
+
 /* Finds a CPU for `t`, which just became ready. run_lock held. */
 static inline void place(struct thread *t)
 {
@@ -179,13 +187,6 @@ static inline void place(struct thread *t)
 	} else {
 		cpu_kick((unsigned)__builtin_ctz(t->affinity & cpus_online()));
 	}
-}
-
-void cpu_kick(unsigned id)
-{
-	cpus[id].need_resched = true;
-	if (id != cpu_id())
-		apic_send_ipi(cpus[id].apic_id, VEC_RESCHED);
 }
 
 void sched_make_ready(struct thread *t)
@@ -236,7 +237,8 @@ void sched_sleep(struct waiter *w)
 	spin_unlock_irqrestore(&run_lock, flags);
 }
 
-void sched_preempt(void)
+/* interrupts off; switches if another one is ready */
+static void sched_preempt(void)
 {
 	uint64_t flags = spin_lock_irqsave(&run_lock);
 

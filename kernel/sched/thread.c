@@ -49,7 +49,8 @@ static void enter(struct thread *t, const char *name, uint32_t affinity)
 	spin_unlock_irqrestore(&run_lock, flags);
 }
 
-void thread_adopt(struct thread *t, const char *name)
+/* a flow that already runs */
+static void thread_adopt(struct thread *t, const char *name)
 {
 	t->refs = 2; /* itself, and nobody ever joins it */
 	enter(t, name, 0);

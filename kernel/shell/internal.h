@@ -49,7 +49,6 @@ int job_start(const char *text, size_t len);
 /* Prints "[job N] done: …" for each job that ended since the last call and forgets it. Called
  * between commands and at the prompt, so that the line is never inside another one. */
 void jobs_report(void);
-bool jobs_finished(void);      /* is there a job to report? */
 bool anything_to_report(void); /* … or something else that ended, shell_at_prompt() */
 /* Jobs running, the caller's own not counted. Zero: nobody would be left behind by a power-off. */
 unsigned jobs_running(void);
@@ -72,7 +71,6 @@ extern int shell_script_status; /* first failing status of the list so far; zero
 /* Runs what shell_at_poweroff() collected, last first. Stops at the first refusal unless `force`;
  * value: how many refused, each named. */
 int poweroff_prepare(bool force);
-void machine_poweroff(void) __attribute__((noreturn));
 
 /* ---- shell_input.c: the console's bytes */
 void input_start(void);

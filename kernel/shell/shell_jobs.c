@@ -194,6 +194,25 @@ void shell_wake(void)
 	wake_up(&shell_events);
 }
 
+/* Jobs in the state `done`, the caller's own not counted. */
+static unsigned count(bool done)
+{
+	unsigned n = 0;
+	struct job *j;
+
+	mutex_lock(&jobs_lock);
+	TAILQ_FOREACH (j, &jobs, link)
+		n += j->done == done && j->thread != current_thread();
+	mutex_unlock(&jobs_lock);
+	return n;
+}
+
+/* is there a job to report? */
+static bool jobs_finished(void)
+{
+	return count(true) != 0;
+}
+
 bool anything_to_report(void)
 {
 	for (unsigned i = 0; i < nr_notices; i++)
@@ -217,24 +236,6 @@ void jobs_report(void)
 		thread_join(j->thread);
 		job_free(j);
 	}
-}
-
-/* Jobs in the state `done`, the caller's own not counted. */
-static unsigned count(bool done)
-{
-	unsigned n = 0;
-	struct job *j;
-
-	mutex_lock(&jobs_lock);
-	TAILQ_FOREACH (j, &jobs, link)
-		n += j->done == done && j->thread != current_thread();
-	mutex_unlock(&jobs_lock);
-	return n;
-}
-
-bool jobs_finished(void)
-{
-	return count(true) != 0;
 }
 
 unsigned jobs_running(void)

@@ -50,7 +50,7 @@ int poweroff_prepare(bool force)
 	return prepare(steps, nr_steps, force);
 }
 
-void machine_poweroff(void)
+static void machine_poweroff(void)
 {
 	kprintf("power off\n");
 	if (off)

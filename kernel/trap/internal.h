@@ -42,7 +42,6 @@ void trap_fault_refused(struct trap_frame *tf, uint64_t addr);
 
 /* ---- traps.c */
 void traps_init_cpu(void);
-const char *exception_name(uint64_t vector);
 /* Whose interrupt vector it is, 32…255; NULL: nobody's. The text is its owner's, who may go. */
 const char *irq_vector_name(int vector);
 

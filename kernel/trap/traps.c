@@ -35,7 +35,7 @@ static struct irq_handler handlers[256]; /* protected by handlers_lock; read wit
 static struct spinlock handlers_lock = SPINLOCK_INIT("interrupt vectors");
 static void (*single_step)(const struct trap_frame *); /* NULL means nobody steps */
 
-const char *exception_name(uint64_t vector)
+static const char *exception_name(uint64_t vector)
 {
 	static const char *const names[32] = {
 		[0] = "division by zero or quotient too large",

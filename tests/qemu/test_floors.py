@@ -8,7 +8,9 @@ import sys
 from hf_config import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+import csource  # noqa: E402
 import floors  # noqa: E402
+import unused  # noqa: E402
 
 
 def test_nothing_calls_upward():
@@ -53,3 +55,31 @@ def test_a_folder_has_one_face(tmp_path):
     found = floors.bad_headers(str(tmp_path))
     assert sorted(found) == ["dax/a.c includes mm/page/internal.h, which is internal to another floor",
                              "mm/page/record.h is a second public header beside mm/page/page.h"]
+
+
+def test_what_nobody_calls_is_gone():
+    """Every function that others may call, and every operation in a header, has a caller."""
+    texts = {path: csource.read(path) for path in csource.c_files(*csource.FLOORS, "tests/kernel")}
+    assert unused.unused_functions(os.path.join(ROOT, "build")) + unused.unused_operations(texts) == []
+
+
+def test_what_nobody_calls_is_named(tmp_path, monkeypatch):
+    """A function without a caller, one with a caller in its own file only, and an operation."""
+    tree = {"kernel/a.c": "int f(void);\nint lone(void)\n{\n\treturn 0;\n}\n\n"
+                          "int own(void)\n{\n\treturn 1;\n}\n\nint a(void)\n{\n\treturn own() + f();\n}\n",
+            "mm/b.c": "int a(void);\nint f(void)\n{\n\treturn a();\n}\n"}
+    for path, text in tree.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        target = tmp_path / "build" / "obj" / (path + ".o")
+        target.parent.mkdir(parents=True)
+        subprocess.run(["gcc", "-O0", "-c", tmp_path / path, "-o", target], check=True)
+    for module in (csource, unused):
+        monkeypatch.setattr(module, "ROOT", str(tmp_path))
+    found = unused.unused_functions(str(tmp_path / "build"))
+    assert found[:2] == [f"kernel/a.c: nobody else calls {name}(): make it static, or take it away"
+                         for name in ("lone", "own")]
+    assert all(line.startswith("unused.py keeps ") for line in found[2:]) and len(found) > 2
+    header = "struct ops {\n\tint (*used)(int);\n\tint (*chosen)(int);\n\tint (*idle)(int);\n};\n"
+    texts = {"mm/a.h": header, "mm/a.c": "x = o->used(1);\nf = y ? o->used : o->chosen;\no->idle = g;\n"}
+    assert unused.unused_operations(texts) == ["mm/a.h:4: nobody calls the operation idle"]

@@ -66,7 +66,8 @@ SAME_NAME = {
     "look_at": SAME, "make_tables": SAME, "pages_of": SAME, "check_held": SAME,
     "prepare_record": SAME, "print_file": SAME, "print_line": SAME, "refuse_held": SAME,
     "region_of": SAME, "remove_name": SAME, "run_stages": SAME, "type_name": SAME,
-    "wait_for": SAME, "idle_run": LAYERS, "may_take": LAYERS, "set_size": LAYERS,
+    "wait_for": SAME, "new_table": SAME, "room_for": SAME, "table_bytes": SAME,
+    "idle_run": LAYERS, "may_take": LAYERS, "set_size": LAYERS,
 }
 
 

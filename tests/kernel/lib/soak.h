@@ -21,7 +21,5 @@ struct soak_result {
 	unsigned foreign;	  /* bytes that were another file's. Zero: never */
 	char text[120];		  /* the first of them */
 };
-/* Linux's generic/503 with `ops` direct transfers; see test_503.c. Sleepable. */
-void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result *r);
 
 #endif

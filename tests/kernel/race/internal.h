@@ -133,8 +133,6 @@ void script_line(struct actor *a, bool numbered, const char *text);
 void script_say(struct actor *a, const char *fmt, ...) __printf(2, 3);
 
 /* ---- the watchdog (script_hang.c) ----------------------------------------------------------- */
-/* Of kernel/sched/sched.h; actors that are stopped at a step point do not count. */
-enum quiet script_quiet(struct script *s);
 /* One look of a director who waits. Where nothing but a timer can help, the clock is moved on to
  * the first one, not beyond `end`, and whoever that wakes has a turn; else this sleeps for
  * `look_ns`. */
@@ -156,7 +154,6 @@ int script_f(struct script *s, unsigned pages);
 int piece_map(struct script *s);      /* maps F at s->va, and stores to each page */
 int piece_pin(struct script *s);      /* all pages of F: get_user_pages_fast(FOLL_PIN) */
 int piece_pin_slow(struct script *s); /* the same by the slow path */
-int piece_get(struct script *s);      /* FOLL_GET */
 int piece_unpin(struct script *s);    /* gives all of held[] back */
 int piece_unmap(struct script *s);
 int piece_close(struct script *s); /* the last reference if it is unmapped */
@@ -187,7 +184,6 @@ void script_g_after(struct script *s, struct actor *freer, struct actor *maker,
 
 /* ---- the device goes (race_unbind.c) -------------------------------------------------------- */
 
-struct pgmap *race_pgmap(void);
 /* A reference of the director's keeps the device while its teardown waits, until
  * race_device_leave(). */
 void race_device_guard(void);
@@ -236,8 +232,6 @@ int piece_touch_first(struct script *s); /* stores to F's first page through the
 
 /* The one reference of held[0], by the way that has step points. */
 int piece_put_one(struct script *s);
-/* Pins F's page by the fast path alone; no page is no error (nr_held stays zero). */
-int piece_pin_fast(struct script *s);
 /* A piece of its own for one block: before script_f() fills the device, and given back later. */
 int spare_block(struct script *s);
 int piece_free_spare(struct script *s);
@@ -335,12 +329,9 @@ bool matrix_must_wait(const struct lifetime *lt, struct cell c);
 /* ---- one cell (matrix_cell.c) --------------------------------------------------------------- */
 /* Plays it once; s->cell, lt, mm, buf are set. */
 void matrix_play(struct stage *s);
-bool __printf(2, 3) matrix_failed(struct stage *s, const char *fmt, ...); /* false */
 /* Until the operation is done, or sleeps with nobody left but timers; `skip`: or to its end, with
  * the clock moved on. True: it is done. */
 bool matrix_settle(struct stage *s, bool skip);
-/* `ns` of the clock go by. */
-void matrix_pass(struct stage *s, uint64_t ns);
 void matrix_start(struct stage *s); /* the way's operation, in a thread */
 
 /* ---- ways and holds (matrix_ways.c) --------------------------------------------------------- */

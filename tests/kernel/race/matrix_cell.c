@@ -12,7 +12,8 @@
 #define LOOK_NS 50000ull
 #define SECONDS 1000000000ull
 
-bool matrix_failed(struct stage *s, const char *fmt, ...)
+/* The cell cannot be played: says why. Value: false. */
+static bool __printf(2, 3) matrix_failed(struct stage *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -140,7 +141,8 @@ bool matrix_settle(struct stage *s, bool skip)
 	return true;
 }
 
-void matrix_pass(struct stage *s, uint64_t ns)
+/* `ns` of the clock go by. */
+static void matrix_pass(struct stage *s, uint64_t ns)
 {
 	uint64_t end = clock_ns() + ns;
 	unsigned dead = 0;

@@ -20,7 +20,8 @@ int piece_put_one(struct script *s)
 	return 0;
 }
 
-int piece_pin_fast(struct script *s)
+/* Pins F's page by the fast path alone; no page is no error (nr_held stays zero). */
+static int piece_pin_fast(struct script *s)
 {
 	struct page *page = NULL;
 	long got = get_user_pages_fast(s->va, 1, FOLL_PIN | FOLL_WRITE | FOLL_FAST_ONLY, &page);

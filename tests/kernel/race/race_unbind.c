@@ -14,7 +14,7 @@
 /* One race at a time. */
 static struct page saved; /* F's record, before the teardown */
 
-struct pgmap *race_pgmap(void)
+static struct pgmap *race_pgmap(void)
 {
 	return &scratch_device()->pgmap;
 }

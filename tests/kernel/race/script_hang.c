@@ -26,7 +26,8 @@ bool script_somebody_runs(struct script *s)
 	return quiet_somebody_runs(is_stopped_actor, s);
 }
 
-enum quiet script_quiet(struct script *s)
+/* Of kernel/sched/sched.h; actors that are stopped at a step point do not count. */
+static enum quiet script_quiet(struct script *s)
 {
 	return quiet_look(is_stopped_actor, s);
 }

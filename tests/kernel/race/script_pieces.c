@@ -53,11 +53,6 @@ int piece_pin_slow(struct script *s)
 		    get_user_pages(current_mm(), s->va, s->pages, FOLL_PIN | FOLL_WRITE, s->held));
 }
 
-int piece_get(struct script *s)
-{
-	return hold(s, get_user_pages_fast(s->va, s->pages, FOLL_GET | FOLL_WRITE, s->held));
-}
-
 int piece_unpin(struct script *s)
 {
 	script_put_held(s);

@@ -363,7 +363,8 @@ static void mounted(struct soak *s)
 		dax_put(s->f);
 }
 
-void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result *r)
+/* Linux's generic/503 with `ops` direct transfers. Sleepable. */
+static void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result *r)
 {
 	struct soak s = {.r = r,
 			 .disk = block_nth(0),
