@@ -45,7 +45,7 @@ static int lock_faults(const struct side *side)
 
 	for (;;) {
 		down_write(&side[0].inode->fault_lock);
-		err = break_range(side[0].inode, side[0].first, side[0].last, LAYOUT_EXCHANGE);
+		err = layout_break(side[0].inode, side[0].first, side[0].last, LAYOUT_EXCHANGE);
 		if (!err) {
 			lock_order_nested("two files: the lower-numbered one first");
 			down_write(&side[1].inode->fault_lock);
@@ -56,7 +56,7 @@ static int lock_faults(const struct side *side)
 		if (err)
 			return err;
 		/* Busy: waited for without the first file's lock, else its faults wait as well. */
-		err = break_range(side[1].inode, side[1].first, side[1].last, LAYOUT_EXCHANGE);
+		err = layout_break(side[1].inode, side[1].first, side[1].last, LAYOUT_EXCHANGE);
 		up_write(&side[1].inode->fault_lock);
 		if (err)
 			return err;

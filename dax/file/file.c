@@ -91,8 +91,6 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 		return err;
 	lock_layout(inode);
 	err = layout_break_size(inode, size);
-	if (err)
-		refuse(err, "interrupted while waiting for %s; nothing was changed", inode->name);
 	grows = size > inode->size;
 	if (!err)
 		err = set_size(inode, size);
@@ -137,8 +135,6 @@ int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len)
 	lock_layout(inode);
 	err = layout_break(inode, off >> PAGE_SHIFT, ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT,
 			   LAYOUT_SPACE);
-	if (err)
-		refuse(err, "interrupted while waiting for %s; nothing was changed", inode->name);
 	if (!err)
 		err = zero_edges(inode, off, end);
 	if (!err && first < end >> PAGE_SHIFT)
@@ -182,7 +178,7 @@ int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep
 	if (err)
 		return err;
 	lock_layout(inode);
-	err = break_range(inode, off >> PAGE_SHIFT, DAX_TO_END, LAYOUT_WRITE);
+	err = layout_break(inode, off >> PAGE_SHIFT, DAX_TO_END, LAYOUT_WRITE);
 	mutex_lock(&inode->fs->lock);
 	if (!err)
 		err = room_for(inode, off, len);
@@ -242,8 +238,6 @@ int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64
 	down_write(&inode->io_lock);
 	down_write(&inode->fault_lock);
 	n = layout_break(inode, 0, 0, LAYOUT_WRITE);
-	if (n)
-		refuse(n, "interrupted while waiting for a lease on %s", inode->name);
 	mutex_lock(&inode->fs->lock);
 	if (!n) {
 		n = inode->ops->write(inode, off, buf, len);

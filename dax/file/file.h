@@ -208,6 +208,7 @@ struct layout_break {
 	uint64_t waited_ns; /* zero: it did not wait */
 	unsigned busy_seen; /* times a busy page was met; zero: every page was idle at once */
 	uint64_t busy_pfn;  /* the last one */
+	uint64_t busy_page; /* and which page of the file that is */
 };
 
 struct dax_inode {

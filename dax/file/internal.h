@@ -187,8 +187,8 @@ static inline void huge_note(const struct dax_inode *inode, const struct vm_faul
 /*
  * layout.c. What may have to be waited for before blocks of [first, last) go: pages, by the
  * lifetime, and leases. io_lock and fault_lock are held for writing, and given up meanwhile: what
- * was looked at before may have changed. 0, or a negative errno such as -EINTR, nothing changed but
- * that mappings are gone.
+ * was looked at before may have changed. 0; or, with a sentence, -EINTR or what the lifetime says
+ * (-EAGAIN: it refuses, and does not wait): nothing changed but that mappings are gone.
  */
 int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason);
 /* The same for a change of the size: to more, nothing goes; to less or the same, what is behind. */
@@ -199,7 +199,10 @@ bool layout_leased(struct dax_inode *inode);
  * reason and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, -EINTR. */
 int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const struct page *),
 		 const char *waker);
-/* The same for an eviction: no signal ends it, and no lock is given up, as nobody else has the
+/* -EAGAIN, with the page of the file and its holders named, here and in last_break. The range is
+ * unmapped; nobody will tell the caller when the page is put. */
+int layout_refuse(struct dax_inode *inode, struct page *page);
+/* The same as layout_sleep() for an eviction: no signal ends it, and no lock is given up, as nobody else has the
  * file. */
 void layout_sleep_final(struct dax_inode *inode, struct page *page,
 			bool (*held)(const struct page *), const char *waker);
@@ -241,8 +244,6 @@ void share_remove(const struct entry_run *run);
 /* A store to an entry with ENTRY_SHARED: the page in *entry is given up; EMPTY. */
 void share_give_up(struct dax_inode *inode, uint64_t pgoff, uint64_t *entry);
 
-/* reshape.c: step 2 of a layout change; -EINTR, with a sentence. */
-int break_range(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason);
 /* reshape.c: nothing maps pages [first, last) any more, and what stores left in the caches is on
  * its way. Layout locked. */
 void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last);

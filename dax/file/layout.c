@@ -46,6 +46,27 @@ static void describe(struct sleep_text *t, struct dax_inode *inode, const struct
 	snprintf(t->who, sizeof(t->who), "%s; held by: %s", waker, holders);
 }
 
+static void note_busy(struct dax_inode *inode, const struct page *page)
+{
+	inode->last_break.busy_seen++;
+	inode->last_break.busy_pfn = page_to_pfn(page);
+	inode->last_break.busy_page = page->index;
+}
+
+int layout_refuse(struct dax_inode *inode, struct page *page)
+{
+	char who[160];
+
+	assert_rwsem_held_write(&inode->fault_lock);
+	page = page_to_record(page);
+	note_busy(inode, page);
+	holders_describe(page, who, sizeof(who));
+	return refuse(-EAGAIN,
+		      "%s: page %lu (pfn 0x%lx) is held by %s: ask again when it is put; the "
+		      "range is unmapped, nothing is freed",
+		      inode->name, page->index, page_to_pfn(page), who);
+}
+
 int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const struct page *),
 		 const char *waker)
 {
@@ -57,8 +78,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 	assert_no_global_lock("a held page");
 	page = page_to_record(page); /* whose count the last put brings to rest */
 	describe(&text, inode, page, waker);
-	inode->last_break.busy_seen++;
-	inode->last_break.busy_pfn = page_to_pfn(page);
+	note_busy(inode, page);
 	/* Give way while asleep, else a fault of the holder itself waits for us, and we for it. */
 	up_write(&inode->fault_lock);
 	pgmap_listen(page->pgmap); /* else the last put tells nobody */
@@ -78,8 +98,7 @@ void layout_sleep_final(struct dax_inode *inode, struct page *page,
 	assert_no_global_lock("a held page");
 	page = page_to_record(page);
 	describe(&text, inode, page, waker);
-	inode->last_break.busy_seen++;
-	inode->last_break.busy_pfn = page_to_pfn(page);
+	note_busy(inode, page);
 	pgmap_listen(page->pgmap);
 	wait_event(&page->state, !held(page), text.what, text.who);
 	pgmap_unlisten(page->pgmap);
@@ -114,7 +133,8 @@ int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_r
 	return err;
 }
 
-int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason)
+static int break_pages_and_leases(struct dax_inode *inode, uint64_t first, uint64_t last,
+				  enum layout_reason reason)
 {
 	int err;
 
@@ -130,6 +150,16 @@ int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum la
 		err = layout_break_leases(inode, LEASE_LAYOUT, reason);
 	} while (!err);
 	return err;
+}
+
+int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason)
+{
+	int err = break_pages_and_leases(inode, first, last, reason);
+
+	return err == -EINTR
+		       ? refuse(err, "interrupted while waiting for %s%s; nothing was changed",
+				reason == LAYOUT_WRITE ? "a lease on " : "", inode->name)
+		       : err;
 }
 
 int layout_break_fault(struct dax_inode *inode, unsigned classes)

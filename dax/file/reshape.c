@@ -19,15 +19,6 @@
  */
 #include "dax/file/internal.h"
 
-int break_range(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason)
-{
-	int err = layout_break(inode, first, last, reason);
-
-	return err ? refuse(err, "interrupted while waiting for %s; nothing was changed",
-			    inode->name)
-		   : 0;
-}
-
 void unmap_and_write_back(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	uint64_t from = first, to = last;
@@ -110,8 +101,8 @@ int dax_zero_range(struct dax_inode *inode, uint64_t off, uint64_t len, bool kee
 	if (err)
 		return err;
 	lock_layout(inode);
-	err = break_range(inode, off >> PAGE_SHIFT, ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT,
-			  LAYOUT_SPACE);
+	err = layout_break(inode, off >> PAGE_SHIFT, ALIGN_UP(end, PAGE_SIZE) >> PAGE_SHIFT,
+			   LAYOUT_SPACE);
 	if (!err)
 		err = fill_holes(inode, off, len);
 	if (!err)
@@ -141,7 +132,7 @@ static int shift(struct dax_inode *inode, uint64_t off, uint64_t len, bool colla
 		fail_layer(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	if (!err)
-		err = break_range(inode, off >> PAGE_SHIFT, DAX_TO_END, LAYOUT_SPACE);
+		err = layout_break(inode, off >> PAGE_SHIFT, DAX_TO_END, LAYOUT_SPACE);
 	if (err)
 		goto out;
 	detach(inode, off >> PAGE_SHIFT, DAX_TO_END);

@@ -11,7 +11,7 @@
  *   detach        entries go, a run of them at a time, and with them the links
  *   busy          is the page in use by somebody who is not a mapping?
  *   last_put      the count came back to rest (any context): the waker
- *   wait_idle     sleep until the page is idle: the waiter
+ *   wait_idle     sleep until the page is idle: the waiter; or refuse
  *   scan          the first busy page of a range, once nothing maps it
  *   break_layout  before blocks go: make every user of the range go away, or wait until they do
  *   evict         the same when the last reference of an unlinked file goes
@@ -69,6 +69,7 @@ struct lifetime {
 	uint32_t rest;	       /* reference count of a page nobody holds */
 	bool associates;       /* keeps page → file (I6 can be checked) */
 	bool mapped_holds;     /* a mapping keeps a page from its last_put as a reference does */
+	bool refuses;	       /* break_layout says -EAGAIN of a held page: its caller asks again */
 	bool entry_holds;      /* an entry has one reference */
 	bool no_fast_gup;      /* each reference is asked for by gup_begin */
 	bool longterm_allowed; /* accepts the mount option longterm=allow */
@@ -86,7 +87,7 @@ struct lifetime {
 	void (*detach)(struct dax_inode *inode, const struct entry_run *run);
 	bool (*busy)(const struct page *page);
 	/* The next four with io_lock and fault_lock held for writing; [first, last) in file pages.
-	 * 0, or a negative errno such as -EINTR. */
+	 * 0, -EINTR, or -EAGAIN where the design `refuses`. */
 	int (*wait_idle)(struct dax_inode *inode, struct page *page);
 	struct page *(*scan)(struct dax_inode *inode, uint64_t first, uint64_t last);
 	int (*break_layout)(struct dax_inode *inode, uint64_t first, uint64_t last,
@@ -117,7 +118,7 @@ struct lifetime {
 	.break_layout = break_layout, .evict = evict
 
 extern const struct lifetime lifetime_unaware, lifetime_lease_poll, lifetime_idle_at_one,
-	lifetime_zap_to_zero, lifetime_counted_map, lifetime_busy_extent;
+	lifetime_zap_to_zero, lifetime_counted_map, lifetime_refuse_busy, lifetime_busy_extent;
 /* Later eras of two of them; the design itself is its first one. */
 extern const struct lifetime lifetime_idle_at_one_5_18, lifetime_idle_at_one_6_1,
 	lifetime_counted_map_7_3;

@@ -43,6 +43,15 @@ static const struct design {
 	 "C-6 (starvation), E-1 (birth without a liveness test), E-2 (unbind looks at no "
 	 "reference), E-3 (eviction waits in reclaim), E-7 (a refault outlasts the put); later "
 	 "era: C-4 (nor at a mapping), E-3 in an unbind"},
+	{&lifetime_refuse_busy, "proposed for Linux in 2019 and 2025",
+	 "unmaps the range and fails at once, -EAGAIN, naming the page",
+	 "the page, one count per page-table entry",
+	 "references that are no mapping != 0, after the unmap",
+	 "nobody: the caller asks again; an eviction waits for the last put",
+	 "A-1, C-1 to C-5, C-7, C-8, D-1 to D-5, E-1, E-2, E-7: nobody sleeps for a page but an "
+	 "eviction",
+	 "C-6 and G-1 (a holder forbids truncate for ever), D-6, E-3 (eviction waits), G-2 "
+	 "(unmapped, though it failed), G-3 (a half-cut file), G-4 (the put tells nobody)"},
 	{&lifetime_busy_extent, "Holdfast's own",
 	 "never waits: the allocator keeps the block out of reach until the last put",
 	 "the page, one count per page-table entry", "references != 0; its freed blocks are marked",
@@ -71,6 +80,7 @@ static const struct variant {
 	{&lifetime_counted_map_7_3,
 	 "ext4 asks the whole file, and unmaps nothing when the device goes (C-4); the unbinding "
 	 "evicts unused files first, and that waits (E-3)"},
+	{&lifetime_refuse_busy, NULL},
 	{&lifetime_busy_extent, NULL},
 };
 

@@ -214,7 +214,8 @@ def why_more(row: Row, count: str) -> str:
 
 # ---- rows of Holdfast alone: tables of their own ----
 
-LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
+LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "refuse-busy",
+             "busy-extent")
 # lifetime.LT.NAME: (NAME, unit, what it measures)
 LIFETIME_ROWS = [
     ("truncate.idle", "insns",
@@ -248,7 +249,7 @@ TLB = [("tlb.page", "INVLPG of a page whose translation is there"),
        ("tlb.load", "a load from a page whose translation is there"),
        ("tlb.refill", "the same load after everything was flushed")]
 FAMILIES = [
-    ("lifetime.LT.…", "the section *The lifetimes*", "Holdfast alone: six designs, one machine"),
+    ("lifetime.LT.…", "the section *The lifetimes*", "Holdfast alone: seven designs, one machine"),
     ("growth.WORK.4k.N", "the section *Growth*", "Holdfast alone; per page of one section over N"),
     ("smp.WORK.N", "the section *CPUs side by side*", "Holdfast alone, on a machine with 8 CPUs: "
      "ticks of the section by operations of all N CPUs, each on its own file"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sections of the page about Holdfast alone: six lifetimes, growth by pages and by CPUs, the TLB.
+"""Sections of the page about Holdfast alone: seven lifetimes, growth by pages and by CPUs, the TLB.
 
 Pure, as peer_report: columns in, lines out. A section whose rows did not run says so.
 """
@@ -45,7 +45,7 @@ def lifetimes(holdfast: Column) -> List[str]:
     lines = ["## The lifetimes", ""]
     if not any(name.startswith("lifetime.") for name in holdfast):
         return lines + [NOT_RUN, ""]
-    lines += ["Each row is `lifetime.LT.ROW` of `bench`: the same work under the six designs, in "
+    lines += ["Each row is `lifetime.LT.ROW` of `bench`: the same work under the seven designs, in "
               "the order of history.", ""]
     rows = [[f"`{name}`", unit] + [lifetime_cell(holdfast, lt, name) for lt in LIFETIMES]
             for name, unit, _ in LIFETIME_ROWS]

@@ -81,7 +81,8 @@ def test_cpus_do_not_slow_each_other(tmp_path):
         assert max(cost) < 1.2 * cost[0], (work, cost)
 
 
-LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
+LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "refuse-busy",
+             "busy-extent")
 WAIT_FOR_PUNCH = LIFETIMES[1:5]  # and for truncate, too, but for lease-poll (B-7)
 
 
@@ -97,8 +98,8 @@ def test_lifetimes_side_by_side(tmp_path):
                 "put.last.waiter", "put.freed", "held.bytes"} <= set(got[lt]), lt
         # A thread that slept is not single-stepped.
         assert ("atomics" not in got[lt]["punch.busy"]) == (lt in WAIT_FOR_PUNCH), lt
-        assert ("skip" in got[lt]["put.freed"]) == (lt in WAIT_FOR_PUNCH[1:]), lt
-        assert ("skip" in got[lt]["put.last.waiter"]) == (lt == "unaware"), lt
+        assert ("skip" in got[lt]["put.freed"]) == (lt in (*WAIT_FOR_PUNCH[1:], "refuse-busy")), lt
+        assert ("skip" in got[lt]["put.last.waiter"]) == (lt in ("unaware", "refuse-busy")), lt
         leases = 0 if lt != "lease-poll" else 1
         assert (got[lt]["held.bytes"]["value"] > 32) == leases, lt
     default = got["busy-extent"]

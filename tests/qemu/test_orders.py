@@ -14,10 +14,11 @@ import pytest
 import hf_image
 from run import run_commands
 
-LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
+LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "refuse-busy",
+             "busy-extent")
 # In these an eviction or an unmount waits for a holder, and no signal ends it: whoever pins by a job
 # that waits behind it hangs both (docs/weaknesses.md D-6, E-3). Shown by races, not by chance.
-EVICTION_WAITS = ("zap-to-zero", "counted-map")
+EVICTION_WAITS = ("zap-to-zero", "counted-map", "refuse-busy")
 TRIED = [name for name in LIFETIMES if name not in EVICTION_WAITS]
 # What designs that let a held block go (unaware: A-1; lease-poll: B-7; idle-at-one: C-1) leave to be
 # seen by a `check` in the midst of an order: the block is gone from its file (I1), and free while

@@ -148,8 +148,8 @@ LIFETIMES = {"lifetime.busy-extent.truncate.idle": {"value": 1000},
 
 def test_lifetimes_side_by_side():
     text = "\n".join(peer_sections.lifetimes(LIFETIMES))
-    assert line(text, "| `truncate.busy` | insns |").endswith("| – | – | – | – | – | 1 200 |")
-    assert line(text, "| `poll.wakeups` | wakeups/s |").endswith("| – | 101 | – | – | – | – |")
+    assert line(text, "| `truncate.busy` | insns |").endswith("| – | – | – | – | – | – | 1 200 |")
+    assert line(text, "| `poll.wakeups` | wakeups/s |").endswith("| – | 101 | – | – | – | – | – |")
     assert line(text, "* `put.last.waiter` of unaware") == \
         "* `put.last.waiter` of unaware: nobody waits"
     assert line(text, "`truncate.busy` under").endswith("is 1.200 times `truncate.idle`; it may be "

@@ -10,7 +10,8 @@ import hf_image
 from run import Machine, run_commands
 
 RACES = ("dma-punch", "dma-truncate")
-LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "busy-extent")
+LIFETIMES = ("unaware", "lease-poll", "idle-at-one", "zap-to-zero", "counted-map", "refuse-busy",
+             "busy-extent")
 # By name, from the catalogue of weaknesses.
 CATALOGUE = ("A-1", "A-2", *(f"B-{n}" for n in range(1, 8)), *(f"D-{n}" for n in range(1, 11)),
              *(f"E-{n}" for n in range(1, 8)), "C-1", "C-2", "C-3", "C-4", "C-5", "C-6", "C-7", "C-8",
@@ -197,7 +198,7 @@ def test_without_a_scratch_device_races_skip_by_name(tmp_path, pmem, reason):
 def test_without_a_dma_device_races_skip_by_name(tmp_path, monkeypatch):
     """No edu device, no disk: each cell says skip and why, `dma` says which option adds one.
 
-    Two designs of six: whether a device is there is asked before the design is."""
+    Two designs of seven: whether a device is there is asked before the design is."""
     make = hf_command.qemu_command
     monkeypatch.setattr(hf_command, "disk_args", lambda config: [])
 

@@ -169,6 +169,7 @@ void sleeper_join(struct sleeper *s);
 	LIFETIME_ROW(idle_at_one, "idle-at-one", what, ident, fn);                                 \
 	LIFETIME_ROW(zap_to_zero, "zap-to-zero", what, ident, fn);                                 \
 	LIFETIME_ROW(counted_map, "counted-map", what, ident, fn);                                 \
+	LIFETIME_ROW(refuse_busy, "refuse-busy", what, ident, fn);                                 \
 	LIFETIME_ROW(busy_extent, "busy-extent", what, ident, fn)
 
 #endif

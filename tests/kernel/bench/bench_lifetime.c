@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows that put the six designs side by side: truncate and punch of one page, mapped and stored to,
+ * Rows that put the designs side by side: truncate and punch of one page, mapped and stored to,
  * that nobody holds (.idle) or that a device holds (.busy).
  *
  * A design that waits for the holder takes as long as he likes, which is no figure of the design.
@@ -9,8 +9,9 @@
  * go as soon as it sleeps. Making the sentence that `ps` shows for a sleeper is in it, and is most
  * of it; in lease-poll the sleeper's looks at the
  * lease, one a tick, are. The put that wakes is lifetime.LT.put.last.waiter. Whether a design waits
- * is not looked up but tried, once before the samples. A row of a design that does not wait is the
- * timed section of truncate.busy (bench_busy.c), and has counts.
+ * is not looked up but tried, once before the samples. One that refuses is timed until it has
+ * refused. A row of a design that does not wait is the timed section of truncate.busy
+ * (bench_busy.c), and has counts.
  */
 #include "tests/kernel/bench/bench.h"
 
@@ -53,12 +54,18 @@ void lived_refill(void *arg)
 		bench_skip(l->b, "the page could not be pinned");
 }
 
+/* A design that refuses has given its whole answer; the page is put, and all begins anew. */
+static bool refused(const struct lived *l, int err)
+{
+	return err == -EAGAIN && l->page && l->f.fs->lifetime->refuses;
+}
+
 void lived_truncate(void *arg)
 {
 	struct lived *l = arg;
 	int err = dax_truncate(l->f.inode, 0);
 
-	if (err)
+	if (err && !refused(l, err))
 		bench_skip(l->b, "truncate: error %d: %s", err, refusal());
 }
 
@@ -67,7 +74,7 @@ void lived_punch(void *arg)
 	struct lived *l = arg;
 	int err = dax_punch(l->f.inode, 0, PAGE_SIZE);
 
-	if (err)
+	if (err && !refused(l, err))
 		bench_skip(l->b, "punch: error %d: %s", err, refusal());
 }
 

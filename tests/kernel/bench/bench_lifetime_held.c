@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows that put the six designs side by side: the RAM that a held page costs, and what waiting
+ * Rows that put the designs side by side: the RAM that a held page costs, and what waiting
  * costs where nobody is told.
  *
  *   held.bytes     RAM of a page that a device holds: its record, and what a call that took it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows that put the six designs side by side: what the last holder of a page pays when he lets go.
+ * Rows that put the designs side by side: what the last holder of a page pays when he lets go.
  *
  *   put.last         nobody waits, the file still has the page, nothing maps it any more
  *   put.last.waiter  somebody sleeps for it: who punches the page; in busy-extent, where nobody
@@ -73,7 +73,9 @@ static void put_freed(struct bench_run *b, const struct lifetime *lt)
 
 	if (!lived_start(&l, lt))
 		return;
-	if (truncate_sleeps(&l))
+	if (lt->refuses)
+		bench_skip(b, "no block goes while its page is held: truncate is refused");
+	else if (truncate_sleeps(&l))
 		bench_skip(b,
 			   "no block goes while its page is held: truncate waits for the holder");
 	else

@@ -69,8 +69,9 @@ struct actor {
 	struct step_stop stop; /* name NULL: none is planned */
 	piece_fn piece;	       /* NULL: none; set by the director, cleared by the actor */
 	bool quit;
-	int err;       /* what the last finished piece returned */
-	char why[160]; /* its refusal(), if it failed */
+	bool asks_once; /* zero: where the design refuses, the piece is done again (race_ask.c) */
+	int err;	/* what the last finished piece returned */
+	char why[160];	/* its refusal(), if it failed */
 };
 
 struct script {

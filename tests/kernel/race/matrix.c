@@ -213,7 +213,7 @@ static void run(const struct lifetime *lt, enum way way, struct race_result *r)
 	RACE(matrix_##ident, "matrix-" #ident, ident, text, {"unaware", unaware},                  \
 	     {"lease-poll", lease_poll}, {"idle-at-one", idle_at_one},                             \
 	     {"zap-to-zero", zap_to_zero}, {"counted-map", counted_map},                           \
-	     {"busy-extent", RACE_SAFE})
+	     {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE})
 
 #define SAFE RACE_SAFE
 #define I1   RACE_BROKEN_I1

@@ -82,7 +82,9 @@ static void operate(void *arg)
 	struct stage *s = arg;
 
 	mm_use(s->mm);
-	s->err = matrix_operation(s);
+	do
+		s->err = matrix_operation(s);
+	while (race_asks_again(s->lt, &s->err));
 	signal_clear();
 	mm_use(NULL);
 	__atomic_store_n(&s->done, true,

@@ -66,8 +66,10 @@ enum race_verdict matrix_expects(const struct lifetime *lt, struct cell c, const
 	return RACE_SAFE;
 }
 
-/* Designs whose answer to a held page is to wait for it. */
-static const char *const waiting[] = {"lease-poll", "idle-at-one", "zap-to-zero", "counted-map"};
+/* Designs whose answer to a held page is to wait for it, or that let their caller ask until it is
+ * put. */
+static const char *const waiting[] = {"lease-poll", "idle-at-one", "zap-to-zero", "counted-map",
+				      "refuse-busy"};
 
 bool matrix_must_wait(const struct lifetime *lt, struct cell c)
 {

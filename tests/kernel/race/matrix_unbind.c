@@ -153,7 +153,8 @@ static bool waits_or_refuses(struct stage *s)
 		return wrong(s, RACE_BROKEN_I2, "mounted, and not refused for that", s->err);
 	if (done && s->err != -EBUSY)
 		return wrong(s, RACE_BROKEN_I4, "a page is held", s->err);
-	if (done || s->lt->unbind != UNBIND_REFUSES)
+	/* Where it is the unmount that sleeps, nobody has come to unbind yet. */
+	if (done || s->fs || s->lt->unbind != UNBIND_REFUSES)
 		return true;
 	matrix_put(s);
 	if (comes_to_its_end(s))

@@ -31,8 +31,9 @@ struct attempt {
 	struct thread *truncater;
 	bool returned; /* the truncate is back */
 	int truncate_err;
-	bool refused;  /* there was no block for G while the device held F's */
-	bool too_late; /* the device had finished before G was written */
+	unsigned refused_before; /* times that the truncate had to ask again */
+	bool refused;		 /* there was no block for G while the device held F's */
+	bool too_late;		 /* the device had finished before G was written */
 	struct race_result *result;
 };
 
@@ -40,7 +41,11 @@ static void truncate_thread(void *arg)
 {
 	struct attempt *a = arg;
 
-	a->truncate_err = a->punch ? dax_punch(a->f, 0, PAGE_SIZE) : dax_truncate(a->f, 0);
+	for (;; a->refused_before++) {
+		a->truncate_err = a->punch ? dax_punch(a->f, 0, PAGE_SIZE) : dax_truncate(a->f, 0);
+		if (!race_asks_again(a->f->fs->lifetime, &a->truncate_err))
+			break;
+	}
 	__atomic_store_n(&a->returned, true, __ATOMIC_RELEASE);
 }
 
@@ -91,7 +96,10 @@ static void report_wait(const struct attempt *a)
 {
 	const struct layout_break *b = &a->f->last_break;
 
-	if (b->busy_seen)
+	if (a->refused_before)
+		race_say("%s was refused %u time(s), and asked again",
+			 a->punch ? "punch" : "truncate", a->refused_before);
+	else if (b->busy_seen)
 		race_say("%s waited %lu ms; the device was seen busy %u time(s), on pfn 0x%lx",
 			 a->punch ? "punch" : "truncate", b->waited_ns / 1000000, b->busy_seen,
 			 b->busy_pfn);
@@ -172,7 +180,8 @@ static void run_steps(struct attempt *a)
 	}
 	race_say("G was written while the device had %s",
 		 dma_done(a->dma) ? "finished" : "not finished");
-	a->too_late = dma_done(a->dma) && !a->f->last_break.busy_seen && !a->refused;
+	a->too_late = dma_done(a->dma) && !a->f->last_break.busy_seen && !a->refused_before &&
+		      !a->refused;
 	judge(a, g);
 	dax_put(g);
 }
@@ -239,7 +248,7 @@ RACE(dma_truncate, "dma-truncate", dma_truncate,
      "a device writes into a file's page while the file is truncated", {"unaware", RACE_BROKEN_I1},
      {"lease-poll", RACE_BROKEN_I1}, /* B-7 */
      {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-     {"busy-extent", RACE_SAFE});
+     {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 static void dma_punch(const struct lifetime *lt, struct race_result *r)
 {
@@ -248,4 +257,5 @@ static void dma_punch(const struct lifetime *lt, struct race_result *r)
 RACE(dma_punch, "dma-punch", dma_punch,
      "a device writes into a file's page while a hole is punched there",
      {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-     {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+     {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+     {"busy-extent", RACE_SAFE});

@@ -90,6 +90,12 @@ void race_absent(struct race_result *r, const char *fmt, ...) __printf(2, 3);
 void race_refused(struct race_result *r, int err);
 /* A line of the story, indented: column 1 belongs to the verdict. */
 void race_say(const char *fmt, ...) __printf(1, 2);
+/* *err is what an operation under `lt` said: does its caller ask again? Then it has slept for a
+ * second before; woken by: its own clock, or a signal, which makes *err -EINTR. Thread context. */
+bool race_asks_again(const struct lifetime *lt, int *err);
+/* Nobody asks between race_hold_asks(true) and (false), however long that takes: a script has its
+ * events in between. Director. */
+void race_hold_asks(bool hold);
 const struct race *race_find(const char *name);
 /* In so many next rounds of race C-6 the page is idle for more than a second, as on a host that
  * stands still there. */

@@ -27,7 +27,7 @@ static void punch_play(struct script *s)
 SCRIPT(a1, "A-1", punch_play, "a page is punched out of a file while a device holds it",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 static void truncate_play(struct script *s)
 {
@@ -37,6 +37,6 @@ SCRIPT(a1_truncate, "A-1-truncate", truncate_play,
        "a file is truncated while a device holds its page", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, /* B-7 */
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 /* The put that would have woken it says nothing: not even the first of all races ends well. */
 RACE_EXHIBIT(a1_skip_wake, "A-1", "idle-at-one", "skip-wake", RACE_HUNG);

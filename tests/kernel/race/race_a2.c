@@ -114,7 +114,8 @@ static void sectors_play(struct script *s)
 SCRIPT(a2, "A-2", sectors_play,
        "a device is killed before the fsync of a file; unaware with entries=sectors", WANTS(0),
        {"unaware", RACE_BROKEN_I7}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 static void pfns_play(struct script *s)
 {
@@ -125,5 +126,6 @@ static void pfns_play(struct script *s)
 SCRIPT(a2_pfns, "A-2-pfns", pfns_play,
        "the same with page frames in the entries, as every later design has them", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(a2_skip_fsync, "A-2-pfns", "busy-extent", "skip-fsync", RACE_BROKEN_I7);

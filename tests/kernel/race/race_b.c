@@ -51,7 +51,7 @@ static void b1_play(struct script *s)
 SCRIPT(b1, "B-1", b1_play, "one gup call over anonymous memory and a file asks only the first",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 /* ---- B-2: a call that a signal ends ------------------------------------------------------- */
 
@@ -86,7 +86,8 @@ static void b2_play(struct script *s)
 }
 SCRIPT(b2, "B-2", b2_play, "a gup call that a signal ends, and what it leaves behind", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(b2_lost, "B-2", "lease-poll", "gup-lost-lease", RACE_HUNG);
 
 /* ---- B-3: a storm of short calls ----------------------------------------------------------------
@@ -155,7 +156,8 @@ static void b3_play(struct script *s)
 }
 SCRIPT(b3, "B-3", b3_play, "a storm of calls that are over: nobody holds a page, and who waits?",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_BROKEN_I4}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- B-4: a reference without a lease, while leases are polled ---------------------------- */
 
@@ -166,7 +168,7 @@ static void b4_play(struct script *s)
 SCRIPT(b4, "B-4", b4_play, "a page is pinned by a call without a lease, while leases are polled",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 /* ---- B-5: the error of the wait ----------------------------------------------------------- */
 
@@ -192,7 +194,7 @@ static void b5_play(struct script *s)
 SCRIPT(b5, "B-5", b5_play, "a signal ends the wait for a held page: the punch must not go on",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(b5_lost, "B-5", "lease-poll", "lease-error-lost", RACE_BROKEN_I1);
 
 /* ---- B-6: I/O without a gap ---------------------------------------------------------------------
@@ -246,7 +248,7 @@ static void b6_play(struct script *s)
 SCRIPT(b6, "B-6", b6_play, "who starts the next I/O before the last one ends starves the waiter",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_HUNG},
        {"idle-at-one", RACE_HUNG}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_HUNG}, {"busy-extent", RACE_SAFE});
 
 /* ---- B-7: truncate(2) was forgotten ------------------------------------------------------- */
 
@@ -268,4 +270,5 @@ static void b7_play(struct script *s)
 }
 SCRIPT(b7, "B-7", b7_play, "punch waits for a held page; does truncate?", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});

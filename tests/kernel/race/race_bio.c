@@ -35,6 +35,7 @@ struct attempt {
 	struct thread *truncater;
 	bool returned; /* the truncate is back */
 	int truncate_err;
+	unsigned refused_before; /* times that the truncate had to ask again */
 	struct race_result *result;
 };
 
@@ -42,7 +43,11 @@ static void truncate_thread(void *arg)
 {
 	struct attempt *a = arg;
 
-	a->truncate_err = dax_truncate(a->f, 0);
+	for (;; a->refused_before++) {
+		a->truncate_err = dax_truncate(a->f, 0);
+		if (!race_asks_again(a->f->fs->lifetime, &a->truncate_err))
+			break;
+	}
 	__atomic_store_n(&a->returned, true, __ATOMIC_RELEASE);
 }
 
@@ -143,7 +148,9 @@ static void report_wait(const struct attempt *a)
 {
 	const struct layout_break *b = &a->f->last_break;
 
-	if (b->busy_seen)
+	if (a->refused_before)
+		race_say("truncate was refused %u time(s), and asked again", a->refused_before);
+	else if (b->busy_seen)
 		race_say("truncate waited %lu ms; the page was seen busy %u time(s), pfn 0x%lx",
 			 b->waited_ns / 1000000, b->busy_seen, b->busy_pfn);
 	else
@@ -239,4 +246,5 @@ static void bio_truncate(const struct lifetime *lt, struct race_result *r)
 RACE(bio_truncate, "bio-truncate", bio_truncate,
      "a disk's completion into a file's page is held back while the file is truncated",
      {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, {"idle-at-one", RACE_SAFE},
-     {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+     {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+     {"busy-extent", RACE_SAFE});

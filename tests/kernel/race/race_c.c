@@ -26,7 +26,7 @@ static void c1_play(struct script *s)
 SCRIPT(c1, "C-1", c1_play, "a file that nothing maps loses a page that is still pinned",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 /* ---- C-2: an entry locked while the scan passes ------------------------------------------- */
 
@@ -68,7 +68,7 @@ static void c2_play(struct script *s)
 SCRIPT(c2, "C-2", c2_play, "the scan for busy pages passes over an entry that is locked",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_BROKEN_I1}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 /* ---- C-3: eviction and unmount ------------------------------------------------------------ */
 
@@ -88,7 +88,7 @@ static void c3_play(struct script *s)
 SCRIPT(c3, "C-3", c3_play, "an unlinked file's last reference goes while its page is pinned",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 static int mount_and_punch(struct script *s)
 {
@@ -136,7 +136,8 @@ static void c3_umount_play(struct script *s)
 SCRIPT(c3_umount, "C-3-umount", c3_umount_play,
        "unmount and mount, and nobody remembers that a page is pinned", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_BROKEN_I1},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- C-6: who comes back in time starves the waiter ---------------------------------------
  *
@@ -169,17 +170,27 @@ static void stall(struct script *s)
 	}
 }
 
-/* One round: the page is idle for a moment, and held again before the waiter has its locks. */
-static bool c6_round(struct script *s, struct c6 *c)
+/* The page is idle for a moment, and held again before the waiter has its locks. */
+static bool c6_gap(struct script *s, struct c6 *c)
 {
-	unsigned long polls = lease_polls;
-
 	if (!script_run(c->t1, piece_unpin, "puts the page: it is idle"))
 		return false;
 	if (script_look(c->t2) == ACTOR_STOPPED)
 		script_say(c->t2, "is woken, and about to take the fault lock");
 	stall(s);
-	if (!script_run(c->t1, touch_and_pin, "touches F again and pins the page"))
+	return script_run(c->t1, touch_and_pin, "touches F again and pins the page");
+}
+
+/* One round. Who is refused and asks again is not let do so in the gap. */
+static bool c6_round(struct script *s, struct c6 *c)
+{
+	unsigned long polls = lease_polls;
+	bool held;
+
+	race_hold_asks(true);
+	held = c6_gap(s, c);
+	race_hold_asks(false);
+	if (!held)
 		return false;
 	c->looked |= lease_polls != polls;
 	if (step_stopped(&c->t2->stop))
@@ -229,7 +240,7 @@ static void c6_play(struct script *s)
 SCRIPT(c6, "C-6", c6_play, "a holder that always comes back in time starves who waits for it",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_HUNG}, /* B-6 */
        {"idle-at-one", RACE_HUNG}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_HUNG}, {"busy-extent", RACE_SAFE});
 
 /* ---- C-6, without a holder that comes back: what else is asked ------------------------------ */
 
@@ -279,4 +290,4 @@ static void c6_range_play(struct script *s)
 SCRIPT(c6_range, "C-6-range", c6_range_play, "a punch waits for a page that is not in its range",
        WANTS(.edus = 1), {"unaware", RACE_SAFE}, {"lease-poll", RACE_HUNG},
        {"idle-at-one", RACE_HUNG}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});

@@ -87,7 +87,8 @@ static void d1_play(struct script *s)
 }
 SCRIPT(d1, "D-1", d1_play, "a page is mapped again after a punch elsewhere in its file", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_BROKEN_I5}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_BROKEN_I5}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- D-3: a page of a device that is going ------------------------------------------------ */
 
@@ -129,7 +130,7 @@ static void d3_play(struct script *s)
 SCRIPT(d3, "D-3", d3_play, "a page of a device that is going is touched for the first time",
        WANTS(0), {"unaware", RACE_BROKEN_I2}, {"lease-poll", RACE_BROKEN_I2},
        {"idle-at-one", RACE_BROKEN_I2}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d3_ignored, "D-3", "zap-to-zero", "zap-ignores-dying", RACE_BROKEN_I2);
 
 /* ---- D-5: an entry goes and its block stays ----------------------------------------------- */
@@ -165,7 +166,8 @@ static void d5_play(struct script *s)
 }
 SCRIPT(d5, "D-5", d5_play, "an entry is dropped without its block, and made again", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d5_kept, "D-5", "zap-to-zero", "invalidate-keeps", RACE_BROKEN_I4);
 
 /* ---- D-6: an eviction waits for him who does it ------------------------------------------- */
@@ -189,7 +191,7 @@ static void d6_play(struct script *s)
 SCRIPT(d6, "D-6", d6_play, "a holder's own need for memory evicts the file whose page it holds",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_HUNG}, {"busy-extent", RACE_SAFE});
 
 /* ---- D-7: new references after the zap ---------------------------------------------------- */
 
@@ -208,7 +210,7 @@ static void d7_play(struct script *s)
 SCRIPT(d7, "D-7", d7_play, "a page is pinned after the zap, while another one is waited for",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d7_once, "D-7", "zap-to-zero", "scan-once", RACE_BROKEN_I1);
 
 /* ---- D-8: the device's count goes with the entry ------------------------------------------ */
@@ -227,7 +229,7 @@ static void d8_play(struct script *s)
 SCRIPT(d8, "D-8", d8_play, "the device goes while a page is pinned whose entry was dropped",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
        {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, /* E-2 */
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d8_early, "D-8", "zap-to-zero", "count-at-delete", RACE_BROKEN_I2);
 
 /* ---- D-9: the last put forgets the file --------------------------------------------------- */
@@ -272,7 +274,8 @@ static void d9_play(struct script *s)
 }
 SCRIPT(d9, "D-9", d9_play, "the last put of a page that stays in its file: whose is it afterwards?",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d9_cleared, "D-9", "zap-to-zero", "put-clears-link", RACE_BROKEN_I6);
 
 /* ---- D-10: the loop that gives back what a run of entries holds --------------------------- */
@@ -313,5 +316,6 @@ static void d10_play(struct script *s)
 /* Where no entry holds a reference it cannot arise; what unaware does to a held page is A-1. */
 SCRIPT(d10, "D-10", d10_play, "three entries give back what they hold, one of them is pinned",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d10_first, "D-10", "zap-to-zero", "release-from-first", RACE_BROKEN_I5);

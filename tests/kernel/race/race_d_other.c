@@ -48,7 +48,8 @@ static void d2_play(struct script *s)
 }
 SCRIPT(d2, "D-2", d2_play, "a fault in the middle of 2 MiB: which page does the record name?",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d2_up, "D-2", "zap-to-zero", "round-up", RACE_BROKEN_I6);
 
 /* ---- D-4: shared entries ------------------------------------------------------------------ */
@@ -153,5 +154,6 @@ static void d4_play(struct script *s)
 }
 SCRIPT(d4, "D-4", d4_play, "a page that two files share is pinned, and one of them is zapped",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(d4_zapped, "D-4", "zap-to-zero", "zap-shared", RACE_BROKEN_I5);

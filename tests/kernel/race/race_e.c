@@ -56,7 +56,8 @@ static void e1_play(struct script *s)
  * removed under a mount. At rest 1 not even the mapping would hold it: C-4. */
 SCRIPT(e1, "E-1", e1_play, "the device goes between a fault's entry and its mapping", WANTS(0),
        {"unaware", RACE_BROKEN_I2}, {"lease-poll", RACE_BROKEN_I2}, {"idle-at-one", RACE_BROKEN_I2},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- E-2: pinned, and the device goes ----------------------------------------------------- */
 
@@ -72,7 +73,8 @@ static void e2_play(struct script *s)
 }
 SCRIPT(e2, "E-2", e2_play, "the device goes while a page is pinned: the driver must have asked",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- E-3: an unmount and a pin that was forgotten ----------------------------------------- */
 
@@ -106,7 +108,8 @@ static void e3_play(struct script *s)
 }
 SCRIPT(e3, "E-3", e3_play, "a forgotten pin, and an unmount that no signal ends", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_BROKEN_I1},
-       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG}, {"refuse-busy", RACE_HUNG},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- E-3, the same by an unbinding ---------------------------------------------------------- */
 
@@ -150,7 +153,8 @@ static void e3_unbind_play(struct script *s)
 SCRIPT(e3_unbind, "E-3-unbind", e3_unbind_play,
        "a forgotten pin of a closed file, and an unbinding that no signal ends", WANTS(0),
        {"unaware", RACE_HUNG}, {"lease-poll", RACE_HUNG}, {"idle-at-one", RACE_HUNG},
-       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_BROKEN_I2}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- E-4: "to the end of the file" -------------------------------------------------------- */
 
@@ -168,7 +172,7 @@ static void e4_play(struct script *s)
 SCRIPT(e4, "E-4", e4_play, "a break of 'everything to the end' looks at everything",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, /* B-7 */
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(e4_zero, "E-4", "counted-map", "break-end-zero", RACE_BROKEN_I1);
 
 /* ---- E-5: a part of 2 MiB ----------------------------------------------------------------- */
@@ -241,7 +245,8 @@ static void e5_play(struct script *s)
 }
 SCRIPT(e5, "E-5", e5_play, "one page of 2 MiB is punched out: its neighbours have no entry",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(e5_narrow, "E-5", "counted-map", "break-narrow", RACE_BROKEN_I3);
 
 /* ---- E-6: an entry goes and leaves a folio ------------------------------------------------ */
@@ -279,7 +284,8 @@ static void e6_play(struct script *s)
 }
 SCRIPT(e6, "E-6", e6_play, "an entry of 2 MiB goes: its record counts for one page again", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(e6_kept, "E-6", "counted-map", "keep-order", RACE_BROKEN_I6);
 
 /* ---- E-7: a mapping that comes back keeps the waiter asleep --------------------------------- */
@@ -326,4 +332,4 @@ static void e7_play(struct script *s)
 SCRIPT(e7, "E-7", e7_play, "the last put is over, and a mapping made meanwhile keeps the waiter",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_HUNG},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});

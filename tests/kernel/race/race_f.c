@@ -131,7 +131,7 @@ static void f1_play(struct script *s)
 SCRIPT(f1, "F-1", f1_play, "a put is slow to look at what it did, and the page is in its next life",
        WANTS(.edus = 1, .cpus = 2), {"unaware", RACE_BROKEN_I1}, /* */
        {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE},
-       {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 /* T2 sees the mark of the second life, takes it for its own, and releases under T1. */
 RACE_EXHIBIT(f1_reread, "F-1", "busy-extent", "reread-state", RACE_BROKEN_I1);
 RACE_EXHIBIT(f1_marker, "F-1", "busy-extent", "marker-releases-anyway", RACE_BROKEN_I1);
@@ -197,7 +197,7 @@ static void f2_play(struct script *s)
 SCRIPT(f2, "F-2", f2_play, "a fast gup has to undo, and the page belongs to another file by then",
        WANTS(.cpus = 2), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f2_zero, "F-2", "busy-extent", "get-from-zero", RACE_BROKEN_I2);
 
 /* ---- F-3: the same block back at the same offset ------------------------------------------ */
@@ -245,7 +245,7 @@ static void f3_play(struct script *s)
 SCRIPT(f3, "F-3", f3_play, "under a fast gup the block goes, and comes back at the same offset",
        WANTS(.edus = 1, .cpus = 2), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 /* ---- F-4: the offset gets a new block while the old one is held --------------------------- */
 
@@ -294,6 +294,6 @@ static void f4_play(struct script *s)
 SCRIPT(f4, "F-4", f4_play, "an offset of F gets a new block while the old one is held",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f4_link, "F-4", "busy-extent", "keep-link-of-held", RACE_BROKEN_I6);
 RACE_EXHIBIT(f4_ignored, "F-4", "busy-extent", "alloc-ignores-busy", RACE_BROKEN_I1);

@@ -133,7 +133,8 @@ static void f8_play(struct script *s)
  * busy-extent, which refuses. The others' unmount has waited for him, or was refused. */
 SCRIPT(f8, "F-8", f8_play, "unmounted, unbound, and bound as another mode, with a holder", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f8_ignored, "F-8", "busy-extent", "unbind-ignores-holders", RACE_BROKEN_I2);
 
 /* ---- F-14: the last release against the end of the device --------------------------------- */
@@ -186,5 +187,5 @@ static void f14_play(struct script *s)
 SCRIPT(f14, "F-14", f14_play, "the put that releases a block races the end of the device",
        WANTS(.cpus = 2), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f14_early, "F-14", "busy-extent", "device-before-release", RACE_BROKEN_I2);

@@ -73,7 +73,7 @@ static void f6_play(struct script *s)
 SCRIPT(f6, "F-6", f6_play, "a file is cut in the middle of a held page, and grows again",
        WANTS(.edus = 1), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f6_once, "F-6", "busy-extent", "zero-tail-once", RACE_BROKEN_I1);
 
 /* ---- F-9: a huge folio, partly freed ------------------------------------------------------ */
@@ -187,7 +187,7 @@ static void f9_play(struct script *s)
 SCRIPT(f9, "F-9", f9_play, "a page of 2 MiB is held and punched, the rest stays mapped",
        WANTS(.edus = 1, .large = true), {"unaware", RACE_BROKEN_I1}, /* */
        {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE},
-       {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 /* The reference is on the head: page 7's own record shows no holder. */
 RACE_EXHIBIT(f9_own, "F-9", "busy-extent", "part-by-own-record", RACE_BROKEN_I1);
 /* As for a single page; but these mappings are of what F still has. */
@@ -243,5 +243,6 @@ static void f11_play(struct script *s)
 /* The order on the device is the file layer's, the same for every design. */
 SCRIPT(f11, "F-11", f11_play, "the power is cut between the updates of a truncate", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f11_bitmap, "F-11", "busy-extent", "bitmap-before-tree", RACE_BROKEN_I7);

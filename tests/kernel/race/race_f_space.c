@@ -81,7 +81,7 @@ SCRIPT(f5, "F-5", f5_play,
        "the last put is an interrupt's, while a thread has the allocator's lock", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, /* */
        {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE},
-       {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 /* No lock may be waited for in an interrupt; who only tries it tells nobody. */
 RACE_EXHIBIT(f5_trylock, "F-5", "busy-extent", "release-trylock", RACE_HUNG);
 
@@ -113,7 +113,7 @@ static void f7_play(struct script *s)
 SCRIPT(f7, "F-7", f7_play, "a block is freed under its holder, and the next mount finds it free",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f7_mount, "F-7", "busy-extent", "busy-per-mount", RACE_BROKEN_I1);
 
 /* ---- F-10: freeing needs a block ---------------------------------------------------------- */
@@ -250,7 +250,7 @@ static void f10_play(struct script *s)
 SCRIPT(f10, "F-10", f10_play, "all free blocks are busy, and a punch needs one for the extent tree",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 /* The punch says 0, and F keeps the block, zeroed; but its holder's device writes later. The range
  * that F then has there is not what was pinned, that was punched out: I1, as in F-6. */
 RACE_EXHIBIT(f10_reserve, "F-10", "busy-extent", "no-reserve", RACE_BROKEN_I1);
@@ -301,4 +301,5 @@ static void f13_play(struct script *s)
  * be forbidden. Here the blocks are out of reach as long, and nobody hangs: a price, no hang. */
 SCRIPT(f13, "F-13", f13_play, "a holder sits on a page for ever", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_HUNG}, {"idle-at-one", RACE_HUNG},
-       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_HUNG}, {"counted-map", RACE_HUNG}, {"refuse-busy", RACE_HUNG},
+       {"busy-extent", RACE_SAFE});

@@ -32,7 +32,8 @@ static void f12_play(struct script *s)
  * under the fault lock is used under it, or looked up again. */
 SCRIPT(f12, "F-12", f12_play, "a fault has looked a block up, and the block goes to another file",
        WANTS(0), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f12_stale, "F-12", "busy-extent", "stale-block", RACE_BROKEN_I1);
 
 /* ---- F-15: the stale TLB entry of somebody else's unmapping ------------------------------- */
@@ -133,7 +134,7 @@ static void f15_play(struct script *s)
 SCRIPT(f15, "F-15", f15_play, "one CPU unmaps, another truncates, a third has it in its TLB",
        WANTS(.cpus = 2), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f15_flush, "F-15", "busy-extent", "count-before-flush", RACE_BROKEN_I1);
 RACE_EXHIBIT(f15_rest, "F-15", "idle-at-one", "count-before-flush", RACE_BROKEN_I1);
 
@@ -185,5 +186,5 @@ static void f16_play(struct script *s)
 SCRIPT(f16, "F-16", f16_play, "pin, unmount, mount, truncate: no entry leads to the page",
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_BROKEN_I1}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(f16_index, "F-16", "busy-extent", "mark-by-index", RACE_BROKEN_I1);

@@ -199,7 +199,7 @@ static void c5_play(struct script *s)
 SCRIPT(c5, "C-5", c5_play, "a truncate sleeps for a page that is put in every possible way",
        WANTS(.edus = 1, .disk = true), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(c5_plain, "C-5", "idle-at-one", "plain-put", RACE_HUNG);
 
 /* ---- C-5, the last way: a fast gup that has to undo its reference ------------------------- */
@@ -258,6 +258,6 @@ SCRIPT(c5_undo, "C-5-undo", c5_undo_play,
        "fast gup is stopped before its reference, the page is punched, gup has to undo",
        WANTS(.edus = 1, .cpus = 2), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 /* The page is taken through an entry that has gone, and nobody looks for holders afterwards. */
 RACE_EXHIBIT(c5_no_recheck, "C-5-undo", "unaware", "fast-gup-no-recheck", RACE_BROKEN_I1);

@@ -141,7 +141,7 @@ static void c4_play(struct script *s)
 SCRIPT(c4, "C-4", c4_play, "the device goes while a file's page is mapped and nobody pins it",
        WANTS(0), {"unaware", RACE_BROKEN_I2}, {"lease-poll", RACE_BROKEN_I2},
        {"idle-at-one", RACE_BROKEN_I2}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 
 /* ---- C-7: the teardown's own decrement wakes ---------------------------------------------- */
 
@@ -185,7 +185,8 @@ static void c7_play(struct script *s)
 /* At rest 1 the record's own reference goes first: two become one, with the pin still there. */
 SCRIPT(c7, "C-7", c7_play, "the device's teardown lets a pinned page look idle", WANTS(.edus = 1),
        {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I1}, {"idle-at-one", RACE_BROKEN_I1},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 
 /* ---- C-8: pinned, and the teardown does not wait ------------------------------------------ */
 
@@ -217,7 +218,8 @@ static void c8_play(struct script *s)
 }
 SCRIPT(c8, "C-8", c8_play, "the device goes while a page is pinned and nothing maps it", WANTS(0),
        {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"busy-extent", RACE_SAFE});
+       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_BROKEN_I2}, {"refuse-busy", RACE_SAFE},
+       {"busy-extent", RACE_SAFE});
 /* idle-at-one waits for each page in its first era; in later ones their counts are taken in bulk.
  */
 RACE_EXHIBIT(c8_bulk, "C-8", "idle-at-one", "bulk-page-refs", RACE_BROKEN_I2);

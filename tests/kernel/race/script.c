@@ -23,7 +23,9 @@ static void run_piece(struct actor *a)
 		warn("race: '%s' is no step point, or all debug registers are taken", a->stop.name);
 		stops = false;
 	}
-	a->err = a->piece(a->script);
+	do
+		a->err = a->piece(a->script);
+	while (!a->asks_once && race_asks_again(a->script->lt, &a->err));
 	if (stops)
 		step_unstop(&a->stop);
 	snprintf(a->why, sizeof(a->why), "%s", a->err ? refusal() : "");

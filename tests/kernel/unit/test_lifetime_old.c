@@ -261,6 +261,12 @@ SELFTEST(counted_evict, "lifetime.counted-map.evict-waits",
 	evict_waits(t, &lifetime_counted_map);
 }
 
+SELFTEST(refuse_evict, "lifetime.refuse-busy.evict-waits",
+	 "eviction has nobody to refuse to: it waits for the holder, and no signal ends it")
+{
+	evict_waits(t, &lifetime_refuse_busy);
+}
+
 /* Locks the entry of page 0, lets a punch find it locked, and lets it go. */
 static void punch_of_locked(struct selftest_run *t, const struct lifetime *lt, bool waits)
 {
