@@ -81,8 +81,9 @@ def bad_headers(root: str) -> List[str]:
     return found
 
 
-def symbols(build: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
-    """{symbol: the file that defines it}, [(file, symbol that it wants)], from all objects."""
+def symbols(build: str, root: str = "") -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
+    """{symbol: the file that defines it}, [(file, symbol that it wants)], from all objects; with
+    `root`, not from those that a file which is gone from there has left in the build folder."""
     objects, defined, wanted = os.path.join(build, "obj"), {}, []
     files = [os.path.join(folder, name) for folder, _, names in os.walk(objects)
              for name in names if name.endswith(".o")]
@@ -91,6 +92,8 @@ def symbols(build: str) -> Tuple[Dict[str, str], List[Tuple[str, str]]]:
                          stdout=subprocess.PIPE).stdout if files else ""
     for file, symbol, kind in (line.split()[:3] for line in out.splitlines()):
         path = os.path.relpath(file[:-len(".o:")], objects)
+        if root and not os.path.exists(os.path.join(root, path)):
+            continue
         if kind == "U":
             wanted.append((path, symbol))
         elif kind.isupper():

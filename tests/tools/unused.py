@@ -34,25 +34,23 @@ GENERATED = re.compile(r"museum_|__lock___|__retarget_lock_|step_point_")
 
 
 def users(build: str) -> Dict[str, Set[str]]:
-    """{symbol: files whose objects look for it}; objects of files that are gone do not count."""
-    _, wanted = symbols(build)
+    """{symbol: files whose objects look for it}."""
+    _, wanted = symbols(build, ROOT)
     found: Dict[str, Set[str]] = {}
     for path, symbol in wanted:
-        if os.path.exists(os.path.join(ROOT, path)):
-            found.setdefault(symbol, set()).add(path)
+        found.setdefault(symbol, set()).add(path)
     return found
 
 
 def unused_functions(build: str) -> List[str]:
     """Functions that no other file calls, though it may."""
-    defined, _ = symbols(build)
+    defined, _ = symbols(build, ROOT)
     wanted = users(build)
     text = "\n".join(read(path) for path in c_files("tests/host", "boot"))
     named, found, needed = set(re.findall(r"\b\w+\b", text)), [], set()
     for symbol, path in sorted(defined.items()):
         if not path.endswith(".c") or path.startswith(PROGRAMS + ("boot/",)) or \
-                not os.path.exists(os.path.join(ROOT, path)) or GENERATED.match(symbol) or \
-                symbol in named or wanted.get(symbol, set()) - {path} or \
+                GENERATED.match(symbol) or symbol in named or wanted.get(symbol, set()) - {path} or \
                 not re.search(rf"(?m)^(?!static)\w[^\n;]*\b{symbol}\([^;]*?\)\n\{{", without_comments(read(path))):
             continue
         needed.add(symbol)
