@@ -271,7 +271,15 @@ void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 		uint32_t at = (uint32_t)(pblk % fs->blocks_per_group);
 		uint32_t room = fs->blocks_per_group - at;
 		uint32_t n = count < room ? count : room;
+		uint32_t whole = at ? 0 : count / fs->blocks_per_group;
 
+		if (whole) {
+			whole = ext4_groups_retire(fs, g, whole, &freed);
+			pblk += (uint64_t)whole * fs->blocks_per_group;
+			count -= whole * fs->blocks_per_group;
+		}
+		if (whole)
+			continue;
 		freed += free_in_group(fs, g, at, n);
 		pblk += n;
 		count -= n;

@@ -98,6 +98,8 @@ static inline bool all_set(const word_t *p)
 uint32_t bits_clear(uint8_t *map, uint32_t at, uint32_t n)
 {
 	const uint32_t end = at + n;
+	const word_t *last =
+		word_of(map, end) - LINE; /* where the last whole line begins at most */
 	uint32_t cleared = 0;
 
 	while (at < end) {
@@ -106,10 +108,9 @@ uint32_t bits_clear(uint8_t *map, uint32_t at, uint32_t n)
 
 		cleared += ones(*w & mask);
 		*w++ &= ~mask;
-		for (; w + LINE <= word_of(map, end) && all_set(w); w += LINE) {
+		for (; w <= last && all_set(w); w += LINE)
 			fill_line(w, 0);
-			cleared += 64 * LINE;
-		}
+		cleared += (uint32_t)(w - word_of(map, at) - 1) * 64;
 		at = (uint32_t)(w - word_of(map, 0)) * 64;
 	}
 	return cleared;

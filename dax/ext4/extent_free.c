@@ -76,8 +76,12 @@ static void give_back(const struct hole *h, const struct ext4_extent *recs, uint
 	int64_t all = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (!clip(h, &recs[i], &pblk, &len))
+		if (i && i + 1 < n) { /* in between others: all of it */
+			pblk = ext4_start(&recs[i]);
+			len = ext4_len(&recs[i]);
+		} else if (!clip(h, &recs[i], &pblk, &len)) {
 			continue;
+		}
 		if (run + run_len != pblk) {
 			give_run(h, run, run_len);
 			run = pblk;
@@ -168,6 +172,41 @@ static int cut_middle(const struct hole *h, struct ext4_path *path, uint32_t lo,
 	return err;
 }
 
+/* The first of the records up to @hi that reaches into the hole, as @hi does. */
+static uint32_t first_in(const struct hole *h, const struct ext4_extent *rec, uint32_t hi)
+{
+	uint32_t lo = hi;
+
+	if (!h->first)
+		return 0;
+	while (lo > 0 && end_of(&rec[lo - 1]) > h->first)
+		lo--;
+	return lo;
+}
+
+/* As ext4_extent_check of each; places that touch are looked at as one. */
+static int check_records(struct ext4_inode *ip, const struct ext4_extent *rec, uint32_t n)
+{
+	uint64_t run = ext4_start(rec), end = run;
+	bool good = true;
+	int err = 0;
+
+	for (uint32_t i = 0; good && i < n; i++) {
+		uint32_t len = ext4_len(&rec[i]);
+		uint64_t start = ext4_start(&rec[i]);
+
+		good = len && (uint64_t)rec[i].ee_block + len <= EXT4_MAX_LBLK &&
+		       (start == end || !ext4_forbidden(ip->fs, run, end - run));
+		run = start == end ? run : start;
+		end = start + len;
+	}
+	if (good && !ext4_forbidden(ip->fs, run, end - run))
+		return 0;
+	for (uint32_t i = 0; !err && i < n; i++) /* says which */
+		err = ext4_extent_check(ip->fs, ip->ino, &rec[i]);
+	return err;
+}
+
 /* The part of the hole in the leaf that holds its last block; h->end moves down to what is left. */
 static int free_in_leaf(struct hole *h)
 {
@@ -189,10 +228,8 @@ static int free_in_leaf(struct hole *h)
 		return err;
 	if (leaf->at >= 0 && end_of(&rec[leaf->at]) > h->first) {
 		hi = (uint32_t)leaf->at;
-		for (lo = hi; lo > 0 && end_of(&rec[lo - 1]) > h->first; lo--)
-			;
-		for (uint32_t i = lo; !err && i <= hi; i++)
-			err = ext4_extent_check(h->ip->fs, h->ip->ino, &rec[i]);
+		lo = first_in(h, rec, hi);
+		err = check_records(h->ip, &rec[lo], hi + 1 - lo);
 		if (err)
 			return err;
 		next = rec[lo].ee_block > h->first ? rec[lo].ee_block : h->first;

@@ -284,6 +284,13 @@ static bool all_free(const struct ext4_fs *fs, uint32_t g, uint32_t from, uint32
 	return true;
 }
 
+static inline bool may_retire(struct ext4_fs *fs, uint32_t g)
+{
+	const uint32_t uninit = BG_INODE_UNINIT | BG_BLOCK_UNINIT;
+
+	return (ext4_desc(fs, g)->bg_flags & uninit) == BG_INODE_UNINIT && ext4_group_proven(fs, g);
+}
+
 /*
  * Worth it for a large part of the group only, as the next allocation there writes the bitmap
  * anew.  Not for a group whose inode bitmap is in use, nor for the last one: tools take their block
@@ -292,18 +299,45 @@ static bool all_free(const struct ext4_fs *fs, uint32_t g, uint32_t from, uint32
  */
 bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int32_t *freed)
 {
-	const uint32_t uninit = BG_INODE_UNINIT | BG_BLOCK_UNINIT,
-		       blocks = ext4_group_blocks(fs, g);
+	const uint32_t blocks = ext4_group_blocks(fs, g);
 	const struct ext4_group_desc *d = ext4_desc(fs, g);
 	uint32_t metadata = 0;
 
-	if (!fs->gdt_csum || (d->bg_flags & uninit) != BG_INODE_UNINIT || g + 1 == fs->groups ||
-	    n < blocks / 2 || !ext4_group_proven(fs, g) || !all_free(fs, g, 0, at, &metadata) ||
-	    !all_free(fs, g, at + n, blocks, &metadata))
+	if (!fs->gdt_csum || n < blocks / 2 || g + 1 == fs->groups || !may_retire(fs, g) ||
+	    !all_free(fs, g, 0, at, &metadata) || !all_free(fs, g, at + n, blocks, &metadata))
 		return false;
 	*freed = (int32_t)(blocks - metadata) - (int32_t)DESC_GET(fs, d, bg_free_blocks);
 	put_blocks(fs, g, blocks - metadata, d->bg_flags | BG_BLOCK_UNINIT);
 	return true;
+}
+
+uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t n, int64_t *freed)
+{
+	const uint32_t blocks = fs->blocks_per_group;
+	uint32_t done = 0, moved = 0;
+	uint16_t sum =
+		0; /* by which the checksum moves with that change of the count, and the flag */
+
+	if (!fs->gdt_csum)
+		return 0;
+	for (; done < n && g + done + 1 < fs->groups && may_retire(fs, g + done); done++) {
+		struct ext4_group_desc *d = ext4_desc(fs, g + done);
+		uint32_t free = DESC_GET(fs, d, bg_free_blocks);
+
+		if ((free ^ blocks) > UINT16_MAX)
+			break;
+		if (moved != (free ^ blocks)) {
+			moved = free ^ blocks;
+			sum = csum_moves(fs, moved, BG_BLOCK_UNINIT);
+		}
+		DESC_PUT(fs, d, bg_free_blocks, blocks);
+		d->bg_flags |= BG_BLOCK_UNINIT;
+		d->bg_checksum ^= sum;
+		*freed += (int64_t)blocks - free;
+	}
+	if (done)
+		pm_wb(fs, ext4_desc(fs, g), (size_t)done * fs->desc_size);
+	return done;
 }
 
 /* Write the inode bitmap of a group that never had one: all free, padding set. */

@@ -167,6 +167,8 @@ void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g);
  * is used there any more, and the group is again as if it had never been used; *freed: how much its
  * count has grown.  False: nothing was done, its bitmap has to be changed. */
 bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int32_t *freed);
+/* The same of all blocks of up to @n groups from @g on: how many groups were. */
+uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t n, int64_t *freed);
 /* Is what the descriptor names as block bitmap one?  Looked at once, before the first change of it;
  * false: said, and left alone. */
 bool ext4_group_prove(struct ext4_fs *fs, uint32_t g);

@@ -136,11 +136,13 @@ uint32_t ext4_zone_behind(const struct ext4_fs *fs, uint64_t pblk)
 
 bool ext4_forbidden_at(struct ext4_fs *fs, uint64_t pblk, uint64_t count)
 {
-	uint32_t i;
+	uint32_t i = __atomic_load_n(&fs->gap, __ATOMIC_RELAXED) + 1;
 
 	if (pblk == 0 || pblk >= fs->blocks || count > fs->blocks - pblk)
 		return true;
-	i = ext4_zone_behind(fs, pblk);
+	/* The records of a file are looked at in order: the next gap is a good guess. */
+	if (i > fs->zones || !ext4_in_gap(fs, i, pblk, count))
+		i = ext4_zone_behind(fs, pblk);
 	if (i < fs->zones && fs->zone[i].first < pblk + count)
 		return true;
 	__atomic_store_n(&fs->gap, i, __ATOMIC_RELAXED);

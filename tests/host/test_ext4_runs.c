@@ -248,6 +248,44 @@ static void extents_cross_groups(void **state)
 	image_check(&im);
 }
 
+/* The reserve lies in the last group. */
+static bool no_reserve(void *ctx, enum ext4_exhibit what)
+{
+	(void)ctx;
+	return what == EXT4_NO_RESERVE;
+}
+
+/* Whole groups that go as one: not one whose inode bitmap is in use, and not the last one, of which
+ * tools take the block bitmap for in use as well. */
+static void whole_groups_are_as_if_unused(void **state)
+{
+	const uint32_t used = 6, last = 15;
+	struct ext4_inode *ip;
+	uint32_t before;
+	int err = 0;
+
+	(void)state;
+	image_drop(&im);
+	image_make(&im, 16, GROUPS ",flex_bg -G 16");
+	image_up(&im);
+	ext4_group_init_inodes(im.fs, used);
+	ip = im_create(&im, "/big");
+	before = never_used();
+	assert_int_equal(im.fs->groups, last + 1);
+	im.fs->env.museum = no_reserve;
+	while (!err) /* all blocks, whatever the tree takes of them */
+		err = ext4_fallocate(ip, ip->size, 256 << 10, 0);
+	assert_int_equal(err, -ENOSPC);
+	assert_int_equal(never_used(), 0);
+	assert_int_equal(ext4_truncate(ip, 0), 0);
+	sums_fit();
+	assert_true(never_used() >= before - 3 && before > 10);
+	assert_false(ext4_desc_counts(im.fs, used).flags & BG_BLOCK_UNINIT);
+	assert_false(ext4_desc_counts(im.fs, last).flags & BG_BLOCK_UNINIT);
+	im_put(ip);
+	image_check(&im);
+}
+
 /* The definition: out of the device, or some block of it in a zone. */
 static bool forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
 {
@@ -290,6 +328,7 @@ int main(void)
 		T(a_neighbour_keeps_the_bitmap),
 		T(a_group_without_bitmap_knows_its_free_blocks),
 		T(extents_cross_groups),
+		T(whole_groups_are_as_if_unused),
 		T(tables_are_forbidden_by_hint_and_by_search),
 	};
 
