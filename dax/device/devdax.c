@@ -20,8 +20,6 @@
 	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
 		      */
 
-static struct devdax *devices; /* one a region, in their order; made once at boot */
-
 static const struct vma_ops devdax_vma_ops;
 static const char *const size_name[] = {"", "4 KiB", "2 MiB", "1 GiB"};
 
@@ -29,29 +27,6 @@ static uint64_t page_bytes(unsigned level)
 {
 	return PAGE_SIZE << (9 * (level - 1));
 }
-
-struct devdax *devdax_of(struct pmem_region *r)
-{
-	for (unsigned i = 0; i < pmem_count(); i++)
-		if (devices[i].region == r)
-			return &devices[i];
-	return NULL;
-}
-
-static int devdax_init(const struct boot_info *bi)
-{
-	(void)bi;
-	devices = calloc(pmem_count() + 1, sizeof(*devices));
-	if (!devices)
-		return -ENOMEM;
-	for (unsigned i = 0; i < pmem_count(); i++) {
-		devices[i].region = pmem_nth(i);
-		mapping_init(&devices[i].mapping);
-		mutex_init(&devices[i].lock, "device-dax");
-	}
-	return 0;
-}
-INITCALL(INIT_DAX, devdax, "device-dax", devdax_init);
 
 static int find_held(struct page *p, void *arg)
 {
@@ -64,7 +39,7 @@ static int find_held(struct page *p, void *arg)
 }
 
 /* Refuses, by name, while somebody holds a page of the region. */
-static int check_held(struct pmem_region *r)
+int devdax_check_held(struct pmem_region *r)
 {
 	struct page *held = NULL;
 	char who[160];
@@ -93,91 +68,32 @@ static struct pgmap device_pgmap(const struct pmem_region *r, unsigned level)
 }
 
 /* The region as a file system wants it. d->lock held. */
-static int bind_for_fs(struct pmem_region *r)
+int devdax_bind_for_fs(struct pmem_region *r)
 {
 	const struct pgmap fs = pmem_fs_pgmap(r);
 	int err;
 
 	if (r->pgmap.type == PGMAP_FS_DAX || pmem_is_limited(r))
 		return 0;
-	err = check_held(r);
+	err = devdax_check_held(r);
 	return err ? err : pmem_rebind(r, &fs);
 }
 
-static int refuse_mapped(const struct devdax *d)
+int devdax_refuse_mapped(const struct dax_device *d)
 {
 	return refuse(-EBUSY,
 		      "%s is mapped as a device (%u mapping(s), pages of %s); 'unmap' them first",
 		      d->region->name, d->users, size_name[d->level]);
 }
 
-bool devdax_is_mapped(struct pmem_region *r)
-{
-	return __atomic_load_n(&devdax_of(r)->users, __ATOMIC_ACQUIRE) != 0;
-}
-
-int devdax_mount_begin(struct pmem_region *r)
-{
-	struct devdax *d = devdax_of(r);
-	int err;
-
-	mutex_lock(&d->lock);
-	err = d->users ? refuse_mapped(d) : pmem_check_present(r);
-	if (!err)
-		err = bind_for_fs(r);
-	if (!err)
-		d->mounts++;
-	mutex_unlock(&d->lock);
-	return err;
-}
-
-void devdax_mount_end(struct pmem_region *r)
-{
-	struct devdax *d = devdax_of(r);
-
-	mutex_lock(&d->lock);
-	d->mounts--;
-	mutex_unlock(&d->lock);
-}
-
-/* What keeps the region from leaving? With `wait` a mapping does not, nor who holds a page of a
- * device; what of a file's pages are held is the lifetime's. d->lock held. */
-static int check_leave(const struct devdax *d, bool wait)
-{
-	struct pmem_region *r = d->region;
-
-	if (d->mounts)
-		return refuse(-EBUSY,
-			      "%s is being mounted or unmounted; 'ps' tells what that "
-			      "waits for",
-			      r->name);
-	if (d->users && !wait)
-		return refuse_mapped(d);
-	return r->pgmap.type == PGMAP_GENERIC && !wait ? check_held(r) : 0;
-}
-
-int devdax_leave_begin(struct pmem_region *r, bool wait, struct leaving *l)
-{
-	struct devdax *d = devdax_of(r);
-	int err;
-
-	mutex_lock(&d->lock);
-	err = check_leave(d, wait);
-	l->mapped = d->users;
-	if (!err && !pmem_try_step(r, PMEM_LEAVING, &l->from))
-		err = pmem_refuse_state(r, l->from);
-	mutex_unlock(&d->lock);
-	return err;
-}
-
 /* Makes the region one of pages of that size. d->lock held. */
-static int prepare(struct devdax *d, unsigned level)
+static int prepare(struct dax_device *d, unsigned level)
 {
 	struct pmem_region *r = d->region;
 	struct pgmap next = device_pgmap(r, level);
 	int err;
 
-	if (d->users && d->dead)
+	if (d->users && d->binding != r->bindings)
 		return refuse(-EBUSY,
 			      "%s still has %u mapping(s) from before it was removed; 'unmap' them "
 			      "first",
@@ -194,20 +110,20 @@ static int prepare(struct devdax *d, unsigned level)
 			      "%s has no whole page of %s at a multiple of it: 0x%lx - "
 			      "0x%lx",
 			      r->name, size_name[level], r->start, r->start + r->len);
-	err = check_held(r);
+	err = devdax_check_held(r);
 	if (!err)
 		err = pmem_rebind(r, &next);
 	if (err)
 		return err;
 	d->level = level;
 	d->frame = 0;
-	d->dead = false;
+	d->binding = r->bindings;
 	d->first = next.range[0].start;
 	d->pages = next.range[0].end - next.range[0].start;
 	return 0;
 }
 
-static int check_use(struct devdax *d, unsigned flags)
+static int check_use(struct dax_device *d, unsigned flags)
 {
 	const struct pmem_region *r = d->region;
 	int err = pmem_check_present(r);
@@ -234,7 +150,7 @@ static int check_use(struct devdax *d, unsigned flags)
 }
 
 /* Maps at *addr, or at the first place that is free. */
-static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t len,
+static int map_somewhere(struct mm *mm, struct dax_device *d, uint64_t off, uint64_t len,
 			 unsigned flags, uint64_t *addr)
 {
 	uint64_t at = *addr ? *addr : FIRST_PLACE;
@@ -257,14 +173,14 @@ static int map_somewhere(struct mm *mm, struct devdax *d, uint64_t off, uint64_t
 }
 
 /* Gives the region back to file systems if nobody uses it any more. d->lock held. */
-static void give_back_unused(struct devdax *d)
+static void give_back_unused(struct dax_device *d)
 {
 	if (!d->users && !d->mounts && pmem_is_there(d->region))
-		bind_for_fs(
+		devdax_bind_for_fs(
 			d->region); /* refused while somebody holds a page: the next user tries */
 }
 
-static int check_range(const struct devdax *d, uint64_t off, uint64_t len, uint64_t addr)
+static int check_range(const struct dax_device *d, uint64_t off, uint64_t len, uint64_t addr)
 {
 	uint64_t unit = page_bytes(d->level), bytes = d->pages << PAGE_SHIFT;
 
@@ -285,7 +201,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 		unsigned flags, uint64_t *addr)
 {
 	unsigned level = align == PAGE_SIZE ? 1 : align == PMD_SIZE ? 2 : align == PUD_SIZE ? 3 : 0;
-	struct devdax *d = devdax_of(r);
+	struct dax_device *d = dax_device_of(r);
 	int err;
 
 	if (!level || (level == 3 && !cpu_features.page1g))
@@ -313,12 +229,15 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
  * a device that is being removed, or was killed, no frame is remembered, so each fault comes here.
  */
 static int __attribute__((noinline))
-prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
+prepare_record(struct dax_device *d, const struct page *record, uint64_t pfn)
 {
-	if (__atomic_load_n(&d->dead, __ATOMIC_ACQUIRE))
-		return refuse(-EFAULT, "the device was removed (SIGBUS)");
-	if (!pmem_is_present(d->region))
+	/* The state before the binding: one that comes is counted before it is PRESENT. */
+	const enum pmem_state state = pmem_state(d->region);
+
+	if (state == PMEM_KILLED)
 		return dax_refuse_killed(d->region);
+	if (state != PMEM_PRESENT || d->binding != d->region->bindings)
+		return refuse(-EFAULT, "the device was removed (SIGBUS)");
 	if (!page_record_exists(record) && page_records_populate(pfn, 1))
 		return refuse(-ENOMEM, "no memory for a page record");
 	__atomic_store_n(&d->frame, ALIGN_DOWN((uint64_t)record, PAGE_SIZE), __ATOMIC_RELAXED);
@@ -327,7 +246,7 @@ prepare_record(struct devdax *d, const struct page *record, uint64_t pfn)
 
 static int devdax_fault(struct vm_fault *vmf)
 {
-	struct devdax *d = vmf->vma->private;
+	struct dax_device *d = vmf->vma->private;
 	uint64_t unit = page_bytes(d->level), va = ALIGN_DOWN(vmf->address, unit);
 	uint64_t pgoff = vmf->pgoff - ((vmf->address - va) >> PAGE_SHIFT), pfn = d->first + pgoff;
 	struct page *record;
@@ -353,7 +272,7 @@ static int devdax_fault(struct vm_fault *vmf)
  * already. */
 static void devdax_open(struct vma *vma)
 {
-	struct devdax *d = vma->private;
+	struct dax_device *d = vma->private;
 
 	__atomic_fetch_add(&d->users, 1, __ATOMIC_ACQ_REL);
 }
@@ -362,7 +281,7 @@ static void devdax_open(struct vma *vma)
  * after the lock in devdax_mmap(). */
 static void devdax_close(struct vma *vma)
 {
-	struct devdax *d = vma->private;
+	struct dax_device *d = vma->private;
 	bool mapping = mutex_held(&d->lock); /* devdax_mmap() found no room, and goes on */
 	unsigned users = __atomic_load_n(&d->users, __ATOMIC_ACQUIRE);
 
@@ -382,14 +301,14 @@ static void devdax_close(struct vma *vma)
 /* A page cannot be cut. */
 static bool devdax_may_split(const struct vma *vma, uint64_t at)
 {
-	const struct devdax *d = vma->private;
+	const struct dax_device *d = vma->private;
 
 	return IS_ALIGNED(at, page_bytes(d->level));
 }
 
 static int devdax_sync(struct vma *vma, uint64_t start, uint64_t end)
 {
-	const struct devdax *d = vma->private;
+	const struct dax_device *d = vma->private;
 	uint64_t page = d->first + vma->pgoff + ((start - vma->start) >> PAGE_SHIFT);
 
 	/* Nobody notes what is dirty: all of it is written back. */
@@ -400,7 +319,7 @@ static int devdax_sync(struct vma *vma, uint64_t start, uint64_t end)
 
 static void devdax_describe(const struct vma *vma, char *buf, unsigned n)
 {
-	const struct devdax *d = vma->private;
+	const struct dax_device *d = vma->private;
 
 	snprintf(buf, n, "device %s page %lu, pages of %s", d->region->name, vma->pgoff,
 		 size_name[d->level]);

@@ -79,7 +79,7 @@ static int wait_for_faults(void)
 }
 
 /* Step 2. -ENOMEM: the device lives on. */
-static int end_faults(struct devdax *d)
+static int end_faults(struct dax_device *d)
 {
 	int err = 0;
 
@@ -92,22 +92,19 @@ static int end_faults(struct devdax *d)
 
 int devdax_remove(struct pmem_region *r)
 {
-	struct devdax *d = devdax_of(r);
+	struct dax_device *d = dax_device_of(r);
 	int err;
 
-	__atomic_store_n(&d->dead, true, __ATOMIC_SEQ_CST);
 	err = end_faults(d);
-	if (err) {
-		__atomic_store_n(&d->dead, false, __ATOMIC_RELEASE);
+	if (err)
 		return refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
-	}
 	unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
 	return 0;
 }
 
 int devdax_killed(struct pmem_region *r)
 {
-	int err = end_faults(devdax_of(r));
+	int err = end_faults(dax_device_of(r));
 
 	return err ? refuse(err, "%s: no memory to wait for its faults; it lives on", r->name) : 0;
 }

@@ -14,11 +14,7 @@
  */
 int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t off, uint64_t len,
 		unsigned flags, uint64_t *addr);
-/* A file system begins and ends to use the region, bound as FS_DAX. -EBUSY: it is mapped (named), a
- * page of it is held, or it is being bound or unbound; -ENODEV: it is not there, or was killed. */
-int devdax_mount_begin(struct pmem_region *r);
-bool devdax_is_mapped(struct pmem_region *r); /* by anybody, just now. Sleepable */
-void devdax_mount_end(struct pmem_region *r);
+bool devdax_is_mapped(struct pmem_region *r); /* by anybody, just now. Any context */
 
 /* ---- the end (unbind.c) */
 

@@ -178,7 +178,7 @@ int dax_unbind(struct pmem_region *r, bool wait)
 	struct leaving l;
 
 	if (!err)
-		err = devdax_leave_begin(r, wait, &l);
+		err = dax_device_leave(r, wait, &l);
 	if (err)
 		return err;
 	err = let_go(r, &l, wait);

@@ -9,6 +9,7 @@
  * then.
  */
 #include "dax/dax.h"
+#include "dax/device/internal.h"
 
 static uint64_t failures(struct dax_fs *fs)
 {
@@ -21,28 +22,28 @@ static uint64_t failures(struct dax_fs *fs)
 	return st.enospc_busy;
 }
 
-static uint64_t released(const struct pmem_region *r)
+static uint64_t released(const struct dax_device *d)
 {
-	return __atomic_load_n(&r->released, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&d->released, __ATOMIC_ACQUIRE);
 }
 
 int dax_fallocate_wait(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size)
 {
-	struct pmem_region *r = inode->fs->region;
+	struct dax_device *d = dax_device_of(inode->fs->region);
 
 	for (;;) {
-		uint64_t failed = failures(inode->fs), before = released(r);
+		uint64_t failed = failures(inode->fs), before = released(d);
 		int err = dax_fallocate(inode, off, len, keep_size);
 
 		if (err != -ENOSPC || failures(inode->fs) == failed)
 			return err; /* nobody's put would help */
 		assert_no_global_lock("a busy block");
 		err = wait_event_interruptible(
-			&r->busy, released(r) != before, "a busy block to be released",
+			&d->busy, released(d) != before, "a busy block to be released",
 			"last put of a page whose file freed it ('pmem' names "
 			"the holders)");
 		if (err)
 			return refuse(err, "interrupted while waiting for busy blocks of %s",
-				      r->name);
+				      d->region->name);
 	}
 }

@@ -24,6 +24,7 @@
  */
 #include "dax/file/internal.h"
 #include "dax/lifetime/internal.h"
+#include "dax/device/internal.h"
 
 MUSEUM(keep_link, "keep-link-of-held",
        "F-4: a page that somebody holds goes on naming its file when its entry goes; shown by race "
@@ -88,7 +89,7 @@ static void release(struct page *record)
 static uint32_t idle_run(const struct dax_fs *fs, uint64_t pfn, uint32_t count)
 {
 	/* The common case by one load: nothing of the device is busy. */
-	if (likely(!__atomic_load_n(&fs->region->busy, __ATOMIC_ACQUIRE)))
+	if (likely(!__atomic_load_n(&fs->region->dax->busy, __ATOMIC_ACQUIRE)))
 		return count;
 	return busy_blocks_before(fs, pfn, count);
 }

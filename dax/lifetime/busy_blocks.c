@@ -50,6 +50,7 @@
  */
 #include "dax/file/internal.h"
 #include "dax/lifetime/internal.h"
+#include "dax/device/internal.h"
 
 MUSEUM(mark_by_index, "mark-by-index",
        "F-16: freeing marks only pages that had an index entry in this mount, so one that "
@@ -82,28 +83,28 @@ void busy_blocks_entries_go(const struct dax_inode *inode, struct page *first, u
 
 /* ---- marking, and the end of a mark ---- */
 
-static struct pmem_region *region_of(const struct page *record)
-{
-	return container_of(record->pgmap, struct pmem_region, pgmap);
-}
-
 /* The mark is cleared already: the allocator may have given the block away before this is over, so
  * nothing of the record is looked at but its device. */
 void busy_block_released(struct page *record)
 {
-	struct pmem_region *r = region_of(record);
-	struct dax_fs *fs = r->pgmap.owner;
+	struct pgmap *pgmap = record->pgmap;
+	struct dax_device *d;
 
-	__atomic_fetch_sub(&r->busy, 1, __ATOMIC_ACQ_REL);
-	__atomic_fetch_add(&r->released, 1, __ATOMIC_ACQ_REL);
-	if (museum_on(release_trylock) && fs) {
+	if (unlikely(pgmap->type != PGMAP_FS_DAX)) /* an exhibit let the device go: memremap.c */
+		return;
+	d = container_of(pgmap, struct pmem_region, pgmap)->dax;
+	__atomic_fetch_sub(&d->busy, 1, __ATOMIC_ACQ_REL);
+	__atomic_fetch_add(&d->released, 1, __ATOMIC_ACQ_REL);
+	if (museum_on(release_trylock) && pgmap->owner) {
+		struct dax_fs *fs = pgmap->owner;
+
 		if (!mutex_trylock(&fs->lock))
 			return;
 		mutex_unlock(&fs->lock);
 	}
 	/* The addition was the barrier that wait_maybe() wants. */
-	if (wait_maybe(&r->busy)) /* who waits for space */
-		wake_up(&r->busy);
+	if (wait_maybe(&d->busy)) /* who waits for space */
+		wake_up(&d->busy);
 	if (wait_maybe(record)) /* an unbinding */
 		wake_up(record);
 }
@@ -111,7 +112,7 @@ void busy_block_released(struct page *record)
 /* A record that is held: fs->lock is, too. */
 static void mark(struct dax_fs *fs, struct page *record)
 {
-	struct pmem_region *r = fs->region;
+	struct dax_device *d = dax_device_of(fs->region);
 
 	if (museum_on(mark_by_index)) {
 		if (record->index != HAD_ENTRY(fs))
@@ -120,9 +121,9 @@ static void mark(struct dax_fs *fs, struct page *record)
 	}
 	fs->marked++;
 	/* Counted before it is marked, as the release may come at once. */
-	__atomic_fetch_add(&r->busy, 1, __ATOMIC_ACQ_REL);
+	__atomic_fetch_add(&d->busy, 1, __ATOMIC_ACQ_REL);
 	if (page_mark_busy(record) == PAGE_MARKED_BEFORE)
-		__atomic_fetch_sub(&r->busy, 1, __ATOMIC_ACQ_REL);
+		__atomic_fetch_sub(&d->busy, 1, __ATOMIC_ACQ_REL);
 	else if (museum_on(marker_releases) &&
 		 (__atomic_fetch_and(&record->state, ~PAGE_BUSY, __ATOMIC_ACQ_REL) & PAGE_BUSY))
 		busy_block_released(record);

@@ -8,6 +8,7 @@
  */
 #include "dax/file/internal.h"
 #include "dax/mount/internal.h"
+#include "dax/device/internal.h"
 
 static uint64_t mounts_begun; /* atomic */
 
@@ -161,7 +162,7 @@ static int check_records(const struct dax_fs *fs)
 /* COMING: nobody else is at it, and no lock is held. */
 static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 {
-	int err = devdax_mount_begin(fs->region);
+	int err = dax_device_mount(fs->region);
 
 	if (err)
 		return err;
@@ -169,7 +170,7 @@ static int mount_new(struct dax_fs *fs, const struct mount_options *o)
 	if (!err)
 		err = mount_taken(fs, o);
 	if (err)
-		devdax_mount_end(fs->region);
+		dax_device_umount(fs->region);
 	return err;
 }
 
@@ -274,7 +275,7 @@ int dax_umount(const char *path)
 		return err;
 	}
 	fs->region->pgmap.owner = NULL;
-	devdax_mount_end(fs->region);
+	dax_device_umount(fs->region);
 	mount_remove(fs); /* last: until then the region and the path are taken */
 	free(fs);
 	return 0;

@@ -76,27 +76,6 @@ static void print_region(const struct pmem_region *r)
 		kprintf("  power-cut model: on\n");
 }
 
-/* Behind the threads of `ps`. */
-static void report_busy(void)
-{
-	for (unsigned i = 0; i < pmem_count(); i++) {
-		struct pmem_region *r = pmem_nth(i);
-
-		if (!__atomic_load_n(&r->busy, __ATOMIC_RELAXED))
-			continue;
-		kprintf("%s:\n", r->name);
-		pmem_print_held(r);
-	}
-}
-
-static int report_init(const struct boot_info *bi)
-{
-	(void)bi;
-	ps_also(report_busy);
-	return 0;
-}
-INITCALL(INIT_LATE, pmem_report, "who holds pages", report_init);
-
 static int cmd_unbind(int argc, char **argv)
 {
 	struct pmem_region *r = argc > 2 ? pmem_find(argv[2]) : NULL;

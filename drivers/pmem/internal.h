@@ -7,7 +7,5 @@
 
 bool pmem_any_usable(void);
 const struct pmem_above *pmem_above(void); /* set when commands run */
-/* held.c: "held: 3 page(s)", and who holds what is busy. Sleepable. */
-void pmem_print_held(const struct pmem_region *r);
 
 #endif

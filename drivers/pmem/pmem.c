@@ -125,6 +125,7 @@ static int bind(struct pmem_region *r, bool limited)
 
 	if (!pmem_try_step(r, PMEM_COMING, &seen))
 		return pmem_refuse_state(r, seen == PMEM_KILLED ? PMEM_PRESENT : seen);
+	r->bindings++;
 	err = limited ? make_limited(r) : make_records(r, &fs);
 	if (!err)
 		r->kaddr = phys_to_virt(r->start);

@@ -18,6 +18,7 @@
 #include "drivers/block/bio.h"
 
 struct signature;
+struct dax_device;
 
 /*
  * What there is of a region, and what is being done with it: one state, moved by pmem_step() and
@@ -65,9 +66,8 @@ struct pmem_region {
 	const char *unbound_why; /* GONE: the end of a sentence */
 	void *kaddr;		 /* the region in the direct map */
 	struct pgmap pgmap;	 /* no range: bound without page records */
-	uint64_t busy; /* records marked busy: freed by their file, still held. Zero: none (atomic)
-			*/
-	uint64_t released;	    /* of those, how many were released since boot (atomic) */
+	uint64_t bindings; /* how often it was bound, counted while COMING; never twice the same */
+	struct dax_device *dax;	    /* the floor above's, which keeps there how it is used */
 	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
 };
 
@@ -155,6 +155,8 @@ void pmem_set_above(const struct pmem_above *ops);
 /* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
  * counts as all of its blocks. A walk of all records. */
 uint64_t pmem_held(const struct pmem_region *r, uint64_t *busy);
+/* "held: 3 page(s)", and who holds what is busy. Sleepable. */
+void pmem_print_held(const struct pmem_region *r);
 
 /*
  * What is on a region (pmem_contents.c). Sentences go into `buf`, cut to its size. Sleepable.

@@ -63,9 +63,9 @@ SAME_NAME = {
     "check_range": SAME, "check_records": SAME, "class_of": SAME, "cmd_kill": SAME,
     "copy_text": SAME, "end_of": SAME, "fault_locked": SAME, "find_rsdp": SAME, "flags_of": SAME,
     "for_each_record": SAME, "give_back": SAME, "give_up": SAME, "in_use": SAME, "kind_of": SAME,
-    "look_at": SAME, "make_tables": SAME, "pages_of": SAME, "check_held": SAME,
+    "look_at": SAME, "make_tables": SAME, "pages_of": SAME,
     "prepare_record": SAME, "print_file": SAME, "print_line": SAME, "refuse_held": SAME,
-    "region_of": SAME, "remove_name": SAME, "run_stages": SAME, "type_name": SAME,
+    "remove_name": SAME, "run_stages": SAME, "type_name": SAME,
     "wait_for": SAME, "new_table": SAME, "room_for": SAME, "table_bytes": SAME,
     "idle_run": LAYERS, "may_take": LAYERS, "set_size": LAYERS,
 }

@@ -13,6 +13,7 @@
  * refused. A row of a design that does not wait is the timed section of truncate.busy
  * (bench_busy.c), and has counts.
  */
+#include "dax/device/internal.h"
 #include "tests/kernel/bench/bench.h"
 
 #define REPEATS	       31
@@ -107,7 +108,7 @@ static bool asleep(const struct sleeper *s)
 	return __atomic_load_n(&s->begun, __ATOMIC_ACQUIRE) &&
 	       __atomic_load_n(&s->thread->state, __ATOMIC_ACQUIRE) == THREAD_SLEEPING &&
 	       ((s->l->page && waiters_on(&s->l->page->state)) || waiters_on(&inode->leases) ||
-		waiters_on(&inode->fs->region->busy));
+		waiters_on(&inode->fs->region->dax->busy));
 }
 
 bool sleeper_sleeps(struct sleeper *s)

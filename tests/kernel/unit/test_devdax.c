@@ -4,6 +4,7 @@
  * written and checked through the direct map, which shows the same bytes whatever the records are
  * like.
  */
+#include "dax/device/internal.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define PIN (FOLL_PIN | FOLL_WRITE)
@@ -283,13 +284,13 @@ SELFTEST(devdax_pinned, "devdax.pinned-stays-device",
 	va = map(r, PMD_SIZE, PMD_SIZE);
 	EXPECT(va && get_user_pages_fast(va + 5 * PAGE_SIZE, 1, PIN, &p) == 1, "%s", refusal());
 	unmap(va, PMD_SIZE);
-	held = devdax_mount_begin(r);
+	held = dax_device_mount(r);
 	if (!held)
-		devdax_mount_end(r);
+		dax_device_umount(r);
 	unpin_user_pages(&p, 1);
 	EXPECT(held == -EBUSY && strstr(refusal(), "is held"), "%d: %s", held, refusal());
-	EXPECT(!devdax_mount_begin(r), "refused afterwards: %s", refusal());
-	devdax_mount_end(r);
+	EXPECT(!dax_device_mount(r), "refused afterwards: %s", refusal());
+	dax_device_umount(r);
 	EXPECT(r->pgmap.type == PGMAP_FS_DAX, "type %d", r->pgmap.type);
 }
 

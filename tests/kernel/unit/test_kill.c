@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Self-tests: a device that was killed (kill.*). No fault gets a page of it, by whatever way the
- * fault would find the page; what is mapped already stays, and a revived device serves again.
+ * fault would find the page; what is mapped already stays, and a revived device serves again. A
+ * device that was removed does not: what comes in its place is another one.
  */
 #include "tests/kernel/lib/huge.h"
 
@@ -61,6 +62,31 @@ SELFTEST(
 	large = device_refused(r, PMD_SIZE);
 	EXPECT(!small, "pages of 4 KiB: %s", small);
 	EXPECT(!large, "pages of 2 MiB: %s", large);
+}
+
+/* Breaks it: a fault that asks for the region's state only. */
+SELFTEST(kill_removed, "kill.removed-for-good",
+	 "a mapping of a device that was removed serves no fault though the region is bound again, "
+	 "and until it is gone nobody maps the new one")
+{
+	const char *why;
+	struct pmem_region *r = scratch_region(&why);
+	uint64_t va = 0, other = 0, v;
+	int old, second, third;
+
+	if (!r)
+		SKIP("%s", why);
+	EXPECT(!devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, RW, &va), "%s", refusal());
+	*at(va) = 'o';
+	EXPECT(!dax_unbind(r, true) && !pmem_bind(r), "%s", refusal());
+	old = load_checked((uint64_t *)va, &v);
+	second = devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, RW, &other);
+	mm_unmap(current_mm(), va, PMD_SIZE);
+	third = devdax_mmap(current_mm(), r, PMD_SIZE, 0, PMD_SIZE, RW, &other);
+	if (!third)
+		mm_unmap(current_mm(), other, PMD_SIZE);
+	EXPECT(old == -EFAULT && second == -EBUSY && !third, "a fault %d, a mapping %d, then %d",
+	       old, second, third);
 }
 
 static uint64_t map_private(struct fixture *fx, unsigned pages)

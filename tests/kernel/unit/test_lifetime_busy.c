@@ -2,6 +2,7 @@
 /* Self-tests: the lifetime busy-extent (lifetime.busy-extent.*): nobody waits, and nothing is
  * handed out.
  */
+#include "dax/device/internal.h"
 #include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
 
@@ -12,7 +13,7 @@ static struct pmem_region *region(void)
 
 static uint64_t busy(void)
 {
-	return __atomic_load_n(&region()->busy, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&region()->dax->busy, __ATOMIC_ACQUIRE);
 }
 
 /* Maps "f" with one page, touches and pins it. NULL: a step failed. */
@@ -40,7 +41,7 @@ static void goes_on(struct selftest_run *t, int (*op)(struct dax_inode *))
 {
 	FIXTURE(fx, &lifetime_busy_extent);
 	struct page *p = pinned_page(&fx);
-	uint64_t before = fx_free_blocks(&fx), released = region()->released;
+	uint64_t before = fx_free_blocks(&fx), released = region()->dax->released;
 
 	EXPECT_OR(out, p, "no pinned page");
 	EXPECT_OR(put, !op(fx.inode[0]), "%s", refusal());
@@ -53,9 +54,9 @@ static void goes_on(struct selftest_run *t, int (*op)(struct dax_inode *))
 	EXPECT_OR(put, !check_i5_idle() && !check_i6_association(), "invariants");
 put:
 	unpin_user_pages(&p, 1);
-	EXPECT_OR(out, !page_state(p) && !busy() && region()->released == released + 1,
+	EXPECT_OR(out, !page_state(p) && !busy() && region()->dax->released == released + 1,
 		  "after the put: state 0x%lx, %lu busy, %lu released", page_state(p), busy(),
-		  region()->released - released);
+		  region()->dax->released - released);
 out:
 	fixture_end(&fx);
 }
@@ -255,7 +256,7 @@ SELFTEST(busy_space_waiter, "lifetime.busy-extent.space-waiter",
 	dax_truncate(fx.inode[0], 0);
 	EXPECT_OR(put, fx_start(&op), "no thread");
 	while (!fx_done(&op) && !slept) {
-		slept = waiters_on(&region()->busy);
+		slept = waiters_on(&region()->dax->busy);
 		thread_sleep_ns(100000);
 	}
 	put_while_locked(&fx, p);

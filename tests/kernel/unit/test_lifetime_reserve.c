@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: whoever hands a block out asks at that moment (lifetime.busy-extent.reserve-asks, …).
  */
+#include "dax/device/internal.h"
 #include "dax/layer/internal.h"
 #include "tests/kernel/lib/huge.h"
 
@@ -75,7 +76,8 @@ SELFTEST(busy_reserve, "lifetime.busy-extent.reserve-asks",
 	mutex_unlock(&fx.fs->lock);
 	unpin_user_pages(&p, 1);
 	EXPECT_OR(out, !err && m.state == EXT4_HOLE, "error %d, state %d", err, m.state);
-	EXPECT_OR(out, !fx.fs->region->busy && !check_all(), "%lu busy", fx.fs->region->busy);
+	EXPECT_OR(out, !fx.fs->region->dax->busy && !check_all(), "%lu busy",
+		  fx.fs->region->dax->busy);
 out:
 	if (h)
 		dax_put(h);
