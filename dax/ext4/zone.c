@@ -64,10 +64,37 @@ int ext4_load_groups(struct ext4_fs *fs)
 	return err;
 }
 
-static void zone_put(struct ext4_fs *fs, uint64_t first, uint64_t count)
+/* What a group contributes, in this order. */
+enum kind { SUPER, BLOCK_BITMAP, INODE_BITMAP, INODE_TABLE, KINDS };
+
+struct builder {
+	struct ext4_fs *fs;
+	uint32_t last[KINDS]; /* where the last run of this kind went; no zone yet: anything */
+	uint32_t put;	      /* where the last run of any kind went */
+};
+
+/* Does the run go on where zone @i ends?  Then it is one with it. */
+static bool extends(struct ext4_fs *fs, uint32_t i, uint64_t first, uint64_t count)
 {
-	fs->zone[fs->zones].first = first;
-	fs->zone[fs->zones++].count = count;
+	if (i >= fs->zones || fs->zone[i].first + fs->zone[i].count != first)
+		return false;
+	fs->zone[i].count += count;
+	return true;
+}
+
+/* A table mostly goes on where the group's one before it ends, or, with flex_bg, where that of the
+ * group before does.  So there are few zones to sort, however many groups there are. */
+static void zone_put(struct builder *b, enum kind kind, uint64_t first, uint64_t count)
+{
+	struct ext4_fs *fs = b->fs;
+
+	if (extends(fs, b->last[kind], first, count)) {
+		b->put = b->last[kind];
+	} else if (!extends(fs, b->put, first, count)) {
+		b->put = fs->zones;
+		fs->zone[fs->zones++] = (struct ext4_zone){first, count};
+	}
+	b->last[kind] = b->put;
 }
 
 static int by_first(const void *a, const void *b)
@@ -102,6 +129,7 @@ static int merge_zones(struct ext4_fs *fs)
 int ext4_build_zones(struct ext4_fs *fs)
 {
 	uint64_t head = 1 + ext4_gdt_blocks(fs) + fs->sb->s_reserved_gdt_blocks;
+	struct builder b = {.fs = fs};
 
 	fs->zone = calloc(4 * (size_t)fs->groups, sizeof(*fs->zone));
 	if (!fs->zone)
@@ -110,10 +138,11 @@ int ext4_build_zones(struct ext4_fs *fs)
 		uint64_t n = ext4_group_blocks(fs, g);
 
 		if (ext4_group_has_super(fs, g))
-			zone_put(fs, (uint64_t)g * fs->blocks_per_group, head < n ? head : n);
-		zone_put(fs, fs->group[g].block_bitmap, 1);
-		zone_put(fs, fs->group[g].inode_bitmap, 1);
-		zone_put(fs, fs->group[g].inode_table, fs->itable_blocks);
+			zone_put(&b, SUPER, (uint64_t)g * fs->blocks_per_group,
+				 head < n ? head : n);
+		zone_put(&b, BLOCK_BITMAP, fs->group[g].block_bitmap, 1);
+		zone_put(&b, INODE_BITMAP, fs->group[g].inode_bitmap, 1);
+		zone_put(&b, INODE_TABLE, fs->group[g].inode_table, fs->itable_blocks);
 	}
 	qsort(fs->zone, fs->zones, sizeof(*fs->zone), by_first);
 	return merge_zones(fs);

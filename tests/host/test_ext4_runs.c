@@ -318,6 +318,50 @@ static void tables_are_forbidden_by_hint_and_by_search(void **state)
 	assert_in_range(allowed, 20000, 180000);
 }
 
+static bool *is_table; /* by block, from the descriptors */
+
+static void mark(uint64_t first, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		assert_false(is_table[first + i]);
+		is_table[first + i] = true;
+	}
+}
+
+/* Zones are the tables of all groups, no more and no less, sorted, with a gap between any two;
+ * and few where tables lie side by side. */
+static void check_zones(uint32_t most)
+{
+	const struct ext4_fs *fs = im.fs;
+	uint64_t head = 1 + ext4_gdt_blocks(fs) + fs->sb->s_reserved_gdt_blocks, end = 0;
+
+	is_table = calloc(fs->blocks, sizeof(*is_table));
+	assert_non_null(is_table);
+	for (uint32_t g = 0; g < fs->groups; g++) {
+		if (ext4_group_has_super(fs, g))
+			mark((uint64_t)g * fs->blocks_per_group, head);
+		mark(fs->group[g].block_bitmap, 1);
+		mark(fs->group[g].inode_bitmap, 1);
+		mark(fs->group[g].inode_table, fs->itable_blocks);
+	}
+	for (uint32_t i = 0; i < fs->zones; end = fs->zone[i].first + fs->zone[i].count, i++)
+		assert_true(!i || fs->zone[i].first > end);
+	for (uint64_t b = 1; b < fs->blocks; b++)
+		assert_int_equal(ext4_forbidden(im.fs, b, 1), is_table[b]);
+	assert_in_range(fs->zones, 1, most);
+	free(is_table);
+}
+
+static void zones_are_the_tables_of_all_groups(void **state)
+{
+	(void)state;
+	check_zones(im.fs->groups); /* all of a group's side by side */
+	image_drop(&im);
+	image_make(&im, 16, GROUPS ",flex_bg -G 16");
+	image_up(&im);
+	check_zones(im.fs->groups / 2); /* those of 16 groups, and copies of the superblock */
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -330,6 +374,7 @@ int main(void)
 		T(extents_cross_groups),
 		T(whole_groups_are_as_if_unused),
 		T(tables_are_forbidden_by_hint_and_by_search),
+		T(zones_are_the_tables_of_all_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,9 +94,10 @@ def add_line(run: Run, line: str, seconds: float) -> None:
 
 
 def boot(config: Config, media: List[str], who: str, seconds: int,
-         fsdax: Sequence[int] = (), ext4: Sequence[int] = ()) -> Run:
+         fsdax: Sequence[int] = (), ext4: Sequence[int] = (), features: str = "") -> Run:
     """Runs the machine to its end. `fsdax`, `ext4`: the numbers of the DIMMs that are made an fsdax
-    namespace before, and that get a file system: in the namespace, or from their first byte on.
+    namespace before, and that get a file system: in the namespace, or from their first byte on;
+    `features` are mkfs.ext4's -O, if anything but its own choice.
 
     PeerError: QEMU did not end within `seconds`."""
     os.makedirs(PEER, exist_ok=True)
@@ -106,7 +107,7 @@ def boot(config: Config, media: List[str], who: str, seconds: int,
         for number in fsdax:
             make_fsdax(config.dimms[number].path)
         for number in ext4:
-            make_ext4(config.dimms[number].path, number in fsdax)
+            make_ext4(config.dimms[number].path, number in fsdax, features)
         run = Run(hf_command.qemu_command(config, media, SERIAL))
         start = time.monotonic()
         process = subprocess.Popen(run.command, pass_fds=locks, stdin=subprocess.DEVNULL,
@@ -156,7 +157,7 @@ def make_fsdax(path: str) -> None:
         image.write(info_block(os.path.getsize(path)))
 
 
-def make_ext4(path: str, fsdax: bool) -> None:
+def make_ext4(path: str, fsdax: bool, features: str) -> None:
     """As Debian makes it, but with nothing left for a background thread to initialise, and with
     2 MiB as the unit of allocation (stripe), so that large files can have 2 MiB entries. UUIDs are
     fixed: two runs start from the same bytes. Without `fsdax`: as it comes, and a sparse image
@@ -170,7 +171,8 @@ def make_ext4(path: str, fsdax: bool) -> None:
     else:
         options.append("assume_storage_prezeroed=1")
     hf_media.tool(["mkfs.ext4", "-q", "-F", "-b", "4096", "-U",
-                   "00000000-0000-4000-8000-0000000000f5", "-E", ",".join(options), path] + blocks)
+                   "00000000-0000-4000-8000-0000000000f5", "-E", ",".join(options)] +
+                  (["-O", features] if features else []) + [path] + blocks)
 
 
 def printable(command: List[str]) -> str:

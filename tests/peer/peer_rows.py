@@ -151,7 +151,8 @@ ROWS = [
     Row("fork.1g.2m", "insns/page", "the same in 2M, per 4K", scope=_FORK),
     Row("mount.1t", "insns", "mount of a clean ext4 of 1 TiB",
         scope="Linux: without -o dax, because its records of 1 TiB would take 16 GiB of RAM; its "
-              "journal is looked at"),
+              "journal is looked at. Holdfast: the same image made with -O "
+              "^has_journal,^metadata_csum, which it does not write"),
     Row("open.10000", "insns", "open of an existing name, 10 000 of a directory of 20 000, each for "
         "the first time since the mount", scope="Linux: a system call, a descriptor is inside"),
     Row("open.10000.warm", "insns", "the same again", None, _BESIDE, share=0,
