@@ -136,6 +136,10 @@ enum mm_advice {
 };
 /* 0, -EINVAL (alignment, unknown advice), -ENOMEM (a gap). */
 int mm_advise(struct mm *mm, uint64_t addr, uint64_t len, enum mm_advice advice);
+/* Faults [addr, addr + len) in: private writable memory by stores, all else by loads. 0; -EINVAL
+ * (alignment); -ENOMEM (a gap, or no memory), -EINTR, or what the fault says, with a sentence: what
+ * lies before stays populated. Takes mmap_lock for reading, again and again. */
+int mm_populate(struct mm *mm, uint64_t addr, uint64_t len);
 /* msync: what was stored through shared mappings of [addr, addr+len) is durable when it returns.
  * 0, -EINVAL (alignment), -ENOMEM (a gap), or what ops->sync says. */
 int mm_sync(struct mm *mm, uint64_t addr, uint64_t len);

@@ -43,9 +43,11 @@ def test_bench_speaks_json(tmp_path, icount):
     by_name = {row["bench"]: row for row in rows}
     assert {"boot", "memory.prompt", "memremap.1g", "memremap.64g", "fault.4k.read.present",
             "fault.4k.write.new", "gup.get.4k.b1", "gup.get.4k.b512", "truncate.4k.4096",
-            "punch.4k.4096", "wake.put"} <= set(by_name)
+            "punch.4k.4096", "wake.put", "pread.4k", "pread.1m", "pwrite.4k", "pwrite.1m",
+            "map.1g.4k", "map.1g.2m", "fork.1g.4k", "fork.1g.2m", "mount.1t"} <= set(by_name)
     skipped = {row["bench"] for row in rows if "skip" in row}
-    assert not [name for name in skipped if name.startswith(("fault.", "gup.", "wake."))], skipped
+    run_anywhere = ("fault.", "gup.", "wake.", "pread.", "pwrite.")
+    assert not [name for name in skipped if name.startswith(run_anywhere)], skipped
     if icount:
         grown = by_name["memremap.64g"]["value"] - by_name["memremap.1g"]["value"]
         assert grown <= 63 * 64, "more than a page-table entry per GiB"
