@@ -25,6 +25,7 @@ MACHINE = "q35"
 NEEDED = {"nvdimm": "label-size", "edu": "dma_mask", "virtio-blk-pci": "disable-legacy",
           "isa-debug-exit": "iobase"}
 WOULD_DO = "7.2 or newer, as Debian 12 and 13 have it, would do"
+PATIENCE = 60  # seconds for the answers
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio")
 FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 
@@ -77,13 +78,15 @@ def answers_of(path: str) -> List[dict]:
     text = "".join(json.dumps(question) + "\n" for question in questions())
     command = start_of_command(path) + ["-M", "none", "-nodefaults", "-display", "none", "-S",
                                         "-qmp", "stdio"]
-    done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, timeout=60, check=False)
-    lines = []
-    for line in done.stdout.splitlines():
-        answer = json.loads(line)
-        if "return" in answer or "error" in answer:
-            lines.append(answer)
+    try:
+        done = subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=PATIENCE, check=False)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        lines = [answer for answer in answers if "return" in answer or "error" in answer]
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"QEMU={path} did not answer within {PATIENCE} s") from None
+    except ValueError:
+        raise ConfigError(f"QEMU={path} does not answer as a QEMU does: {done.stdout[:200]!r}") from None
     if len(lines) < len(questions()) - 1:
         raise ConfigError(f"QEMU={path} does not answer as a QEMU does: {done.stderr.strip()}")
     return lines

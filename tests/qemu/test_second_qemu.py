@@ -48,12 +48,19 @@ def test_a_qemu_that_lacks_something_is_refused(monkeypatch, change, sentence):
         hf_qemu.check(from_variables({"PMEM": ""}))
 
 
-def test_no_qemu(tmp_path):
-    """A file that is none, and a program that is none of QEMU's."""
+def test_no_qemu(tmp_path, monkeypatch):
+    """A file that is none, and programs that are none of QEMU's: silent, talkative, slow."""
     with pytest.raises(ConfigError, match="is no program here"):
         hf_qemu.check(from_variables({"PMEM": "", "QEMU": str(tmp_path / "none")}))
-    with pytest.raises(ConfigError, match="does not answer as a QEMU does"):
-        hf_qemu.ask(shutil.which("true"))
+    for program in ("true", "echo"):
+        with pytest.raises(ConfigError, match="does not answer as a QEMU does"):
+            hf_qemu.ask(shutil.which(program))
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(hf_qemu, "PATIENCE", 0.1)
+    with pytest.raises(ConfigError, match="did not answer within 0.1 s"):
+        hf_qemu.ask(str(slow))
 
 
 def test_answers_are_kept_for_one_binary(tmp_path, monkeypatch):
