@@ -9,7 +9,7 @@ Pure: dictionaries in, text out. A row is what a kernel printed as JSON: {"bench
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from peer_kept import KEPT
-from peer_rows import BY_NAME, FAMILIES, ROWS, Row, why_more
+from peer_rows import BY_NAME, FAMILIES, LEFT, ROWS, Row, why_more
 from peer_store import Measured
 from peer_text import COUNTS, NAMES, Column, figure, number, table, value_of
 
@@ -239,4 +239,6 @@ def profiles(holdfast: Column, functions: Dict[str, List[Tuple[str, float]]]) ->
         where = ", ".join(f"`{function}` {number(insns)}" for function, insns in most)
         lines.append(f"* `{name}`, {verdict(BY_NAME[name], holdfast)}: "
                      f"{where or 'the row has no profile'}")
+        if name in LEFT:
+            lines.append(f"  Where it goes: {LEFT[name]}.")
     return lines + [""]

@@ -28,8 +28,8 @@ struct names {
 	unsigned n;
 	char path[40];
 	struct dax_inode *made;
-	struct dax_inode *open[OPEN];
-	char name[OPEN][24];
+	struct dax_inode **open; /* OPEN of each, from the heap; NULL: not one of those rows */
+	char (*name)[24];
 };
 static struct names names; /* under bench_lock */
 
@@ -246,12 +246,26 @@ static void close_one(struct names *s)
 		dax_put(s->made);
 }
 
+static void end_open(struct names *s)
+{
+	free(s->open);
+	free(s->name);
+	bench_file_end(&s->f);
+}
+
 static bool start_open(struct bench_run *b)
 {
 	struct names *s = &names;
 
 	if (!start(b))
 		return false;
+	s->open = calloc(OPEN, sizeof(*s->open));
+	s->name = calloc(OPEN, sizeof(*s->name));
+	if (!s->open || !s->name) {
+		bench_skip(b, "no memory for the paths of %u files", OPEN);
+		end_open(s);
+		return false;
+	}
 	for (unsigned n = 0; n < OPEN; n++) {
 		name_path(s, 'f', 2 * n);
 		snprintf(s->name[n], sizeof(s->name[n]), "%s", s->path);
@@ -283,7 +297,7 @@ static void open_row(struct bench_run *b, bool warm)
 		bench_count(b, open_one, s, 1);
 		close_one(s);
 	}
-	bench_file_end(&s->f);
+	end_open(s);
 }
 
 static void open_cold(struct bench_run *b)
@@ -312,6 +326,6 @@ static void open_bytes(struct bench_run *b)
 	bench_bytes(b, 0, OPEN);
 	b->value = (uint64_t)bytes * 100 / OPEN;
 	close_all(s);
-	bench_file_end(&s->f);
+	end_open(s);
 }
 BENCH(open_10000_bytes, "open.10000.bytes", open_bytes);
