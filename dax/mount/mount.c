@@ -145,11 +145,10 @@ static int mount_taken(struct dax_fs *fs, const struct mount_options *o)
 static int check_records(const struct dax_fs *fs)
 {
 	const struct pmem_region *r = fs->region;
-	const char *why;
 
 	if (!pmem_is_limited(r))
-		return dax_probe(&r->pgmap, r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT, &why)
-			       ? refuse(-EOPNOTSUPP, "%s: %s", r->name, why)
+		return dax_probe(&r->pgmap, r->start >> PAGE_SHIFT, r->len >> PAGE_SHIFT)
+			       ? refuse(-EOPNOTSUPP, "%s: %s", r->name, refusal())
 			       : 0;
 	if (takes_limited(fs->lifetime))
 		return 0;

@@ -161,7 +161,6 @@ static int cmd_mount(int argc, char **argv)
 	const struct lifetime *lt = LIFETIME_DEFAULT;
 	struct lifetime_words words = {NULL, NULL};
 	struct mount_options options = {0};
-	const char *why = "a region such as pmem0 is mounted";
 	char text[40];
 	struct block_device *disk;
 	uint64_t pfn, pages;
@@ -174,8 +173,9 @@ static int cmd_mount(int argc, char **argv)
 		return shell_usage();
 	r = pmem_find(argv[1]);
 	if (!r && (disk = block_find(argv[1]))) {
-		err = dax_probe_disk(disk, &pfn, &pages, &why);
-		return shell_fail(err ? err : -EINVAL, "%s is a disk: %s", argv[1], why);
+		err = dax_probe_disk(disk, &pfn, &pages);
+		return shell_fail(err ? err : -EINVAL, "%s is a disk: %s", argv[1],
+				  err ? refusal() : "its pages are a device's: mount that");
 	}
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[1]);

@@ -24,36 +24,35 @@ static const struct pgmap *owner_of(uint64_t pfn)
 	return fits ? pgmap : NULL;
 }
 
-int dax_probe(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr, const char **why)
+int dax_probe(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr)
 {
 	const struct pgmap *first, *last;
 
-	*why = "a device has at least one page";
 	if (!nr || pfn + nr - 1 < pfn)
-		return -EINVAL;
+		return refuse(-EINVAL, "a device has at least one page");
 	first = owner_of(pfn);
 	last = owner_of(pfn + nr - 1);
-	*why = NULL;
 	if (!first || !last)
-		*why = "its first or last page has no record of a live device (memremap, FS_DAX); "
-		       "DAX needs one for each page";
-	else if (first != last || (pgmap && first != pgmap))
-		*why = "the records of its pages belong to another device";
-	return *why ? -EOPNOTSUPP : 0;
+		return refuse(-EOPNOTSUPP,
+			      "its first or last page has no record of a live device (memremap, "
+			      "FS_DAX); DAX needs one for each page");
+	if (first != last || (pgmap && first != pgmap))
+		return refuse(-EOPNOTSUPP, "the records of its pages belong to another device");
+	return 0;
 }
 
-int dax_probe_disk(struct block_device *dev, uint64_t *pfn, uint64_t *nr, const char **why)
+int dax_probe_disk(struct block_device *dev, uint64_t *pfn, uint64_t *nr)
 {
 	uint64_t first = 0, pages = 0;
 	int err;
 
-	*why = "its bytes are reached by requests only; use a pmem region";
 	if (!dev->direct_access)
-		return -EOPNOTSUPP;
-	*why = "its driver gives no access to its memory now";
+		return refuse(-EOPNOTSUPP,
+			      "its bytes are reached by requests only; use a pmem region");
 	err = dev->direct_access(dev, &first, &pages);
-	if (!err)
-		err = dax_probe(NULL, first, pages, why);
+	if (err)
+		return refuse(err, "its driver gives no access to its memory now");
+	err = dax_probe(NULL, first, pages);
 	if (err)
 		return err;
 	*pfn = first;

@@ -102,18 +102,25 @@ static int make_records(struct pmem_region *r, const struct pgmap *pgmap)
 {
 	r->pgmap = *pgmap;
 	STEP_POINT(pmem_binds);
-	return memremap_pages(&r->pgmap, &r->unbound_why);
+	return memremap_pages(&r->pgmap);
 }
 
 static int make_limited(struct pmem_region *r)
 {
 	if (kernel_map(DIRECT_BASE + r->start, r->start, r->len, PTE_W | PTE_NX | PTE_G, 3)) {
-		r->unbound_why = "no memory for the page tables that map it";
 		kernel_unmap(DIRECT_BASE + r->start, r->len, false);
-		return -ENOMEM;
+		return refuse(-ENOMEM, "no memory for the page tables that map it");
 	}
 	r->pgmap = (struct pgmap){.name = r->name, .node = -1};
 	return 0;
+}
+
+/* What refusal() says, kept for whoever asks later. Value: err, with the region's name before it.
+ */
+static int keep_refusal(struct pmem_region *r, int err)
+{
+	snprintf(r->unbound_why, sizeof(r->unbound_why), "%s", refusal());
+	return refuse(err, "%s: %s", r->name, r->unbound_why);
 }
 
 /* -EBUSY: it is not GONE. */
@@ -129,8 +136,10 @@ static int bind(struct pmem_region *r, bool limited)
 	err = limited ? make_limited(r) : make_records(r, &fs);
 	if (!err)
 		r->kaddr = phys_to_virt(r->start);
+	else
+		keep_refusal(r, err); /* before it can be seen to be GONE */
 	pmem_step(r, err ? PMEM_GONE : PMEM_PRESENT);
-	return err ? refuse(err, "%s: %s", r->name, r->unbound_why) : 0;
+	return err;
 }
 
 int pmem_bind(struct pmem_region *r)
@@ -164,7 +173,8 @@ void pmem_unbind(struct pmem_region *r)
 		ASSERT(seen == PMEM_LEAVING, "%s is unbound while it is %s", r->name,
 		       pmem_state_name(seen));
 	take_away(r);
-	r->unbound_why = "it was unbound; 'pmem bind' brings it back";
+	snprintf(r->unbound_why, sizeof(r->unbound_why), "%s",
+		 "it was unbound; 'pmem bind' brings it back");
 	pmem_step(r, PMEM_GONE);
 }
 
@@ -180,9 +190,9 @@ int pmem_rebind(struct pmem_region *r, const struct pgmap *next)
 	pmem_step(r, PMEM_COMING);
 	err = make_records(r, next);
 	if (err)
-		refuse(err, "%s: %s", r->name, r->unbound_why);
+		keep_refusal(r, err);
 	pmem_step(r, err && make_records(r, &fs) ? PMEM_GONE : from);
-	return err;
+	return err ? refuse(err, "%s: %s", r->name, r->unbound_why) : 0;
 }
 
 /* ---- killing ------------------------------------------------------------------------------ */
@@ -230,7 +240,7 @@ static void add_region(const struct nfit_spa *spa)
 
 	snprintf(r->name, sizeof(r->name), "pmem%u", nr_regions++);
 	r->spa = spa;
-	r->unbound_why = spa->reason;
+	snprintf(r->unbound_why, sizeof(r->unbound_why), "%s", spa->reason);
 	if (spa->verdict != NFIT_ACCEPTED) {
 		kprintf("%s: not bound: %s\n", r->name, r->unbound_why);
 		return;
@@ -251,7 +261,6 @@ static void start_shadows(void)
 {
 	static char list[BOOT_CMDLINE];
 	char *rest = list, *name;
-	const char *why;
 
 	if (!cmdline_get("shadow", list, sizeof(list)))
 		return;
@@ -260,8 +269,8 @@ static void start_shadows(void)
 
 		if (!r || !pmem_is_present(r))
 			kprintf("shadow=%s: no such region is bound\n", name);
-		else if (pmem_shadow_start(r, &why))
-			kprintf("shadow=%s: %s\n", name, why);
+		else if (pmem_shadow_start(r))
+			kprintf("shadow=%s: %s\n", name, refusal());
 		else
 			kprintf("%s: power-cut model on, %s copied\n", name, SIZE_TEXT(r->len));
 	}

@@ -61,11 +61,11 @@ struct pmem_region {
 	char *whole_contents; /* signatures seen from the DIMM's first byte only, or in a part that
 				 was cut; NULL: none. Constant after boot */
 	bool readonly;
-	const char *ro_reason;	 /* "DIMM not armed: …", NULL when writable */
-	enum pmem_state state;	 /* atomic */
-	const char *unbound_why; /* GONE: the end of a sentence */
-	void *kaddr;		 /* the region in the direct map */
-	struct pgmap pgmap;	 /* no range: bound without page records */
+	const char *ro_reason;		/* "DIMM not armed: …", NULL when writable */
+	enum pmem_state state;		/* atomic */
+	char unbound_why[REFUSAL_TEXT]; /* GONE: the end of a sentence */
+	void *kaddr;			/* the region in the direct map */
+	struct pgmap pgmap;		/* no range: bound without page records */
 	uint64_t bindings; /* how often it was bound, counted while COMING; never twice the same */
 	struct dax_device *dax;	    /* the floor above's, which keeps there how it is used */
 	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
@@ -181,7 +181,8 @@ void pmem_look_at_cut_parts(struct pmem_region *r); /* at boot, once bound: whol
  * be seen. A shadowed region has a second copy in RAM that receives a line only when the line was
  * written back and then fenced. pmem_powercut() puts that copy in place of the region's contents.
  */
-int pmem_shadow_start(struct pmem_region *r, const char **why); /* -EFBIG over 64 MiB, -ENOMEM */
+/* -EFBIG over 64 MiB, -ENOMEM; with a sentence. */
+int pmem_shadow_start(struct pmem_region *r);
 /* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any
  * context. */
 void pmem_shadow_device_wrote(uint64_t phys, uint64_t len);
@@ -233,12 +234,12 @@ void signature_text(const struct signature *s, unsigned int nr, char *buf, size_
 
 /*
  * Has pfn … pfn + nr, as its first and its last page tell, page records of `pgmap` (NULL: of any),
- * live and of type FS_DAX? 0; -EINVAL: no page at all; -EOPNOTSUPP. *why is a sentence that lives
- * for ever. A query: prints nothing, changes nothing. Any context.
+ * live and of type FS_DAX? 0; with a sentence -EINVAL: no page at all; -EOPNOTSUPP. A query: prints
+ * nothing, changes nothing. Thread context.
  */
-int dax_probe(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr, const char **why);
+int dax_probe(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr);
 /* Where a disk's bytes are mapped, if they can be: pages [*pfn, *pfn + *nr). Else -EOPNOTSUPP, or
- * what its driver says, and *why; the two are not touched then. A query, as above. */
-int dax_probe_disk(struct block_device *dev, uint64_t *pfn, uint64_t *nr, const char **why);
+ * what its driver says, with a sentence; the two are not touched then. A query, as above. */
+int dax_probe_disk(struct block_device *dev, uint64_t *pfn, uint64_t *nr);
 
 #endif

@@ -105,16 +105,14 @@ static int alloc_notes(void)
 	return notes.note ? 0 : -ENOMEM;
 }
 
-int pmem_shadow_start(struct pmem_region *r, const char **why)
+int pmem_shadow_start(struct pmem_region *r)
 {
 	static const struct persist_observer observer = {wrote_back, fenced};
 	struct pmem_shadow *s;
 
-	*why = "no memory for the second copy; give the machine more (MEM=1G)";
-	if (r->len > SHADOW_MAX) {
-		*why = "the power-cut model keeps whole copies: at most 64 MiB (size=64M)";
-		return -EFBIG;
-	}
+	if (r->len > SHADOW_MAX)
+		return refuse(-EFBIG, "the power-cut model keeps whole copies: at most 64 MiB "
+				      "(size=64M)");
 	s = calloc(1, sizeof(*s));
 	if (s) {
 		s->durable = malloc(r->len);
@@ -126,7 +124,8 @@ int pmem_shadow_start(struct pmem_region *r, const char **why)
 			free(s->durable);
 		}
 		free(s);
-		return -ENOMEM;
+		return refuse(-ENOMEM, "no memory for the second copy; give the machine more "
+				       "(MEM=1G)");
 	}
 	s->region = r;
 	memcpy(s->durable, r->kaddr, r->len);

@@ -12,8 +12,6 @@
 #define SUBSECTION_PAGES (PMD_SIZE >> PAGE_SHIFT)
 #define SECTION_PAGES	 (64 * SUBSECTION_PAGES) /* 128 MiB */
 
-/* Formats the sentence into pgmap->refusal; returns err. */
-int pgmap_refuse(struct pgmap *pgmap, int err, const char *fmt, ...) __printf(3, 4);
 /* memremap_check.c: everything that can be said before anything is done. pgmap_table_lock held. */
 int pgmap_check(struct pgmap *pgmap);
 static inline bool pgmap_has_altmap(const struct pgmap *pgmap)

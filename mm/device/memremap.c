@@ -30,10 +30,9 @@ static int window_take(struct pgmap *pgmap)
 		pgmap->record_base = record_slot_base(slot);
 		return 0;
 	}
-	return pgmap_refuse(
-		pgmap, -ENOMEM,
-		"all %u windows for compound records of this size are taken; unbind one",
-		COMPOUND_SLOTS / 2);
+	return refuse(-ENOMEM,
+		      "all %u windows for compound records of this size are taken; unbind one",
+		      COMPOUND_SLOTS / 2);
 }
 
 static void window_return(const struct pgmap *pgmap)
@@ -99,15 +98,15 @@ static int map_ranges(struct pgmap *pgmap)
 				PTE_W | PTE_NX | PTE_G, 3))
 			continue;
 		unmap_ranges(pgmap, i + 1);
-		return pgmap_refuse(pgmap, -ENOMEM,
-				    "no memory for the page tables that map range %u (%s); one "
-				    "frame per GiB, or per 2 MiB at an odd end, is needed",
-				    i, SIZE_TEXT(range_bytes(r)));
+		return refuse(-ENOMEM,
+			      "no memory for the page tables that map range %u (%s); one "
+			      "frame per GiB, or per 2 MiB at an odd end, is needed",
+			      i, SIZE_TEXT(range_bytes(r)));
 	}
 	return 0;
 }
 
-int memremap_pages(struct pgmap *pgmap, const char **why)
+int memremap_pages(struct pgmap *pgmap)
 {
 	int err;
 
@@ -123,8 +122,6 @@ int memremap_pages(struct pgmap *pgmap, const char **why)
 		else
 			percpu_ref_init(&pgmap->ref); /* live */
 	}
-	if (err && why)
-		*why = pgmap->refusal;
 	return err;
 }
 

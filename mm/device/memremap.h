@@ -143,13 +143,12 @@ struct pgmap {
 	struct percpu_ref ref; /* its phase says whether the pgmap is coming, live or leaving */
 	uint64_t record_base;  /* window of its records: see page.h */
 	struct spinlock altmap_lock; /* protects altmap.alloc, .align and the making of records */
-	char refusal[200];	     /* the last sentence of memremap_pages() */
 };
 
 /*
  * Preconditions: sleepable, interrupts on; the driver's fields filled, the rest zero. Checks
- * everything, then acts. 0, or (nothing changed; *why, if not NULL, is the sentence, kept in
- * pgmap->refusal), in the order in which memremap_check.c looks:
+ * everything, then acts. 0, or, nothing changed and with a sentence (refusal()), in the order in
+ * which memremap_check.c looks:
  *   -EINVAL  no range or too many; a type that is not built in or unknown; a vmemmap_shift
  *            that is not 0, 9 or 18, or not 0 for FS_DAX; rest above 1; altmap with several
  *            ranges; an empty range; a range beyond what the CPU can name; a start or end that
@@ -161,7 +160,7 @@ struct pgmap {
  *   -EBUSY   a range holds something that the kernel has mapped already: device registers, firmware
  *   -EEXIST  the range is still some dying pgmap's, or two ranges of this one overlap
  */
-int memremap_pages(struct pgmap *pgmap, const char **why);
+int memremap_pages(struct pgmap *pgmap);
 /*
  * Kills the reference, waits, then takes records and mappings away. Sleeps; woken by: the last put.
  * No global lock is held (a panic).

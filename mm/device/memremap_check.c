@@ -9,20 +9,8 @@
  * cannot fail: the reference is embedded in the pgmap, and there is no managed-pages switch,
  * because every put looks at the rest count.
  */
-#include <stdarg.h>
-
 #include "mm/device/internal.h"
 #include "mm/frames/internal.h"
-
-int pgmap_refuse(struct pgmap *pgmap, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(pgmap->refusal, sizeof(pgmap->refusal), fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 static uint64_t bytes(uint64_t pfn)
 {
@@ -42,31 +30,27 @@ static int check_type(struct pgmap *m)
 	if (m->type == PGMAP_FS_DAX || m->type == PGMAP_GENERIC)
 		return 0;
 	if (m->type < ARRAY_SIZE(absent) && absent[m->type])
-		return pgmap_refuse(m, -EINVAL,
-				    "type %s is not built in; use FS_DAX (3) or GENERIC (4)",
-				    absent[m->type]);
-	return pgmap_refuse(m, -EINVAL, "type %u is %s; use FS_DAX (3) or GENERIC (4)", m->type,
-			    m->type ? "unknown" : "not set");
+		return refuse(-EINVAL, "type %s is not built in; use FS_DAX (3) or GENERIC (4)",
+			      absent[m->type]);
+	return refuse(-EINVAL, "type %u is %s; use FS_DAX (3) or GENERIC (4)", m->type,
+		      m->type ? "unknown" : "not set");
 }
 
 static int check_records(struct pgmap *m)
 {
 	if (m->vmemmap_shift != SHIFT_4K && m->vmemmap_shift != SHIFT_2M &&
 	    m->vmemmap_shift != SHIFT_1G)
-		return pgmap_refuse(
-			m, -EINVAL,
-			"vmemmap_shift is %u; a record stands for 4 KiB (0), 2 MiB (9) or "
-			"1 GiB (18)",
-			m->vmemmap_shift);
+		return refuse(-EINVAL,
+			      "vmemmap_shift is %u; a record stands for 4 KiB (0), 2 MiB (9) or "
+			      "1 GiB (18)",
+			      m->vmemmap_shift);
 	if (m->type == PGMAP_FS_DAX && m->vmemmap_shift)
-		return pgmap_refuse(
-			m, -EINVAL,
-			"vmemmap_shift is %u; FS_DAX needs one record per 4 KiB page (0), "
-			"compound records are for GENERIC",
-			m->vmemmap_shift);
+		return refuse(-EINVAL,
+			      "vmemmap_shift is %u; FS_DAX needs one record per 4 KiB page (0), "
+			      "compound records are for GENERIC",
+			      m->vmemmap_shift);
 	if (m->rest > 1)
-		return pgmap_refuse(m, -EINVAL, "rest is %u; a page rests at 0 or 1 references",
-				    m->rest);
+		return refuse(-EINVAL, "rest is %u; a page rests at 0 or 1 references", m->rest);
 	return 0;
 }
 
@@ -79,23 +63,20 @@ static int check_conflict(struct pgmap *m, unsigned i)
 	const struct pgmap *other = e ? e->owner : NULL;
 
 	if (other && percpu_ref_phase(&other->ref) > REF_LIVE)
-		return pgmap_refuse(
-			m, -EEXIST,
-			"range %u holds sub-sections of pgmap %s, which is being torn down; "
-			"wait until its last user is gone",
-			i, other->name);
+		return refuse(-EEXIST,
+			      "range %u holds sub-sections of pgmap %s, which is being torn down; "
+			      "wait until its last user is gone",
+			      i, other->name);
 	if (other)
-		return pgmap_refuse(
-			m, -ENOMEM,
-			"pgmap %s (0x%lx - 0x%lx) lies in range %u; unbind its device first",
-			other->name, bytes(e->start), bytes(e->end), i);
+		return refuse(-ENOMEM,
+			      "pgmap %s (0x%lx - 0x%lx) lies in range %u; unbind its device first",
+			      other->name, bytes(e->start), bytes(e->end), i);
 	for (unsigned k = 0; k < i; k++)
 		if (m->range[k].start < r->end && r->start < m->range[k].end)
-			return pgmap_refuse(
-				m, -EEXIST,
-				"ranges %u and %u overlap; a page has one record, so they "
-				"must not",
-				k, i);
+			return refuse(-EEXIST,
+				      "ranges %u and %u overlap; a page has one record, so they "
+				      "must not",
+				      k, i);
 	return 0;
 }
 
@@ -122,14 +103,13 @@ static int check_place(struct pgmap *m, unsigned i)
 	int err;
 
 	if (r->end > 1ull << (bits - PAGE_SHIFT))
-		return pgmap_refuse(
-			m, -EINVAL,
-			"range %u ends at 0x%lx, beyond the %u physical address bits that "
-			"can be mapped; it must end at or below 0x%lx",
-			i, bytes(r->end), bits, 1ul << bits);
+		return refuse(-EINVAL,
+			      "range %u ends at 0x%lx, beyond the %u physical address bits that "
+			      "can be mapped; it must end at or below 0x%lx",
+			      i, bytes(r->end), bits, 1ul << bits);
 	why = memremap_place_taken(bytes(r->start), bytes(r->end), &err);
-	return why ? pgmap_refuse(m, err, "range %u (0x%lx - 0x%lx) %s", i, bytes(r->start),
-				  bytes(r->end), why)
+	return why ? refuse(err, "range %u (0x%lx - 0x%lx) %s", i, bytes(r->start), bytes(r->end),
+			    why)
 		   : 0;
 }
 
@@ -140,16 +120,15 @@ static int check_alignment(struct pgmap *m, unsigned i)
 	uint64_t align = MAX(SUBSECTION_PAGES, 1ull << m->vmemmap_shift);
 
 	if (r->start >= r->end)
-		return pgmap_refuse(m, -EINVAL,
-				    "range %u is empty (0x%lx - 0x%lx); give at least 2 MiB", i,
-				    bytes(r->start), bytes(r->end));
+		return refuse(-EINVAL, "range %u is empty (0x%lx - 0x%lx); give at least 2 MiB", i,
+			      bytes(r->start), bytes(r->end));
 	if (IS_ALIGNED(r->start | r->end, align))
 		return 0;
-	return pgmap_refuse(m, -EINVAL,
-			    "range %u, 0x%lx - 0x%lx, must start and end at a multiple of %s; "
-			    "0x%lx - 0x%lx would do",
-			    i, bytes(r->start), bytes(r->end), SIZE_TEXT(bytes(align)),
-			    bytes(ALIGN_UP(r->start, align)), bytes(ALIGN_DOWN(r->end, align)));
+	return refuse(-EINVAL,
+		      "range %u, 0x%lx - 0x%lx, must start and end at a multiple of %s; "
+		      "0x%lx - 0x%lx would do",
+		      i, bytes(r->start), bytes(r->end), SIZE_TEXT(bytes(align)),
+		      bytes(ALIGN_UP(r->start, align)), bytes(ALIGN_DOWN(r->end, align)));
 }
 
 static uint64_t pages_of(const struct pgmap_range *r)
@@ -166,28 +145,25 @@ static int check_altmap(struct pgmap *m)
 	uint64_t taken = a->reserve + a->free, unit = MAX(FOLIO_PAGES, 1ull << m->vmemmap_shift);
 
 	if (a->base_pfn != r->start)
-		return pgmap_refuse(m, -EINVAL,
-				    "the altmap begins at pfn 0x%lx; it must begin where the range "
-				    "does, at 0x%lx",
-				    a->base_pfn, r->start);
+		return refuse(-EINVAL,
+			      "the altmap begins at pfn 0x%lx; it must begin where the range "
+			      "does, at 0x%lx",
+			      a->base_pfn, r->start);
 	if (taken < a->reserve || taken >= pages_of(r))
-		return pgmap_refuse(
-			m, -EINVAL,
-			"the altmap takes %lu + %lu pages of a range of %lu; at least one "
-			"must be left to have a record",
-			a->reserve, a->free, pages_of(r));
+		return refuse(-EINVAL,
+			      "the altmap takes %lu + %lu pages of a range of %lu; at least one "
+			      "must be left to have a record",
+			      a->reserve, a->free, pages_of(r));
 	if (!IS_ALIGNED(taken, unit))
-		return pgmap_refuse(
-			m, -EINVAL,
-			"the altmap takes %lu pages, which cuts a folio or compound; it "
-			"must take a multiple of %lu",
-			taken, unit);
+		return refuse(-EINVAL,
+			      "the altmap takes %lu pages, which cuts a folio or compound; it "
+			      "must take a multiple of %lu",
+			      taken, unit);
 	if (a->alloc || a->align)
-		return pgmap_refuse(
-			m, -EINVAL,
-			"the altmap counts %lu pages as taken before it is bound; alloc "
-			"and align must be 0",
-			a->alloc + a->align);
+		return refuse(-EINVAL,
+			      "the altmap counts %lu pages as taken before it is bound; alloc "
+			      "and align must be 0",
+			      a->alloc + a->align);
 	return 0;
 }
 
@@ -202,10 +178,10 @@ static int check_altmap_room(struct pgmap *m)
 
 	if (m->altmap.free >= need)
 		return 0;
-	return pgmap_refuse(m, -ENOMEM,
-			    "the altmap has %lu free pages, and the records of %lu pages need %lu; "
-			    "give it that many, or none and let the records take RAM",
-			    m->altmap.free, m->range[0].end - first, need);
+	return refuse(-ENOMEM,
+		      "the altmap has %lu free pages, and the records of %lu pages need %lu; "
+		      "give it that many, or none and let the records take RAM",
+		      m->altmap.free, m->range[0].end - first, need);
 }
 
 static int check_range(struct pgmap *m, unsigned i)
@@ -213,11 +189,10 @@ static int check_range(struct pgmap *m, unsigned i)
 	int err = 0;
 
 	if (pgmap_has_altmap(m) && m->nr_range > 1)
-		return pgmap_refuse(
-			m, -EINVAL,
-			"there are %u ranges and an altmap; records on the device need a "
-			"single range",
-			m->nr_range);
+		return refuse(-EINVAL,
+			      "there are %u ranges and an altmap; records on the device need a "
+			      "single range",
+			      m->nr_range);
 	if (m->range[i].start < m->range[i].end)
 		err = check_conflict(m, i);
 	if (!err)
@@ -230,8 +205,8 @@ int pgmap_check(struct pgmap *m)
 	int err;
 
 	if (!m->nr_range || m->nr_range > PGMAP_MAX_RANGES)
-		return pgmap_refuse(m, -EINVAL, "there are %u ranges; a pgmap has 1 to %u",
-				    m->nr_range, PGMAP_MAX_RANGES);
+		return refuse(-EINVAL, "there are %u ranges; a pgmap has 1 to %u", m->nr_range,
+			      PGMAP_MAX_RANGES);
 	err = check_type(m);
 	if (!err)
 		err = check_records(m);

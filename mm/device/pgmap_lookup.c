@@ -64,9 +64,9 @@ int pgmap_table_add(struct pgmap *pgmap)
 	struct range_table *t = copy_published();
 
 	if (t->nr + pgmap->nr_range > RANGES_MAX)
-		return pgmap_refuse(pgmap, -ENOMEM,
-				    "%u ranges are bound, and the table holds %u; unbind a device",
-				    t->nr, RANGES_MAX);
+		return refuse(-ENOMEM,
+			      "%u ranges are bound, and the table holds %u; unbind a device", t->nr,
+			      RANGES_MAX);
 	for (unsigned i = 0; i < pgmap->nr_range; i++)
 		ASSERT(range_insert(t, pgmap->range[i].start, pgmap->range[i].end, pgmap),
 		       "range %u of pgmap %s must have been checked", i, pgmap->name);

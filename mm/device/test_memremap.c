@@ -103,14 +103,13 @@ SELFTEST(mm_memremap_errors, "mm.memremap-errors",
 	for (unsigned i = 0; i < ARRAY_SIZE(refusals); i++) {
 		const struct refusal *r = &refusals[i];
 		struct pgmap p = fake_pgmap(0, 64);
-		const char *why = "(none)";
 		int err;
 
 		p.range[1] = p.range[0];
 		r->spoil(&p);
-		err = memremap_pages(&p, &why);
-		EXPECT(err == r->err, "%s: %d, not %d (%s)", r->what, err, r->err, why);
-		EXPECT(strstr(why, r->says), "%s: the sentence is '%s'", r->what, why);
+		err = memremap_pages(&p);
+		EXPECT(err == r->err, "%s: %d, not %d (%s)", r->what, err, r->err, refusal());
+		EXPECT(strstr(refusal(), r->says), "%s: the sentence is '%s'", r->what, refusal());
 		EXPECT(!pgmap_is_live(&p) && !pfn_valid(fake_pgmap(0, 64).range[0].start),
 		       "%s left a range", r->what);
 	}
@@ -129,10 +128,10 @@ SELFTEST(mm_memremap_conflict, "mm.memremap-conflict",
 	struct pgmap base = fake_pgmap(16, 8), other;
 	int got[ARRAY_SIZE(c)];
 
-	EXPECT(!memremap_pages(&base, NULL), "the first range is refused");
+	EXPECT(!memremap_pages(&base), "the first range is refused");
 	for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
 		other = fake_pgmap(c[i].off, c[i].mib);
-		got[i] = memremap_pages(&other, NULL);
+		got[i] = memremap_pages(&other);
 		if (!got[i])
 			memunmap_pages(&other);
 	}
@@ -147,19 +146,20 @@ SELFTEST(mm_memremap_dying, "mm.memremap-dying-neighbour",
 	static struct pgmap p;
 	struct pgmap other = fake_pgmap(2, 2);
 	struct thread *thread;
-	const char *why = "";
+	char why[REFUSAL_TEXT];
 	int during, after;
 	bool valid;
 
 	p = fake_pgmap(0, 8);
-	EXPECT(!memremap_pages(&p, NULL) && pgmap_get(p.range[0].start) == &p, "not bound");
+	EXPECT(!memremap_pages(&p) && pgmap_get(p.range[0].start) == &p, "not bound");
 	thread = start_unmap(&p);
 	EXPECT(thread && falls_asleep(thread), "unbinding does not wait for the reference");
-	during = memremap_pages(&other, &why);
+	during = memremap_pages(&other);
+	snprintf(why, sizeof(why), "%s", refusal());
 	valid = pfn_valid(p.range[0].start) && !pfn_is_device(p.range[0].start);
 	pgmap_put(&p);
 	thread_join(thread);
-	after = memremap_pages(&other, NULL);
+	after = memremap_pages(&other);
 	if (!after)
 		memunmap_pages(&other);
 	EXPECT(during == -EEXIST && strstr(why, "torn down"), "%d: %s", during, why);
@@ -171,13 +171,13 @@ SELFTEST(mm_memremap_own_overlap, "mm.memremap-own-overlap",
 	 "two ranges of one pgmap that share a sub-section are refused with -EEXIST")
 {
 	struct pgmap p = fake_pgmap(0, 8);
-	const char *why = "";
 	int err;
 
 	p.nr_range = 2;
 	p.range[1] = fake_pgmap(6, 8).range[0];
-	err = memremap_pages(&p, &why);
-	EXPECT(err == -EEXIST && strstr(why, "ranges 0 and 1 overlap"), "%d: %s", err, why);
+	err = memremap_pages(&p);
+	EXPECT(err == -EEXIST && strstr(refusal(), "ranges 0 and 1 overlap"), "%d: %s", err,
+	       refusal());
 	EXPECT(!pfn_valid(p.range[0].start), "it left a range");
 }
 
@@ -201,7 +201,7 @@ SELFTEST(mm_memremap_ranges, "mm.memremap-several-ranges",
 	int err;
 
 	p = four_ranges();
-	err = memremap_pages(&p, NULL);
+	err = memremap_pages(&p);
 	EXPECT(!err, "error %d", err);
 	for (unsigned i = 0; i < 4; i++) {
 		for (uint64_t pfn = p.range[i].start; pfn < p.range[i].end; pfn++, want++) {
@@ -227,12 +227,12 @@ SELFTEST(mm_memremap_unwind, "mm.memremap-unwind",
 	for (unsigned k = 0; k < 4; k++) {
 		p = again = four_ranges();
 		base = fake_pgmap(8 * k + 2, 2); /* inside range k */
-		EXPECT(!memremap_pages(&base, NULL), "no range");
-		err[k] = memremap_pages(&p, NULL);
+		EXPECT(!memremap_pages(&base), "no range");
+		err[k] = memremap_pages(&p);
 		for (unsigned i = 0; i < 4; i++)
 			left += pfn_valid(p.range[i].start);
 		memunmap_pages(&base);
-		retry[k] = memremap_pages(&again, NULL);
+		retry[k] = memremap_pages(&again);
 		if (!retry[k])
 			memunmap_pages(&again);
 	}
@@ -253,7 +253,7 @@ SELFTEST(mm_memremap_section, "mm.memremap-shared-section",
 	for (unsigned order = 0; order < 2; order++) {
 		p[0] = fake_pgmap(0, 2);
 		p[1] = fake_pgmap(2, 6);
-		err |= memremap_pages(&p[0], NULL) | memremap_pages(&p[1], NULL);
+		err |= memremap_pages(&p[0]) | memremap_pages(&p[1]);
 		EXPECT(!err, "error %d", err);
 		both = pfn_subsections(p[1].range[0].start);
 		memunmap_pages(&p[order]);
@@ -274,7 +274,6 @@ SELFTEST(mm_memremap_full, "mm.memremap-table-full",
 	enum { N = COMPOUND_SLOTS / 2 + 1 };
 	uint64_t before;
 	struct pgmap *p = calloc(N, sizeof(*p));
-	const char *why = "";
 	unsigned done;
 	int err = 0;
 
@@ -282,12 +281,12 @@ SELFTEST(mm_memremap_full, "mm.memremap-table-full",
 	before = frames_kept();
 	for (done = 0; done < N; done++) {
 		p[done] = fake_compound(4 * done, 2, SHIFT_2M);
-		err = memremap_pages(&p[done], &why);
+		err = memremap_pages(&p[done]);
 		if (err)
 			break;
 	}
-	EXPECT_OR(out, done == N - 1 && err == -ENOMEM && strstr(why, "windows"),
-		  "%u bound, then %d: %s", done, err, why);
+	EXPECT_OR(out, done == N - 1 && err == -ENOMEM && strstr(refusal(), "windows"),
+		  "%u bound, then %d: %s", done, err, refusal());
 	while (done-- > 0)
 		memunmap_pages(&p[done]);
 	for (done = 0, err = 0; done < N && !err; done += !err) {
@@ -295,10 +294,10 @@ SELFTEST(mm_memremap_full, "mm.memremap-table-full",
 		p[done].nr_range = 4;
 		for (int i = 1; i < 4; i++)
 			p[done].range[i] = fake_pgmap(16 * done + 4 * i, 2).range[0];
-		err = memremap_pages(&p[done], &why);
+		err = memremap_pages(&p[done]);
 	}
-	EXPECT_OR(out, done < N && err == -ENOMEM && strstr(why, "the table holds"),
-		  "%u bound, then %d: %s", done, err, why);
+	EXPECT_OR(out, done < N && err == -ENOMEM && strstr(refusal(), "the table holds"),
+		  "%u bound, then %d: %s", done, err, refusal());
 out:
 	while (done-- > 0)
 		memunmap_pages(&p[done]);
@@ -319,7 +318,7 @@ SELFTEST(mm_memremap_4t, "mm.memremap-4t", "binding and unbinding 4 TiB takes no
 	p.range[0].end = 1ull << (bits - PAGE_SHIFT);
 	p.range[0].start = p.range[0].end - (4096 * GIB >> PAGE_SHIFT);
 	before = frame_stats().free;
-	err = memremap_pages(&p, NULL);
+	err = memremap_pages(&p);
 	bound = frame_stats().free;
 	if (!err)
 		memunmap_pages(&p);
@@ -337,7 +336,7 @@ SELFTEST(mm_memremap_returns, "mm.memremap-returns",
 
 	for (unsigned i = 0; i < 1001 && !err; i++) {
 		p = i & 1 ? fake_pgmap(0, 64) : fake_compound(0, 64, SHIFT_2M);
-		err = memremap_pages(&p, NULL);
+		err = memremap_pages(&p);
 		if (err)
 			break;
 		err = page_records_populate(p.range[0].start + i, 300);
@@ -353,15 +352,16 @@ SELFTEST(mm_memremap_returns, "mm.memremap-returns",
 
 /* Binds `p` and populates `nr` pages with the nth allocation failing. True: none was left to fail.
  */
-static bool try_failing(struct pgmap *p, uint64_t nth, uint64_t nr, int *err, const char **why)
+static bool try_failing(struct pgmap *p, uint64_t nth, uint64_t nr, int *err)
 {
 	bool failed;
 
+	refusal_clear();
 	alloc_fail_nth(nth);
-	*err = memremap_pages(p, why);
+	*err = memremap_pages(p);
 	if (!*err) {
 		*err = page_records_populate(pgmap_first_pfn(p, &p->range[0]), nr);
-		*why = "records";
+		refuse(*err, "records");
 	}
 	alloc_fail_count(&failed);
 	alloc_fail_nth(0);
@@ -390,7 +390,6 @@ SELFTEST(mm_memremap_fail_nth, "mm.memremap-fail-nth",
 	uint64_t before = frames_kept(), records = record_frames, nth = 0;
 	static struct pgmap p;
 	bool through = false;
-	const char *why;
 	int err = 0;
 
 	/* Every round another GiB, where no kernel table was made yet: 14 … 2. */
@@ -398,10 +397,9 @@ SELFTEST(mm_memremap_fail_nth, "mm.memremap-fail-nth",
 		p = fake_pgmap(gib * 1024 - 6, 4);
 		p.nr_range = 2;
 		p.range[1] = fake_pgmap(gib * 1024 - 2, 64).range[0];
-		why = "";
-		through = try_failing(&p, ++nth, 800, &err, &why);
-		EXPECT(through ? !err : err == -ENOMEM && *why, "allocation %lu: error %d '%s'",
-		       nth, err, why);
+		through = try_failing(&p, ++nth, 800, &err);
+		EXPECT(through ? !err : err == -ENOMEM && *refusal(),
+		       "allocation %lu: error %d '%s'", nth, err, refusal());
 		EXPECT(!pfn_valid(p.range[0].start) && !pfn_valid(p.range[1].start),
 		       "allocation %lu: a range stayed", nth);
 		EXPECT(!direct_mapped(&p), "allocation %lu: the direct map of a range stayed", nth);

@@ -47,7 +47,7 @@ int fake_bound(struct pgmap *p, uint32_t rest, const struct pgmap_ops *ops, stru
 	p->rest = rest;
 	p->ops = ops;
 	*page = pfn_to_page(p->range[0].start);
-	err = memremap_pages(p, NULL);
+	err = memremap_pages(p);
 	if (err)
 		return err;
 	err = page_records_populate(p->range[0].start, 8);

@@ -7,7 +7,7 @@ SELFTEST(mm_bind_cost_flat, "mm.bind-populates-nothing",
 {
 	struct pgmap p = fake_pgmap(0, 1024);
 	uint64_t records = record_frames, bound, touched;
-	int err = memremap_pages(&p, NULL);
+	int err = memremap_pages(&p);
 
 	EXPECT(!err, "error %d", err);
 	bound = record_frames - records;
@@ -24,7 +24,7 @@ SELFTEST(mm_record_at_rest, "mm.record-at-rest",
 	struct pgmap p = fake_pgmap(0, 2);
 	struct page copy = {0};
 	bool untouched;
-	int err = memremap_pages(&p, NULL);
+	int err = memremap_pages(&p);
 
 	EXPECT(!err, "error %d", err);
 	untouched = !pgmap_pfn_to_record(&p, p.range[0].start);
@@ -42,7 +42,7 @@ SELFTEST(mm_populate_outside, "mm.populate-outside",
 {
 	struct pgmap p = fake_pgmap(2, 2);
 	uint64_t start = p.range[0].start, end = p.range[0].end;
-	int before, across, behind, err = memremap_pages(&p, NULL);
+	int before, across, behind, err = memremap_pages(&p);
 
 	EXPECT(!err, "error %d", err);
 	before = page_records_populate(start - 1, 1);
@@ -68,7 +68,7 @@ static void compound_case(struct selftest_run *t, unsigned shift, uint64_t want_
 	uint64_t size = 1ull << shift, start = p.range[0].start, records = record_frames,
 		 frames = 0;
 	unsigned bad = 0, n = 0, wrong_head = 0;
-	int err = memremap_pages(&p, NULL);
+	int err = memremap_pages(&p);
 
 	EXPECT(!err, "error %d", err);
 	err = page_records_populate(start, GIB >> PAGE_SHIFT);
@@ -107,7 +107,7 @@ SELFTEST(mm_compound_windows, "mm.memremap-compound-neighbours",
 	struct pgmap a = fake_compound(0, 2, SHIFT_2M), b = fake_compound(2, 2, SHIFT_2M);
 	uint64_t state_b = 0, records = record_frames;
 	bool apart;
-	int err = memremap_pages(&a, NULL) | memremap_pages(&b, NULL);
+	int err = memremap_pages(&a) | memremap_pages(&b);
 
 	EXPECT(!err, "error %d", err);
 	err = page_records_populate(a.range[0].start, 512) |
@@ -134,7 +134,7 @@ SELFTEST(mm_memremap_rebind, "mm.memremap-rebind",
 
 		p = round & 1 ? fake_pgmap(0, 64) : fake_compound(0, 64, SHIFT_2M);
 		p.rest = round % 3 == 0;
-		err = memremap_pages(&p, NULL);
+		err = memremap_pages(&p);
 		if (err)
 			break;
 		for (uint64_t pfn = start; pfn < p.range[0].end; pfn += 64)
@@ -186,7 +186,7 @@ static uint64_t populate_from_two_cpus(struct pgmap *p)
 	struct gang g;
 
 	*p = fake_pgmap(0, 1024);
-	if (memremap_pages(p, NULL))
+	if (memremap_pages(p))
 		return made;
 	race = (struct populate_race){.pfn = p->range[0].start};
 	if (gang_start(&g, 2, populate_thread, NULL, true)) {

@@ -42,7 +42,7 @@ static int bind_and_unbind(void)
 	int err;
 
 	__atomic_store_n(&lr.pgmap.owner, &lr, __ATOMIC_RELEASE);
-	err = memremap_pages(&lr.pgmap, NULL);
+	err = memremap_pages(&lr.pgmap);
 	if (err)
 		return err;
 	while (__atomic_load_n(&lr.found, __ATOMIC_RELAXED) < want)

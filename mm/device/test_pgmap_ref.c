@@ -96,7 +96,7 @@ SELFTEST(mm_pgmap_lookup, "mm.pgmap-lookup",
 	struct pgmap p = fake_pgmap(2, 2), *got[4];
 	const uint64_t pfn[] = {p.range[0].start - 1, p.range[0].start, p.range[0].end - 1,
 				p.range[0].end};
-	int err = memremap_pages(&p, NULL);
+	int err = memremap_pages(&p);
 
 	EXPECT(!err, "error %d", err);
 	for (unsigned i = 0; i < 4; i++) {
@@ -121,7 +121,7 @@ SELFTEST(mm_pgmap_cached, "mm.pgmap-lookup-series",
 
 	a = fake_pgmap(0, 2);
 	b = fake_pgmap(2, 2);
-	err = memremap_pages(&a, NULL) | memremap_pages(&b, NULL);
+	err = memremap_pages(&a) | memremap_pages(&b);
 	EXPECT(!err, "error %d", err);
 	for (uint64_t pfn = a.range[0].start; pfn < a.range[0].end; pfn++)
 		cached = pgmap_get_next(pfn, cached);

@@ -113,8 +113,8 @@ SELFTEST(mm_populate_neighbour, "mm.populate-neighbour",
 
 	p.nr_range = 2;
 	p.range[1] = (struct pgmap_range){p.range[0].end, p.range[0].end + 512};
-	err = memremap_pages(&p, NULL);
-	EXPECT(!err, "error %d: %s", err, p.refusal);
+	err = memremap_pages(&p);
+	EXPECT(!err, "error %d: %s", err, refusal());
 	first = page_records_populate(p.range[0].end - 1, 1);
 	second = page_records_populate(p.range[1].start, 1);
 	across = page_records_populate(p.range[0].end - 1, 2);
@@ -130,9 +130,9 @@ SELFTEST(mm_populate_head, "mm.populate-head",
 	struct pgmap p = fake_pgmap(0, 2);
 	const uint64_t first = p.range[0].start;
 	bool head, between, page;
-	int err = memremap_pages(&p, NULL);
+	int err = memremap_pages(&p);
 
-	EXPECT(!err, "error %d: %s", err, p.refusal);
+	EXPECT(!err, "error %d: %s", err, refusal());
 	err = page_records_populate(first + 300, 1);
 	head = page_record_exists(pfn_to_page(first));
 	between = page_record_exists(pfn_to_page(first + RECORDS_PER_FRAME));
@@ -150,9 +150,9 @@ SELFTEST(mm_populate_no_memory, "mm.populate-no-memory",
 	struct pgmap p = fake_pgmap(15 * 1024, 2);
 	unsigned wrong = 0, nth = 0;
 	bool failed = true;
-	int err = memremap_pages(&p, NULL);
+	int err = memremap_pages(&p);
 
-	EXPECT(!err, "error %d: %s", err, p.refusal);
+	EXPECT(!err, "error %d: %s", err, refusal());
 	while (failed && nth < 16) {
 		alloc_fail_nth(++nth);
 		err = page_records_populate(p.range[0].start + 1, 1);

@@ -41,10 +41,9 @@ static void fill_pgmap(void *arg)
 static void bind(void *arg)
 {
 	struct bind *m = arg;
-	const char *why = "";
 
-	if (memremap_pages(&m->pgmap, &why))
-		bench_skip(m->b, "%s", why);
+	if (memremap_pages(&m->pgmap))
+		bench_skip(m->b, "%s", refusal());
 }
 
 static void unbind(void *arg)

@@ -188,10 +188,8 @@ static void unbind_in_order(struct stage *s)
  * that was held. */
 static void mend(struct stage *s, unsigned put)
 {
-	const char *why = "";
-
-	if (memremap_pages(the_pgmap(), &why))
-		panic("the matrix cannot bind its device again: %s", why);
+	if (memremap_pages(the_pgmap()))
+		panic("the matrix cannot bind its device again: %s", refusal());
 	records[counting - first_record(s)].state -= put * PAGE_REF;
 	put_records_back(s);
 }
@@ -210,7 +208,7 @@ static bool leave(struct stage *s)
 	percpu_ref_put(&the_pgmap()->ref);
 	if (!matrix_settle(s, true))
 		return false;
-	if (memremap_pages(the_pgmap(), NULL))
+	if (memremap_pages(the_pgmap()))
 		panic("the matrix cannot bind its device again");
 	return true;
 }

@@ -56,7 +56,7 @@ bool race_unbind_refused(struct script *s)
 static int piece_bind(struct script *s)
 {
 	(void)s;
-	return memremap_pages(race_pgmap(), NULL);
+	return memremap_pages(race_pgmap());
 }
 
 /* F's record, found through the mapping: nobody need hold the page. */

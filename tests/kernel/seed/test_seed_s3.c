@@ -25,10 +25,10 @@ SELFTEST(seed_s3_01, "seed.s3.01",
 	nr = r->len >> PAGE_SHIFT;
 	pmem_unbind(r);
 	before = console_written;
-	gone = dax_probe(NULL, pfn, nr, &why);
+	gone = dax_probe(NULL, pfn, nr);
 	after = console_written;
 	pmem_bind(r);
-	back = dax_probe(&r->pgmap, pfn, nr, &why);
+	back = dax_probe(&r->pgmap, pfn, nr);
 	EXPECT(gone == -EOPNOTSUPP && !back, "unbound %d, bound again %d", gone, back);
 	EXPECT(after == before, "%lu characters were printed", after - before);
 }

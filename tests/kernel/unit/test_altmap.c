@@ -85,7 +85,7 @@ static struct altmap_result run_altmap(struct pgmap *p)
 	struct altmap_result r = {0};
 	uint64_t records = record_frames, first = altmap_first_pfn(&p->altmap);
 
-	r.err = memremap_pages(p, NULL);
+	r.err = memremap_pages(p);
 	if (r.err)
 		return r;
 	mark(p);

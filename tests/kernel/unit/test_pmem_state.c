@@ -23,7 +23,7 @@ static struct page *held_page(struct fixture *fx)
 static int bind_in_vain(struct pmem_region *r)
 {
 	struct pgmap other = pmem_fs_pgmap(r);
-	int err = memremap_pages(&other, NULL) ? 0 : pmem_bind(r);
+	int err = memremap_pages(&other) ? 0 : pmem_bind(r);
 
 	if (pgmap_is_live(&other))
 		memunmap_pages(&other);

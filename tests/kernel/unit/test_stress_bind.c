@@ -43,7 +43,6 @@ static unsigned dice(struct worker *w, unsigned sides)
 static void bind_or_unbind(struct worker *w)
 {
 	struct pgmap *d = &device[w->id];
-	const char *why;
 
 	if (pgmap_is_live(d)) {
 		memunmap_pages(d);
@@ -51,7 +50,7 @@ static void bind_or_unbind(struct worker *w)
 		return;
 	}
 	*d = fake_pgmap(w->id * DEVICE_MIB, DEVICE_MIB);
-	if (memremap_pages(d, &why))
+	if (memremap_pages(d))
 		w->wrong++;
 	else
 		w->bound++;
