@@ -138,7 +138,7 @@ def run(cmd: str, **variables) -> str:
 
 def checks(system: System) -> List[Check]:
     """In this order: the first one begins on a system that has nothing yet."""
-    found = [Check("make", "make -j$(nproc)", built, 3600)]
+    found = [Check("make", "make -j$(nproc)", built, 7200)]
     found += [Check(f"boot {path}", run(BOOT, BOOT=path), booted)
               for path in ("direct", "grub", "grub-uefi", "efi")]
     found += [Check(f"selftest, SMP={smp}", run("selftest", SMP=smp), tested)
@@ -229,15 +229,17 @@ def copy_tree(root: str) -> None:
 def inside(root: str, command: str, seconds: int = 3600) -> Tuple[int, str]:
     """Runs a shell command in the system's copy of the tree: its status, and all it printed.
 
-    In a mount namespace of its own: what is mounted there is gone with its last process."""
+    In namespaces of its own: what is mounted there is gone with its last process, and no process
+    outlives the command or its time."""
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
            "DEBIAN_FRONTEND": "noninteractive", "TERM": "dumb"}
     mounts = (f"mount -t proc proc '{root}/proc' && mount -t devpts devpts '{root}/dev/pts' && "
               f"mount -t tmpfs tmpfs '{root}/dev/shm' && exec nice -n 8 chroot '{root}' "
               'sh -c "cd /holdfast && $0"')
     try:
-        done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", mounts,
-                               command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run(["unshare", "--mount", "--propagation", "private", "--pid", "--fork",
+                               "--kill-child", "sh", "-c", mounts, command],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, env=env, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as late:
         return 124, (late.stdout or b"").decode(errors="replace")
