@@ -181,7 +181,7 @@ $(HOST_BIN):
 
 # The variables of `make run` reach tests/qemu/run.py by the environment, with every character as
 # it was typed: $(value) keeps make from expanding a dollar sign inside them.
-RUN_VARS := QEMU BOOT SMP MEM CPU PMEM QEMU_ARGS ICOUNT GDB DEBUG TIMEOUT CMD APPEND
+RUN_VARS := QEMU BOOT SMP MEM CPU PMEM IOMMU QEMU_ARGS ICOUNT GDB DEBUG TIMEOUT CMD APPEND
 $(foreach v,$(RUN_VARS),$(if $(filter undefined,$(origin $(v))),,\
 	$(eval override $(v) := $$(value $(v)))$(eval export $(v))))
 RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py

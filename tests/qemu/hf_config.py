@@ -46,6 +46,7 @@ class Config:
     cpu: str = "max"
     dimms: List[Dimm] = field(default_factory=list)
     disk: Optional[str] = None  # image of the virtio-blk disk; None: no disk
+    iommu: bool = False  # VT-d in front of every device, the disk included
     qemu_args: List[str] = field(default_factory=list)
     icount: bool = False
     gdb: bool = False
@@ -185,6 +186,7 @@ def from_variables(env) -> Config:
     config.cpu = get("CPU", config.cpu)
     config.dimms = parse_pmem(env.get("PMEM"))
     config.disk = default_disk()
+    config.iommu = parse_switch(get("IOMMU", "1"), "IOMMU")
     config.icount = parse_switch(get("ICOUNT", ""), "ICOUNT")
     config.gdb = parse_switch(get("GDB", ""), "GDB")
     config.debug = parse_switch(get("DEBUG", ""), "DEBUG")

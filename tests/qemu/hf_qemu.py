@@ -26,6 +26,9 @@ NEEDED = {"nvdimm": "label-size", "edu": "dma_mask", "virtio-blk-pci": "disable-
           "isa-debug-exit": "iobase"}
 WOULD_DO = "7.2 or newer, as Debian 12 and 13 have it, would do"
 PATIENCE = 60  # seconds for the answers
+# The same for a machine with an IOMMU: the disk behind it, and the unit itself.
+NEEDED_FOR_IOMMU = {"intel-iommu": "aw-bits", "virtio-blk-pci": "iommu_platform"}
+ASKED = sorted({**NEEDED, **NEEDED_FOR_IOMMU})
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio")
 FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 
@@ -65,11 +68,11 @@ def start_of_command(path: str) -> List[str]:
 
 
 def questions() -> List[dict]:
-    """QMP commands: version, machine types, CPU models, then the properties of all in NEEDED."""
+    """QMP commands: version, machine types, CPU models, then the properties of all in ASKED."""
     asked = [{"execute": "qmp_capabilities"}, {"execute": "query-version"},
              {"execute": "query-machines"}, {"execute": "query-cpu-definitions"}]
     asked += [{"execute": "device-list-properties", "arguments": {"typename": name}}
-              for name in NEEDED]
+              for name in ASKED]
     return asked + [{"execute": "quit"}]
 
 
@@ -102,7 +105,7 @@ def ask(path: str) -> Dict[str, list]:
     known = {"version": [version["return"]["qemu"][part] for part in ("major", "minor", "micro")],
              "machines": names(machines), "cpus": names(cpus)}
     known["machines"] += [entry["alias"] for entry in machines["return"] if "alias" in entry]
-    known.update({name: names(answer) for name, answer in zip(NEEDED, devices)})
+    known.update({name: names(answer) for name, answer in zip(ASKED, devices)})
     return known
 
 
@@ -135,6 +138,9 @@ def check(config: Config) -> List[str]:
         if needed not in known[device]:
             what = f"no {needed} at its device {device}" if known[device] else f"no device {device}"
             raise ConfigError(f"{who} {what}; {WOULD_DO}")
+    for device, needed in NEEDED_FOR_IOMMU.items() if config.iommu else ():
+        if needed not in known[device]:
+            raise ConfigError(f"{who} no {device} with {needed}; {WOULD_DO}, and so would IOMMU=0")
     model = config.cpu.split(",")[0]
     if model not in known["cpus"]:
         raise ConfigError(f"CPU={config.cpu}: {path} has no CPU model {model}; "

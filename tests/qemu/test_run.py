@@ -45,6 +45,10 @@ def test_the_default_machine_is_the_contract(tmp_path):
     for words in ("-M q35,nvdimm=on", "-cpu max ", "-smp 2 ", "-m 512M,", "pmem0.img,align=2097152",
                   "size=1073741824,", "size=17179869184,", "isa-debug-exit,iobase=0xf4"):
         assert words in command
+    assert command.index("-device intel-iommu ") < command.index("-device edu")
+    assert "drive=disk0,disable-legacy=on,iommu_platform=on" in command
+    without = " ".join(hf_command.qemu_command(config(IOMMU="0"), [], []))
+    assert "iommu" not in without and "drive=disk0,disable-legacy=on" in without
     assert command.count("-device edu,dma_mask=0xffffffffff") == 2
     assert "-device virtio-blk-pci,drive=disk0,disable-legacy=on" in command
     assert "build/disk0.img,throttling.iops-total=16" in command and "snapshot=on" in command

@@ -38,6 +38,8 @@ def test_the_binary_is_asked(tmp_path):
 @pytest.mark.parametrize("change,sentence", [
     ({"edu": []}, "no device edu"),
     ({"edu": ["addr"]}, "no dma_mask at its device edu"),
+    ({"intel-iommu": []}, "no intel-iommu with aw-bits"),
+    ({"virtio-blk-pci": ["disable-legacy"]}, "no virtio-blk-pci with iommu_platform"),
     ({"machines": ["pc"]}, "no machine type q35"),
 ])
 def test_a_qemu_that_lacks_something_is_refused(monkeypatch, change, sentence):
