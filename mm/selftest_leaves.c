@@ -120,7 +120,7 @@ static int64_t frames(void)
 {
 	struct frame_stats s = frame_stats();
 	uint64_t kept = heap_frames() + page_table_frames() + stack_ram() + slab_frames() +
-			__atomic_load_n(&record_frames, __ATOMIC_RELAXED) +
+			frames_lasting() + __atomic_load_n(&record_frames, __ATOMIC_RELAXED) +
 			(zero_bytes(1) + zero_bytes(2)) / PAGE_SIZE;
 
 	return (int64_t)(s.total - s.free - kept);

@@ -51,9 +51,28 @@ struct block_device *block_find(const char *name)
 	return NULL;
 }
 
-uint64_t bio_phys(const struct bio *bio, unsigned i)
+int bio_map(struct dma_device *dev, struct dma_mapping *m, const struct bio *bio)
 {
-	return bio->bounce ? bio->bounce[i] : bio->seg[i].phys;
+	enum dma_direction dir = bio->op == BIO_READ ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+
+	if (bio->bounce)
+		return dma_map(dev, m, bio->bounce, bio->nr, dir);
+	return dma_map_strided(dev, m, &bio->seg[0].page, sizeof(bio->seg[0]), bio->nr, dir);
+}
+
+uint64_t bio_bus(const struct bio *bio, const struct dma_mapping *m, unsigned i)
+{
+	return dma_bus(m, i) + (bio->bounce ? 0 : bio->seg[i].offset);
+}
+
+static void *segment_memory(const struct bio_seg *s)
+{
+	return (char *)page_to_virt(s->page) + s->offset;
+}
+
+void *bio_memory(const struct bio *bio, unsigned i)
+{
+	return bio->bounce ? page_to_virt(bio->bounce[i]) : segment_memory(&bio->seg[i]);
 }
 
 uint64_t bio_bytes(const struct bio *bio)
@@ -78,12 +97,14 @@ static const char *wrong_segments(const struct block_device *dev, const struct b
 	for (unsigned i = 0; i < bio->nr; i++) {
 		const struct bio_seg *s = &bio->seg[i];
 
-		if (!s->len || !IS_ALIGNED(s->phys | s->len, SECTOR_SIZE))
+		if (!s->page)
+			return "a piece of memory is none";
+		if (!s->len || !IS_ALIGNED(s->offset | s->len, SECTOR_SIZE))
 			return "a piece of memory is not made of whole 512-byte sectors";
-		if (s->phys % PAGE_SIZE + s->len > PAGE_SIZE)
+		if ((uint64_t)s->offset + s->len > PAGE_SIZE)
 			return "a piece of memory reaches over the end of its page";
-		if (bio->bounce && (!bio->bounce[i] || !IS_ALIGNED(bio->bounce[i], PAGE_SIZE)))
-			return "a bounce buffer is no frame";
+		if (bio->bounce && !bio->bounce[i])
+			return "a bounce buffer is no page";
 	}
 	return NULL;
 }
@@ -141,9 +162,9 @@ unsigned bio_in_flight(void)
 static void copy_bounced(const struct bio *bio)
 {
 	for (unsigned i = 0; i < bio->nr; i++) {
-		void *to = phys_to_virt(bio->seg[i].phys);
+		void *to = segment_memory(&bio->seg[i]);
 
-		memcpy(to, phys_to_virt(bio->bounce[i]), bio->seg[i].len);
+		memcpy(to, page_to_virt(bio->bounce[i]), bio->seg[i].len);
 		cache_writeback(to, bio->seg[i].len);
 	}
 	store_fence();
@@ -162,7 +183,8 @@ void bio_complete(struct bio *bio, int err)
 {
 	if (bio->op == BIO_READ && !bio->bounce)
 		for (unsigned i = 0; i < bio->nr; i++)
-			pmem_shadow_device_wrote(bio->seg[i].phys, bio->seg[i].len);
+			pmem_shadow_device_wrote(bio->seg[i].page, bio->seg[i].offset,
+						 bio->seg[i].len);
 	if (!bio_delay_take(bio, err))
 		bio_end(bio, err);
 }

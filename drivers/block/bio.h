@@ -14,6 +14,7 @@
 #ifndef DRIVERS_BLOCK_BIO_H
 #define DRIVERS_BLOCK_BIO_H
 
+#include "drivers/iommu/iommu.h"
 #include "mm/mm.h"
 
 #define SECTOR_SIZE  512u
@@ -23,10 +24,10 @@
 enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH };
 
 struct block_device;
-/* A piece of memory inside one page: physical address and bytes, both multiples of 512. */
+/* A piece of memory inside one page: where it begins there and bytes, both multiples of 512. */
 struct bio_seg {
-	uint64_t phys;
-	uint32_t len;
+	struct page *page; /* by name: of persistent memory, or of RAM (virt_to_page()) */
+	uint32_t offset, len;
 };
 
 struct bio {
@@ -34,9 +35,9 @@ struct bio {
 	uint64_t sector;	   /* of 512 bytes */
 	const struct bio_seg *seg; /* where; the submitter's until end_io() */
 	unsigned nr;		   /* 1 … the disk's max_segs; a flush: 0 */
-	/* RAM frames by physical address, one for each segment, in place of which they are read
-	 * (BIO_READ only). NULL: the device writes into the segments itself. */
-	const uint64_t *bounce;
+	/* Pages of RAM, one for each segment, in place of which they are read (BIO_READ only).
+	 * NULL: the device writes into the segments itself. */
+	struct page *const *bounce;
 	void (*end_io)(struct bio *bio, int err); /* interrupt context; may free or reuse bio */
 	void *arg;
 
@@ -78,8 +79,13 @@ int bio_submit(struct block_device *dev, struct bio *bio, const char **why);
 int bio_submit_unchecked(struct block_device *dev, struct bio *bio);
 /* For drivers: the device has done with it. Interrupt context, or interrupts off. */
 void bio_complete(struct bio *bio, int err);
-/* Where the device moves segment i's bytes: into the bounce frame, if there is one. For drivers. */
-uint64_t bio_phys(const struct bio *bio, unsigned i);
+/* For drivers: lets `dev` reach the memory that segments are moved to or from, which is bounce
+ * pages if there are any, and where it finds segment i then. Errors as of dma_map(). Any context.
+ */
+int bio_map(struct dma_device *dev, struct dma_mapping *m, const struct bio *bio);
+uint64_t bio_bus(const struct bio *bio, const struct dma_mapping *m, unsigned i);
+/* The same memory, for a driver that is a model. */
+void *bio_memory(const struct bio *bio, unsigned i);
 uint64_t bio_bytes(const struct bio *bio);
 
 /* Requests that went through bio_submit() and have not ended; zero: every disk is at rest. */

@@ -10,6 +10,7 @@
 #ifndef DRIVERS_BLOCK_INTERNAL_H
 #define DRIVERS_BLOCK_INTERNAL_H
 
+#include "drivers/iommu/iommu.h"
 #include "drivers/pci/pci.h"
 #include "mm/mm.h"
 
@@ -49,7 +50,7 @@ struct vring_used {
 
 /* One piece of a chain: what the device reads comes before what it writes. */
 struct vring_buf {
-	uint64_t phys;
+	uint64_t bus;
 	uint32_t len;
 	bool device_writes;
 };
@@ -58,8 +59,8 @@ struct vring {
 	volatile struct vring_desc *desc;
 	volatile struct vring_avail *avail;
 	volatile struct vring_used *used;
-	uint64_t phys; /* of two frames: descriptors; available ring, used ring */
-	uint16_t size; /* descriptors; a power of two */
+	struct dma_memory mem; /* two frames: descriptors; available ring, used ring */
+	uint16_t size;	       /* descriptors; a power of two */
 	uint16_t last_used;
 	uint16_t free, nr_free; /* chain of free descriptors, by own_next[] */
 	uint16_t nr_chains;	/* given to the device and not back; zero: it owns no memory */
@@ -75,8 +76,9 @@ struct vring {
 #define VRING_AVAIL_OFFSET PAGE_SIZE
 #define VRING_USED_OFFSET  (PAGE_SIZE + 1024)
 
-/* Memory for `size` descriptors (power of two up to VRING_MAX). -EINVAL, -ENOMEM. */
-int vring_init(struct vring *r, unsigned size);
+/* Memory for `size` descriptors (power of two up to VRING_MAX), shared with the device. -EINVAL, or
+ * as dma_alloc(). */
+int vring_init(struct vring *r, struct dma_device *dev, unsigned size);
 void vring_free(struct vring *r); /* the device is off */
 /* Gives a chain to the device; `owner` (not NULL) comes back with it. -ENOSPC: not enough free
  * descriptors, nothing was done. The caller's lock protects the ring. */
@@ -95,6 +97,8 @@ int vring_take(struct vring *r, void **owner, uint32_t *written, const char **wh
 
 struct virtio_device {
 	struct pci_device *pci;
+	struct dma_device dma;
+	bool attached;		  /* dma is one */
 	volatile uint8_t *common; /* 56 bytes of registers */
 	volatile uint8_t *notify; /* the notification area */
 	uint32_t notify_len, notify_step;
@@ -109,9 +113,10 @@ struct virtio_device {
  * -ENODEV: not a modern device. -EIO: a capability that cannot be; -EBUSY: the reset does not end;
  * -ENOMEM. *why gets a sentence. */
 int virtio_attach(struct virtio_device *v, struct pci_device *pci, const char **why);
-/* Agrees on VERSION_1, and on those of `wanted` that the device offers. -ENODEV: it does not speak
- * 1.0, or refuses the choice. */
-int virtio_negotiate(struct virtio_device *v, uint64_t wanted, const char **why);
+/* Agrees on VERSION_1, on ACCESS_PLATFORM if the device offers it (it insists on it then), and on
+ * those of `wanted` that it offers. Without ACCESS_PLATFORM its accesses pass any IOMMU by.
+ * -ENODEV: it does not speak 1.0, or refuses the choice; or as dma_attach(). */
+int virtio_negotiate(struct virtio_device *v, const char *name, uint64_t wanted, const char **why);
 /* Sets up queue n, the only one, with a ring of at most `most` descriptors, interrupting through
  * entry `msix` of the function's MSI-X table. */
 int virtio_queue(struct virtio_device *v, unsigned n, unsigned most, unsigned msix,

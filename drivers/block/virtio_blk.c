@@ -35,6 +35,8 @@ struct shared {
 struct slot {
 	struct bio *bio; /* NULL: free */
 	struct shared *shared;
+	uint64_t bus; /* of shared */
+	struct dma_mapping map;
 };
 
 struct vblk {
@@ -45,6 +47,7 @@ struct vblk {
 	struct spinlock lock; /* irq-safe: the completion takes it. Protects all below */
 	struct vring ring;
 	struct slot slots[VIRTIO_BLK_DEPTH];
+	struct dma_memory shared;		 /* of all slots */
 	struct vring_buf bufs[BIO_MAX_SEGS + 2]; /* of the chain that is being built */
 	struct bio_queue waiting;
 	struct virtio_blk_stats stats;
@@ -61,19 +64,18 @@ static unsigned build(struct vblk *d, const struct slot *s)
 	static const uint32_t type[] = {
 		[BIO_READ] = TYPE_IN, [BIO_WRITE] = TYPE_OUT, [BIO_FLUSH] = TYPE_FLUSH};
 	const struct bio *bio = s->bio;
-	uint64_t shared = virt_to_phys(s->shared);
 	unsigned n = 0;
 
 	s->shared->header.type = type[bio->op];
 	s->shared->header.sector = bio->op == BIO_FLUSH ? 0 : bio->sector;
 	s->shared->status = STATUS_NONE;
-	d->bufs[n++] = (struct vring_buf){.phys = shared, .len = sizeof(s->shared->header)};
+	d->bufs[n++] = (struct vring_buf){.bus = s->bus, .len = sizeof(s->shared->header)};
 	for (unsigned i = 0; i < bio->nr; i++)
-		d->bufs[n++] = (struct vring_buf){.phys = bio_phys(bio, i),
+		d->bufs[n++] = (struct vring_buf){.bus = bio_bus(bio, &s->map, i),
 						  .len = bio->seg[i].len,
 						  .device_writes = bio->op == BIO_READ};
 	d->bufs[n++] = (struct vring_buf){
-		.phys = shared + offsetof(struct shared, status), .len = 1, .device_writes = true};
+		.bus = s->bus + offsetof(struct shared, status), .len = 1, .device_writes = true};
 	return n;
 }
 
@@ -85,21 +87,47 @@ static struct slot *free_request(struct vblk *d)
 	return NULL;
 }
 
-/* lock held. As many waiting requests as there is room for, in order, with one notification. */
-static void start_waiting(struct vblk *d)
+/* lock held. Gives one request to the device. -ENOSPC, -ENOMEM: there is no room for it. */
+static int start(struct vblk *d, struct slot *s, struct bio *bio)
+{
+	int err = bio->nr ? bio_map(&d->virtio.dma, &s->map, bio) : 0;
+
+	if (err)
+		return err;
+	s->bio = bio;
+	err = vring_add(&d->ring, d->bufs, build(d, s), s);
+	if (err) {
+		s->bio = NULL;
+		if (bio->nr)
+			dma_unmap(&s->map);
+	}
+	return err;
+}
+
+/*
+ * lock held. As many waiting requests as there is room for, in order, with one notification. Room
+ * comes with the end of a request; one for which there is none while the device has no other would
+ * wait for ever, and fails: into `failed`.
+ */
+static void start_waiting(struct vblk *d, struct bio_queue *failed)
 {
 	bool any = false;
 	struct slot *s;
 	struct bio *bio;
 
 	while ((bio = TAILQ_FIRST(&d->waiting)) && (s = free_request(d))) {
-		s->bio = bio;
-		if (vring_add(&d->ring, d->bufs, build(d, s), s)) {
-			s->bio = NULL;
+		int err = start(d, s, bio);
+
+		if (err && d->stats.running)
 			break;
-		}
 		TAILQ_REMOVE(&d->waiting, bio, link);
 		d->stats.waiting--;
+		if (err) {
+			bio->err = err;
+			d->stats.failed++;
+			TAILQ_INSERT_TAIL(failed, bio, link);
+			continue;
+		}
 		d->stats.running++;
 		any = true;
 	}
@@ -108,8 +136,20 @@ static void start_waiting(struct vblk *d)
 		virtio_notify(&d->virtio);
 }
 
+/* Interrupts off, no lock held: their owners hear of it. */
+static void complete_all(struct bio_queue *out)
+{
+	struct bio *bio;
+
+	while ((bio = TAILQ_FIRST(out))) {
+		TAILQ_REMOVE(out, bio, link);
+		bio_complete(bio, bio->err);
+	}
+}
+
 static int submit(struct block_device *dev, struct bio *bio)
 {
+	struct bio_queue failed = TAILQ_HEAD_INITIALIZER(failed);
 	struct vblk *d = container_of(dev, struct vblk, dev);
 	uint64_t flags = spin_lock_irqsave(&d->lock);
 	int err = d->stats.broken ? -EIO : 0;
@@ -117,9 +157,11 @@ static int submit(struct block_device *dev, struct bio *bio)
 	if (!err) {
 		TAILQ_INSERT_TAIL(&d->waiting, bio, link);
 		d->stats.waiting++;
-		start_waiting(d);
+		start_waiting(d, &failed);
 	}
-	spin_unlock_irqrestore(&d->lock, flags);
+	spin_unlock(&d->lock);
+	complete_all(&failed);
+	irq_restore(flags);
 	return err;
 }
 
@@ -140,6 +182,8 @@ static int verdict(const struct slot *s, uint32_t written)
 /* lock held. The request leaves its slot; the error goes along in the bio. */
 static void leave(struct vblk *d, struct slot *s, int err, struct bio_queue *out)
 {
+	if (s->bio->nr)
+		dma_unmap(&s->map);
 	s->bio->err = err;
 	TAILQ_INSERT_TAIL(out, s->bio, link);
 	s->bio = NULL;
@@ -175,7 +219,6 @@ static void interrupt(void *arg)
 	struct vblk *d = arg;
 	const char *why;
 	uint32_t written;
-	struct bio *bio;
 	void *slot;
 	int got = 0;
 
@@ -185,12 +228,9 @@ static void interrupt(void *arg)
 	if (got < 0)
 		give_up(d, why, &out);
 	else if (!d->stats.broken)
-		start_waiting(d);
+		start_waiting(d, &out);
 	spin_unlock(&d->lock);
-	while ((bio = TAILQ_FIRST(&out))) {
-		TAILQ_REMOVE(&out, bio, link);
-		bio_complete(bio, bio->err);
-	}
+	complete_all(&out);
 }
 
 /* ---- attaching ------------------------------------------------------------------------------ */
@@ -215,14 +255,18 @@ static int read_shape(struct vblk *d, const char **why)
 
 static int make_slots(struct vblk *d)
 {
-	uint64_t frame = frame_alloc_zero();
-	struct shared *shared = phys_to_virt(frame);
+	int err;
 
+	d->shared.map.what = "headers of requests";
+	err = dma_alloc(&d->virtio.dma, &d->shared, 0, DMA_BOTH);
 	_Static_assert(sizeof(struct shared) * VIRTIO_BLK_DEPTH <= PAGE_SIZE, "slots fit a frame");
-	if (!frame)
-		return -ENOMEM;
-	for (unsigned i = 0; i < VIRTIO_BLK_DEPTH; i++)
-		d->slots[i].shared = &shared[i];
+	if (err)
+		return err;
+	for (unsigned i = 0; i < VIRTIO_BLK_DEPTH; i++) {
+		d->slots[i].shared = (struct shared *)d->shared.at + i;
+		d->slots[i].bus = dma_bus(&d->shared.map, 0) + i * sizeof(struct shared);
+		d->slots[i].map.what = "a request's memory";
+	}
 	return 0;
 }
 
@@ -231,7 +275,8 @@ static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 {
 	int vector, err;
 
-	err = virtio_negotiate(&d->virtio, F_SIZE_MAX | F_SEG_MAX | F_RO | F_FLUSH, why);
+	err = virtio_negotiate(&d->virtio, d->dev.name, F_SIZE_MAX | F_SEG_MAX | F_RO | F_FLUSH,
+			       why);
 	if (!err)
 		err = read_shape(d, why);
 	if (err)
@@ -274,8 +319,9 @@ static void detach(struct vblk *d, struct pci_device *pci)
 	if (d->virtio.common)
 		virtio_stop(&d->virtio);
 	vring_free(&d->ring);
-	if (d->slots[0].shared)
-		frame_free(virt_to_phys(d->slots[0].shared), 0);
+	dma_free_memory(&d->shared);
+	if (d->virtio.attached)
+		dma_detach(&d->virtio.dma);
 	if (pci->driver == d->dev.name)
 		__atomic_store_n(&pci->driver, NULL, __ATOMIC_RELEASE);
 	free(d);

@@ -156,9 +156,10 @@ static uint64_t offered(struct virtio_device *v)
 	return f;
 }
 
-int virtio_negotiate(struct virtio_device *v, uint64_t wanted, const char **why)
+int virtio_negotiate(struct virtio_device *v, const char *name, uint64_t wanted, const char **why)
 {
 	uint64_t f = offered(v);
+	int err;
 
 	*why = "it does not offer VERSION_1";
 	if (!(f & VIRTIO_F_VERSION_1))
@@ -174,7 +175,10 @@ int virtio_negotiate(struct virtio_device *v, uint64_t wanted, const char **why)
 	if (!(read8(v, DEVICE_STATUS) & STATUS_FEATURES_OK))
 		return -ENODEV;
 	v->features = f;
-	return 0;
+	*why = "no memory, or no domain of its IOMMU, is left";
+	err = dma_attach(&v->dma, v->pci, name, f & VIRTIO_F_ACCESS_PLATFORM);
+	v->attached = !err;
+	return err;
 }
 
 /* The largest power of two up to both. */
@@ -202,9 +206,10 @@ static int connect(struct virtio_device *v, unsigned msix, const struct vring *r
 	if (read16(v, QUEUE_MSIX) != msix)
 		return -EIO;
 	write16(v, QUEUE_SIZE, ring->size);
-	write64(v, QUEUE_DESC, ring->phys);
-	write64(v, QUEUE_DRIVER, ring->phys + VRING_AVAIL_OFFSET);
-	write64(v, QUEUE_DEVICE, ring->phys + VRING_USED_OFFSET);
+	write64(v, QUEUE_DESC, dma_bus(&ring->mem.map, 0));
+	write64(v, QUEUE_DRIVER, dma_bus(&ring->mem.map, 1));
+	write64(v, QUEUE_DEVICE,
+		dma_bus(&ring->mem.map, 1) + VRING_USED_OFFSET - VRING_AVAIL_OFFSET);
 	write16(v, QUEUE_ENABLE, 1);
 	return 0;
 }
@@ -224,7 +229,7 @@ int virtio_queue(struct virtio_device *v, unsigned n, unsigned most, unsigned ms
 	if (!size)
 		return -ENODEV;
 	*why = "no memory for its ring";
-	err = vring_init(ring, size);
+	err = vring_init(ring, &v->dma, size);
 	if (err)
 		return err;
 	err = connect(v, msix, ring, why);

@@ -7,18 +7,19 @@ _Static_assert(sizeof(struct vring_avail) <= VRING_USED_OFFSET - VRING_AVAIL_OFF
 		       sizeof(struct vring_used) + VRING_USED_OFFSET <= 2 * PAGE_SIZE,
 	       "both rings fit into the second frame");
 
-int vring_init(struct vring *r, unsigned size)
+int vring_init(struct vring *r, struct dma_device *dev, unsigned size)
 {
 	char *mem;
+	int err;
 
 	if (!size || size > VRING_MAX || (size & (size - 1)))
 		return -EINVAL;
 	*r = (struct vring){.size = (uint16_t)size, .nr_free = (uint16_t)size};
-	r->phys = frame_alloc(1);
-	if (!r->phys)
-		return -ENOMEM;
-	mem = phys_to_virt(r->phys);
-	memset(mem, 0, 2 * PAGE_SIZE);
+	r->mem.map.what = "ring";
+	err = dma_alloc(dev, &r->mem, 1, DMA_BOTH);
+	if (err)
+		return err;
+	mem = r->mem.at;
 	r->desc = (void *)mem;
 	r->avail = (void *)(mem + VRING_AVAIL_OFFSET);
 	r->used = (void *)(mem + VRING_USED_OFFSET);
@@ -29,9 +30,7 @@ int vring_init(struct vring *r, unsigned size)
 
 void vring_free(struct vring *r)
 {
-	if (r->phys)
-		frame_free(r->phys, 1);
-	r->phys = 0;
+	dma_free_memory(&r->mem);
 }
 
 int vring_add(struct vring *r, const struct vring_buf *buf, unsigned n, void *owner)
@@ -46,7 +45,7 @@ int vring_add(struct vring *r, const struct vring_buf *buf, unsigned n, void *ow
 	for (unsigned i = 0; i < n; i++) {
 		volatile struct vring_desc *d = &r->desc[at];
 
-		d->addr = buf[i].phys;
+		d->addr = buf[i].bus;
 		d->len = buf[i].len;
 		d->next = i + 1 < n ? r->own_next[at] : 0;
 		d->flags = (i + 1 < n ? VRING_NEXT : 0) | (buf[i].device_writes ? VRING_WRITE : 0);

@@ -11,7 +11,7 @@
 struct dio {
 	struct bio bio;
 	struct bio_seg seg[DIO_MAX_PAGES];
-	uint64_t bounce[DIO_MAX_PAGES]; /* frames; zero from the first unused one on */
+	struct page *bounce[DIO_MAX_PAGES]; /* of RAM; NULL from the first unused one on */
 	struct page *pages[DIO_MAX_PAGES];
 	unsigned nr;
 	struct holder holder;
@@ -56,8 +56,8 @@ static void plan(struct dio *d, const struct dio_request *rq)
 	for (unsigned i = 0; i < d->nr; i++) {
 		uint64_t n = MIN(left, PAGE_SIZE - off);
 
-		d->seg[i] = (struct bio_seg){.phys = page_to_phys(d->pages[i]) + off,
-					     .len = (uint32_t)n};
+		d->seg[i] = (struct bio_seg){
+			.page = d->pages[i], .offset = (uint32_t)off, .len = (uint32_t)n};
 		left -= n;
 		off = 0;
 	}
@@ -73,7 +73,7 @@ static void plan(struct dio *d, const struct dio_request *rq)
 static int take_bounce(struct dio *d)
 {
 	for (unsigned i = 0; i < d->nr; i++)
-		if (!(d->bounce[i] = frame_alloc_zero()))
+		if (!(d->bounce[i] = plain_page_alloc()))
 			return -ENOMEM;
 	return 0;
 }
@@ -81,7 +81,7 @@ static int take_bounce(struct dio *d)
 static void free_bounce(struct dio *d)
 {
 	for (unsigned i = 0; i < d->nr && d->bounce[i]; i++)
-		frame_free(d->bounce[i], 0);
+		plain_page_free(d->bounce[i]);
 }
 
 static int pin(struct dio *d, const struct dio_request *rq, const char **why)

@@ -14,9 +14,10 @@ struct dma_job {
 	unsigned nr;
 	struct holder holder;
 	char who[32];
-	uint64_t bounce; /* a frame: the text that goes in, or what came out */
-	bool borrowed;	 /* the references stay the caller's */
-	unsigned left;	 /* transfers still to come; zero: done, references are back */
+	struct dma_mapping map;	  /* of the pages */
+	struct dma_memory bounce; /* the text that goes in, or what came out */
+	bool borrowed;		  /* the references stay the caller's */
+	unsigned left;		  /* transfers still to come; zero: done, references are back */
 	struct edu_request requests[];
 };
 
@@ -29,6 +30,8 @@ static void transfer_done(struct edu_request *rq)
 		job->left--;
 		return;
 	}
+	dma_unmap(
+		&job->map); /* before the pages go, else the device could reach what they become */
 	if (!job->borrowed) {
 		holder_remove(&job->holder);
 		unpin_user_pages(job->pages, job->nr);
@@ -38,10 +41,17 @@ static void transfer_done(struct edu_request *rq)
 	wake_up(job); /* a key only: whoever waited may free the job once left is zero */
 }
 
-static struct edu_request transfer(struct dma_job *job, enum edu_dir dir, uint64_t phys)
+/* Chunk `chunk` of a mapping: two are a page. */
+static struct edu_request transfer(struct dma_job *job, enum edu_dir dir,
+				   const struct dma_mapping *map, unsigned chunk)
 {
-	return (struct edu_request){
-		.dir = dir, .phys = phys, .len = EDU_CHUNK, .done = transfer_done, .arg = job};
+	return (struct edu_request){.dir = dir,
+				    .map = map,
+				    .page = chunk / 2,
+				    .at = chunk % 2 * EDU_CHUNK,
+				    .len = EDU_CHUNK,
+				    .done = transfer_done,
+				    .arg = job};
 }
 
 /*
@@ -56,9 +66,8 @@ static unsigned plan_pages(struct dma_job *job, struct edu_request *rq, enum edu
 	for (unsigned t = 0; t < times; t++)
 		for (unsigned i = 0; i < chunks; i++) {
 			unsigned chunk = dir == EDU_FROM_MEMORY ? chunks - 1 - i : i;
-			uint64_t phys = page_to_phys(job->pages[chunk / 2]);
 
-			rq[n++] = transfer(job, dir, phys + chunk % 2 * EDU_CHUNK);
+			rq[n++] = transfer(job, dir, &job->map, chunk);
 		}
 	return n;
 }
@@ -77,11 +86,29 @@ static unsigned plan(struct dma_job *job, enum dma_dir dir, unsigned times)
 	unsigned n = 0;
 
 	if (dir == DMA_IN)
-		rq[n++] = transfer(job, EDU_FROM_MEMORY, job->bounce);
+		rq[n++] = transfer(job, EDU_FROM_MEMORY, &job->bounce.map, 0);
 	n += plan_pages(job, rq + n, dir == DMA_IN ? EDU_TO_MEMORY : EDU_FROM_MEMORY, times);
 	if (dir == DMA_OUT)
-		rq[n++] = transfer(job, EDU_TO_MEMORY, job->bounce);
+		rq[n++] = transfer(job, EDU_TO_MEMORY, &job->bounce.map, 0);
 	return n;
+}
+
+/* Lets the device reach the pages and a buffer. 0, or as dma_map(): nothing is mapped. */
+static int reach(struct dma_job *job, struct edu *e, enum dma_dir dir)
+{
+	int err;
+
+	job->bounce.map.what = "text";
+	err = dma_alloc(edu_dma(e), &job->bounce, 0,
+			dir == DMA_IN ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
+	if (err)
+		return err;
+	job->map.what = job->who;
+	err = dma_map(edu_dma(e), &job->map, job->pages, job->nr,
+		      dir == DMA_IN ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
+	if (err)
+		dma_free_memory(&job->bounce);
+	return err;
 }
 
 static struct dma_job *start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
@@ -96,14 +123,17 @@ static struct dma_job *start(struct edu *e, struct page **pages, unsigned nr, en
 		return NULL;
 	*err = -ENOMEM;
 	job = calloc(1, sizeof(*job) + transfers * sizeof(job->requests[0]));
-	if (!job || !(job->bounce = frame_alloc_zero())) {
+	if (!job)
+		return NULL;
+	memcpy(job->pages, pages, nr * sizeof(*pages));
+	job->nr = nr;
+	*err = reach(job, e, dir);
+	if (*err) {
 		free(job);
 		return NULL;
 	}
 	if (dir == DMA_IN)
-		fill_pattern(phys_to_virt(job->bounce), text);
-	memcpy(job->pages, pages, nr * sizeof(*pages));
-	job->nr = nr;
+		fill_pattern(job->bounce.at, text);
 	snprintf(job->who, sizeof(job->who), "%s %s", edu_name(e),
 		 dir == DMA_IN ? "writing" : "reading");
 	job->holder = (struct holder){.what = job->who, .pages = job->pages, .nr = nr};
@@ -115,7 +145,8 @@ static struct dma_job *start(struct edu *e, struct page **pages, unsigned nr, en
 	if (*err) {
 		if (!borrowed)
 			holder_remove(&job->holder);
-		frame_free(job->bounce, 0);
+		dma_unmap(&job->map);
+		dma_free_memory(&job->bounce);
 		free(job);
 		return NULL;
 	}
@@ -147,13 +178,13 @@ void dma_wait(struct dma_job *job)
 
 const char *dma_received(const struct dma_job *job)
 {
-	return phys_to_virt(job->bounce);
+	return job->bounce.at;
 }
 
 void dma_free(struct dma_job *job)
 {
 	ASSERT(dma_done(job), "a DMA job is freed while the device still has %u transfers to do",
 	       job->left);
-	frame_free(job->bounce, 0);
+	dma_free_memory(&job->bounce);
 	free(job);
 }

@@ -32,6 +32,7 @@ struct edu {
 	char name[8];
 	volatile uint8_t *regs;
 	struct pci_device *pci;
+	struct dma_device dma;
 	struct spinlock lock;	      /* irq-safe: the completion takes it */
 	struct request_queue waiting; /* lock */
 	struct edu_request *running;  /* lock; NULL: the device is idle */
@@ -69,8 +70,8 @@ static void start_next(struct edu *e)
 	bool to_memory = rq->dir == EDU_TO_MEMORY;
 	uint64_t buffer = BUFFER + rq->offset;
 
-	write_reg64(e, REG_DMA_SRC, to_memory ? buffer : rq->phys);
-	write_reg64(e, REG_DMA_DST, to_memory ? rq->phys : buffer);
+	write_reg64(e, REG_DMA_SRC, to_memory ? buffer : rq->bus);
+	write_reg64(e, REG_DMA_DST, to_memory ? rq->bus : buffer);
 	write_reg64(e, REG_DMA_COUNT, rq->len);
 	write_reg64(e, REG_DMA_CMD, CMD_START | CMD_IRQ | (to_memory ? CMD_TO_MEMORY : 0));
 }
@@ -90,7 +91,7 @@ static void interrupt(void *arg)
 		e->pending--;
 		e->transfers++;
 		if (rq->dir == EDU_TO_MEMORY)
-			pmem_shadow_device_wrote(rq->phys, rq->len);
+			pmem_shadow_device_wrote(rq->touched, rq->at, rq->len);
 		start_next(e);
 	}
 	spin_unlock(&e->lock);
@@ -98,10 +99,15 @@ static void interrupt(void *arg)
 		rq->done(rq);
 }
 
-static bool acceptable(const struct edu_request *rq)
+/* Its bus address is found now: the mapping may be gone when its turn comes. */
+static bool acceptable(struct edu_request *rq)
 {
-	return rq->done && rq->len && rq->len <= EDU_CHUNK && rq->offset + rq->len <= 4095 &&
-	       (rq->phys + rq->len) >> DMA_BITS == 0;
+	if (!rq->done || !rq->map || rq->page >= rq->map->nr || !rq->len || rq->len > EDU_CHUNK ||
+	    rq->offset + rq->len > 4095 || rq->at + rq->len > PAGE_SIZE)
+		return false;
+	rq->bus = dma_bus(rq->map, rq->page) + rq->at;
+	rq->touched = dma_page(rq->map, rq->page);
+	return (rq->bus + rq->len) >> DMA_BITS == 0;
 }
 
 int edu_submit(struct edu *e, struct edu_request *rq, unsigned n)
@@ -134,6 +140,11 @@ struct edu *edu_nth(unsigned n)
 const char *edu_name(const struct edu *e)
 {
 	return e->name;
+}
+
+struct dma_device *edu_dma(struct edu *e)
+{
+	return &e->dma;
 }
 
 unsigned edu_pending(const struct edu *e)
@@ -170,18 +181,24 @@ static int attach(struct pci_device *pci)
 	err = pci_claim(pci, e->name);
 	if (!err)
 		err = attach_registers(e);
+	if (!err)
+		err = dma_attach(&e->dma, pci, e->name, true);
 	if (err)
 		return err;
 	vector = irq_alloc_vector(interrupt, e, e->name);
-	if (vector < 0)
+	if (vector < 0) {
+		dma_detach(&e->dma);
 		return vector;
+	}
 	err = pci_msi_enable(pci, cpu_by_id(0)->apic_id, vector);
 	if (!err)
 		err = pci_set_bus_master(pci, true);
-	if (err)
+	if (err) {
 		irq_free_vector(vector);
-	else
+		dma_detach(&e->dma);
+	} else {
 		nr_edus++;
+	}
 	return err;
 }
 

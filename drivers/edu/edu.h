@@ -8,6 +8,7 @@
 #ifndef DRIVERS_EDU_EDU_H
 #define DRIVERS_EDU_EDU_H
 
+#include "drivers/iommu/iommu.h"
 #include "mm/mm.h"
 
 #define EDU_MAX 4
@@ -17,21 +18,27 @@
 enum edu_dir { EDU_FROM_MEMORY, EDU_TO_MEMORY };
 
 struct edu;
-/* One transfer of `len` bytes between `phys` and the device's buffer. Storage belongs to the caller
- * until done() was called. */
+/* One transfer of `len` bytes between page `page` of a mapping, from its byte `at` on, and the
+ * device's buffer. Storage belongs to the caller until done() was called. The mapping may go
+ * earlier: what the device then does is the IOMMU's business. */
 struct edu_request {
 	enum edu_dir dir;
-	uint64_t phys;
+	const struct dma_mapping *map; /* of edu_dma(), looked at by edu_submit() only */
+	unsigned long page;
+	uint32_t at;
 	uint32_t len;			      /* 1 … EDU_CHUNK */
 	uint32_t offset;		      /* in the device's buffer; offset + len <= 4095 */
 	void (*done)(struct edu_request *rq); /* interrupt context; may free or reuse rq */
 	void *arg;
+	uint64_t bus;	      /* set by edu_submit() */
+	struct page *touched; /* likewise */
 	TAILQ_ENTRY(edu_request) link;
 };
 
 unsigned edu_count(void);
 struct edu *edu_nth(unsigned n); /* NULL past the last */
 const char *edu_name(const struct edu *e);
+struct dma_device *edu_dma(struct edu *e); /* for dma_map() */
 /* Queues n requests in one piece: nobody's transfer comes between them, so what one leaves in the
  * device's buffer the next one finds. They run one after the other. Any context. -EINVAL (nothing
  * queued): a length or offset, or an address beyond the device's DMA mask. */

@@ -75,10 +75,6 @@ uint64_t slpt_limit(const struct slpt *t); /* first bus address behind the table
  *
  * The lowest hole that fits is given out. Storage is the caller's. Pure; the caller's lock.
  */
-struct iova_range {
-	uint64_t start, end; /* in pages; equal: not registered */
-	TAILQ_ENTRY(iova_range) link;
-};
 TAILQ_HEAD(iova_list, iova_range);
 struct iova_space {
 	struct iova_list list;		/* by ascending start, disjoint */
@@ -125,13 +121,98 @@ struct vtd_regs {
 	void (*write32)(void *ctx, unsigned off, uint32_t v);
 	void *ctx;
 };
-/* One record, as its two halves. */
-struct vtd_fault vtd_fault_decode(uint64_t low, uint64_t high);
 /* Takes all records (`nr` of them at offset `at`) into the log, oldest first, and clears the unit's
  * status. How many there were. The caller's lock. */
 unsigned vtd_fault_take(const struct vtd_regs *regs, unsigned at, unsigned nr, uint64_t now,
 			struct vtd_fault_log *log);
 /* "write to 0x8000000: no mapping lets it write there (reason 5)" */
 void vtd_fault_text(const struct vtd_fault *f, char *buf, size_t size);
+
+/* ---- vtd.c, vtd_invalidate.c: one unit --------------------------------------------------------
+ */
+
+enum {
+	VTD_VER = 0x00,
+	VTD_CAP = 0x08,
+	VTD_ECAP = 0x10,
+	VTD_GCMD = 0x18,
+	VTD_GSTS = 0x1c,
+	VTD_RTADDR = 0x20,
+	VTD_CCMD = 0x28,
+	VTD_FECTL = 0x38,
+	VTD_FEDATA = 0x3c,
+	VTD_FEADDR = 0x40,
+	VTD_FEUADDR = 0x44,
+	VTD_IQT = 0x88,
+	VTD_IQA = 0x90,
+};
+#define VTD_TE	 (1u << 31) /* of GCMD, and of GSTS */
+#define VTD_SRTP (1u << 30)
+#define VTD_WBF	 (1u << 27)
+#define VTD_QIE	 (1u << 26)
+
+struct vtd {
+	char name[8];
+	const struct dmar_unit *unit;
+	volatile uint8_t *regs;
+	uint64_t cap, ecap;
+	const char *refused; /* why it is not used; NULL: it translates */
+	unsigned levels, large, width;
+	bool queued, caching; /* caching: absent entries are remembered, too */
+	struct spinlock lock; /* irq-safe; all below */
+	uint32_t state;	      /* what GCMD is to hold: it takes everything at each write */
+	uint64_t *root;
+	uint64_t (*queue)[2]; /* VTD_QUEUE descriptors, then the word that waits are told by */
+	unsigned tail;
+	uint32_t waits;
+	uint64_t invalidations; /* since boot, each waited for */
+	uint16_t next_domain;
+	int vector;
+	struct vtd_fault_log log;
+	uint64_t told; /* faults that were printed */
+};
+#define VTD_QUEUE 256u /* descriptors: a frame, the smallest queue there is */
+
+extern const struct slpt_ground vtd_snooped, vtd_unsnooped;
+struct vtd *vtd_nth(unsigned n);		  /* NULL behind the last */
+struct vtd *vtd_of(const struct dmar_unit *unit); /* NULL: that unit is not used */
+uint32_t vtd_read32(const struct vtd *u, unsigned off);
+uint64_t vtd_read64(const struct vtd *u, unsigned off);
+void vtd_write32(const struct vtd *u, unsigned off, uint32_t v);
+void vtd_write64(const struct vtd *u, unsigned off, uint64_t v);
+/* Until (GSTS & mask) == want; false: not within a second. */
+bool vtd_wait_status(const struct vtd *u, uint32_t mask, uint32_t want);
+/* Bytes that the unit reads were changed. */
+void vtd_written(const struct vtd *u, const void *from, size_t bytes);
+/* Puts the device with that requester id into a domain (id, page tables), or takes it out (t NULL),
+ * and makes the unit forget what it knew. -ENOMEM: no table for its bus. */
+int vtd_set_context(struct vtd *u, uint16_t requester, uint16_t id, const struct slpt *t);
+/* The unit forgets: everything; all of a domain; [iova, iova + bytes) of it. Waits until it has,
+ * and until accesses under way have arrived. A unit that does not answer within a second is a
+ * panic: memory would be given away that a device still reaches. Any context. */
+void vtd_forget_all(struct vtd *u);
+void vtd_forget(struct vtd *u, uint16_t id, uint64_t iova, uint64_t bytes);
+/* Turns the queue on; false: the unit does not do it, registers are left. */
+bool vtd_queue_start(struct vtd *u);
+void vtd_take_faults(struct vtd *u); /* into its log. Any context */
+
+/* ---- dma.c: domains, for reports and tests */
+
+struct iommu_domain {
+	struct vtd *unit;
+	uint16_t id, requester; /* as the unit sees its accesses */
+	unsigned users;		/* devices: behind a bridge several have one requester id */
+	struct spinlock lock;	/* irq-safe; all below */
+	struct slpt tables;
+	struct iova_space space;
+	struct iova_range *kept; /* bus addresses that are never given out */
+	unsigned nr_kept;
+	TAILQ_HEAD(, dma_mapping) list;
+	TAILQ_ENTRY(iommu_domain) link;
+};
+TAILQ_HEAD(dma_device_list, dma_device);
+extern struct dma_device_list dma_devices; /* constant after boot */
+/* "edu0 (00:02.0)", or where an unknown requester would be. */
+void iommu_source_name(uint16_t source, char *buf, size_t size);
 
 #endif

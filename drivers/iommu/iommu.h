@@ -24,6 +24,8 @@
 #include <stdint.h>
 
 #include "drivers/acpi/acpi.h"
+#include "drivers/pci/pci.h"
+#include "mm/mm.h"
 
 #define DMAR_HEADER	  48u	      /* ACPI header, address width, flags, 10 reserved bytes */
 #define DMAR_MAX_LENGTH	  (64u << 10) /* a longer table is not believed */
@@ -130,5 +132,111 @@ void dmar_print(const struct dmar *d, dmar_out_fn *out, void *ctx);
 
 /* The machine's table, whatever its verdict; NULL: there is none. Constant after INIT_BUS. */
 const struct dmar *dmar_get(void);
+
+/* ---- dma.c: what a driver asks for ------------------------------------------------------------
+ *
+ * A device that does DMA is an object with a domain, or with the reason why it has none: then its
+ * bus addresses are physical ones, and what it was told once it can reach for ever. The caller does
+ * not see the difference but for dma_cut().
+ *
+ * The order, for pages that somebody else may take back: pin the pages, map, tell the device; the
+ * device has finished, unmap, unpin. After dma_unmap() returned nothing of the mapping is known to
+ * the unit any more, and writes that were under way have arrived.
+ */
+enum dma_direction {
+	DMA_TO_DEVICE = 1,   /* the device reads */
+	DMA_FROM_DEVICE = 2, /* the device writes */
+	DMA_BOTH = 3
+};
+
+struct iommu_domain;
+struct dma_device {
+	char name[8]; /* of its driver, "edu0" */
+	const struct pci_device *pci;
+	struct iommu_domain *domain; /* NULL: bus addresses are physical */
+	const char *direct;	     /* domain is NULL: why */
+	uint64_t mappings;	     /* registered, atomic; zero: it was told of no memory */
+	TAILQ_ENTRY(dma_device) link;
+};
+/* A device that is no PCI function, of a test: bus addresses are physical. */
+#define DMA_DIRECT(name_)                                                                          \
+	{                                                                                          \
+		.name = name_, .direct = "it is a model in memory"                                 \
+	}
+
+/* Bus addresses that are taken, in pages; equal: none. */
+struct iova_range {
+	uint64_t start, end;
+	TAILQ_ENTRY(iova_range) link;
+};
+
+/* One piece of memory that a device may reach. Storage is the caller's, from dma_map() to
+ * dma_unmap(). */
+struct dma_mapping {
+	const char *what;	/* who has it, for reports; set by the caller before, may be NULL */
+	struct dma_device *dev; /* NULL: not mapped */
+	enum dma_direction dir;
+	unsigned long nr; /* pages */
+	/* Where they are: by names, one every `stride` bytes, or (NULL) from `pfn` on. */
+	const void *pages;
+	size_t stride;
+	uint64_t pfn;
+	uint64_t bus;		 /* of the first; there is a domain: the others follow */
+	struct iova_range range; /* bus addresses that are registered */
+	bool cut;		 /* registered, and reaches nothing any more */
+	TAILQ_ENTRY(dma_mapping) link;
+};
+
+/*
+ * Makes `dev` the DMA side of a claimed function, with a domain if a unit stands before it and
+ * `translated`; false is for a device whose accesses pass the unit by. `name` is copied. Boot.
+ * 0, or -ENOMEM; -ENOSPC: the unit has no more domains.
+ */
+int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char *name,
+	       bool translated);
+/* The reverse, when nothing is mapped and the device does not master the bus. Boot. */
+void dma_detach(struct dma_device *dev);
+
+/*
+ * Lets the device reach `nr` pages, each named by one of `pages` (a reference or a pin is the
+ * caller's until dma_unmap(), and so is the array). m->bus is where the device finds the first,
+ * dma_bus() any. Any context. 0; -EINVAL: no pages; -ENOSPC: no bus addresses are left; -ENOMEM.
+ */
+int dma_map(struct dma_device *dev, struct dma_mapping *m, struct page *const *pages,
+	    unsigned long nr, enum dma_direction dir);
+/* The same with the names at `first`, `first + stride`, … */
+int dma_map_strided(struct dma_device *dev, struct dma_mapping *m, struct page *const *first,
+		    size_t stride, unsigned long nr, enum dma_direction dir);
+/* The name of page i. */
+struct page *dma_page(const struct dma_mapping *m, unsigned long i);
+/* The bus address of page i. */
+uint64_t dma_bus(const struct dma_mapping *m, unsigned long i);
+/*
+ * The translation goes now, the bus addresses stay taken: the device was not told and may still
+ * write there, and what it writes is a fault. Afterwards the pages are out of its reach.
+ * -EOPNOTSUPP: there is no domain, and refusal() says why: nothing was done. Any context.
+ */
+int dma_cut(struct dma_mapping *m);
+/* The device knows of it no more: translation and bus addresses go. Any context. */
+void dma_unmap(struct dma_mapping *m);
+
+/* Kernel memory that a device shares: rings, buffers. 2^order frames of zeroes at `at`. */
+struct dma_memory {
+	void *at; /* NULL: none */
+	unsigned order;
+	struct dma_mapping map;
+};
+int dma_alloc(struct dma_device *dev, struct dma_memory *mem, unsigned order,
+	      enum dma_direction dir);	      /* 0 or as dma_map(). Any context */
+void dma_free_memory(struct dma_memory *mem); /* nothing, if there is none */
+
+/* A page of RAM that holds zeroes, by its name; NULL: no memory. Any context. */
+struct page *plain_page_alloc(void);
+void plain_page_free(struct page *p);
+/* The name of the page that kernel memory lies in, for dma_map(). */
+struct page *virt_to_page(const void *p);
+
+/* Faults of all units since boot, those counted that are recorded now. Any context. */
+uint64_t iommu_faults(void);
 
 #endif

@@ -22,7 +22,7 @@
 #define FSTS_NEXT(v)   ((v) >> 8 & 0xff)
 #define FSTS_ALL_FAULT (VTD_FSTS_PFO | VTD_FSTS_PPF)
 
-struct vtd_fault vtd_fault_decode(uint64_t low, uint64_t high)
+static struct vtd_fault decode(uint64_t low, uint64_t high)
 {
 	/* Only 8 bits are the reason: what stands above it reads as ones on some units, although it
 	 * is about a PASID that nobody used. */
@@ -58,7 +58,7 @@ unsigned vtd_fault_take(const struct vtd_regs *regs, unsigned at, unsigned nr, u
 
 		if (!(high >> 32 & RECORD_F))
 			break;
-		keep(log, vtd_fault_decode(read64(regs, off), high), now);
+		keep(log, decode(read64(regs, off), high), now);
 		regs->write32(regs->ctx, off + 12, RECORD_F);
 		taken++;
 	}

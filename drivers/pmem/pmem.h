@@ -185,7 +185,7 @@ void pmem_look_at_cut_parts(struct pmem_region *r); /* at boot, once bound: whol
 int pmem_shadow_start(struct pmem_region *r);
 /* A device wrote [phys, phys + len) by DMA: durable at once, no CPU cache was involved. Any
  * context. */
-void pmem_shadow_device_wrote(uint64_t phys, uint64_t len);
+void pmem_shadow_device_wrote(const struct page *page, uint32_t at, uint32_t len);
 /* Fences so far that made a line of a shadowed region durable; *fails_at: at that count the power
  * fails, or has failed. UINT64_MAX: none was chosen. */
 uint64_t pmem_shadow_fences(uint64_t *fails_at);

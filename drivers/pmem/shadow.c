@@ -148,8 +148,9 @@ static uint64_t pmem_shadow_dirty_lines(const struct pmem_region *r)
 	return lines;
 }
 
-void pmem_shadow_device_wrote(uint64_t phys, uint64_t len)
+void pmem_shadow_device_wrote(const struct page *page, uint32_t at, uint32_t len)
 {
+	uint64_t phys = page_to_phys(page) + at;
 	uint64_t flags = spin_lock_irqsave(&notes.lock);
 
 	for (struct pmem_shadow *s = shadows; s; s = s->next) {

@@ -208,6 +208,18 @@ bool frame_is_out(uint64_t phys, unsigned order)
 	return out;
 }
 
+static uint64_t kept; /* atomic */
+
+void frames_lasting_add(int64_t change)
+{
+	__atomic_add_fetch(&kept, (uint64_t)change, __ATOMIC_RELAXED);
+}
+
+uint64_t frames_lasting(void)
+{
+	return __atomic_load_n(&kept, __ATOMIC_RELAXED);
+}
+
 struct frame_stats frame_stats(void)
 {
 	uint64_t flags = spin_lock_irqsave(&frame_lock);

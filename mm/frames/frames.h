@@ -27,6 +27,10 @@ uint64_t alloc_fail_count(bool *failed);
 void heap_watch(void);
 int64_t heap_unwatch(void);
 uint64_t heap_frames(void); /* RAM of the C heap, which only grows (kvirt.c) */
+/* Frames that a driver's tables took (change > 0) or gave back, and that stay as long as the tables
+ * do: a test which makes such tables grow leaves nothing behind. Any context. */
+void frames_lasting_add(int64_t change);
+uint64_t frames_lasting(void); /* zero: no driver keeps any */
 struct frame_stats {
 	uint64_t total, free; /* in frames; free == total means nothing was ever allocated */
 	uint64_t reserved;    /* kernel image, boot data, allocator's own maps */

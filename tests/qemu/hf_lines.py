@@ -261,6 +261,8 @@ TABLE: Dict[str, List[Row]] = {
                ok("museum skip-wake off", "off"), no("museum skip-wak on", "'skip-wake'"),
                no("museum skip-wake maybe", "maybe"), no("museum all on", "only be turned off"),
                ok("museum all off"), no("museum skip-wake on on", "usage"), no("museum ''", "''")],
+    "iommu": [ok("iommu", "iommu0: tables of "), ok("iommu table", "DMAR: accepted"),
+              no("iommu x", "usage: iommu"), no("iommu table x", "usage: iommu")],
     "nfit": [ok("nfit", "NFIT #1: accepted"), no("nfit x", "usage: nfit")],
     "page": [ok("page 0x100000", "pmem0"), no("page 0x10", "0x10"), no("page", "usage: page"),
              no("page 1 2", "usage"), no(f"page {MAX}", ""), no("page 0x10000000000000", ""),

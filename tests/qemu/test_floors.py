@@ -42,6 +42,22 @@ def test_what_calls_upward_is_named(tmp_path):
     assert "no objects" in floors.bad_symbols(str(tmp_path / "nothing"))[0]
 
 
+def test_devices_are_told_bus_addresses(tmp_path):
+    """No driver or client deals in physical addresses: here, and seen to fail."""
+    assert floors.bad_addresses(ROOT) == []
+    tree = {"drivers/edu/a.c": "/* virt_to_phys()\n */\nint a;\nuint64_t b = virt_to_phys(p);\n",
+            "drivers/clients/b.c": "seg.phys = 1;\nx = seg.phys == 1;\n",
+            "drivers/block/c.c": "f = frame_alloc_zero();\n", "dax/d.c": "int f(uint64_t phys);\n",
+            "drivers/iommu/e.c": "x = virt_to_phys(p);\n"}
+    for path, text in tree.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    found = [line.split(":")[0] + line.split("deals")[0].split(":")[1].rstrip()
+             for line in floors.bad_addresses(str(tmp_path))]
+    assert sorted(found) == ["dax/d.c1", "drivers/block/c.c1", "drivers/clients/b.c1",
+                             "drivers/edu/a.c4"]
+
+
 def test_a_folder_has_one_face(tmp_path):
     """One public header a folder, and what is internal stays on its floor: here, and seen to fail."""
     assert floors.bad_headers(ROOT) == []

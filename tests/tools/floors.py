@@ -6,7 +6,8 @@ The floors, from the ground up, are FLOORS. A file may include, and an object ma
 on its own floor or below. Included is what a line says; referred to is what the linker would look
 for, so that a prototype written by hand hides nothing. ALLOWED are the few symbols that a lower
 floor takes from a higher one, each with its reason; one that is not needed any more is a fault too.
-A folder's face is one header (bad_headers). Prints a line per fault; status 1 if there is one.
+A folder's face is one header (bad_headers). What drives a device names pages, and gets bus addresses
+(bad_addresses). Prints a line per fault; status 1 if there is one.
 """
 
 import os
@@ -33,6 +34,11 @@ MORE_HEADERS = {
     "tests/kernel/lib": "a header for each fixture: a test includes those that it uses",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+# Who drives a device, or has one driven: they deal in pages and in what dma_map() gives.
+DEVICES = ("drivers/edu/", "drivers/block/", "drivers/clients/", "dax/")
+PHYSICAL = re.compile(r"\bvirt_to_phys\b|\bpage_to_phys\b|\bframe_alloc\w*|\bframe_free\b|\bbar\[\w+\]\.phys\b"
+                      r"|(?:\.|->)phys\s*=[^=]|\buint64_t phys\b")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 PROGRAMS = ("boot/efi/", "tests/host/", "tests/peer/")  # not linked into the kernel
 
 
@@ -118,10 +124,24 @@ def bad_symbols(build: str) -> List[str]:
                     for floor, symbol in ALLOWED if (floor, symbol) not in used]
 
 
+def bad_addresses(root: str) -> List[str]:
+    """Lines of what drives devices, and of clients, that deal in physical addresses."""
+    found = []
+    for path in sources(root):
+        if not path.startswith(DEVICES):
+            continue
+        with open(os.path.join(root, path), encoding="utf-8") as stream:
+            text = COMMENT.sub(lambda m: "\n" * m.group().count("\n"), stream.read())
+        found += [f"{path}:{n} deals in physical addresses ({PHYSICAL.search(line).group()}): a device "
+                  "is told what dma_map() gives" for n, line in enumerate(text.split("\n"), 1)
+                  if PHYSICAL.search(line)]
+    return found
+
+
 def main() -> int:
     """Status 0: nothing calls upward."""
     build = sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "build")
-    found = bad_includes(ROOT) + bad_headers(ROOT) + bad_symbols(build)
+    found = bad_includes(ROOT) + bad_headers(ROOT) + bad_addresses(ROOT) + bad_symbols(build)
     print("\n".join(found) or "floors: nothing calls upward", file=sys.stderr if found else sys.stdout)
     return 1 if found else 0
 

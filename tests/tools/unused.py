@@ -22,7 +22,6 @@ KEPT = {
     **dict.fromkeys(("_exit", "fstat", "getpid", "isatty", "lseek"), LIBC),
     **dict.fromkeys(("mem_divert", "mem_fault", "mem_note", "mem_other_than", "lock_order_divert",
                      "lock_order_forget"), DEBUG),
-    **dict.fromkeys(("dmar_get", "vtd_fault_decode"), "the IOMMU's driver, which calls it, is to come"),
     "nfit_line_offset": "the specification's sum, declared beside the two that are made of it",
     "last_call": "a test looks for its symbol",
     "check_i2_records": "one of six; the other five have tests of their own",

@@ -47,7 +47,7 @@ static int move_pages(struct block_device *dev, enum bio_op op, uint64_t sector,
 		return err;
 	m->bio = (struct bio){.op = op, .sector = sector, .nr = pages};
 	for (unsigned i = 0; i < pages; i++)
-		m->seg[i] = (struct bio_seg){virt_to_phys(buf) + i * step, PAGE_SIZE};
+		m->seg[i] = (struct bio_seg){virt_to_page((char *)buf + i * step), 0, PAGE_SIZE};
 	err = run_move(dev, m);
 	free(m);
 	return err;
@@ -86,7 +86,7 @@ static void carry_out(struct fake_disk *fd, struct bio *bio)
 	char *at = fd->data + bio->sector * SECTOR_SIZE;
 
 	for (unsigned i = 0; i < bio->nr && !fd->next_err; i++) {
-		void *mem = phys_to_virt(bio_phys(bio, i));
+		void *mem = bio_memory(bio, i);
 
 		if (bio->op == BIO_READ)
 			memcpy(mem, at, bio->seg[i].len);

@@ -114,6 +114,8 @@ int piece_make_g(struct script *s)
 /* Two transfers of 100 ms each: the text into the device, then out of it into half the page. */
 struct late_write {
 	struct edu_request rq[2];
+	struct dma_memory text;
+	struct dma_mapping map;
 	bool done;
 };
 
@@ -138,28 +140,33 @@ static void fill_text(char *buf)
 int piece_device(struct script *s)
 {
 	static struct late_write w; /* one race at a time */
-	uint64_t bounce, page;
+	struct edu *e = scratch_edu(0);
 	int err;
 
 	if (!s->nr_held)
 		return -EFAULT;
-	bounce = frame_alloc_zero();
-	if (!bounce)
-		return -ENOMEM;
-	fill_text(phys_to_virt(bounce));
-	page = page_to_phys(s->held[0]);
-	w.done = false;
+	w = (struct late_write){.map.what = "the late write"};
+	err = dma_alloc(edu_dma(e), &w.text, 0, DMA_TO_DEVICE);
+	if (err)
+		return err;
+	fill_text(w.text.at);
+	err = dma_map(edu_dma(e), &w.map, &s->held[0], 1, DMA_FROM_DEVICE);
+	if (err) {
+		dma_free_memory(&w.text);
+		return err;
+	}
 	for (unsigned i = 0; i < 2; i++)
 		w.rq[i] = (struct edu_request){.dir = i ? EDU_TO_MEMORY : EDU_FROM_MEMORY,
-					       .phys = i ? page : bounce,
+					       .map = i ? &w.map : &w.text.map,
 					       .len = EDU_CHUNK,
 					       .done = transfer_done,
 					       .arg = &w};
-	err = edu_submit(scratch_edu(0), w.rq, 2);
+	err = edu_submit(e, w.rq, 2);
 	if (!err)
 		wait_event(&w, __atomic_load_n(&w.done, __ATOMIC_ACQUIRE), "the late write",
 			   "the device's completion interrupt");
-	frame_free(bounce, 0);
+	dma_unmap(&w.map);
+	dma_free_memory(&w.text);
 	return err;
 }
 

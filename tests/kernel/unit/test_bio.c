@@ -10,7 +10,7 @@
 struct heard {
 	struct bio bio;
 	struct bio_seg seg;
-	uint64_t frame;
+	struct page *frame;
 	unsigned times; /* end_io() was called */
 	int err;
 	uint64_t at_ns;
@@ -29,10 +29,10 @@ static void hear(struct bio *bio, int err)
 
 static bool heard_init(struct heard *h)
 {
-	*h = (struct heard){.frame = frame_alloc_zero()};
-	h->seg = (struct bio_seg){h->frame, PAGE_SIZE};
+	*h = (struct heard){.frame = plain_page_alloc()};
+	h->seg = (struct bio_seg){h->frame, 0, PAGE_SIZE};
 	h->bio = (struct bio){.op = BIO_READ, .seg = &h->seg, .nr = 1, .end_io = hear, .arg = h};
-	return h->frame != 0;
+	return h->frame;
 }
 
 static unsigned times(struct heard *h)
@@ -55,8 +55,8 @@ SELFTEST(bio_arguments, "bio.arguments", "requests that a disk cannot do are ref
 {
 	struct fake_disk fd;
 	const struct bio b = {.op = BIO_READ, .nr = 1, .end_io = hear};
-	const struct bio_seg s = {.phys = 0x10000, .len = PAGE_SIZE};
-	const uint64_t odd[1] = {0x10200};
+	const struct bio_seg s = {.page = pfn_to_page(16), .len = PAGE_SIZE};
+	struct page *const none[1] = {NULL};
 	struct bio x = b;
 	int got[12];
 	static const int want[12] = {-EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL,
@@ -65,16 +65,16 @@ SELFTEST(bio_arguments, "bio.arguments", "requests that a disk cannot do are ref
 	EXPECT(!fake_disk_init(&fd), "no memory");
 	x.end_io = NULL;
 	got[0] = refused(&fd, x, s, "nobody");
-	got[1] = refused(&fd, b, (struct bio_seg){0x10000, 100}, "whole 512");
-	got[2] = refused(&fd, b, (struct bio_seg){0x10001, 512}, "whole 512");
-	got[3] = refused(&fd, b, (struct bio_seg){0x10e00, 1024}, "end of its page");
+	got[1] = refused(&fd, b, (struct bio_seg){s.page, 0, 100}, "whole 512");
+	got[2] = refused(&fd, b, (struct bio_seg){s.page, 1, 512}, "whole 512");
+	got[3] = refused(&fd, b, (struct bio_seg){s.page, 0xe00, 1024}, "end of its page");
 	got[4] = refused(&fd, (struct bio){.op = BIO_READ, .end_io = hear}, s, "no memory");
 	x = (struct bio){.op = BIO_FLUSH, .nr = 1, .end_io = hear};
 	got[5] = refused(&fd, x, s, "flush");
 	x = (struct bio){.op = BIO_READ, .nr = BIO_MAX_SEGS + 1, .end_io = hear};
 	got[6] = refused(&fd, x, s, "more pieces");
-	x = (struct bio){.op = BIO_READ, .nr = 1, .end_io = hear, .bounce = odd};
-	got[7] = refused(&fd, x, s, "no frame");
+	x = (struct bio){.op = BIO_READ, .nr = 1, .end_io = hear, .bounce = none};
+	got[7] = refused(&fd, x, s, "no page");
 	x = b;
 	x.sector = FAKE_SECTORS - 7;
 	got[8] = refused(&fd, x, s, "end of the disk");
@@ -133,7 +133,7 @@ SELFTEST(bio_delay_holds, "bio.delay-holds",
 		thread_sleep_ns(100000);
 	let_go = bio_delay_off();
 	for (unsigned i = 0; i < 3; i++)
-		frame_free(h[i].frame, 0);
+		plain_page_free(h[i].frame);
 	fake_disk_free(&fd);
 	EXPECT(!err, "error %d", err);
 	EXPECT(!early && held == 3, "%u told early, %u held", early, held);
@@ -170,8 +170,8 @@ SELFTEST(bio_delay_one_shot, "bio.delay-one-shot",
 	released = bio_delay_off();
 	after = times(&h[0]);
 	err = err ?: bio_submit(&fd.dev, &h[1].bio, &why);
-	frame_free(h[0].frame, 0);
-	frame_free(h[1].frame, 0);
+	plain_page_free(h[0].frame);
+	plain_page_free(h[1].frame);
 	fake_disk_free(&fd);
 	EXPECT(!err, "error %d", err);
 	EXPECT(again == -EALREADY && left2 <= left && left2 > left / 2,
@@ -188,25 +188,25 @@ SELFTEST(bio_bounce, "bio.bounce-arrives-on-completion",
 	struct fake_disk fd;
 	struct heard h;
 	const char *why;
-	uint64_t bounce[1] = {0};
+	struct page *bounce[1] = {NULL};
 	char early, late, failed;
 	int err;
 
 	EXPECT(!fake_disk_init(&fd), "no memory");
-	EXPECT(heard_init(&h) && (bounce[0] = frame_alloc_zero()), "no memory");
+	EXPECT(heard_init(&h) && (bounce[0] = plain_page_alloc()), "no memory");
 	memset(fd.data, 'd', PAGE_SIZE);
 	h.bio.bounce = bounce;
 	bio_delay_off();
 	err = bio_delay_arm(3600ull * 1000000000) ?: bio_submit(&fd.dev, &h.bio, &why);
-	early = *(char *)phys_to_virt(h.frame);
+	early = *(char *)page_to_virt(h.frame);
 	bio_delay_off();
-	late = *(char *)phys_to_virt(h.frame);
-	memset(phys_to_virt(h.frame), 0, PAGE_SIZE);
+	late = *(char *)page_to_virt(h.frame);
+	memset(page_to_virt(h.frame), 0, PAGE_SIZE);
 	fd.next_err = -EIO;
 	err = err ?: bio_submit(&fd.dev, &h.bio, &why);
-	failed = *(char *)phys_to_virt(h.frame);
-	frame_free(h.frame, 0);
-	frame_free(bounce[0], 0);
+	failed = *(char *)page_to_virt(h.frame);
+	plain_page_free(h.frame);
+	plain_page_free(bounce[0]);
 	fake_disk_free(&fd);
 	EXPECT(!err && early == 0 && late == 'd', "error %d, early 0x%x, late 0x%x", err, early,
 	       late);
@@ -232,7 +232,7 @@ SELFTEST(bio_in_use, "bio.disk-in-use",
 	snprintf(said, sizeof(said), "%s", busy ? refusal() : "");
 	fake_finish(&fd);
 	after = scratch_choose_disk();
-	frame_free(h.frame, 0);
+	plain_page_free(h.frame);
 	fake_disk_free(&fd);
 	EXPECT(!err, "error %d: %s", err, why);
 	EXPECT(busy == -EBUSY && strstr(said, block_nth(0)->name), "error %d: %s", busy, said);

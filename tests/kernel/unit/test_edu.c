@@ -6,7 +6,9 @@
 
 SELFTEST(edu_arguments, "edu.arguments", "transfers that the device cannot do are refused")
 {
-	struct edu_request rq = {.dir = EDU_FROM_MEMORY, .phys = 4096, .len = 1};
+	static struct dma_device model = DMA_DIRECT("model");
+	struct dma_mapping map = {.dev = &model, .nr = 1, .pfn = 1};
+	struct edu_request rq = {.dir = EDU_FROM_MEMORY, .map = &map, .len = 1};
 	struct edu *e = scratch_edu(0);
 
 	if (!e)
@@ -22,7 +24,13 @@ SELFTEST(edu_arguments, "edu.arguments", "transfers that the device cannot do ar
 	EXPECT(edu_submit(e, &rq, 1) == -EINVAL,
 	       "to the last byte of the buffer: QEMU would abort");
 	rq.offset = 0;
-	rq.phys = 1ull << 40;
+	rq.page = 1;
+	EXPECT(edu_submit(e, &rq, 1) == -EINVAL, "behind the mapping");
+	rq.page = 0;
+	rq.at = 4096 - EDU_CHUNK + 1;
+	EXPECT(edu_submit(e, &rq, 1) == -EINVAL, "over the end of the page");
+	rq.at = 0;
+	map.pfn = 1ull << (40 - PAGE_SHIFT);
 	EXPECT(edu_submit(e, &rq, 1) == -EINVAL, "beyond the DMA mask");
 	EXPECT(edu_pending(e) == 0, "%u requests pending", edu_pending(e));
 }

@@ -10,6 +10,8 @@
 	SKIP("%s", NO_DISK)
 #define AREA 65536u /* the first sector that self-tests write to */
 
+static struct dma_device model = DMA_DIRECT("model");
+
 /* The device's side of a ring: say that chain `id` is done. */
 static void device_says(struct vring *r, uint32_t id, uint32_t len)
 {
@@ -32,8 +34,9 @@ SELFTEST(virtio_ring_carries, "virtio.ring-carries",
 	const char *why;
 	void *got;
 
-	EXPECT(vring_init(&r, 3) == -EINVAL && vring_init(&r, 512) == -EINVAL, "odd sizes");
-	EXPECT(!vring_init(&r, 8), "no memory");
+	EXPECT(vring_init(&r, &model, 3) == -EINVAL && vring_init(&r, &model, 512) == -EINVAL,
+	       "odd sizes");
+	EXPECT(!vring_init(&r, &model, 8), "no memory");
 	for (unsigned i = 0; i < 70000 && !bad; i++) { /* the 16-bit indices go around */
 		uint16_t head[2];
 
@@ -65,7 +68,7 @@ static int lie(uint32_t id, uint32_t len, uint16_t ahead, const char **why)
 	int err;
 
 	*why = "";
-	err = vring_init(&r, 8) ?: vring_add(&r, buf, 2, &r);
+	err = vring_init(&r, &model, 8) ?: vring_add(&r, buf, 2, &r);
 	if (err)
 		return err;
 	device_says(&r, id, len);
@@ -168,7 +171,8 @@ SELFTEST(virtio_in_flight, "virtio.many-in-flight",
 	virtio_blk_stats(d, &before);
 	m = (struct many){.left = MANY};
 	for (unsigned i = 0; i < MANY; i++) {
-		m.seg[i] = (struct bio_seg){frame + i * SECTOR_SIZE, SECTOR_SIZE};
+		m.seg[i] = (struct bio_seg){virt_to_page(phys_to_virt(frame)), i * SECTOR_SIZE,
+					    SECTOR_SIZE};
 		m.bio[i] = (struct bio){.op = BIO_READ,
 					.sector = AREA + i,
 					.seg = &m.seg[i],
@@ -213,7 +217,7 @@ SELFTEST(virtio_error, "virtio.error-is-told",
 	virtio_blk_stats(d, &before);
 	/* Past bio_submit(), which would not let it through: the device itself has to say no. */
 	m = (struct many){.left = 1};
-	m.seg[0] = (struct bio_seg){frame, PAGE_SIZE};
+	m.seg[0] = (struct bio_seg){virt_to_page(phys_to_virt(frame)), 0, PAGE_SIZE};
 	m.bio[0] = (struct bio){.op = BIO_READ,
 				.sector = d->sectors - 1,
 				.seg = &m.seg[0],

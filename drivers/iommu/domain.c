@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which device has which domain.
+ *
+ * A unit knows a device by its requester id: bus, device, function, as the access carries them.
+ * Behind a bridge to conventional PCI all devices have one, the bridge's own or that of function 0
+ * of the bus behind it, and so they share a domain.
+ *
+ * Bus addresses that are never given out in any domain: those that mean an interrupt, the
+ * registers of PCI functions (a bridge would take the access for one to them), the first 1 MiB (an
+ * address of 0 plus a little is somebody's mistake), and the device's own reserved memory, which is
+ * mapped as it is.
+ */
+#include "drivers/drivers.h"
+#include "drivers/iommu/internal.h"
+
+#define FIRST_PAGE 256u
+#define MSI_START  0xfee00u /* in pages */
+#define MSI_PAGES  0x100u
+/* Bits 7:4 of the Express capabilities register. */
+#define EXPRESS_ROOT_PORT  4
+#define EXPRESS_DOWNSTREAM 6
+#define EXPRESS_FROM_PCI   8
+#define EXPRESS_TO_PCI	   7
+
+static TAILQ_HEAD(, iommu_domain) domains = TAILQ_HEAD_INITIALIZER(domains);
+struct dma_device_list dma_devices = TAILQ_HEAD_INITIALIZER(dma_devices);
+
+/* ---- buses
+ * --------------------------------------------------------------------------------------- */
+
+static struct pci_device *bridge_to(uint8_t bus)
+{
+	struct pci_device *d;
+
+	for (unsigned i = 0; bus && (d = pci_at(i)); i++)
+		if (d->header == 1 && d->secondary == bus)
+			return d;
+	return NULL;
+}
+
+static int behind(uint8_t bus, uint8_t dev, uint8_t fn)
+{
+	struct pci_device *d;
+
+	for (unsigned i = 0; (d = pci_at(i)); i++)
+		if (d->bus == bus && d->dev == dev && d->fn == fn)
+			return d->header == 1 ? d->secondary : -1;
+	return -1;
+}
+
+static uint16_t id_of(const struct pci_device *d)
+{
+	return (uint16_t)(d->bus << 8 | d->dev << 3 | d->fn);
+}
+
+static int above(uint8_t bus)
+{
+	const struct pci_device *bridge = bridge_to(bus);
+
+	return bridge ? id_of(bridge) : -1;
+}
+
+static const struct dmar_buses buses = {behind, above};
+
+/* Kind of an Express function; -1: it is of conventional PCI. */
+static int express_kind(const struct pci_device *d)
+{
+	unsigned cap = pci_find_cap(d, PCI_CAP_EXPRESS);
+
+	return cap ? pci_read16(d, cap + 2) >> 4 & 15 : -1;
+}
+
+/* As which requester the accesses of a function arrive at the unit. */
+static uint16_t requester_of(const struct pci_device *pci)
+{
+	const struct pci_device *bridge = bridge_to(pci->bus);
+	uint16_t id = id_of(pci);
+
+	for (unsigned step = 0; bridge && step < 256; step++) {
+		int kind = express_kind(bridge);
+
+		if (kind == EXPRESS_TO_PCI)
+			id = (uint16_t)(bridge->secondary << 8);
+		else if (kind < 0 || kind == EXPRESS_FROM_PCI)
+			id = id_of(bridge);
+		bridge = bridge_to(bridge->bus);
+	}
+	return id;
+}
+
+void iommu_source_name(uint16_t source, char *buf, size_t size)
+{
+	const struct dma_device *dev;
+
+	TAILQ_FOREACH (dev, &dma_devices, link)
+		if (dev->domain && dev->domain->requester == source) {
+			snprintf(buf, size, "%s (%s)", dev->name, dev->pci->name);
+			return;
+		}
+	snprintf(buf, size, "the function at %02x:%02x.%x", source >> 8, source >> 3 & 31,
+		 source & 7u);
+}
+
+/* ---- domains
+ * -------------------------------------------------------------------------------------- */
+
+static void keep(struct iommu_domain *d, uint64_t start, uint64_t bytes)
+{
+	uint64_t first = start >> PAGE_SHIFT, end = (start + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+	/* What is kept already, in whole or in part, stays so: these are places, not owners. */
+	if (!iova_register_at(&d->space, &d->kept[d->nr_kept], first, end - first))
+		d->nr_kept++;
+}
+
+static unsigned count_bars(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 6 * pci_count(); i++) {
+		const struct pci_bar *b = &pci_at(i / 6)->bar[i % 6];
+
+		n += b->size && !b->io && b->phys;
+	}
+	return n;
+}
+
+static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci)
+{
+	const struct dmar *table = dmar_get();
+	int err = 0;
+
+	for (unsigned i = 0; i < table->nr_reserved && !err; i++) {
+		const struct dmar_reserved *r = &table->reserved[i];
+
+		if (!dmar_reserved_for(table, r, pci->bus, pci->dev, pci->fn, &buses))
+			continue;
+		keep(d, r->base, r->len);
+		err = slpt_map(&d->tables, r->base, r->base, r->len, SLPT_READ | SLPT_WRITE);
+	}
+	slpt_sync(&d->tables);
+	return err;
+}
+
+static int fill_kept(struct iommu_domain *d, const struct pci_device *pci)
+{
+	d->kept = calloc(1 + count_bars() + dmar_get()->nr_reserved, sizeof(*d->kept));
+	if (!d->kept)
+		return -ENOMEM;
+	keep(d, (uint64_t)MSI_START << PAGE_SHIFT, (uint64_t)MSI_PAGES << PAGE_SHIFT);
+	for (unsigned i = 0; i < 6 * pci_count(); i++) {
+		const struct pci_bar *b = &pci_at(i / 6)->bar[i % 6];
+
+		if (b->size && !b->io && b->phys && b->phys < slpt_limit(&d->tables))
+			keep(d, b->phys, b->size);
+	}
+	return keep_reserved(d, pci);
+}
+
+static void destroy(struct iommu_domain *d)
+{
+	slpt_destroy(&d->tables);
+	free(d->kept);
+	free(d);
+}
+
+static int make(struct vtd *u, uint16_t requester, const struct pci_device *pci,
+		struct iommu_domain **out)
+{
+	struct iommu_domain *d = calloc(1, sizeof(*d));
+	uint64_t ids = 1ull << (4 + 2 * (u->cap & 7));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	*d = (struct iommu_domain){.unit = u, .requester = requester, .id = u->next_domain};
+	spin_init(&d->lock, "IOMMU domain");
+	TAILQ_INIT(&d->list);
+	iova_init(&d->space, FIRST_PAGE, 1ull << (u->width - PAGE_SHIFT));
+	err = u->next_domain < ids ? 0 : -ENOSPC;
+	if (!err)
+		err = slpt_init(&d->tables, u->ecap & 1 ? &vtd_snooped : &vtd_unsnooped, u->levels,
+				u->large);
+	if (!err)
+		err = fill_kept(d, pci);
+	if (!err)
+		err = vtd_set_context(u, requester, d->id, &d->tables);
+	if (err) {
+		destroy(d);
+		return err;
+	}
+	u->next_domain++;
+	TAILQ_INSERT_TAIL(&domains, d, link);
+	*out = d;
+	return 0;
+}
+
+static int find_or_make(struct vtd *u, const struct pci_device *pci, struct iommu_domain **out)
+{
+	uint16_t requester = requester_of(pci);
+
+	TAILQ_FOREACH (*out, &domains, link)
+		if ((*out)->unit == u && (*out)->requester == requester)
+			return 0;
+	return make(u, requester, pci, out);
+}
+
+/* ---- devices
+ * -------------------------------------------------------------------------------------- */
+
+/* The unit in front of a function, or NULL and why there is none. */
+static struct vtd *unit_before(const struct pci_device *pci, const char **why)
+{
+	const struct dmar *table = dmar_get();
+	const struct dmar_unit *unit;
+	struct vtd *u;
+
+	*why = !table ? "there is no IOMMU" : "the DMAR table is refused";
+	if (!table || table->verdict != DMAR_ACCEPTED)
+		return NULL;
+	unit = dmar_unit_of(table, pci->bus, pci->dev, pci->fn, &buses);
+	*why = unit ? "the unit in front of it is not used" : "no unit is in front of it";
+	u = unit ? vtd_of(unit) : NULL;
+	return u;
+}
+
+int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char *name,
+	       bool translated)
+{
+	struct vtd *u;
+	int err;
+
+	*dev = (struct dma_device){.pci = pci};
+	snprintf(dev->name, sizeof(dev->name), "%s", name);
+	u = unit_before(pci, &dev->direct);
+	if (u && !translated) {
+		dev->direct = "its accesses pass the IOMMU by";
+		u = NULL;
+	}
+	if (u) {
+		err = find_or_make(u, pci, &dev->domain);
+		if (err)
+			return err;
+		dev->domain->users++;
+		dev->direct = NULL;
+	}
+	TAILQ_INSERT_TAIL(&dma_devices, dev, link);
+	return 0;
+}
+
+void dma_detach(struct dma_device *dev)
+{
+	struct iommu_domain *d = dev->domain;
+
+	ASSERT(!dev->mappings, "%s goes with %lu mapping(s)", dev->name, dev->mappings);
+	TAILQ_REMOVE(&dma_devices, dev, link);
+	dev->domain = NULL;
+	if (!d || --d->users)
+		return;
+	vtd_set_context(d->unit, d->requester, 0, NULL);
+	TAILQ_REMOVE(&domains, d, link);
+	destroy(d);
+}
+
+/* What a test must not leave behind. */
+static int64_t count_mappings(void)
+{
+	const struct dma_device *dev;
+	int64_t sum = 0;
+
+	TAILQ_FOREACH (dev, &dma_devices, link)
+		sum += (int64_t)__atomic_load_n(&dev->mappings, __ATOMIC_ACQUIRE);
+	return sum;
+}
+SELFTEST_LEAVES(dma_mappings, "DMA mapping(s)", LEAVES_USERS, count_mappings, NULL);

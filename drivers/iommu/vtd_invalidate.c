@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making the unit forget.
+ *
+ * The unit remembers the entries that it has walked to. One that was changed in memory goes on
+ * being used until the unit is told, so nothing may be given to somebody else before it was told
+ * and has said that it is done: that includes writes that it had let through and that are on their
+ * way.
+ *
+ * Two ways. By registers: write what is to be forgotten, wait for a bit to go. By a queue in
+ * memory: descriptors of 128 bits, the last of which makes the unit write a number to a word that
+ * we look at. A unit with the queue on takes no notice of the registers, so it is one or the other;
+ * the queue is used where there is one.
+ *
+ * Source: Intel VT-d, 6.5 (invalidation), 11.4.8 and 11.4.9 (registers).
+ */
+#include "drivers/drivers.h"
+#include "drivers/iommu/internal.h"
+
+#define SECOND_NS 1000000000ull
+
+/* Descriptors, low halves. */
+#define INV_CONTEXT	  0x1ull
+#define INV_CONTEXT_ALL	  (INV_CONTEXT | 1ull << 4)
+#define INV_IOTLB	  0x2ull
+#define INV_IOTLB_ALL	  (INV_IOTLB | 1ull << 4)
+#define INV_IOTLB_DOMAIN  (INV_IOTLB | 2ull << 4)
+#define INV_IOTLB_PAGES	  (INV_IOTLB | 3ull << 4)
+#define INV_IOTLB_DRAIN	  (3ull << 6)	       /* writes and reads under way */
+#define INV_WAIT	  (0x5ull | 1ull << 5) /* and write the status word */
+#define INV_DOMAIN(id)	  ((uint64_t)(id) << 16)
+#define INV_WAIT_VALUE(v) ((uint64_t)(v) << 32)
+/* Registers. */
+#define CCMD_GO		    (1ull << 63 | 1ull << 61) /* all of it */
+#define IOTLB_GO	    (1ull << 63)
+#define IOTLB_ALL	    (1ull << 60)
+#define IOTLB_DOMAIN	    (2ull << 60)
+#define IOTLB_PAGES	    (3ull << 60)
+#define IOTLB_DRAIN	    (3ull << 48)
+#define IOTLB_DOMAIN_ID(id) ((uint64_t)(id) << 32)
+
+static bool can_drain(const struct vtd *u)
+{
+	return (u->cap >> 54 & 3) == 3;
+}
+
+static unsigned iotlb_at(const struct vtd *u)
+{
+	return (unsigned)(u->ecap >> 8 & 0x3ff) * 16;
+}
+
+/* ---- registers ------------------------------------------------------------------------------ */
+
+static void register_wait(const struct vtd *u, unsigned off, uint64_t command)
+{
+	uint64_t end = clock_ns() + SECOND_NS;
+
+	vtd_write64(u, off, command);
+	while (vtd_read64(u, off) >> 63)
+		if (clock_ns() > end)
+			panic("expected %s to have forgotten old translations within a second, and "
+			      "register 0x%x still says that it works on it; memory that a device "
+			      "still reaches cannot be given to anybody",
+			      u->name, off);
+}
+
+/* lock held. */
+static void by_registers(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
+{
+	if (contexts)
+		register_wait(u, VTD_CCMD, CCMD_GO);
+	if ((iotlb & IOTLB_PAGES) == IOTLB_PAGES)
+		vtd_write64(u, iotlb_at(u), address);
+	register_wait(u, iotlb_at(u) + 8, iotlb | IOTLB_GO | (can_drain(u) ? IOTLB_DRAIN : 0));
+}
+
+/* ---- the queue ------------------------------------------------------------------------------- */
+
+static volatile uint32_t *status_word(const struct vtd *u)
+{
+	return (volatile uint32_t *)((char *)u->queue + PAGE_SIZE);
+}
+
+/* lock held. */
+static void put(struct vtd *u, uint64_t low, uint64_t high)
+{
+	u->queue[u->tail][0] = low;
+	u->queue[u->tail][1] = high;
+	vtd_written(u, u->queue[u->tail], sizeof(u->queue[0]));
+	u->tail = (u->tail + 1) % VTD_QUEUE;
+}
+
+/* lock held. Tells the unit what put() put there, and waits: true, or false after a second. The
+ * queue is empty before and after, so it never runs over. */
+static bool queue_wait(struct vtd *u)
+{
+	uint64_t end = clock_ns() + SECOND_NS;
+	uint32_t number = ++u->waits;
+
+	put(u, INV_WAIT | INV_WAIT_VALUE(number), virt_to_phys((const void *)status_word(u)));
+	/* Descriptors before the tail, else the unit runs those of a lap ago. */
+	store_fence();
+	vtd_write64(u, VTD_IQT, (uint64_t)u->tail << 4);
+	while (*status_word(u) != number)
+		if (clock_ns() > end)
+			return false;
+	return true;
+}
+
+static void by_queue(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
+{
+	if (contexts)
+		put(u, INV_CONTEXT_ALL, 0);
+	put(u, iotlb | (can_drain(u) ? INV_IOTLB_DRAIN : 0), address);
+	if (!queue_wait(u))
+		panic("expected %s to have forgotten old translations within a second, and its "
+		      "queue stands still (fault status 0x%x); memory that a device still reaches "
+		      "cannot be given to anybody",
+		      u->name, vtd_read32(u, VTD_FSTS));
+}
+
+bool vtd_queue_start(struct vtd *u)
+{
+	uint64_t frame = frame_alloc(1);
+
+	if (!frame)
+		return false;
+	u->queue = phys_to_virt(frame);
+	memset(u->queue, 0, 2 * PAGE_SIZE);
+	vtd_written(u, u->queue, 2 * PAGE_SIZE);
+	/* The tail first: a queue that was used and turned off has kept it, and its head is 0. */
+	vtd_write64(u, VTD_IQT, 0);
+	vtd_write64(u, VTD_IQA, frame);
+	u->state |= VTD_QIE;
+	vtd_write32(u, VTD_GCMD, u->state);
+	if (vtd_wait_status(u, VTD_QIE, VTD_QIE)) {
+		put(u, INV_CONTEXT_ALL, 0);
+		if (queue_wait(u))
+			return true;
+	}
+	u->state &= ~VTD_QIE;
+	vtd_write32(u, VTD_GCMD, u->state);
+	frame_free(frame, 1);
+	u->queue = NULL;
+	u->tail = 0;
+	return false;
+}
+
+/* ---- what is asked for ------------------------------------------------------------------------
+ */
+
+/* Some chipsets hold writes of tables back until they are told (RWBF). lock held. */
+static void flush_writes(const struct vtd *u)
+{
+	if (!(u->cap >> 4 & 1))
+		return;
+	vtd_write32(u, VTD_GCMD, u->state | VTD_WBF);
+	vtd_wait_status(u, 1u << 27, 0);
+}
+
+static void forget(struct vtd *u, bool contexts, uint64_t queued, uint64_t by_register,
+		   uint64_t address)
+{
+	uint64_t flags = spin_lock_irqsave(&u->lock);
+
+	store_fence(); /* tables before the command, else what is walked to next is old again */
+	flush_writes(u);
+	if (u->queued)
+		by_queue(u, contexts, queued, address);
+	else
+		by_registers(u, contexts, by_register, address);
+	u->invalidations++;
+	spin_unlock_irqrestore(&u->lock, flags);
+}
+
+void vtd_forget_all(struct vtd *u)
+{
+	forget(u, true, INV_IOTLB_ALL, IOTLB_ALL, 0);
+}
+
+/* The smallest naturally aligned block of 2^n pages that holds it all; -1: the unit takes none so
+ * large, or no blocks at all. */
+static int block_order(const struct vtd *u, uint64_t iova, uint64_t bytes)
+{
+	uint64_t differ = (iova ^ (iova + bytes - 1)) >> PAGE_SHIFT;
+	int order = differ ? 64 - __builtin_clzll(differ) : 0;
+	int most = u->cap >> 39 & 1 ? (int)(u->cap >> 48 & 0x3f) : -1;
+
+	return order <= most ? order : -1;
+}
+
+void vtd_forget(struct vtd *u, uint16_t id, uint64_t iova, uint64_t bytes)
+{
+	int order = block_order(u, iova, bytes);
+
+	if (order < 0)
+		forget(u, false, INV_IOTLB_DOMAIN | INV_DOMAIN(id),
+		       IOTLB_DOMAIN | IOTLB_DOMAIN_ID(id), 0);
+	else
+		forget(u, false, INV_IOTLB_PAGES | INV_DOMAIN(id),
+		       IOTLB_PAGES | IOTLB_DOMAIN_ID(id),
+		       (iova & ~((PAGE_SIZE << order) - 1)) | (unsigned)order);
+}

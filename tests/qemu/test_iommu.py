@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The IOMMU on machines that are not the default one: none, others, firmware that lies, bridges.
+
+The default machine has one (hf_command.py), so that every other test runs behind it; what the unit
+does is tested inside, by the self-tests iommu.*.
+"""
+
+import json
+import re
+import socket
+import struct
+
+import pytest
+
+from run import Machine, run_commands
+
+EDU = "edu,dma_mask=0xffffffffff"
+
+
+def test_without_an_iommu(tmp_path):
+    """Everything runs, with physical bus addresses; what needs an IOMMU skips by name."""
+    result = run_commands("iommu; selftest edu.* dio.* virtio.* iommu.*; race dma-truncate; iommu table; iommu x",
+                          tmp_path, IOMMU="0")
+    assert [c.status for c in result.commands] == [0, 0, 0, 19, 22], result.text
+    shown = result.command("iommu").output
+    assert "no IOMMU is in use" in shown
+    assert len(re.findall(r"(?m)^\w+ \(\S+\): \d+ mapping\(s\), bus addresses are physical: "
+                          "there is no IOMMU$", shown)) == 3, shown
+    tests = result.command("selftest edu.* dio.* virtio.* iommu.*").output
+    assert re.findall(r"(?m)^ok \d+ (edu|virtio)\.", tests) and "not ok" not in tests
+    assert "iommu.unmap-ends-it # SKIP edu0: there is no IOMMU (QEMU: -device intel-iommu)" in tests
+    assert re.search(r"(?m)^ok \d+ iommu\.without-one$", tests), tests
+
+
+# ---- firmware that lies ----
+
+
+def dmar(*structures, width=38):
+    """A table of these structures, with its checksum."""
+    body = b"".join(structures)
+    head = struct.pack("<4sIBB6s8sI4sIBB10x", b"DMAR", 48 + len(body), 1, 0, b"LIAR  ", b"LIES    ", 1,
+                       b"TEST", 1, width, 0)
+    table = head + body
+    return table[:9] + bytes([-sum(table) % 256]) + table[10:]
+
+
+def unit(base, flags=1, length=16):
+    return struct.pack("<HHBBHQ", 0, length, flags, 0, 0, base)
+
+
+LIES = {
+    "a structure of no length": (dmar(unit(0xfed90000), unit(0xfed91000, length=0)),
+                                 "DMAR: rejected: structure at offset 64 has length 0",
+                                 "the DMAR table is refused"),
+    "registers in RAM": (dmar(unit(0x1000000)), "overlaps RAM", "no unit is in front of it"),
+    "registers where no unit is": (dmar(unit(0xfed90000)), "iommu0 at 0xfed90000 is not used: ",
+                                   "the unit in front of it is not used"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_table_that_lies(tmp_path, lie):
+    """The boot goes on with physical addresses; what is wrong is told, and per device what follows."""
+    table, told, why = LIES[lie]
+    (tmp_path / "dmar.bin").write_bytes(table)
+    result = run_commands("iommu table; iommu; selftest edu.both-directions virtio.round-trip", tmp_path,
+                          IOMMU="0", QEMU_ARGS=f"-acpitable file={tmp_path}/dmar.bin")
+    assert result.status == 0, result.text
+    assert told in result.text, result.text
+    assert result.command("iommu").output.count(f"bus addresses are physical: {why}\n") == 3, result.text
+
+
+# ---- other units ----
+
+
+@pytest.mark.parametrize("words,args,shows", [
+    ("iommu=registers", "", "tables of 3 levels, 39 address bits, invalidation by registers"),
+    ("", "-global intel-iommu.aw-bits=48 -global intel-iommu.caching-mode=on",
+     "tables of 4 levels, 48 address bits, invalidation by queue"),
+])
+def test_other_units(tmp_path, words, args, shows):
+    """Without its queue; with wider tables, and one that remembers what is absent."""
+    if not words:
+        words = "x=1"
+    result = run_commands("iommu; selftest iommu.* edu.* virtio.*; race dma-truncate; iommu", tmp_path,
+                          APPEND=words, QEMU_ARGS=args)
+    assert result.status == 0, result.text
+    if args or "39 address" in result.text:
+        assert shows in result.commands[0].output, result.text
+    assert "SKIP" not in result.text
+
+
+def test_turned_off(tmp_path):
+    """iommu=off: the unit is left alone."""
+    result = run_commands("iommu; selftest edu.* virtio.round-trip", tmp_path, APPEND="iommu=off")
+    assert result.status == 0, result.text
+    assert "iommu: off, by the command line" in result.text
+    assert "the unit in front of it is not used" in result.command("iommu").output
+
+
+def test_devices_behind_bridges(tmp_path):
+    """Of a bridge to conventional PCI the unit sees the bridge, of a root port the device itself."""
+    args = (f"-device pci-bridge,id=old,chassis_nr=1 -device {EDU},bus=old,addr=3 "
+            f"-device pcie-root-port,id=new,chassis=2 -device {EDU},bus=new")
+    result = run_commands("iommu; selftest iommu.arrives; pci", tmp_path, QEMU_ARGS=args)
+    assert result.status == 0, result.text
+    shown = result.command("iommu").output
+    behind = re.findall(r"(?m)^(edu\d) \((0[1-9]:\S+)\): 0 mapping\(s\)\n  domain (\d+)", shown)
+    assert len(behind) == 2 and len({domain for _, _, domain in behind}) == 2, shown
+
+
+def qmp(path, command):
+    """One QMP command at the socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(30)
+        sock.connect(str(path))
+        lines = sock.makefile("rw", encoding="utf-8")
+        lines.readline()
+        for word in ("qmp_capabilities", command):
+            lines.write(json.dumps({"execute": word}) + "\n")
+            lines.flush()
+            while "return" not in json.loads(lines.readline()):
+                pass
+
+
+def test_dma_after_a_reset(tmp_path):
+    """A reset while a device writes: the next life translates again, and nothing of the old one comes."""
+    path = tmp_path / "qmp"
+    with Machine(tmp_path, QEMU_ARGS=f"-action reboot=reset -qmp unix:{path},server=on,wait=off") as m:
+        for line in ("mount pmem0 /t", "write /t/f 0 hello", "sync", "map /t/f", "pin m1", "dma m1 in"):
+            assert m.run(line).status == 0, line
+        qmp(path, "system_reset")
+        m.expect(r"iommu0: VT-d at \S+ translates")
+        m.expect(r"boot: done after")  # the driver has waited until the device was idle
+        shown = m.ask("iommu")
+        assert "domain 2 of iommu0: 0 mapping(s)" in shown, shown
+        assert m.run("mount pmem0 /t").status == 0
+        assert "hello" in m.ask("cat /t/f")
+        assert m.run("selftest iommu.* edu.*").status == 0
+        assert m.run("check").status == 0
