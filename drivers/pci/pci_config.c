@@ -82,7 +82,7 @@ static void write_port(const struct pci_device *d, unsigned off, unsigned width,
 }
 
 /* Offsets come out of capability lists, and so from the device. */
-static bool is_there(unsigned off, unsigned width)
+static bool register_exists(unsigned off, unsigned width)
 {
 	return off + width <= 256 && !(off % width);
 }
@@ -91,7 +91,7 @@ uint8_t pci_read8(const struct pci_device *d, unsigned off)
 {
 	volatile uint8_t *p = config_at(d, off);
 
-	if (!is_there(off, 1))
+	if (!register_exists(off, 1))
 		return 0xff;
 	return p ? *p : (uint8_t)read_port(d, off, 1);
 }
@@ -100,7 +100,7 @@ uint16_t pci_read16(const struct pci_device *d, unsigned off)
 {
 	volatile uint16_t *p = (volatile uint16_t *)config_at(d, off);
 
-	if (!is_there(off, 2))
+	if (!register_exists(off, 2))
 		return 0xffff;
 	return p ? *p : (uint16_t)read_port(d, off, 2);
 }
@@ -109,7 +109,7 @@ uint32_t pci_read32(const struct pci_device *d, unsigned off)
 {
 	volatile uint32_t *p = (volatile uint32_t *)config_at(d, off);
 
-	if (!is_there(off, 4))
+	if (!register_exists(off, 4))
 		return 0xffffffff;
 	return p ? *p : read_port(d, off, 4);
 }
@@ -118,7 +118,7 @@ void pci_write8(const struct pci_device *d, unsigned off, uint8_t v)
 {
 	volatile uint8_t *p = config_at(d, off);
 
-	if (!is_there(off, 1))
+	if (!register_exists(off, 1))
 		return;
 	if (p)
 		*p = v;
@@ -130,7 +130,7 @@ void pci_write16(const struct pci_device *d, unsigned off, uint16_t v)
 {
 	volatile uint16_t *p = (volatile uint16_t *)config_at(d, off);
 
-	if (!is_there(off, 2))
+	if (!register_exists(off, 2))
 		return;
 	if (p)
 		*p = v;
@@ -142,7 +142,7 @@ void pci_write32(const struct pci_device *d, unsigned off, uint32_t v)
 {
 	volatile uint32_t *p = (volatile uint32_t *)config_at(d, off);
 
-	if (!is_there(off, 4))
+	if (!register_exists(off, 4))
 		return;
 	if (p)
 		*p = v;
@@ -152,5 +152,5 @@ void pci_write32(const struct pci_device *d, unsigned off, uint32_t v)
 
 uint32_t pci_read32_ports(const struct pci_device *d, unsigned off)
 {
-	return is_there(off, 4) ? read_port(d, off, 4) : 0xffffffff;
+	return register_exists(off, 4) ? read_port(d, off, 4) : 0xffffffff;
 }
