@@ -64,7 +64,7 @@ SELFTEST(populate_private, "space.populate-private",
 	const int64_t before = anon_pages();
 	uint64_t va, anon = 0, ro = 0;
 	int64_t copies, kept;
-	unsigned writable;
+	unsigned writable = 0;
 	int err;
 
 	EXPECT_OR(out, f, "no file");
