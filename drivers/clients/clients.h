@@ -108,15 +108,15 @@ struct dio;
 /*
  * Pins and starts. The pages are faulted in as needed and held until the completion; a holder named
  * "vda reading into PLACE" stands for them in reports. Sleepable. NULL: nothing is held, *err and
- * the sentence *why (valid until the thread's next fault) say what was wrong: -EINVAL, -ENXIO (end
- * of the disk), -EROFS, -EFAULT (no such memory), -ENOMEM, -EIO (broken disk).
+ * refusal() say what was wrong: -ENODEV (no disk), -EINVAL, -ENXIO (end of the disk), -EROFS,
+ * -EFAULT (no such memory), -ENOMEM, -EIO (broken disk).
  */
-struct dio *dio_start(const struct dio_request *rq, int *err, const char **why);
+struct dio *dio_start(const struct dio_request *rq, int *err);
 bool dio_done(const struct dio *d);
 /* Sleeps until it is over; woken by: the disk's completion. 0, or the disk's error. */
 int dio_wait(struct dio *d);
 void dio_free(struct dio *d); /* after dio_done() */
 /* All three: 0 or a negative errno with a sentence. */
-int dio_run(const struct dio_request *rq, const char **why);
+int dio_run(const struct dio_request *rq);
 
 #endif

@@ -66,7 +66,6 @@ static int parse(int argc, char **argv, struct dio_request *rq)
 static int cmd_disk(int argc, char **argv)
 {
 	struct dio_request rq;
-	const char *why;
 	uint64_t start = clock_ns();
 	int err;
 
@@ -77,10 +76,10 @@ static int cmd_disk(int argc, char **argv)
 	err = parse(argc, argv, &rq);
 	if (err)
 		return err;
-	err = dio_run(&rq, &why);
+	err = dio_run(&rq);
 	if (err)
-		return rq.disk ? shell_fail(err, "%s: %s", rq.disk->name, why)
-			       : shell_fail(err, "%s", why);
+		return rq.disk ? shell_fail(err, "%s: %s", rq.disk->name, refusal())
+			       : shell_fail(err, "%s", refusal());
 	kprintf("%s: %lu bytes %s %s, sector %lu, in %lu ms\n", rq.disk->name, rq.len,
 		rq.dir == DIO_READ ? "read into" : "written from", rq.place, rq.sector,
 		(clock_ns() - start) / 1000000);

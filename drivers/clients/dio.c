@@ -32,20 +32,20 @@ static void completed(struct bio *bio, int err)
 	wake_up(d); /* a key only */
 }
 
-static const char *wrong(const struct dio_request *rq)
+static int check(const struct dio_request *rq)
 {
 	if (!rq->disk)
-		return NO_DISK;
+		return refuse(-ENODEV, "%s", NO_DISK);
 	if (!rq->len || !IS_ALIGNED(rq->len, SECTOR_SIZE))
-		return "the length must be a multiple of 512 bytes, and not zero";
+		return refuse(-EINVAL, "the length must be a multiple of 512 bytes, and not zero");
 	if (!IS_ALIGNED(rq->addr, SECTOR_SIZE))
-		return "the memory must begin at a multiple of 512 bytes";
+		return refuse(-EINVAL, "the memory must begin at a multiple of 512 bytes");
 	if (rq->len > DIO_MAX_PAGES * PAGE_SIZE ||
 	    rq->addr % PAGE_SIZE + rq->len > rq->disk->max_segs * PAGE_SIZE)
-		return "more pages than one request can have";
+		return refuse(-EINVAL, "more pages than one request can have");
 	if (rq->bounce && rq->dir != DIO_READ)
-		return "only reads into memory can go by way of a bounce buffer";
-	return NULL;
+		return refuse(-EINVAL, "only reads into memory can go by way of a bounce buffer");
+	return 0;
 }
 
 /* One segment a page, the first and the last one perhaps cut. */
@@ -74,7 +74,7 @@ static int take_bounce(struct dio *d)
 {
 	for (unsigned i = 0; i < d->nr; i++)
 		if (!(d->bounce[i] = plain_page_alloc()))
-			return -ENOMEM;
+			return refuse(-ENOMEM, "no memory for a bounce buffer");
 	return 0;
 }
 
@@ -84,13 +84,12 @@ static void free_bounce(struct dio *d)
 		plain_page_free(d->bounce[i]);
 }
 
-static int pin(struct dio *d, const struct dio_request *rq, const char **why)
+static int pin(struct dio *d, const struct dio_request *rq)
 {
 	unsigned long want = (rq->addr % PAGE_SIZE + rq->len + PAGE_SIZE - 1) / PAGE_SIZE;
 	unsigned flags = FOLL_PIN | (rq->dir == DIO_READ ? FOLL_WRITE : 0);
 	long got = get_user_pages_fast(ALIGN_DOWN(rq->addr, PAGE_SIZE), want, flags, d->pages);
 
-	*why = refusal();
 	if (got < 0)
 		return (int)got;
 	d->nr = (unsigned)got;
@@ -113,18 +112,20 @@ static void name_it(struct dio *d, const struct dio_request *rq)
 }
 
 /* Pinned: everything else, in reverse order again if it fails. */
-static int submit(struct dio *d, const struct dio_request *rq, const char **why)
+static int submit(struct dio *d, const struct dio_request *rq)
 {
 	int err = rq->bounce ? take_bounce(d) : 0;
+	const char *why;
 
-	*why = "no memory for a bounce buffer";
 	if (!err) {
 		plan(d, rq);
 		name_it(d, rq);
 		holder_add(&d->holder);
-		err = bio_submit(rq->disk, &d->bio, why);
-		if (err)
+		err = bio_submit(rq->disk, &d->bio, &why);
+		if (err) {
+			refuse(err, "%s", why);
 			holder_remove(&d->holder);
+		}
 	}
 	if (err) {
 		free_bounce(d);
@@ -133,22 +134,21 @@ static int submit(struct dio *d, const struct dio_request *rq, const char **why)
 	return err;
 }
 
-struct dio *dio_start(const struct dio_request *rq, int *err, const char **why)
+struct dio *dio_start(const struct dio_request *rq, int *err)
 {
 	struct dio *d;
 
-	*why = wrong(rq);
-	*err = !rq->disk ? -ENODEV : -EINVAL;
-	if (*why)
+	*err = check(rq);
+	if (*err)
 		return NULL;
 	d = calloc(1, sizeof(*d));
-	*why = "no memory for the request";
-	*err = -ENOMEM;
-	if (!d)
+	if (!d) {
+		*err = refuse(-ENOMEM, "no memory for the request");
 		return NULL;
-	*err = pin(d, rq, why);
+	}
+	*err = pin(d, rq);
 	if (!*err)
-		*err = submit(d, rq, why);
+		*err = submit(d, rq);
 	if (!*err)
 		return d;
 	free(d);
@@ -177,15 +177,16 @@ void dio_free(struct dio *d)
 	free(d);
 }
 
-int dio_run(const struct dio_request *rq, const char **why)
+int dio_run(const struct dio_request *rq)
 {
 	int err;
-	struct dio *d = dio_start(rq, &err, why);
+	struct dio *d = dio_start(rq, &err);
 
 	if (!d)
 		return err;
 	err = dio_wait(d);
-	*why = err ? "the disk could not do it" : "";
+	if (err)
+		refuse(err, "the disk could not do it");
 	dio_free(d);
 	return err;
 }

@@ -6,6 +6,9 @@
  * user, and returns the errno; the functions between hand the errno on, and may put words of their
  * own around the sentence (a file's name); the command prints refusal(). The sentence belongs to
  * the thread: one that fails beside it, or holds the same file system, changes nothing of it.
+ *
+ * What runs in any context has no thread of its own to say it to: bio_submit() and the rings hand
+ * out a literal, and the first function that runs in a thread makes a refusal of it.
  */
 #include "kernel/kernel.h"
 

@@ -71,15 +71,14 @@ static bool start_read(struct attempt *a, uint64_t addr)
 				 .len = PAGE_SIZE,
 				 .bounce = true,
 				 .place = "F"};
-	const char *why;
 	int err;
 
 	bio_delay_off();
 	bio_delay_arm(HOUR);
-	a->io = dio_start(&rq, &err, &why);
+	a->io = dio_start(&rq, &err);
 	if (!a->io) {
 		bio_delay_off();
-		failed(a, "starting the disk", why);
+		failed(a, "starting the disk", refusal());
 		return false;
 	}
 	while (!bio_delay_held())

@@ -85,15 +85,14 @@ static int hold_by_request(struct script *s)
 				 .addr = s->va,
 				 .len = PAGE_SIZE,
 				 .place = "F"};
-	const char *why;
 	int err;
 
 	bio_delay_off();
 	bio_delay_arm(60ull * 1000 * 1000 * 1000);
-	request = dio_start(&rq, &err, &why);
+	request = dio_start(&rq, &err);
 	if (!request) {
 		bio_delay_off();
-		return refuse(err, "%s", why);
+		return err;
 	}
 	while (!bio_delay_held() && bio_delay_armed())
 		disk_moment();

@@ -24,7 +24,6 @@ static const char *late_begin(struct late *l, struct fixture *fx, uint64_t hold_
 				 .addr = va,
 				 .len = PAGE_SIZE,
 				 .bounce = true};
-	const char *why = "";
 	int err;
 
 	if (!va || store_checked((uint64_t *)va, 0) || scratch_fill("fill"))
@@ -33,10 +32,10 @@ static const char *late_begin(struct late *l, struct fixture *fx, uint64_t hold_
 	l->page = fx_va_to_page(va);
 	bio_delay_off();
 	bio_delay_arm(hold_ns);
-	l->io = dio_start(&rq, &err, &why);
+	l->io = dio_start(&rq, &err);
 	while (l->io && bio_delay_armed() && !bio_delay_held())
 		disk_moment();
-	return l->io ? NULL : why;
+	return l->io ? NULL : refusal();
 }
 
 static int late_end(struct late *l)

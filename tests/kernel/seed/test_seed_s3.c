@@ -120,7 +120,6 @@ SELFTEST(seed_s3_08, "seed.s3.08",
 	struct fx_op op = {.fn = seed_punch_first};
 	struct dio_request rq = {.disk = block_nth(0), .dir = DIO_READ, .len = PAGE_SIZE};
 	bool slept, still, over;
-	const char *why = "";
 	struct dio *io = NULL;
 	int err;
 
@@ -131,8 +130,8 @@ SELFTEST(seed_s3_08, "seed.s3.08",
 	op.inode = fx.inode[0];
 	bio_delay_off();
 	bio_delay_arm(3600 * SECOND);
-	io = rq.addr ? dio_start(&rq, &err, &why) : NULL;
-	EXPECT_OR(out, io && fx_start(&op), "no direct read: %s", why);
+	io = rq.addr ? dio_start(&rq, &err) : NULL;
+	EXPECT_OR(out, io && fx_start(&op), "no direct read: %s", refusal());
 	slept = seed_sleeps_for_lease(&op);
 	clock_skip(2 * SECOND);
 	thread_sleep_ns(5000000);

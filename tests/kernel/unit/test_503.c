@@ -148,9 +148,8 @@ static bool transfer(struct disk_thread *t)
 				 .len = pages * PAGE_SIZE,
 				 .bounce = !t->n,
 				 .place = "F"};
-	const char *why;
 	int err;
-	struct dio *d = dio_start(&rq, &err, &why);
+	struct dio *d = dio_start(&rq, &err);
 
 	if (!d) {
 		count(&s->r->refused);

@@ -13,7 +13,6 @@
 
 #define DISK_AND_FIXTURE(d, fx)                                                                    \
 	struct block_device *d = block_nth(0);                                                     \
-	const char *why = "";                                                                      \
 	if (scratch_choose_disk())                                                                 \
 		SKIP("%s", refusal());                                                             \
 	FIXTURE(fx, LIFETIME_DEFAULT)
@@ -71,18 +70,14 @@ SELFTEST(dio_case_0, "dio.case-0-from-untouched",
 	va = fx_map(&fx, "f", 2, 'f');
 	va2 = fx_map(&fx, "g", 2, 'g');
 	EXPECT_OR(out, va && va2, "no mapping");
-	err = dio_run(&(struct dio_request){.disk = d,
-					    .dir = DIO_WRITE,
-					    .sector = AREA,
-					    .addr = va,
-					    .len = 2 * PAGE_SIZE},
-		      &why);
-	EXPECT_OR(out, !err, "writing: %d, %s", err, why);
+	err = dio_run(&(struct dio_request){
+		.disk = d, .dir = DIO_WRITE, .sector = AREA, .addr = va, .len = 2 * PAGE_SIZE});
+	EXPECT_OR(out, !err, "writing: %d, %s", err, refusal());
 	(void)(at(va2)[0] + at(va2)[PAGE_SIZE]); /* two read faults */
 	struct dio_request rq = request(d, DIO_READ, va2, 2);
 
-	err2 = dio_run(&rq, &why);
-	EXPECT_OR(out, !err2, "reading: %d, %s", err2, why);
+	err2 = dio_run(&rq);
+	EXPECT_OR(out, !err2, "reading: %d, %s", err2, refusal());
 	EXPECT_OR(out, file_holds(fx.inode[1], "f"), "g does not hold what f held");
 	EXPECT_OR(out, at(va2)[100] == 'f', "its mapping shows '%c'", at(va2)[100]);
 	EXPECT_OR(out, !left_over(va, 2) && !left_over(va2, 2), "references are left");
@@ -104,8 +99,8 @@ SELFTEST(dio_case_1, "dio.case-1-text-round-trip",
 	for (unsigned i = 0; i < 2 * PAGE_SIZE; i++)
 		at(va)[i] = "known text "[i % 11];
 	rq = request(d, DIO_WRITE, va, 2);
-	err = dio_run(&rq, &why) ?: disk_move(d, BIO_READ, AREA, phys_to_virt(frame), 2);
-	EXPECT_OR(out, !err, "error %d, %s", err, why);
+	err = dio_run(&rq) ?: disk_move(d, BIO_READ, AREA, phys_to_virt(frame), 2);
+	EXPECT_OR(out, !err, "error %d, %s", err, refusal());
 	EXPECT_OR(out, same(phys_to_virt(frame), "known text ", 2 * PAGE_SIZE) == 2 * PAGE_SIZE,
 		  "the disk holds other bytes");
 	EXPECT_OR(out, !left_over(va, 2), "references are left");
@@ -141,10 +136,9 @@ static struct dax_inode *huge_file(uint64_t *va, const char **why)
 static bool read_into_middle(struct block_device *d, uint64_t va)
 {
 	struct dio_request rq = request(d, DIO_READ, va + 300 * PAGE_SIZE, 1);
-	const char *why;
 
 	at(va)[0] = 'h';
-	return !dio_run(&rq, &why) && same((char *)rq.addr, TEXT, PAGE_SIZE) == PAGE_SIZE &&
+	return !dio_run(&rq) && same((char *)rq.addr, TEXT, PAGE_SIZE) == PAGE_SIZE &&
 	       at(va)[0] == 'h' && !at(rq.addr)[-1] && !at(rq.addr)[PAGE_SIZE];
 }
 
@@ -196,8 +190,8 @@ SELFTEST(dio_case_3, "dio.case-3-read-then-write",
 	c = at(va)[0];
 	rq = request(d, DIO_READ, va + SECTOR_SIZE, 1);
 	rq.len = SECTOR_SIZE;
-	err = dio_run(&rq, &why);
-	EXPECT_OR(out, !err && c == 'f', "error %d, %s", err, why);
+	err = dio_run(&rq);
+	EXPECT_OR(out, !err && c == 'f', "error %d, %s", err, refusal());
 	EXPECT_OR(out, same((char *)va, "f", SECTOR_SIZE) == SECTOR_SIZE, "bytes before it");
 	EXPECT_OR(out, same((char *)va + SECTOR_SIZE, TEXT, SECTOR_SIZE) == SECTOR_SIZE,
 		  "the disk's bytes");
@@ -221,8 +215,8 @@ SELFTEST(dio_case_4, "dio.case-4-into-untouched",
 	va = fx_map_as_is(&fx, f, 2, true);
 	EXPECT_OR(out, va && !disk_fill(d, AREA, TEXT, 2), "no mapping");
 	rq = request(d, DIO_READ, va, 2);
-	err = dio_run(&rq, &why);
-	EXPECT_OR(out, !err, "error %d, %s", err, why);
+	err = dio_run(&rq);
+	EXPECT_OR(out, !err, "error %d, %s", err, refusal());
 	EXPECT_OR(out, same((char *)va, TEXT, 4096) == 4096, "the first page");
 	EXPECT_OR(out, same((char *)va + PAGE_SIZE, TEXT, 4096) == 4096, "the second page");
 	EXPECT_OR(out, !left_over(va, 2), "references are left");
@@ -238,7 +232,6 @@ SELFTEST(dio_refused, "dio.refused-holds-nothing",
 	char who[64];
 	int got[7];
 	static const int want[7] = {-EFAULT, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -ENXIO, -ENODEV};
-	const char *why;
 	uint64_t va;
 
 	FIXTURE(fx, LIFETIME_DEFAULT);
@@ -247,21 +240,21 @@ SELFTEST(dio_refused, "dio.refused-holds-nothing",
 	EXPECT_OR(free, va, "no mapping");
 	rq = request(&fd.dev, DIO_READ, va, 3); /* the third page is not mapped */
 	rq.sector = 0;
-	got[0] = dio_run(&rq, &why);
+	got[0] = dio_run(&rq);
 	rq = request(&fd.dev, DIO_READ, va + 1, 1);
-	got[1] = dio_run(&rq, &why);
+	got[1] = dio_run(&rq);
 	rq = request(&fd.dev, DIO_READ, va, 0);
-	got[2] = dio_run(&rq, &why);
+	got[2] = dio_run(&rq);
 	rq = request(&fd.dev, DIO_READ, va, DIO_MAX_PAGES + 1);
-	got[3] = dio_run(&rq, &why);
+	got[3] = dio_run(&rq);
 	rq = request(&fd.dev, DIO_WRITE, va, 1);
 	rq.bounce = true;
-	got[4] = dio_run(&rq, &why);
+	got[4] = dio_run(&rq);
 	rq = request(&fd.dev, DIO_READ, va, 2);
 	rq.sector = FAKE_SECTORS - 8;
-	got[5] = dio_run(&rq, &why);
+	got[5] = dio_run(&rq);
 	rq.disk = NULL;
-	got[6] = dio_run(&rq, &why);
+	got[6] = dio_run(&rq);
 	for (unsigned i = 0; i < 7; i++)
 		EXPECT_OR(free, got[i] == want[i], "row %u: %d, not %d", i, got[i], want[i]);
 	at(va)[0] = at(va)[PAGE_SIZE] = 'x';
@@ -278,7 +271,6 @@ SELFTEST(dio_failed, "dio.failed-releases",
 {
 	struct dio_request rq;
 	struct fake_disk fd;
-	const char *why;
 	uint64_t va;
 	int err[3];
 
@@ -289,12 +281,12 @@ SELFTEST(dio_failed, "dio.failed-releases",
 	rq = request(&fd.dev, DIO_READ, va, 2);
 	rq.sector = 0;
 	fd.next_err = -EIO;
-	err[0] = dio_run(&rq, &why);
+	err[0] = dio_run(&rq);
 	rq.bounce = true;
-	err[1] = dio_run(&rq, &why);
+	err[1] = dio_run(&rq);
 	rq.bounce = false;
 	rq.dir = DIO_WRITE;
-	err[2] = dio_run(&rq, &why);
+	err[2] = dio_run(&rq);
 	EXPECT_OR(free, err[0] == -EIO && err[1] == -EIO && err[2] == -EIO, "%d, %d, %d", err[0],
 		  err[1], err[2]);
 	EXPECT_OR(free, !left_over(va, 2) && at(va)[0] == 'f', "references, or bytes, are left");
@@ -309,7 +301,6 @@ SELFTEST(dio_out_of_memory, "dio.no-memory",
 {
 	struct dio_request rq;
 	struct fake_disk fd;
-	const char *why;
 	bool failed = true;
 	unsigned tried = 0, left = 0;
 	uint64_t va;
@@ -325,7 +316,7 @@ SELFTEST(dio_out_of_memory, "dio.no-memory",
 	rq.bounce = true;
 	for (uint64_t nth = 1; failed && nth < 50; nth++) {
 		alloc_fail_nth(nth);
-		err = dio_run(&rq, &why);
+		err = dio_run(&rq);
 		alloc_fail_count(&failed);
 		alloc_fail_nth(0);
 		tried += failed && err == -ENOMEM;
@@ -351,7 +342,6 @@ SELFTEST(
 	struct dio_request rq;
 	struct dio *io = NULL;
 	struct page *page;
-	const char *why;
 	char who[160] = "", name[] = "fake reading into somewhere";
 	bool waited, ended;
 	uint64_t va;
@@ -365,8 +355,8 @@ SELFTEST(
 	rq = request(&fd.dev, DIO_READ, va, 1);
 	rq.sector = 0;
 	rq.place = "somewhere";
-	io = dio_start(&rq, &err, &why);
-	EXPECT_OR(free, io, "error %d, %s", err, why);
+	io = dio_start(&rq, &err);
+	EXPECT_OR(free, io, "error %d, %s", err, refusal());
 	page = fx_va_to_page(va);
 	op.inode = fx.inode[0];
 	EXPECT_OR(end, page && fx_start(&op), "no page, or no thread");
@@ -402,7 +392,6 @@ SELFTEST(dio_throttled, "dio.disk-still-writing",
 	int err = 0;
 
 	struct block_device *d = block_nth(0);
-	const char *why = "";
 
 	if (scratch_choose_disk())
 		SKIP("%s", refusal());
@@ -413,8 +402,8 @@ SELFTEST(dio_throttled, "dio.disk-still-writing",
 	EXPECT_OR(out, !scratch_fill("fill"), "%s", refusal());
 	for (unsigned i = 0; i < 4; i++) {
 		rq = request(d, DIO_READ, va + i * PAGE_SIZE, 1);
-		io[i] = dio_start(&rq, &err, &why);
-		EXPECT_OR(end, io[i], "error %d, %s", err, why);
+		io[i] = dio_start(&rq, &err);
+		EXPECT_OR(end, io[i], "error %d, %s", err, refusal());
 	}
 	op.inode = fx.inode[0];
 	EXPECT_OR(end, fx_start(&op), "no thread");
