@@ -2,10 +2,10 @@
 /*
  * The kernel floor's public face: the machine, without memory management.
  *
- * Each header below is the face of one folder and is written to be read; the other floors include only this
- * file. Nothing in kernel/ knows what mm/, drivers/ or dax/ are: they register themselves, through
- * the linker-section registries of this file, shell.h and selftest.h, or hand a function
- * down (thread_set_stack_ops(), trap_set_page_fault()).
+ * Each header below is the face of one folder and is written to be read; the other floors include
+ * only this file. Nothing in kernel/ knows what mm/, drivers/ or dax/ are: they register
+ * themselves, through the linker-section registries of this file, shell.h and selftest.h, or hand a
+ * function down (thread_set_stack_ops(), trap_set_page_fault()).
  */
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H

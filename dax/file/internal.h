@@ -202,8 +202,8 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 /* -EAGAIN, with the page of the file and its holders named, here and in last_break. The range is
  * unmapped; nobody will tell the caller when the page is put. */
 int layout_refuse(struct dax_inode *inode, struct page *page);
-/* The same as layout_sleep() for an eviction: no signal ends it, and no lock is given up, as nobody else has the
- * file. */
+/* The same as layout_sleep() for an eviction: no signal ends it, and no lock is given up, as nobody
+ * else has the file. */
 void layout_sleep_final(struct dax_inode *inode, struct page *page,
 			bool (*held)(const struct page *), const char *waker);
 /* Waits for one busy page of [first, last) after the other, by the lifetime's own scan and

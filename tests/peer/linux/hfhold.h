@@ -36,10 +36,10 @@ struct hfh_look {
 	__u64 pfn;
 };
 
-#define HFH_HOLD  _IOW('h', 0, struct hfh_hold)
-#define HFH_PUT	  _IOW('h', 1, __u64) /* the number of a holder */
-#define HFH_WRITE _IOW('h', 2, __u64) /* the device of this holder writes its text into the page   \
-				       */
-#define HFH_LOOK _IOWR('h', 3, struct hfh_look)
+#define HFH_HOLD _IOW('h', 0, struct hfh_hold)
+#define HFH_PUT	 _IOW('h', 1, __u64) /* the number of a holder */
+/* The device of this holder writes its text into the page. */
+#define HFH_WRITE _IOW('h', 2, __u64)
+#define HFH_LOOK  _IOWR('h', 3, struct hfh_look)
 
 #endif
