@@ -231,7 +231,7 @@ bool ext4_block_free(struct ext4_fs *fs, uint64_t pblk)
 {
 	uint32_t g = (uint32_t)(pblk / fs->blocks_per_group);
 
-	if (ext4_desc_counts(fs, g).flags & BG_BLOCK_UNINIT)
+	if (fs->gdt_csum && (ext4_desc(fs, g)->bg_flags & BG_BLOCK_UNINIT))
 		return !ext4_forbidden(fs, pblk, 1);
 	return !bit_test(bitmap_of(fs, g), (uint32_t)(pblk % fs->blocks_per_group));
 }
@@ -271,16 +271,15 @@ void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 		uint32_t at = (uint32_t)(pblk % fs->blocks_per_group);
 		uint32_t room = fs->blocks_per_group - at;
 		uint32_t n = count < room ? count : room;
-		uint32_t whole = at ? 0 : count / fs->blocks_per_group;
+		uint32_t whole = 0;
 
-		if (whole) {
-			whole = ext4_groups_retire(fs, g, whole, &freed);
-			pblk += (uint64_t)whole * fs->blocks_per_group;
-			count -= whole * fs->blocks_per_group;
-		}
+		if (count >= room)
+			whole = ext4_groups_retire(
+				fs, g, at, 1 + (count - room) / fs->blocks_per_group, &freed);
 		if (whole)
-			continue;
-		freed += free_in_group(fs, g, at, n);
+			n = room + (whole - 1) * fs->blocks_per_group;
+		else
+			freed += free_in_group(fs, g, at, n);
 		pblk += n;
 		count -= n;
 	}

@@ -25,8 +25,19 @@ static uint64_t mask_of(uint32_t at, uint32_t end)
 	return end - at / 64 * 64 < 64 ? mask & ~(UINT64_MAX << (end % 64)) : mask;
 }
 
+static inline bool all_set(const word_t *p)
+{
+	return (p[0] & p[1] & p[2] & p[3] & p[4] & p[5] & p[6] & p[7]) == UINT64_MAX;
+}
+
+static inline bool all_clear(const word_t *p)
+{
+	return !(p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]);
+}
+
 /* The first bit of [at, end) that is as `flip` has it (0: set; all ones: clear), or end. */
-static uint32_t find(const uint8_t *map, uint32_t at, uint32_t end, uint64_t flip)
+static inline __attribute__((always_inline)) uint32_t find(const uint8_t *map, uint32_t at,
+							   uint32_t end, uint64_t flip)
 {
 	while (at < end) {
 		const word_t *w = word_of(map, at);
@@ -37,9 +48,7 @@ static uint32_t find(const uint8_t *map, uint32_t at, uint32_t end, uint64_t fli
 		at = (at / 64 + 1) * 64;
 		/* Most of a long run is found by lines. */
 		for (w = word_of(map, at);
-		     at + 64 * LINE <= end && w[0] == flip && w[1] == flip && w[2] == flip &&
-		     w[3] == flip && w[4] == flip && w[5] == flip && w[6] == flip && w[7] == flip;
-		     w += LINE)
+		     at + 64 * LINE <= end && (flip ? all_set(w) : all_clear(w)); w += LINE)
 			at += 64 * LINE;
 	}
 	return end;
@@ -88,11 +97,6 @@ static uint32_t ones(uint64_t v)
 	v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
 	v = (v + (v >> 4)) & 0x0F0F0F0F0F0F0F0F;
 	return (uint32_t)(v * 0x0101010101010101 >> 56);
-}
-
-static inline bool all_set(const word_t *p)
-{
-	return (p[0] & p[1] & p[2] & p[3] & p[4] & p[5] & p[6] & p[7]) == UINT64_MAX;
 }
 
 uint32_t bits_clear(uint8_t *map, uint32_t at, uint32_t n)

@@ -40,6 +40,24 @@ static bool clip(const struct hole *h, const struct ext4_extent *e, uint64_t *pb
 	return true;
 }
 
+/* Where records lie that go from first to last, those that touch as one; n above RUNS: too many. */
+#define RUNS 16u
+struct runs {
+	uint32_t n;
+	struct {
+		uint64_t pblk, end;
+	} run[RUNS];
+};
+
+static inline void keep_run(struct runs *runs, uint64_t pblk, uint64_t end)
+{
+	if (runs->n < RUNS) {
+		runs->run[runs->n].pblk = pblk;
+		runs->run[runs->n].end = end;
+	}
+	runs->n++;
+}
+
 /* Museum: step 3 before step 1. */
 static bool bitmap_first(const struct ext4_fs *fs)
 {
@@ -95,6 +113,20 @@ static void give_back(const struct hole *h, const struct ext4_extent *recs, uint
 	/* ext4_free_blocks fences bits and counters at its end: no order among them matters. */
 }
 
+/* The same where all of the records lie in the hole, by the runs that they were found to be. */
+static void give_runs_back(const struct hole *h, const struct runs *runs)
+{
+	int64_t all = 0;
+
+	for (uint32_t i = 0; i < runs->n; i++) {
+		uint32_t len = (uint32_t)(runs->run[i].end - runs->run[i].pblk);
+
+		give_run(h, runs->run[i].pblk, len);
+		all += len;
+	}
+	ext4_add_blocks(h->ip, -all);
+}
+
 /* No block for the tree: zero the blocks and let the file keep them (F-10). */
 static void zero_in_place(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
 {
@@ -111,7 +143,8 @@ static void zero_in_place(const struct hole *h, const struct ext4_extent *recs, 
 }
 
 /* Records lo..hi reach to the end of their leaf, and the hole to the end of the last one. */
-static int cut_tail(const struct hole *h, struct ext4_path *path, uint32_t lo, uint32_t hi)
+static int cut_tail(const struct hole *h, struct ext4_path *path, uint32_t lo, uint32_t hi,
+		    const struct runs *runs)
 {
 	struct ext4_extent *rec = ext4_recs(path->level[path->depth].node);
 	struct ext4_extent first = rec[lo], kept, saved[EXT4_ROOT_MAX];
@@ -130,6 +163,8 @@ static int cut_tail(const struct hole *h, struct ext4_path *path, uint32_t lo, u
 		zero_in_place(h, &rec[at], n);
 	else if (err)
 		return err;
+	else if (n && !keep_head && runs->n <= RUNS)
+		give_runs_back(h, runs);
 	else if (n)
 		give_back(h, n <= EXT4_ROOT_MAX ? saved : &rec[at], n);
 	if (!keep_head)
@@ -184,22 +219,31 @@ static uint32_t first_in(const struct hole *h, const struct ext4_extent *rec, ui
 	return lo;
 }
 
-/* As ext4_extent_check of each; places that touch are looked at as one. */
-static int check_records(struct ext4_inode *ip, const struct ext4_extent *rec, uint32_t n)
+/*
+ * As ext4_extent_check of each; places that touch are looked at as one, and kept in @runs, as long
+ * as there is room.
+ */
+static int check_records(struct ext4_inode *ip, const struct ext4_extent *rec, uint32_t n,
+			 struct runs *runs)
 {
 	uint64_t run = ext4_start(rec), end = run;
 	bool good = true;
 	int err = 0;
 
+	runs->n = 0;
 	for (uint32_t i = 0; good && i < n; i++) {
 		uint32_t len = ext4_len(&rec[i]);
 		uint64_t start = ext4_start(&rec[i]);
 
-		good = len && (uint64_t)rec[i].ee_block + len <= EXT4_MAX_LBLK &&
-		       (start == end || !ext4_forbidden(ip->fs, run, end - run));
-		run = start == end ? run : start;
+		good = len && (uint64_t)rec[i].ee_block + len <= EXT4_MAX_LBLK;
+		if (start != end) {
+			good = good && !ext4_forbidden(ip->fs, run, end - run);
+			keep_run(runs, run, end);
+			run = start;
+		}
 		end = start + len;
 	}
+	keep_run(runs, run, end);
 	if (good && !ext4_forbidden(ip->fs, run, end - run))
 		return 0;
 	for (uint32_t i = 0; !err && i < n; i++) /* says which */
@@ -214,6 +258,7 @@ static int free_in_leaf(struct hole *h)
 	struct ext4_level *leaf;
 	const struct ext4_extent *rec;
 	uint32_t lo, hi;
+	struct runs runs;
 	uint64_t next;
 	int err = ext4_find(h->ip, h->end - 1, &path);
 
@@ -229,12 +274,12 @@ static int free_in_leaf(struct hole *h)
 	if (leaf->at >= 0 && end_of(&rec[leaf->at]) > h->first) {
 		hi = (uint32_t)leaf->at;
 		lo = first_in(h, rec, hi);
-		err = check_records(h->ip, &rec[lo], hi + 1 - lo);
+		err = check_records(h->ip, &rec[lo], hi + 1 - lo, &runs);
 		if (err)
 			return err;
 		next = rec[lo].ee_block > h->first ? rec[lo].ee_block : h->first;
 		if (hi + 1 == leaf->node->eh_entries && end_of(&rec[hi]) <= h->end)
-			err = cut_tail(h, &path, lo, hi);
+			err = cut_tail(h, &path, lo, hi, &runs);
 		else
 			err = cut_middle(h, &path, lo, hi);
 		if (!err)

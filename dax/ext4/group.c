@@ -89,8 +89,11 @@ void ext4_group_sums_init(struct ext4_fs *fs)
 	for (unsigned bit = 0; bit < 16; bit++) {
 		struct ext4_group_desc free = {.bg_free_blocks_lo = (uint16_t)(1u << bit)};
 		struct ext4_group_desc flag = {.bg_flags = (uint16_t)(1u << bit)};
+		uint16_t *of = fs->csum_of_free[bit / 4], one = 1u << bit % 4;
 
-		fs->csum_of_free[bit] = csum_of(fs, 0, &free);
+		of[one] = csum_of(fs, 0, &free);
+		for (unsigned less = 1; less < one; less++)
+			of[one + less] = of[one] ^ of[less];
 		fs->csum_of_flag[bit] = csum_of(fs, 0, &flag);
 	}
 }
@@ -98,10 +101,9 @@ void ext4_group_sums_init(struct ext4_fs *fs)
 /* What the checksum changes by when these bits of two fields change. */
 static uint16_t csum_moves(const struct ext4_fs *fs, uint32_t free, uint32_t flags)
 {
-	uint16_t sum = 0;
+	uint16_t sum = fs->csum_of_free[0][free % 16] ^ fs->csum_of_free[1][free / 16 % 16] ^
+		       fs->csum_of_free[2][free / 256 % 16] ^ fs->csum_of_free[3][free / 4096 % 16];
 
-	for (; free; free &= free - 1)
-		sum ^= fs->csum_of_free[__builtin_ctz(free)];
 	for (; flags; flags &= flags - 1)
 		sum ^= fs->csum_of_flag[__builtin_ctz(flags)];
 	return sum;
@@ -311,33 +313,68 @@ bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, 
 	return true;
 }
 
-uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t n, int64_t *freed)
+/*
+ * The range begins at block @at of group @g: is nothing used before it but metadata that begins the
+ * group?  *metadata: how many blocks.  A file's runs begin behind a zone, or a bit further on,
+ * where 2 MiB do.
+ */
+static bool begins_group(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t *metadata)
 {
-	const uint32_t blocks = fs->blocks_per_group;
-	uint32_t done = 0, moved = 0;
-	uint16_t sum =
-		0; /* by which the checksum moves with that change of the count, and the flag */
+	const uint64_t first = (uint64_t)g * fs->blocks_per_group;
+	const struct ext4_zone *before;
+	uint32_t i = fs->retired + 1;
 
-	if (!fs->gdt_csum)
+	/* Runs are given up in order, a zone between two: the next gap is tried first. */
+	if (i > fs->zones || !ext4_in_gap(fs, i, first + at, 1))
+		i = ext4_zone_behind(fs, first + at);
+	fs->retired = i;
+	if (!i)
+		return false;
+	before = &fs->zone[i - 1];
+	*metadata = 0;
+	if (before->first + before->count > first)
+		*metadata = (uint32_t)(before->first + before->count - first);
+	return (!*metadata || before->first <= first) &&
+	       bits_next_set(ext4_block(fs, fs->group[g].block_bitmap), *metadata, at) == at;
+}
+
+/* Counts of free blocks are of 32768 at most: an upper half that is set is damage, and the group is
+ * left to its bitmap. */
+static inline bool may_retire_by_half(struct ext4_fs *fs, uint32_t g,
+				      const struct ext4_group_desc *d, bool wide)
+{
+	return (d->bg_flags & (BG_INODE_UNINIT | BG_BLOCK_UNINIT)) == BG_INODE_UNINIT &&
+	       ext4_group_proven(fs, g) && !(wide && d->bg_free_blocks_hi);
+}
+
+uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int64_t *freed)
+{
+	const uint32_t blocks = fs->blocks_per_group, size = fs->desc_size;
+	const uint32_t end = n < fs->groups - 1 - g ? g + n : fs->groups - 1;
+	uint32_t i = g, metadata = 0, becomes, was = UINT32_MAX;
+	struct ext4_group_desc *d = ext4_desc(fs, g);
+	uint16_t sum = 0; /* by which the checksum moves from `was` to `becomes`, and the flag */
+
+	if (!fs->gdt_csum || (at && (at > blocks / 2 || !begins_group(fs, g, at, &metadata))))
 		return 0;
-	for (; done < n && g + done + 1 < fs->groups && may_retire(fs, g + done); done++) {
-		struct ext4_group_desc *d = ext4_desc(fs, g + done);
-		uint32_t free = DESC_GET(fs, d, bg_free_blocks);
-
-		if ((free ^ blocks) > UINT16_MAX)
-			break;
-		if (moved != (free ^ blocks)) {
-			moved = free ^ blocks;
-			sum = csum_moves(fs, moved, BG_BLOCK_UNINIT);
+	for (becomes = blocks - metadata; i < end && may_retire_by_half(fs, i, d, size == 64);
+	     i++, d = (void *)((uint8_t *)d + size)) {
+		if (was != d->bg_free_blocks_lo) { /* few values in a range */
+			was = d->bg_free_blocks_lo;
+			sum = csum_moves(fs, was ^ becomes, BG_BLOCK_UNINIT);
 		}
-		DESC_PUT(fs, d, bg_free_blocks, blocks);
+		d->bg_free_blocks_lo = (uint16_t)becomes;
 		d->bg_flags |= BG_BLOCK_UNINIT;
 		d->bg_checksum ^= sum;
-		*freed += (int64_t)blocks - free;
+		*freed += (int64_t)becomes - was;
+		if (becomes != blocks) { /* only the first */
+			becomes = blocks;
+			was = UINT32_MAX;
+		}
 	}
-	if (done)
-		pm_wb(fs, ext4_desc(fs, g), (size_t)done * fs->desc_size);
-	return done;
+	if (i > g)
+		pm_wb(fs, ext4_desc(fs, g), (size_t)(i - g) * size);
+	return i - g;
 }
 
 /* Write the inode bitmap of a group that never had one: all free, padding set. */

@@ -58,13 +58,13 @@ struct ext4_fs {
 	uint32_t itable_blocks;
 	uint32_t first_ino;
 	bool gdt_csum;
-	/* gdt_csum: what the UUID contributes to each descriptor's checksum, and each bit of two of
-	 * its fields */
-	uint16_t csum_seed, csum_of_free[16], csum_of_flag[16];
+	/* gdt_csum: what the UUID contributes to each descriptor's checksum; each four bits of one
+	 * of its fields, and each bit of another */
+	uint16_t csum_seed, csum_of_free[4][16], csum_of_flag[16];
 	struct ext4_group *group;
 	struct ext4_zone *zone;
-	uint32_t zones;
-	uint32_t gap; /* the zone behind the run that ext4_forbidden() passed last; a hint */
+	/* Hints: the zone behind the run that ext4_forbidden(), ext4_groups_retire() saw last. */
+	uint32_t zones, gap, retired;
 
 	bool dirty;	      /* s_state on the device says so */
 	uint64_t free_blocks; /* sums over the groups; what the superblock says is stale at */
@@ -167,8 +167,9 @@ void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g);
  * is used there any more, and the group is again as if it had never been used; *freed: how much its
  * count has grown.  False: nothing was done, its bitmap has to be changed. */
 bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int32_t *freed);
-/* The same of all blocks of up to @n groups from @g on: how many groups were. */
-uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t n, int64_t *freed);
+/* The same of all blocks from @at of @g on, of up to @n groups: how many groups were. */
+uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n,
+			    int64_t *freed);
 /* Is what the descriptor names as block bitmap one?  Looked at once, before the first change of it;
  * false: said, and left alone. */
 bool ext4_group_prove(struct ext4_fs *fs, uint32_t g);

@@ -207,6 +207,52 @@ static void a_neighbour_keeps_the_bitmap(void **state)
 	image_check(&im);
 }
 
+/* The first block of group @g that `big` has, and where in the file it is. */
+static uint32_t first_of_group(struct ext4_inode *big, uint32_t g, uint64_t *pblk)
+{
+	uint32_t found = 0;
+	struct ext4_map m;
+
+	*pblk = UINT64_MAX;
+	for (uint32_t lblk = 0; lblk < 12 << 8; lblk++) {
+		assert_int_equal(ext4_map_blocks(big, lblk, 1, 0, &m), 0);
+		if (m.pblk / im.fs->blocks_per_group == g && m.pblk < *pblk) {
+			*pblk = m.pblk;
+			found = lblk;
+		}
+	}
+	assert_int_not_equal(*pblk, UINT64_MAX);
+	return found;
+}
+
+/* Somebody else's block lies between the tables and where the file begins: the group stays in use.
+ */
+static void a_neighbour_behind_the_tables_keeps_the_bitmap(void **state)
+{
+	const uint32_t theirs = 4;
+	struct ext4_inode *ip = im_create(&im, "/big"), *other;
+	uint64_t pblk;
+	struct ext4_map m;
+	uint32_t lblk;
+
+	(void)state;
+	assert_int_equal(ext4_fallocate(ip, 0, 12 << 20, 0), 0);
+	lblk = first_of_group(ip, theirs, &pblk);
+	assert_int_equal(ext4_punch_hole(ip, (uint64_t)lblk << 12, 4096), 0);
+	im.fs->goal = pblk;
+	other = im_create(&im, "/other");
+	im_write(other, 0, "neighbour", 9);
+	assert_int_equal(ext4_map_blocks(other, 0, 1, 0, &m), 0);
+	assert_int_equal(m.pblk, pblk);
+	im_put(other);
+	assert_int_equal(ext4_truncate(ip, 0), 0);
+	assert_false(ext4_block_free(im.fs, pblk));
+	assert_false(ext4_desc_counts(im.fs, theirs).flags & BG_BLOCK_UNINIT);
+	sums_fit();
+	im_put(ip);
+	image_check(&im);
+}
+
 /* What is free in a group without a bitmap of its own, and what is not. */
 static void a_group_without_bitmap_knows_its_free_blocks(void **state)
 {
@@ -370,6 +416,7 @@ int main(void)
 		cmocka_unit_test(checksums_are_those_of_the_definition),
 		T(groups_that_a_file_leaves_are_as_if_unused),
 		T(a_neighbour_keeps_the_bitmap),
+		T(a_neighbour_behind_the_tables_keeps_the_bitmap),
 		T(a_group_without_bitmap_knows_its_free_blocks),
 		T(extents_cross_groups),
 		T(whole_groups_are_as_if_unused),
