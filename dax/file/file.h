@@ -252,6 +252,9 @@ void dax_put(struct dax_inode *inode);
  * the very locks that a fault in a mapping of the file needs. */
 int64_t dax_read(struct dax_inode *inode, uint64_t off, void *buf, uint64_t len);
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len);
+/* Changes of the layout, these and the next: besides the file layer's errors, -EINTR (a signal
+ * ended the wait for a holder or a lease) and, where the lifetime refuses, -EAGAIN (a page is held:
+ * last_break says which); nothing was changed then but that the range is unmapped. */
 int dax_truncate(struct dax_inode *inode, uint64_t size);
 int dax_punch(struct dax_inode *inode, uint64_t off, uint64_t len);
 int dax_fallocate(struct dax_inode *inode, uint64_t off, uint64_t len, bool keep_size);

@@ -64,6 +64,22 @@ static inline uint8_t byte_sum(const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* A field of `len` characters as a string into `to`, which has one byte more; what cannot be
+ * printed becomes '?'. Value: all could. */
+static inline bool field_text(char *to, const uint8_t *from, size_t len)
+{
+	bool clean = true;
+
+	for (size_t i = 0; i < len; i++) {
+		bool printable = from[i] >= 0x20 && from[i] < 0x7f;
+
+		to[i] = printable ? (char)from[i] : '?';
+		clean = clean && printable;
+	}
+	to[len] = 0;
+	return clean;
+}
+
 /*
  * ACPI tables as data: from the RSDP to every table, and the ones we need decoded.
  *

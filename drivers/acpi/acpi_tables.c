@@ -20,21 +20,6 @@
 #define RSDP_V2_LENGTH	36u
 #define RSDP_MAX_LENGTH 256u
 
-/* Copy a fixed field of characters; what cannot be printed becomes '?'. True: all could. */
-static bool copy_text(char *to, const uint8_t *from, size_t len)
-{
-	bool clean = true;
-
-	for (size_t i = 0; i < len; i++) {
-		bool printable = from[i] >= 0x20 && from[i] < 0x7f;
-
-		to[i] = printable ? (char)from[i] : '?';
-		clean = clean && printable;
-	}
-	to[len] = 0;
-	return clean;
-}
-
 /* The part of revision 2: length, XSDT, checksum over everything. False: damaged, say why. */
 static bool read_extended(struct acpi_rsdp *r, acpi_map_fn *map, void *ctx, struct notes *notes)
 {
@@ -69,7 +54,7 @@ int acpi_read_rsdp(struct acpi_rsdp *r, uint64_t phys, acpi_map_fn *map, void *c
 		return -EINVAL;
 	}
 	r->sum = byte_sum(b, RSDP_V1_LENGTH);
-	copy_text(r->oem, b + 9, 6);
+	field_text(r->oem, b + 9, 6);
 	r->revision = b[15];
 	r->rsdt = le32(b + 16);
 	r->length = RSDP_V1_LENGTH;
@@ -110,11 +95,11 @@ void acpi_read_table(struct acpi_table *t, uint64_t phys, const char *want, acpi
 	strcpy(t->signature, "????");
 	if (!b)
 		return;
-	printable = copy_text(t->signature, b, 4);
+	printable = field_text(t->signature, b, 4);
 	t->length = le32(b + 4);
 	t->revision = b[8];
-	copy_text(t->oem, b + 10, 6);
-	copy_text(t->oem_table, b + 16, 8);
+	field_text(t->oem, b + 10, 6);
+	field_text(t->oem_table, b + 16, 8);
 	t->verdict = ACPI_BAD_LENGTH;
 	if (t->length < ACPI_HEADER || t->length > ACPI_MAX_LENGTH)
 		return;

@@ -40,13 +40,6 @@ static int reject(struct dmar *d, int err, const char *fmt, ...)
 	return err;
 }
 
-static void copy_text(char *to, const uint8_t *from, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		to[i] = from[i] >= 0x20 && from[i] < 0x7f ? (char)from[i] : '?';
-	to[len] = 0;
-}
-
 static int check_header(struct dmar *d, const uint8_t *b, size_t avail)
 {
 	if (avail < DMAR_HEADER)
@@ -56,8 +49,8 @@ static int check_header(struct dmar *d, const uint8_t *b, size_t avail)
 			      b[1], b[2], b[3]);
 	d->length = le32(b + 4);
 	d->revision = b[8];
-	copy_text(d->oem, b + 10, 6);
-	copy_text(d->oem_table, b + 16, 8);
+	field_text(d->oem, b + 10, 6);
+	field_text(d->oem_table, b + 16, 8);
 	if (d->length < DMAR_HEADER || d->length > DMAR_MAX_LENGTH)
 		return reject(d, -EINVAL, "length %" PRIu32 " (expected %u to %u)", d->length,
 			      DMAR_HEADER, DMAR_MAX_LENGTH);

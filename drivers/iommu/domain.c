@@ -26,8 +26,7 @@
 static TAILQ_HEAD(, iommu_domain) domains = TAILQ_HEAD_INITIALIZER(domains);
 struct dma_device_list dma_devices = TAILQ_HEAD_INITIALIZER(dma_devices);
 
-/* ---- buses
- * --------------------------------------------------------------------------------------- */
+/* ---- buses --------------------------------------------------------------------------------- */
 
 static struct pci_device *bridge_to(uint8_t bus)
 {
@@ -102,8 +101,7 @@ void iommu_source_name(uint16_t source, char *buf, size_t size)
 		 source & 7u);
 }
 
-/* ---- domains
- * -------------------------------------------------------------------------------------- */
+/* ---- domains ------------------------------------------------------------------------------- */
 
 static void keep(struct iommu_domain *d, uint64_t start, uint64_t bytes)
 {
@@ -206,8 +204,7 @@ static int find_or_make(struct vtd *u, const struct pci_device *pci, struct iomm
 	return make(u, requester, pci, out);
 }
 
-/* ---- devices
- * -------------------------------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------------------------- */
 
 /* The unit in front of a function, or NULL and why there is none. */
 static struct vtd *unit_before(const struct pci_device *pci, const char **why)

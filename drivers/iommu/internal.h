@@ -94,8 +94,7 @@ int iova_register_at(struct iova_space *s, struct iova_range *r, uint64_t start,
 void iova_deregister(struct iova_space *s, struct iova_range *r);
 const struct iova_range *iova_find(const struct iova_space *s, uint64_t page); /* NULL: free */
 
-/* ---- vtd_fault.c: what the unit recorded ------------------------------------------------------
- */
+/* ---- vtd_fault.c: what the unit recorded --------------------------------------------------- */
 
 #define VTD_FSTS      0x34  /* 32 bit: fault status; ones clear */
 #define VTD_FSTS_PFO  0x01u /* an overflow: faults went unrecorded */
@@ -128,8 +127,7 @@ unsigned vtd_fault_take(const struct vtd_regs *regs, unsigned at, unsigned nr, u
 /* "write to 0x8000000: no mapping lets it write there (reason 5)" */
 void vtd_fault_text(const struct vtd_fault *f, char *buf, size_t size);
 
-/* ---- vtd.c, vtd_invalidate.c: one unit --------------------------------------------------------
- */
+/* ---- vtd.c, vtd_invalidate.c: one unit ----------------------------------------------------- */
 
 enum {
 	VTD_VER = 0x00,

@@ -71,8 +71,7 @@ bool vtd_wait_status(const struct vtd *u, uint32_t mask, uint32_t want)
 	return true;
 }
 
-/* ---- memory that the unit reads ----------------------------------------------------------------
- */
+/* ---- memory that the unit reads ------------------------------------------------------------ */
 
 static uint64_t *table_at(uint64_t frame)
 {
@@ -133,8 +132,7 @@ int vtd_set_context(struct vtd *u, uint16_t requester, uint16_t id, const struct
 	return 0;
 }
 
-/* ---- faults ------------------------------------------------------------------------------------
- */
+/* ---- faults -------------------------------------------------------------------------------- */
 
 static uint32_t log_read(void *ctx, unsigned off)
 {
@@ -186,8 +184,7 @@ uint64_t iommu_faults(void)
 	return sum;
 }
 
-/* ---- start --------------------------------------------------------------------------------------
- */
+/* ---- start --------------------------------------------------------------------------------- */
 
 /* The most levels of those that the unit offers and this driver knows; 0: none of them. */
 static unsigned offered_levels(uint64_t cap)
@@ -307,8 +304,7 @@ static int vtd_init(const struct boot_info *bi)
 /* After the table's stage, before any driver's. */
 INITCALL(INIT_BUS + 2, vtd, "VT-d", vtd_init);
 
-/* ---- telling ------------------------------------------------------------------------------------
- */
+/* ---- telling ------------------------------------------------------------------------------- */
 
 static bool something_to_tell(void)
 {

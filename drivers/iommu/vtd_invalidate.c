@@ -146,8 +146,7 @@ bool vtd_queue_start(struct vtd *u)
 	return false;
 }
 
-/* ---- what is asked for ------------------------------------------------------------------------
- */
+/* ---- what is asked for --------------------------------------------------------------------- */
 
 /* Some chipsets hold writes of tables back until they are told (RWBF). lock held. */
 static void flush_writes(const struct vtd *u)

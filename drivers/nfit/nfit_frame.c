@@ -37,13 +37,6 @@ const char *nfit_type_name(unsigned int type)
 	return type < NFIT_NR_TYPES ? name[type] : "unknown";
 }
 
-static void copy_text(char *to, const uint8_t *from, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		to[i] = from[i] >= 0x20 && from[i] < 0x7f ? (char)from[i] : '?';
-	to[len] = 0;
-}
-
 int nfit_check_header(struct nfit *n, const uint8_t *b, size_t avail)
 {
 	if (avail < NFIT_HEADER)
@@ -54,8 +47,8 @@ int nfit_check_header(struct nfit *n, const uint8_t *b, size_t avail)
 				   b[0], b[1], b[2], b[3]);
 	n->length = le32(b + 4);
 	n->revision = b[8];
-	copy_text(n->oem, b + 10, 6);
-	copy_text(n->oem_table, b + 16, 8);
+	field_text(n->oem, b + 10, 6);
+	field_text(n->oem_table, b + 16, 8);
 	if (n->length < NFIT_HEADER || n->length > NFIT_MAX_LENGTH)
 		return nfit_reject(n, -EINVAL, "length %" PRIu32 " (expected %u to %u)", n->length,
 				   NFIT_HEADER, NFIT_MAX_LENGTH);

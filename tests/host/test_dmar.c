@@ -214,8 +214,7 @@ static void reserved_memory(void **state)
 	assert_non_null(strstr(d.reserved[4].reason, "before its begin"));
 }
 
-/* ---- what is refused alone --------------------------------------------------------------------
- */
+/* ---- what is refused alone ----------------------------------------------------------------- */
 
 static void unit_refused(uint64_t base, unsigned flags, const char *part)
 {
@@ -259,8 +258,7 @@ static void refused_unit_keeps_its_devices(void **state)
 	assert_non_null(strstr(d.unit[2].reason, "segment 3"));
 }
 
-/* ---- what refuses the table --------------------------------------------------------------------
- */
+/* ---- what refuses the table ---------------------------------------------------------------- */
 
 static void damaged_headers(void **state)
 {
@@ -371,8 +369,7 @@ static void unknown_is_skipped(void **state)
 	assert_non_null(strstr(d.notes.line[0], "unknown type 200"));
 }
 
-/* ---- anything ----------------------------------------------------------------------------------
- */
+/* ---- anything ------------------------------------------------------------------------------ */
 
 static void count_line(void *ctx, const char *line)
 {

@@ -16,8 +16,7 @@
 
 #include "drivers/iommu/internal.h"
 
-/* ---- bus addresses ------------------------------------------------------------------------------
- */
+/* ---- bus addresses ------------------------------------------------------------------------- */
 
 #define PAGES  400u
 #define RANGES 60u
@@ -119,8 +118,7 @@ static void iova_arguments(void **state)
 	assert_int_equal(s.nr + s.pages, 0);
 }
 
-/* ---- fault records ------------------------------------------------------------------------------
- */
+/* ---- fault records ------------------------------------------------------------------------- */
 
 #define MOST 8u
 #define AT   0x220u

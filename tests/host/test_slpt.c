@@ -240,8 +240,7 @@ static void written_back_together(void **state)
 	slpt_destroy(&t);
 }
 
-/* ---- at random ----------------------------------------------------------------------------------
- */
+/* ---- at random ----------------------------------------------------------------------------- */
 
 #define PAGES (6u * 512)
 static uint64_t model[PAGES]; /* physical address and rights; 0: nothing */

@@ -54,10 +54,15 @@ def test_the_change_is_made_of_fences(tmp_path):
     assert int(busy.group(1)) == 3 * PAGES - 3, "every freed block is held"
 
 
+@pytest.fixture(scope="module")
+def fences(tmp_path_factory):
+    """How many fences CHANGE has: counted once for all cuts."""
+    return fences_of(held(tmp_path_factory.mktemp("counted"), f"{CHANGE}; shadow; powercut").text)
+
+
 @pytest.mark.parametrize("part", range(CUTS))
-def test_a_cut_between_two_fences(tmp_path, part):
+def test_a_cut_between_two_fences(tmp_path, part, fences):
     """Repaired and told, clean for e2fsck, and the files' bytes are old or new, page by page."""
-    fences = fences_of(held(tmp_path, f"{CHANGE}; shadow; powercut").text)
     where = 3 + part * (fences - STAMPS - 3) // (CUTS - 1)
     result = held(tmp_path, f"powercut after={where}; {CHANGE}; powercut")
     assert all(c.status == 0 for c in result.commands[:-1]), result.text

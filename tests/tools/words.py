@@ -61,7 +61,7 @@ LAYERS = "one step of the layer below, by the name of the operation that it serv
 SAME_NAME = {
     "before_held": SAME, "by_name": SAME, "bytes_of": SAME, "check_place": SAME,
     "check_range": SAME, "check_records": SAME, "class_of": SAME, "cmd_kill": SAME,
-    "copy_text": SAME, "end_of": SAME, "fault_locked": SAME, "find_rsdp": SAME, "flags_of": SAME,
+    "end_of": SAME, "fault_locked": SAME, "find_rsdp": SAME, "flags_of": SAME,
     "for_each_record": SAME, "give_back": SAME, "give_up": SAME, "in_use": SAME, "kind_of": SAME,
     "look_at": SAME, "make_tables": SAME, "pages_of": SAME,
     "prepare_record": SAME, "print_file": SAME, "print_line": SAME, "refuse_held": SAME,

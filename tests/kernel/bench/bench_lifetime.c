@@ -79,8 +79,7 @@ void lived_punch(void *arg)
 		bench_skip(l->b, "punch: error %d: %s", err, refusal());
 }
 
-/* ---- an operation that may sleep --------------------------------------------------------------
- */
+/* ---- an operation that may sleep ----------------------------------------------------------- */
 
 /* A switch bills what the thread ran: one before and one after the operation, which everybody else
  * has the CPU in between. */
@@ -134,8 +133,7 @@ void sleeper_join(struct sleeper *s)
 	s->thread = NULL;
 }
 
-/* ---- truncate and punch -----------------------------------------------------------------------
- */
+/* ---- truncate and punch -------------------------------------------------------------------- */
 
 /* One operation while the page is held. What it ran; *slept: it waited for the holder. */
 static uint64_t one_busy(struct lived *l, void (*op)(void *), bool *slept)

@@ -156,6 +156,10 @@ int piece_map(struct script *s);      /* maps F at s->va, and stores to each pag
 int piece_pin(struct script *s);      /* all pages of F: get_user_pages_fast(FOLL_PIN) */
 int piece_pin_slow(struct script *s); /* the same by the slow path */
 int piece_unpin(struct script *s);    /* gives all of held[] back */
+/* Of a gup call into held[]: what it got is the script's to put. 0, or the call's error. */
+int script_hold(struct script *s, long got);
+int piece_rewrite(
+	struct script *s); /* F's first page, by a write, and a store where it is mapped */
 int piece_unmap(struct script *s);
 int piece_close(struct script *s); /* the last reference if it is unmapped */
 int piece_unlink(struct script *s);

@@ -119,14 +119,6 @@ static int storm_and_punch(struct script *s)
 	return err ? err : piece_punch(s);
 }
 
-static int touch_again(struct script *s)
-{
-	static char byte = 'f';
-	int64_t n = dax_write(s->f, 0, &byte, 1);
-
-	return n == 1 ? store_checked((uint64_t *)s->va, 'f') : -EIO;
-}
-
 /* False: the machine was so slow that a poll had taken the leases away before. */
 static bool storm_shows(const struct script *s)
 {
@@ -140,7 +132,7 @@ static void b3_play(struct script *s)
 	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it"))
 		return;
 	do {
-		if (!script_run(t1, touch_again, "writes F") ||
+		if (!script_run(t1, piece_rewrite, "writes F") ||
 		    !script_run(
 			    t2, storm_and_punch,
 			    "8 calls each pin the page; all are put; punches the page out of F"))

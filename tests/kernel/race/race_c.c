@@ -256,15 +256,8 @@ SCRIPT(c6, "C-6", c6_play, "a holder that always comes back in time starves who 
 
 static int pin_second(struct script *s)
 {
-	long got = get_user_pages_fast(s->va + PAGE_SIZE, 1, FOLL_PIN | FOLL_WRITE, s->held);
-
-	if (got != 1)
-		return got ? (int)got : -EFAULT;
-	s->page = s->held[0];
-	s->holder = (struct holder){.what = "a pin of the script", .pages = s->held, .nr = 1};
-	holder_add(&s->holder);
-	__atomic_store_n(&s->nr_held, 1, __ATOMIC_RELEASE);
-	return 0;
+	return script_hold(
+		s, get_user_pages_fast(s->va + PAGE_SIZE, 1, FOLL_PIN | FOLL_WRITE, s->held));
 }
 
 static int punch_first(struct script *s)

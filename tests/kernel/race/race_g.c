@@ -8,8 +8,7 @@
 #include "dax/lifetime/internal.h"
 #include "tests/kernel/race/internal.h"
 
-/* ---- G-1: a holder forbids truncate, for ever -------------------------------------------------
- */
+/* ---- G-1: a holder forbids truncate, for ever ---------------------------------------------- */
 
 static int map_to_read(struct script *s)
 {
@@ -22,15 +21,7 @@ static int map_to_read(struct script *s)
 /* No right to write the file is asked for. */
 static int pin_to_read(struct script *s)
 {
-	long got = get_user_pages_fast(s->va, 1, FOLL_PIN, s->held);
-
-	if (got != 1)
-		return got ? (int)got : -EFAULT;
-	s->page = s->held[0];
-	s->holder = (struct holder){.what = "a reader's pin", .pages = s->held, .nr = 1};
-	holder_add(&s->holder);
-	__atomic_store_n(&s->nr_held, 1, __ATOMIC_RELEASE);
-	return 0;
+	return script_hold(s, get_user_pages_fast(s->va, 1, FOLL_PIN, s->held));
 }
 
 static void g1_play(struct script *s)
@@ -60,11 +51,6 @@ static bool f_is_mapped(const struct script *s)
 	return pte && (*pte & PTE_P);
 }
 
-static int touch(struct script *s)
-{
-	return store_checked((uint64_t *)s->va, 'f');
-}
-
 /* Refused: F has its page, its bytes and its mapping; but not the page-table entry. */
 static void g2_refused(struct script *s, struct actor *t1, struct actor *t2)
 {
@@ -73,7 +59,7 @@ static void g2_refused(struct script *s, struct actor *t1, struct actor *t2)
 		return;
 	}
 	script_say(t2, "F's page-table entry is gone all the same");
-	if (!script_run(t1, touch, "stores to F: one more fault") ||
+	if (!script_run(t1, piece_touch_first, "stores to F: one more fault") ||
 	    !script_run(t1, piece_unpin, "puts the page"))
 		return;
 	t2->asks_once = false;
@@ -105,12 +91,7 @@ SCRIPT(g2, "G-2", g2_play, "a punch that is refused: what has it done?", WANTS(.
 
 static int pin_first(struct script *s)
 {
-	int err;
-
-	s->pages = 1;
-	err = piece_pin(s);
-	s->pages = 2;
-	return err;
+	return script_hold(s, get_user_pages_fast(s->va, 1, FOLL_PIN | FOLL_WRITE, s->held));
 }
 
 /* Wants F empty; where that is refused, up to the page that is in the way. */
@@ -178,13 +159,6 @@ static enum actor_state g4_put(struct actor *t1, struct actor *t2)
 	return st;
 }
 
-static int write_and_touch(struct script *s)
-{
-	static char byte = 'f';
-
-	return dax_write(s->f, 0, &byte, 1) == 1 ? touch(s) : -EIO;
-}
-
 static void g4_play(struct script *s)
 {
 	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0),
@@ -195,7 +169,7 @@ static void g4_play(struct script *s)
 	if (script_f(s, 1) || !script_run(t1, piece_map, "maps F and stores to it"))
 		return;
 	do { /* until no look at a lease, once a second, falls between the put and the judgement */
-		if (!script_run(t1, write_and_touch, "writes F, and stores to it") ||
+		if (!script_run(t1, piece_rewrite, "writes F, and stores to it") ||
 		    !script_run(t1, piece_pin, "pins the page for a device"))
 			return;
 		if (script_step(t2, piece_punch, "punches the page out of F") == ACTOR_DONE) {

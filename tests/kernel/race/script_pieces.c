@@ -31,7 +31,7 @@ int piece_map(struct script *s)
 	return err;
 }
 
-static int hold(struct script *s, long got)
+int script_hold(struct script *s, long got)
 {
 	if (got <= 0)
 		return got ? (int)got : -EFAULT;
@@ -44,13 +44,13 @@ static int hold(struct script *s, long got)
 
 int piece_pin(struct script *s)
 {
-	return hold(s, get_user_pages_fast(s->va, s->pages, FOLL_PIN | FOLL_WRITE, s->held));
+	return script_hold(s, get_user_pages_fast(s->va, s->pages, FOLL_PIN | FOLL_WRITE, s->held));
 }
 
 int piece_pin_slow(struct script *s)
 {
-	return hold(s,
-		    get_user_pages(current_mm(), s->va, s->pages, FOLL_PIN | FOLL_WRITE, s->held));
+	return script_hold(
+		s, get_user_pages(current_mm(), s->va, s->pages, FOLL_PIN | FOLL_WRITE, s->held));
 }
 
 int piece_unpin(struct script *s)
@@ -107,6 +107,13 @@ int piece_make_g(struct script *s)
 {
 	s->g = scratch_file("G", 1, G_BYTE);
 	return s->g ? 0 : -ENOSPC;
+}
+
+int piece_rewrite(struct script *s)
+{
+	static char byte = 'f';
+
+	return dax_write(s->f, 0, &byte, 1) == 1 ? piece_touch_first(s) : -EIO;
 }
 
 /* ---- the device ----------------------------------------------------------------------------- */
