@@ -27,6 +27,14 @@ struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum 
 /* The same, but the references stay the caller's, who keeps them until dma_done(). */
 struct dma_job *dma_start_borrowed(struct edu *e, struct page **pages, unsigned nr,
 				   enum dma_dir dir, const char *text, unsigned times, int *err);
+/*
+ * The same by bus addresses that are registered with this device: all pages of `map`, which the job
+ * neither maps nor unmaps. The mapping stays registered until dma_done(); it may be cut meanwhile:
+ * what the device does then are faults, and the job ends as if all had been well, for the device
+ * does not learn of them.
+ */
+struct dma_job *dma_start_registered(struct edu *e, const struct dma_mapping *map, enum dma_dir dir,
+				     const char *text, unsigned times, int *err);
 bool dma_done(const struct dma_job *job);
 /* Sleeps until the device has finished; woken by: the completion interrupt. */
 void dma_wait(struct dma_job *job);
@@ -36,6 +44,14 @@ void dma_free(struct dma_job *job); /* after dma_done() */
 
 /* ---- those who hold pages for as long as their user likes (region.c, grabber.c) ----------- */
 
+/* Pages pinned and registered with a device, until their user lets them go (longterm.c). */
+struct longterm {
+	struct page *pages[DMA_MAX_PAGES];
+	unsigned nr; /* zero: nothing is held */
+	struct dma_mapping map;
+	struct holder holder;
+};
+
 /*
  * A memory region, as an RDMA device has it registered: its pages are pinned (FOLL_LONGTERM) from
  * registration to deregistration, whatever their file does. "IB/core: disable memory registration
@@ -44,19 +60,26 @@ void dma_free(struct dma_job *job); /* after dma_done() */
 struct region;
 enum region_kind {
 	REGION_PINNED,	 /* pages are held all the time */
-	REGION_ON_DEMAND /* fault-driven: they are held only while a transfer runs */
+	REGION_ON_DEMAND /* fault-driven: no page is held; without an IOMMU while a transfer runs */
 };
 /*
- * Registers [addr, addr + nr pages) of the current address space. -EINVAL (no page, more than
- * DMA_MAX_PAGES, not page aligned), -EOPNOTSUPP (a page of file-system DAX, REGION_PINNED),
- * -EFAULT, -ENOMEM; a refusal holds nothing. Less than the whole range is a refusal: -EFAULT.
- * Sleepable.
+ * Registers [addr, addr + nr pages) of the current address space with a device, whose bus addresses
+ * for them stay until deregistration. Refused with a sentence: -ENODEV (no device), -EINVAL (no
+ * page, more than DMA_MAX_PAGES, not page aligned), -EOPNOTSUPP (a page of file-system DAX,
+ * REGION_PINNED), -EFAULT, -ENOSPC, -ENOMEM; a refusal holds nothing. Less than the whole range is
+ * a refusal: -EFAULT. Sleepable.
  */
-int region_register(uint64_t addr, unsigned nr, enum region_kind kind, struct region **out);
+int region_register(struct edu *e, uint64_t addr, unsigned nr, enum region_kind kind,
+		    struct region **out);
 /* Lets the device write `text` over the whole region and waits for it. Of the address space that
- * registered. 0, -ENODEV (no device), -EFAULT (on demand: the range is gone), -ENOMEM. Sleepable.
- */
-int region_receive(struct region *r, struct edu *e, const char *text);
+ * registered. 0, -ENOMEM; on demand: -EFAULT (the range is gone, with a sentence), -EAGAIN (its
+ * pages were taken away during each of several transfers). Sleepable. */
+int region_receive(struct region *r, const char *text);
+/* The device writes `text` `times` times over by the bus addresses that it was told, and nobody
+ * looks whether they lead anywhere: as a device does. A region of registered bus addresses (not one
+ * on demand without a domain); it stays registered until dma_done(). NULL and *err: -ENOMEM,
+ * -EINVAL. */
+struct dma_job *region_start(struct region *r, const char *text, unsigned times, int *err);
 void region_deregister(struct region *r); /* gives the pages back */
 
 /*
@@ -67,17 +90,86 @@ void region_deregister(struct region *r); /* gives the pages back */
 #define GRABBER_BUFFERS 4
 struct grabber {
 	struct {
-		struct page *pages[DMA_MAX_PAGES];
-		unsigned nr; /* zero: the slot is free */
-		struct holder holder;
+		struct longterm held; /* nr zero: the slot is free */
+		struct edu *camera;
 	} buffer[GRABBER_BUFFERS];
 };
 /* Slot number, or as region_register(); -EBUSY: all slots are queued. */
-int grabber_queue(struct grabber *g, uint64_t addr, unsigned nr);
+int grabber_queue(struct grabber *g, struct edu *e, uint64_t addr, unsigned nr);
 /* Writes a frame of `text` into the buffer, waits for it, unpins. -EINVAL: nothing is queued there;
- * -ENODEV, -ENOMEM: still queued. */
-int grabber_dequeue(struct grabber *g, struct edu *e, unsigned slot, const char *text);
+ * -ENOMEM: still queued. */
+int grabber_dequeue(struct grabber *g, unsigned slot, const char *text);
 void grabber_stop(struct grabber *g); /* all buffers back, without a frame */
+
+/*
+ * A vfio container: pages of an address space at bus addresses that the user chooses. NULL: *err is
+ * -ENODEV, -EOPNOTSUPP (the device has no domain), -ENOMEM, with a sentence.
+ */
+struct container;
+struct container *container_open(struct edu *e, int *err);
+/* Pins [addr, + nr pages) of `mm`, the caller's own or another one, at bus address `bus`. As
+ * region_register(); also -EINVAL (no page's address, or beyond what the device can name), -EEXIST
+ * (in use). Sleepable. */
+int container_map(struct container *c, struct mm *mm, uint64_t addr, unsigned nr, uint64_t bus);
+/* Everything that was mapped in [bus, bus + bytes) goes: how many pages that were. -EINVAL: an end
+ * lies inside of a range; nothing was unmapped. Sleepable. */
+int64_t container_unmap(struct container *c, uint64_t bus, uint64_t bytes);
+/* The guest's device writes `text` over the range that begins at `bus`. 0, -EINVAL, -ENOMEM. */
+int container_receive(struct container *c, uint64_t bus, const char *text);
+void container_close(struct container *c); /* with all that is mapped */
+
+/* ---- a buffer that is exported, and may be taken back (dmabuf.c) ---------------------------- */
+
+struct dmabuf_importer;
+/* The exporter's; zero but for what is set by it, and the list (LIST_INIT) and mutexes. */
+struct dmabuf {
+	const char *name;
+	struct page *const *pages;
+	unsigned nr;
+	struct mutex lock; /* importers; taken before map_lock */
+	LIST_HEAD(, dmabuf_importer) importers;
+	struct mutex map_lock; /* the rest, and the importers' mappings */
+	bool revoked;
+	unsigned mapped; /* mappings; read without a lock. Zero: the pages are the exporter's alone
+			  */
+};
+struct dmabuf_importer {
+	const char *name;
+	struct dma_device *dev;
+	/* The buffer is being taken back: begin nothing new, dmabuf_unmap() soon, perhaps from
+	 * here. Called once, with buf->lock held; may sleep. NULL: it is not attached. */
+	void (*invalidate)(struct dmabuf_importer *imp);
+	struct dmabuf *buf;
+	struct dma_mapping map;
+	LIST_ENTRY(dmabuf_importer) link;
+};
+void dmabuf_export(struct dmabuf *buf, const char *name, struct page *const *pages, unsigned nr);
+/* 0, -EOPNOTSUPP (no invalidate method), -ENODEV (revoked), with a sentence. Sleepable, as all. */
+int dmabuf_attach(struct dmabuf *buf, struct dmabuf_importer *imp);
+void dmabuf_detach(struct dmabuf_importer *imp); /* nothing of it is mapped */
+int dmabuf_map(struct dmabuf_importer *imp);	 /* 0, -ENODEV (revoked), -EBUSY, or as dma_map() */
+void dmabuf_unmap(struct dmabuf_importer *imp);	 /* nothing, if it is not mapped */
+/*
+ * Takes the buffer back: tells every importer, and waits until none has it mapped. 0: none has.
+ * With refusal() naming who is late: -ETIMEDOUT, some had not unmapped within the bound and were
+ * cut off, so the pages are the exporter's all the same; -EBUSY, and a device without a domain
+ * reaches them still: they have to stay, ask again. Sleeps; woken by: dmabuf_unmap().
+ */
+int dmabuf_revoke(struct dmabuf *buf, uint64_t bound_ns);
+
+/* An importer that has an edu device write into the buffer; deaf: it does not do as it is told. */
+struct edu_importer {
+	struct dmabuf_importer imp;
+	struct edu *e;
+	struct mutex lock; /* the rest; taken after buf->lock */
+	bool deaf, stopped;
+	unsigned running; /* transfers */
+};
+/* Attaches and maps; zero but for `deaf`. As dmabuf_attach() and dmabuf_map(). */
+int edu_importer_open(struct edu_importer *i, struct edu *e, struct dmabuf *buf);
+/* 0, -ENODEV: it was told to stop; -ENOMEM. Sleeps; woken by: the completion interrupt. */
+int edu_importer_receive(struct edu_importer *i, const char *text);
+void edu_importer_close(struct edu_importer *i);
 
 /*
  * Direct I/O: a disk and a mapping of a file exchange bytes, and no copy lies between.

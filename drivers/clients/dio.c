@@ -6,7 +6,7 @@
  * short transfer gives every page back just as success does. The last thing a completion does is to
  * say "done"; who waited may free the job from then on.
  */
-#include "drivers/clients/clients.h"
+#include "drivers/clients/internal.h"
 
 struct dio {
 	struct bio bio;
@@ -88,16 +88,11 @@ static int pin(struct dio *d, const struct dio_request *rq)
 {
 	unsigned long want = (rq->addr % PAGE_SIZE + rq->len + PAGE_SIZE - 1) / PAGE_SIZE;
 	unsigned flags = FOLL_PIN | (rq->dir == DIO_READ ? FOLL_WRITE : 0);
-	long got = get_user_pages_fast(ALIGN_DOWN(rq->addr, PAGE_SIZE), want, flags, d->pages);
+	int err = pin_all(current_mm(), ALIGN_DOWN(rq->addr, PAGE_SIZE), (unsigned)want, flags,
+			  d->pages);
 
-	if (got < 0)
-		return (int)got;
-	d->nr = (unsigned)got;
-	if (d->nr == want)
-		return 0;
-	unpin_user_pages(d->pages, d->nr);
-	d->nr = 0;
-	return -EFAULT;
+	d->nr = err ? 0 : (unsigned)want;
+	return err;
 }
 
 static void name_it(struct dio *d, const struct dio_request *rq)
@@ -108,7 +103,8 @@ static void name_it(struct dio *d, const struct dio_request *rq)
 	snprintf(d->who, sizeof(d->who), "%s %s %s", rq->disk->name,
 		 rq->dir == DIO_READ ? "reading into" : "writing from",
 		 rq->place ? rq->place : address);
-	d->holder = (struct holder){.what = d->who, .pages = d->pages, .nr = d->nr};
+	d->holder = (struct holder){
+		.what = d->who, .device = rq->disk->name, .pages = d->pages, .nr = d->nr};
 }
 
 /* Pinned: everything else, in reverse order again if it fails. */

@@ -4,22 +4,46 @@
  *
  * A page takes two transfers of 2048 bytes. A job that writes first loads the device's buffer with
  * its text; one that reads fetches its first chunk back, so that what the device saw can be looked
- * at. All transfers of a job are queued in one piece. The last completion gives the references
+ * at. Pages are mapped for the device by the job, or were registered with it long before. All
+ * transfers of a job are queued in one piece. The last completion gives the references
  * back, right in the interrupt: that is the put which a waiting truncate is woken by.
  */
 #include "drivers/clients/clients.h"
+
+/* What is to be done. */
+struct order {
+	struct edu *e;
+	struct page **pages;		      /* NULL: they are registered */
+	const struct dma_mapping *registered; /* or NULL: the job maps the pages for its own time */
+	unsigned nr;
+	enum dma_dir dir;
+	const char *text;
+	unsigned times;
+	bool borrowed; /* the references stay the caller's */
+};
 
 struct dma_job {
 	struct page *pages[DMA_MAX_PAGES];
 	unsigned nr;
 	struct holder holder;
 	char who[32];
-	struct dma_mapping map;	  /* of the pages */
-	struct dma_memory bounce; /* the text that goes in, or what came out */
-	bool borrowed;		  /* the references stay the caller's */
-	unsigned left;		  /* transfers still to come; zero: done, references are back */
+	struct dma_mapping map;		   /* of the pages, if they were not registered */
+	const struct dma_mapping *reached; /* that one, or the registered one */
+	struct dma_memory bounce;	   /* the text that goes in, or what came out */
+	bool borrowed;
+	unsigned left; /* transfers still to come; zero: done, references are back */
 	struct edu_request requests[];
 };
+
+/* The job is over for its pages. */
+static void job_leaves(struct dma_job *job)
+{
+	/* Before the pages go, else the device could reach what they become. */
+	if (job->map.dev)
+		dma_unmap(&job->map);
+	if (!job->borrowed)
+		holder_remove(&job->holder);
+}
 
 static void transfer_done(struct edu_request *rq)
 {
@@ -30,12 +54,9 @@ static void transfer_done(struct edu_request *rq)
 		job->left--;
 		return;
 	}
-	dma_unmap(
-		&job->map); /* before the pages go, else the device could reach what they become */
-	if (!job->borrowed) {
-		holder_remove(&job->holder);
+	job_leaves(job);
+	if (!job->borrowed)
 		unpin_user_pages(job->pages, job->nr);
-	}
 	__atomic_store_n(&job->left, 0, __ATOMIC_RELEASE);
 	shell_wake();
 	wake_up(job); /* a key only: whoever waited may free the job once left is zero */
@@ -67,7 +88,7 @@ static unsigned plan_pages(struct dma_job *job, struct edu_request *rq, enum edu
 		for (unsigned i = 0; i < chunks; i++) {
 			unsigned chunk = dir == EDU_FROM_MEMORY ? chunks - 1 - i : i;
 
-			rq[n++] = transfer(job, dir, &job->map, chunk);
+			rq[n++] = transfer(job, dir, job->reached, chunk);
 		}
 	return n;
 }
@@ -94,59 +115,78 @@ static unsigned plan(struct dma_job *job, enum dma_dir dir, unsigned times)
 }
 
 /* Lets the device reach the pages and a buffer. 0, or as dma_map(): nothing is mapped. */
-static int reach(struct dma_job *job, struct edu *e, enum dma_dir dir)
+static int reach(struct dma_job *job, const struct order *o)
 {
+	struct dma_device *dev = edu_dma(o->e);
+	bool in = o->dir == DMA_IN;
 	int err;
 
 	job->bounce.map.what = "text";
-	err = dma_alloc(edu_dma(e), &job->bounce, 0,
-			dir == DMA_IN ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
-	if (err)
+	err = dma_alloc(dev, &job->bounce, 0, in ? DMA_TO_DEVICE : DMA_FROM_DEVICE);
+	if (err || o->registered)
 		return err;
 	job->map.what = job->who;
-	err = dma_map(edu_dma(e), &job->map, job->pages, job->nr,
-		      dir == DMA_IN ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
+	err = dma_map(dev, &job->map, job->pages, job->nr, in ? DMA_FROM_DEVICE : DMA_TO_DEVICE);
 	if (err)
 		dma_free_memory(&job->bounce);
 	return err;
 }
 
-static struct dma_job *start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
-			     const char *text, unsigned times, bool borrowed, int *err)
+static bool makes_sense(const struct order *o)
 {
-	unsigned transfers = 1 + 2 * nr * times;
-	struct dma_job *job;
+	return o->e && o->nr && o->nr <= DMA_MAX_PAGES && o->times && o->times <= 10000 &&
+	       (o->dir == DMA_OUT || (o->text && *o->text && strlen(o->text) < DMA_TEXT));
+}
 
-	*err = !e ? -ENODEV : -EINVAL;
-	if (!e || !nr || nr > DMA_MAX_PAGES || !times || times > 10000 ||
-	    (dir == DMA_IN && (!text || !*text || strlen(text) >= DMA_TEXT)))
-		return NULL;
-	*err = -ENOMEM;
-	job = calloc(1, sizeof(*job) + transfers * sizeof(job->requests[0]));
+/* Room for the job and all its transfers; NULL: no memory. */
+static struct dma_job *job_new(const struct order *o)
+{
+	unsigned transfers = 1 + 2 * o->nr * o->times;
+	struct dma_job *job = calloc(1, sizeof(*job) + transfers * sizeof(job->requests[0]));
+
 	if (!job)
 		return NULL;
-	memcpy(job->pages, pages, nr * sizeof(*pages));
-	job->nr = nr;
-	*err = reach(job, e, dir);
-	if (*err) {
-		free(job);
-		return NULL;
-	}
-	if (dir == DMA_IN)
-		fill_pattern(job->bounce.at, text);
-	snprintf(job->who, sizeof(job->who), "%s %s", edu_name(e),
-		 dir == DMA_IN ? "writing" : "reading");
-	job->holder = (struct holder){.what = job->who, .pages = job->pages, .nr = nr};
-	job->left = plan(job, dir, times);
-	job->borrowed = borrowed;
-	if (!borrowed)
+	if (o->pages)
+		memcpy(job->pages, o->pages, o->nr * sizeof(*o->pages));
+	job->nr = o->nr;
+	job->reached = o->registered ? o->registered : &job->map;
+	job->borrowed = o->borrowed;
+	snprintf(job->who, sizeof(job->who), "%s %s", edu_name(o->e),
+		 o->dir == DMA_IN ? "writing" : "reading");
+	job->holder = (struct holder){
+		.what = job->who, .device = edu_name(o->e), .pages = job->pages, .nr = o->nr};
+	return job;
+}
+
+static int submit(struct dma_job *job, const struct order *o)
+{
+	int err = reach(job, o);
+
+	if (err)
+		return err;
+	if (o->dir == DMA_IN)
+		fill_pattern(job->bounce.at, o->text);
+	job->left = plan(job, o->dir, o->times);
+	if (!job->borrowed)
 		holder_add(&job->holder);
-	*err = edu_submit(e, job->requests, transfers);
-	if (*err) {
-		if (!borrowed)
-			holder_remove(&job->holder);
-		dma_unmap(&job->map);
+	err = edu_submit(o->e, job->requests, job->left);
+	if (err) {
+		job_leaves(job);
 		dma_free_memory(&job->bounce);
+	}
+	return err;
+}
+
+static struct dma_job *start(const struct order *o, int *err)
+{
+	struct dma_job *job;
+
+	*err = !o->e ? -ENODEV : -EINVAL;
+	if (!makes_sense(o))
+		return NULL;
+	job = job_new(o);
+	*err = job ? submit(job, o) : -ENOMEM;
+	if (*err) {
 		free(job);
 		return NULL;
 	}
@@ -156,13 +196,38 @@ static struct dma_job *start(struct edu *e, struct page **pages, unsigned nr, en
 struct dma_job *dma_start(struct edu *e, struct page **pages, unsigned nr, enum dma_dir dir,
 			  const char *text, unsigned times, int *err)
 {
-	return start(e, pages, nr, dir, text, times, false, err);
+	const struct order o = {
+		.e = e, .pages = pages, .nr = nr, .dir = dir, .text = text, .times = times};
+
+	return start(&o, err);
 }
 
 struct dma_job *dma_start_borrowed(struct edu *e, struct page **pages, unsigned nr,
 				   enum dma_dir dir, const char *text, unsigned times, int *err)
 {
-	return start(e, pages, nr, dir, text, times, true, err);
+	const struct order o = {.e = e,
+				.pages = pages,
+				.nr = nr,
+				.dir = dir,
+				.text = text,
+				.times = times,
+				.borrowed = true};
+
+	return start(&o, err);
+}
+
+struct dma_job *dma_start_registered(struct edu *e, const struct dma_mapping *map, enum dma_dir dir,
+				     const char *text, unsigned times, int *err)
+{
+	const struct order o = {.e = e,
+				.registered = map,
+				.nr = (unsigned)map->nr,
+				.dir = dir,
+				.text = text,
+				.times = times,
+				.borrowed = true};
+
+	return start(&o, err);
 }
 
 bool dma_done(const struct dma_job *job)

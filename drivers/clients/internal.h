@@ -54,13 +54,58 @@ uint64_t gup_test_touch(const struct gup_test *t);
  */
 int gup_test_run(struct gup_test *t);
 
-/* What region.c and grabber.c share with each other and with nobody else. */
+/* ---- longterm.c: what regions, frame buffers and containers share -----------------------------
+ */
 
+#define NO_EDU "no edu device (QEMU: -device edu)"
+#define LONGTERM_REFUSED                                                                           \
+	"the range has pages of a file (file-system DAX): a pin without an end could keep its "    \
+	"truncate waiting for ever; memory of a device or an anonymous mapping would do, or a "    \
+	"mount with longterm=allow (busy-extent)"
+
+/* May [addr, + nr pages) be registered at all? 0, or -EINVAL with a sentence. */
+int longterm_range(uint64_t addr, unsigned nr);
+/* All `nr` pages from addr on of an address space, by FOLL_PIN and what else is in `flags`; else
+ * none of them and the error of get_user_pages(), with a sentence. Sleepable. */
+int pin_all(struct mm *mm, uint64_t addr, unsigned nr, unsigned flags, struct page **pages);
 /* All `nr` pages (1 … DMA_MAX_PAGES) from page-aligned addr, pinned for writing and for ever; else
  * none and -EINVAL, -EOPNOTSUPP (file-system DAX), -EFAULT, -ENOMEM. Sleepable. */
 int longterm_pin(uint64_t addr, unsigned nr, struct page **pages);
-/* The device writes `text` over pages that the caller holds. Sleeps; woken by: the completion
- * interrupt. 0, -ENODEV, -ENOMEM. */
-int longterm_transfer(struct page **pages, unsigned nr, struct edu *e, const char *text);
+/* l->pages, l->nr of them and pinned, become reachable for the device, from bus address `bus` on
+ * (zero: anywhere), and are listed as held by `what` (which stays). 0; else they are unpinned:
+ * -ENOSPC, -ENOMEM, or as dma_map_at(). */
+int longterm_map(struct longterm *l, struct dma_device *dev, const char *what, uint64_t bus);
+/* Both. */
+int longterm_register(struct longterm *l, struct dma_device *dev, uint64_t addr, unsigned nr,
+		      const char *what);
+/* The reverse; the device knows of them no more. */
+void longterm_drop(struct longterm *l);
+/* The device writes `text` over registered pages. Sleeps; woken by: the completion interrupt. 0,
+ * -ENOMEM. */
+int longterm_transfer(struct edu *e, const struct dma_mapping *map, const char *text);
+
+/* ---- region.c, region_demand.c ----------------------------------------------------------------
+ */
+
+struct region {
+	enum region_kind kind;
+	struct edu *e;
+	uint64_t addr;
+	unsigned nr;
+	/* Its bus addresses, and what they lead to. On demand: held.nr is zero, and without a
+	 * domain held.map.dev is NULL. */
+	struct longterm held;
+	/* On demand: */
+	struct mm_notifier notifier;
+	struct mutex lock;   /* the rest */
+	uint64_t present;    /* bit i: page i is filled in */
+	unsigned long taken; /* times that pages were taken away; zero: never */
+};
+_Static_assert(DMA_MAX_PAGES <= 64, "region.present has a bit for each page");
+
+/* For a new region, 0 or an error of region_register(); the rest for one that is registered. */
+int demand_register(struct region *r);
+void demand_deregister(struct region *r);
+int demand_receive(struct region *r, const char *text); /* see region_receive() */
 
 #endif

@@ -2,46 +2,31 @@
 /*
  * Memory regions: what an RDMA device may write into without asking again.
  *
- * Two kinds, as in real hardware. A pinned one keeps its pages from registration on. An on-demand
- * one keeps only the addresses: each transfer faults the pages in, holds them for its own time, and
- * so a truncate in between finds nobody.
+ * Two kinds, as in real hardware. A pinned one keeps its pages, and its bus addresses lead to them,
+ * from registration on. An on-demand one (region_demand.c) keeps only the addresses: pages come by
+ * faults, and go when the address space loses them.
  */
 #include "drivers/clients/internal.h"
 
-struct region {
-	enum region_kind kind;
-	uint64_t addr;
-	unsigned nr;
-	struct page *pages[DMA_MAX_PAGES]; /* REGION_PINNED */
-	struct holder holder;		   /* REGION_PINNED */
-};
-
-static int pin(struct region *r)
+int region_register(struct edu *e, uint64_t addr, unsigned nr, enum region_kind kind,
+		    struct region **out)
 {
-	int err = longterm_pin(r->addr, r->nr, r->pages);
+	struct region *r;
+	int err = e ? longterm_range(addr, nr) : refuse(-ENODEV, NO_EDU);
 
 	if (err)
 		return err;
-	r->holder = (struct holder){.what = "RDMA region", .pages = r->pages, .nr = r->nr};
-	holder_add(&r->holder);
-	return 0;
-}
-
-int region_register(uint64_t addr, unsigned nr, enum region_kind kind, struct region **out)
-{
-	struct region *r;
-	int err = 0;
-
-	if (!nr || nr > DMA_MAX_PAGES || (addr & (PAGE_SIZE - 1)))
-		return -EINVAL;
 	r = calloc(1, sizeof(*r));
 	if (!r)
-		return -ENOMEM;
+		return refuse(-ENOMEM, "no memory for a region");
 	r->kind = kind;
+	r->e = e;
 	r->addr = addr;
 	r->nr = nr;
 	if (kind == REGION_PINNED)
-		err = pin(r);
+		err = longterm_register(&r->held, edu_dma(e), addr, nr, "RDMA region");
+	else
+		err = demand_register(r);
 	if (err)
 		free(r);
 	else
@@ -49,40 +34,25 @@ int region_register(uint64_t addr, unsigned nr, enum region_kind kind, struct re
 	return err;
 }
 
-/* Pages for the time of one transfer; the DMA job gives them back. */
-static int receive_on_demand(struct region *r, struct edu *e, const char *text)
-{
-	struct dma_job *job;
-	long got;
-	int err;
-
-	got = get_user_pages_fast(r->addr, r->nr, FOLL_PIN | FOLL_WRITE, r->pages);
-	if (got != (long)r->nr) {
-		unpin_user_pages(r->pages, MAX(got, 0));
-		return got < 0 ? got : -EFAULT;
-	}
-	job = dma_start(e, r->pages, r->nr, DMA_IN, text, 1, &err);
-	if (!job) {
-		unpin_user_pages(r->pages, r->nr);
-		return err;
-	}
-	dma_wait(job);
-	dma_free(job);
-	return 0;
-}
-
-int region_receive(struct region *r, struct edu *e, const char *text)
+int region_receive(struct region *r, const char *text)
 {
 	if (r->kind == REGION_ON_DEMAND)
-		return receive_on_demand(r, e, text);
-	return longterm_transfer(r->pages, r->nr, e, text);
+		return demand_receive(r, text);
+	return longterm_transfer(r->e, &r->held.map, text);
+}
+
+struct dma_job *region_start(struct region *r, const char *text, unsigned times, int *err)
+{
+	*err = -EINVAL;
+	return r->held.map.dev ? dma_start_registered(r->e, &r->held.map, DMA_IN, text, times, err)
+			       : NULL;
 }
 
 void region_deregister(struct region *r)
 {
-	if (r->kind == REGION_PINNED) {
-		holder_remove(&r->holder);
-		unpin_user_pages(r->pages, r->nr);
-	}
+	if (r->kind == REGION_PINNED)
+		longterm_drop(&r->held);
+	else
+		demand_deregister(r);
 	free(r);
 }

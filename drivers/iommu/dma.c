@@ -50,21 +50,22 @@ struct page *virt_to_page(const void *p)
 	return pfn_to_page(virt_to_phys(p) >> PAGE_SHIFT);
 }
 
-/* lock held. Every run of neighbours by one call; on an error nothing stays. */
-static int map_runs(struct iommu_domain *d, const struct dma_mapping *m)
+/* lock held. Pages [first, end), every run of neighbours by one call; on an error nothing stays. */
+static int map_runs(struct iommu_domain *d, const struct dma_mapping *m, unsigned long first,
+		    unsigned long end)
 {
-	unsigned long i = 0, run;
+	unsigned long i = first, run;
 	int err = 0;
 
-	for (; i < m->nr && !err; i += run) {
+	for (; i < end && !err; i += run) {
 		uint64_t pfn = mapping_to_pfn(m, i);
 
-		for (run = 1; i + run < m->nr && mapping_to_pfn(m, i + run) == pfn + run; run++)
+		for (run = 1; i + run < end && mapping_to_pfn(m, i + run) == pfn + run; run++)
 			;
 		err = slpt_map(&d->tables, m->bus + i * PAGE_SIZE, pfn << PAGE_SHIFT,
 			       run * PAGE_SIZE, m->dir);
-		if (err && i)
-			slpt_unmap(&d->tables, m->bus, i * PAGE_SIZE);
+		if (err && i > first)
+			slpt_unmap(&d->tables, m->bus + first * PAGE_SIZE, (i - first) * PAGE_SIZE);
 	}
 	return err;
 }
@@ -78,28 +79,36 @@ static uint64_t alignment(unsigned long nr)
 	return nr >= most ? most : nr == 1 ? 1 : 1ull << (64 - __builtin_clzll(nr - 1));
 }
 
-/* lock held. */
-static void forget(struct iommu_domain *d, const struct dma_mapping *m)
+/* lock held. Pages [first, end) of the mapping can be reached when this returns 0. */
+static int let_reach(struct iommu_domain *d, const struct dma_mapping *m, unsigned long first,
+		     unsigned long end)
 {
-	if (!museum_on(iommu_stale))
-		vtd_forget(d->unit, d->id, m->bus, m->nr * PAGE_SIZE);
+	int err = map_runs(d, m, first, end);
+
+	slpt_sync(&d->tables);
+	store_fence(); /* entries before the device is told of them */
+	/* A unit may remember that nothing was there, and a table that gave way. */
+	if (d->unit->caching || d->tables.nr_dropped)
+		vtd_forget(d->unit, d->id, m->bus + first * PAGE_SIZE, (end - first) * PAGE_SIZE);
 	slpt_settle(&d->tables);
+	return err;
 }
 
-static int map_in_domain(struct iommu_domain *d, struct dma_mapping *m)
+/* How a mapping begins. */
+struct beginning {
+	uint64_t at; /* page that its bus addresses are to begin with; zero: any */
+	bool later;  /* nothing is reached before dma_fill() */
+};
+
+static int map_in_domain(struct iommu_domain *d, struct dma_mapping *m, struct beginning how)
 {
 	uint64_t flags = spin_lock_irqsave(&d->lock);
-	int err = iova_register(&d->space, &m->range, m->nr, alignment(m->nr), UINT64_MAX);
+	int err = how.at ? iova_register_at(&d->space, &m->range, how.at, m->nr)
+			 : iova_register(&d->space, &m->range, m->nr, alignment(m->nr), UINT64_MAX);
 
 	if (!err) {
 		m->bus = m->range.start << PAGE_SHIFT;
-		err = map_runs(d, m);
-		slpt_sync(&d->tables);
-		store_fence(); /* entries before the device is told of them */
-		/* A unit may remember that nothing was there, and a table that gave way. */
-		if (d->unit->caching || d->tables.nr_dropped)
-			vtd_forget(d->unit, d->id, m->bus, m->nr * PAGE_SIZE);
-		slpt_settle(&d->tables);
+		err = how.later ? 0 : let_reach(d, m, 0, m->nr);
 		if (err)
 			iova_deregister(&d->space, &m->range);
 		else
@@ -110,7 +119,7 @@ static int map_in_domain(struct iommu_domain *d, struct dma_mapping *m)
 }
 
 static int map(struct dma_device *dev, struct dma_mapping *m, unsigned long nr,
-	       enum dma_direction dir)
+	       enum dma_direction dir, struct beginning how)
 {
 	int err;
 
@@ -120,7 +129,7 @@ static int map(struct dma_device *dev, struct dma_mapping *m, unsigned long nr,
 	m->dir = dir;
 	m->nr = nr;
 	m->cut = false;
-	err = dev->domain ? map_in_domain(dev->domain, m) : 0;
+	err = dev->domain ? map_in_domain(dev->domain, m, how) : 0;
 	if (err)
 		return err;
 	m->dev = dev;
@@ -135,7 +144,7 @@ int dma_map_strided(struct dma_device *dev, struct dma_mapping *m, struct page *
 {
 	m->pages = first;
 	m->stride = stride;
-	return map(dev, m, nr, dir);
+	return map(dev, m, nr, dir, (struct beginning){0});
 }
 
 int dma_map(struct dma_device *dev, struct dma_mapping *m, struct page *const *pages,
@@ -144,33 +153,96 @@ int dma_map(struct dma_device *dev, struct dma_mapping *m, struct page *const *p
 	return dma_map_strided(dev, m, pages, sizeof(*pages), nr, dir);
 }
 
-/* lock held. The translation goes, and is forgotten. */
-static void cut(struct iommu_domain *d, struct dma_mapping *m)
+static int no_domain(const struct dma_device *dev)
 {
-	if (m->cut)
-		return;
-	slpt_unmap(&d->tables, m->bus, m->nr * PAGE_SIZE);
+	return refuse(-EOPNOTSUPP,
+		      "what %s was told it can reach for ever: %s; a device behind an IOMMU would "
+		      "do",
+		      dev->name, dev->direct);
+}
+
+int dma_map_at(struct dma_device *dev, struct dma_mapping *m, uint64_t bus,
+	       struct page *const *pages, unsigned long nr, enum dma_direction dir)
+{
+	uint64_t at = bus >> PAGE_SHIFT;
+	const struct iova_space *s;
+
+	if (!dev->domain)
+		return no_domain(dev);
+	s = &dev->domain->space;
+	if (bus % PAGE_SIZE || at < s->first || at >= s->end || nr > s->end - at)
+		return refuse(-EINVAL, "bus addresses of %s are whole pages from 0x%lx to 0x%lx",
+			      dev->name, s->first << PAGE_SHIFT, (s->end << PAGE_SHIFT) - 1);
+	m->pages = pages;
+	m->stride = sizeof(*pages);
+	return map(dev, m, nr, dir, (struct beginning){.at = at});
+}
+
+int dma_map_later(struct dma_device *dev, struct dma_mapping *m, struct page *const *pages,
+		  unsigned long nr, enum dma_direction dir)
+{
+	if (!dev->domain)
+		return no_domain(dev);
+	m->pages = pages;
+	m->stride = sizeof(*pages);
+	return map(dev, m, nr, dir, (struct beginning){.later = true});
+}
+
+int dma_fill(struct dma_mapping *m, unsigned long first, unsigned long nr)
+{
+	struct iommu_domain *d = m->dev->domain;
+	uint64_t flags = spin_lock_irqsave(&d->lock);
+	int err = let_reach(d, m, first, first + nr);
+
+	spin_unlock_irqrestore(&d->lock, flags);
+	return err;
+}
+
+/* lock held. The translation of these bytes goes, and is forgotten. */
+static int cut(struct iommu_domain *d, struct dma_mapping *m, uint64_t at, uint64_t bytes)
+{
+	int64_t cleared = slpt_unmap(&d->tables, m->bus + at, bytes);
+
+	if (cleared < 0)
+		return (int)cleared;
 	slpt_sync(&d->tables);
-	forget(d, m);
+	if (!museum_on(iommu_stale))
+		vtd_forget(d->unit, d->id, m->bus + at, bytes);
+	slpt_settle(&d->tables);
+	return 0;
+}
+
+/* lock held. */
+static void cut_all(struct iommu_domain *d, struct dma_mapping *m)
+{
+	if (!m->cut)
+		cut(d, m, 0, m->nr * PAGE_SIZE);
 	m->cut = true;
+}
+
+int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes)
+{
+	struct iommu_domain *d = m->dev->domain;
+	uint64_t end = ALIGN_UP(at + bytes, PAGE_SIZE), flags;
+	int err = 0;
+
+	if (!d)
+		return no_domain(m->dev);
+	at = ALIGN_DOWN(at, PAGE_SIZE);
+	flags = spin_lock_irqsave(&d->lock);
+	if (at || end < m->nr * PAGE_SIZE)
+		err = m->cut ? 0 : cut(d, m, at, end - at);
+	else
+		cut_all(d, m);
+	if (m->cut && museum_on(iova_early) && m->range.end != m->range.start)
+		iova_deregister(&d->space, &m->range);
+	spin_unlock_irqrestore(&d->lock, flags);
+	return err;
 }
 
 int dma_cut(struct dma_mapping *m)
 {
-	struct iommu_domain *d = m->dev->domain;
-	uint64_t flags;
-
-	if (!d)
-		return refuse(-EOPNOTSUPP,
-			      "what %s was told it can reach for ever: %s; a device behind an "
-			      "IOMMU would do",
-			      m->dev->name, m->dev->direct);
-	flags = spin_lock_irqsave(&d->lock);
-	cut(d, m);
-	if (museum_on(iova_early) && m->range.end != m->range.start)
-		iova_deregister(&d->space, &m->range);
-	spin_unlock_irqrestore(&d->lock, flags);
-	return 0;
+	return dma_cut_bytes(m, 0, m->nr * PAGE_SIZE);
 }
 
 void dma_unmap(struct dma_mapping *m)
@@ -180,7 +252,7 @@ void dma_unmap(struct dma_mapping *m)
 	if (d) {
 		uint64_t flags = spin_lock_irqsave(&d->lock);
 
-		cut(d, m);
+		cut_all(d, m);
 		if (m->range.end != m->range.start)
 			iova_deregister(&d->space, &m->range);
 		TAILQ_REMOVE(&d->list, m, link);
@@ -202,7 +274,7 @@ int dma_alloc(struct dma_device *dev, struct dma_memory *mem, unsigned order,
 		return -ENOMEM;
 	memset(phys_to_virt(frame), 0, PAGE_SIZE << order);
 	mem->map.pfn = frame >> PAGE_SHIFT;
-	err = map(dev, &mem->map, 1ul << order, dir);
+	err = map(dev, &mem->map, 1ul << order, dir, (struct beginning){0});
 	if (err)
 		frame_free(frame, order);
 	else

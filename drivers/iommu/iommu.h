@@ -207,6 +207,22 @@ int dma_map(struct dma_device *dev, struct dma_mapping *m, struct page *const *p
 /* The same with the names at `first`, `first + stride`, … */
 int dma_map_strided(struct dma_device *dev, struct dma_mapping *m, struct page *const *first,
 		    size_t stride, unsigned long nr, enum dma_direction dir);
+/* dma_map() with the first bus address chosen by the caller: a page's, that nobody has. -EEXIST: it
+ * or one behind it is taken, or is one that is never given out; with refusal() set: -EINVAL (no
+ * page's, or beyond what the device can name), -EOPNOTSUPP (there is no domain to choose in). */
+int dma_map_at(struct dma_device *dev, struct dma_mapping *m, uint64_t bus,
+	       struct page *const *pages, unsigned long nr, enum dma_direction dir);
+/*
+ * Bus addresses alone, of which none reaches anything: each page comes with dma_fill(), and may go
+ * and come again. Of `pages` a name is looked at while its page is filled in; what the device
+ * writes to a page that is not is a fault. 0, or as dma_map(); -EOPNOTSUPP with refusal(): there is
+ * no domain. Any context.
+ */
+int dma_map_later(struct dma_device *dev, struct dma_mapping *m, struct page *const *pages,
+		  unsigned long nr, enum dma_direction dir);
+/* Pages [first, + nr) of it, of which none is filled in, can be reached from now on. 0, -ENOMEM:
+ * none of them can. Any context. */
+int dma_fill(struct dma_mapping *m, unsigned long first, unsigned long nr);
 /* The name of page i. */
 struct page *dma_page(const struct dma_mapping *m, unsigned long i);
 /* The bus address of page i. */
@@ -217,6 +233,9 @@ uint64_t dma_bus(const struct dma_mapping *m, unsigned long i);
  * -EOPNOTSUPP: there is no domain, and refusal() says why: nothing was done. Any context.
  */
 int dma_cut(struct dma_mapping *m);
+/* The same for the whole pages that [at, at + bytes) of the mapping touches, filled in or not:
+ * bytes, not pages. -EINVAL: a larger page reaches over an end. */
+int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes);
 /* The device knows of it no more: translation and bus addresses go. Any context. */
 void dma_unmap(struct dma_mapping *m);
 

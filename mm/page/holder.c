@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who holds which pages. A count says how many hold a page, never who; these lists do.
+ * Who holds which pages, and for which device. A count says how many hold a page, never who; these
+ * lists do.
  *
  * One holder per gup or pin call, in memory of the caller, on the list of the CPU that took it, so
  * adding one touches no line that other CPUs write. The lists are walked only to explain a wait.
@@ -58,6 +59,14 @@ static bool holds(const struct holder *h, const struct page *p)
 	return false;
 }
 
+/* " on edu0", or nothing: there is none, or the text begins with its name. */
+static void describe_device(const struct holder *h, char *buf, unsigned n)
+{
+	buf[0] = '\0';
+	if (h->device && strncmp(h->what, h->device, strlen(h->device)) != 0)
+		snprintf(buf, n, " on %s", h->device);
+}
+
 /* ", taken in FUNCTION", or nothing. */
 static void describe_caller(const struct holder *h, char *buf, unsigned n)
 {
@@ -78,14 +87,15 @@ static unsigned describe(const struct page *p, char *buf, unsigned n, bool where
 		const struct holder *h;
 
 		TAILQ_FOREACH (h, list_of(cpu), link) {
-			char caller[80] = "";
+			char caller[80] = "", device[24];
 
 			if (!holds(h, p) || at >= n)
 				continue;
+			describe_device(h, device, sizeof(device));
 			if (where)
 				describe_caller(h, caller, sizeof(caller));
-			at += snprintf(buf + at, n - at, "%s%s (thread %u, for %lu ms%s)",
-				       found ? ", " : "", h->what, h->tid,
+			at += snprintf(buf + at, n - at, "%s%s%s (thread %u, for %lu ms%s)",
+				       found ? ", " : "", h->what, device, h->tid,
 				       (clock_ns() - h->since_ns) / 1000000, caller);
 			found++;
 		}

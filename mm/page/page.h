@@ -345,9 +345,10 @@ void page_map_put_run(struct page *p, unsigned long nr);
 /* Holders: who holds which pages, for reports only. One per gup or pin call, in the caller's batch.
  */
 struct holder {
-	const char *what; /* "edu0 writing", "pin p1" */
-	unsigned tid;	  /* thread that took it */
-	void *caller;	  /* code address that took it */
+	const char *what;   /* "RDMA region", "pin p1" */
+	const char *device; /* that works on them, "edu0"; NULL: none does, the CPU holds them */
+	unsigned tid;	    /* thread that took it */
+	void *caller;	    /* code address that took it */
 	struct page **pages;
 	unsigned nr;
 	uint64_t since_ns;

@@ -95,21 +95,23 @@ uint64_t vmf_entry(const struct vm_fault *vmf)
  */
 static bool replace(struct mm *mm, uint64_t addr, uint64_t *pte, uint64_t seen, uint64_t fresh)
 {
-	spin_lock(&mm->ptl);
-	if (!same_entry(__atomic_load_n(pte, __ATOMIC_RELAXED), seen)) {
-		spin_unlock(&mm->ptl);
-		return false;
+	bool notified = ptl_lock_notified(mm, addr, addr + PAGE_SIZE);
+	bool same = same_entry(__atomic_load_n(pte, __ATOMIC_RELAXED), seen);
+
+	if (same) {
+		page_map_get(pte_to_page(fresh));
+		if (seen & PTE_P) {
+			__atomic_store_n(pte, 0, __ATOMIC_RELEASE);
+			tlb_flush_range(mm, addr, addr + PAGE_SIZE);
+		}
+		__atomic_store_n(pte, fresh, __ATOMIC_RELEASE);
 	}
-	page_map_get(pte_to_page(fresh));
-	if (seen & PTE_P) {
-		__atomic_store_n(pte, 0, __ATOMIC_RELEASE);
-		tlb_flush_range(mm, addr, addr + PAGE_SIZE);
-	}
-	__atomic_store_n(pte, fresh, __ATOMIC_RELEASE);
 	spin_unlock(&mm->ptl);
-	if (seen & PTE_DEVMAP)
+	if (unlikely(notified))
+		notify_end(mm, addr, addr + PAGE_SIZE);
+	if (same && (seen & PTE_DEVMAP))
 		page_map_put(pte_to_record(seen));
-	return true;
+	return same;
 }
 
 int vmf_insert_anon(struct vm_fault *vmf, uint64_t seen, const void *from)

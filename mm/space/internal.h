@@ -33,6 +33,19 @@ struct vma *mm_next_vma(struct mm *mm,
 /* Cuts VMAs at start and end, so that none reaches over. 0, -ENOMEM, -EINVAL (may_split refuses).
  */
 int vma_isolate(struct mm *mm, uint64_t start, uint64_t end);
+/* ---- notifier.c: the bracket around taking translations away ----------------------------------
+ */
+/* Takes ptl. True: whoever has copies of [start, end) has been told before, and notify_end() of the
+ * same range is due behind the lock. Sleepable, no spinlock held. */
+static inline bool ptl_lock_notified(struct mm *mm, uint64_t start, uint64_t end);
+bool ptl_notify(struct mm *mm, uint64_t start, uint64_t end); /* ptl held: there is somebody */
+void notify_end(struct mm *mm, uint64_t start, uint64_t end);
+
+static inline bool ptl_lock_notified(struct mm *mm, uint64_t start, uint64_t end)
+{
+	spin_lock(&mm->ptl);
+	return unlikely(!LIST_EMPTY(&mm->notifiers)) && ptl_notify(mm, start, end);
+}
 /* ---- anon.c --------------------------------------------------------------------------------- */
 void anon_init(void);
 /* A page with a copy of `from` (4096 bytes; NULL: zeroes), neither mapped nor referenced: the

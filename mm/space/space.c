@@ -42,6 +42,8 @@ struct mm *mm_create(const char *name)
 	       (char *)phys_to_virt(kernel_root) + PAGE_SIZE / 2, PAGE_SIZE / 2);
 	rwsem_init(&mm->mmap_lock, "mmap_lock");
 	spin_init(&mm->ptl, "ptl");
+	rwsem_init(&mm->notifier_lock, "notifiers");
+	LIST_INIT(&mm->notifiers);
 	RB_INIT(&mm->vmas);
 	mm->refs = 1;
 	snprintf(mm->name, sizeof(mm->name), "%s", name);

@@ -81,10 +81,12 @@ struct mm {
 	/* ptl: the page table that a fault walked to last, for the next one, and the last byte of
 	 * the 2 MiB it is for; zero: none. A table that is freed is forgotten here first. */
 	uint64_t *walked, walked_for;
+	LIST_HEAD(, mm_notifier) notifiers; /* changed under notifier_lock, for writing */
 	uint32_t active; /* CPUs that run it now; zero means no TLB can hold its entries */
 	int refs;	 /* zero means: free it */
 	char name[16];
 	LIST_ENTRY(mm) all;
+	struct rwsem notifier_lock; /* held for reading while translations go that are watched */
 } __attribute__((aligned(64))); /* a fault's locked operations on it share no line with another's */
 struct mm *mm_create(const char *name); /* one reference; NULL: no memory */
 void mm_get(struct mm *mm);
@@ -147,6 +149,37 @@ int mm_sync(struct mm *mm, uint64_t addr, uint64_t len);
  * back), private copies are shared by both until one of them stores. One reference; NULL: no
  * memory. */
 struct mm *mm_fork(struct mm *mm, const char *name);
+
+/* ---- notifiers (notifier.c) ----------------------------------------------------------------- */
+
+/*
+ * Tells a copier of translations (a device that faults) before they go. invalidate() is called
+ * before entries of [start, end), a part of the notifier's range, are taken away or lose the right
+ * to write, for whatever reason: munmap, truncate and everything else that unmaps a file's range,
+ * mprotect, mremap, fork, msync and fsync, a copy on write. When it returns the copies of
+ * that range must not be used any more. What only gives rights does not tell.
+ *
+ * It may sleep, but takes no mmap_lock and no lock of a file, faults nothing in, adds or removes no
+ * notifier, and waits for nobody who does one of these: its caller holds mmap_lock, or the file's
+ * fault lock, or both. Several may run at a time, for different ranges or the same.
+ */
+struct mm_notifier {
+	void (*invalidate)(struct mm_notifier *n, uint64_t start, uint64_t end);
+	uint64_t start, end; /* page aligned; these three are set by the caller */
+	struct mm *mm;	     /* a reference: the address space stays until it is removed */
+	uint64_t state;	     /* atomic; low half zero: nothing is being taken away */
+	LIST_ENTRY(mm_notifier) link;
+};
+/* Whatever is taken away from here on is told. Sleepable, none of the address space's locks held.
+ */
+void mm_notifier_add(struct mm_notifier *n, struct mm *mm);
+/* No call of invalidate() is under way when it returns, and none follows. As mm_notifier_add(). */
+void mm_notifier_remove(struct mm_notifier *n);
+/* Before pages of the range are looked up; its value is for read_retry(). Sleeps, without locks;
+ * woken by: the end of what takes pages of the range away. */
+uint64_t mm_notifier_read_begin(struct mm_notifier *n);
+/* Under the lock that invalidate() takes: true, what was looked up since may have gone: again. */
+bool mm_notifier_read_retry(const struct mm_notifier *n, uint64_t state);
 
 /* Installs pfn at vmf->address (4K). Takes ptl. Counts a mapping if the entry was empty; an
  * existing entry of the same pfn is upgraded to writable. Called by fault handlers with the entry

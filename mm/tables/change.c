@@ -191,10 +191,14 @@ static void move_batch(struct mm *mm, uint64_t from, uint64_t to, unsigned nr)
 static void move_entries(struct mm *mm, uint64_t from, uint64_t to, uint64_t len)
 {
 	for (uint64_t off = 0; off < len; off += MOVE_BATCH * PAGE_SIZE) {
-		spin_lock(&mm->ptl);
-		move_batch(mm, from + off, to + off,
-			   MIN((len - off) >> PAGE_SHIFT, (uint64_t)MOVE_BATCH));
+		uint64_t pages = MIN((len - off) >> PAGE_SHIFT, (uint64_t)MOVE_BATCH);
+		uint64_t at = from + off, end = at + pages * PAGE_SIZE;
+		bool notified = ptl_lock_notified(mm, at, end);
+
+		move_batch(mm, at, to + off, (unsigned)pages);
 		spin_unlock(&mm->ptl);
+		if (unlikely(notified))
+			notify_end(mm, at, end);
 	}
 }
 

@@ -201,11 +201,13 @@ static void zap_end(struct zap *z)
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
 {
 	struct zap z; /* the list of runs needs no zeroes */
+	const uint64_t first = start;
+	bool notified;
 
 	z.vma = vma;
 	z.mode = mode;
 	z.start = z.end = z.cleared = z.nr = 0;
-	spin_lock(&vma->mm->ptl);
+	notified = ptl_lock_notified(vma->mm, start, end);
 	while (start < end) {
 		unsigned level;
 		uint64_t *pte = pte_lowest(vma->mm->root, start, &level);
@@ -220,6 +222,8 @@ uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mo
 		start = next;
 	}
 	zap_end(&z);
+	if (unlikely(notified))
+		notify_end(vma->mm, first, end);
 	return z.cleared;
 }
 

@@ -54,6 +54,17 @@ void up_write(struct rwsem *s)
 	assert_ptr_equal(s->writer, &self);
 	s->writer = NULL;
 }
+/* No address space has a notifier here. */
+bool ptl_notify(struct mm *mm, uint64_t start, uint64_t end)
+{
+	(void)mm, (void)start, (void)end;
+	abort();
+}
+void notify_end(struct mm *mm, uint64_t start, uint64_t end)
+{
+	(void)mm, (void)start, (void)end;
+	abort();
+}
 void *slab_alloc(struct slab_cache *c)
 {
 	return may_fail && rand() % 24 == 0 ? NULL : calloc(1, c->size);

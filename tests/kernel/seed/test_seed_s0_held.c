@@ -185,11 +185,11 @@ SELFTEST(seed_s0_11, "seed.s0.11",
 	va = anon_and_file(&fx, &file);
 	EXPECT_OR(out, va && file, "not mapped side by side");
 	*at(va) = *at(file) = 'm';
-	mixed = grabber_queue(&g, va, 2);
+	mixed = grabber_queue(&g, scratch_edu(0), va, 2);
 	refs = page_refs(fx_va_to_page(va));
-	slot = grabber_queue(&g, va, 1);
+	slot = grabber_queue(&g, scratch_edu(0), va, 1);
 	if (slot >= 0)
-		frame = grabber_dequeue(&g, scratch_edu(0), slot, "frame ");
+		frame = grabber_dequeue(&g, slot, "frame ");
 	grabber_stop(&g);
 	EXPECT_OR(out, mixed == -EOPNOTSUPP && !refs && !seed_unrest(file, 1, 0),
 		  "error %d, the anonymous page has %u references", mixed, refs);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Self-tests of who may hold what (policy.*): each client at each kind of place, with its errno,
+ * its sentence, the bytes that arrive, and every count at rest afterwards.
+ */
+#include "tests/kernel/lib/places.h"
+
+#define PAGES  2u
+#define TEXT   "client "
+#define AT_BUS 0x10000000ull /* where a guest's page is in the tests */
+
+/* What a client does at a place: 0 after its bytes were asked for, or the refusal. */
+typedef int client_fn(const struct place *p, struct edu *e);
+
+static int pinned(const struct place *p, struct edu *e)
+{
+	struct region *r;
+	int err = region_register(e, p->va, p->pages, REGION_PINNED, &r);
+
+	if (err)
+		return err;
+	err = region_receive(r, TEXT);
+	region_deregister(r);
+	return err;
+}
+
+static int on_demand(const struct place *p, struct edu *e)
+{
+	struct region *r;
+	int err = region_register(e, p->va, p->pages, REGION_ON_DEMAND, &r);
+
+	if (err)
+		return err;
+	err = region_receive(r, TEXT);
+	region_deregister(r);
+	return err;
+}
+
+static int frame(const struct place *p, struct edu *e)
+{
+	static struct grabber g;
+	int slot = grabber_queue(&g, e, p->va, p->pages);
+	int err = slot < 0 ? slot : grabber_dequeue(&g, (unsigned)slot, TEXT);
+
+	grabber_stop(&g);
+	return err;
+}
+
+static int contain(const struct place *p, struct edu *e, struct mm *mm)
+{
+	struct container *c;
+	int err;
+
+	c = container_open(e, &err);
+	if (!c)
+		return err;
+	err = container_map(c, mm, p->va, p->pages, AT_BUS) ?: container_receive(c, AT_BUS, TEXT);
+	container_close(c);
+	return err;
+}
+
+static int own(const struct place *p, struct edu *e)
+{
+	return contain(p, e, current_mm());
+}
+
+/* The place is in an address space that is not the caller's. */
+static int other(const struct place *p, struct edu *e)
+{
+	struct mm *guest = current_mm(), *mine = mm_create("vmm");
+	int err;
+
+	if (!mine)
+		return -ENOMEM;
+	mm_get(guest);
+	mm_use(mine);
+	err = contain(p, e, guest);
+	mm_use(guest);
+	mm_put(guest);
+	mm_put(mine);
+	return err;
+}
+
+/* The disk takes the bytes, they are lost, and it brings them back. */
+static int direct_io(const struct place *p, struct edu *unused)
+{
+	struct dio_request rq = {.disk = block_nth(0),
+				 .dir = DIO_WRITE,
+				 .sector = 2048,
+				 .addr = p->va,
+				 .len = p->pages * PAGE_SIZE};
+	int err;
+
+	(void)unused;
+	for (unsigned i = 0; i < p->pages; i++)
+		memcpy((char *)p->va + i * PAGE_SIZE, TEXT, strlen(TEXT));
+	err = dio_run(&rq);
+	for (unsigned i = 0; i < p->pages; i++)
+		*at(p->va + i * PAGE_SIZE) = 'x';
+	rq.dir = DIO_READ;
+	return err ?: dio_run(&rq);
+}
+
+static const char *wrong_cell(const struct place *p, struct edu *e, client_fn *client, int want,
+			      char *text, unsigned n)
+{
+	uint64_t mappings = e ? edu_dma(e)->mappings : 0;
+	unsigned held = place_held(p);
+	int err;
+
+	refusal_clear();
+	err = client(p, e);
+	snprintf(text, n, "%s: error %d (%s), %u references more, %lu mappings more",
+		 place_names[p->kind], err, refusal(), place_held(p) - held,
+		 e ? edu_dma(e)->mappings - mappings : 0);
+	if (err != want || place_held(p) != held || (e && edu_dma(e)->mappings != mappings))
+		return text;
+	if (err ? !strstr(refusal(), "a pin without an end") : !place_shows(p, TEXT))
+		return text;
+	return NULL;
+}
+
+/* The row of a client: `refused` is what it says to a file's pages, alone or behind others. */
+static void row(struct selftest_run *t, client_fn *client, int refused, struct edu *e)
+{
+	for (unsigned kind = 0; kind < PLACES && !t->failed; kind++) {
+		bool file = kind == PLACE_FILE || kind == PLACE_MIXED;
+		const char *wrong;
+		char text[200];
+		struct place p;
+
+		if (!place_begin(&p, kind, PAGES))
+			SKIP("%s: %s", place_names[kind], p.why);
+		wrong = wrong_cell(&p, e, client, file ? refused : 0, text, sizeof(text));
+		place_end(&p);
+		EXPECT(!wrong, "%s", wrong);
+	}
+}
+
+static void row_of_edu(struct selftest_run *t, client_fn *client, int refused, bool domain)
+{
+	struct edu *e = scratch_choose_edus(1) ? NULL : scratch_edu(0);
+
+	if (!e)
+		SKIP("%s", refusal());
+	if (domain && !edu_dma(e)->domain)
+		SKIP("%s: %s (QEMU: -device intel-iommu)", edu_name(e), edu_dma(e)->direct);
+	row(t, client, refused, e);
+}
+
+/* Breaks it: a pin of a transfer with FOLL_LONGTERM. */
+SELFTEST(policy_dio, "policy.direct-io",
+	 "direct I/O is allowed on a DAX file, a device, anonymous memory and a range of two, and "
+	 "the disk's bytes come back")
+{
+	if (scratch_choose_disk())
+		SKIP("%s", refusal());
+	row(t, direct_io, 0, NULL);
+}
+
+/* Breaks it: a registration without FOLL_LONGTERM, or a refusal that keeps what it got. */
+SELFTEST(
+	policy_pinned, "policy.rdma-pinned",
+	"a pinned region is refused on a DAX file, alone or behind anonymous memory (-EOPNOTSUPP), "
+	"and allowed on a device and on anonymous memory")
+{
+	row_of_edu(t, pinned, -EOPNOTSUPP, false);
+}
+
+/* Breaks it: a region on demand that pins for ever. */
+SELFTEST(policy_demand, "policy.rdma-on-demand",
+	 "a region that faults its pages in is allowed everywhere, and holds none of them")
+{
+	row_of_edu(t, on_demand, 0, false);
+}
+
+/* As policy.rdma-pinned. */
+SELFTEST(policy_frame, "policy.frame-buffer",
+	 "a frame grabber's buffer is refused on a DAX file, alone or behind anonymous memory "
+	 "(-EOPNOTSUPP), and allowed on a device and on anonymous memory")
+{
+	row_of_edu(t, frame, -EOPNOTSUPP, false);
+}
+
+/* As policy.rdma-pinned. */
+SELFTEST(policy_own, "policy.vfio-own",
+	 "a container's mapping of its user's own memory is refused on a DAX file, alone or behind "
+	 "anonymous memory (-EOPNOTSUPP), and allowed on a device and on anonymous memory")
+{
+	row_of_edu(t, own, -EOPNOTSUPP, true);
+}
+
+/* Breaks it: of_a_file() that looks at the first VMA only, or a refusal that keeps the pins. */
+SELFTEST(policy_other, "policy.vfio-other",
+	 "the same of another address space, where pages are pinned first and its VMAs looked at "
+	 "afterwards")
+{
+	row_of_edu(t, other, -EOPNOTSUPP, true);
+}
+
+static int allow_on(const struct lifetime *lt)
+{
+	const struct mount_options allow = {.longterm = true};
+	int err = dax_mount_with(scratch_device(), SCRATCH_PATH, lt, &allow, NULL);
+
+	if (!err)
+		scratch_umount();
+	return err;
+}
+
+/* Breaks it: a lifetime whose longterm_allowed is set. */
+SELFTEST(
+	policy_allow, "policy.longterm-allow",
+	"longterm=allow is accepted by busy-extent alone: the six others refuse the mount, and say "
+	"which lifetime has it; what is mounted without a word refuses")
+{
+	unsigned accepted = 0, named = 0;
+	struct place p;
+	struct page *page;
+	long n;
+
+	EXPECT(place_begin(&p, PLACE_FILE, PAGES), "%s", p.why);
+	n = get_user_pages_fast(p.va, 1, FOLL_PIN | FOLL_LONGTERM, &page);
+	if (n == 1)
+		unpin_user_pages(&page, 1);
+	place_end(&p);
+	EXPECT(n == -EOPNOTSUPP, "the default: %ld", n);
+	for (unsigned i = 0; lifetime_nth(i); i++) {
+		int err = allow_on(lifetime_nth(i));
+
+		accepted += !err;
+		named += err == -EINVAL && strstr(refusal(), "busy-extent");
+		EXPECT(!err == (lifetime_nth(i) == &lifetime_busy_extent), "%s: %d",
+		       lifetime_nth(i)->name, err);
+	}
+	EXPECT(accepted == 1 && named == 6, "accepted by %u, refused with the name by %u", accepted,
+	       named);
+}
