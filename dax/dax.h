@@ -31,6 +31,7 @@ struct dax_inode;
 struct dax_fs;
 
 #include "dax/layer/layer.h"
+#include "dax/lease/lease.h"
 #include "dax/file/file.h"
 #include "dax/mount/mount.h"
 #include "dax/device/device.h"

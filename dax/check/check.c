@@ -174,10 +174,10 @@ static void check_place(struct finding *f, struct dax_inode *inode, void *arg)
 			 pfn, pgoff, inode->name, entry_pgoff_to_pfn(entry, pgoff));
 }
 
-static void check_vma(struct finding *f, struct vma *vma)
+static void check_vma(struct finding *f, struct dax_inode *inode, struct vma *vma)
 {
 	for (struct place p = {vma, vma->start, 0}; p.va < vma->end; p.va = p.next)
-		judge(f, vma->private, check_place, &p);
+		judge(f, inode, check_place, &p);
 }
 
 static int check_fs_mappings(struct dax_fs *fs, void *arg)
@@ -189,7 +189,7 @@ static int check_fs_mappings(struct dax_fs *fs, void *arg)
 	LIST_FOREACH (inode, &fs->inodes, link) {
 		down_read(&inode->mapping.i_mmap_lock);
 		LIST_FOREACH (vma, &inode->mapping.vmas, i_mmap)
-			check_vma(arg, vma);
+			check_vma(arg, inode, vma);
 		up_read(&inode->mapping.i_mmap_lock);
 	}
 	mutex_unlock(&fs->lock);

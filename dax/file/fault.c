@@ -91,6 +91,12 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 	if (vmf->write) {
 		*entry |= ENTRY_DIRTY;
 		times_note_store(inode);
+		/* Before the store can be made, else it is there and its block may be lost. */
+		if (unlikely(vmf->vma->flags & VM_SYNC)) {
+			err = map_settle(inode);
+			if (err)
+				return err;
+		}
 	}
 	STEP_POINT(fault_entry_made);
 	err = vmf_insert_pfn(vmf, entry_pgoff_to_pfn(*entry, vmf->pgoff), vmf->write);
@@ -132,20 +138,32 @@ static int __attribute__((noinline)) fault_of_killed(struct dax_inode *inode, st
 	return dax_refuse_killed(inode->fs->region);
 }
 
+/* Under the fault lock, for reading. */
+static inline __attribute__((always_inline)) int fault_held(struct dax_inode *inode,
+							    struct vm_fault *vmf)
+{
+	if (unlikely(vmf->pgoff << PAGE_SHIFT >= inode->size))
+		return refuse(-EFAULT, "beyond the end of the file (SIGBUS)");
+	if (unlikely(!pmem_is_present(inode->fs->region)))
+		return fault_of_killed(inode, vmf);
+	return fault_by_size(inode, vmf);
+}
+
 static int dax_fault(struct vm_fault *vmf)
 {
 	struct dax_inode *inode = vmf->vma->private;
 	int err;
 
 	down_read(&inode->fault_lock);
-	if (unlikely(vmf->pgoff << PAGE_SHIFT >= inode->size))
-		err = refuse(-EFAULT, "beyond the end of the file (SIGBUS)");
-	else if (unlikely(!pmem_is_present(inode->fs->region)))
-		err = fault_of_killed(inode, vmf);
-	else
-		err = fault_by_size(inode, vmf);
+	err = fault_held(inode, vmf);
 	up_read(&inode->fault_lock);
 	return err;
+}
+
+int dax_fault_held(struct dax_inode *inode, struct vm_fault *vmf)
+{
+	assert_rwsem_held(&inode->fault_lock);
+	return fault_held(inode, vmf);
 }
 
 static void dax_vma_open(struct vma *vma)
@@ -181,25 +199,3 @@ const struct vma_ops dax_vma_ops = {
 	.gup_begin = dax_gup_begin,
 	.gup_end = dax_gup_end,
 };
-
-int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
-	     uint64_t *addr)
-{
-	/* A store changes what is there: an append-only file may not be stored to, either. */
-	const char *why = inode_forbids(inode, false);
-	unsigned flags = VM_READ | VM_SHARED | VM_DAX | VM_FSDAX | (write ? VM_WRITE : 0) |
-			 (inode->fs->region->readonly || why ? 0 : VM_MAYWRITE) |
-			 dax_vma_flags(inode->fs);
-
-	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
-		return refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
-				       "below 2^64");
-	if (write && inode->fs->region->readonly)
-		return refuse(-EROFS, "%s is read-only (%s); map it with ro",
-			      inode->fs->region->name, inode->fs->region->ro_reason);
-	if (write && why)
-		return refuse(-EPERM, "%s is %s; map it with ro", inode->name, why);
-	return mm_map(mm, addr, pages << PAGE_SHIFT, flags,
-		      flags & VM_LIMITED ? &dax_limited_vma_ops : &dax_vma_ops, inode,
-		      &inode->mapping, pgoff);
-}

@@ -99,87 +99,6 @@ static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
 	}
 }
 
-/*
- * Leases: promises about the blocks of a file, which whoever changes the blocks has to break first.
- *
- * A lease says "while I live, this file's blocks stay where they are". Breaking one asks its owner
- * to give it back, once, and waits until he did or until his time is over. Of the two classes,
- *   LEASE_LAYOUT     is somebody's who knows the blocks by number (a pNFS server, a client of
- *                    MAP_DIRECT): every write and every change of the layout breaks it;
- *   LEASE_ALLOCATED  is a get_user_pages() call's of the lifetime lease-poll: only what takes
- *                    blocks away breaks it. It needs a class of its own, since a read into a
- *                    mapping of the very file that is read breaks LEASE_LAYOUT itself.
- */
-
-#define LEASE_LAYOUT	1u
-#define LEASE_ALLOCATED 2u
-#define LEASE_ALL	(LEASE_LAYOUT | LEASE_ALLOCATED)
-
-struct lease;
-struct lease_ops {
-	const char *what; /* whose, for reports */
-	/* Somebody wants the lease away; called once per break, with the list locked: it must not
-	 * sleep. True: it goes at once. False: lease_unlock() will follow. May set until_ns. NULL:
-	 * false. */
-	bool (*breaking)(struct lease *l);
-	/* It left the list: expired, unlocked, or its file went. Not locked; may sleep. */
-	void (*gone)(struct lease *l);
-};
-struct lease {
-	unsigned class;
-	const struct lease_ops *ops;
-	const void *owner;	 /* cookie; NULL: the shell */
-	struct lease_list *list; /* NULL: it is in none */
-	bool pending;		 /* being broken: no unlock yet (UNLOCK_PENDING) */
-	uint64_t until_ns;	 /* when it expires, once it is pending; zero: never */
-	LIST_ENTRY(lease) link;
-};
-/* A file's. Usable after lease_list_init(). */
-struct lease_list {
-	struct spinlock lock;
-	LIST_HEAD(, lease) leases; /* lock */
-	uint64_t gone;		   /* lock: leases that left; zero: none ever did */
-	bool regular;		   /* of a regular file: others have no leases */
-};
-void lease_list_init(struct lease_list *ll, bool regular);
-
-extern uint64_t lease_break_time_ns; /* what an owner has, 45 s at boot; zero: no limit */
-extern bool leases_enabled;
-/* How often a sleeper for a lease woke and looked again; zero: nobody ever waited for one. */
-extern unsigned long lease_wakes;
-
-/*
- * Sets a lease; the caller filled class, ops and owner. `may`: he owns the file, or may lease any.
- * 0, or in this order: -EACCES (he may not), -EINVAL (no regular file; leases are disabled),
- * -EAGAIN (one of the file's leases is being broken; LEASE_ALLOCATED does not mind another
- * LEASE_ALLOCATED that is). Any sleepable context.
- */
-int lease_set(struct lease_list *ll, struct lease *l, bool may);
-/*
- * Breaks every lease of `classes`. What the breaker is about to do must be visible before (he holds
- * the fault lock for writing, or set his mark and passed a barrier), since the first look is
- * without a lock. 0: there is none (left). -EWOULDBLOCK: some are being broken now, and `wait` was
- * false. -EINTR: a signal came first. With `wait`, sleeps; woken by: lease_unlock(), or the
- * deadline of the first one; one without a deadline is looked at again every tick (10 ms). The
- * sleeper holds neither io_lock nor fault lock.
- */
-static inline int lease_break(struct lease_list *ll, unsigned classes, bool wait);
-int lease_break_some(struct lease_list *ll, unsigned classes, bool wait); /* there may be some */
-/* Gives a lease back: off the list, breakers woken, ops->gone. No effect if it is in no list. */
-void lease_unlock(struct lease *l);
-/* The file goes: its leases go first, and nobody is asked. Sleepable. */
-void lease_drop_all(struct lease_list *ll);
-/* Leases of these classes right now. */
-unsigned lease_count(struct lease_list *ll, unsigned classes);
-
-/* In line: every write asks, and nearly no file has leases. */
-static inline int lease_break(struct lease_list *ll, unsigned classes, bool wait)
-{
-	if (likely(!__atomic_load_n(&ll->leases.lh_first, __ATOMIC_ACQUIRE)))
-		return 0;
-	return lease_break_some(ll, classes, wait);
-}
-
 /* ---- files (inode.c, file.c) ---------------------------------------------------------------- */
 
 /* Asked by a fault, or by its file layer, before it changes the blocks of its file. It cannot wait:
@@ -282,11 +201,42 @@ int dax_fsync_range(struct dax_inode *inode, uint64_t first,
 int dax_unlink(const char *path);
 int dax_mkdir(const char *path);
 int dax_rmdir(const char *path);
-/* Maps [pgoff, +pages) of the file into mm, shared; *addr 0: anywhere. */
+
+/* ---- mmap (map.c) ---------------------------------------------------------------------------- */
+/* By Linux's numbers. The type is a value: 3 is not "shared and private". */
+#define MAP_TYPE	    0x0fu
+#define MAP_SHARED	    0x01u
+#define MAP_PRIVATE	    0x02u
+#define MAP_SHARED_VALIDATE 0x03u
+#define MAP_SYNC	    0x80000u
+/* Proposed with the number that MAP_SYNC got later, and never merged: here it has another one. */
+#define MAP_DIRECT 0x200000u
+
+/* What is asked of a mapping. */
+struct dax_map {
+	unsigned flags; /* a type, and flags; MAP_SYNC and MAP_DIRECT count with
+			   MAP_SHARED_VALIDATE only */
+	uint64_t pgoff, pages;
+	bool write;
+	bool stranger; /* the caller may not lease the file; zero means: it owns it, or may */
+};
+/*
+ * Maps it; *addr 0: anywhere. In this order, each with a sentence but the last: -EINVAL (no such
+ * type), -EOPNOTSUPP (with MAP_SHARED_VALIDATE: a flag that the file does not know or cannot
+ * honour), -EINVAL (range), -EROFS, -EPERM (the file may not be written); with MAP_DIRECT -EPERM
+ * (another file has blocks of it), -EACCES, -ENOMEM, -EINVAL (leases are disabled), -EAGAIN (a
+ * lease of the file is being broken); the errors of mm_map(). Nothing is mapped and nothing leased
+ * after an error. Sleepable; takes mmap_lock.
+ */
+int dax_map(struct mm *mm, struct dax_inode *inode, const struct dax_map *rq, uint64_t *addr);
+/* The state of the mapping with MAP_DIRECT at addr, in words; NULL: it is none. `name`: what its
+ * lease is called from now on if it has no name yet; may be NULL. Takes mmap_lock. */
+const char *dax_direct_state(struct mm *mm, uint64_t addr, const char *name);
+/* MAP_SHARED. */
 int dax_mmap(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool write,
 	     uint64_t *addr);
 
-/* The same, private: stores go to copies that the file never sees. Allowed, with `write`, on a file
+/* MAP_PRIVATE: stores go to copies that the file never sees. Allowed, with `write`, on a file
  * that may not be written. */
 int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages,
 		     bool write, uint64_t *addr);

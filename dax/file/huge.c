@@ -174,6 +174,11 @@ enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint6
 		if (result != HUGE_INSTALLED)
 			return result;
 	}
+	if (vmf->write && unlikely(vmf->vma->flags & VM_SYNC)) {
+		times_note_store(inode);
+		if (map_settle(inode))
+			return HUGE_EXTENT; /* the single page says it again */
+	}
 	err = vmf_insert_pmd(vmf, entry_to_pfn(*entry), vmf->write);
 	if (err == -EEXIST && make_again(*entry))
 		err = vmf_insert_pmd(vmf, entry_to_pfn(*entry), vmf->write);

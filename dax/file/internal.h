@@ -193,6 +193,10 @@ static inline void huge_note(const struct dax_inode *inode, const struct vm_faul
 int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason);
 /* The same for a change of the size: to more, nothing goes; to less or the same, what is behind. */
 int layout_break_size(struct dax_inode *inode, uint64_t size);
+/* Sets a lease of class LEASE_LAYOUT on the file, whose name is in l->file: from its return on the
+ * blocks stay. A change that did not see the lease holds the fault lock, which is waited for.
+ * Errors of lease_set(), with a sentence. Sleepable; neither io_lock nor fault lock held. */
+int layout_lease_set(struct dax_inode *inode, struct lease *l, bool may);
 /* For the second file of two: has it leases? They are being broken then, and not waited for. */
 bool layout_leased(struct dax_inode *inode);
 /* Steps of lifetimes. Sleeps until held(page) is false, with the fault lock given up meanwhile; the
@@ -219,6 +223,7 @@ unsigned dax_vma_flags(const struct dax_fs *fs);
 /* For struct vma_ops: the lifetime's steps. */
 int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie);
 void dax_gup_end(void *cookie, struct page **pages, unsigned long nr);
+int dax_file_gup_begin(struct dax_inode *inode, unsigned long nr, void **cookie);
 /*
  * Does any VMA show the file? Fault lock held for writing. One load decides, and i_mmap_lock is not
  * needed: a VMA leaves the list after its translations went (vma_remove), and one that takes over
@@ -230,6 +235,22 @@ static inline bool mapping_mapped(const struct mapping *m)
 	return __atomic_load_n(&m->vmas.lh_first, __ATOMIC_ACQUIRE) != NULL;
 }
 
+/* direct.c */
+extern const struct vma_ops dax_direct_vma_ops;
+/* The object of a mapping with MAP_DIRECT, for vma->private, with its lease; `may`: the caller may
+ * lease the file. -EACCES, -ENOMEM, the errors of layout_lease_set(). Dropped by the last VMA, or
+ * by direct_map_drop() if there never was one. Sleepable. */
+int direct_map_new(struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool may,
+		   void **private);
+void direct_map_drop(void *private);
+/* dax/lease/client.c: for ->lease_direct() of a file's VMA. Errors of layout_lease_set(). */
+int direct_lease_of_file(struct dax_inode *inode, struct direct_lease *l);
+/* map.c: the file's metadata is durable when it returns; for a store's fault in a mapping with
+ * MAP_SYNC. Entry locked; takes fs->lock. Negative errno of the file layer. */
+int map_settle(struct dax_inode *inode);
+
+/* fault.c: the fault of a file, under its fault lock for reading. */
+int dax_fault_held(struct dax_inode *inode, struct vm_fault *vmf);
 /* fault.c: -ENXIO, with a sentence: no fault gets a page of that device. */
 int dax_refuse_killed(const struct pmem_region *r);
 /* private.c: a store to a private mapping, or any access to a page that is a copy already. The

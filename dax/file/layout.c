@@ -2,11 +2,13 @@
 /*
  * Breaking a layout: the parts that the designs share.
  *
- * Before blocks of a file go, two kinds of users are asked to leave: whoever holds a page (the
- * lifetime's own step break_layout), and whoever was promised that the blocks stay (leases, in
- * every lifetime). Waiting for a lease gives both locks up, so everything may have changed and both
- * are asked again from the start. An eviction asks the first kind only: nobody can be promised
- * anything about a file that nobody can name.
+ * Before blocks of a file go, two kinds of users are asked to leave: whoever was promised that the
+ * blocks stay (leases, in every lifetime), and whoever holds a page (the lifetime's own step
+ * break_layout). Leases first: a device that works under one holds its pages until the lease is
+ * broken, so who asked for the pages first would wait for a holder that was never told. Waiting
+ * for either gives locks up, so everything may have changed and both are asked again from the
+ * start. An eviction asks the second kind only: nobody can be promised anything about a file that
+ * nobody can name.
  *
  * Every file that changes is asked, every time. The changes, and their reasons:
  *   truncate to less, or to the same (blocks behind the end go)    LAYOUT_SIZE
@@ -17,6 +19,9 @@
  */
 #include "dax/file/internal.h"
 
+MUSEUM(lease_unlocked, "lease-unlocked",
+       "a lease is set without the fault lock, so that a change that found none goes on under it; "
+       "shown by selftest lease.published");
 STEP_POINT_DECLARE(layout_woken); /* idle again, and the fault lock not yet taken back: C-6 */
 
 unsigned held_of_run(const struct entry_run *run, uint32_t rest)
@@ -133,28 +138,31 @@ int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_r
 	return err;
 }
 
-static int break_pages_and_leases(struct dax_inode *inode, uint64_t first, uint64_t last,
+/* True: it has such leases, and they are being broken. */
+static inline bool break_begins(struct dax_inode *inode)
+{
+	return unlikely(lease_break(&inode->leases, LEASE_LAYOUT, false) == -EWOULDBLOCK);
+}
+
+static int break_leases_and_pages(struct dax_inode *inode, uint64_t first, uint64_t last,
 				  enum layout_reason reason)
 {
-	int err;
+	int err = 0;
 
 	do {
-		err = 0;
-		if (reason != LAYOUT_WRITE)
-			err = inode->fs->lifetime->break_layout(inode, first, last, reason);
-		if (err)
+		while (!err && break_begins(inode))
+			err = layout_break_leases(inode, LEASE_LAYOUT, reason);
+		if (err || reason == LAYOUT_WRITE)
 			return err;
-		err = lease_break(&inode->leases, LEASE_LAYOUT, false);
-		if (likely(err != -EWOULDBLOCK))
-			return err;
-		err = layout_break_leases(inode, LEASE_LAYOUT, reason);
-	} while (!err);
+		err = inode->fs->lifetime->break_layout(inode, first, last, reason);
+		/* A lease may have been set while a page was waited for. */
+	} while (!err && break_begins(inode));
 	return err;
 }
 
 int layout_break(struct dax_inode *inode, uint64_t first, uint64_t last, enum layout_reason reason)
 {
-	int err = break_pages_and_leases(inode, first, last, reason);
+	int err = break_leases_and_pages(inode, first, last, reason);
 
 	return err == -EINTR
 		       ? refuse(err, "interrupted while waiting for %s%s; nothing was changed",
@@ -170,6 +178,26 @@ int layout_break_fault(struct dax_inode *inode, unsigned classes)
 		      "the store would change the file's blocks, and a lease promises that they "
 		      "stay; its owner has been asked to give it back ('lease' lists it): store "
 		      "again then (SIGBUS)");
+}
+
+int layout_lease_set(struct dax_inode *inode, struct lease *l, bool may)
+{
+	const bool locked = !museum_on(lease_unlocked);
+	int err;
+
+	if (locked)
+		down_write(&inode->fault_lock);
+	err = lease_set(&inode->leases, l, may);
+	if (locked)
+		up_write(&inode->fault_lock);
+	if (err == -EACCES)
+		return refuse(err, "only the owner of %s may lease it", inode->name);
+	if (err == -EAGAIN)
+		return refuse(err,
+			      "a lease of %s is being broken ('lease' lists it); ask again "
+			      "when it is over",
+			      inode->name);
+	return err ? refuse(err, "leases are disabled") : 0;
 }
 
 bool layout_leased(struct dax_inode *inode)
@@ -198,7 +226,11 @@ unsigned dax_vma_flags(const struct dax_fs *fs)
 
 int dax_gup_begin(struct vma *vma, unsigned long nr, void **cookie)
 {
-	struct dax_inode *inode = vma->private;
+	return dax_file_gup_begin(vma->private, nr, cookie);
+}
+
+int dax_file_gup_begin(struct dax_inode *inode, unsigned long nr, void **cookie)
+{
 	const struct lifetime *lt = inode->fs->lifetime;
 
 	return lt->gup_begin ? lt->gup_begin(inode, nr, cookie) : 0;

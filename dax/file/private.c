@@ -24,21 +24,3 @@ int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t en
 		return err;
 	return vmf_insert_anon(vmf, seen, block.pfn ? phys_to_virt(block.pfn << PAGE_SHIFT) : NULL);
 }
-
-int dax_mmap_private(struct mm *mm, struct dax_inode *inode, uint64_t pgoff, uint64_t pages,
-		     bool write, uint64_t *addr)
-{
-	unsigned flags =
-		VM_READ | VM_PRIVATE | VM_DAX | VM_FSDAX | VM_MAYWRITE | dax_vma_flags(inode->fs);
-
-	if (!pages || pages > DAX_TO_END || pgoff > DAX_TO_END - pages)
-		return refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
-				       "below 2^64");
-	if (flags & VM_LIMITED)
-		return refuse(-EOPNOTSUPP,
-			      "%s is limited: without page records its files can "
-			      "be mapped shared only",
-			      inode->fs->region->name);
-	return mm_map(mm, addr, pages << PAGE_SHIFT, flags | (write ? VM_WRITE : 0), &dax_vma_ops,
-		      inode, &inode->mapping, pgoff);
-}

@@ -407,6 +407,7 @@ static int sync_all(struct dax_fs *fs)
 
 static const struct dax_layer_ops ops = {
 	.name = "ext4",
+	.map_flags = MAP_SYNC | MAP_DIRECT,
 	.map = map,
 	.map_run = map_run,
 	.forbids = forbids,

@@ -34,6 +34,7 @@ struct dax_run {
 	uint32_t count; /* pages from the first one on that are alike and side by side, 1 … want */
 	bool written;	/* false: a hole, or allocated and reads as zeroes */
 	bool fresh;	/* as above */
+	bool shared;	/* as above; of lookup() only */
 };
 
 enum dax_type { DAX_FILE, DAX_DIRECTORY, DAX_LINK, DAX_SPECIAL };
@@ -65,6 +66,7 @@ enum dax_do { DAX_MAY, DAX_DO };
 
 struct dax_layer_ops {
 	const char *name;
+	unsigned map_flags; /* of MAP_SHARED_VALIDATE, that its files can honour; zero: none */
 
 	/* ---- faults: no lock is held, the call takes fs->lock itself if it needs it */
 	/* The block of file page `pgoff`; `create`: makes it exist, zeroed and durable, once

@@ -57,8 +57,8 @@ static bool is_armed(const struct dax_lease *dl)
 	return __atomic_load_n(&dl->armed, __ATOMIC_ACQUIRE);
 }
 
-/* Called with the list of leases locked, by whoever breaks it. */
-static bool lease_breaking(struct lease *l)
+/* Called with the leases locked, by whoever breaks it. */
+static bool lease_told(struct lease *l)
 {
 	struct dax_lease *dl = container_of(l, struct dax_lease, lease);
 
@@ -68,7 +68,7 @@ static bool lease_breaking(struct lease *l)
 	return false;
 }
 
-static const struct lease_ops ops = {.what = "get_user_pages", .breaking = lease_breaking};
+static const struct lease_ops ops = {.what = "get_user_pages", .told = lease_told};
 
 /* poll_lock held. The file's reference is the caller's to give back. */
 static struct dax_inode *finish(struct dax_lease *dl)
@@ -174,7 +174,7 @@ static struct dax_lease *lease_new(struct dax_inode *inode, unsigned long nr)
 	dl->cookie.lifetime = inode->fs->lifetime;
 	dl->lease.class = LEASE_ALLOCATED;
 	dl->lease.ops = &ops;
-	dl->lease.owner = dl;
+	dl->lease.file = inode->name;
 	dl->inode = inode;
 	dl->due_ns = NEVER;
 	dl->pages = malloc(nr * sizeof(*dl->pages));

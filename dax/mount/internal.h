@@ -17,5 +17,7 @@ bool mount_first(char *path, size_t n);		     /* of any; false: none */
 
 /* limited.c: of a region without page records. */
 extern const struct vma_ops dax_limited_vma_ops;
+/* Its fault, under the file's fault lock for reading. */
+int limited_fault_held(struct dax_inode *inode, struct vm_fault *vmf);
 
 #endif

@@ -37,14 +37,13 @@ static int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t 
 	return err ? refuse(err, "no memory for a page table") : 0;
 }
 
-static int limited_fault(struct vm_fault *vmf)
+int limited_fault_held(struct dax_inode *inode, struct vm_fault *vmf)
 {
-	struct dax_inode *inode = vmf->vma->private;
 	const bool killed = !pmem_is_present(inode->fs->region);
 	uint64_t entry;
 	int err;
 
-	down_read(&inode->fault_lock);
+	assert_rwsem_held(&inode->fault_lock);
 	entry = !killed && vmf->pgoff << PAGE_SHIFT < inode->size ? entry_lock(inode, vmf->pgoff)
 								  : 0;
 	if (killed) {
@@ -57,6 +56,16 @@ static int limited_fault(struct vm_fault *vmf)
 	} else {
 		err = refuse(-ENOMEM, "no memory for an index entry");
 	}
+	return err;
+}
+
+static int limited_fault(struct vm_fault *vmf)
+{
+	struct dax_inode *inode = vmf->vma->private;
+	int err;
+
+	down_read(&inode->fault_lock);
+	err = limited_fault_held(inode, vmf);
 	up_read(&inode->fault_lock);
 	return err;
 }

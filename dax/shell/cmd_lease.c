@@ -2,10 +2,11 @@
 /*
  * lease: the promises about files' blocks, and a hand to set and break them.
  *
- * A lease that the shell sets belongs to nobody in particular: asked to give it back, it says so on
- * the console and keeps it, so that one can watch the breaker wait; `lease drop` is its answer.
+ * A lease that the shell sets belongs to nobody in particular: told to give it back, it keeps it,
+ * so that one can watch the breaker wait; the notice comes at the prompt, and `lease drop` is the
+ * answer.
  */
-#include "dax/dax.h"
+#include "dax/file/internal.h"
 
 #define MAX_SHELL_LEASES 8
 
@@ -16,56 +17,43 @@ static struct shell_lease {
 } shell_leases[MAX_SHELL_LEASES];
 static struct mutex lock = MUTEX_INIT_GLOBAL("shell leases");
 
-static bool asked(struct lease *l)
-{
-	(void)l; /* `lease` shows it; no console from under a spinlock */
-	return false;
-}
-
 static void gone(struct lease *l)
 {
 	container_of(l, struct shell_lease, lease)->over = true;
 }
 
-static const struct lease_ops shell_ops = {.what = "the shell", .breaking = asked, .gone = gone};
+static const struct lease_ops shell_ops = {.what = "the shell", .gone = gone};
 
-static void print_lease(const struct dax_inode *inode, const struct lease *l)
+static void print_state(const struct lease *l)
 {
 	uint64_t now = clock_ns();
 
-	kprintf("%s: %s, of %s, %s", inode->name,
-		l->class == LEASE_LAYOUT ? "layout" : "allocated blocks", l->ops->what,
-		l->pending ? "being broken" : "set");
-	if (l->pending && l->until_ns > now)
-		kprintf(", expires in %lu ms", (l->until_ns - now) / 1000000);
-	else if (l->pending)
-		kprintf(", %s", l->until_ns ? "expired" : "without a deadline");
-	kprintf("\n");
+	if (!l->pending)
+		kprintf(", set\n");
+	else if (l->revoking || (l->until_ns && l->until_ns <= now))
+		kprintf(", being revoked\n");
+	else if (l->until_ns)
+		kprintf(", being broken, expires in %lu ms\n", (l->until_ns - now) / 1000000);
+	else
+		kprintf(", being broken, without a deadline\n");
 }
 
-static int print_fs(struct dax_fs *fs, void *arg)
+static void print_lease(const struct lease *l, void *arg)
 {
-	struct dax_inode *inode;
-	struct lease *l;
-
-	mutex_lock(&fs->lock);
-	LIST_FOREACH (inode, &fs->inodes, link) {
-		spin_lock(&inode->leases.lock);
-		LIST_FOREACH (l, &inode->leases.leases, link) {
-			print_lease(inode, l);
-			*(unsigned *)arg += 1;
-		}
-		spin_unlock(&inode->leases.lock);
-	}
-	mutex_unlock(&fs->lock);
-	return 0;
+	kprintf("%s: %s, of %s%s%s", l->file ? l->file : "a file",
+		l->class == LEASE_LAYOUT ? "layout" : "allocated blocks", l->ops->what,
+		l->name ? " " : "", l->name ? l->name : "");
+	if (l->tid)
+		kprintf(", thread %u", l->tid);
+	print_state(l);
+	*(unsigned *)arg += 1;
 }
 
 static int list(void)
 {
 	unsigned n = 0;
 
-	dax_fs_for_each(print_fs, &n);
+	lease_for_each(print_lease, &n);
 	if (!n)
 		kprintf("no leases; an owner that is asked has %lu ms\n",
 			lease_break_time_ns / 1000000);
@@ -112,12 +100,13 @@ static int set(struct dax_inode *inode)
 	if (!s)
 		return shell_fail(-ENOSPC, "the shell has %u leases; 'lease drop' one",
 				  MAX_SHELL_LEASES);
-	*s = (struct shell_lease){.lease = {.class = LEASE_LAYOUT, .ops = &shell_ops}};
-	err = lease_set(&inode->leases, &s->lease, true);
+	*s = (struct shell_lease){.lease = {.class = LEASE_LAYOUT,
+					    .ops = &shell_ops,
+					    .file = inode->name,
+					    .tid = current_thread()->tid}};
+	err = layout_lease_set(inode, &s->lease, true);
 	if (err)
-		return shell_fail(err, "%s",
-				  err == -EAGAIN ? "a lease of the file is being broken just now"
-						 : "leases are disabled");
+		return shell_fail(err, "%s", refusal());
 	dax_get(inode);
 	s->inode = inode;
 	return 0;

@@ -12,16 +12,22 @@ struct request {
 	struct dax_inode *inode; /* NULL: anonymous */
 	uint64_t off, len;
 	bool write, private;
+	unsigned flags; /* MAP_SYNC, MAP_DIRECT; zero: none is asked for */
 };
 
 static int do_map(const struct request *rq, uint64_t pages, uint64_t *addr)
 {
 	struct mm *mm = current_mm();
+	struct dax_map map = {.flags = rq->private ? MAP_PRIVATE
+				       : rq->flags ? MAP_SHARED_VALIDATE | rq->flags
+						   : MAP_SHARED,
+			      .pgoff = rq->off >> PAGE_SHIFT,
+			      .pages = pages,
+			      .write = rq->write};
 
 	if (!rq->inode)
 		return mm_map_anon(mm, addr, pages << PAGE_SHIFT, rq->write);
-	return (rq->private ? dax_mmap_private : dax_mmap)(mm, rq->inode, rq->off >> PAGE_SHIFT,
-							   pages, rq->write, addr);
+	return dax_map(mm, rq->inode, &map, addr);
 }
 
 static int map_request(struct request *rq)
@@ -38,8 +44,9 @@ static int map_request(struct request *rq)
 	err = do_map(rq, pages, &addr);
 	if (err == -ENOMEM)
 		refuse(err, "no room for %lu page(s) in the address space", pages);
-	snprintf(what, sizeof(what), "%s%s", r ? rq->inode->name : "anonymous",
-		 r && rq->private ? ", private" : "");
+	snprintf(what, sizeof(what), "%s%s%s%s", r ? rq->inode->name : "anonymous",
+		 r && rq->private ? ", private" : "", rq->flags & MAP_SYNC ? ", sync" : "",
+		 rq->flags & MAP_DIRECT ? ", direct" : "");
 	names_add(addr, pages, err ? NULL : what);
 	if (!err && r && r->readonly)
 		kprintf("read-only device: %s%s\n", r->ro_reason,
@@ -66,7 +73,7 @@ static int map_file(const char *path, bool with_len, struct request *rq)
 	return err;
 }
 
-/* Takes "ro" and "private" off the end of the words; how many words are left. */
+/* Takes "ro", "private", "sync", "direct" off the end of the words; how many words are left. */
 static int take_flags(int argc, char **argv, struct request *rq)
 {
 	for (rq->write = true; argc > 2; argc--) {
@@ -74,6 +81,10 @@ static int take_flags(int argc, char **argv, struct request *rq)
 			rq->write = false;
 		else if (!strcmp(argv[argc - 1], "private"))
 			rq->private = true;
+		else if (!strcmp(argv[argc - 1], "sync"))
+			rq->flags |= MAP_SYNC;
+		else if (!strcmp(argv[argc - 1], "direct"))
+			rq->flags |= MAP_DIRECT;
 		else
 			break;
 	}
@@ -103,6 +114,8 @@ static int cmd_map(int argc, char **argv)
 
 	if (argc == 1)
 		return names_list();
+	if (rq.flags && (rq.private || !strcmp(argv[1], "anon")))
+		return shell_fail(-EINVAL, "sync and direct are for files that are mapped shared");
 	if (!strcmp(argv[1], "anon"))
 		return map_anon(words, argv, &rq);
 	if (words > 4)
@@ -120,11 +133,14 @@ static int cmd_map(int argc, char **argv)
 	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(
-	map, cmd_map, "map [FILE [OFF [LEN]] [ro] [private] | anon LEN [ro]]",
+	map, cmd_map, "map [FILE [OFF [LEN]] [ro] [private] [sync] [direct] | anon LEN [ro]]",
 	"map a file or anonymous memory, or list the mappings\n"
 	"OFF and LEN in bytes (OFF a multiple of 4 KiB; LEN: to the end of the file). private:\n"
-	"stores go to copies of the file's pages. The mapping gets a name, m1, m2, …; m1+0x1000\n"
-	"is a place in it.");
+	"stores go to copies of the file's pages. sync (MAP_SYNC): a store's fault returns when\n"
+	"the metadata is durable. direct (MAP_DIRECT): the blocks stay as long as a lease stands\n"
+	"('lease' lists it); whoever wants to change them breaks it, a notice says so, and when\n"
+	"its time is over the mapping fails. The mapping gets a name, m1, m2, …; m1+0x1000 is a\n"
+	"place in it.");
 
 /* ---- changing mappings -------------------------------------------------------------------- */
 

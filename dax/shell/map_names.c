@@ -79,8 +79,13 @@ int dax_parse_place(const char *word, uint64_t *addr, uint64_t *left)
 
 static void print_name(const struct name *m)
 {
-	kprintf("m%u: %s at 0x%lx, %lu page(s)%s\n", (unsigned)(m - maps) + 1, m->what, m->start,
-		m->pages, m->going ? ", being unmapped or moved" : "");
+	char name[8];
+	const char *state;
+
+	snprintf(name, sizeof(name), "m%u", (unsigned)(m - maps) + 1);
+	state = m->going || !current_mm() ? NULL : dax_direct_state(current_mm(), m->start, name);
+	kprintf("%s: %s at 0x%lx, %lu page(s)%s%s%s\n", name, m->what, m->start, m->pages,
+		m->going ? ", being unmapped or moved" : "", state ? ", " : "", state ? state : "");
 }
 
 int names_list(void)

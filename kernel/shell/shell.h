@@ -95,6 +95,15 @@ void shell_main(void) __attribute__((noreturn));
  */
 void shell_at_prompt(bool (*ready)(void), void (*report)(void));
 void shell_wake(void);
+
+/* ---- notices (notice.c) */
+#define NOTICE_TEXT 200 /* bytes of a sentence, with its zero */
+/* A sentence for thread `tid` about something that it holds; if it has ended, for the shell, which
+ * prints its own between commands. Any context; never fails: of too many the oldest goes. */
+void notice_post(unsigned tid, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The current thread's oldest notice, which is gone then; false: it has none. */
+bool notice_take(char *buf, unsigned n);
+
 /* Something to be done before power-off (unmount…); called in reverse order of registration.
  * Nonzero: it could not be done cleanly (a sentence was printed), which fails the run. */
 void shell_at_poweroff(int (*fn)(void), const char *name);

@@ -174,19 +174,19 @@ static struct job *take_finished(void)
 	return j;
 }
 
-#define MAX_NOTICES 4
+#define MAX_BESIDE 4
 static struct {
 	bool (*ready)(void);
 	void (*report)(void);
-} notices[MAX_NOTICES];
-static unsigned nr_notices; /* grows at boot only */
+} beside[MAX_BESIDE];
+static unsigned nr_beside; /* grows at boot only */
 
 void shell_at_prompt(bool (*ready)(void), void (*report)(void))
 {
-	ASSERT(nr_notices < MAX_NOTICES, "at most %d kinds of things end beside the shell",
-	       MAX_NOTICES);
-	notices[nr_notices].ready = ready;
-	notices[nr_notices++].report = report;
+	ASSERT(nr_beside < MAX_BESIDE, "at most %d kinds of things end beside the shell",
+	       MAX_BESIDE);
+	beside[nr_beside].ready = ready;
+	beside[nr_beside++].report = report;
 }
 
 void shell_wake(void)
@@ -215,8 +215,8 @@ static bool jobs_finished(void)
 
 bool anything_to_report(void)
 {
-	for (unsigned i = 0; i < nr_notices; i++)
-		if (notices[i].ready())
+	for (unsigned i = 0; i < nr_beside; i++)
+		if (beside[i].ready())
 			return true;
 	return jobs_finished();
 }
@@ -226,9 +226,9 @@ void jobs_report(void)
 	struct job *j;
 	char head[48];
 
-	for (unsigned i = 0; i < nr_notices; i++)
-		if (notices[i].ready())
-			notices[i].report();
+	for (unsigned i = 0; i < nr_beside; i++)
+		if (beside[i].ready())
+			beside[i].report();
 
 	while ((j = take_finished())) {
 		snprintf(head, sizeof(head), "[job %u] done: status %d: ", j->id, abs(j->status));

@@ -15,6 +15,7 @@
 #define VM_SHARED   8u
 #define VM_DAX	    16u	  /* pages are device pages of a DAX file */
 #define VM_FSDAX    32u	  /* … of a file system: no long-term pins */
+#define VM_SYNC	    64u	  /* a store's fault makes the metadata durable (MAP_SYNC) */
 #define VM_MAYWRITE 1024u /* mprotect may grant VM_WRITE */
 #define VM_LONGTERM 4096u /* … unless its mount allows them */
 #define VM_LIMITED  8192u /* pages without a record: get_user_pages fails */
@@ -23,6 +24,7 @@
 struct mm;
 struct vma;
 struct page;
+struct direct_lease; /* of the dax floor */
 
 /* The file's side of all its mappings. The dax floor embeds it in its own object. */
 struct mapping {
@@ -59,6 +61,14 @@ struct vma_ops {
 	 */
 	int (*gup_begin)(struct vma *vma, unsigned long nr, void **cookie);
 	void (*gup_end)(void *cookie, struct page **pages, unsigned long nr);
+	/*
+	 * Somebody is about to hold the object's pages for as long as it likes, for an access that
+	 * unmapping cannot stop (a device). A lease, filled in by that client (struct
+	 * direct_lease), lets the object's owner stop it all the same. mmap_lock held for reading;
+	 * sleeps. 0; a negative errno with a sentence: no lease, and nothing may be held. NULL: the
+	 * object gives none. Clients call direct_lease_take().
+	 */
+	int (*lease_direct)(struct vma *vma, struct direct_lease *l);
 };
 struct vma {
 	struct mm *mm;

@@ -6,6 +6,10 @@
  * makes a copy first, durable before the file names it. A block without an owner is free, except
  * that one which somebody still holds is not given away (dax_block_blocked(), I1): the lifetime is
  * told of it before its owner count becomes zero.
+ *
+ * Where a file has its blocks is written to the device's first block too, and lazily: written back
+ * at once, durable with the next fence of whoever asks for one. (ext4 is durable at once.) Nobody
+ * reads it; it is there for a power cut to lose.
  */
 #include "tests/kernel/lib/tinyfs_layer.h"
 
@@ -40,6 +44,18 @@ static void give_up(struct dax_fs *fs, uint32_t block)
 	--*owners;
 }
 
+#define TABLE_AT 2048u /* bytes: behind where superblocks are looked for */
+
+/* The block map, of which the layer itself has a copy in RAM. */
+static void note_owner(struct dax_inode *inode, uint64_t pgoff, uint32_t block)
+{
+	uint32_t *row = (uint32_t *)((char *)inode->fs->region->kaddr + TABLE_AT) + block;
+
+	_Static_assert(TABLE_AT + TINY_BLOCKS * sizeof(*row) <= PAGE_SIZE, "it is one block");
+	*row = tiny_of(inode)->number << 16 | (uint32_t)pgoff;
+	cache_writeback(row, sizeof(*row));
+}
+
 /* The page gets a block of its own, with the contents that it had. */
 static int make_own(struct dax_inode *inode, uint64_t pgoff)
 {
@@ -55,6 +71,7 @@ static int make_own(struct dax_inode *inode, uint64_t pgoff)
 	cache_writeback(bytes_of(inode->fs, block), PAGE_SIZE);
 	store_fence();
 	*slot = block;
+	note_owner(inode, pgoff, block);
 	if (old)
 		give_up(inode->fs, old);
 	return 0;
@@ -89,7 +106,7 @@ static int map_run(struct dax_inode *inode, uint64_t pgoff, uint32_t want, bool 
 	int err = map(inode, pgoff, create, &b);
 
 	(void)want; /* a page at a time, so nothing is mapped by 2 MiB */
-	*run = (struct dax_run){b.pfn, 1, b.pfn != 0, b.fresh};
+	*run = (struct dax_run){.pfn = b.pfn, .count = 1, .written = b.pfn != 0, .fresh = b.fresh};
 	return err;
 }
 
@@ -179,10 +196,14 @@ static int sync(struct dax_inode *inode)
 static int lookup(struct dax_fs *fs, const void *layer, uint64_t pgoff, uint32_t want,
 		  struct dax_run *run)
 {
-	uint64_t pfn = block_to_pfn(fs, ((const struct tiny *)layer)->block[pgoff]);
+	uint32_t block = ((const struct tiny *)layer)->block[pgoff];
+	uint64_t pfn = block_to_pfn(fs, block);
 
 	(void)want;
-	*run = (struct dax_run){pfn, 1, pfn != 0, false};
+	*run = (struct dax_run){.pfn = pfn,
+				.count = 1,
+				.written = pfn != 0,
+				.shared = block && tinyfs_of(fs)->owners[block] > 1};
 	return 0;
 }
 
@@ -334,6 +355,7 @@ static int barred(const struct pmem_region *r)
 
 static const struct dax_layer_ops tiny_ops = {
 	.name = "tinyfs",
+	.map_flags = MAP_SYNC | MAP_DIRECT,
 	.map = map,
 	.map_run = map_run,
 	.size = size,

@@ -20,7 +20,7 @@ static void gone(struct lease *l)
 	went++;
 }
 
-static const struct lease_ops ops = {.what = "a test", .breaking = breaking, .gone = gone};
+static const struct lease_ops ops = {.what = "a test", .told = breaking, .gone = gone};
 
 static struct lease make(unsigned class)
 {

@@ -14,7 +14,7 @@ static bool breaking(struct lease *l)
 	return false;
 }
 
-static const struct lease_ops ops = {.what = "a test", .breaking = breaking};
+static const struct lease_ops ops = {.what = "a test", .told = breaking};
 
 static struct lease layout_lease(void)
 {

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lease core, as Linux's file locks of class FL_LAYOUT do it, and with what MAP_DIRECT wanted
+ * of them: a break in two phases.
+ *
+ *   SET → PENDING (its owner was told, once, and has lease_break_time) → off the list: unlocked by
+ *   its owner in time; or → REVOKING (its time is over, or its owner said "at once") → off the
+ * list.
+ *
+ * The breaker tells the owner of every lease in its way under one hold of the lock, then sleeps
+ * until one of them has left, and looks at all again: meanwhile new ones may have come. The time is
+ * not the breaker's to keep: a fault starts a break and does not wait, and its lease must end all
+ * the same. The revoker keeps it, one thread for all leases (started at boot, so that no break can
+ * fail for want of memory), in the order of their deadlines. It calls what the owner registered,
+ * with no lock held, while the lease is still in the list: nothing that it protects may change
+ * before that is over.
+ *
+ * An owner that answers a break by setting its deadline to zero (never) turns the breaker's wait
+ * into a poll, one look a tick: so Linux does, and lease-poll lives by it.
+ */
+#include "dax/dax.h"
+
+#define TICK_NS 10000000ull
+#define NEVER	UINT64_MAX
+
+uint64_t lease_break_time_ns = 45ull * 1000000000;
+bool leases_enabled = true;
+unsigned long lease_wakes;
+
+/* One lock for all leases: few files have any, and the look that every write takes needs none. It
+ * protects the lists and what of a lease is the core's. */
+static struct spinlock lock = SPINLOCK_INIT("leases");
+static TAILQ_HEAD(due_list, lease) due = TAILQ_HEAD_INITIALIZER(due); /* first deadline first */
+static TAILQ_HEAD(, lease) all = TAILQ_HEAD_INITIALIZER(all);
+static struct lease *running;	     /* whose revoke or gone the revoker is in; NULL: none */
+static const struct thread *revoker; /* constant after boot */
+
+void lease_list_init(struct lease_list *ll, bool regular)
+{
+	*ll = (struct lease_list){.regular = regular};
+	TAILQ_INIT(&ll->leases);
+}
+
+/* ---- into the list and out of it; lock held ------------------------------------------------- */
+
+static bool has_deadline(const struct lease *l)
+{
+	return l->pending && l->until_ns && !l->revoking;
+}
+
+static void take_out(struct lease *l)
+{
+	struct lease_list *ll = l->list;
+
+	if (has_deadline(l))
+		TAILQ_REMOVE(&due, l, due);
+	TAILQ_REMOVE(&ll->leases, l, link);
+	TAILQ_REMOVE(&all, l, all);
+	l->list = NULL;
+	ll->gone++;
+}
+
+/* Behind those that are due no later. */
+static void enter_due(struct lease *l)
+{
+	struct lease *before;
+
+	TAILQ_FOREACH_REVERSE(before, &due, due_list, due)
+	if (before->until_ns <= l->until_ns)
+		break;
+	if (before)
+		TAILQ_INSERT_AFTER(&due, before, l, due);
+	else
+		TAILQ_INSERT_HEAD(&due, l, due);
+}
+
+/* Is a lease of the list being broken, and in the way of a new one of `class`? */
+static bool pending_against(const struct lease_list *ll, unsigned class)
+{
+	const struct lease *l;
+
+	TAILQ_FOREACH (l, &ll->leases, link)
+		if (l->pending && !(class == LEASE_ALLOCATED && l->class == LEASE_ALLOCATED))
+			return true;
+	return false;
+}
+
+/* ---- set, unlock ------------------------------------------------------------------------------
+ */
+
+/* After the lock: breakers look again, the owner is told, the revoker looks for its next date. */
+static void tell_gone(struct lease_list *ll, struct lease *l)
+{
+	bool dated = l->pending && l->until_ns;
+
+	wake_up(ll);
+	if (l->ops->gone)
+		l->ops->gone(l);
+	if (dated)
+		wake_up(&due);
+}
+
+int lease_set(struct lease_list *ll, struct lease *l, bool may)
+{
+	int err = 0;
+
+	if (!may)
+		return -EACCES;
+	if (!ll->regular || !leases_enabled)
+		return -EINVAL;
+	spin_lock(&lock);
+	if (pending_against(ll, l->class)) {
+		err = -EAGAIN;
+	} else {
+		l->pending = l->revoking = false;
+		l->until_ns = 0;
+		l->list = ll;
+		TAILQ_INSERT_TAIL(&all, l, all);
+		TAILQ_INSERT_TAIL(&ll->leases, l, link);
+	}
+	spin_unlock(&lock);
+	return err;
+}
+
+static bool revoke_is_over(const struct lease *l)
+{
+	return __atomic_load_n(&running, __ATOMIC_ACQUIRE) != l;
+}
+
+static void wait_for_revoke(const struct lease *l)
+{
+	ASSERT(current_thread() != revoker, "a lease is unlocked by its own revoke (%s)",
+	       l->ops->what);
+	wait_event(&running, revoke_is_over(l), "the revoke of a lease to end",
+		   "the lease revoker");
+}
+
+/* Where it left; NULL: it was in no list, or *revoked: it is being revoked. */
+static struct lease_list *leave(struct lease *l, bool *revoked)
+{
+	struct lease_list *ll;
+
+	spin_lock(&lock);
+	*revoked = running == l;
+	ll = *revoked ? NULL : l->list;
+	if (ll)
+		take_out(l);
+	spin_unlock(&lock);
+	return ll;
+}
+
+void lease_unlock(struct lease *l)
+{
+	struct lease_list *ll;
+	bool revoked;
+
+	/* Once more after a revoke: it may have been of an earlier lease at this address. */
+	while (!(ll = leave(l, &revoked)) && revoked)
+		wait_for_revoke(l);
+	if (ll)
+		tell_gone(ll, l);
+}
+
+void lease_drop_all(struct lease_list *ll)
+{
+	struct lease *l;
+	bool revoked;
+
+	do {
+		spin_lock(&lock);
+		l = TAILQ_FIRST(&ll->leases);
+		revoked = l && running == l;
+		if (l && !revoked)
+			take_out(l);
+		spin_unlock(&lock);
+		if (revoked)
+			wait_for_revoke(l);
+		else if (l)
+			tell_gone(ll, l);
+	} while (l);
+}
+
+/* ---- the first phase: told --------------------------------------------------------------------
+ */
+
+/* Its holder's thread reads it at its prompt, or when it likes. lock held. */
+static void notify(const struct lease *l)
+{
+	char left[40] = "when its owner lets go";
+
+	if (!l->tid)
+		return;
+	if (l->until_ns)
+		snprintf(left, sizeof(left), "in %lu ms at the latest",
+			 (l->until_ns - MIN(l->until_ns, clock_ns())) / 1000000);
+	notice_post(l->tid, "%s: its blocks are to change; the lease of %s%s%s ends %s",
+		    l->file ? l->file : "a file", l->name ? l->name : "", l->name ? ", " : "",
+		    l->ops->what, left);
+}
+
+/* True: it is off the list already. lock held. */
+static bool tell(struct lease *l, uint64_t now)
+{
+	bool at_once;
+
+	__atomic_store_n(&l->pending, true, __ATOMIC_RELEASE); /* direct_lease_is_broken() */
+	l->until_ns = lease_break_time_ns ? now + lease_break_time_ns : 0;
+	at_once = l->ops->told && l->ops->told(l);
+	if (at_once && !l->ops->revoke) {
+		l->until_ns = 0;
+		notify(l);
+		take_out(l);
+		return true;
+	}
+	if (at_once)
+		l->until_ns = now;
+	if (l->until_ns)
+		enter_due(l);
+	notify(l);
+	return false;
+}
+
+/* Tells one lease after the other; value: one that left at once, NULL: all are told and stay. lock
+ * held. */
+static struct lease *tell_next(struct lease_list *ll, unsigned classes, uint64_t now)
+{
+	struct lease *l;
+
+	TAILQ_FOREACH (l, &ll->leases, link)
+		if (!l->pending && (l->class & classes) && tell(l, now))
+			return l;
+	return NULL;
+}
+
+/* Until when a breaker may sleep if nothing leaves: for ever, unless an owner gave no date; zero:
+ * nothing is in the way. lock held. */
+static uint64_t patience(const struct lease_list *ll, unsigned classes, uint64_t now)
+{
+	const struct lease *l;
+	uint64_t until = 0;
+
+	TAILQ_FOREACH (l, &ll->leases, link)
+		if (l->class & classes)
+			until = !l->until_ns ? now + TICK_NS : until ? until : NEVER;
+	return until;
+}
+
+/* Starts what there is to break. True: some are left; *until is when to look again at the latest,
+ * *seen how many had gone by then. */
+static bool start_break(struct lease_list *ll, unsigned classes, uint64_t *until, uint64_t *seen)
+{
+	struct lease *away;
+
+	do {
+		uint64_t now = clock_ns();
+
+		spin_lock(&lock);
+		away = tell_next(ll, classes, now);
+		*until = patience(ll, classes, now);
+		*seen = ll->gone;
+		spin_unlock(&lock);
+		if (away)
+			tell_gone(ll, away);
+	} while (away);
+	if (*until)
+		wake_up(&due); /* there may be a new first date */
+	return *until != 0;
+}
+
+static uint64_t count_gone(const struct lease_list *ll)
+{
+	return __atomic_load_n(&ll->gone, __ATOMIC_ACQUIRE);
+}
+
+/* Until one more than `seen` has gone, or the deadline. -EINTR: a signal. */
+static int sleep_for_one(struct lease_list *ll, uint64_t seen, uint64_t until)
+{
+	struct waiter w = {0};
+	int err = 0;
+
+	assert_no_global_lock("a lease");
+	for (;;) {
+		wait_prepare(&w, ll, "a lease of the file to be given back",
+			     "lease_unlock() by its owner, or its break time");
+		w.interruptible = true;
+		if (count_gone(ll) != seen)
+			break;
+		err = signal_pending() ? -EINTR : 0;
+		if (err)
+			break;
+		if (until == NEVER)
+			wait_sleep(&w);
+		else if (!wait_sleep_until(&w, until))
+			break;
+	}
+	wait_finish(&w);
+	return err;
+}
+
+int lease_break_some(struct lease_list *ll, unsigned classes, bool wait)
+{
+	uint64_t until = 0, seen = 0;
+	int err = 0;
+
+	while (!err && start_break(ll, classes, &until, &seen)) {
+		if (!wait)
+			return -EWOULDBLOCK;
+		err = sleep_for_one(ll, seen, until);
+		__atomic_fetch_add(&lease_wakes, 1, __ATOMIC_RELAXED);
+	}
+	return err;
+}
+
+/* ---- the second phase: revoked ----------------------------------------------------------------
+ */
+
+/* The lease that is due by now, which is `running` then; else NULL, and *until is the next date. */
+static struct lease *first_due_lease(uint64_t now, uint64_t *until)
+{
+	struct lease *l;
+
+	spin_lock(&lock);
+	l = TAILQ_FIRST(&due);
+	*until = l ? l->until_ns : NEVER;
+	if (l && now < *until)
+		l = NULL;
+	if (l) {
+		TAILQ_REMOVE(&due, l, due);
+		l->revoking = true;
+		__atomic_store_n(&running, l, __ATOMIC_RELEASE);
+	}
+	spin_unlock(&lock);
+	return l;
+}
+
+static void revoke(struct lease *l)
+{
+	struct lease_list *ll = l->list;
+
+	if (l->ops->revoke)
+		l->ops->revoke(l);
+	/* Off the list after the revoke, else a breaker changes what it still protects. */
+	spin_lock(&lock);
+	take_out(l);
+	spin_unlock(&lock);
+	wake_up(ll);
+	if (l->ops->gone)
+		l->ops->gone(l);
+	/* `l` may be freed by now. */
+	__atomic_store_n(&running, NULL, __ATOMIC_RELEASE);
+	wake_up(&running);
+}
+
+static void revoker_thread(void *unused)
+{
+	struct waiter w = {0};
+	struct lease *l;
+	uint64_t until;
+
+	(void)unused;
+	for (;;) {
+		wait_prepare(&w, &due, "the break time of a lease to be over",
+			     "lease_break(), for a lease with an earlier one");
+		l = first_due_lease(clock_ns(), &until);
+		if (!l && until == NEVER)
+			wait_sleep(&w);
+		else if (!l)
+			wait_sleep_until(&w, until);
+		wait_finish(&w);
+		if (l)
+			revoke(l);
+		w = (struct waiter){0};
+	}
+}
+
+static int leases_init(const struct boot_info *bi)
+{
+	struct thread *t = thread_create("lease revoker", revoker_thread, NULL, 0);
+
+	(void)bi;
+	if (!t)
+		return -ENOMEM;
+	revoker = t;
+	thread_detach(t);
+	return 0;
+}
+INITCALL(INIT_DAX, leases, "leases", leases_init);
+
+/* ---- questions --------------------------------------------------------------------------------
+ */
+
+unsigned lease_count(struct lease_list *ll, unsigned classes)
+{
+	const struct lease *l;
+	unsigned n = 0;
+
+	spin_lock(&lock);
+	TAILQ_FOREACH (l, &ll->leases, link)
+		n += (l->class & classes) != 0;
+	spin_unlock(&lock);
+	return n;
+}
+
+void lease_for_each(void (*fn)(const struct lease *l, void *arg), void *arg)
+{
+	const struct lease *l;
+
+	spin_lock(&lock);
+	TAILQ_FOREACH (l, &all, all)
+		fn(l, arg);
+	spin_unlock(&lock);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* Self-tests: the types and flags of mmap (mmap.*). */
+#include "dax/file/internal.h"
+#include "tests/kernel/lib/fixture.h"
+#include "tests/kernel/lib/tinyfs.h"
+
+#define STRANGE 0x40000000u /* a flag that nobody knows */
+
+/* Maps a page of `f` with these flags and unmaps it; *vm: the flags that the mapping had. */
+static int try_flags(struct dax_inode *f, unsigned flags, unsigned *vm)
+{
+	struct dax_map rq = {.flags = flags, .pages = 1, .write = true};
+	struct mm *mm = current_mm();
+	uint64_t va = 0;
+	int err = dax_map(mm, f, &rq, &va);
+
+	if (err)
+		return err;
+	down_read(&mm->mmap_lock);
+	*vm = mm_find_vma(mm, va)->flags;
+	up_read(&mm->mmap_lock);
+	mm_unmap(mm, va, PAGE_SIZE);
+	return 0;
+}
+
+static const struct {
+	unsigned flags;
+	int err;
+	unsigned vm; /* of VM_SHARED, VM_PRIVATE, VM_SYNC */
+	unsigned leases;
+} ways[] = {
+	{MAP_SHARED, 0, VM_SHARED, 0},
+	{MAP_PRIVATE, 0, VM_PRIVATE, 0},
+	{MAP_SHARED_VALIDATE, 0, VM_SHARED, 0},
+	{0, -EINVAL, 0, 0},
+	{4, -EINVAL, 0, 0},
+	{MAP_TYPE, -EINVAL, 0, 0},
+	/* The old types ignore what they do not know, and what they would have to honour. */
+	{MAP_SHARED | STRANGE, 0, VM_SHARED, 0},
+	{MAP_PRIVATE | STRANGE, 0, VM_PRIVATE, 0},
+	{MAP_SHARED | MAP_SYNC | MAP_DIRECT, 0, VM_SHARED, 0},
+	{MAP_PRIVATE | MAP_SYNC | MAP_DIRECT, 0, VM_PRIVATE, 0},
+	/* The new one does not, and takes the old flags as they come. */
+	{MAP_SHARED_VALIDATE | 0x10 | 0x8000, 0, VM_SHARED, 0},
+	{MAP_SHARED_VALIDATE | STRANGE, -EOPNOTSUPP, 0, 0},
+	{MAP_SHARED_VALIDATE | MAP_SYNC | STRANGE, -EOPNOTSUPP, 0, 0},
+	{MAP_SHARED_VALIDATE | MAP_SYNC, 0, VM_SHARED | VM_SYNC, 0},
+	{MAP_SHARED_VALIDATE | MAP_DIRECT, 0, VM_SHARED, 1},
+	{MAP_SHARED_VALIDATE | MAP_DIRECT | MAP_SYNC, 0, VM_SHARED | VM_SYNC, 1},
+};
+
+SELFTEST(mmap_types, "mmap.flags-validated",
+	 "unknown flags are ignored by MAP_SHARED and MAP_PRIVATE and refused by "
+	 "MAP_SHARED_VALIDATE; a fourth type is none")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	const uint32_t before = mm_vma_count();
+
+	for (unsigned i = 0; f && i < ARRAY_SIZE(ways); i++) {
+		unsigned vm = 0, refs = f->refs;
+		int err = try_flags(f, ways[i].flags, &vm);
+
+		EXPECT_OR(out, err == ways[i].err, "flags 0x%x: %d", ways[i].flags, err);
+		EXPECT_OR(out, (vm & (VM_SHARED | VM_PRIVATE | VM_SYNC)) == ways[i].vm,
+			  "flags 0x%x: VM flags 0x%x", ways[i].flags, vm);
+		EXPECT_OR(out, !err || strlen(refusal()) > 20, "flags 0x%x: '%s'", ways[i].flags,
+			  refusal());
+		EXPECT_OR(out,
+			  f->refs == refs && mm_vma_count() == before &&
+				  !lease_count(&f->leases, LEASE_ALL),
+			  "flags 0x%x left something", ways[i].flags);
+	}
+	EXPECT_OR(out, f, "%s", refusal());
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
+
+SELFTEST(
+	mmap_limited, "mmap.limited-has-no-sync",
+	"on a device without page records MAP_SYNC is refused and says why; MAP_DIRECT is not, and "
+	"its pages can be stored to and are revoked")
+{
+	struct fixture fx = {0};
+	struct dax_inode *f = NULL;
+	unsigned vm = 0;
+	int sync, direct;
+
+	if (!scratch_region(&fx.why))
+		SKIP("%s", fx.why);
+	EXPECT(!fixture_limited_start(&fx), "%s", fx.why);
+	f = scratch_file("f", 1, 'a');
+	EXPECT_OR(out, f, "%s", refusal());
+	sync = try_flags(f, MAP_SHARED_VALIDATE | MAP_SYNC, &vm);
+	EXPECT_OR(out, sync == -EOPNOTSUPP && strstr(refusal(), "limited"), "%d: %s", sync,
+		  refusal());
+	direct = try_flags(f, MAP_SHARED_VALIDATE | MAP_DIRECT, &vm);
+	EXPECT_OR(out, !direct, "%d: %s", direct, refusal());
+out:
+	if (f)
+		dax_put(f);
+	fixture_limited_end(&fx);
+}
+
+/* ---- MAP_SYNC ---------------------------------------------------------------------------------
+ */
+
+static struct {
+	const struct persist_observer *before;
+	const struct thread *who;
+	uint64_t lines; /* written back by that thread, and not fenced */
+} seen;
+
+static void see_lines(const void *p, size_t n)
+{
+	if (current_thread() == seen.who)
+		seen.lines += (ALIGN_UP((uint64_t)p + n, 64) - ALIGN_DOWN((uint64_t)p, 64)) / 64;
+	if (seen.before)
+		seen.before->wrote_back(p, n);
+}
+
+static void see_fence(void)
+{
+	if (current_thread() == seen.who)
+		seen.lines = 0;
+	if (seen.before)
+		seen.before->fenced();
+}
+
+/* Lines that a power cut would lose behind the fault of a store to a hole; UINT64_MAX: no fault. */
+static uint64_t lines_behind(struct dax_inode *f, unsigned flags, uint64_t page, uint64_t pages)
+{
+	static const struct persist_observer observer = {see_lines, see_fence};
+	struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | flags, .pages = pages, .write = true};
+	uint64_t va = 1ul << 41;
+	int err = dax_map(current_mm(), f, &rq, &va);
+
+	if (err)
+		return UINT64_MAX;
+	seen.before = persist_get_observer();
+	seen.who = current_thread();
+	seen.lines = 0;
+	persist_set_observer(&observer);
+	err = store_checked((uint64_t *)(va + page * PAGE_SIZE), 1);
+	persist_set_observer(seen.before);
+	mm_unmap(current_mm(), va, pages * PAGE_SIZE);
+	return err ? UINT64_MAX : seen.lines;
+}
+
+SELFTEST(
+	mmap_sync, "mmap.sync-is-durable",
+	"behind the fault of a store into a hole no line of the block map is left that a power cut "
+	"would lose in a mapping with MAP_SYNC; without it there is, in a file layer that is lazy")
+{
+	struct dax_fs *fs;
+	struct dax_inode *f;
+	const char *why;
+	uint64_t plain = 0, sync = UINT64_MAX;
+
+	if (!scratch_region(&why))
+		SKIP("%s", why);
+	EXPECT(!tiny_mount(LIFETIME_DEFAULT, &fs, &why), "%s", why);
+	f = tiny_file(fs, "f", 4);
+	if (f) {
+		plain = lines_behind(f, 0, 1, 4);
+		sync = lines_behind(f, MAP_SYNC, 2, 4);
+		dax_put(f);
+	}
+	tiny_umount();
+	EXPECT(plain && plain != UINT64_MAX, "%lu lines without MAP_SYNC", plain);
+	EXPECT(!sync, "%lu lines with it", sync);
+}
+
+SELFTEST(
+	mmap_sync_ext4, "mmap.sync-writes-times",
+	"ext4's block map is durable behind any fault; with MAP_SYNC, by 4 KiB and by 2 MiB, so is "
+	"the time of the store")
+{
+	const uint64_t pages = 3 * FOLIO_PAGES;
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	uint64_t lines[3];
+	uint32_t told[3] = {0};
+
+	EXPECT_OR(out, f && !dax_truncate(f, pages * PAGE_SIZE), "%s", refusal());
+	for (unsigned i = 0; i < 3; i++) {
+		lines[i] = lines_behind(f, i ? MAP_SYNC : 0, i == 2 ? FOLIO_PAGES : 10 * i, pages);
+		told[i] = f->told_at;
+		EXPECT_OR(out, !dax_fsync(f), "%s", refusal());
+	}
+	EXPECT_OR(out, !lines[0] && !lines[1] && !lines[2], "lines %lu, %lu, %lu", lines[0],
+		  lines[1], lines[2]);
+	EXPECT_OR(out, !told[0] && told[1] && told[2], "times %u, %u, %u", told[0], told[1],
+		  told[2]);
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
