@@ -68,7 +68,8 @@ LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=
 	--gc-sections --no-warn-rwx-segments -T linker.ld
 # What the debug build puts in front of newlib's heap (kernel/lib/heap_debug.c).
 ifeq ($(filter 1,$(DEBUG)),1)
-CFLAGS  += -DDEBUG
+# -Og: gdb shows the lines in their order, and gcc takes two thirds of the time.
+CFLAGS  := $(subst -O2,-Og,$(CFLAGS)) -DDEBUG
 LDFLAGS += $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
 endif
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group

@@ -85,7 +85,7 @@ static bool threads_quiet(void)
 
 static bool wait_for(bool (*is_quiet)(void))
 {
-	unsigned quiet = 0;
+	unsigned quiet = 0, looks = 0;
 
 	while (!signal_pending()) {
 		quiet = is_quiet() ? quiet + 1 : 0;
@@ -94,7 +94,8 @@ static bool wait_for(bool (*is_quiet)(void))
 			if (is_quiet())
 				return true;
 		}
-		thread_sleep_ns(LOOK_NS);
+		looks = quiet ? 0 : looks + 1;
+		thread_sleep_ns(look_ns(LOOK_NS, looks));
 	}
 	return false;
 }
@@ -143,6 +144,6 @@ bool patience_left(struct patience *p)
 		return give_up(p, "it did not come within two minutes, and something still runs");
 	if (p->polls && q == QUIET_TIMER && !skip(p))
 		return give_up(p, "a minute of the clock went by, and nothing runs but timers");
-	thread_sleep_ns(PATIENCE_LOOK_NS);
+	thread_sleep_ns(look_ns(PATIENCE_LOOK_NS, p->dead ? 0 : p->looks));
 	return true;
 }

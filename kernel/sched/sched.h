@@ -147,6 +147,21 @@ enum quiet {
 /* Looks in a row that say the same: what was just about to be woken is by then. */
 #define QUIET_SURE 3
 
+/*
+ * How long to sleep before the next look, after so many of them. Nearly everything comes at once,
+ * and is looked for at once; a device takes 100 ms for its work, and a look is a timer, an
+ * interrupt and two halts of a CPU, which on an emulated machine costs more than what is waited
+ * for. So from the 16th on a sleep is an eighth of what was waited already, at most
+ * LOOK_LONGEST_NS.
+ */
+#define LOOK_LONGEST_NS 2000000ull
+static inline uint64_t look_ns(uint64_t first_ns, unsigned looks)
+{
+	uint64_t ns = looks < 16 ? first_ns : first_ns * (looks / 8);
+
+	return ns < LOOK_LONGEST_NS ? ns : LOOK_LONGEST_NS;
+}
+
 /* Thread context, interrupts on. A snapshot. The caller, the idle threads, and those that `except`
  * says true of do not count; except NULL: all others do. It is called under the lock of
  * thread_for_each(). */
@@ -165,10 +180,10 @@ void quiet_asks(bool (*devices_at_work)(void));
  * next timer where only that can help, by a minute in all: for what is polled for once a second.
  *
  * A machine that is busy and never gets there is broken, and is the only one that the bound is for:
- * PATIENCE_LOOKS of 100 us each are two minutes at least, and more where looks take longer. It ends
- * a hang; no healthy machine, however slow, is judged by it. What did not come is said in a line.
+ * PATIENCE_LOOKS are two minutes at least, and more where looks take longer. It ends a hang; no
+ * healthy machine, however slow, is judged by it. What did not come is said in a line.
  */
-#define PATIENCE_LOOKS	 1200000u
+#define PATIENCE_LOOKS	 75000u
 #define PATIENCE_LOOK_NS 100000ull
 #define PATIENCE_SKIP_NS (60ull * 1000 * 1000 * 1000)
 /* The same bound where a thread spins with interrupts off, or is stopped (struct step_stop), and

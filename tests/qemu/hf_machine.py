@@ -90,13 +90,14 @@ def run_commands(cmd: str, folder, **variables) -> Result:
 
     A machine that hangs is ended after PATIENCE seconds."""
     config = make_config(folder, dict({"TIMEOUT": PATIENCE}, **variables, CMD=cmd))
-    serial = ["-chardev", "stdio,id=ser,signal=off", "-serial", "chardev:ser", "-monitor", "none",
+    # Into a file: QEMU writes each byte by itself, and a pipe's reader would wake for each.
+    serial = ["-chardev", "file,id=ser,path=@/serial", "-serial", "chardev:ser", "-monitor", "none",
               *QMP]
     start = time.monotonic()
     process = Process(config, serial, describe(config), LOCK_PATIENCE, stdin=subprocess.DEVNULL,
-                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        out, err = process.process.communicate(timeout=config.timeout)
+        _, err = process.process.communicate(timeout=config.timeout)
         rc: Optional[int] = process.process.returncode
     except subprocess.TimeoutExpired:
         process.ask(ASK_BREAK)  # what it answers is in Result.text
@@ -104,9 +105,10 @@ def run_commands(cmd: str, folder, **variables) -> Result:
             process.process.communicate(timeout=3)
         except subprocess.TimeoutExpired:
             process.process.kill()
-        out, err = process.process.communicate()
+        _, err = process.process.communicate()
         rc = None
     finally:
+        out = process.read("serial")
         process.stop()
     filt = SerialFilter()
     text = (filt.feed(out) or filt.before).decode(errors="replace")

@@ -14,7 +14,6 @@ LONG = (
     ("test_race.py::test_race_all_is_as_expected", 45),
     ("test_debug.py::test_self_tests_in_the_debug_build", 40),  # with its compilation, more
     ("test_host.py::test_host[test_ext4_cut-", 35),
-    ("test_lifetimes_page.py::", 35),
     ("test_selftest.py::test_all_self_tests_on_two_cpus", 30),
     ("test_selftest.py::test_all_self_tests_on_other_cpu_counts", 25),
     ("test_race.py::test_a_cpu_that_is_missing", 22),

@@ -97,6 +97,14 @@ class Process:
     def path(self, name: str) -> str:
         return os.path.join(self.folder, name)
 
+    def read(self, name: str) -> bytes:
+        """What a file of the run's folder holds; it goes with stop(). Nothing: there is none."""
+        try:
+            with open(self.path(name), "rb") as file:
+                return file.read()
+        except OSError:
+            return b""
+
     def wait(self, timeout: Optional[float] = None) -> int:
         return self.process.wait(timeout)
 

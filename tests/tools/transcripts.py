@@ -7,7 +7,8 @@
 
 A quotation stands between `<!-- run: COMMAND -->` and `<!-- end -->`; the table of all cells
 between `<!-- table -->` and `<!-- end -->`. All of it comes from one run with ICOUNT=1, in which
-every run of the same kernel takes the same course.
+every run of the same kernel takes the same course. Verdicts are the same in any run, so a check may
+take what another one printed: commands() says what has to be in it, told() gives the page.
 """
 
 import os
@@ -26,6 +27,7 @@ CELL = re.compile(r"^race (\S+) lifetime=(\S+?)( museum=\S+| era=\S+)?: (safe|BR
 ERA = re.compile(r"^  race (\S+) lifetime=(\S+) era=(\S+): (safe|BROKEN I\d|HUNG I\d|skip)", re.M)
 # In `lifetime NAME`: its eras, and where one was measured.
 ERAS = re.compile(r"^  era=(\S+?)( \(default\))?: Linux .*?, (measured on|not measured)", re.M)
+WITH_ERAS = ("idle-at-one", "counted-map")
 SECONDS = "600"
 
 
@@ -79,21 +81,39 @@ def table(text, eras):
                           + " |\n" for race, cells in rows.items())
 
 
+def page():
+    """The page as it is."""
+    with open(PAGE, encoding="utf-8") as old:
+        return old.read()
+
+
+def commands(text):
+    """What the machine is asked for this page, each once."""
+    quoted = [match.group(2) for match in QUOTE.finditer(text)]
+    return list(dict.fromkeys(quoted + [f"lifetime {name}" for name in WITH_ERAS] + ["race all"]))
+
+
+def told(text, output):
+    """The page with what the machine says now. `output`: {command: what it printed}."""
+    eras = {name: output[f"lifetime {name}"] for name in WITH_ERAS}
+    fresh = QUOTE.sub(lambda m: f"{m[1]}```text\n> {m[2]}\n{output[m[2]]}\n```\n{m[4]}", text)
+    return TABLE.sub(lambda m: m[1] + table(output["race all"], eras) + m[3], fresh)
+
+
+def same_verdicts(text, fresh):
+    """Do the two pages agree in each verdict, quoted or in the table?"""
+    return verdicts(fresh) == verdicts(text) and TABLE.findall(fresh) == TABLE.findall(text)
+
+
 def main():
     """Writes or checks the page."""
-    with open(PAGE, encoding="utf-8") as old:
-        text = old.read()
-    commands = list(dict.fromkeys(match.group(2) for match in QUOTE.finditer(text)))
-    names = ("idle-at-one", "counted-map")
-    output = run(commands + [f"lifetime {name}" for name in names] + ["race all"])
-    eras = {name: output[f"lifetime {name}"] for name in names}
-    fresh = QUOTE.sub(lambda m: f"{m[1]}```text\n> {m[2]}\n{output[m[2]]}\n```\n{m[4]}", text)
-    fresh = TABLE.sub(lambda m: m[1] + table(output["race all"], eras) + m[3], fresh)
+    text = page()
+    fresh = told(text, run(commands(text)))
     if sys.argv[1:] == ["--check"]:
-        same = verdicts(fresh) == verdicts(text) and TABLE.findall(fresh) == TABLE.findall(text)
-        if not same:
+        if not same_verdicts(text, fresh):
             print("docs/lifetimes.md is not what the machine says: run 'make docs'", file=sys.stderr)
-        return 0 if same else 1
+            return 1
+        return 0
     with open(PAGE, "w", encoding="utf-8") as out:
         out.write(fresh)
     return 0

@@ -111,9 +111,9 @@ static bool is_done(struct stage *s)
 
 static struct script nobody; /* no actors: every thread counts */
 
-static bool stays_asleep(uint64_t end)
+static bool stays_asleep(uint64_t end, unsigned looks)
 {
-	enum quiet q = script_skip(&nobody, end, LOOK_NS);
+	enum quiet q = script_skip(&nobody, end, look_ns(LOOK_NS, looks));
 
 	return q == QUIET_DEAD || (q == QUIET_TIMER && clock_ns() > end);
 }
@@ -132,11 +132,11 @@ bool matrix_settle(struct stage *s, bool skip)
 		       "an operation of the matrix did not come to an end "
 		       "or to a sleep, and something still runs");
 		if (skip) {
-			asleep = stays_asleep(end);
+			asleep = stays_asleep(end, still ? 0 : looks);
 		} else {
 			asleep = s->thread->state == THREAD_SLEEPING &&
 				 !script_somebody_runs(&nobody);
-			thread_sleep_ns(LOOK_NS);
+			thread_sleep_ns(look_ns(LOOK_NS, asleep ? 0 : looks));
 		}
 		still = asleep ? still + 1 : 0;
 	}
@@ -147,11 +147,12 @@ bool matrix_settle(struct stage *s, bool skip)
 static void matrix_pass(struct stage *s, uint64_t ns)
 {
 	uint64_t end = clock_ns() + ns;
-	unsigned dead = 0;
+	unsigned dead = 0, looks = 0;
 
 	(void)s;
 	while (clock_ns() < end && dead < QUIET_SURE)
-		dead = script_skip(&nobody, end, LOOK_NS) == QUIET_DEAD ? dead + 1 : 0;
+		dead = script_skip(&nobody, end, look_ns(LOOK_NS, looks++)) == QUIET_DEAD ? dead + 1
+											  : 0;
 	while (script_somebody_runs(&nobody)) /* the host's time is no time for them */
 		thread_sleep_ns(LOOK_NS);
 }

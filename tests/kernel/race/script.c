@@ -145,7 +145,7 @@ enum actor_state script_look(struct actor *a)
 		       "race %s: %s did not come to an end or to a sleep "
 		       "within two minutes, and something still runs",
 		       a->script->race->name, a->name);
-		thread_sleep_ns(LOOK_NS);
+		thread_sleep_ns(look_ns(LOOK_NS, quiet ? 0 : looks));
 	}
 	return ACTOR_DONE;
 }
@@ -227,7 +227,7 @@ bool script_finish(struct actor *a, const char **how)
 		       "race %s: %s did not come to an end within two "
 		       "minutes, and something still runs",
 		       a->script->race->name, a->name);
-		q = script_skip(a->script, UINT64_MAX, LOOK_NS);
+		q = script_skip(a->script, UINT64_MAX, look_ns(LOOK_NS, dead ? 0 : looks));
 		dead = q == QUIET_DEAD ? dead + 1 : 0;
 		over = q == QUIET_TIMER && clock_ns() > deadline;
 	}
@@ -247,10 +247,10 @@ static bool must_finish(struct actor *a)
 void script_pass_time(struct script *s, uint64_t ns)
 {
 	uint64_t end = clock_ns() + ns, now;
-	unsigned dead = 0;
+	unsigned dead = 0, looks = 0;
 
 	while ((now = clock_ns()) < end && dead < QUIET_SURE)
-		dead = script_skip(s, end, LOOK_NS) == QUIET_DEAD ? dead + 1 : 0;
+		dead = script_skip(s, end, look_ns(LOOK_NS, looks++)) == QUIET_DEAD ? dead + 1 : 0;
 	if (now < end)
 		clock_skip(end - now);
 	while (script_somebody_runs(s)) /* the host's time is no time for them */
