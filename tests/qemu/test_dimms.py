@@ -7,6 +7,7 @@ import re
 import pytest
 
 import hf_image
+import hf_media
 from hf_config import GIB
 from run import run_commands
 from test_selftest import Ktap
@@ -69,6 +70,14 @@ def test_one_dimm(tmp_path):
     assert hf_image.contents(image, "/f") == b"hello"
 
 
+def label_areas(image, write=False):
+    """Is the label area at the end of the image as it was left by `write`?"""
+    with open(image, "r+b") as dimm:
+        dimm.seek(-128 << 10, os.SEEK_END)
+        return dimm.write(LABEL) if write else dimm.read(len(LABEL)) == LABEL
+
+
+LABEL = b"LABEL" * 100
 LABELLED = ("{0}/a.img,size=64M,label=128K {0}/b.img,size=32M,label=128K "
             "{0}/c.img,size=16M")
 
@@ -76,8 +85,11 @@ LABELLED = ("{0}/a.img,size=64M,label=128K {0}/b.img,size=32M,label=128K "
 def test_three_dimms_with_unaligned_starts(tmp_path):
     """Label areas without align= shift the next DIMM: borders are trimmed, the fix is printed.
 
-    Races play on the shifted pmem1, in the default design: where a device begins concerns none."""
+    Self-tests and races play on the shifted pmem1, to its end, and leave its label area alone; in
+    the default design, since where a device begins concerns none."""
     image = hf_image.mkfs(tmp_path / "a.img", "64M", fs_size="60M")
+    hf_media.make_sparse(str(tmp_path / "b.img"), 32 << 20)
+    label_areas(tmp_path / "b.img", write=True)
     result = run_commands("pmem; nfit; pgmap; mount pmem0 /t; write /t/f 0 hello; cat /t/f; "
                           "umount /t; selftest; race all lifetime=busy-extent; check", tmp_path,
                           PMEM=LABELLED.format(tmp_path))
@@ -97,6 +109,7 @@ def test_three_dimms_with_unaligned_starts(tmp_path):
             for output in (result.command("nfit").output, result.command("pmem").output):
                 assert re.search(rf"\b{pages} page.*align=2M", output), (name, pages, output)
     assert lost > 0
+    assert label_areas(tmp_path / "b.img")
     assert hf_image.contents(image, "/f") == b"hello"
     ktap(result)
 
@@ -111,20 +124,16 @@ def test_align_is_the_fix_that_works(tmp_path):
 
 
 def test_label_area_is_left_alone(tmp_path):
-    """The label area at the end of the image is no part of the region, and nothing writes to it.
-
-    Self-tests and the races of the default design, which use the scratch device to its end."""
+    """The label area at the end of the image is no part of the region, and nothing writes to it:
+    a file system that is filled, self-tests of the device as a whole and of files, and a race."""
     image = hf_image.mkfs(tmp_path / "l.img", "64M", fs_size="60M")
-    with open(image, "r+b") as dimm:
-        dimm.seek(-128 << 10, os.SEEK_END)
-        dimm.write(b"LABEL" * 100)
-    result = run_commands("pmem; mount pmem0 /t; fallocate /t/f 0 50M; write /t/f 52000000 end; "
-                          "umount /t; selftest; race all lifetime=busy-extent", tmp_path,
+    label_areas(image, write=True)
+    result = run_commands("pmem; mount pmem1 /t; fallocate /t/f 0 50M; write /t/f 52000000 end; "
+                          "umount /t; selftest devdax.* dax.* ext4.*; race dma-truncate", tmp_path,
                           PMEM=f"{tmp_path}/x.img,size=16M {image},label=128K,align=2M,scratch")
+    assert result.status == 0, result.text
     assert regions(result)["pmem1"][1] - regions(result)["pmem1"][0] == 62 << 20, result.text
-    with open(image, "rb") as dimm:
-        dimm.seek(-128 << 10, os.SEEK_END)
-        assert dimm.read(500) == b"LABEL" * 100
+    assert label_areas(image)
 
 
 READ_ONLY = ("write /t/f 0 x", "write /t/new 0 x", "truncate /t/f 0", "truncate /t/f 100",
