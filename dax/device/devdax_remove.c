@@ -17,7 +17,6 @@
  * had asked before the step may remember a frame once more, for another one to find: hence
  * twice.
  */
-#include "dax/file/internal.h"
 #include "dax/device/internal.h"
 
 /* Address spaces alive at one moment, each with a reference. */
@@ -98,7 +97,7 @@ int devdax_remove(struct pmem_region *r)
 	err = end_faults(d);
 	if (err)
 		return refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
-	unmap_mapping_range(&d->mapping, 0, DAX_TO_END);
+	unmap_mapping_range(&d->mapping, 0, UINT64_MAX >> PAGE_SHIFT);
 	return 0;
 }
 

@@ -7,7 +7,6 @@
  * the region is PRESENT, and it leaves only while there is neither. So an unbinding that is refused
  * was never seen by a fault. The driver knows nothing of that; it carries a pointer.
  */
-#include "dax/mount/internal.h"
 #include "dax/device/internal.h"
 
 static struct dax_device *devices; /* one a region, in their order; made once at boot */
@@ -25,7 +24,7 @@ static int device_init(const struct boot_info *bi)
 		return -ENOMEM;
 	for (unsigned i = 0; i < pmem_count(); i++) {
 		devices[i].region = pmem_nth(i);
-		mapping_init(&devices[i].mapping);
+		mapping_init(&devices[i].mapping, MODE_CHAR | 0600, S_DAX);
 		mutex_init(&devices[i].lock, "device-dax");
 		devices[i].region->dax = &devices[i];
 	}

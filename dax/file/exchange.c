@@ -159,6 +159,10 @@ static int two_files(struct side from, struct side to, uint64_t len, change_fn *
 	if (a->fs != b->fs)
 		return refuse(-EXDEV, "%s and %s lie in two mounts; blocks stay on their device",
 			      a->name, b->name);
+	if (!IS_FSDAX(&a->mapping) != !IS_FSDAX(&b->mapping))
+		return refuse(-EINVAL, "%s is on DAX and %s is not; blocks stay among their kind",
+			      IS_FSDAX(&a->mapping) ? a->name : b->name,
+			      IS_FSDAX(&a->mapping) ? b->name : a->name);
 	if (a == b)
 		return refuse(-EINVAL, "two files are needed, %s was given twice", a->name);
 	down_write(&a->io_lock);

@@ -121,21 +121,13 @@ static inline int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
 	return err;
 }
 
-int dax_refuse_killed(const struct pmem_region *r)
-{
-	if (pmem_state(r) == PMEM_KILLED)
-		return refuse(-ENXIO, "%s was killed; 'pmem revive %s' ends that (SIGBUS)", r->name,
-			      r->name);
-	return refuse(-ENXIO, "%s is being unbound (SIGBUS)", r->name);
-}
-
 /* The device was killed. Whatever the fault would find there, in an entry or without one, is its
  * memory; only a private mapping's own copy is not. */
 static int __attribute__((noinline)) fault_of_killed(struct dax_inode *inode, struct vm_fault *vmf)
 {
 	if ((vmf->vma->flags & VM_PRIVATE) && pte_is_anon(vmf_entry(vmf)))
 		return dax_private_fault(inode, vmf, 0);
-	return dax_refuse_killed(inode->fs->region);
+	return pmem_refuse_fault(inode->fs->region);
 }
 
 /* Under the fault lock, for reading. */

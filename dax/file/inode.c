@@ -17,7 +17,7 @@ struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t siz
 
 	if (!inode)
 		return NULL;
-	mapping_init(&inode->mapping);
+	mapping_init(&inode->mapping, MODE_FILE | 0600, S_DAX);
 	lease_list_init(&inode->leases, true);
 	rwsem_init(&inode->io_lock, "io_lock");
 	rwsem_init(&inode->fault_lock, "fault_lock");
@@ -31,6 +31,16 @@ struct dax_inode *dax_inode_new(struct dax_fs *fs, uint32_t number, uint64_t siz
 	snprintf(inode->name, sizeof(inode->name), "%s", name);
 	LIST_INSERT_HEAD(&fs->inodes, inode, link);
 	return inode;
+}
+
+int inode_check_dax(const struct dax_inode *inode)
+{
+	return IS_FSDAX(&inode->mapping)
+		       ? 0
+		       : refuse(-EOPNOTSUPP,
+				"%s is not on DAX, and there is no page cache: it can be read and "
+				"written, not mapped",
+				inode->name);
 }
 
 int layer_lacks(const struct dax_fs *fs, const char *what)

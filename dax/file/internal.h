@@ -251,8 +251,6 @@ int map_settle(struct dax_inode *inode);
 
 /* fault.c: the fault of a file, under its fault lock for reading. */
 int dax_fault_held(struct dax_inode *inode, struct vm_fault *vmf);
-/* fault.c: -ENXIO, with a sentence: no fault gets a page of that device. */
-int dax_refuse_killed(const struct pmem_region *r);
 /* private.c: a store to a private mapping, or any access to a page that is a copy already. The
  * entry is locked and stays as it is; `entry` is its value. */
 int dax_private_fault(struct dax_inode *inode, struct vm_fault *vmf, uint64_t entry);
@@ -275,6 +273,8 @@ int inode_attach(struct dax_fs *fs, struct dax_node *node, const char *name,
 		 struct dax_inode **out);
 /* Where a node lies, with its reference, and the sentence of refusal() if there is none. */
 int node_walk(struct dax_fs *fs, const char *path, const char *rest, struct dax_node *node);
+/* May the file be mapped? 0; -EOPNOTSUPP, with a sentence: it is not on DAX. */
+int inode_check_dax(const struct dax_inode *inode);
 /* The sentence for what the layer has no operation for; -EOPNOTSUPP. */
 int layer_lacks(const struct dax_fs *fs, const char *what);
 void inode_drop(

@@ -12,8 +12,8 @@
  * as long as a lease stands (direct.c).
  *
  * What is refused is refused in this order: flags, -EOPNOTSUPP; for MAP_DIRECT, blocks that another
- * file has too, -EPERM (a store would move them), no right to a lease, -EACCES, memory, -ENOMEM.
- * (Linux asked in between whether the file is mapped directly at all; here each one is.)
+ * file has too, -EPERM (a store would move them), a file that is not on DAX, -EPERM, no right to a
+ * lease, -EACCES, memory, -ENOMEM.
  */
 #include "dax/file/internal.h"
 #include "dax/mount/internal.h"
@@ -123,7 +123,7 @@ static int check_range_and_rights(const struct dax_inode *inode, const struct da
 
 static unsigned vma_flags(const struct dax_inode *inode, const struct dax_map *rq, unsigned flags)
 {
-	unsigned vm = VM_READ | VM_DAX | VM_FSDAX | dax_vma_flags(inode->fs);
+	unsigned vm = VM_READ | dax_vma_flags(inode->fs);
 
 	if ((flags & MAP_TYPE) == MAP_PRIVATE)
 		vm |= VM_PRIVATE | VM_MAYWRITE;
@@ -140,6 +140,8 @@ static int map_leased(struct mm *mm, struct dax_inode *inode, const struct dax_m
 	void *private;
 	int err = refuse_shared(inode);
 
+	if (!err && inode_check_dax(inode))
+		err = -EPERM;
 	if (!err)
 		err = direct_map_new(inode, rq->pgoff, rq->pages, !rq->stranger, &private);
 	if (err)
@@ -163,6 +165,9 @@ int dax_map(struct mm *mm, struct dax_inode *inode, const struct dax_map *rq, ui
 	vm = vma_flags(inode, rq, flags);
 	if (flags & MAP_DIRECT)
 		return map_leased(mm, inode, rq, vm, addr);
+	err = inode_check_dax(inode);
+	if (err)
+		return err;
 	return mm_map(mm, addr, rq->pages << PAGE_SHIFT, vm,
 		      vm & VM_LIMITED ? &dax_limited_vma_ops : &dax_vma_ops, inode, &inode->mapping,
 		      rq->pgoff);

@@ -47,7 +47,7 @@ int limited_fault_held(struct dax_inode *inode, struct vm_fault *vmf)
 	entry = !killed && vmf->pgoff << PAGE_SHIFT < inode->size ? entry_lock(inode, vmf->pgoff)
 								  : 0;
 	if (killed) {
-		err = dax_refuse_killed(inode->fs->region);
+		err = pmem_refuse_fault(inode->fs->region);
 	} else if (entry) {
 		err = fault_locked(inode, vmf, &entry);
 		entry_unlock(inode, vmf->pgoff, entry);

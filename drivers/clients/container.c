@@ -62,7 +62,7 @@ static bool of_a_file(struct mm *mm, uint64_t start, uint64_t end)
 
 	down_read(&mm->mmap_lock);
 	for (; start < end && !found && (vma = mm_find_vma(mm, start)); start = vma->end)
-		found = (vma->flags & (VM_FSDAX | VM_LONGTERM)) == VM_FSDAX;
+		found = vma_is_fsdax(vma) && !(vma->flags & VM_LONGTERM);
 	up_read(&mm->mmap_lock);
 	return found;
 }

@@ -75,6 +75,14 @@ int pmem_refuse_state(const struct pmem_region *r, enum pmem_state seen)
 	}
 }
 
+int pmem_refuse_fault(const struct pmem_region *r)
+{
+	if (pmem_state(r) == PMEM_KILLED)
+		return refuse(-ENXIO, "%s was killed; 'pmem revive %s' ends that (SIGBUS)", r->name,
+			      r->name);
+	return refuse(-ENXIO, "%s is being unbound (SIGBUS)", r->name);
+}
+
 int pmem_check_present(const struct pmem_region *r)
 {
 	const enum pmem_state seen = pmem_state(r);

@@ -115,6 +115,7 @@ extern uint64_t pmem_moves_seen;
 /* Refuses for the state that was seen, with what ends it: -ENODEV (GONE, KILLED), -EBUSY (bound, or
  * somebody moves it). */
 int pmem_refuse_state(const struct pmem_region *r, enum pmem_state seen);
+int pmem_refuse_fault(const struct pmem_region *r);  /* -ENXIO: killed, or being unbound (SIGBUS) */
 int pmem_check_present(const struct pmem_region *r); /* 0: PRESENT, just now; else as above */
 
 /*

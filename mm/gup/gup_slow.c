@@ -63,7 +63,7 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 		return refuse(-EFAULT, "nothing is mapped at this address");
 	if ((flags & FOLL_WRITE) && !(vma->flags & VM_WRITE))
 		return refuse(-EFAULT, "the mapping is read-only, and the pages are to be written");
-	if ((flags & FOLL_LONGTERM) && (vma->flags & (VM_FSDAX | VM_LONGTERM)) == VM_FSDAX)
+	if ((flags & FOLL_LONGTERM) && vma_is_fsdax(vma) && !(vma->flags & VM_LONGTERM))
 		return -EOPNOTSUPP;
 	for (;;) {
 		bool store = false;

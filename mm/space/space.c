@@ -20,10 +20,20 @@ static struct slab_cache mm_cache = SLAB_CACHE_INIT("mm", sizeof(struct mm));
 static LIST_HEAD(, mm) all_mms = LIST_HEAD_INITIALIZER(all_mms);
 static struct spinlock all_lock = SPINLOCK_INIT("address spaces");
 
-void mapping_init(struct mapping *m)
+MUSEUM(dax_flag_of_files, "dax-flag-of-files",
+       "S_DAX is there only if files on DAX are built, so that with device-dax alone its pages "
+       "pass "
+       "for ordinary memory; shown by selftest seed.s2.11");
+MUSEUM(whole_mode, "whole-mode",
+       "vma_is_fsdax compares the whole mode with the type of a device, so that one with "
+       "permissions passes for a file; shown by selftest dax.kinds and selftest seed.s2.01");
+
+void mapping_init(struct mapping *m, unsigned mode, unsigned flags)
 {
 	rwsem_init(&m->i_mmap_lock, "i_mmap");
 	LIST_INIT(&m->vmas);
+	m->i_mode = (uint16_t)mode;
+	m->i_flags = (uint16_t)flags;
 }
 
 struct mm *mm_create(const char *name)

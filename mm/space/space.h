@@ -13,11 +13,9 @@
 #define VM_WRITE    2u
 #define VM_PRIVATE  4u /* stores go to a copy of the page; never together with VM_SHARED */
 #define VM_SHARED   8u
-#define VM_DAX	    16u	  /* pages are device pages of a DAX file */
-#define VM_FSDAX    32u	  /* … of a file system: no long-term pins */
 #define VM_SYNC	    64u	  /* a store's fault makes the metadata durable (MAP_SYNC) */
 #define VM_MAYWRITE 1024u /* mprotect may grant VM_WRITE */
-#define VM_LONGTERM 4096u /* … unless its mount allows them */
+#define VM_LONGTERM 4096u /* of a file on DAX whose mount allows long-term pins */
 #define VM_LIMITED  8192u /* pages without a record: get_user_pages fails */
 #define VM_SLOWGUP  2048u /* every reference is taken by the slow path, which asks gup_begin */
 
@@ -30,8 +28,54 @@ struct direct_lease; /* of the dax floor */
 struct mapping {
 	struct rwsem i_mmap_lock; /* protects vmas */
 	LIST_HEAD(vma_list, vma) vmas;
+	uint16_t i_mode;  /* the object's type and permissions, constant: MODE_FILE | 0644 */
+	uint16_t i_flags; /* S_DAX; constant */
 };
-void mapping_init(struct mapping *m);
+void mapping_init(struct mapping *m, unsigned mode, unsigned flags);
+
+/*
+ * What kind of object is behind a mapping? "dax: introduce IS_DEVDAX() and IS_FSDAX()", "dax: fix
+ * S_DAX definition", "dax: fix vma_is_fsdax() helper" (2018).
+ *
+ *                   device-dax  file on DAX  other device  other file  no file at all
+ *     S_DAX         1           1            0             0
+ *     IS_FSDAX      0           1            0             0
+ *     IS_DEVDAX     1           0            0             0
+ *     vma_is_dax    1           1            0             0           0
+ *     vma_is_fsdax  0           1            0             0           0
+ *
+ * The pages of both kinds are device memory. What is asked differs: of a file the blocks can be
+ * taken away, so nobody may hold them for ever; of a device they cannot. A question for "DAX"
+ * without saying which is asked of a VMA only, by whoever looks at page-table entries.
+ */
+#define MODE_TYPE 0170000u /* as in Linux: S_IFMT, S_IFCHR, S_IFREG */
+#define MODE_CHAR 0020000u
+#define MODE_FILE 0100000u
+/* Which of the two kinds are built in. Macros, like all that is made of them, so that a self-test
+ * can ask for other builds than this one. */
+#define FS_DAX		   1
+#define DEVICE_DAX	   1
+#define S_DAX		   s_dax_of(FS_DAX, DEVICE_DAX)
+#define MODE_IS_CHAR(mode) (((mode)&MODE_TYPE) == MODE_CHAR)
+#define IS_FSDAX(mapping)                                                                          \
+	(FS_DAX && ((mapping)->i_flags & S_DAX) && !MODE_IS_CHAR((mapping)->i_mode))
+#define IS_DEVDAX(mapping)                                                                         \
+	(DEVICE_DAX && ((mapping)->i_flags & S_DAX) && MODE_IS_CHAR((mapping)->i_mode))
+#define vma_is_dax(vma)	  ((vma)->mapping && ((vma)->mapping->i_flags & S_DAX))
+#define vma_is_fsdax(vma) (FS_DAX && vma_is_dax(vma) && mode_is_of_file((vma)->mapping->i_mode))
+
+MUSEUM_DECLARE(dax_flag_of_files);
+MUSEUM_DECLARE(whole_mode);
+/* The flag exists if either kind is built. */
+static inline unsigned s_dax_of(bool fs_dax, bool device_dax)
+{
+	return fs_dax || (device_dax && !museum_on(dax_flag_of_files)) ? 8192 : 0;
+}
+/* The type is a part of the mode: a device with permissions is a device. */
+static inline bool mode_is_of_file(unsigned mode)
+{
+	return museum_on(whole_mode) ? mode != MODE_CHAR : !MODE_IS_CHAR(mode);
+}
 
 struct vm_fault {
 	struct vma *vma;
@@ -190,6 +234,15 @@ void mm_notifier_remove(struct mm_notifier *n);
 uint64_t mm_notifier_read_begin(struct mm_notifier *n);
 /* Under the lock that invalidate() takes: true, what was looked up since may have gone: again. */
 bool mm_notifier_read_retry(const struct mm_notifier *n, uint64_t state);
+
+/* What page-table entries of a mapping show, in bytes (smaps.c). */
+struct vma_shown {
+	uint64_t device[4]; /* pages of a device on DAX, by the level of their entries: 1 … 3 */
+	uint64_t ram;	    /* pages of RAM with records: anonymous ones, and copies of a file's */
+	uint64_t other;	    /* without a record: zeroes for holes, pages of a limited region */
+};
+/* A walk over everything that is mapped. mmap_lock held. */
+struct vma_shown vma_shown(const struct vma *vma);
 
 /* Installs pfn at vmf->address (4K). Takes ptl. Counts a mapping if the entry was empty; an
  * existing entry of the same pfn is upgraded to writable. Called by fault handlers with the entry

@@ -290,7 +290,7 @@ static int set_up(void **state)
 	RB_INIT(&mm.vmas);
 	memset(model, 0, sizeof(model));
 	for (unsigned i = 0; i < OBJECTS; i++) {
-		mapping_init(&objects[i].mapping);
+		mapping_init(&objects[i].mapping, MODE_FILE | 0600, 0);
 		objects[i].users = 0;
 	}
 	return 0;

@@ -226,6 +226,7 @@ TABLE: Dict[str, List[Row]] = {
             *[row for row in path_rows("map") if row.line not in ("map",)],
             *[ok(f"unmap m{n}") for n in (2, 3, 4, 5, 6)]],
     "memory": [ok("memory", "in use"), no("memory x", "usage: memory")],
+    "smaps": [ok("smaps", "file on DAX"), no("smaps x", "usage: smaps")],
     "mkdir": [ok("mkdir /t/new"), ok("mkdir /t/new/er"), ok("ls /t/new", " er"),
               no("mkdir /t/new", "exist"), no("mkdir /t/f", "exist"), no("mkdir /t", ""),
               no("mkdir /t/a/b", "/t/a/b"), no("mkdir", "usage"), no("mkdir /t/x /t/y", "usage"),

@@ -42,6 +42,16 @@ def test_what_calls_upward_is_named(tmp_path):
     assert "no objects" in floors.bad_symbols(str(tmp_path / "nothing"))[0]
 
 
+def test_device_dax_needs_no_files():
+    """With files on DAX left out, mm/, drivers/ and device-dax link: no symbol of theirs is missing."""
+    defined, wanted = floors.symbols(os.path.join(ROOT, "build"), ROOT)
+    without = ("dax/device/devdax.c", "dax/device/devdax_remove.c", "dax/device/device.c")
+    missing = {(path, symbol) for path, symbol in wanted
+               if path in without and defined.get(symbol, "").startswith("dax/")
+               and defined[symbol] not in without}
+    assert {path for path, _ in wanted} >= set(without) and missing == set()
+
+
 def test_devices_are_told_bus_addresses(tmp_path):
     """No driver or client deals in physical addresses: here, and seen to fail."""
     assert floors.bad_addresses(ROOT) == []

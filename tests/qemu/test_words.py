@@ -2,6 +2,7 @@
 """One word for one thing: tests/tools/words.py on the tree, and on small pieces that break its rules."""
 
 import os
+import re
 import sys
 
 from hf_config import ROOT
@@ -54,6 +55,16 @@ def test_one_word_for_one_thing():
         "mm/a.h:1: 'refcount': the word is 'reference' (docs/glossary.md)",
         "dax/c.c:2: 'folder': the word is 'directory' (docs/glossary.md)",
         "dax/c.c:2: 'huge page': the word is '2 MiB, folio' (docs/glossary.md)"]
+
+
+def test_no_predicate_is_ambiguous():
+    """Nothing asks whether something is on DAX without saying of which kind: and seen to fail."""
+    kernel = words.tree(*csource.FLOORS)
+    assert sum(len(re.findall(r"\bIS_(?:FS|DEV)DAX\b|\bvma_is_dax\b", text)) for text in kernel.values()) > 5
+    assert words.bad_predicates(kernel) == []
+    pieces = {"mm/a.h": "/* IS_DAX */\n#define IS_DAX(i) 1\nvma_is_dax(v); inode_is_dax(i);\n"}
+    assert [line.split(" does")[0] for line in words.bad_predicates(pieces)] == [
+        "mm/a.h:2: IS_DAX", "mm/a.h:3: inode_is_dax"]
 
 
 def test_self_tests_have_one_name_pattern():

@@ -124,6 +124,21 @@ def bad_words(texts: Dict[str, str], glossary: str) -> List[str]:
     return found
 
 
+# "Is it on DAX?" without saying which kind, or of a VMA: Linux had that question, and it was the
+# wrong one (mm/space/space.h).
+PREDICATE = re.compile(r"\b(?!\w*vma_is_dax\b)(?:\w+_)?is_dax\b", re.I)
+
+
+def bad_predicates(texts: Dict[str, str]) -> List[str]:
+    """Names of a third predicate beside IS_FSDAX and IS_DEVDAX."""
+    found = []
+    for path, text in texts.items():
+        plain = COMMENT.sub(lambda c: "\n" * c.group().count("\n"), text)
+        found += [f"{path}:{plain.count(chr(10), 0, m.start()) + 1}: {m[0]} does not say which kind: "
+                  "IS_FSDAX, IS_DEVDAX or vma_is_dax" for m in PREDICATE.finditer(plain)]
+    return found
+
+
 # Parts of a self-test's name: words of small letters and digits, joined by hyphens.
 PART = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 TEST_NAME = re.compile(rf"{PART}\.{PART}")
@@ -163,7 +178,7 @@ def main() -> int:
     kernel = tree(*FLOORS)
     glossary, every = read("docs/glossary.md"), {p: read(p) for p in c_files(*FLOORS, "tests/kernel")}
     found = (bad_ways(kernel) + missing_ways(kernel, glossary) + two_meanings(kernel) +
-             bad_words(kernel, glossary) + bad_test_names(every, lifetime_names()))
+             bad_words(kernel, glossary) + bad_predicates(kernel) + bad_test_names(every, lifetime_names()))
     print("\n".join(found) or "words: one word for one thing",
           file=sys.stderr if found else sys.stdout)
     return 1 if found else 0
