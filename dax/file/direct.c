@@ -25,9 +25,27 @@
  * Who keeps what. The object lives as long as a VMA of it; the lease core knows the lease until
  * lease_unlock() returns, which waits for a revoke that runs. So whichever of the two comes last,
  * the object is freed once (L-1, L-2).
+ *
+ * The switches bring back what the posted series did (docs/weaknesses.md L): it knew one VMA by a
+ * pointer that the last close cleared, and its own delayed work looked through it.
  */
 #include "dax/file/internal.h"
 #include "dax/mount/internal.h"
+
+MUSEUM(direct_null_vma, "direct-null-vma",
+       "L-1: the revocation of a mapping that is closed in time finds no VMA and dies, and the "
+       "lease stays; shown by race L-1 (HUNG I4)");
+MUSEUM(direct_leak, "direct-leak",
+       "L-2: a mapping that is closed without a break is never freed, and has its file open; shown "
+       "by race L-2 (BROKEN I4)");
+MUSEUM(direct_no_lock, "direct-no-lock",
+       "L-3: a mapping is revoked without the fault lock, so a fault under way maps its page "
+       "afterwards; shown by race L-3 (BROKEN I5)");
+MUSEUM(direct_one_vma, "direct-one-vma",
+       "L-4: the revocation unmaps what the first VMA shows, not what its pieces and copies show; "
+       "shown by race L-4 (BROKEN I5)");
+MUSEUM(direct_error_leak, "direct-error-leak",
+       "L-6: a mapping whose lease is refused keeps its file open; shown by race L-6 (BROKEN I4)");
 
 struct direct_map {
 	struct lease lease;
@@ -37,7 +55,13 @@ struct direct_map {
 	bool broken;		 /* told; never cleared */
 	bool revoked;		 /* no fault is served; changed with the fault lock for writing */
 	char name[24];		 /* lease.name points here once there is one */
+	/* For the museum alone. */
+	struct vma *vma; /* the first one; NULL: it was closed */
+	LIST_ENTRY(direct_map) lost_link;
 };
+
+/* What a switch of the museum keeps from being freed. One script at a time. */
+static LIST_HEAD(, direct_map) lost = LIST_HEAD_INITIALIZER(lost);
 
 static const char *state_of(const struct direct_map *m)
 {
@@ -56,17 +80,35 @@ static struct direct_map *to_map(struct lease *l)
 static bool told(struct lease *l)
 {
 	__atomic_store_n(&to_map(l)->broken, true, __ATOMIC_RELEASE);
+	if (museum_on(direct_null_vma))
+		l->until_ns = 0; /* nobody but its own work ends it */
 	return false;
+}
+
+/* The pages to unmap: all that any of its VMAs can show. */
+static void range_of(const struct direct_map *m, uint64_t *first, uint64_t *last)
+{
+	*first = m->first;
+	*last = m->last;
+	if (museum_on(direct_one_vma) && m->vma) {
+		*first = m->vma->pgoff;
+		*last = *first + ((m->vma->end - m->vma->start) >> PAGE_SHIFT);
+	}
 }
 
 static void revoke(struct lease *l)
 {
 	struct direct_map *m = to_map(l);
+	const bool locked = !museum_on(direct_no_lock);
+	uint64_t first, last;
 
-	down_write(&m->inode->fault_lock);
+	if (locked)
+		down_write(&m->inode->fault_lock);
 	__atomic_store_n(&m->revoked, true, __ATOMIC_RELEASE);
-	unmap_mapping_range(&m->inode->mapping, m->first, m->last);
-	up_write(&m->inode->fault_lock);
+	range_of(m, &first, &last);
+	unmap_mapping_range(&m->inode->mapping, first, last);
+	if (locked)
+		up_write(&m->inode->fault_lock);
 }
 
 static const struct lease_ops direct_ops = {.what = "MAP_DIRECT", .told = told, .revoke = revoke};
@@ -97,7 +139,8 @@ static void direct_open(struct vma *vma)
 {
 	struct direct_map *m = vma->private;
 
-	__atomic_fetch_add(&m->vmas, 1, __ATOMIC_RELAXED);
+	if (!__atomic_fetch_add(&m->vmas, 1, __ATOMIC_RELAXED))
+		m->vma = vma;
 }
 
 static void direct_free(struct direct_map *m)
@@ -107,12 +150,42 @@ static void direct_free(struct direct_map *m)
 	free(m);
 }
 
+static void lose(struct direct_map *m)
+{
+	if (!m->broken)
+		lease_unlock(&m->lease);
+	LIST_INSERT_HEAD(&lost, m, lost_link);
+}
+
+unsigned direct_map_lost(bool end)
+{
+	struct direct_map *m, *next;
+	unsigned n = 0;
+
+	for (m = LIST_FIRST(&lost); m; m = next, n++) {
+		next = LIST_NEXT(m, lost_link);
+		if (!end)
+			continue;
+		LIST_REMOVE(m, lost_link);
+		direct_free(m);
+	}
+	return n;
+}
+
 /* The last one is closed with no lock held: a piece or a copy of it is not the last. */
 static void direct_close(struct vma *vma)
 {
 	struct direct_map *m = vma->private;
 
-	if (!__atomic_sub_fetch(&m->vmas, 1, __ATOMIC_ACQ_REL))
+	if (m->vma == vma)
+		m->vma = NULL;
+	if (__atomic_sub_fetch(&m->vmas, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (unlikely(museum_on(direct_null_vma) && m->broken))
+		lose(m); /* its work is made to run now, and finds no VMA */
+	else if (unlikely(museum_on(direct_leak) && !m->broken))
+		lose(m);
+	else
 		direct_free(m);
 }
 
@@ -186,12 +259,18 @@ int direct_map_new(struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool
 				  .ops = &direct_ops,
 				  .file = inode->name,
 				  .tid = current_thread()->tid};
+	dax_get(inode);
 	err = layout_lease_set(inode, &m->lease, may);
+	if (unlikely(err) && museum_on(direct_error_leak)) {
+		m->broken = true; /* no lease was set */
+		lose(m);
+		return err;
+	}
 	if (err) {
+		dax_put(inode);
 		free(m);
 		return err;
 	}
-	dax_get(inode);
 	*private = m;
 	return 0;
 }

@@ -243,6 +243,8 @@ extern const struct vma_ops dax_direct_vma_ops;
 int direct_map_new(struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool may,
 		   void **private);
 void direct_map_drop(void *private);
+/* Objects that a switch of the museum kept from being freed; `end`: they are freed. */
+unsigned direct_map_lost(bool end);
 /* dax/lease/client.c: for ->lease_direct() of a file's VMA. Errors of layout_lease_set(). */
 int direct_lease_of_file(struct dax_inode *inode, struct direct_lease *l);
 /* map.c: the file's metadata is durable when it returns; for a store's fault in a mapping with

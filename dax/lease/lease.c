@@ -184,7 +184,7 @@ void lease_drop_all(struct lease_list *ll)
  */
 
 /* Its holder's thread reads it at its prompt, or when it likes. lock held. */
-static void notify(const struct lease *l)
+static void notify(const struct lease *l, uint64_t now)
 {
 	char left[40] = "when its owner lets go";
 
@@ -192,10 +192,10 @@ static void notify(const struct lease *l)
 		return;
 	if (l->until_ns)
 		snprintf(left, sizeof(left), "in %lu ms at the latest",
-			 (l->until_ns - MIN(l->until_ns, clock_ns())) / 1000000);
-	notice_post(l->tid, "%s: its blocks are to change; the lease of %s%s%s ends %s",
-		    l->file ? l->file : "a file", l->name ? l->name : "", l->name ? ", " : "",
-		    l->ops->what, left);
+			 (l->until_ns - now) / 1000000);
+	notice_post(l->tid, "%s: its blocks are to change; the lease of %s%s%s%s ends %s",
+		    l->file ? l->file : "a file", l->name ? l->name : "", l->name ? " (" : "",
+		    l->ops->what, l->name ? ")" : "", left);
 }
 
 /* True: it is off the list already. lock held. */
@@ -208,7 +208,7 @@ static bool tell(struct lease *l, uint64_t now)
 	at_once = l->ops->told && l->ops->told(l);
 	if (at_once && !l->ops->revoke) {
 		l->until_ns = 0;
-		notify(l);
+		notify(l, now);
 		take_out(l);
 		return true;
 	}
@@ -216,7 +216,7 @@ static bool tell(struct lease *l, uint64_t now)
 		l->until_ns = now;
 	if (l->until_ns)
 		enter_due(l);
-	notify(l);
+	notify(l, now);
 	return false;
 }
 

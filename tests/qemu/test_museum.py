@@ -19,7 +19,7 @@ REQUIRED = {"the wake skipped": "wake", "the recheck in fast gup skipped": "rech
             "a flush skipped": "skip-flush", "an entry not removed": "entry",
             "a block freed twice": "twice", "a count dropped before the flush": "before-flush"}
 TEST = re.compile(r"\b([a-z0-9]+\.[a-z][a-z0-9-]+(?:\.[a-z0-9-]+)*)\b")
-RACE = re.compile(r"\brace ((?:[A-G]-\d+(?:-[a-z]+)*|[a-z]+-[a-z-]+)(?: lifetime=[a-z-]+)?)"
+RACE = re.compile(r"\brace ((?:[A-GL]-\d+(?:-[a-z]+)*|[a-z]+-[a-z-]+)(?: lifetime=[a-z-]+)?)"
                   r"(?: \((HUNG|BROKEN) (I[1-7])\))?")
 
 
