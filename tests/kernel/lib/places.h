@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The places that the policy of long-term pins tells apart (docs/leases.md), mapped and stored to,
+ * The places that the policy of long-term pins tells apart, mapped and stored to,
  * one at a time:
  *
  *     struct place p;
