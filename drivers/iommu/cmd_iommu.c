@@ -42,7 +42,7 @@ static void print_domain(struct iommu_domain *d)
 {
 	static struct shown copy[SHOWN]; /* one `iommu` at a time, by `busy` */
 	uint64_t flags = spin_lock_irqsave(&d->lock);
-	uint64_t nr = 0, tables = d->tables.nr_tables, leaves = d->tables.nr_leaves;
+	uint64_t nr = 0, tables = d->tables.nr_tables, leaves = slpt_leaves(&d->tables);
 	const struct dma_mapping *m;
 
 	TAILQ_FOREACH (m, &d->list, link) {

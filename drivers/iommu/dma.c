@@ -50,24 +50,17 @@ struct page *virt_to_page(const void *p)
 	return pfn_to_page(virt_to_phys(p) >> PAGE_SHIFT);
 }
 
-/* lock held. Pages [first, end), every run of neighbours by one call; on an error nothing stays. */
-static int map_runs(struct iommu_domain *d, const struct dma_mapping *m, unsigned long first,
-		    unsigned long end)
+/* lock held. Pages [first, end); on an error none is mapped. */
+static int map_pages(struct iommu_domain *d, const struct dma_mapping *m, unsigned long first,
+		     unsigned long end)
 {
-	unsigned long i = first, run;
-	int err = 0;
+	uint64_t at = m->bus + first * PAGE_SIZE;
 
-	for (; i < end && !err; i += run) {
-		uint64_t pfn = mapping_to_pfn(m, i);
-
-		for (run = 1; i + run < end && mapping_to_pfn(m, i + run) == pfn + run; run++)
-			;
-		err = slpt_map(&d->tables, m->bus + i * PAGE_SIZE, pfn << PAGE_SHIFT,
-			       run * PAGE_SIZE, m->dir);
-		if (err && i > first)
-			slpt_unmap(&d->tables, m->bus + first * PAGE_SIZE, (i - first) * PAGE_SIZE);
-	}
-	return err;
+	if (m->pages)
+		return slpt_map_pages(&d->tables, at, (const char *)m->pages + first * m->stride,
+				      m->stride, end - first, m->dir);
+	return slpt_map(&d->tables, at, (m->pfn + first) << PAGE_SHIFT, (end - first) * PAGE_SIZE,
+			m->dir);
 }
 
 /* Bus addresses begin at a multiple of their size, so that one invalidation fits it, and large
@@ -83,7 +76,7 @@ static uint64_t alignment(unsigned long nr)
 static int let_reach(struct iommu_domain *d, const struct dma_mapping *m, unsigned long first,
 		     unsigned long end)
 {
-	int err = map_runs(d, m, first, end);
+	int err = map_pages(d, m, first, end);
 
 	slpt_sync(&d->tables);
 	store_fence(); /* entries before the device is told of them */
@@ -153,6 +146,14 @@ int dma_map(struct dma_device *dev, struct dma_mapping *m, struct page *const *p
 	return dma_map_strided(dev, m, pages, sizeof(*pages), nr, dir);
 }
 
+int dma_map_range(struct dma_device *dev, struct dma_mapping *m, struct page *first,
+		  unsigned long nr, enum dma_direction dir)
+{
+	m->pages = NULL;
+	m->pfn = page_to_pfn(first);
+	return map(dev, m, nr, dir, (struct beginning){0});
+}
+
 static int no_domain(const struct dma_device *dev)
 {
 	return refuse(-EOPNOTSUPP,
@@ -201,10 +202,10 @@ int dma_fill(struct dma_mapping *m, unsigned long first, unsigned long nr)
 /* lock held. The translation of these bytes goes, and is forgotten. */
 static int cut(struct iommu_domain *d, struct dma_mapping *m, uint64_t at, uint64_t bytes)
 {
-	int64_t cleared = slpt_unmap(&d->tables, m->bus + at, bytes);
+	int err = slpt_unmap(&d->tables, m->bus + at, bytes);
 
-	if (cleared < 0)
-		return (int)cleared;
+	if (err)
+		return err;
 	slpt_sync(&d->tables);
 	if (!museum_on(iommu_stale))
 		vtd_forget(d->unit, d->id, m->bus + at, bytes);
@@ -273,8 +274,7 @@ int dma_alloc(struct dma_device *dev, struct dma_memory *mem, unsigned order,
 	if (!frame)
 		return -ENOMEM;
 	memset(phys_to_virt(frame), 0, PAGE_SIZE << order);
-	mem->map.pfn = frame >> PAGE_SHIFT;
-	err = map(dev, &mem->map, 1ul << order, dir, (struct beginning){0});
+	err = dma_map_range(dev, &mem->map, pfn_to_page(frame >> PAGE_SHIFT), 1ul << order, dir);
 	if (err)
 		frame_free(frame, order);
 	else

@@ -150,7 +150,7 @@ static int fill_kept(struct iommu_domain *d, const struct pci_device *pci)
 	for (unsigned i = 0; i < 6 * pci_count(); i++) {
 		const struct pci_bar *b = &pci_at(i / 6)->bar[i % 6];
 
-		if (b->size && !b->io && b->phys && b->phys < slpt_limit(&d->tables))
+		if (b->size && !b->io && b->phys && b->phys < d->tables.limit)
 			keep(d, b->phys, b->size);
 	}
 	return keep_reserved(d, pci);

@@ -6,43 +6,52 @@
 #include "drivers/iommu/iommu.h"
 #include "mm/mm.h"
 
-/* ---- slpt.c: second-level page tables --------------------------------------------------------
+/* ---- slpt.c, slpt_map.c: second-level page tables --------------------------------------------
  *
  * From bus addresses to physical ones: 512 entries of 64 bits a table, as in the CPU's, but bit 0
  * means "may be read" and bit 1 "may be written"; an entry without either leads nowhere. An entry
  * with bit 7 in a higher table is a page of 2 MiB or 1 GiB.
  *
  * The unit may read memory without looking into the CPU's caches. Then an entry counts only when
- * its line was written back: `written` is called for what changed, a new table before the entry
- * that leads to it, else the unit finds yesterday's bytes behind a fresh entry. Leaves are written
- * back together, by slpt_sync().
+ * its line was written back: `written` is called for what changed. A new table is written back,
+ * and `ordered` called, before the entry that leads to it, else the unit finds yesterday's bytes
+ * behind a fresh entry. Leaves are written back together, by slpt_sync().
  *
- * A table stays where it is when its last entry goes: the unit may still remember the way to it.
- * Only a large page takes the place of an empty table, which is then in `dropped` until
- * slpt_settle(), which the caller calls after an invalidation. Pure; the caller's lock.
+ * What goes may be remembered by the unit until an invalidation, a table on the way as well. So a
+ * table whose 2 MiB are unmapped as a whole is taken out by one store into the table above, and
+ * waits in `dropped` for slpt_settle(), which the caller calls after an invalidation; so does an
+ * empty table that a large page takes the place of. One lowest table is kept then, for the next
+ * 2 MiB that are mapped as a whole: every entry of it is written before it is reached again.
+ * Pure; the caller's lock.
  */
 #define SLPT_READ    1u
 #define SLPT_WRITE   2u
+#define SLPT_RIGHTS  3u
 #define SLPT_LARGE   0x80ull
-#define SLPT_DROPPED 8u
+#define SLPT_ENTRIES 512u
+#define SLPT_SPAN    (SLPT_ENTRIES * PAGE_SIZE) /* what one lowest table maps */
+#define SLPT_ADDRESS 0x000ffffffffff000ull
 
 struct slpt_ground {
 	uint64_t (*alloc)(void); /* a frame of zeroes by its physical address; 0: none */
 	void (*free)(uint64_t frame);
 	uint64_t *(*at)(uint64_t frame);
 	void (*written)(const void *from, size_t bytes); /* NULL: the unit looks into caches */
+	void (*ordered)(void); /* what was written back before comes before what is after */
 };
 struct slpt {
 	const struct slpt_ground *ground;
 	uint64_t root;
-	unsigned levels; /* 3: 39 bits, 4: 48 bits, 5: 57 */
-	unsigned large;	 /* bit 0: pages of 2 MiB can be used, bit 1: of 1 GiB */
-	uint64_t nr_tables, nr_leaves;
-	unsigned nr_dropped;
-	uint64_t dropped[SLPT_DROPPED];
-	uint64_t last_base; /* the 2 MiB that last_table is of; of no use while that is NULL */
-	uint64_t *last_table;
-	uint64_t *dirty, *dirty_end; /* leaves that were changed and not written back; or equal */
+	uint64_t limit;	     /* first bus address behind the tables */
+	unsigned levels;     /* 3: 39 bits, 4: 48 bits, 5: 57 */
+	unsigned large;	     /* bit 0: pages of 2 MiB can be used, bit 1: of 1 GiB */
+	uint64_t nr_tables;  /* frames, those of dropped and spare as well */
+	uint64_t nr_dropped; /* zero: slpt_settle() has given all back */
+	uint64_t dropped; /* the last; its first word leads to the one before it, without rights */
+	uint64_t spare;	  /* holds leaves of long ago; 0: none */
+	uint64_t last_base; /* the 1 GiB that last_middle is of; of no use while that is NULL */
+	uint64_t *last_middle;
+	uint64_t *dirty, *dirty_end; /* entries that were changed and not written back; or equal */
 };
 
 /* -EINVAL: levels, -ENOMEM. */
@@ -50,13 +59,23 @@ int slpt_init(struct slpt *t, const struct slpt_ground *ground, unsigned levels,
 /* Everything, mapped or not; nobody walks it any more. */
 void slpt_destroy(struct slpt *t);
 /* Maps [iova, iova + bytes) to [phys, …), `rights` of SLPT_READ and SLPT_WRITE. -EINVAL (alignment,
- * no bytes, no rights, beyond the width), -EEXIST (something is mapped there), -ENOMEM: nothing was
- * changed. slpt_sync() before the device is told. */
+ * no bytes, no rights, beyond the width), -EEXIST (something is mapped there), -ENOMEM: nothing is
+ * mapped that was not. slpt_sync() before the device is told; with something in `dropped` an
+ * invalidation and slpt_settle(). */
 int slpt_map(struct slpt *t, uint64_t iova, uint64_t phys, uint64_t bytes, unsigned rights);
-/* Clears what is mapped there; value: leaves cleared. -EINVAL: alignment, width, or it would cut a
- * large page; nothing was changed. Then slpt_sync(), invalidation, slpt_settle(). */
-int64_t slpt_unmap(struct slpt *t, uint64_t iova, uint64_t bytes);
-void slpt_sync(struct slpt *t);
+/* The same with `nr` pages wherever they are, by their names at `first`, `first + stride`, …: one
+ * walk a table, large pages where 2 MiB of them lie together. */
+int slpt_map_pages(struct slpt *t, uint64_t iova, const void *first, size_t stride,
+		   unsigned long nr, unsigned rights);
+/* Clears what is mapped there. -EINVAL: alignment, width, or it would cut a large page; nothing was
+ * changed. Then slpt_sync(), invalidation, slpt_settle(). */
+static inline int slpt_unmap(struct slpt *t, uint64_t iova, uint64_t bytes);
+static inline void slpt_sync(struct slpt *t)
+{
+	if (t->dirty != t->dirty_end)
+		t->ground->written(t->dirty, (size_t)((char *)t->dirty_end - (char *)t->dirty));
+	t->dirty = t->dirty_end;
+}
 void slpt_settle(struct slpt *t); /* gives dropped tables back */
 struct slpt_leaf {
 	uint64_t iova, phys, bytes; /* of the whole leaf */
@@ -64,7 +83,72 @@ struct slpt_leaf {
 };
 /* What a device's access would find; false: nothing. */
 bool slpt_lookup(const struct slpt *t, uint64_t iova, struct slpt_leaf *leaf);
-uint64_t slpt_limit(const struct slpt *t); /* first bus address behind the tables */
+uint64_t slpt_leaves(const struct slpt *t); /* how many there are: looks at every entry */
+
+/* Of slpt.c for slpt_map.c. */
+/* Bytes that one entry of a table of that level maps. */
+static inline uint64_t slpt_size(unsigned level)
+{
+	return 1ull << (12 + 9 * (level - 1));
+}
+/* Is the table of level 2 for iova the one that is remembered? */
+static inline bool slpt_is_last(const struct slpt *t, uint64_t iova)
+{
+	return t->last_middle && t->last_base == (iova & ~(slpt_size(3) - 1));
+}
+/* The entry for iova in a table of `level`, 2 or more; tables above it are made with `make`. NULL
+ * with *err: 0 (a table is missing), -EEXIST (a large page is in the way), -ENOMEM. */
+uint64_t *slpt_entry(struct slpt *t, uint64_t iova, unsigned level, bool make, int *err);
+/* A table of zeroes behind an entry that is empty; NULL: no memory. */
+uint64_t *slpt_new_below(struct slpt *t, uint64_t *entry);
+/* A table whose entries the caller writes, all, before slpt_link(); 0: no memory. */
+uint64_t slpt_new_full(struct slpt *t);
+void slpt_link(struct slpt *t, uint64_t *entry, uint64_t frame);
+/* Entries [from, to) of one table changed. */
+void slpt_changed_more(struct slpt *t, uint64_t *from, uint64_t *to); /* and others before */
+static inline void slpt_changed(struct slpt *t, uint64_t *from, uint64_t *to)
+{
+	if (!t->ground->written)
+		return;
+	if (t->dirty != t->dirty_end) {
+		slpt_changed_more(t, from, to);
+		return;
+	}
+	t->dirty = from;
+	t->dirty_end = to;
+}
+
+/* Takes the table that `entry` leads to out. What the unit remembers of it, it may still find. */
+static inline void slpt_drop(struct slpt *t, uint64_t *entry)
+{
+	uint64_t frame = *entry & SLPT_ADDRESS;
+
+	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	slpt_changed(t, entry, entry + 1);
+	if (t->nr_dropped++)
+		__atomic_store_n(t->ground->at(frame), t->dropped, __ATOMIC_RELEASE);
+	t->dropped = frame;
+}
+
+/* All that is below an entry of level 2. */
+static inline void slpt_clear_2m(struct slpt *t, uint64_t *entry)
+{
+	if (*entry & SLPT_LARGE) {
+		__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+		slpt_changed(t, entry, entry + 1);
+	} else if (*entry & SLPT_RIGHTS) {
+		slpt_drop(t, entry);
+	}
+}
+int slpt_unmap_pieces(struct slpt *t, uint64_t iova, uint64_t bytes); /* any of them */
+static inline int slpt_unmap(struct slpt *t, uint64_t iova, uint64_t bytes)
+{
+	if (bytes != SLPT_SPAN || iova % SLPT_SPAN || !slpt_is_last(t, iova))
+		return slpt_unmap_pieces(t, iova, bytes);
+	/* The table above is known: then no page of 1 GiB is here, and nothing is cut. */
+	slpt_clear_2m(t, &t->last_middle[iova / SLPT_SPAN % SLPT_ENTRIES]);
+	return 0;
+}
 
 /* ---- iova.c: bus addresses --------------------------------------------------------------------
  *
@@ -157,11 +241,15 @@ struct vtd {
 	const char *refused; /* why it is not used; NULL: it translates */
 	unsigned levels, large, width;
 	bool queued, caching; /* caching: absent entries are remembered, too */
+	bool holds_back;      /* writes of tables, until it is told */
+	bool drains;	      /* an invalidation can wait for accesses under way */
+	int most_order;	      /* one can be for 2^n pages, up to this n; -1: for none */
 	struct spinlock lock; /* irq-safe; all below */
 	uint32_t state;	      /* what GCMD is to hold: it takes everything at each write */
 	uint64_t *root;
 	uint64_t (*queue)[2]; /* VTD_QUEUE descriptors, then the word that waits are told by */
-	unsigned tail;
+	uint64_t status;      /* that word's physical address */
+	unsigned tail;	      /* even */
 	uint32_t waits;
 	uint64_t invalidations; /* since boot, each waited for */
 	uint16_t next_domain;
@@ -174,20 +262,37 @@ struct vtd {
 extern const struct slpt_ground vtd_snooped, vtd_unsnooped;
 struct vtd *vtd_nth(unsigned n);		  /* NULL behind the last */
 struct vtd *vtd_of(const struct dmar_unit *unit); /* NULL: that unit is not used */
-uint32_t vtd_read32(const struct vtd *u, unsigned off);
-uint64_t vtd_read64(const struct vtd *u, unsigned off);
-void vtd_write32(const struct vtd *u, unsigned off, uint32_t v);
-void vtd_write64(const struct vtd *u, unsigned off, uint64_t v);
+static inline uint32_t vtd_read32(const struct vtd *u, unsigned off)
+{
+	return *(volatile uint32_t *)(u->regs + off);
+}
+static inline uint64_t vtd_read64(const struct vtd *u, unsigned off)
+{
+	return *(volatile uint64_t *)(u->regs + off);
+}
+static inline void vtd_write32(const struct vtd *u, unsigned off, uint32_t v)
+{
+	*(volatile uint32_t *)(u->regs + off) = v;
+}
+static inline void vtd_write64(const struct vtd *u, unsigned off, uint64_t v)
+{
+	*(volatile uint64_t *)(u->regs + off) = v;
+}
 /* Until (GSTS & mask) == want; false: not within a second. */
 bool vtd_wait_status(const struct vtd *u, uint32_t mask, uint32_t want);
 /* Bytes that the unit reads were changed. */
-void vtd_written(const struct vtd *u, const void *from, size_t bytes);
+static inline void vtd_written(const struct vtd *u, const void *from, size_t bytes)
+{
+	if (!(u->ecap & 1))
+		cache_writeback(from, bytes);
+}
 /* Puts the device with that requester id into a domain (id, page tables), or takes it out (t NULL),
  * and makes the unit forget what it knew. -ENOMEM: no table for its bus. */
 int vtd_set_context(struct vtd *u, uint16_t requester, uint16_t id, const struct slpt *t);
 /* The unit forgets: everything; all of a domain; [iova, iova + bytes) of it. Waits until it has,
  * and until accesses under way have arrived. A unit that does not answer within a second is a
- * panic: memory would be given away that a device still reaches. Any context. */
+ * panic: memory would be given away that a device still reaches. vtd_forget_all(): any context;
+ * vtd_forget(): interrupts are off. */
 void vtd_forget_all(struct vtd *u);
 void vtd_forget(struct vtd *u, uint16_t id, uint64_t iova, uint64_t bytes);
 /* Turns the queue on; false: the unit does not do it, registers are left. */

@@ -207,6 +207,9 @@ int dma_map(struct dma_device *dev, struct dma_mapping *m, struct page *const *p
 /* The same with the names at `first`, `first + stride`, … */
 int dma_map_strided(struct dma_device *dev, struct dma_mapping *m, struct page *const *first,
 		    size_t stride, unsigned long nr, enum dma_direction dir);
+/* The same with `nr` pages that lie side by side from `first` on, in memory and by their names. */
+int dma_map_range(struct dma_device *dev, struct dma_mapping *m, struct page *first,
+		  unsigned long nr, enum dma_direction dir);
 /* dma_map() with the first bus address chosen by the caller: a page's, that nobody has. -EEXIST: it
  * or one behind it is taken, or is one that is never given out; with refusal() set: -EINVAL (no
  * page's, or beyond what the device can name), -EOPNOTSUPP (there is no domain to choose in). */

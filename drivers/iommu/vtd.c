@@ -39,28 +39,6 @@ struct vtd *vtd_of(const struct dmar_unit *unit)
 	return NULL;
 }
 
-/* ---- registers ------------------------------------------------------------------------------ */
-
-uint32_t vtd_read32(const struct vtd *u, unsigned off)
-{
-	return *(volatile uint32_t *)(u->regs + off);
-}
-
-uint64_t vtd_read64(const struct vtd *u, unsigned off)
-{
-	return *(volatile uint64_t *)(u->regs + off);
-}
-
-void vtd_write32(const struct vtd *u, unsigned off, uint32_t v)
-{
-	*(volatile uint32_t *)(u->regs + off) = v;
-}
-
-void vtd_write64(const struct vtd *u, unsigned off, uint64_t v)
-{
-	*(volatile uint64_t *)(u->regs + off) = v;
-}
-
 bool vtd_wait_status(const struct vtd *u, uint32_t mask, uint32_t want)
 {
 	uint64_t end = clock_ns() + SECOND_NS;
@@ -93,14 +71,9 @@ static void free_table(uint64_t frame)
 	frame_free(frame, 0);
 }
 
-const struct slpt_ground vtd_snooped = {new_table, free_table, table_at, NULL};
-const struct slpt_ground vtd_unsnooped = {new_table, free_table, table_at, cache_writeback};
-
-void vtd_written(const struct vtd *u, const void *from, size_t bytes)
-{
-	if (!(u->ecap & 1))
-		cache_writeback(from, bytes);
-}
+const struct slpt_ground vtd_snooped = {new_table, free_table, table_at, NULL, NULL};
+const struct slpt_ground vtd_unsnooped = {new_table, free_table, table_at, cache_writeback,
+					  store_fence};
 
 int vtd_set_context(struct vtd *u, uint16_t requester, uint16_t id, const struct slpt *t)
 {
@@ -222,6 +195,9 @@ static const char *look_at(struct vtd *u)
 	u->width = MIN((unsigned)(u->cap >> 16 & 0x3f) + 1, 12 + 9 * u->levels);
 	u->large = u->cap >> 34 & 3;
 	u->caching = u->cap >> 7 & 1;
+	u->holds_back = u->cap >> 4 & 1;
+	u->drains = (u->cap >> 54 & 3) == 3;
+	u->most_order = u->cap >> 39 & 1 ? (int)(u->cap >> 48 & 0x3f) : -1;
 	u->next_domain = 1; /* 0 is what a caching unit files absent entries under */
 	return u->levels ? NULL : "it has page tables of 3, 4 or 5 levels in none of its widths";
 }

@@ -39,11 +39,6 @@
 #define IOTLB_DRAIN	    (3ull << 48)
 #define IOTLB_DOMAIN_ID(id) ((uint64_t)(id) << 32)
 
-static bool can_drain(const struct vtd *u)
-{
-	return (u->cap >> 54 & 3) == 3;
-}
-
 static unsigned iotlb_at(const struct vtd *u)
 {
 	return (unsigned)(u->ecap >> 8 & 0x3ff) * 16;
@@ -71,7 +66,7 @@ static void by_registers(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t 
 		register_wait(u, VTD_CCMD, CCMD_GO);
 	if ((iotlb & IOTLB_PAGES) == IOTLB_PAGES)
 		vtd_write64(u, iotlb_at(u), address);
-	register_wait(u, iotlb_at(u) + 8, iotlb | IOTLB_GO | (can_drain(u) ? IOTLB_DRAIN : 0));
+	register_wait(u, iotlb_at(u) + 8, iotlb | IOTLB_GO | (u->drains ? IOTLB_DRAIN : 0));
 }
 
 /* ---- the queue ------------------------------------------------------------------------------- */
@@ -81,38 +76,48 @@ static volatile uint32_t *status_word(const struct vtd *u)
 	return (volatile uint32_t *)((char *)u->queue + PAGE_SIZE);
 }
 
-/* lock held. */
-static void put(struct vtd *u, uint64_t low, uint64_t high)
+/* lock held. The n-th descriptor behind the tail; not written back. */
+static void put(struct vtd *u, unsigned n, uint64_t low, uint64_t high)
 {
-	u->queue[u->tail][0] = low;
-	u->queue[u->tail][1] = high;
-	vtd_written(u, u->queue[u->tail], sizeof(u->queue[0]));
-	u->tail = (u->tail + 1) % VTD_QUEUE;
+	uint64_t *descriptor = u->queue[(u->tail + n) % VTD_QUEUE];
+
+	descriptor[0] = low;
+	descriptor[1] = high;
 }
 
-/* lock held. Tells the unit what put() put there, and waits: true, or false after a second. The
- * queue is empty before and after, so it never runs over. */
-static bool queue_wait(struct vtd *u)
+/* lock held. Tells the unit of one descriptor behind the tail, adds the wait for it, and waits:
+ * true, or false after a second. The queue is empty before and after, so it never runs over; two
+ * descriptors a time, so the two are one line's. */
+static inline bool queue_wait(struct vtd *u)
 {
-	uint64_t end = clock_ns() + SECOND_NS;
 	uint32_t number = ++u->waits;
+	uint64_t end;
 
-	put(u, INV_WAIT | INV_WAIT_VALUE(number), virt_to_phys((const void *)status_word(u)));
+	put(u, 1, INV_WAIT | INV_WAIT_VALUE(number), u->status);
+	vtd_written(u, u->queue[u->tail], 2 * sizeof(u->queue[0]));
+	u->tail = (u->tail + 2) % VTD_QUEUE;
 	/* Descriptors before the tail, else the unit runs those of a lap ago. */
 	store_fence();
 	vtd_write64(u, VTD_IQT, (uint64_t)u->tail << 4);
+	if (*status_word(u) == number)
+		return true;
+	end = clock_ns() + SECOND_NS;
 	while (*status_word(u) != number)
 		if (clock_ns() > end)
 			return false;
 	return true;
 }
 
-static void by_queue(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
+static inline void by_queue(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
 {
-	if (contexts)
-		put(u, INV_CONTEXT_ALL, 0);
-	put(u, iotlb | (can_drain(u) ? INV_IOTLB_DRAIN : 0), address);
-	if (!queue_wait(u))
+	bool done = true;
+
+	if (contexts) {
+		put(u, 0, INV_CONTEXT_ALL, 0);
+		done = queue_wait(u);
+	}
+	put(u, 0, iotlb | (u->drains ? INV_IOTLB_DRAIN : 0), address);
+	if (!done || !queue_wait(u))
 		panic("expected %s to have forgotten old translations within a second, and its "
 		      "queue stands still (fault status 0x%x); memory that a device still reaches "
 		      "cannot be given to anybody",
@@ -126,6 +131,7 @@ bool vtd_queue_start(struct vtd *u)
 	if (!frame)
 		return false;
 	u->queue = phys_to_virt(frame);
+	u->status = frame + PAGE_SIZE;
 	memset(u->queue, 0, 2 * PAGE_SIZE);
 	vtd_written(u, u->queue, 2 * PAGE_SIZE);
 	/* The tail first: a queue that was used and turned off has kept it, and its head is 0. */
@@ -134,7 +140,7 @@ bool vtd_queue_start(struct vtd *u)
 	u->state |= VTD_QIE;
 	vtd_write32(u, VTD_GCMD, u->state);
 	if (vtd_wait_status(u, VTD_QIE, VTD_QIE)) {
-		put(u, INV_CONTEXT_ALL, 0);
+		put(u, 0, INV_CONTEXT_ALL, 0);
 		if (queue_wait(u))
 			return true;
 	}
@@ -148,33 +154,35 @@ bool vtd_queue_start(struct vtd *u)
 
 /* ---- what is asked for --------------------------------------------------------------------- */
 
-/* Some chipsets hold writes of tables back until they are told (RWBF). lock held. */
+/* Some chipsets hold writes of tables back until they are told. lock held. */
 static void flush_writes(const struct vtd *u)
 {
-	if (!(u->cap >> 4 & 1))
-		return;
 	vtd_write32(u, VTD_GCMD, u->state | VTD_WBF);
-	vtd_wait_status(u, 1u << 27, 0);
+	vtd_wait_status(u, VTD_WBF, 0);
 }
 
-static void forget(struct vtd *u, bool contexts, uint64_t queued, uint64_t by_register,
-		   uint64_t address)
+/* Interrupts are off. */
+static inline void forget(struct vtd *u, bool contexts, uint64_t queued, uint64_t by_register,
+			  uint64_t address)
 {
-	uint64_t flags = spin_lock_irqsave(&u->lock);
-
+	spin_lock(&u->lock);
 	store_fence(); /* tables before the command, else what is walked to next is old again */
-	flush_writes(u);
+	if (u->holds_back)
+		flush_writes(u);
 	if (u->queued)
 		by_queue(u, contexts, queued, address);
 	else
 		by_registers(u, contexts, by_register, address);
 	u->invalidations++;
-	spin_unlock_irqrestore(&u->lock, flags);
+	spin_unlock(&u->lock);
 }
 
 void vtd_forget_all(struct vtd *u)
 {
+	uint64_t flags = irq_save();
+
 	forget(u, true, INV_IOTLB_ALL, IOTLB_ALL, 0);
+	irq_restore(flags);
 }
 
 /* The smallest naturally aligned block of 2^n pages that holds it all; -1: the unit takes none so
@@ -183,9 +191,8 @@ static int block_order(const struct vtd *u, uint64_t iova, uint64_t bytes)
 {
 	uint64_t differ = (iova ^ (iova + bytes - 1)) >> PAGE_SHIFT;
 	int order = differ ? 64 - __builtin_clzll(differ) : 0;
-	int most = u->cap >> 39 & 1 ? (int)(u->cap >> 48 & 0x3f) : -1;
 
-	return order <= most ? order : -1;
+	return order <= u->most_order ? order : -1;
 }
 
 void vtd_forget(struct vtd *u, uint16_t id, uint64_t iova, uint64_t bytes)

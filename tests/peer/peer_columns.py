@@ -39,6 +39,7 @@ class Machine:
     icount: bool = True
     ext4: Tuple[int, ...] = ()  # the DIMMs that are a file system from their first byte on,
     features: str = ""  # made with these features (mkfs.ext4 -O)
+    iommu: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,18 +51,22 @@ class Suites:
     fsdax: Tuple[int, ...] = ()  # the DIMMs that are an fsdax namespace
     ext4: Tuple[int, ...] = ()  # those with a file system: in the namespace, if it is one
     cpu: str = peer_machine.CPU
+    iommu: bool = False  # and Linux uses it, as strictly as Holdfast
+    counted: bool = False  # the second run carries the plugin, as with all that have a file system
 
 
 MACHINES = [Machine(["boot", "memory.prompt"], sizes=(1,)),
             Machine(["memremap.4t"], cpu=LARGE),
             Machine(["mount.1t"], sizes=(1024,), cpu=LARGE, ext4=(0,),
                     features="^has_journal,^metadata_csum"),  # which Holdfast does not write
+            Machine(["dma.*"], sizes=(1,), iommu=True),
             Machine(["smp.*"], smp=8),
             Machine(["tlb.*"], icount=False)]
 LINUX = [Suites(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", "undax", "devdax"],
                 fsdax=(1,), ext4=(1,)),
          Suites(["dax", "dir", "fallocate", "io", "map"], fsdax=(1,), ext4=(1,)),
          Suites(["mount"], sizes=(1024,), cpu=LARGE, ext4=(0,)),
+         Suites(["dma"], sizes=(1,), iommu=True, counted=True),
          Suites(["boot", "memremap"], sizes=(1,), fsdax=(0,)),
          Suites(["memremap"], fsdax=(1,)),
          Suites(["memremap"], sizes=(64,), fsdax=(0,)),
@@ -106,7 +111,7 @@ def wall_row(seconds: List[float]) -> dict:
 
 
 def holdfast_run(cmd: str, m: Machine = Machine([])) -> Run:
-    config = machine(*m.sizes, icount=m.icount, cpu=m.cpu, smp=m.smp)
+    config = machine(*m.sizes, icount=m.icount, cpu=m.cpu, smp=m.smp, iommu=m.iommu)
     config.cmd = cmd
     run = boot(config, ["-kernel", KERNEL], "Holdfast", SECONDS, (), m.ext4, m.features)
     if run.status != OK:
@@ -171,11 +176,11 @@ def holdfast() -> Measured:
 
 
 def linux_run(linux: Unpacked, suites: Suites, counts: str = "", icount: bool = True) -> Run:
-    config = machine(*suites.sizes, icount=icount, cpu=suites.cpu)
+    config = machine(*suites.sizes, icount=icount, cpu=suites.cpu, iommu=suites.iommu)
     if counts:
         config.qemu_args = ["-plugin", f"{peer_linux.plugin(linux)},out={counts}"]
-    run = boot(config, peer_linux.media(linux, suites.names), "Linux", SECONDS, suites.fsdax,
-               suites.ext4)
+    media = peer_linux.media(linux, suites.names, words=peer_linux.STRICT if suites.iommu else "")
+    run = boot(config, media, "Linux", SECONDS, suites.fsdax, suites.ext4)
     errors = [row["error"] for row in run.rows if "error" in row]
     if errors or {"end": 1} not in run.rows:
         raise PeerError("Linux: " + ("; ".join(errors) or "it did not come to its end, but printed:"
@@ -229,7 +234,8 @@ def linux_column(linux: Unpacked, commands: Commands, count: bool) -> Column:
     for suites in LINUX:
         names = " ".join(suites.names)
         Progress.step(f"Linux {linux.series}, {names}; persistent memory: {suites.sizes} GiB")
-        counts = os.path.join(PEER, "counts.jsonl") if count and suites.ext4 else ""
+        counted = count and (suites.ext4 or suites.counted)
+        counts = os.path.join(PEER, "counts.jsonl") if counted else ""
         run = linux_run(linux, suites, counts)
         if counts:
             add_counts(run, counts)

@@ -23,6 +23,7 @@ from peer_machine import ROOT, PeerError, hf_qemu, machine, say
 SOURCE = os.path.join(ROOT, "tests", "peer")
 # What a prompt with persistent memory needs; each comes after what it depends on.
 MODULES = ["nfit", "nd_pmem", "device_dax", "dax_pmem", "ext4"]
+STRICT = "intel_iommu=on iommu.strict=1"  # the end of a mapping waits until the unit has forgotten
 PLUGIN_VERSIONS = (1, 3, 7)  # see count.c
 IF_THERE = ["crc32c_generic"]  # newer kernels have it built in
 APPEND = ("console=ttyS0 quiet mitigations=off init_on_alloc=0 nokaslr norandmaps "
@@ -264,6 +265,8 @@ def prepare(series: str) -> Tuple[Unpacked, str]:
     return linux, cc
 
 
-def media(linux: Unpacked, suites: List[str], initrd: str = "initrd") -> List[str]:
+def media(linux: Unpacked, suites: List[str], initrd: str = "initrd",
+          words: str = "") -> List[str]:
+    """`words` stand before those of every run on Linux's command line."""
     return ["-kernel", vmlinuz(linux), "-initrd", os.path.join(linux.folder, initrd), "-append",
-            APPEND + ",".join(suites)]
+            f"{words} {APPEND}".lstrip() + ",".join(suites)]

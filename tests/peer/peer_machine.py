@@ -44,11 +44,12 @@ def dimm(name: str, size: int) -> Dimm:
     return Dimm(os.path.join(PEER, name + ".img"), size, align=2 * MIB, fresh=True)
 
 
-def machine(*sizes: int, icount: bool = True, cpu: str = CPU, smp: int = 1) -> Config:
+def machine(*sizes: int, icount: bool = True, cpu: str = CPU, smp: int = 1,
+            iommu: bool = False) -> Config:
     """2 GiB of RAM, sparse shared DIMMs of these many GiB, made anew at every run; one vCPU, if
     not told otherwise."""
     dimms = [dimm(f"pmem{n}", size * GIB) for n, size in enumerate(sizes)]
-    config = Config(smp=smp, mem=2 * GIB, cpu=cpu, dimms=dimms, icount=icount)
+    config = Config(smp=smp, mem=2 * GIB, cpu=cpu, dimms=dimms, icount=icount, iommu=iommu)
     config.qemu = os.environ.get("QEMU") or config.qemu
     return config
 

@@ -26,7 +26,8 @@ or an exception with a change of rings; Holdfast has no ring 3, its system calls
 MACHINE = [("machine", "q35, one vCPU (`-cpu max,-erms`, so that clear and copy count one per "
                        "word), 2 GiB of RAM, NVDIMMs of 1 and 16 GiB (sparse files, share=on)"),
            ("clock", "`-icount shift=0,sleep=off -rtc base=2026-01-01,clock=vm -seed 1`"),
-           ("Linux's command line", f"`{peer_linux.APPEND}…`")]
+           ("Linux's command line", f"`{peer_linux.APPEND}…`; of the rows dma.… `{peer_linux.STRICT}` "
+                                    "before it")]
 
 
 def versions(columns: List[Measured]) -> List[str]:

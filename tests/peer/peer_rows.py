@@ -28,6 +28,7 @@ class Row:
     scope: str = ""  # where the two columns do not do quite the same
     twice: str = ""  # the target is two times the value of this row of Holdfast's
     share: int = 3  # the part of the newest Linux that may be taken. 1: as much as the least; 0: any
+    least: bool = False  # the part is of the Linux that takes least
     copy: int = 0  # instructions of the bare copy in it, which nobody can save
     linux_copy: int = 0  # and in Linux's
 
@@ -50,9 +51,10 @@ def linux_limit(row: Row, kept: Dict[str, Dict[str, float]]) -> Optional[float]:
     """What Linux's figures allow. What is bare copy stays, and the rest is divided."""
     if row.share == 0:
         return None
-    if row.share == 1:
+    if row.share == 1 or row.least:
         found = [column[row.bench] for column in kept.values() if row.bench in column]
-        return min(found) if found else None
+        part = min(found) / row.share if found else None
+        return part if part is None or row.share == 1 else round_down(part)
     newest = kept[NEWEST].get(row.bench)
     if newest is None:
         return None
@@ -75,6 +77,11 @@ _MAPPED = "writable, shared, every index entry present"
 _POPULATE = "Linux: MAP_POPULATE"
 _FORK = ("Linux copies nothing of a shared file mapping, the child faults again; its first "
          "instructions and its exit are not inside")
+_SG = ("Linux: dma_map_sg() and dma_unmap_sg() for a PCI device, intel_iommu=on iommu.strict=1; the "
+       "list, of {}, is made before. Holdfast: {}")
+_ONE = _SG.format("one piece", "a call that names the first page and how many")
+_EACH = _SG.format("512 pieces", "a call that is handed an array of 512 pages")
+_AWAY = "the way back: afterwards no access of the device arrives there, and the unit has said so"
 _RECORDS = "bytes of RAM for records per GiB bound"
 
 ROWS = [
@@ -122,6 +129,22 @@ ROWS = [
     Row("truncate.idle", "insns", "the same truncate of a page that nobody holds", None,
         "none, it is the measure of truncate.busy", "see truncate.4k.4096",
         "Holdfast alone: one page, so a call's fixed part is all of it"),
+    Row("dma.map.4k.b512", "insns/page", "a device is let at 512 pages that lie side by side, not at "
+        "a 2 MiB boundary", share=5, least=True, scope=_ONE),
+    Row("dma.unmap.4k.b512", "insns/page", _AWAY, share=5, least=True, scope=_ONE),
+    Row("dma.map.4k.scattered", "insns/page", "the same of 512 pages, no two side by side", share=5,
+        least=True, scope=_EACH),
+    Row("dma.unmap.4k.scattered", "insns/page", _AWAY, share=5, least=True, scope=_EACH),
+    Row("dma.map.2m.b512", "insns/page", "the same of 512 pages side by side from a 2 MiB boundary "
+        "on: one entry", share=1, scope=_ONE),
+    Row("dma.unmap.2m.b512", "insns/page", _AWAY, share=1, scope=_ONE),
+    Row("dma.map.4k.array.b512", "insns/page", "512 pages side by side by an array of 512 pointers",
+        None, _BESIDE, share=0, scope="Holdfast alone; Linux's list has one piece"),
+    Row("dma.waits.4k.b512", "waits", "times that the unit is told to forget, and waited for: one "
+        "map and unmap", 1, share=0, scope="Linux: calls of qi_submit_sync(), by kretprobe"),
+    Row("dma.waits.4k.scattered", "waits", "the same of scattered pages", 1, share=0,
+        scope="as above"),
+    Row("dma.waits.2m.b512", "waits", "the same of one entry", 1, share=0, scope="as above"),
     Row("fallocate.8g", "insns", "fallocate of 8 GiB, an empty file on an empty file system",
         324_000_000 / 300, scope=_NO_JOURNAL),
     Row("fallocate.8g.remove", "insns", "unlink of that file and the close of its last user",

@@ -23,7 +23,7 @@ def test_counted_instructions_repeat_to_the_digit(tmp_path):
 
 
 ROW = {"bench", "value", "unit", "n"}
-UNITS = r"(insns|ns)(/page|/record)?|bytes|wakeups/s"
+UNITS = r"(insns|ns)(/page|/record)?|bytes|wakeups/s|waits"
 
 
 @pytest.mark.parametrize("icount", ["", "1"])
@@ -37,7 +37,7 @@ def test_bench_speaks_json(tmp_path, icount):
         assert set(row) == {"bench", "skip"} or ROW <= set(row), row
         if "skip" not in row:
             assert re.fullmatch(UNITS, row["unit"]), row
-            assert row["unit"].startswith(("insns" if icount else "ns", "bytes", "wakeups")), row
+            assert row["unit"].startswith(("insns" if icount else "ns", "bytes", "wakeups", "waits")), row
     some = [json.loads(line)["bench"] for line in result.commands[1].output.splitlines()]
     assert some == [row["bench"] for row in rows if row["bench"].startswith("gup.get.")]
     by_name = {row["bench"]: row for row in rows}
@@ -46,8 +46,10 @@ def test_bench_speaks_json(tmp_path, icount):
             "punch.4k.4096", "wake.put", "pread.4k", "pread.1m", "pwrite.4k", "pwrite.1m",
             "map.1g.4k", "map.1g.2m", "fork.1g.4k", "fork.1g.2m", "mount.1t"} <= set(by_name)
     skipped = {row["bench"] for row in rows if "skip" in row}
-    run_anywhere = ("fault.", "gup.", "wake.", "pread.", "pwrite.")
+    run_anywhere = ("fault.", "gup.", "wake.", "pread.", "pwrite.", "dma.")
     assert not [name for name in skipped if name.startswith(run_anywhere)], skipped
+    # A unit is told to forget once, when a mapping ends, however many pages it had.
+    assert [by_name[f"dma.waits.{kind}"]["value"] for kind in ("4k.b512", "4k.scattered", "2m.b512")] == [1, 1, 1]
     if icount:
         grown = by_name["memremap.64g"]["value"] - by_name["memremap.1g"]["value"]
         assert grown <= 63 * 64, "more than a page-table entry per GiB"

@@ -105,15 +105,20 @@ void bench_rate(struct bench_run *b, uint64_t wakeups, uint64_t ns)
 	b->n = wakeups;
 }
 
+void bench_waits(struct bench_run *b, uint64_t waits, uint64_t n)
+{
+	b->unit = BENCH_WAITS;
+	b->value = waits * 100 / n;
+	b->n = n;
+}
+
 /* ---- JSON ---- */
 
 static const char *unit_name(const struct bench_run *b)
 {
-	static const char *const names[][2] = {{"ns", "insns"},
-					       {"ns/page", "insns/page"},
-					       {"ns/record", "insns/record"},
-					       {"bytes", "bytes"},
-					       {"wakeups/s", "wakeups/s"}};
+	static const char *const names[][2] = {
+		{"ns", "insns"},    {"ns/page", "insns/page"},	{"ns/record", "insns/record"},
+		{"bytes", "bytes"}, {"wakeups/s", "wakeups/s"}, {"waits", "waits"}};
 
 	return names[b->unit][b->insns];
 }

@@ -17,7 +17,14 @@
 
 #include "tests/kernel/lib/scratch.h"
 
-enum bench_unit { BENCH_INSNS, BENCH_INSNS_PAGE, BENCH_INSNS_RECORD, BENCH_BYTES, BENCH_WAKEUPS };
+enum bench_unit {
+	BENCH_INSNS,
+	BENCH_INSNS_PAGE,
+	BENCH_INSNS_RECORD,
+	BENCH_BYTES,
+	BENCH_WAKEUPS,
+	BENCH_WAITS
+};
 
 /* What one operation did, counted while it was single-stepped; in hundredths. */
 struct bench_counts {
@@ -71,6 +78,7 @@ void bench_samples(struct bench_run *b, enum bench_unit unit, uint64_t *ticks, u
 		   uint64_t per);
 void bench_bytes(struct bench_run *b, uint64_t bytes, uint64_t n);   /* a row that weighs memory */
 void bench_rate(struct bench_run *b, uint64_t wakeups, uint64_t ns); /* so many in this time */
+void bench_waits(struct bench_run *b, uint64_t waits, uint64_t n);   /* so many in n operations */
 /* Runs fn(arg) single-stepped and fills the counts, divided by `per`. fn must not sleep. */
 void bench_count(struct bench_run *b, void (*fn)(void *), void *arg, uint64_t per);
 

@@ -125,7 +125,7 @@ SELFTEST(
 
 static uint64_t reached(struct edu *e)
 {
-	return edu_dma(e)->domain->tables.nr_leaves;
+	return slpt_leaves(&edu_dma(e)->domain->tables);
 }
 
 /* Breaks it: a region that keeps references, or drops its translations after each transfer. */

@@ -199,7 +199,7 @@ SELFTEST(iommu_large, "iommu.large-pages",
 
 	DEVICE(e);
 	d = edu_dma(e)->domain;
-	leaves = d->tables.nr_leaves;
+	leaves = slpt_leaves(&d->tables);
 	err = dma_alloc(edu_dma(e), &mem, 9, DMA_FROM_DEVICE);
 	EXPECT(!err, "error %d", err);
 	slpt_lookup(&d->tables, mem.map.bus, &leaf);
@@ -212,8 +212,8 @@ SELFTEST(iommu_large, "iommu.large-pages",
 	EXPECT(!err && there, "error %d, arrived %d", err, there);
 	EXPECT(leaf.bytes == (d->unit->large & 1 ? 2 * MIB : PAGE_SIZE), "a leaf of 0x%lx bytes",
 	       leaf.bytes);
-	EXPECT(forgot == 1 && d->tables.nr_leaves == leaves, "%lu invalidations, %lu leaves left",
-	       forgot, d->tables.nr_leaves - leaves);
+	EXPECT(forgot == 1 && slpt_leaves(&d->tables) == leaves,
+	       "%lu invalidations, %lu leaves left", forgot, slpt_leaves(&d->tables) - leaves);
 }
 
 SELFTEST(iommu_around, "iommu.queue-goes-around",
@@ -403,7 +403,7 @@ SELFTEST(iommu_refuses, "iommu.no-memory-no-trace",
 	EXPECT(p, "no memory");
 	before = edu_dma(e)->mappings;
 	nr = d->space.nr;
-	leaves = d->tables.nr_leaves;
+	leaves = slpt_leaves(&d->tables);
 	/* Everything low is taken, so that tables are missing for what is given out. */
 	bad += iova_register(&d->space, &far, 1ul << 20, 1ul << 20, UINT64_MAX) != 0;
 	bad += dma_map(edu_dma(e), &m, &p, 0, DMA_BOTH) != -EINVAL;
@@ -417,7 +417,7 @@ SELFTEST(iommu_refuses, "iommu.no-memory-no-trace",
 		bad += err != (failed ? -ENOMEM : 0) || (failed && m.dev);
 		if (!err)
 			dma_unmap(&m);
-		bad += d->space.nr != nr + 1 || d->tables.nr_leaves != leaves;
+		bad += d->space.nr != nr + 1 || slpt_leaves(&d->tables) != leaves;
 	}
 	iova_deregister(&d->space, &far);
 	plain_page_free(p);

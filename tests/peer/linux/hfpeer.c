@@ -6,12 +6,15 @@
  * functions that drivers use; functions that are not exported are timed by kretprobes, whose own
  * cost (HFP_DELAY) is measured on a function of this file.
  */
+#include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -219,11 +222,105 @@ static int drop(struct hfp_drop *d)
 	return 0;
 }
 
+/* ---- the DMA API ---- */
+
+#define DMA_ORDER  10	/* pages of RAM that those of a call are taken from */
+#define DMA_STRIDE 167u /* odd: visits each of 512 pages once, neighbours are none in memory */
+
+static void dma_pages(const struct hfp_dma *d, struct page *from)
+{
+	u32 stride = d->where == HFP_DMA_SCATTERED ? DMA_STRIDE : 1, i;
+
+	for (i = 0; i < d->pages; i++)
+		pages[i] = from + (d->where != HFP_DMA_HUGE) + i * stride % HFP_MAX_PAGES;
+}
+
+static int dma_once(struct device *dev, struct sg_table *sgt, u64 *map_ticks, u64 *unmap_ticks)
+{
+	u64 a, b, c, d;
+	int nr;
+
+	a = hfp_ticks();
+	nr = dma_map_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
+	b = hfp_ticks();
+	if (!nr)
+		return -EIO;
+	c = hfp_ticks();
+	dma_unmap_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
+	d = hfp_ticks();
+	*map_ticks = b - a;
+	*unmap_ticks = d - c;
+	return 0;
+}
+
+/* Two pairs of marks: the mapping, its end. */
+static int dma_marked(struct device *dev, struct sg_table *sgt)
+{
+	int nr;
+
+	HFP_MARK(HFP_MARK_BEGIN);
+	nr = dma_map_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
+	HFP_MARK(HFP_MARK_END);
+	HFP_MARK(HFP_MARK_BEGIN);
+	if (nr)
+		dma_unmap_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
+	HFP_MARK(HFP_MARK_END);
+	return nr ? 0 : -EIO;
+}
+
+static int dma_measure(struct hfp_dma *d, struct device *dev)
+{
+	struct sg_table sgt;
+	u32 i;
+	int err = sg_alloc_table_from_pages(&sgt, pages, d->pages, 0,
+					    (size_t)d->pages << PAGE_SHIFT, GFP_KERNEL);
+
+	if (err)
+		return err;
+	d->pieces = sgt.orig_nents;
+	for (i = 0; i < d->repeats && !err; i++)
+		err = dma_once(dev, &sgt, &got[i], &gave[i]);
+	if (!err && d->marked)
+		err = dma_marked(dev, &sgt);
+	sg_free_table(&sgt);
+	return err;
+}
+
+/* The device has no driver; its domain is there since it was found. */
+static int dma(struct hfp_dma *d)
+{
+	size_t size = d->repeats * sizeof(u64);
+	struct pci_dev *edu;
+	struct page *from;
+	int err;
+
+	if (!d->pages || d->pages > HFP_MAX_PAGES || !d->repeats || d->repeats > HFP_MAX_REPEATS)
+		return -EINVAL;
+	edu = pci_get_device(0x1234, 0x11e8, NULL);
+	if (!edu)
+		return -ENODEV;
+	from = alloc_pages(GFP_KERNEL, DMA_ORDER);
+	err = from ? dma_set_mask_and_coherent(&edu->dev, DMA_BIT_MASK(40)) : -ENOMEM;
+	if (!err) {
+		dma_set_max_seg_size(&edu->dev, UINT_MAX);
+		dma_pages(d, from);
+		err = dma_measure(d, &edu->dev);
+	}
+	if (from)
+		__free_pages(from, DMA_ORDER);
+	pci_dev_put(edu);
+	if (!err && (copy_to_user(u64_to_user_ptr(d->map), got, size) ||
+		     copy_to_user(u64_to_user_ptr(d->unmap), gave, size)))
+		err = -EFAULT;
+	return err;
+}
+
 /* ---- /dev/hfpeer ---- */
 
 union args {
 	u64 number;
 	struct hfp_gup gup;
+	struct hfp_dma dma;
 	struct hfp_drop drop;
 	struct hfp_probe probe;
 };
@@ -258,6 +355,7 @@ static int dispatch(unsigned int cmd, union args *a)
 		a->probe.name[sizeof(a->probe.name) - 1] = '\0';
 		return read_probe(&a->probe);
 	case HFP_PROBES_GO: probes_end(); return 0;
+	case HFP_DMA: return dma(&a->dma);
 	case HFP_DELAY: return measure_delay(&a->number);
 	}
 	return -ENOTTY;

@@ -48,6 +48,20 @@ struct hfp_gup {
 	__u64 get, put; /* user pointers to `repeats` ticks each */
 };
 
+/* dma_map_sg() and dma_unmap_sg() of `pages` pages of RAM for the first edu, `repeats` times, each
+ * call timed; then once more between marks. The list of pages is made before. */
+enum {
+	HFP_DMA_HUGE,	  /* side by side, from a 2 MiB boundary on */
+	HFP_DMA_NEXT,	  /* side by side, from one page behind it on */
+	HFP_DMA_SCATTERED /* no two side by side */
+};
+struct hfp_dma {
+	__u32 pages, repeats, where, marked;
+	__u32 pieces; /* out: entries of the list */
+	__u32 unused;
+	__u64 map, unmap; /* user pointers to `repeats` ticks each */
+};
+
 /* The put of the page that HFP_HOLD took. */
 struct hfp_drop {
 	__u64 marked;	  /* with marks around it, which costs two instructions more */
@@ -69,5 +83,6 @@ struct hfp_probe {
 #define HFP_PROBED    _IOWR('H', 6, struct hfp_probe)
 #define HFP_PROBES_GO _IO('H', 7)	  /* ends all probes */
 #define HFP_DELAY     _IOR('H', 8, __u64) /* from a function's return to its probe's clock */
+#define HFP_DMA	      _IOWR('H', 9, struct hfp_dma)
 
 #endif

@@ -253,6 +253,7 @@ int main(int argc, char **argv)
 		{"io", rows_io},
 		{"map", rows_map},
 		{"mount", rows_mount},
+		{"dma", rows_dma},
 	};
 
 	device = open("/dev/hfpeer", O_RDWR);

@@ -96,5 +96,6 @@ void rows_fallocate(void);
 void rows_io(void);
 void rows_map(void);
 void rows_mount(void);
+void rows_dma(void);
 
 #endif
