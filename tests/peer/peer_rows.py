@@ -145,6 +145,10 @@ ROWS = [
     Row("dma.waits.4k.scattered", "waits", "the same of scattered pages", 1, share=0,
         scope="as above"),
     Row("dma.waits.2m.b512", "waits", "the same of one entry", 1, share=0, scope="as above"),
+    Row("lease.revoke.4k.512", "insns/page", "a device is thrown out of 512 pages of a file whose "
+        "lease is broken: from the word to its holder until the device reaches nothing, less the "
+        "break time", None, "none, it is what a revocation costs", "was never merged", share=0,
+        scope="Holdfast alone: the revoker's wake, unmapping, TLBs, translation, the unit's answer"),
     Row("fallocate.8g", "insns", "fallocate of 8 GiB, an empty file on an empty file system",
         324_000_000 / 300, scope=_NO_JOURNAL),
     Row("fallocate.8g.remove", "insns", "unlink of that file and the close of its last user",

@@ -240,7 +240,7 @@ static unsigned run_rows(const char *glob)
 		rows++;
 	}
 	for (unsigned i = 0; i < n && !batch_stopped(); i++) {
-		struct bench_run b = {.name = all[i]->name};
+		struct bench_run b = {.name = all[i]->name, .insns = tick_is_insn};
 
 		if (!glob_match(glob, b.name))
 			continue;
