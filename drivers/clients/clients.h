@@ -64,16 +64,28 @@ enum region_kind {
 };
 /*
  * Registers [addr, addr + nr pages) of the current address space with a device, whose bus addresses
- * for them stay until deregistration. Refused with a sentence: -ENODEV (no device), -EINVAL (no
- * page, more than DMA_MAX_PAGES, not page aligned), -EOPNOTSUPP (a page of file-system DAX,
- * REGION_PINNED), -EFAULT, -ENOSPC, -ENOMEM; a refusal holds nothing. Less than the whole range is
- * a refusal: -EFAULT. Sleepable.
+ * for them stay until deregistration. `name` is copied, for reports; NULL: it has none. Refused
+ * with a sentence: -ENODEV (no device), -EINVAL (no page, more than DMA_MAX_PAGES, not page
+ * aligned), -EFAULT, -ENOSPC, -ENOMEM; REGION_PINNED: -EOPNOTSUPP (a DAX file that is not mapped
+ * with MAP_DIRECT, or is, and the device has no domain), the errors of direct_lease_take(). A
+ * refusal holds nothing. Less than the whole range is a refusal. Sleepable.
+ *
+ * A pinned region on a MAP_DIRECT mapping is told, and then revoked, when its file is to change:
+ * its thread gets a notice, and region_state() changes.
  */
 int region_register(struct edu *e, uint64_t addr, unsigned nr, enum region_kind kind,
-		    struct region **out);
+		    const char *name, struct region **out);
+enum region_state {
+	REGION_LIVE,
+	REGION_TOLD,   /* its file wants the pages back: deregister it within the break time */
+	REGION_REVOKED /* they were taken: the device reaches nothing, its addresses are registered
+			*/
+};
+enum region_state region_state(const struct region *r);
+const struct dma_mapping *region_bus(const struct region *r); /* where the device was sent */
 /* Lets the device write `text` over the whole region and waits for it. Of the address space that
- * registered. 0, -ENOMEM; on demand: -EFAULT (the range is gone, with a sentence), -EAGAIN (its
- * pages were taken away during each of several transfers). Sleepable. */
+ * registered. 0, -ENOMEM, -ENXIO (it was revoked); on demand: -EFAULT (the range is gone, with a
+ * sentence), -EAGAIN (its pages were taken away during each of several transfers). Sleepable. */
 int region_receive(struct region *r, const char *text);
 /* The device writes `text` `times` times over by the bus addresses that it was told, and nobody
  * looks whether they lead anywhere: as a device does. A region of registered bus addresses (not one

@@ -8,7 +8,7 @@
  */
 #include <ctype.h>
 
-#include "drivers/clients/clients.h"
+#include "drivers/clients/internal.h"
 
 #define MAX_PINS	16
 #define MAX_JOBS	16
@@ -30,8 +30,7 @@ static struct {
 } jobs[MAX_JOBS];
 static struct mutex lock = MUTEX_INIT_GLOBAL("shell pins");
 
-/* The whole pages of m1+OFF, LEN bytes (0: to the mapping's end). */
-static int find_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
+int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
 {
 	uint64_t left;
 	int err = dax_parse_place(place, addr, &left);
@@ -99,7 +98,7 @@ static int do_pin(const char *place, uint64_t len, unsigned flags)
 		p++;
 	if (p == pins + MAX_PINS)
 		return shell_fail(-ENOSPC, "all %u names are in use; 'unpin' one", MAX_PINS);
-	err = find_pages(place, len, &addr, &nr);
+	err = client_pages(place, len, &addr, &nr);
 	if (err)
 		return err;
 	p->pages = malloc(nr * sizeof(*p->pages));
@@ -320,7 +319,7 @@ static long take_pages(const struct dma_args *a, struct page **pages, struct pin
 			return -ENOENT;
 		nr = (*from)->nr;
 	} else {
-		err = find_pages(a->place, 0, &addr, &nr);
+		err = client_pages(a->place, 0, &addr, &nr);
 	}
 	if (err)
 		return err;

@@ -54,6 +54,10 @@ uint64_t gup_test_touch(const struct gup_test *t);
  */
 int gup_test_run(struct gup_test *t);
 
+/* cmd_pin.c: the whole pages of MAPPING[+OFF], LEN bytes (0: to its end). 0, or a negative errno
+ * after a sentence. */
+int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr);
+
 /* ---- longterm.c: what regions, frame buffers and containers share -----------------------------
  */
 
@@ -84,7 +88,8 @@ void longterm_drop(struct longterm *l);
  * -ENOMEM. */
 int longterm_transfer(struct edu *e, const struct dma_mapping *map, const char *text);
 
-/* ---- region.c, region_demand.c ----------------------------------------------------------------
+/* ---- region.c, region_demand.c, region_lease.c
+ * ----------------------------------------------------------------
  */
 
 struct region {
@@ -92,12 +97,16 @@ struct region {
 	struct edu *e;
 	uint64_t addr;
 	unsigned nr;
+	char name[32]; /* "RDMA region r1" */
 	/* Its bus addresses, and what they lead to. On demand: held.nr is zero, and without a
-	 * domain held.map.dev is NULL. */
+	 * domain held.map.dev is NULL. Pinned: it is zero once it was revoked. */
 	struct longterm held;
+	struct mutex lock; /* held, and the rest */
+	/* Pinned: */
+	LIST_HEAD(, region_lease) leases; /* of who registers or deregisters */
+	bool told, revoked;		  /* one of its leases was; read without the lock */
 	/* On demand: */
 	struct mm_notifier notifier;
-	struct mutex lock;   /* the rest */
 	uint64_t present;    /* bit i: page i is filled in */
 	unsigned long taken; /* times that pages were taken away; zero: never */
 };
@@ -107,5 +116,7 @@ _Static_assert(DMA_MAX_PAGES <= 64, "region.present has a bit for each page");
 int demand_register(struct region *r);
 void demand_deregister(struct region *r);
 int demand_receive(struct region *r, const char *text); /* see region_receive() */
+int pinned_register(struct region *r);
+void pinned_deregister(struct region *r);
 
 #endif

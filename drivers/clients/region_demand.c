@@ -49,10 +49,9 @@ int demand_register(struct region *r)
 {
 	int err;
 
-	mutex_init(&r->lock, "on-demand region");
 	if (!edu_dma(r->e)->domain)
 		return 0;
-	r->held.map.what = "RDMA region on demand";
+	r->held.map.what = r->name;
 	err = dma_map_later(edu_dma(r->e), &r->held.map, r->held.pages, r->nr, DMA_BOTH);
 	if (err)
 		return refuse(err, "%s has no bus addresses for a region", edu_name(r->e));

@@ -172,7 +172,7 @@ void seed_region_refused(struct selftest_run *t, const struct lifetime *lt)
 	EXPECT_OR(out, va, "not mapped");
 	for (unsigned i = 0; i < 3; i++)
 		*at(PAGE(va, i)) = 'b';
-	err = region_register(scratch_edu(0), va, 3, REGION_PINNED, &reg);
+	err = region_register(scratch_edu(0), va, 3, REGION_PINNED, NULL, &reg);
 	if (!err)
 		region_deregister(reg);
 	EXPECT_OR(out, err == -EOPNOTSUPP, "registering a file's pages: %d", err);
@@ -198,7 +198,7 @@ void seed_region_of_device(struct selftest_run *t)
 	       "%s", refusal());
 	*at(va) = 'a';
 	record = pgmap_pfn_to_page(&r->pgmap, r->start >> PAGE_SHIFT);
-	err = region_register(scratch_edu(0), PAGE(va, 3), 3, REGION_PINNED, &reg);
+	err = region_register(scratch_edu(0), PAGE(va, 3), 3, REGION_PINNED, NULL, &reg);
 	EXPECT_OR(out, !err, "registering a device's pages: %d", err);
 	pinned = page_refs(record);
 	received = region_receive(reg, "RDMA");

@@ -168,7 +168,7 @@ SELFTEST(seed_s3_09, "seed.s3.09",
 		SKIP("%s", refusal());
 	FIXTURE(fx, &lifetime_lease_poll);
 	va = fx_map(&fx, "f", 2, 'a');
-	err = va ? region_register(scratch_edu(0), va, 2, REGION_ON_DEMAND, &reg) : -EFAULT;
+	err = va ? region_register(scratch_edu(0), va, 2, REGION_ON_DEMAND, NULL, &reg) : -EFAULT;
 	EXPECT_OR(out, !err, "registering on demand: %d", err);
 	first = region_receive(reg, "ODP1");
 	fx_unmap(&fx, va); /* nobody is asked, nobody is held */

@@ -32,7 +32,7 @@ SELFTEST(clients_device, "clients.holder-names-device",
 
 	NO_DEVICE(e);
 	EXPECT(place_begin(&p, PLACE_ANON, 2), "%s", p.why);
-	err = region_register(e, p.va, 1, REGION_PINNED, &reg);
+	err = region_register(e, p.va, 1, REGION_PINNED, NULL, &reg);
 	named[0] = held_by(p.va, "RDMA region on edu0 (thread", region_who, sizeof(region_who));
 	if (!err)
 		region_deregister(reg);
@@ -66,7 +66,7 @@ SELFTEST(clients_registered, "clients.registered-once",
 	at_rest = edu_dma(e)->mappings;
 	u = edu_dma(e)->domain ? edu_dma(e)->domain->unit : NULL;
 	EXPECT(place_begin(&p, PLACE_ANON, 3), "%s", p.why);
-	err = region_register(e, p.va, 3, REGION_PINNED, &reg);
+	err = region_register(e, p.va, 3, REGION_PINNED, NULL, &reg);
 	EXPECT_OR(out, !err, "%s", refusal());
 	registered = edu_dma(e)->mappings;
 	before = u ? u->invalidations : 0;

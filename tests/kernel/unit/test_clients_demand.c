@@ -143,7 +143,7 @@ SELFTEST(odp_keeps, "clients.odp-keeps-translations",
 	DOMAIN(e);
 	EXPECT(place_begin(&p, PLACE_FILE, 3), "%s", p.why);
 	none = reached(e);
-	err = region_register(e, p.va, 3, REGION_ON_DEMAND, &r);
+	err = region_register(e, p.va, 3, REGION_ON_DEMAND, NULL, &r);
 	EXPECT_OR(out, !err && reached(e) == none, "error %d", err);
 	err = region_receive(r, "ODP1");
 	all = reached(e) - none;
@@ -171,7 +171,7 @@ static int late_write(struct edu *e, struct place *p, uint64_t *faults)
 	static char buf[PAGE_SIZE];
 	int foreign = -1;
 
-	if (region_register(e, p->va, p->pages, REGION_ON_DEMAND, &r))
+	if (region_register(e, p->va, p->pages, REGION_ON_DEMAND, NULL, &r))
 		return -1;
 	if (!region_receive(r, "ODP1") && !scratch_fill("fill") &&
 	    !dax_punch(p->fx.inode[0], 0, PAGE_SIZE))
@@ -265,7 +265,7 @@ SELFTEST(odp_retries, "clients.odp-looks-again",
 
 	DOMAIN(e);
 	EXPECT(place_begin(&p, PLACE_FILE, 2), "%s", p.why);
-	err = region_register(e, p.va, 2, REGION_ON_DEMAND, &rc.r);
+	err = region_register(e, p.va, 2, REGION_ON_DEMAND, NULL, &rc.r);
 	EXPECT_OR(out, !err, "%s", refusal());
 	stood = punch_between(&rc, &p);
 	region_deregister(rc.r);

@@ -15,7 +15,7 @@ typedef int client_fn(const struct place *p, struct edu *e);
 static int pinned(const struct place *p, struct edu *e)
 {
 	struct region *r;
-	int err = region_register(e, p->va, p->pages, REGION_PINNED, &r);
+	int err = region_register(e, p->va, p->pages, REGION_PINNED, NULL, &r);
 
 	if (err)
 		return err;
@@ -27,7 +27,7 @@ static int pinned(const struct place *p, struct edu *e)
 static int on_demand(const struct place *p, struct edu *e)
 {
 	struct region *r;
-	int err = region_register(e, p->va, p->pages, REGION_ON_DEMAND, &r);
+	int err = region_register(e, p->va, p->pages, REGION_ON_DEMAND, NULL, &r);
 
 	if (err)
 		return err;

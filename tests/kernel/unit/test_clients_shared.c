@@ -248,7 +248,7 @@ SELFTEST(clients_identity, "clients.without-iommu",
 	w = take_domain(edu_dma(e));
 	c = container_open(e, &refused);
 	named = strstr(refusal(), edu_dma(e)->direct) != NULL;
-	err = region_register(e, p.va, 2, REGION_ON_DEMAND, &demand);
+	err = region_register(e, p.va, 2, REGION_ON_DEMAND, NULL, &demand);
 	give_domain(edu_dma(e), w);
 	/* The unit does translate, so the bytes are moved with it again. */
 	err = err ?: region_receive(demand, "held");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every allocation of a registration fails once (fail.client-*); see fail_nth.h. */
 #include "tests/kernel/lib/fail_nth.h"
+#include "tests/kernel/lib/leased.h"
 
 #define BUS 0x30000000ull
 
@@ -24,7 +25,7 @@ static void drop(struct fail_round *r)
 static int register_pinned(struct fail_round *r)
 {
 	struct region *reg;
-	int err = region_register(engine(), r->va, FAIL_PAGES, REGION_PINNED, &reg);
+	int err = region_register(engine(), r->va, FAIL_PAGES, REGION_PINNED, NULL, &reg);
 
 	if (!err)
 		region_deregister(reg);
@@ -34,7 +35,7 @@ static int register_pinned(struct fail_round *r)
 static int receive_on_demand(struct fail_round *r)
 {
 	struct region *reg;
-	int err = region_register(engine(), r->va, 1, REGION_ON_DEMAND, &reg);
+	int err = region_register(engine(), r->va, 1, REGION_ON_DEMAND, NULL, &reg);
 
 	if (err)
 		return err;
@@ -66,6 +67,53 @@ static int map_in_container(struct fail_round *r)
 	return err;
 }
 
+/* ---- of a file, with a lease ------------------------------------------------------------------
+ */
+
+static int map_leased(struct fail_round *r)
+{
+	int err = fail_prepare_file(r);
+
+	if (err)
+		return err;
+	r->va = map_direct(r->f, 2 * FAIL_PAGES);
+	return r->va ? 0 : -ENOMEM;
+}
+
+static void drop_leased(struct fail_round *r)
+{
+	fail_undo_file(r);
+	leased_notices();
+}
+
+static int register_leased(struct fail_round *r)
+{
+	struct region *reg;
+	int err = region_register(engine(), r->va, FAIL_PAGES, REGION_PINNED, NULL, &reg);
+
+	if (!err)
+		region_deregister(reg);
+	return err;
+}
+
+/* Registered, told, revoked, the file truncated under it, deregistered. */
+static int revoke_leased(struct fail_round *r)
+{
+	uint64_t before = lease_break_time_ns;
+	struct region *reg;
+	int err = region_register(engine(), r->va, FAIL_PAGES, REGION_PINNED, NULL, &reg);
+
+	if (err)
+		return err;
+	lease_break_time_ns = 1; /* a holder that is too late for any time */
+	err = dax_truncate(r->f, 0);
+	lease_break_time_ns = before;
+	if (!err && region_state(reg) != REGION_REVOKED)
+		err = -EFAULT;
+	region_deregister(reg);
+	return err;
+}
+
 /* What every case needs. False: the test is skipped. */
 static bool may_run(struct selftest_run *t, bool domain)
 {
@@ -77,23 +125,15 @@ static bool may_run(struct selftest_run *t, bool domain)
 }
 
 /* No mapping of the device is left, whatever failed. */
-static void run_case(struct selftest_run *t, int (*op)(struct fail_round *), bool domain,
-		     unsigned least)
+static void run_case(struct selftest_run *t, const struct fail_case *c, bool domain)
 {
-	const struct fail_case c = {.prepare = prepare_anon,
-				    .op = op,
-				    .undo = drop,
-				    .unmounted = true,
-				    .way_round =
-					    "behind a short count the rest is asked for once more",
-				    .least = least};
 	struct fail_verdict v;
 	uint64_t before;
 
 	if (!may_run(t, domain))
 		return;
 	before = edu_dma(engine())->mappings;
-	fail_nth_run(&c, &v);
+	fail_nth_run(c, &v);
 	if (v.skipped)
 		SKIP("%s", v.text);
 	EXPECT(!v.failed, "%s", v.text);
@@ -101,26 +141,54 @@ static void run_case(struct selftest_run *t, int (*op)(struct fail_round *), boo
 	       edu_dma(engine())->mappings - before);
 }
 
+#define SHORT_COUNT "behind a short count the rest is asked for once more"
+#define ANON(op_, least_)                                                                          \
+	&(const struct fail_case)                                                                  \
+	{                                                                                          \
+		.prepare = prepare_anon, .op = op_, .undo = drop, .unmounted = true,               \
+		.way_round = SHORT_COUNT, .least = least_                                          \
+	}
+#define LEASED_FILE(op_, least_)                                                                   \
+	&(const struct fail_case)                                                                  \
+	{                                                                                          \
+		.prepare = map_leased, .op = op_, .undo = drop_leased, .way_round = SHORT_COUNT,   \
+		.least = least_                                                                    \
+	}
+
 SELFTEST(fail_pinned, "fail.client-region",
 	 "each allocation of the registration of a pinned region fails once")
 {
-	run_case(t, register_pinned, false, 1 + FAIL_PAGES);
+	run_case(t, ANON(register_pinned, 1 + FAIL_PAGES), false);
 }
 
 SELFTEST(fail_demand, "fail.client-on-demand",
 	 "each allocation of a region on demand and of a transfer fails once")
 {
-	run_case(t, receive_on_demand, true, 4);
+	run_case(t, ANON(receive_on_demand, 4), true);
 }
 
 SELFTEST(fail_frame, "fail.client-frame-buffer",
 	 "each allocation of queueing a frame buffer fails once")
 {
-	run_case(t, queue_frame, false, FAIL_PAGES);
+	run_case(t, ANON(queue_frame, FAIL_PAGES), false);
 }
 
 SELFTEST(fail_container, "fail.client-container",
 	 "each allocation of a container and two ranges in it fails once")
 {
-	run_case(t, map_in_container, true, 1 + 2 + 4);
+	run_case(t, ANON(map_in_container, 1 + 2 + 4), true);
+}
+
+SELFTEST(fail_leased, "fail.client-leased-region",
+	 "each allocation of the registration of a region on a MAP_DIRECT mapping fails once, and "
+	 "no lease is left")
+{
+	run_case(t, LEASED_FILE(register_leased, 3), true);
+}
+
+SELFTEST(fail_revoked, "fail.client-revocation",
+	 "each allocation between the registration of a region and its revocation by a truncate "
+	 "fails once")
+{
+	run_case(t, LEASED_FILE(revoke_leased, 3), true);
 }
