@@ -106,7 +106,7 @@ static void add_free_blocks(struct ext4_fs *fs, int64_t delta)
 	fs->free_blocks = ext4_count(fs->free_blocks, delta, fs->blocks);
 	sb->s_free_blocks_lo = (uint32_t)fs->free_blocks;
 	pm_wb(fs, &sb->s_free_blocks_lo, sizeof(uint32_t));
-	if (fs->desc_size == 64) {
+	if (fs->desc_size == 64 && sb->s_free_blocks_hi != fs->free_blocks >> 32) {
 		sb->s_free_blocks_hi = (uint32_t)(fs->free_blocks >> 32);
 		pm_wb(fs, &sb->s_free_blocks_hi, sizeof(uint32_t));
 	}
@@ -258,12 +258,11 @@ static int32_t free_in_group(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32
 	return freed;
 }
 
-/*
- * Clear the bits of [pblk, pblk + count).  The caller has fenced the step that made the run
- * unreachable: unlink before clear, else a cut shows a file that reaches a free block.
- */
-void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
+/* A run's bits become clear: how many blocks are free now and were not before. */
+static int64_t free_run(struct ext4_fs *fs, const struct ext4_run *run)
 {
+	uint64_t pblk = run->pblk;
+	uint32_t count = run->count;
 	int64_t freed = 0;
 
 	while (count) {
@@ -274,8 +273,9 @@ void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 		uint32_t whole = 0;
 
 		if (count >= room)
-			whole = ext4_groups_retire(
-				fs, g, at, 1 + (count - room) / fs->blocks_per_group, &freed);
+			whole = ext4_groups_retire(fs, g, at,
+						   1 + (count - room) / fs->blocks_per_group,
+						   run->gap, &freed);
 		if (whole)
 			n = room + (whole - 1) * fs->blocks_per_group;
 		else
@@ -283,7 +283,32 @@ void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
 		pblk += n;
 		count -= n;
 	}
+	return freed;
+}
+
+/*
+ * Clear the bits of all blocks of the runs: how many blocks those are.  The caller has fenced the
+ * step that made them unreachable: unlink before clear, else a cut shows a file that reaches a free
+ * block.
+ */
+uint64_t ext4_bfree_runs(struct ext4_fs *fs, const struct ext4_run *run, uint32_t n)
+{
+	int64_t freed = 0;
+	uint64_t blocks = 0;
+
+	for (; n; n--, run++) {
+		blocks += run->count;
+		freed += free_run(fs, run);
+	}
 	add_free_blocks(fs, freed);
+	return blocks;
+}
+
+void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count)
+{
+	const struct ext4_run run = {.pblk = pblk, .count = count};
+
+	ext4_bfree_runs(fs, &run, 1);
 }
 
 static void pool_from_group(struct ext4_fs *fs, uint32_t g, uint32_t cap)

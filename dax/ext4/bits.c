@@ -10,7 +10,7 @@
 
 typedef uint64_t __attribute__((may_alias)) word_t;
 
-#define LINE 8u /* words */
+#define BLOCK 16u /* words that are looked at, or filled, at once: two cache lines */
 
 static word_t *word_of(const uint8_t *map, uint32_t bit)
 {
@@ -27,31 +27,46 @@ static uint64_t mask_of(uint32_t at, uint32_t end)
 
 static inline bool all_set(const word_t *p)
 {
-	return (p[0] & p[1] & p[2] & p[3] & p[4] & p[5] & p[6] & p[7]) == UINT64_MAX;
+	uint64_t all = p[0];
+
+#pragma GCC unroll 16
+	for (unsigned i = 1; i < BLOCK; i++)
+		all &= p[i];
+	return all == UINT64_MAX;
 }
 
 static inline bool all_clear(const word_t *p)
 {
-	return !(p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]);
+	uint64_t any = p[0];
+
+#pragma GCC unroll 16
+	for (unsigned i = 1; i < BLOCK; i++)
+		any |= p[i];
+	return !any;
 }
 
 /* The first bit of [at, end) that is as `flip` has it (0: set; all ones: clear), or end. */
 static inline __attribute__((always_inline)) uint32_t find(const uint8_t *map, uint32_t at,
 							   uint32_t end, uint64_t flip)
 {
-	while (at < end) {
-		const word_t *w = word_of(map, at);
-		uint64_t found = (*w ^ flip) & mask_of(at, end);
+	const word_t *w = word_of(map, at), *stop = word_of(map, end + 63);
+	uint64_t found;
 
-		if (found)
-			return at / 64 * 64 + (uint32_t)__builtin_ctzll(found);
-		at = (at / 64 + 1) * 64;
-		/* Most of a long run is found by lines. */
-		for (w = word_of(map, at);
-		     at + 64 * LINE <= end && (flip ? all_set(w) : all_clear(w)); w += LINE)
-			at += 64 * LINE;
+	if (at >= end)
+		return end;
+	found = (*w ^ flip) & UINT64_MAX << at % 64;
+	if (!found) {
+		/* Most of a long run is found by blocks, and where it ends by words. */
+		for (w++; w + BLOCK <= stop && (flip ? all_set(w) : all_clear(w));)
+			w += BLOCK;
+		while (w < stop && *w == flip)
+			w++;
+		if (w == stop)
+			return end;
+		found = *w ^ flip;
 	}
-	return end;
+	at = (uint32_t)(w - word_of(map, 0)) * 64 + (uint32_t)__builtin_ctzll(found);
+	return at < end ? at : end;
 }
 
 uint32_t bits_next_set(const uint8_t *map, uint32_t at, uint32_t end)
@@ -64,16 +79,11 @@ uint32_t bits_next_clear(const uint8_t *map, uint32_t at, uint32_t end)
 	return find(map, at, end, UINT64_MAX);
 }
 
-static inline void fill_line(word_t *p, uint64_t value)
+static inline void fill(word_t *p, uint64_t value)
 {
-	p[0] = value;
-	p[1] = value;
-	p[2] = value;
-	p[3] = value;
-	p[4] = value;
-	p[5] = value;
-	p[6] = value;
-	p[7] = value;
+#pragma GCC unroll 16
+	for (unsigned i = 0; i < BLOCK; i++)
+		p[i] = value;
 }
 
 void bits_set(uint8_t *map, uint32_t at, uint32_t n)
@@ -84,8 +94,8 @@ void bits_set(uint8_t *map, uint32_t at, uint32_t n)
 		word_t *w = word_of(map, at);
 
 		*w++ |= mask_of(at, end);
-		for (; w + LINE <= word_of(map, end); w += LINE)
-			fill_line(w, UINT64_MAX);
+		for (; w + BLOCK <= word_of(map, end); w += BLOCK)
+			fill(w, UINT64_MAX);
 		at = (uint32_t)(w - word_of(map, 0)) * 64;
 	}
 }
@@ -99,23 +109,47 @@ static uint32_t ones(uint64_t v)
 	return (uint32_t)(v * 0x0101010101010101 >> 56);
 }
 
+/* The bits of @mask in a word: how many were set. */
+static uint32_t clear_masked(word_t *w, uint64_t mask)
+{
+	uint64_t set = *w & mask;
+
+	*w &= ~mask;
+	return ones(set);
+}
+
+/* Whole words: by blocks as long as all bits of them are set, which is how a file leaves them. */
+static inline uint32_t clear_words(word_t *w, const word_t *end)
+{
+	uint32_t cleared = 0;
+
+	while (w < end) {
+		const word_t *from = w, *stop;
+
+		for (; w + BLOCK <= end && all_set(w); w += BLOCK)
+			fill(w, 0);
+		cleared += (uint32_t)(w - from) * 64;
+		for (stop = w + BLOCK < end ? w + BLOCK : end; w < stop; w++) {
+			cleared += *w == UINT64_MAX ? 64 : ones(*w);
+			*w = 0;
+		}
+	}
+	return cleared;
+}
+
 uint32_t bits_clear(uint8_t *map, uint32_t at, uint32_t n)
 {
 	const uint32_t end = at + n;
-	const word_t *last =
-		word_of(map, end) - LINE; /* where the last whole line begins at most */
+	const uint64_t head = UINT64_MAX << at % 64, tail = ~(UINT64_MAX << end % 64);
+	word_t *w = word_of(map, at), *last = word_of(map, end);
 	uint32_t cleared = 0;
 
-	while (at < end) {
-		uint64_t mask = mask_of(at, end);
-		word_t *w = word_of(map, at);
-
-		cleared += ones(*w & mask);
-		*w++ &= ~mask;
-		for (; w <= last && all_set(w); w += LINE)
-			fill_line(w, 0);
-		cleared += (uint32_t)(w - word_of(map, at) - 1) * 64;
-		at = (uint32_t)(w - word_of(map, 0)) * 64;
-	}
+	if (w == last)
+		return n ? clear_masked(w, head & tail) : 0;
+	if (at % 64)
+		cleared += clear_masked(w++, head);
+	cleared += clear_words(w, last);
+	if (tail)
+		cleared += clear_masked(last, tail);
 	return cleared;
 }

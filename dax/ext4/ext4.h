@@ -50,6 +50,13 @@ enum ext4_exhibit {
 	EXT4_ZERO_ONCE,	   /* a cut tail is not zeroed again when the file grows (F-6) */
 };
 
+/* Blocks side by side. */
+struct ext4_run {
+	uint64_t pblk;
+	uint32_t count;
+	uint32_t gap; /* where it lies among the tables: a hint of the layer's own; 0: none */
+};
+
 /* What the file layer needs from the world around it.  Copied by ext4_mount. */
 struct ext4_env {
 	void *base;    /* the device; page aligned */
@@ -71,10 +78,11 @@ struct ext4_env {
 	bool (*may_take)(void *ctx, uint64_t pblk, uint32_t count);
 	/* Is this bug, kept on purpose, wanted?  NULL: none is. */
 	bool (*museum)(void *ctx, enum ext4_exhibit what);
-	/* Called for each run of *data* blocks that a file gives up: after the run is durably
-	 * unreachable from the file, before its bits are cleared in the bitmap.  The place to mark
-	 * pages busy.  Must not call back into the file layer.  May be NULL. */
-	void (*freeing)(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t count);
+	/* Called for the runs of *data* blocks that a file gives up, `n` at a time, one at least:
+	 * after all of them are durably unreachable from the file, before any of their bits is
+	 * cleared in the bitmap.  The place to mark pages busy.  Must not call back into the file
+	 * layer.  May be NULL. */
+	void (*freeing)(void *ctx, struct ext4_inode *ip, const struct ext4_run *run, uint32_t n);
 	/* Copies file data (a fault-tolerant or non-temporal copy).  NULL means memcpy.  The file
 	 * layer calls writeback on the destination afterwards in any case. */
 	void (*copy)(void *dst, const void *src, size_t n);

@@ -40,21 +40,17 @@ static bool clip(const struct hole *h, const struct ext4_extent *e, uint64_t *pb
 	return true;
 }
 
-/* Where records lie that go from first to last, those that touch as one; n above RUNS: too many. */
+/* Where records lie, those that touch as one; n above RUNS: there are more. */
 #define RUNS 16u
 struct runs {
 	uint32_t n;
-	struct {
-		uint64_t pblk, end;
-	} run[RUNS];
+	struct ext4_run run[RUNS];
 };
 
-static inline void keep_run(struct runs *runs, uint64_t pblk, uint64_t end)
+static inline void keep_run(struct runs *runs, uint64_t pblk, uint64_t end, uint32_t gap)
 {
-	if (runs->n < RUNS) {
-		runs->run[runs->n].pblk = pblk;
-		runs->run[runs->n].end = end;
-	}
+	if (runs->n < RUNS)
+		runs->run[runs->n] = (struct ext4_run){pblk, (uint32_t)(end - pblk), gap};
 	runs->n++;
 }
 
@@ -75,23 +71,23 @@ static void clear_too_early(const struct hole *h, const struct ext4_extent *recs
 	pm_fence(h->ip->fs);
 }
 
-/* Steps 2 and 3 for one run. */
-static void give_run(const struct hole *h, uint64_t pblk, uint32_t len)
+/* Steps 2 and 3: all of the runs are told before a bit of any is cleared. */
+static void give_runs(const struct hole *h, const struct ext4_run *run, uint32_t n)
 {
 	struct ext4_fs *fs = h->ip->fs;
 
-	if (fs->env.freeing && len)
-		fs->env.freeing(fs->env.ctx, h->ip, pblk, len);
-	if (len)
-		ext4_bfree(fs, pblk, len);
+	if (fs->env.freeing)
+		fs->env.freeing(fs->env.ctx, h->ip, run, n);
+	ext4_add_blocks(h->ip, -(int64_t)ext4_bfree_runs(fs, run, n));
+	/* ext4_free_blocks fences bits and counters at its end: no order among them matters. */
 }
 
-/* Steps 2 and 3 for the parts of @recs that lie in the hole; extents that touch go as one run. */
+/* The same for the parts of @recs that lie in the hole; extents that touch go as one run. */
 static void give_back(const struct hole *h, const struct ext4_extent *recs, uint32_t n)
 {
-	uint64_t pblk, run = 0;
-	uint32_t len, run_len = 0; /* the device has less than 2^32 blocks */
-	int64_t all = 0;
+	struct ext4_run run[RUNS];
+	uint32_t runs = 0, len; /* the device has less than 2^32 blocks */
+	uint64_t pblk;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (i && i + 1 < n) { /* in between others: all of it */
@@ -100,31 +96,18 @@ static void give_back(const struct hole *h, const struct ext4_extent *recs, uint
 		} else if (!clip(h, &recs[i], &pblk, &len)) {
 			continue;
 		}
-		if (run + run_len != pblk) {
-			give_run(h, run, run_len);
-			run = pblk;
-			run_len = 0;
+		if (runs && run[runs - 1].pblk + run[runs - 1].count == pblk) {
+			run[runs - 1].count += len;
+			continue;
 		}
-		run_len += len;
-		all += len;
+		if (runs == RUNS) {
+			give_runs(h, run, runs);
+			runs = 0;
+		}
+		run[runs++] = (struct ext4_run){.pblk = pblk, .count = len};
 	}
-	give_run(h, run, run_len);
-	ext4_add_blocks(h->ip, -all);
-	/* ext4_free_blocks fences bits and counters at its end: no order among them matters. */
-}
-
-/* The same where all of the records lie in the hole, by the runs that they were found to be. */
-static void give_runs_back(const struct hole *h, const struct runs *runs)
-{
-	int64_t all = 0;
-
-	for (uint32_t i = 0; i < runs->n; i++) {
-		uint32_t len = (uint32_t)(runs->run[i].end - runs->run[i].pblk);
-
-		give_run(h, runs->run[i].pblk, len);
-		all += len;
-	}
-	ext4_add_blocks(h->ip, -all);
+	if (runs)
+		give_runs(h, run, runs);
 }
 
 /* No block for the tree: zero the blocks and let the file keep them (F-10). */
@@ -164,7 +147,7 @@ static int cut_tail(const struct hole *h, struct ext4_path *path, uint32_t lo, u
 	else if (err)
 		return err;
 	else if (n && !keep_head && runs->n <= RUNS)
-		give_runs_back(h, runs);
+		give_runs(h, runs->run, runs->n);
 	else if (n)
 		give_back(h, n <= EXT4_ROOT_MAX ? saved : &rec[at], n);
 	if (!keep_head)
@@ -226,25 +209,30 @@ static uint32_t first_in(const struct hole *h, const struct ext4_extent *rec, ui
 static int check_records(struct ext4_inode *ip, const struct ext4_extent *rec, uint32_t n,
 			 struct runs *runs)
 {
-	uint64_t run = ext4_start(rec), end = run;
+	struct ext4_fs *fs = ip->fs;
+	const struct ext4_extent *e = rec, *end = rec + n;
+	uint32_t gap = __atomic_load_n(&fs->gap, __ATOMIC_RELAXED);
 	bool good = true;
 	int err = 0;
 
 	runs->n = 0;
-	for (uint32_t i = 0; good && i < n; i++) {
-		uint32_t len = ext4_len(&rec[i]);
-		uint64_t start = ext4_start(&rec[i]);
+	while (good && e < end) {
+		uint64_t start = ext4_start(e), next = start;
 
-		good = len && (uint64_t)rec[i].ee_block + len <= EXT4_MAX_LBLK;
-		if (start != end) {
-			good = good && !ext4_forbidden(ip->fs, run, end - run);
-			keep_run(runs, run, end);
-			run = start;
+		do {
+			uint32_t len = ext4_len(e);
+
+			good = len && (uint64_t)e->ee_block + len <= EXT4_MAX_LBLK;
+			next += len;
+		} while (++e < end && good && ext4_start(e) == next);
+		/* The runs of a file lie in gaps side by side. */
+		if (++gap > fs->zones || !ext4_in_gap(fs, gap, start, next - start)) {
+			good = good && !ext4_forbidden(fs, start, next - start);
+			gap = __atomic_load_n(&fs->gap, __ATOMIC_RELAXED);
 		}
-		end = start + len;
+		keep_run(runs, start, next, gap);
 	}
-	keep_run(runs, run, end);
-	if (good && !ext4_forbidden(ip->fs, run, end - run))
+	if (good)
 		return 0;
 	for (uint32_t i = 0; !err && i < n; i++) /* says which */
 		err = ext4_extent_check(ip->fs, ip->ino, &rec[i]);

@@ -318,19 +318,17 @@ bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, 
  * group?  *metadata: how many blocks.  A file's runs begin behind a zone, or a bit further on,
  * where 2 MiB do.
  */
-static bool begins_group(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t *metadata)
+static bool begins_group(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t gap,
+			 uint32_t *metadata)
 {
 	const uint64_t first = (uint64_t)g * fs->blocks_per_group;
 	const struct ext4_zone *before;
-	uint32_t i = fs->retired + 1;
 
-	/* Runs are given up in order, a zone between two: the next gap is tried first. */
-	if (i > fs->zones || !ext4_in_gap(fs, i, first + at, 1))
-		i = ext4_zone_behind(fs, first + at);
-	fs->retired = i;
-	if (!i)
+	if (gap > fs->zones || !ext4_in_gap(fs, gap, first + at, 1))
+		gap = ext4_zone_behind(fs, first + at);
+	if (!gap)
 		return false;
-	before = &fs->zone[i - 1];
+	before = &fs->zone[gap - 1];
 	*metadata = 0;
 	if (before->first + before->count > first)
 		*metadata = (uint32_t)(before->first + before->count - first);
@@ -338,43 +336,73 @@ static bool begins_group(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t *
 	       bits_next_set(ext4_block(fs, fs->group[g].block_bitmap), *metadata, at) == at;
 }
 
-/* Counts of free blocks are of 32768 at most: an upper half that is set is damage, and the group is
- * left to its bitmap. */
-static inline bool may_retire_by_half(struct ext4_fs *fs, uint32_t g,
-				      const struct ext4_group_desc *d, bool wide)
+/* The four fields from the count of free blocks to the flags as one number: most groups that were
+ * never used have the same. */
+static inline uint64_t counts_and_flags(const struct ext4_group_desc *d)
 {
-	return (d->bg_flags & (BG_INODE_UNINIT | BG_BLOCK_UNINIT)) == BG_INODE_UNINIT &&
-	       ext4_group_proven(fs, g) && !(wide && d->bg_free_blocks_hi);
+	typedef uint64_t __attribute__((may_alias, aligned(4))) word_t;
+	const size_t at = offsetof(struct ext4_group_desc, bg_free_blocks_lo);
+
+	_Static_assert(offsetof(struct ext4_group_desc, bg_flags) == 12 + 6, "eight bytes");
+	return *(const word_t *)(const void *)((const uint8_t *)d + at);
 }
 
-uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int64_t *freed)
+/* Counts of free blocks are of 32768 at most: an upper half that is set is damage, and the group is
+ * left to its bitmap. */
+static inline bool too_many(const struct ext4_group_desc *d, size_t size)
+{
+	return size == 64 && d->bg_free_blocks_hi;
+}
+
+/*
+ * Groups from @g to @end, in which nothing is used but metadata, @metadata blocks at the begin of
+ * the first: which is the first one that is not given up?  Neighbours are mostly alike: what there
+ * is to know of a group is known of those behind it.  (Nor have those metadata that a bitmap could
+ * call free, which ext4_group_proven would have to ask.)
+ */
+static inline __attribute__((always_inline)) uint32_t retire_range(struct ext4_fs *fs, uint32_t g,
+								   uint32_t end, uint32_t metadata,
+								   size_t size, int64_t *freed)
+{
+	struct ext4_group_desc *d = (void *)(fs->gdt + (size_t)g * size);
+	uint32_t free = fs->blocks_per_group - metadata;
+
+	while (g < end && may_retire(fs, g) && !too_many(d, size)) {
+		const uint32_t first = g, stop = metadata ? g + 1 : end;
+		const uint64_t state = counts_and_flags(d);
+		const uint32_t was = d->bg_free_blocks_lo;
+		const uint16_t flags = d->bg_flags | BG_BLOCK_UNINIT;
+		const uint16_t sum = csum_moves(fs, was ^ free, BG_BLOCK_UNINIT);
+
+		do {
+			d->bg_free_blocks_lo = (uint16_t)free;
+			d->bg_flags = flags;
+			d->bg_checksum ^= sum;
+			d = (void *)((uint8_t *)d + size);
+		} while (++g < stop && counts_and_flags(d) == state && !too_many(d, size));
+		*freed += (int64_t)(g - first) * ((int64_t)free - was);
+		free += metadata;
+		metadata = 0;
+	}
+	return g;
+}
+
+uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, uint32_t gap,
+			    int64_t *freed)
 {
 	const uint32_t blocks = fs->blocks_per_group, size = fs->desc_size;
 	const uint32_t end = n < fs->groups - 1 - g ? g + n : fs->groups - 1;
-	uint32_t i = g, metadata = 0, becomes, was = UINT32_MAX;
-	struct ext4_group_desc *d = ext4_desc(fs, g);
-	uint16_t sum = 0; /* by which the checksum moves from `was` to `becomes`, and the flag */
+	uint32_t metadata = 0, next;
 
-	if (!fs->gdt_csum || (at && (at > blocks / 2 || !begins_group(fs, g, at, &metadata))))
+	if (!fs->gdt_csum || (at && (at > blocks / 2 || !begins_group(fs, g, at, gap, &metadata))))
 		return 0;
-	for (becomes = blocks - metadata; i < end && may_retire_by_half(fs, i, d, size == 64);
-	     i++, d = (void *)((uint8_t *)d + size)) {
-		if (was != d->bg_free_blocks_lo) { /* few values in a range */
-			was = d->bg_free_blocks_lo;
-			sum = csum_moves(fs, was ^ becomes, BG_BLOCK_UNINIT);
-		}
-		d->bg_free_blocks_lo = (uint16_t)becomes;
-		d->bg_flags |= BG_BLOCK_UNINIT;
-		d->bg_checksum ^= sum;
-		*freed += (int64_t)becomes - was;
-		if (becomes != blocks) { /* only the first */
-			becomes = blocks;
-			was = UINT32_MAX;
-		}
-	}
-	if (i > g)
-		pm_wb(fs, ext4_desc(fs, g), (size_t)(i - g) * size);
-	return i - g;
+	if (size == 64)
+		next = retire_range(fs, g, end, metadata, 64, freed);
+	else
+		next = retire_range(fs, g, end, metadata, size, freed);
+	if (next > g)
+		pm_wb(fs, ext4_desc(fs, g), (size_t)(next - g) * size);
+	return next - g;
 }
 
 /* Write the inode bitmap of a group that never had one: all free, padding set. */

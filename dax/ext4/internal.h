@@ -63,8 +63,7 @@ struct ext4_fs {
 	uint16_t csum_seed, csum_of_free[4][16], csum_of_flag[16];
 	struct ext4_group *group;
 	struct ext4_zone *zone;
-	/* Hints: the zone behind the run that ext4_forbidden(), ext4_groups_retire() saw last. */
-	uint32_t zones, gap, retired;
+	uint32_t zones, gap; /* gap, a hint: the zone behind the run that was looked at last */
 
 	bool dirty;	      /* s_state on the device says so */
 	uint64_t free_blocks; /* sums over the groups; what the superblock says is stale at */
@@ -167,8 +166,8 @@ void ext4_group_init_inodes(struct ext4_fs *fs, uint32_t g);
  * is used there any more, and the group is again as if it had never been used; *freed: how much its
  * count has grown.  False: nothing was done, its bitmap has to be changed. */
 bool ext4_group_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, int32_t *freed);
-/* The same of all blocks from @at of @g on, of up to @n groups: how many groups were. */
-uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n,
+/* The same from @at of @g on, for up to @n groups: how many were.  @gap: a guess, or any number. */
+uint32_t ext4_groups_retire(struct ext4_fs *fs, uint32_t g, uint32_t at, uint32_t n, uint32_t gap,
 			    int64_t *freed);
 /* Is what the descriptor names as block bitmap one?  Looked at once, before the first change of it;
  * false: said, and left alone. */
@@ -236,6 +235,7 @@ uint32_t bits_clear(uint8_t *map, uint32_t at, uint32_t n);
 int ext4_balloc(struct ext4_fs *fs, uint64_t goal, uint32_t want, uint32_t flags, uint64_t *pblk,
 		uint32_t *got);
 void ext4_bfree(struct ext4_fs *fs, uint64_t pblk, uint32_t count);
+uint64_t ext4_bfree_runs(struct ext4_fs *fs, const struct ext4_run *run, uint32_t n);
 void ext4_pool_fill(struct ext4_fs *fs);
 
 int ext4_ialloc(struct ext4_fs *fs, uint32_t near, bool dir, uint32_t *ino);

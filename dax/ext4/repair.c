@@ -336,7 +336,8 @@ static int mend(struct repair *r)
 int repair_mend(struct repair *r)
 {
 	struct ext4_fs *fs = r->fs;
-	void (*freeing)(void *, struct ext4_inode *, uint64_t, uint32_t) = fs->env.freeing;
+	void (*freeing)(void *, struct ext4_inode *, const struct ext4_run *, uint32_t) =
+		fs->env.freeing;
 	int err;
 
 	fs->env.freeing = NULL; /* nobody has mapped anything yet */

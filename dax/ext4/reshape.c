@@ -83,10 +83,11 @@ static void settle(struct reshape *r)
 	ext4_touch(r->ip);
 	for (uint32_t i = 0; i < r->gone.n; i++) {
 		const struct ext4_extent *e = &r->gone.rec[i];
+		const struct ext4_run run = {.pblk = ext4_start(e), .count = ext4_len(e)};
 
 		if (fs->env.freeing)
-			fs->env.freeing(fs->env.ctx, r->ip, ext4_start(e), ext4_len(e));
-		ext4_bfree(fs, ext4_start(e), ext4_len(e));
+			fs->env.freeing(fs->env.ctx, r->ip, &run, 1);
+		ext4_bfree_runs(fs, &run, 1);
 	}
 	ext4_list_drop_nodes(&r->old);
 	/* Bits and counters are durable on return. */

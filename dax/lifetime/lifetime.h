@@ -94,7 +94,8 @@ struct lifetime {
 			    enum layout_reason reason);
 	int (*evict)(struct dax_inode *inode);
 	/* fs->lock held: `count` blocks from pfn on are out of their file's tree, and still set in
-	 * the bitmap. NULL: nothing happens to them. */
+	 * the bitmap. Blocks whose pages have no record, as nobody ever touched them, may be left
+	 * out. NULL: nothing happens to them. */
 	void (*freed)(struct dax_fs *fs, uint64_t pfn, uint32_t count);
 	/* fs->lock held. Of free blocks from pfn on: how many, of `count` at most, come before the
 	 * first one whose page somebody holds, so that the allocator must pass it by? NULL: a free

@@ -9,6 +9,7 @@
  * Frames leave all together, when nobody can look at a record any more.
  */
 #include "mm/device/internal.h"
+#include "mm/frames/internal.h"
 #include "mm/tables/internal.h"
 
 STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
@@ -170,29 +171,32 @@ struct page *pgmap_pfn_to_record(const struct pgmap *pgmap, uint64_t pfn)
 	return pgmap_pfn_valid(pgmap, pfn) && exists((uint64_t)p) ? p : NULL;
 }
 
-/* From `va` on, whose entry is *pte: the first page of its table's that is there, or behind it. */
-static uint64_t next_in_table(uint64_t va, const uint64_t *pte)
+/* The walk for `va` ends at *entry, of this level, where nothing is: the first address behind that
+ * may be there, in the same table, or the table's end, or behind `end`. */
+static uint64_t step_over(uint64_t va, uint64_t end, const uint64_t *entry, unsigned level)
 {
-	uint64_t end = ALIGN_DOWN(va, PMD_SIZE) + PMD_SIZE;
+	const uint64_t span = level_bytes(level);
+	const uint64_t stop = MIN(end, ALIGN_DOWN(va, span * 512) + span * 512);
 
-	while (va < end && !(__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P)) {
-		va = ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE;
-		pte++;
-	}
+	va = ALIGN_DOWN(va, span);
+	do {
+		va += span;
+		entry++;
+	} while (va < stop && !(__atomic_load_n(entry, __ATOMIC_ACQUIRE) & PTE_P));
 	return va;
 }
 
-/* The next record of [va, end) that exists: absent tables are stepped over whole. */
+/* The next record of [va, end) that exists: absent tables are stepped over whole, without a walk
+ * from the root for each. */
 static uint64_t next_record(uint64_t va, uint64_t end)
 {
 	while (va < end) {
 		unsigned level;
-		const uint64_t *pte = pte_walk(kernel_root, va, 1, false, &level);
-		uint64_t span = PAGE_SIZE << (9 * (level - 1));
+		const uint64_t *entry = pte_lowest(kernel_root, va, &level);
 
-		if (pte && (__atomic_load_n(pte, __ATOMIC_ACQUIRE) & PTE_P))
+		if (level == 1 && (__atomic_load_n(entry, __ATOMIC_ACQUIRE) & PTE_P))
 			break;
-		va = pte ? next_in_table(va, pte) : ALIGN_DOWN(va, span) + span;
+		va = step_over(va, end, entry, level);
 	}
 	return MIN(va, end);
 }
@@ -223,21 +227,71 @@ int records_for_each(const struct pgmap *pgmap, uint64_t pfn, uint64_t nr,
 	return ret;
 }
 
+/* Has nobody else a record for these pages? pgmap_table_lock held. */
+static bool nobody_else(const struct pgmap *pgmap, uint64_t pfn, uint64_t end)
+{
+	while (pfn < end) {
+		const struct range_entry *r = range_find(pgmap_table(), pfn, end);
+
+		if (!r)
+			return !ram_overlaps(pfn << PAGE_SHIFT, end << PAGE_SHIFT);
+		if (r->owner != pgmap ||
+		    (r->start > pfn && ram_overlaps(pfn << PAGE_SHIFT, r->start << PAGE_SHIFT)))
+			return false;
+		pfn = r->end;
+	}
+	return true;
+}
+
+/*
+ * The tables that named the frames of a range go, too: who looks for a record of the next device
+ * there would look through all their entries. A table that the range has a part of goes if the rest
+ * of it is nobody's; with compounds it is not asked, as their records lie elsewhere.
+ * pgmap_table_lock held: nobody comes meanwhile.
+ */
+static void drop_tables(const struct pgmap *pgmap, const struct pgmap_range *r, uint64_t va,
+			uint64_t end)
+{
+	const uint64_t pages = PMD_SIZE / sizeof(struct page); /* whose records a table maps */
+
+	if (!pgmap->vmemmap_shift) {
+		if (nobody_else(pgmap, ALIGN_DOWN(r->start, pages), r->start))
+			va = ALIGN_DOWN(va, PMD_SIZE);
+		if (nobody_else(pgmap, r->end, ALIGN_UP(r->end, pages)))
+			end = ALIGN_UP(end, PMD_SIZE);
+	}
+	kernel_drop_tables(va, end - va);
+}
+
+/* The addresses of the records of a range, in whole frames. */
+static uint64_t records_begin(const struct pgmap *pgmap, const struct pgmap_range *r)
+{
+	return ALIGN_DOWN(pgmap_pfn_to_va(pgmap, r->start), PAGE_SIZE);
+}
+
+static uint64_t records_end(const struct pgmap *pgmap, const struct pgmap_range *r)
+{
+	return ALIGN_UP(pgmap_pfn_to_va(pgmap, r->end - 1) + 1, PAGE_SIZE);
+}
+
 void records_free(struct pgmap *pgmap)
 {
 	const bool ram = !pgmap_has_altmap(pgmap);
 
 	for (unsigned i = 0; i < pgmap->nr_range; i++) {
-		const struct pgmap_range *r = &pgmap->range[i];
-		uint64_t va = ALIGN_DOWN(pgmap_pfn_to_va(pgmap, r->start), PAGE_SIZE);
-		uint64_t end = ALIGN_UP(pgmap_pfn_to_va(pgmap, r->end - 1) + 1, PAGE_SIZE);
-		uint64_t gone = kernel_unmap(va, end - va, ram);
+		uint64_t va = records_begin(pgmap, &pgmap->range[i]);
+		uint64_t gone = kernel_unmap(va, records_end(pgmap, &pgmap->range[i]) - va, ram);
 
 		if (ram)
 			__atomic_fetch_sub(&record_frames, gone, __ATOMIC_RELAXED);
 		else
 			altmap_free(&pgmap->altmap, gone);
 	}
+	pgmap_table_lock();
+	for (unsigned i = 0; i < pgmap->nr_range; i++)
+		drop_tables(pgmap, &pgmap->range[i], records_begin(pgmap, &pgmap->range[i]),
+			    records_end(pgmap, &pgmap->range[i]));
+	pgmap_table_unlock();
 	if (!ram && pgmap->altmap.alloc)
 		warn("pgmap %s: failed to free all reserved pages, the altmap still counts %ld",
 		     pgmap->name, (long)pgmap->altmap.alloc);

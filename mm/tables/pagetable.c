@@ -5,7 +5,8 @@
  * Kernel memory is mapped once, at boot, in the upper half of kernel_root, and every address space
  * points at the same tables there: all top-level slots that the kernel will ever use exist before
  * the first address space is made, so the upper halves never differ. Tables are installed by
- * compare-exchange and never removed but for a whole address space, or when a large page takes an
+ * compare-exchange and never removed but for a whole address space, with the records of a device
+ * that leaves (kernel_drop_tables()), or when a large page takes an
  * empty one's place: a walker needs no lock to find an entry, only to change one.
  */
 #include "mm/tables/internal.h"
@@ -227,6 +228,56 @@ void pte_free_table(uint64_t phys, unsigned level)
 void pte_free_low_half(uint64_t root)
 {
 	free_tables(root, 4, ENTRIES / 2);
+}
+
+/* For how many tables of 4K entries, of those that lie whole in [va, end), `fn` returned true; it
+ * gets the entry that names the table, or could. */
+static unsigned for_each_table(uint64_t va, uint64_t end, bool (*fn)(uint64_t *entry))
+{
+	const uint64_t span = level_size(2);
+	unsigned n = 0, level;
+
+	for (va = ALIGN_UP(va, span); va + span <= end;) {
+		uint64_t *entry = pte_walk(kernel_root, va, 2, false, &level);
+		uint64_t next = ALIGN_DOWN(va, level_size(3)) + level_size(3);
+
+		for (; entry && va < next && va + span <= end; va += span)
+			n += fn(entry++);
+		if (!entry)
+			va = ALIGN_DOWN(va, level_size(level)) + level_size(level);
+	}
+	return n;
+}
+
+/* Out of every walk, but not forgotten: the entry keeps the address until the flush. */
+static bool hide_table(uint64_t *entry)
+{
+	bool table = (*entry & (PTE_P | PTE_PS)) == PTE_P;
+
+	if (table)
+		__atomic_store_n(entry, *entry & ~PTE_P, __ATOMIC_RELEASE);
+	return table;
+}
+
+static bool free_hidden_table(uint64_t *entry)
+{
+	uint64_t old = *entry;
+
+	if (!old || (old & PTE_P))
+		return false;
+	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+	free_tables(old & PTE_PHYS, 1, ENTRIES);
+	return true;
+}
+
+/* What a CPU has cached of the tables (SDM vol. 3, 4.10.3) is flushed before they are freed, as in
+ * entry_to_fill(). */
+void kernel_drop_tables(uint64_t va, uint64_t len)
+{
+	if (!for_each_table(va, va + len, hide_table))
+		return;
+	cpu_call((1u << nr_cpus) - 1, flush_everything, NULL);
+	for_each_table(va, va + len, free_hidden_table);
 }
 
 /*

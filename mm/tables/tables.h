@@ -43,6 +43,10 @@ int kernel_map(uint64_t va, uint64_t phys, uint64_t len, uint64_t prot, unsigned
 /* Unmaps and flushes every CPU's TLB (global entries too). Value: how many 4K frames were mapped;
  * `free_frames`: they are given back as well. Interrupts on, no spinlock held. */
 uint64_t kernel_unmap(uint64_t va, uint64_t len, bool free_frames);
+/* Gives the tables of 4K entries back that lie whole in [va, va + len), where nothing is mapped any
+ * more and nobody walks: they would have to be looked through by the range's next owner. Interrupts
+ * on, no spinlock held. */
+void kernel_drop_tables(uint64_t va, uint64_t len);
 bool kernel_is_mapped(uint64_t va, uint64_t len); /* any of it */
 void *map_mmio(uint64_t phys, uint64_t len);	  /* uncached; for ever */
 bool mmio_overlaps(uint64_t start, uint64_t end); /* with what map_mmio() was given */

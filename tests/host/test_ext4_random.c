@@ -55,12 +55,13 @@ static uint32_t idle_run(void *ctx, uint64_t pblk, uint32_t count)
 	return n;
 }
 
-static void mark_some(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t count)
+static void mark_some(void *ctx, struct ext4_inode *ip, const struct ext4_run *run, uint32_t n)
 {
 	(void)ctx;
 	(void)ip;
-	for (uint32_t i = 0; i < count; i++)
-		busy[pblk + i] = rnd(100) < busy_percent;
+	for (; n; n--, run++)
+		for (uint32_t i = 0; i < run->count; i++)
+			busy[run->pblk + i] = rnd(100) < busy_percent;
 }
 
 static const char *path_of(int i)

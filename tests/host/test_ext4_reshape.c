@@ -21,10 +21,11 @@ static struct image im;
 static uint8_t buf[MAX], model[2][MAX];
 static uint64_t told; /* blocks that env.freeing was told of */
 
-static void freeing(void *ctx, struct ext4_inode *ip, uint64_t pblk, uint32_t count)
+static void freeing(void *ctx, struct ext4_inode *ip, const struct ext4_run *run, uint32_t n)
 {
-	(void)ctx, (void)ip, (void)pblk;
-	told += count;
+	(void)ctx, (void)ip;
+	for (uint32_t i = 0; i < n; i++)
+		told += run[i].count;
 }
 
 static int up(void **state)

@@ -332,6 +332,33 @@ static void whole_groups_are_as_if_unused(void **state)
 	image_check(&im);
 }
 
+/* With descriptors of 64 bytes: a count of free blocks whose upper half is damaged is set right
+ * with the rest, and the groups before and behind are given up all the same. */
+static void a_damaged_count_is_set_right(void **state)
+{
+	const uint32_t damaged = 6;
+	struct ext4_inode *ip;
+	uint32_t before, during;
+
+	(void)state;
+	image_drop(&im);
+	image_make(&im, 16, GROUPS ",flex_bg,64bit -G 16");
+	image_up(&im);
+	ip = im_create(&im, "/big");
+	before = never_used();
+	assert_int_equal(ext4_fallocate(ip, 0, 12 << 20, 0), 0);
+	during = never_used();
+	assert_false(ext4_desc_counts(im.fs, damaged).flags & BG_BLOCK_UNINIT);
+	ext4_desc(im.fs, damaged)->bg_free_blocks_hi = 1;
+	ext4_desc(im.fs, damaged)->bg_checksum = ext4_desc_csum(im.fs, damaged);
+	assert_int_equal(ext4_truncate(ip, 0), 0);
+	sums_fit();
+	assert_int_equal(ext4_desc_counts(im.fs, damaged).free_blocks, im.fs->blocks_per_group);
+	assert_in_range(never_used(), before - 2, before - 1);
+	assert_in_range(during, 0, before - 8);
+	im_put(ip);
+}
+
 /* The definition: out of the device, or some block of it in a zone. */
 static bool forbidden(const struct ext4_fs *fs, uint64_t pblk, uint64_t count)
 {
@@ -420,6 +447,7 @@ int main(void)
 		T(a_group_without_bitmap_knows_its_free_blocks),
 		T(extents_cross_groups),
 		T(whole_groups_are_as_if_unused),
+		T(a_damaged_count_is_set_right),
 		T(tables_are_forbidden_by_hint_and_by_search),
 		T(zones_are_the_tables_of_all_groups),
 	};

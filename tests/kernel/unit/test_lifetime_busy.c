@@ -156,6 +156,40 @@ out:
 	fixture_end(&fx);
 }
 
+/* "f" of 1000 blocks that lie in two runs; page `held` alone is touched, and stays pinned. */
+static void held_in_a_run(struct selftest_run *t, unsigned held)
+{
+	FIXTURE(fx, &lifetime_busy_extent);
+	struct dax_inode *f = NULL;
+	struct page *p = NULL;
+	uint64_t va;
+	int err;
+
+	EXPECT_OR(out, !dax_open(SCRATCH_PATH "/f", true, &f), "%s", refusal());
+	err = dax_fallocate(f, 0, 1000 * PAGE_SIZE, false);
+	err = err ? err : dax_punch(f, 500 * PAGE_SIZE, PAGE_SIZE);
+	va = fx_map_as_is(&fx, f, 1000, true);
+	EXPECT_OR(out, !err, "%s", refusal());
+	EXPECT_OR(out, va && get_user_pages_fast(va + held * PAGE_SIZE, 1, PIN, &p) == 1,
+		  "page %u is not pinned", held);
+	EXPECT_OR(put, !dax_truncate(f, 0), "%s", refusal());
+	EXPECT_OR(put, page_is_busy(p) && busy() == 1, "page %u: state 0x%lx, %lu busy", held,
+		  page_state(p), busy());
+put:
+	unpin_user_pages(&p, 1);
+	EXPECT_OR(out, !busy(), "%lu busy", busy());
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(busy_runs, "lifetime.busy-extent.any-run",
+	 "a file of two runs goes as one: a held page of either is marked, though nobody ever "
+	 "touched the other")
+{
+	held_in_a_run(t, 250);
+	held_in_a_run(t, 750);
+}
+
 SELFTEST(busy_by_extents, "lifetime.busy-extent.by-extents",
 	 "a page pinned before the mount has no entry in it; its truncate marks it all the same "
 	 "(F-16)")
