@@ -305,10 +305,10 @@ SELFTEST(lease_published, "lease.published",
 	punch = thread_create("punch", punch_thread, f, 1);
 	stopped = punch && AWAIT(step_stopped(&puncher_stop), "the punch to find no lease");
 	set_it = stopped ? thread_create("setter", set_thread, &l, 0) : NULL;
-	if (set_it) {
-		falls_asleep(set_it);
-		early = __atomic_load_n(&setter.done, __ATOMIC_ACQUIRE);
-	}
+	if (set_it)
+		AWAIT((early = __atomic_load_n(&setter.done, __ATOMIC_ACQUIRE)) ||
+			      set_it->state == THREAD_SLEEPING,
+		      "the setter to sleep, or to have set it");
 	step_go(&puncher_stop);
 	if (punch)
 		thread_join(punch);
