@@ -8,6 +8,7 @@ e2fsck then finds nothing, and each file is as it was, as it was to be, or in be
 """
 
 import re
+import shutil
 
 import pytest
 
@@ -30,11 +31,20 @@ STAMPS = 4
 CUTS = 12  # spread over all fences; behind the third one the file system is marked as mounted
 
 
-def held(folder, lines):
-    """A machine in which every page of the files is pinned, and then these lines: its Result."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An image with the files, which each test copies."""
+    folder = tmp_path_factory.mktemp("made")
     image = hf_image.mkfs(folder / "a.img", "16M")
-    made = run_commands(f"{MAKE}; umount /t", folder, PMEM=image)
-    assert made.status == 0, made.text
+    result = run_commands(f"{MAKE}; umount /t", folder, PMEM=image)
+    assert result.status == 0, result.text
+    return image
+
+
+def held(folder, made, lines):
+    """A machine in which every page of the files is pinned, and then these lines: its Result."""
+    image = folder / "a.img"
+    shutil.copyfile(made, image)
     return run_commands(f"mount pmem0 /t; {HOLD}; shadow; {lines}", folder,
                         PMEM=f"{image},shadow")
 
@@ -46,25 +56,26 @@ def fences_of(text):
 
 
 @pytest.mark.unclean("the power was cut while it was mounted")
-def test_the_change_is_made_of_fences(tmp_path):
+def test_the_change_is_made_of_fences(tmp_path, made):
     """Truncate, punch and evict of held pages make more states durable than there are cuts."""
-    result = held(tmp_path, f"{CHANGE}; shadow; pmem pmem0; powercut")
+    result = held(tmp_path, made, f"{CHANGE}; shadow; pmem pmem0; powercut")
     assert fences_of(result.text) > CUTS + STAMPS, result.text
     busy = re.search(r"busy: (\d+) block\(s\)", result.command("pmem pmem0").output)
     assert int(busy.group(1)) == 3 * PAGES - 3, "every freed block is held"
 
 
 @pytest.fixture(scope="module")
-def fences(tmp_path_factory):
+def fences(tmp_path_factory, made):
     """How many fences CHANGE has: counted once for all cuts."""
-    return fences_of(held(tmp_path_factory.mktemp("counted"), f"{CHANGE}; shadow; powercut").text)
+    folder = tmp_path_factory.mktemp("counted")
+    return fences_of(held(folder, made, f"{CHANGE}; shadow; powercut").text)
 
 
 @pytest.mark.parametrize("part", range(CUTS))
-def test_a_cut_between_two_fences(tmp_path, part, fences):
+def test_a_cut_between_two_fences(tmp_path, made, part, fences):
     """Repaired and told, clean for e2fsck, and the files' bytes are old or new, page by page."""
     where = 3 + part * (fences - STAMPS - 3) // (CUTS - 1)
-    result = held(tmp_path, f"powercut after={where}; {CHANGE}; powercut")
+    result = held(tmp_path, made, f"powercut after={where}; {CHANGE}; powercut")
     assert all(c.status == 0 for c in result.commands[:-1]), result.text
     assert "the power failed behind fence" in result.text, result.text
     result = after("cat /t/keep; ls /t", tmp_path, f"{tmp_path / 'a.img'},shadow")
@@ -87,9 +98,9 @@ def test_a_cut_between_two_fences(tmp_path, part, fences):
 
 
 @pytest.mark.unclean("the power was cut while it was mounted")
-def test_when_the_power_fails(tmp_path):
+def test_when_the_power_fails(tmp_path, made):
     """`powercut after=N` may be changed until it failed; `shadow` says so; nonsense is refused."""
-    result = held(tmp_path, "powercut after=x; powercut after=; powercut after=-1; "
+    result = held(tmp_path, made, "powercut after=x; powercut after=; powercut after=-1; "
                   "powercut after=1000000; powercut after=1; write /t/keep 0 lost; shadow; "
                   "powercut after=2; powercut")
     wrong = [c for c in result.commands if c.status not in (0, None)]

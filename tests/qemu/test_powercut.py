@@ -8,6 +8,7 @@ says what it did; then e2fsck must find nothing.
 
 import random
 import re
+import shutil
 
 import pytest
 
@@ -117,15 +118,24 @@ MIDDLE = ("fallocate /t/new 0 20M", "truncate /t/big 0", "punch /t/big 4096 9M",
           "exchange /t/many 4096 /t/big 0 400K")
 
 
-@pytest.mark.parametrize("line", MIDDLE)
-def test_a_cut_in_the_middle(tmp_path, line):
-    """Power fails while a job is at work: no block has two owners, other files are untouched."""
-    image, pmem = shadowed(tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """An image with a file of many extents, a large one, and one to be kept; each test copies it."""
+    folder = tmp_path_factory.mktemp("filled")
+    image, pmem = shadowed(folder)
     result = run_commands("mount pmem0 /t; mkdir /t/d; write /t/keep 0 kept; "
                           "fallocate /t/big 0 10M; "
                           + "; ".join(f"write /t/many {n * 8192} {n}" for n in range(100))
-                          + "; umount /t", tmp_path, PMEM=pmem)
+                          + "; umount /t", folder, PMEM=pmem)
     assert result.status == 0, result.text
+    return image
+
+
+@pytest.mark.parametrize("line", MIDDLE)
+def test_a_cut_in_the_middle(tmp_path, filled, line):
+    """Power fails while a job is at work: no block has two owners, other files are untouched."""
+    image, pmem = tmp_path / "a.img", f"{tmp_path / 'a.img'},shadow"
+    shutil.copyfile(filled, image)
     cut(f"{line} &", tmp_path, pmem, SMP=4)
     result = after("cat /t/keep; write /t/again 0 goes; cat /t/again", tmp_path, pmem)
     assert result.command("cat /t/keep").output == "kept\n"
