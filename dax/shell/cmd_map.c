@@ -11,7 +11,7 @@
 struct request {
 	struct dax_inode *inode; /* NULL: anonymous */
 	uint64_t off, len;
-	bool write, private;
+	bool write, private, populate;
 	unsigned flags; /* MAP_SYNC, MAP_DIRECT; zero: none is asked for */
 };
 
@@ -30,6 +30,21 @@ static int do_map(const struct request *rq, uint64_t pages, uint64_t *addr)
 	return dax_map(mm, rq->inode, &map, addr);
 }
 
+/* Mapped, and with all its pages if that was asked for; else not at all. */
+static int map_whole(const struct request *rq, uint64_t pages, uint64_t *addr)
+{
+	int err = do_map(rq, pages, addr);
+
+	if (err == -ENOMEM)
+		return refuse(err, "no room for %lu page(s) in the address space", pages);
+	if (err || !rq->populate)
+		return err;
+	err = mm_populate(current_mm(), *addr, pages << PAGE_SHIFT);
+	if (err)
+		mm_unmap(current_mm(), *addr, pages << PAGE_SHIFT);
+	return err;
+}
+
 static int map_request(struct request *rq)
 {
 	uint64_t addr = 0, pages = ALIGN_UP(rq->len, PAGE_SIZE) >> PAGE_SHIFT;
@@ -41,9 +56,7 @@ static int map_request(struct request *rq)
 		return err;
 	if (r && r->readonly && !rq->private)
 		rq->write = false;
-	err = do_map(rq, pages, &addr);
-	if (err == -ENOMEM)
-		refuse(err, "no room for %lu page(s) in the address space", pages);
+	err = map_whole(rq, pages, &addr);
 	snprintf(what, sizeof(what), "%s%s%s%s", r ? rq->inode->name : "anonymous",
 		 r && rq->private ? ", private" : "", rq->flags & MAP_SYNC ? ", sync" : "",
 		 rq->flags & MAP_DIRECT ? ", direct" : "");
@@ -73,7 +86,8 @@ static int map_file(const char *path, bool with_len, struct request *rq)
 	return err;
 }
 
-/* Takes "ro", "private", "sync", "direct" off the end of the words; how many words are left. */
+/* Takes "ro", "private", "populate", "sync", "direct" off the end of the words; how many words are
+ * left. */
 static int take_flags(int argc, char **argv, struct request *rq)
 {
 	for (rq->write = true; argc > 2; argc--) {
@@ -81,6 +95,8 @@ static int take_flags(int argc, char **argv, struct request *rq)
 			rq->write = false;
 		else if (!strcmp(argv[argc - 1], "private"))
 			rq->private = true;
+		else if (!strcmp(argv[argc - 1], "populate"))
+			rq->populate = true;
 		else if (!strcmp(argv[argc - 1], "sync"))
 			rq->flags |= MAP_SYNC;
 		else if (!strcmp(argv[argc - 1], "direct"))
@@ -133,14 +149,16 @@ static int cmd_map(int argc, char **argv)
 	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 SHELL_COMMAND(
-	map, cmd_map, "map [FILE [OFF [LEN]] [ro] [private] [sync] [direct] | anon LEN [ro]]",
+	map, cmd_map,
+	"map [FILE [OFF [LEN]] [ro] [private] [populate] [sync] [direct] | anon LEN [ro] "
+	"[populate]]",
 	"map a file or anonymous memory, or list the mappings\n"
 	"OFF and LEN in bytes (OFF a multiple of 4 KiB; LEN: to the end of the file). private:\n"
-	"stores go to copies of the file's pages. sync (MAP_SYNC): a store's fault returns when\n"
-	"the metadata is durable. direct (MAP_DIRECT): the blocks stay as long as a lease stands\n"
-	"('lease' lists it); whoever wants to change them breaks it, a notice says so, and when\n"
-	"its time is over the mapping fails. The mapping gets a name, m1, m2, …; m1+0x1000 is a\n"
-	"place in it.");
+	"stores go to copies of the file's pages. populate: every page is faulted in at once, or\n"
+	"nothing is mapped. sync (MAP_SYNC): a store's fault returns when the metadata is\n"
+	"durable. direct (MAP_DIRECT): the blocks stay as long as a lease stands ('lease' lists\n"
+	"it); whoever wants to change them breaks it, a notice says so, and when its time is over\n"
+	"the mapping fails. The mapping gets a name, m1, m2, …; m1+0x1000 is a place in it.");
 
 /* ---- changing mappings -------------------------------------------------------------------- */
 
