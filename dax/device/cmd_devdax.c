@@ -20,7 +20,7 @@ static int parse_align(const char *word, uint64_t *align)
 static int cmd_devdax(int argc, char **argv)
 {
 	struct pmem_region *r = argc > 1 ? pmem_find(argv[1]) : NULL;
-	uint64_t align = PMD_SIZE, addr = 0;
+	uint64_t align = r && r->info.mode == PMEM_DEVDAX ? r->info.align : PMD_SIZE, addr = 0;
 	unsigned flags = VM_READ | VM_WRITE | VM_SHARED | VM_MAYWRITE;
 	char what[32];
 	int err = 0;

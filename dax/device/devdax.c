@@ -56,13 +56,14 @@ int devdax_check_held(struct pmem_region *r)
 static struct pgmap device_pgmap(const struct pmem_region *r, unsigned level)
 {
 	struct pgmap p = pmem_fs_pgmap(r);
-	uint64_t unit = page_bytes(level);
+	const bool mode = r->info.mode == PMEM_DEVDAX; /* else all of the region */
+	uint64_t unit = page_bytes(level), end = r->start + (mode ? r->info.end : r->len);
 
 	p.type = PGMAP_GENERIC;
 	p.rest = 0; /* a mapping keeps the device, not only a reference */
 	p.vmemmap_shift = 9 * (level - 1);
-	p.range[0].start = ALIGN_UP(r->start, unit) >> PAGE_SHIFT;
-	p.range[0].end = ALIGN_DOWN(r->start + r->len, unit) >> PAGE_SHIFT;
+	p.range[0].start = ALIGN_UP(r->start + (mode ? r->info.data : 0), unit) >> PAGE_SHIFT;
+	p.range[0].end = ALIGN_DOWN(end, unit) >> PAGE_SHIFT;
 	return p;
 }
 
@@ -122,11 +123,26 @@ static int prepare(struct dax_device *d, unsigned level)
 	return 0;
 }
 
-static int check_use(struct dax_device *d, unsigned flags)
+/* What the region's info block says about it; without one any size will do. */
+static int check_mode(const struct pmem_region *r, unsigned level)
+{
+	if (r->info.mode == PMEM_DEVDAX)
+		return r->info.align == page_bytes(level)
+			       ? 0
+			       : refuse(-EINVAL,
+					"%s is in device mode with pages of 0x%x bytes, and is "
+					"mapped by these",
+					r->name, r->info.align);
+	return pmem_check_raw(r); /* a block that cannot be used */
+}
+
+static int check_use(struct dax_device *d, unsigned level, unsigned flags)
 {
 	const struct pmem_region *r = d->region;
 	int err = pmem_check_present(r);
 
+	if (!err)
+		err = check_mode(r, level);
 	if (err)
 		return err;
 	if (d->mounts)
@@ -174,7 +190,8 @@ static int map_somewhere(struct mm *mm, struct dax_device *d, uint64_t off, uint
 /* Gives the region back to file systems if nobody uses it any more. d->lock held. */
 static void give_back_unused(struct dax_device *d)
 {
-	if (!d->users && !d->mounts && pmem_is_there(d->region))
+	if (!d->users && !d->mounts && pmem_is_there(d->region) &&
+	    d->region->info.mode != PMEM_DEVDAX)
 		devdax_bind_for_fs(
 			d->region); /* refused while somebody holds a page: the next user tries */
 }
@@ -209,7 +226,7 @@ int devdax_mmap(struct mm *mm, struct pmem_region *r, uint64_t align, uint64_t o
 			      "0x%lx",
 			      level ? ", and this CPU has none of 1G" : "", align);
 	mutex_lock(&d->lock);
-	err = check_use(d, flags);
+	err = check_use(d, level, flags);
 	if (!err)
 		err = prepare(d, level);
 	if (!err) {
@@ -324,6 +341,29 @@ static void devdax_describe(const struct vma *vma, char *buf, unsigned n)
 		 size_name[d->level]);
 }
 
+/*
+ * No mapping's own lease comes first, as with a file: the pages are the device's for as long as it
+ * is bound, and the only one to break this is its removal (or its end by `pmem kill`). That moves
+ * the state, then breaks. The lease before the look at the state, with a full barrier in between:
+ * else both miss each other, and the client goes on with a device that is gone.
+ */
+static int devdax_lease_direct(struct vma *vma, struct direct_lease *l)
+{
+	struct dax_device *d = vma->private;
+	int err;
+
+	direct_lease_fill(l, d->region->name);
+	err = lease_set(&d->leases, &l->lease, true);
+	if (err)
+		return err;
+	smp_mb();
+	if (pmem_is_present(d->region) && d->binding == d->region->bindings)
+		return 0;
+	direct_lease_end(l);
+	return refuse(-ENXIO, "%s was removed or killed: nothing of it may be held any more",
+		      d->region->name);
+}
+
 static const struct vma_ops devdax_vma_ops = {
 	.fault = devdax_fault,
 	.open = devdax_open,
@@ -331,4 +371,5 @@ static const struct vma_ops devdax_vma_ops = {
 	.describe = devdax_describe,
 	.may_split = devdax_may_split,
 	.sync = devdax_sync,
+	.lease_direct = devdax_lease_direct,
 };

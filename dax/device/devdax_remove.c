@@ -6,10 +6,13 @@
  * the region's states (pmem.h):
  *   1. LEAVING: no fault is served from now on (SIGBUS), nobody maps or mounts the region
  *   2. every fault that was not yet through with asking comes to its end
- *   3. what is mapped goes from every address space
- *   4. UNMAPPED: the pins are waited for; PINS_GONE: the records go
- * 2 before 3, else a fault maps its page behind the unmapping; 3 before 4, else a mapping keeps
- * the device for as long as its owner likes. The VMAs stay: their owners find out by a fault.
+ *   3. leases of clients are broken, and waited for: unmapping stops no device that was told where
+ *      the pages are; its holder ends by itself, or is cut off when the break time is over
+ *   4. what is mapped goes from every address space
+ *   5. UNMAPPED: the pins are waited for; PINS_GONE: the records go
+ * 2 before 4, else a fault maps its page behind the unmapping; 3 and 4 before 5, else a lease or a
+ * mapping keeps the device for as long as its owner likes. 1 before 3, else a lease is set that
+ * nobody breaks. The VMAs stay: their owners find out by a fault.
  *
  * Step 2 costs a fault nothing. A fault that finds the frame of its record remembered asks nothing
  * else; so the frame is forgotten, and the others ask for the region's state. Faults hold their
@@ -97,13 +100,20 @@ int devdax_remove(struct pmem_region *r)
 	err = end_faults(d);
 	if (err)
 		return refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
+	err = lease_break(&d->leases, LEASE_ALL, true);
+	if (err)
+		return err;
 	unmap_mapping_range(&d->mapping, 0, UINT64_MAX >> PAGE_SHIFT);
 	return 0;
 }
 
 int devdax_killed(struct pmem_region *r)
 {
-	int err = end_faults(dax_device_of(r));
+	struct dax_device *d = dax_device_of(r);
+	int err = end_faults(d);
 
-	return err ? refuse(err, "%s: no memory to wait for its faults; it lives on", r->name) : 0;
+	if (err)
+		return refuse(err, "%s: no memory to wait for its faults; it lives on", r->name);
+	lease_break(&d->leases, LEASE_ALL, false); /* begun; nobody waits for the holders */
+	return 0;
 }

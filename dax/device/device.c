@@ -25,6 +25,7 @@ static int device_init(const struct boot_info *bi)
 	for (unsigned i = 0; i < pmem_count(); i++) {
 		devices[i].region = pmem_nth(i);
 		mapping_init(&devices[i].mapping, MODE_CHAR | 0600, S_DAX);
+		lease_list_init(&devices[i].leases, true);
 		mutex_init(&devices[i].lock, "device-dax");
 		devices[i].region->dax = &devices[i];
 	}
@@ -44,6 +45,8 @@ int dax_device_mount(struct pmem_region *r)
 
 	mutex_lock(&d->lock);
 	err = d->users ? devdax_refuse_mapped(d) : pmem_check_present(r);
+	if (!err)
+		err = pmem_check_raw(r);
 	if (!err)
 		err = devdax_bind_for_fs(r);
 	if (!err)
@@ -84,7 +87,6 @@ int dax_device_leave(struct pmem_region *r, bool wait, struct leaving *l)
 
 	mutex_lock(&d->lock);
 	err = check_leave(d, wait);
-	l->mapped = d->users;
 	if (!err && !pmem_try_step(r, PMEM_LEAVING, &l->from))
 		err = pmem_refuse_state(r, l->from);
 	mutex_unlock(&d->lock);

@@ -19,6 +19,7 @@ struct dax_device {
 	uint64_t first, pages; /* pfn of the first page mapped, 4 KiB pages from there */
 	uint64_t frame;	       /* a frame of records that exists, for the next fault; zero: none */
 	struct mapping mapping;
+	struct lease_list leases; /* of clients that hold pages: broken when the device goes */
 
 	/* Blocks that their file freed and somebody still holds. Not under the lock. */
 	uint64_t busy;	   /* records marked busy. Zero: none (atomic) */
@@ -44,15 +45,17 @@ int devdax_bind_for_fs(struct pmem_region *r);
 /* A region on its way out. */
 struct leaving {
 	enum pmem_state from; /* where it goes back to if it is refused */
-	bool mapped;	      /* as a device: see devdax_remove() */
 };
 /* Steps to LEAVING, which is the caller's: nobody mounts or maps it. -EBUSY: somebody does (named;
  * with `wait` a mapping is no reason), or a page of a device is held, or somebody else binds or
  * unbinds it; -ENODEV: it is not there. Sleepable. */
 int dax_device_leave(struct pmem_region *region, bool wait, struct leaving *l);
+/* `pmem mode`, under the device's lock (mode.c). */
+int dax_device_set_mode(struct pmem_region *r, uint32_t align, bool force);
 /* devdax_remove.c: of a region that is LEAVING and mapped as a device: when it returns, no fault is
- * served any more, and nothing is mapped. -ENOMEM, with a sentence: all is as before. Sleeps; woken
- * by: the end of faults that run. */
+ * served any more, and nothing is mapped. -ENOMEM, with a sentence, -EINTR: all is as before, but
+ * for leases that were told. Sleeps; woken by: the end of faults that run, the end of the last
+ * lease. */
 int devdax_remove(struct pmem_region *region);
 /* The region was marked as killed: when this returns no fault is on its way that had not seen it.
  * -ENOMEM, with a sentence. Sleeps; woken by: the end of those faults. */

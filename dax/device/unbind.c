@@ -123,9 +123,10 @@ static void unbind_now(struct pmem_region *r)
 }
 
 /* LEAVING, and ours. */
-static int let_go(struct pmem_region *r, const struct leaving *l, bool wait)
+static int let_go(struct pmem_region *r, bool wait)
 {
-	int err = l->mapped ? devdax_remove(r) : drain(r, wait);
+	/* Who holds a device's pages may have a lease and no mapping any more. */
+	int err = r->pgmap.type == PGMAP_GENERIC ? devdax_remove(r) : drain(r, wait);
 
 	return err == -EINTR ? refuse(err, "interrupted; %s stays bound", r->name) : err;
 }
@@ -181,7 +182,7 @@ int dax_unbind(struct pmem_region *r, bool wait)
 		err = dax_device_leave(r, wait, &l);
 	if (err)
 		return err;
-	err = let_go(r, &l, wait);
+	err = let_go(r, wait);
 	if (err)
 		pmem_step(r, l.from);
 	else
@@ -198,7 +199,8 @@ static int unbind_command(struct pmem_region *r, bool wait)
 
 static int unbind_init(const struct boot_info *bi)
 {
-	static const struct pmem_above above = {.unbind = unbind_command, .killed = devdax_killed};
+	static const struct pmem_above above = {
+		.unbind = unbind_command, .killed = devdax_killed, .set_mode = dax_device_set_mode};
 
 	(void)bi;
 	pmem_set_above(&above);

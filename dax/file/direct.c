@@ -211,10 +211,29 @@ static int direct_gup_begin(struct vma *vma, unsigned long nr, void **cookie)
 	return dax_file_gup_begin(m->inode, nr, cookie);
 }
 
+static void put_leased(void *inode)
+{
+	dax_put(inode);
+}
+
+static int lease_of_file(struct dax_inode *inode, struct direct_lease *d)
+{
+	int err;
+
+	direct_lease_fill(d, inode->name);
+	err = layout_lease_set(inode, &d->lease, true);
+	if (err)
+		return err;
+	dax_get(inode);
+	d->object = inode;
+	d->put = put_leased;
+	return 0;
+}
+
 static int direct_lease_of(struct vma *vma, struct direct_lease *l)
 {
 	struct direct_map *m = vma->private;
-	int err = direct_lease_of_file(m->inode, l);
+	int err = lease_of_file(m->inode, l);
 
 	/* The client's lease before the look at the mapping's: a break after the look finds the
 	 * client's, and tells it; one before it is seen here. */

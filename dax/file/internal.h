@@ -245,8 +245,6 @@ int direct_map_new(struct dax_inode *inode, uint64_t pgoff, uint64_t pages, bool
 void direct_map_drop(void *private);
 /* Objects that a switch of the museum kept from being freed; `end`: they are freed. */
 unsigned direct_map_lost(bool end);
-/* dax/lease/client.c: for ->lease_direct() of a file's VMA. Errors of layout_lease_set(). */
-int direct_lease_of_file(struct dax_inode *inode, struct direct_lease *l);
 /* map.c: the file's metadata is durable when it returns; for a store's fault in a mapping with
  * MAP_SYNC. Entry locked; takes fs->lock. Negative errno of the file layer. */
 int map_settle(struct dax_inode *inode);

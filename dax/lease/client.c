@@ -6,7 +6,7 @@
  * mapping's first, since it was set first; and they are revoked in that order, so that no new page
  * is handed out by the time the device is cut off.
  */
-#include "dax/file/internal.h"
+#include "dax/dax.h"
 
 static struct direct_lease *to_direct(struct lease *l)
 {
@@ -29,8 +29,7 @@ static void revoke(struct lease *l)
 	d->ops->revoke(d);
 }
 
-/* As a lease of the list of `file`, not set yet. */
-static void fill_in(struct direct_lease *d, const char *file)
+void direct_lease_fill(struct direct_lease *d, const char *file)
 {
 	d->lease_ops = (struct lease_ops){.what = d->ops->what, .told = told, .revoke = revoke};
 	d->lease = (struct lease){.class = LEASE_LAYOUT,
@@ -38,25 +37,6 @@ static void fill_in(struct direct_lease *d, const char *file)
 				  .file = file,
 				  .name = d->name,
 				  .tid = d->tid};
-}
-
-static void put_file(void *inode)
-{
-	dax_put(inode);
-}
-
-int direct_lease_of_file(struct dax_inode *inode, struct direct_lease *d)
-{
-	int err;
-
-	fill_in(d, inode->name);
-	err = layout_lease_set(inode, &d->lease, true);
-	if (err)
-		return err;
-	dax_get(inode);
-	d->object = inode;
-	d->put = put_file;
-	return 0;
 }
 
 int direct_lease_take(struct vma *vma, struct direct_lease *d)

@@ -147,6 +147,8 @@ struct direct_lease {
  * gone), and the errors of lease_set(), each with a sentence. */
 int direct_lease_take(struct vma *vma, struct direct_lease *l);
 void direct_lease_end(struct direct_lease *l);
+/* For what gives leases (lease_direct): l->lease becomes a layout lease of `file`, not set yet. */
+void direct_lease_fill(struct direct_lease *l, const char *file);
 /* Is its break under way, or over? Any context. */
 static inline bool direct_lease_is_broken(const struct direct_lease *l)
 {

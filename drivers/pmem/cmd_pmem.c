@@ -72,6 +72,8 @@ static void print_region(const struct pmem_region *r)
 	else
 		kprintf("  trimmed: nothing, start and end are 2 MiB aligned\n");
 	print_contents(r);
+	if (pmem_is_there(r))
+		pmem_print_mode(r, "  mode");
 	if (r->shadow)
 		kprintf("  power-cut model: on\n");
 }
@@ -117,6 +119,48 @@ static int cmd_kill(int argc, char **argv, bool kill)
 	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 
+static int parse_mode_words(int argc, char **argv, uint32_t *align, bool *force)
+{
+	static const struct {
+		const char *word;
+		uint32_t bytes;
+	} sizes[] = {{"align=4K", PAGE_SIZE}, {"align=2M", PMD_SIZE}, {"align=1G", PUD_SIZE}};
+
+	*force = argc > 4 && !strcmp(argv[argc - 1], "force");
+	argc -= *force;
+	*align = !strcmp(argv[3], "devdax") ? PMD_SIZE : 0;
+	if (!*align && strcmp(argv[3], "raw"))
+		return shell_fail(-EINVAL, "'%s' must be raw or devdax", argv[3]);
+	for (unsigned i = 0; argc == 5 && i < ARRAY_SIZE(sizes); i++)
+		if (*align && !strcmp(argv[4], sizes[i].word)) {
+			*align = sizes[i].bytes;
+			return 0;
+		}
+	return argc == 4 ? 0
+			 : shell_fail(-EINVAL,
+				      "'%s' must be align=4K, align=2M or align=1G, of devdax; or "
+				      "force",
+				      argv[4]);
+}
+
+static int cmd_mode(int argc, char **argv)
+{
+	struct pmem_region *r = argc > 2 ? pmem_find(argv[2]) : NULL;
+	uint32_t align;
+	bool force;
+	int err;
+
+	if (argc < 4 || argc > 6)
+		return shell_usage();
+	if (!r)
+		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
+	err = parse_mode_words(argc, argv, &align, &force);
+	if (err)
+		return err;
+	err = pmem_above()->set_mode(r, align, force);
+	return err ? shell_fail(err, "%s", refusal()) : 0;
+}
+
 static int cmd_pmem(int argc, char **argv)
 {
 	const struct pmem_region *r = argc > 1 ? pmem_find(argv[1]) : NULL;
@@ -127,6 +171,8 @@ static int cmd_pmem(int argc, char **argv)
 		return cmd_bind(argc, argv);
 	if (argc > 1 && (!strcmp(argv[1], "kill") || !strcmp(argv[1], "revive")))
 		return cmd_kill(argc, argv, argv[1][0] == 'k');
+	if (argc > 1 && !strcmp(argv[1], "mode"))
+		return cmd_mode(argc, argv);
 	if (argc > 2)
 		return shell_usage();
 	if (!pmem_count() && nfit_missing())
@@ -154,7 +200,7 @@ SHELL_KIND(dev, "DEV", NULL, offer_regions);
 SHELL_COMMAND(
 	pmem, cmd_pmem,
 	"pmem [REGION] | pmem unbind REGION [wait] | pmem bind REGION [limited] | pmem kill|revive "
-	"REGION",
+	"REGION | pmem mode REGION raw|devdax [align=4K|2M|1G] [force]",
 	"persistent memory: ranges, DIMMs, persistence, what alignment cost, who holds pages\n"
 	"unbind takes a region's page records away, bind brings them back. It is refused while\n"
 	"the region is mounted or mapped; a page that is held is treated as the lifetime of the\n"
@@ -162,4 +208,8 @@ SHELL_COMMAND(
 	"also removes a region that is mapped as a device, and waits for its pins. limited: "
 	"without\n"
 	"page records, so that files can be mapped and nothing of them pinned (lifetime=unaware).\n"
-	"kill: no fault gets a page of the region any more, until revive.");
+	"kill: no fault gets a page of the region any more, until revive.\n"
+	"mode devdax: writes the info block that puts it into device mode, as ndctl "
+	"does "
+	"(align: 2M);\nits first 8 KiB are lost, which is refused if something known is there, "
+	"unless forced. raw: takes the\nblock away.");

@@ -105,12 +105,47 @@ struct pgmap pmem_fs_pgmap(const struct pmem_region *r)
 	return p;
 }
 
+/* A device's pages may begin behind the region's start, and end before its end: an info block, or a
+ * size that does not fit. What lies there has no records, and can be read all the same. */
+static void unmap_rest(const struct pmem_region *r, const struct pgmap_range *g)
+{
+	const uint64_t first = g->start << PAGE_SHIFT, last = g->end << PAGE_SHIFT;
+
+	if (first > r->start)
+		kernel_unmap(DIRECT_BASE + r->start, first - r->start, false);
+	if (last < r->start + r->len)
+		kernel_unmap(DIRECT_BASE + last, r->start + r->len - last, false);
+}
+
+static int map_rest(const struct pmem_region *r)
+{
+	const struct pgmap_range *g = &r->pgmap.range[0];
+	const uint64_t first = g->start << PAGE_SHIFT, last = g->end << PAGE_SHIFT;
+	const uint64_t rights = PTE_W | PTE_NX | PTE_G;
+	int err = 0;
+
+	if (first > r->start)
+		err = kernel_map(DIRECT_BASE + r->start, r->start, first - r->start, rights, 3);
+	if (!err && last < r->start + r->len)
+		err = kernel_map(DIRECT_BASE + last, last, r->start + r->len - last, rights, 3);
+	if (err)
+		unmap_rest(r, g);
+	return err;
+}
+
 /* COMING, and the caller's. */
 static int make_records(struct pmem_region *r, const struct pgmap *pgmap)
 {
+	int err;
+
 	r->pgmap = *pgmap;
 	STEP_POINT(pmem_binds);
-	return memremap_pages(&r->pgmap);
+	err = memremap_pages(&r->pgmap);
+	if (!err && map_rest(r)) {
+		memunmap_pages(&r->pgmap);
+		err = refuse(-ENOMEM, "no memory for the page tables that map it");
+	}
+	return err;
 }
 
 static int make_limited(struct pmem_region *r)
@@ -142,10 +177,12 @@ static int bind(struct pmem_region *r, bool limited)
 		return pmem_refuse_state(r, seen == PMEM_KILLED ? PMEM_PRESENT : seen);
 	r->bindings++;
 	err = limited ? make_limited(r) : make_records(r, &fs);
-	if (!err)
+	if (!err) {
 		r->kaddr = phys_to_virt(r->start);
-	else
+		pmem_read_info(r);
+	} else {
 		keep_refusal(r, err); /* before it can be seen to be GONE */
+	}
 	pmem_step(r, err ? PMEM_GONE : PMEM_PRESENT);
 	return err;
 }
@@ -163,14 +200,18 @@ int pmem_bind_limited(struct pmem_region *r)
 /* From LEAVING, which is the caller's, to PINS_GONE, behind which nothing is left. */
 static void take_away(struct pmem_region *r)
 {
+	const struct pgmap_range range = r->pgmap.range[0];
+
 	pmem_step(r, PMEM_UNMAPPED);
 	if (!pmem_is_limited(r))
 		memunmap_drain(&r->pgmap);
 	pmem_step(r, PMEM_PINS_GONE);
-	if (pmem_is_limited(r))
+	if (pmem_is_limited(r)) {
 		kernel_unmap(DIRECT_BASE + r->start, r->len, false);
-	else
+	} else {
 		memunmap_finish(&r->pgmap);
+		unmap_rest(r, &range);
+	}
 }
 
 void pmem_unbind(struct pmem_region *r)
@@ -240,6 +281,7 @@ static void announce(struct pmem_region *r)
 		kprintf("%s: %s, to multiples of 2 MiB; align=2M would do%s%s\n", r->name, cut,
 			r->whole_contents ? "; it holds " : "",
 			r->whole_contents ? r->whole_contents : "");
+	pmem_print_mode(r, r->name);
 }
 
 static void add_region(const struct nfit_spa *spa)

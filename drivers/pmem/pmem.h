@@ -53,6 +53,19 @@ enum pmem_state {
 	PMEM_STATES
 };
 
+/* What a region is used for, by its info block (infoblock.c). */
+enum pmem_mode {
+	PMEM_RAW,    /* there is none: whoever uses the region, from its first byte on */
+	PMEM_FSDAX,  /* a file system of another system's, behind the block */
+	PMEM_DEVDAX, /* device mode: device-dax and nothing else */
+};
+struct infoblock {
+	enum pmem_mode mode;
+	uint32_t align;	    /* bytes of a page of the device */
+	uint64_t data, end; /* bytes [data, end) of the region are its data */
+	bool on_device;	    /* there is room for page records in front of the data */
+};
+
 struct pmem_region {
 	char name[12];		    /* "pmem0" */
 	uint64_t start, len;	    /* usable bytes, multiples of 2 MiB; 0, 0: nothing is usable */
@@ -67,8 +80,10 @@ struct pmem_region {
 	void *kaddr;			/* the region in the direct map */
 	struct pgmap pgmap;		/* no range: bound without page records */
 	uint64_t bindings; /* how often it was bound, counted while COMING; never twice the same */
-	struct dax_device *dax;	    /* the floor above's, which keeps there how it is used */
-	struct pmem_shadow *shadow; /* the power-cut model's second copy; NULL: none */
+	struct infoblock info; /* as it is on the device; moved while nobody uses the region */
+	char info_why[REFUSAL_TEXT]; /* why the block that is there cannot be used; empty: it can */
+	struct dax_device *dax;	     /* the floor above's, which keeps there how it is used */
+	struct pmem_shadow *shadow;  /* the power-cut model's second copy; NULL: none */
 };
 
 unsigned pmem_count(void);
@@ -147,10 +162,24 @@ int pmem_rebind(struct pmem_region *r, const struct pgmap *next);
  */
 int pmem_kill(struct pmem_region *r);
 int pmem_revive(struct pmem_region *r);
+/*
+ * Modes (mode.c). The region's bytes are there, and the caller sees to it that nobody uses them.
+ */
+/* Reads the region's block; what it says is in r->info, or why not in r->info_why. */
+void pmem_read_info(struct pmem_region *r);
+/* Puts it into device mode, durable when this returns; its first 8 KiB are lost. Or,
+ * align 0: takes the block away, and nothing else. 0; -EINVAL (it is in that mode already; no start
+ * at 2 MiB), -ENXIO (too small), -EROFS, -EPERM (something known would be lost; `force`: it may
+ * be); with a sentence. */
+int pmem_write_info(struct pmem_region *r, uint32_t align, bool force);
+/* 0; -EINVAL with a sentence: it is in device mode, or its block cannot be used. */
+int pmem_check_raw(const struct pmem_region *r);
 /* What is asked of the floor above, which knows how a region is used. Set once, at boot. */
 struct pmem_above {
 	int (*unbind)(struct pmem_region *r, bool wait); /* `pmem unbind`; prints its refusal */
 	int (*killed)(struct pmem_region *r); /* ends faults that run now; -ENOMEM, refused */
+	/* `pmem mode`: pmem_write_info(), once nobody uses the region. Refused. */
+	int (*set_mode)(struct pmem_region *r, uint32_t align, bool force);
 };
 void pmem_set_above(const struct pmem_above *ops);
 /* Pages of the region that are held, and in *busy how many blocks their file has freed: a folio
@@ -227,6 +256,20 @@ unsigned int signature_find(signature_read_fn *read, void *ctx, uint64_t size,
 			    struct signature *out, unsigned int max);
 /* "XFS (at 0x0), GPT (at 0x200)" into buf. */
 void signature_text(const struct signature *s, unsigned int nr, char *buf, size_t n);
+
+/*
+ * Info blocks (infoblock.c), the bytes. Pure code, as above.
+ */
+#define INFO_AT	   4096u /* where in a region it is */
+#define INFO_BYTES 4096u
+/* The block of a region at [start, start + size). 0; or with a sentence in why[n] -ENODEV: these
+ * bytes are no block of this region's; -EOPNOTSUPP, -ENXIO: they are one, and it cannot be used.
+ */
+int infoblock_parse(const uint8_t *block, uint64_t start, uint64_t size, struct infoblock *out,
+		    char *why, size_t n);
+/* Fills block[INFO_BYTES] for a device with pages of `align`. 0; -EINVAL, -ENXIO, as above. */
+int infoblock_make(uint8_t *block, uint64_t start, uint64_t size, uint32_t align,
+		   const uint8_t *uuid, char *why, size_t n);
 
 /*
  * May files on this device be mapped by DAX? Two questions, before a mount and before a disk is

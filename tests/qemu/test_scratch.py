@@ -6,6 +6,7 @@ has all of them. Here a machine meets some, as the second DIMM or as one to be m
 """
 
 import hashlib
+import struct
 
 import hf_image
 from run import run_commands
@@ -124,3 +125,33 @@ def test_a_race_takes_no_busy_device(tmp_path):
         output = result.command(line).output
         assert "edu0 is at work for another" in output and "PANIC" not in result.text, output
     assert result.command("race A-1").status == 16
+
+
+# What `ndctl write-infoblock -o IMAGE -m devdax -s 64M -a 2M -M mem -u 1111…` (76.1) leaves at 4096:
+# the fields, and its own checksum at the end.
+NDCTL_BLOCK = struct.pack("<16s16s16sIHHQQIIIIIH", b"NVDIMM_DAX_INFO", b"\x11" * 4 + b"\x22\x22\x33\x33"
+                          b"\x44\x44" + b"\x55" * 6, b"", 0, 1, 4, 2 * MIB, 0x3e00, 1, 0, 0, 2 * MIB, 4096,
+                          64).ljust(4088, b"\0") + struct.pack("<Q", 0x9f36eb8fc6855d38)
+
+
+def test_a_namespace_in_device_mode(tmp_path):
+    """ndctl's info block, written on the host, makes the region a device whose data lie behind it; a block
+    made here is the same but for its UUID; taken away, nothing but the block is lost."""
+    path = make(tmp_path / "dimm.img", 64 * MIB, [(4096, NDCTL_BLOCK), (2 * MIB, b"from the host")])
+    result = run_commands("devdax pmem0; touch m1; touch m1+2M STORED; unmap m1; mount pmem0 /t; pmem mode pmem0 "
+                          "raw; pmem mode pmem0 devdax", tmp_path, PMEM=path)
+    assert "pmem0: device mode, pages of 2 MiB, data at 0x200000 - 0x4000000" in result.text
+    assert "from the host" in result.command("touch m1").output
+    assert result.command("mount pmem0 /t").status == 22
+    assert [c.status for c in result.commands].count(0) == 6, result.text
+    with open(path, "rb") as image:
+        data = image.read(6 * MIB)
+    assert data[4 * MIB:4 * MIB + 6] == b"STORED" and data[2 * MIB:2 * MIB + 13] == b"from the host"
+    block = bytearray(data[4096:8192])
+    assert block[16:32] != NDCTL_BLOCK[16:32]
+    low = high = 0
+    for (word,) in struct.iter_unpack("<I", bytes(block[:4088]) + bytes(8)):
+        low = (low + word) & 0xffffffff
+        high = (high + low) & 0xffffffff
+    assert struct.pack("<II", low, high) == bytes(block[4088:])
+    assert block[:16] + block[32:4088] == NDCTL_BLOCK[:16] + NDCTL_BLOCK[32:4088]

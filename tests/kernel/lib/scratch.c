@@ -80,7 +80,7 @@ static int check_usable(struct pmem_region *r)
 		return refuse(-ENOSPC, "%s is too small for the scratch file system", r->name);
 	if (devdax_is_mapped(r))
 		return refuse(-EBUSY, "%s is mapped as a device: unmap it", r->name);
-	if (refuse_mounted(r))
+	if (refuse_mounted(r) || pmem_check_raw(r))
 		return -EBUSY;
 	return pmem_may_overwrite(r);
 }
