@@ -327,14 +327,21 @@ static void pool_from_group(struct ext4_fs *fs, uint32_t g, uint32_t cap)
 	}
 }
 
-/* Fill the reserve, from the end of the device downwards, away from where files grow. */
+/* From the end of the device downwards, away from where files grow. */
+static void __attribute__((noinline)) pool_more(struct ext4_fs *fs, uint32_t cap)
+{
+	for (uint32_t g = fs->groups; g-- > 0 && fs->pool_n < cap;)
+		if (worth_a_look(fs, g, 1))
+			pool_from_group(fs, g, cap);
+}
+
+/* Fill the reserve: before nearly every change it is full. */
 void ext4_pool_fill(struct ext4_fs *fs)
 {
 	uint32_t cap = fs->blocks < 2048 ? EXT4_POOL_MAX / 2 : EXT4_POOL_MAX;
 
 	if (fs->env.museum && fs->env.museum(fs->env.ctx, EXT4_NO_RESERVE))
 		cap = fs->pool_n = 0;
-	for (uint32_t g = fs->groups; g-- > 0 && fs->pool_n < cap;)
-		if (worth_a_look(fs, g, 1))
-			pool_from_group(fs, g, cap);
+	if (fs->pool_n < cap)
+		pool_more(fs, cap);
 }
