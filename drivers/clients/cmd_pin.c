@@ -40,8 +40,7 @@ int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
 	if (len > left)
 		return shell_fail(-EINVAL, "%s reach beyond the mapping: from %s on it has %s",
 				  SIZE_TEXT(len), place, SIZE_TEXT(left));
-	*nr = (ALIGN_UP(*addr + (len ? len : left), PAGE_SIZE) - ALIGN_DOWN(*addr, PAGE_SIZE)) /
-	      PAGE_SIZE;
+	*nr = dma_pages(&(struct dma_piece){*addr, len ? len : left}, 1);
 	*addr = ALIGN_DOWN(*addr, PAGE_SIZE);
 	return 0;
 }

@@ -86,7 +86,7 @@ static void free_bounce(struct dio *d)
 
 static int pin(struct dio *d, const struct dio_request *rq)
 {
-	unsigned long want = (rq->addr % PAGE_SIZE + rq->len + PAGE_SIZE - 1) / PAGE_SIZE;
+	unsigned long want = dma_pages(&(struct dma_piece){rq->addr, rq->len}, 1);
 	unsigned flags = FOLL_PIN | (rq->dir == DIO_READ ? FOLL_WRITE : 0);
 	int err = pin_all(current_mm(), ALIGN_DOWN(rq->addr, PAGE_SIZE), (unsigned)want, flags,
 			  d->pages);

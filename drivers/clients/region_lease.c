@@ -22,7 +22,7 @@
 
 MUSEUM(cut_pages_for_bytes, "cut-pages-for-bytes",
        "L-5: a region's revocation gives a number of pages where bytes are wanted, so that the "
-       "device keeps all but the first page; shown by race L-5 and selftest seed.s1.13");
+       "device keeps all but the first page; shown by race L-5 (BROKEN I1)");
 STEP_POINT_DECLARE(region_leased); /* the leases are there, and no page is held yet */
 
 struct region_lease {

@@ -221,18 +221,29 @@ static void cut_all(struct iommu_domain *d, struct dma_mapping *m)
 	m->cut = true;
 }
 
+unsigned long dma_pages(const struct dma_piece *list, unsigned nr)
+{
+	unsigned long pages = 0;
+
+	for (const struct dma_piece *p = list; p < list + nr; p++)
+		if (p->len)
+			pages += ((p->offset % PAGE_SIZE + p->len - 1) >> PAGE_SHIFT) + 1;
+	return pages;
+}
+
 int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes)
 {
+	unsigned long pages = dma_pages(&(struct dma_piece){at, bytes}, 1);
 	struct iommu_domain *d = m->dev->domain;
-	uint64_t end = ALIGN_UP(at + bytes, PAGE_SIZE), flags;
+	uint64_t flags;
 	int err = 0;
 
 	if (!d)
 		return no_domain(m->dev);
 	at = ALIGN_DOWN(at, PAGE_SIZE);
 	flags = spin_lock_irqsave(&d->lock);
-	if (at || end < m->nr * PAGE_SIZE)
-		err = m->cut ? 0 : cut(d, m, at, end - at);
+	if (at || pages < m->nr)
+		err = m->cut ? 0 : cut(d, m, at, pages * PAGE_SIZE);
 	else
 		cut_all(d, m);
 	if (m->cut && museum_on(iova_early) && m->range.end != m->range.start)

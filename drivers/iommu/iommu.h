@@ -236,6 +236,12 @@ uint64_t dma_bus(const struct dma_mapping *m, unsigned long i);
  * -EOPNOTSUPP: there is no domain, and refusal() says why: nothing was done. Any context.
  */
 int dma_cut(struct dma_mapping *m);
+/* A piece of a scatter list: bytes from an address, or from an offset into pages, on. */
+struct dma_piece {
+	uint64_t offset, len;
+};
+/* Pages that the pieces lie on; one that two of them lie on counts for each. Pure. */
+unsigned long dma_pages(const struct dma_piece *list, unsigned nr);
 /* The same for the whole pages that [at, at + bytes) of the mapping touches, filled in or not:
  * bytes, not pages. -EINVAL: a larger page reaches over an end. */
 int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes);
