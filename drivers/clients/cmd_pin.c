@@ -18,7 +18,8 @@ static struct pin {
 	bool used;
 	struct page **pages; /* nr of them, malloc'ed */
 	unsigned nr;
-	bool readonly; /* pinned with `ro`: a device may read there, and not write */
+	bool readonly;		/* pinned with `ro`: a device may read there, and not write */
+	struct dma_mapping map; /* for the device it was pinned for; dev NULL: for none */
 	struct holder holder;
 	char name[16];
 } pins[MAX_PINS];
@@ -29,21 +30,6 @@ static struct {
 	char what[48];
 } jobs[MAX_JOBS];
 static struct mutex lock = MUTEX_INIT_GLOBAL("shell pins");
-
-int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
-{
-	uint64_t left;
-	int err = dax_parse_place(place, addr, &left);
-
-	if (err)
-		return err;
-	if (len > left)
-		return shell_fail(-EINVAL, "%s reach beyond the mapping: from %s on it has %s",
-				  SIZE_TEXT(len), place, SIZE_TEXT(left));
-	*nr = dma_pages(&(struct dma_piece){*addr, len ? len : left}, 1);
-	*addr = ALIGN_DOWN(*addr, PAGE_SIZE);
-	return 0;
-}
 
 /* `want` pages from addr on into pages[]; how many, or a negative errno after a sentence. */
 static long grab(uint64_t addr, uint64_t want, unsigned flags, struct page **pages)
@@ -77,16 +63,45 @@ static int list_pins(void)
 		if (!pins[i].used)
 			continue;
 		any = true;
-		kprintf("p%u: %u page(s) from pfn 0x%lx\n", i + 1, pins[i].nr,
-			page_to_pfn(pins[i].pages[0]));
+		kprintf("p%u: %u page(s) from pfn 0x%lx%s%s\n", i + 1, pins[i].nr,
+			page_to_pfn(pins[i].pages[0]), pins[i].holder.device ? ", for " : "",
+			pins[i].holder.device ? pins[i].holder.device : "");
 	}
 	if (!any)
 		kprintf("nothing is pinned; try: pin m1\n");
 	return 0;
 }
 
+struct pin_args {
+	const char *place;
+	uint64_t len;
+	unsigned flags;
+	struct edu *e; /* NULL: no device is told of the pages */
+};
+
+/* A pin for a device is in its reach from now on. 0, or after a sentence. */
+static int let_device_reach(struct pin *p, struct edu *e)
+{
+	int err;
+
+	p->map = (struct dma_mapping){.what = p->name};
+	if (!e)
+		return 0;
+	err = dma_map(edu_dma(e), &p->map, p->pages, p->nr, p->readonly ? DMA_TO_DEVICE : DMA_BOTH);
+	return err ? shell_fail(err, "%s takes no %u pages more", edu_name(e), p->nr) : 0;
+}
+
+/* lock held. The device reaches it no more, and it is nobody's; its pages stay referenced. */
+static void drop_pin(struct pin *p)
+{
+	holder_remove(&p->holder);
+	if (p->map.dev)
+		dma_unmap(&p->map);
+	p->used = false;
+}
+
 /* lock held. */
-static int do_pin(const char *place, uint64_t len, unsigned flags)
+static int do_pin(const struct pin_args *a)
 {
 	struct pin *p = pins;
 	uint64_t addr, nr;
@@ -97,59 +112,86 @@ static int do_pin(const char *place, uint64_t len, unsigned flags)
 		p++;
 	if (p == pins + MAX_PINS)
 		return shell_fail(-ENOSPC, "all %u names are in use; 'unpin' one", MAX_PINS);
-	err = client_pages(place, len, &addr, &nr);
+	err = client_pages(a->place, a->len, &addr, &nr);
 	if (err)
 		return err;
 	p->pages = malloc(nr * sizeof(*p->pages));
 	if (!p->pages)
 		return shell_fail(-ENOMEM, "no memory for a list of %lu pages; give a LEN", nr);
-	got = grab(addr, nr, flags, p->pages);
+	got = grab(addr, nr, a->flags, p->pages);
 	if (got < 0) {
 		free(p->pages);
 		return got;
 	}
 	p->nr = got;
-	p->readonly = !(flags & FOLL_WRITE);
-	p->used = true;
+	p->readonly = !(a->flags & FOLL_WRITE);
 	snprintf(p->name, sizeof(p->name), "pin p%u", (unsigned)(p - pins) + 1);
-	p->holder = (struct holder){.what = p->name, .pages = p->pages, .nr = p->nr};
+	err = let_device_reach(p, a->e);
+	if (err) {
+		unpin_user_pages(p->pages, p->nr);
+		free(p->pages);
+		return err;
+	}
+	p->used = true;
+	p->holder = (struct holder){.what = p->name,
+				    .device = a->e ? edu_name(a->e) : NULL,
+				    .pages = p->pages,
+				    .nr = p->nr};
 	holder_add(&p->holder);
 	kprintf("p%u: %u page(s) from pfn 0x%lx\n", (unsigned)(p - pins) + 1, p->nr,
 		page_to_pfn(p->pages[0]));
 	return 0;
 }
 
+/* One word behind the place. */
+static int pin_word(const char *word, struct pin_args *a)
+{
+	uint64_t edu = 0;
+	int err;
+
+	if (!strcmp(word, "longterm"))
+		a->flags |= FOLL_LONGTERM;
+	else if (!strcmp(word, "ro"))
+		a->flags &= ~FOLL_WRITE;
+	else if (strncmp(word, "edu=", 4) != 0)
+		return shell_number("length", word, &a->len);
+	else {
+		err = shell_number("edu", word + 4, &edu);
+		if (!err && edu >= edu_count())
+			err = shell_fail(-ENODEV,
+					 "no device edu%lu; there are %u (QEMU: -device edu)", edu,
+					 edu_count());
+		a->e = err ? NULL : edu_nth((unsigned)edu);
+		return err;
+	}
+	return 0;
+}
+
 static int cmd_pin(int argc, char **argv)
 {
-	unsigned flags = FOLL_PIN | FOLL_WRITE;
-	uint64_t len = 0;
-	int err = 0;
+	struct pin_args a = {.place = argv[1], .flags = FOLL_PIN | FOLL_WRITE};
+	int err = 0, lengths = 0;
 
 	if (argc == 1)
 		return list_pins();
-	if (argc > 2 && !strcmp(argv[argc - 1], "longterm")) {
-		flags |= FOLL_LONGTERM;
-		argc--;
+	for (int i = 2; i < argc && !err; i++) {
+		err = pin_word(argv[i], &a);
+		lengths += isdigit((unsigned char)argv[i][0]) != 0;
 	}
-	if (argc > 2 && !strcmp(argv[argc - 1], "ro")) {
-		flags &= ~FOLL_WRITE;
-		argc--;
-	}
-	if (argc > 3)
+	if (!err && lengths > 1)
 		return shell_usage();
-	if (argc == 3)
-		err = shell_number("length", argv[2], &len);
 	if (err)
 		return err;
 	mutex_lock(&lock);
-	err = do_pin(argv[1], len, flags);
+	err = do_pin(&a);
 	mutex_unlock(&lock);
 	return err;
 }
 SHELL_COMMAND(
-	pin, cmd_pin, "pin [MAPPING[+OFF] [LEN] [ro] [longterm]]",
+	pin, cmd_pin, "pin [MAPPING[+OFF] [LEN] [ro] [longterm] [edu=N]]",
 	"hold the pages of a mapping as a driver does (get_user_pages), or list the pins\n"
-	"ro: for reading only; longterm: refused on files, as it could block truncate for ever.");
+	"ro: for reading only; longterm: refused on files, as it could block truncate for ever.\n"
+	"edu: for that device, which can reach them ('iommu') until 'unpin'.");
 
 /* lock held. NULL after a sentence. */
 static struct pin *pin_by_name(const char *word)
@@ -168,8 +210,7 @@ static struct pin *pin_by_name(const char *word)
 /* lock held. */
 static void do_unpin(struct pin *p)
 {
-	holder_remove(&p->holder);
-	p->used = false;
+	drop_pin(p);
 	unpin_user_pages(p->pages, p->nr);
 	free(p->pages);
 }
@@ -355,8 +396,7 @@ static int start_job(const struct dma_args *a, unsigned slot)
 		return shell_fail(err, "the device did not take the job");
 	}
 	if (from) {
-		holder_remove(&from->holder);
-		from->used = false;
+		drop_pin(from);
 		free(from->pages);
 	}
 	jobs[slot].dir = a->dir;

@@ -63,6 +63,21 @@ static int list_regions(void)
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
+int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
+{
+	uint64_t left;
+	int err = dax_parse_place(place, addr, &left);
+
+	if (err)
+		return err;
+	if (len > left)
+		return shell_fail(-EINVAL, "%s reach beyond the mapping: from %s on it has %s",
+				  SIZE_TEXT(len), place, SIZE_TEXT(left));
+	*nr = dma_pages(&(struct dma_piece){*addr, len ? len : left}, 1);
+	*addr = ALIGN_DOWN(*addr, PAGE_SIZE);
+	return 0;
+}
+
 static struct shell_region *take_place(void)
 {
 	struct shell_region *s = NULL;

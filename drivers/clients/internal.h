@@ -54,7 +54,7 @@ uint64_t gup_test_touch(const struct gup_test *t);
  */
 int gup_test_run(struct gup_test *t);
 
-/* cmd_pin.c: the whole pages of MAPPING[+OFF], LEN bytes (0: to its end). 0, or a negative errno
+/* cmd_region.c: the whole pages of MAPPING[+OFF], LEN bytes (0: to its end). 0, or a negative errno
  * after a sentence. */
 int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr);
 

@@ -282,6 +282,8 @@ TABLE: Dict[str, List[Row]] = {
             no("pin m1 4097", "beyond"), no("pin m1+4096", "beyond"), no("pin m1+-1", "offset"),
             no("pin m1+", "offset"), no("pin m1 4096 4096", "usage"), no("pin m1 rw", "length"),
             no(f"pin m1 {MAX}", ""), no(f"pin m{HUGE}", ""), no("pin m1x", "'m1x'"),
+            no("pin m1 edu=9", "edu9"), no("pin m1 edu=", "edu"), ok("pin m1 edu=0", "p4"),
+            ok("pin", "for edu0"), ok("iommu", "pin p4"), ok("unpin p4"),
             ok("unpin p2"), ok("unpin p3")],
     "pmem": [ok("pmem kill pmem1"), ok("pmem pmem1", "killed"), no("devdax pmem9", "pmem9"),
              ok("pmem revive pmem1"), no("pmem kill", "usage: pmem"),
