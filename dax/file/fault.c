@@ -65,7 +65,8 @@ static const char *why_no_entry(int err)
 }
 
 /* The entry is locked. *entry is what it becomes, whether or not this fails. */
-static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, uint64_t *entry)
+static inline __attribute__((always_inline)) int fault_locked(struct dax_inode *inode,
+							      struct vm_fault *vmf, uint64_t *entry)
 {
 	struct dax_block block;
 	int err;
@@ -104,7 +105,8 @@ static inline int fault_locked(struct dax_inode *inode, struct vm_fault *vmf, ui
 }
 
 /* By 2 MiB if everything fits, else by the single page. Under the fault lock, for reading. */
-static inline int fault_by_size(struct dax_inode *inode, struct vm_fault *vmf)
+static inline __attribute__((always_inline)) int fault_by_size(struct dax_inode *inode,
+							       struct vm_fault *vmf)
 {
 	enum huge_result result = huge_fits(inode, vmf);
 	uint64_t *slot, entry = entry_lock_at(inode, vmf->pgoff, result == HUGE_INSTALLED, &slot);
