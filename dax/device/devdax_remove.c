@@ -92,6 +92,15 @@ static int end_faults(struct dax_device *d)
 	return err;
 }
 
+MUSEUM(break_elsewhere, "device-break-elsewhere",
+       "L-7: a device's removal breaks the leases of another object than clients set theirs on, so "
+       "that no holder is told; shown by race L-7 (HUNG I4)");
+
+static int break_leases(struct dax_device *d)
+{
+	return museum_on(break_elsewhere) ? 0 : lease_break(&d->leases, LEASE_ALL, true);
+}
+
 int devdax_remove(struct pmem_region *r)
 {
 	struct dax_device *d = dax_device_of(r);
@@ -100,7 +109,7 @@ int devdax_remove(struct pmem_region *r)
 	err = end_faults(d);
 	if (err)
 		return refuse(err, "%s: no memory to wait for its faults; it stays bound", r->name);
-	err = lease_break(&d->leases, LEASE_ALL, true);
+	err = break_leases(d);
 	if (err)
 		return err;
 	unmap_mapping_range(&d->mapping, 0, UINT64_MAX >> PAGE_SHIFT);

@@ -66,12 +66,12 @@ static void close_file(struct dax_inode **inode)
 static void strike(struct script *s)
 {
 	script_free_actors(s);
+	mm_use(NULL);
 	if (s->stuck)
 		return;
 	script_put_held(s);
 	while (s->nr_actors)
 		script_dismiss(&s->actor[--s->nr_actors]);
-	mm_use(NULL);
 	mm_put(s->mm);
 	close_file(&s->f);
 	close_file(&s->g);
