@@ -5,7 +5,7 @@
  * 4096 bytes at offset 4096 of the namespace. Its signature tells the mode, "fsdax" or "devdax";
  * behind 8 KiB that are kept for it, and behind page records if those lie on the device, the data
  * begin at `dataoff`. Fields came one version after the other, so what an older block leaves out
- * has a meaning of its own. (linux, drivers/nvdimm/pfn.h; ndctl-write-infoblock(1))
+ * has a meaning of its own. (Linux's struct nd_pfn_sb; ndctl-write-infoblock(1))
  *
  *      0 signature (16)        48 flags (4)           72 mode: records in RAM 1, on the device 2
  *     16 uuid (16)             52 version (2), minor   76 start_pad, 80 end_trunc   (minor 1)
