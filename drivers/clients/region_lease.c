@@ -24,6 +24,7 @@ MUSEUM(cut_pages_for_bytes, "cut-pages-for-bytes",
        "L-5: a region's revocation gives a number of pages where bytes are wanted, so that the "
        "device keeps all but the first page; shown by race L-5 (BROKEN I1)");
 STEP_POINT_DECLARE(region_leased); /* the leases are there, and no page is held yet */
+STEP_POINT_DECLARE(region_pinned); /* pages are held, and the device reaches none yet */
 
 struct region_lease {
 	struct direct_lease direct;
@@ -163,6 +164,7 @@ static int map_pinned(struct region *r)
 {
 	int err;
 
+	STEP_POINT(region_pinned);
 	mutex_lock(&r->lock);
 	if (r->revoked) {
 		unpin_user_pages(r->held.pages, r->nr);

@@ -295,29 +295,94 @@ static bool break_between(struct registrar *g, int *err)
 	return stopped && !g->stop.timed_out;
 }
 
-/* Breaks it: a revoke that forgets what it could not take yet. */
-SELFTEST(region_between, "region.revoked-while-registering",
-	 "a region that has its lease and no page yet is revoked: the truncate goes on, and the "
-	 "registration fails and holds nothing")
+/* Registers with a break at `point`: what the registration said, or 0 if it never came there. */
+static int break_at(struct selftest_run *t, struct edu *e, const char *point)
 {
 	struct registrar g = {.mm = current_mm(),
-			      .stop = {.name = "region_leased", .deadline = PATIENCE_END()}};
-	int truncated = -1;
-	bool stood = false;
-	uint64_t mappings;
+			      .stop = {.name = point, .deadline = PATIENCE_END()}};
+	uint64_t mappings = edu_dma(e)->mappings;
+	int truncated = -1, err = 0;
+	bool stood;
 
-	STOPPABLE(e);
-	mappings = edu_dma(e)->mappings;
-	LEASED(l, LIFETIME_DEFAULT, e, 2);
+	struct leased l;
+	if (!leased_begin(&l, LIFETIME_DEFAULT, e, 2) || l.err)
+		goto out;
 	leased_deregister(&l);
 	g.l = &l;
 	stood = break_between(&g, &truncated);
 	if (!g.err)
 		region_deregister(g.r);
-	EXPECT_OR(out, stood && !truncated && l.g, "stood there %d, truncate %d", stood, truncated);
-	EXPECT_OR(out, g.err && edu_dma(e)->mappings == mappings && !leases(&l),
-		  "error %d, %lu mappings and %u leases are left", g.err,
-		  edu_dma(e)->mappings - mappings, leases(&l));
+	EXPECT_OR(out, stood && !truncated && !leases(&l) && edu_dma(e)->mappings == mappings,
+		  "%s: stood there %d, truncate %d, %u leases, %lu mappings", point, stood,
+		  truncated, leases(&l), edu_dma(e)->mappings - mappings);
+	err = g.err;
 out:
-	leased_end(&l);
+	if (l.fx.fs)
+		leased_end(&l);
+	return err;
+}
+
+/* Breaks it: a revoke that forgets what it could not take yet. */
+SELFTEST(region_between, "region.revoked-while-registering",
+	 "a region is revoked that has its lease and no page yet, or its pages and no bus "
+	 "addresses: the truncate goes on, and the registration fails and holds nothing")
+{
+	int leased, pinned;
+
+	STOPPABLE(e);
+	if (!scratch_region(&(const char *){0}))
+		SKIP("%s", refusal());
+	leased = break_at(t, e, "region_leased");
+	pinned = t->failed ? 0 : break_at(t, e, "region_pinned");
+	EXPECT(t->failed || (leased == -EFAULT && pinned == -ENXIO),
+	       "without a page %d, with its pages %d", leased, pinned);
+}
+
+/* ---- a device that goes ---------------------------------------------------------------------- */
+
+static int remove_device(struct dax_inode *unused, uint64_t arg)
+{
+	(void)unused, (void)arg;
+	return dax_unbind(scratch_device(), true);
+}
+
+/* Breaks it: a region on a device that takes no lease: its removal would wait for ever. */
+SELFTEST(region_device, "region.of-removed-device",
+	 "a region on a device is revoked when the device is removed past a deaf holder: the "
+	 "removal does not wait for its pages, what its device writes later are faults, and the "
+	 "range is as it was")
+{
+	uint64_t before = lease_break_time_ns, faults = 0;
+	struct fx_op op = {.fn = remove_device};
+	struct region *r = NULL;
+	bool ended = false;
+	struct place p;
+	int err, removed = -1;
+	enum region_state state = 0;
+
+	STOPPABLE(e);
+	EXPECT(place_begin(&p, PLACE_DEVICE, 2), "%s", p.why);
+	err = region_register(e, p.va, 2, REGION_PINNED, NULL, &r);
+	EXPECT_OR(out, !err, "%s", refusal());
+	err = region_receive(r, "RDMA") ?: place_shows(&p, "RDMA") ? 0 : -EIO;
+	faults = faults_of(e);
+	lease_break_time_ns = LEASED_SOON;
+	ended = fx_start(&op) && fx_ends(&op);
+	lease_break_time_ns = before;
+	state = region_state(r);
+	err = err ?: ended ? region_late(r, "LATE") : -EBUSY;
+	faults = faults_of(e) - faults;
+	region_deregister(r); /* at the latest now its pages are put */
+	fx_join(&op);
+	removed = op.err;
+	leased_notices();
+out:
+	place_end(&p);
+	if (!removed)
+		EXPECT(!pmem_bind(scratch_device()), "%s", refusal());
+	EXPECT(t->failed || (!err && !removed && state == REGION_REVOKED),
+	       "error %d, removal %d, state %d", err, removed, state);
+	/* Read when it is bound again: nobody can before. */
+	EXPECT(t->failed || (faults && !memcmp(scratch_device()->kaddr, "RDMA", 4)),
+	       "%lu faults, \"%.4s\"", faults, (char *)scratch_device()->kaddr);
 }
