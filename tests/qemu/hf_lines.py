@@ -307,7 +307,7 @@ TABLE: Dict[str, List[Row]] = {
              no("pmem mode pmem1 fsdax", "raw or devdax"), no("pmem mode pmem1 devdax align=8K", "align=4K"),
              no("pmem mode pmem1 raw align=4K", "of devdax"), no("pmem mode pmem1 devdax x y z", "usage: pmem"),
              ok("pmem mode pmem1 devdax align=4K"), ok("pmem pmem1", "mode: device mode, pages of 4 KiB"),
-             no("mount pmem1 /u", "NVDIMM_DAX_INFO"), no("devdax pmem1 align=2M", "0x1000"),
+             no("mount pmem1 /u", "in device mode"), no("devdax pmem1 align=2M", "0x1000"),
              ok("devdax pmem1", "m2"), ok("unmap m2"), no("pmem mode pmem1 devdax", "in device mode"),
              ok("pmem mode pmem1 raw"), ok("devdax pmem1", "m2"), ok("unmap m2")],
     "region": [ok("region", "no region is registered"), no("region register m1", "MAP_DIRECT"),

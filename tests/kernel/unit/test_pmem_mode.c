@@ -265,6 +265,8 @@ SELFTEST(devdax_lease_killed, "devdax.lease-killed",
 	if (!taken)
 		direct_lease_end(&client.lease);
 	late = take_lease(va);
+	if (!late)
+		direct_lease_end(&client.lease);
 	pmem_revive(r);
 	again = take_lease(va);
 	if (!again)
