@@ -39,6 +39,8 @@ struct zap {
 	uint64_t cleared;
 	unsigned nr;		  /* runs whose counts are still to be dropped */
 	struct zap_run run[RUNS]; /* the first `nr`; the rest is not even initialised */
+	uint64_t first;		  /* of the range that was told to notifiers, if `notified` */
+	bool notified;
 };
 
 static void drop_counts(struct zap *z)
@@ -201,13 +203,12 @@ static void zap_end(struct zap *z)
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
 {
 	struct zap z; /* the list of runs needs no zeroes */
-	const uint64_t first = start;
-	bool notified;
 
 	z.vma = vma;
 	z.mode = mode;
 	z.start = z.end = z.cleared = z.nr = 0;
-	notified = ptl_lock_notified(vma->mm, start, end);
+	z.first = start;
+	z.notified = ptl_lock_notified(vma->mm, start, end);
 	while (start < end) {
 		unsigned level;
 		uint64_t *pte = pte_lowest(vma->mm->root, start, &level);
@@ -222,8 +223,8 @@ uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mo
 		start = next;
 	}
 	zap_end(&z);
-	if (unlikely(notified))
-		notify_end(vma->mm, first, end);
+	if (unlikely(z.notified))
+		notify_end(vma->mm, z.first, end);
 	return z.cleared;
 }
 
