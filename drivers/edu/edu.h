@@ -11,7 +11,7 @@
 #include "drivers/iommu/iommu.h"
 #include "mm/mm.h"
 
-#define EDU_MAX 4
+#define EDU_MAX 6
 #define EDU_CHUNK                                                                                  \
 	2048 /* bytes per transfer; a page takes two (platform: dev_addr + size < 0x41000) */
 

@@ -17,6 +17,11 @@ static void print_unit(const struct vtd *u)
 	}
 	kprintf("%s: tables of %u levels, %u address bits, invalidation by %s: %lu so far\n",
 		u->name, u->levels, u->width, u->queued ? "queue" : "registers", u->invalidations);
+	kprintf("  version %u.%u at 0x%lx, pages of 4 KiB%s%s, %u fault record(s), %s\n",
+		vtd_read32(u, VTD_VER) >> 4 & 15, vtd_read32(u, VTD_VER) & 15, u->unit->base,
+		u->large & 1 ? ", 2 MiB" : "", u->large & 2 ? ", 1 GiB" : "",
+		(unsigned)(u->cap >> 40 & 0xff) + 1,
+		u->ecap & 1 ? "looks into the CPU's caches" : "tables are written back");
 }
 
 static const char *direction(enum dma_direction dir)

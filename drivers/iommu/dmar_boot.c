@@ -7,11 +7,19 @@
 #include "drivers/iommu/internal.h"
 
 static struct dmar table;
-static bool there; /* constant after INIT_BUS */
+static const struct dmar *current; /* NULL: there is none */
 
 const struct dmar *dmar_get(void)
 {
-	return there ? &table : NULL;
+	return current;
+}
+
+const struct dmar *dmar_divert(const struct dmar *other)
+{
+	const struct dmar *before = current;
+
+	current = other;
+	return before;
 }
 
 /* What belongs to programs; the firmware's own memory may be reserved for devices. */
@@ -47,7 +55,9 @@ static int dmar_init(const struct boot_info *bi)
 		return 0;
 	}
 	dmar_parse(&table, bytes, avail, &env);
-	there = true;
+	current = &table;
+	if (table.verdict == DMAR_ACCEPTED)
+		return 0; /* each unit says what became of it; `iommu table` shows the rest */
 	dmar_verdict_line(&table, line, sizeof(line));
 	kprintf("%s\n", line);
 	return 0;

@@ -112,16 +112,27 @@ static void keep(struct iommu_domain *d, uint64_t start, uint64_t bytes)
 		d->nr_kept++;
 }
 
-static unsigned count_bars(void)
+/* Registers of functions, in memory: a list that all domains keep. They lie where they are since
+ * the boot; made at the first domain, because each look at them all takes thousands of
+ * instructions. */
+struct bar_list {
+	const struct pci_bar **bar; /* NULL: not made yet */
+	unsigned nr;
+};
+static struct bar_list bars;
+
+static int find_bars(void)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < 6 * pci_count(); i++) {
-		const struct pci_bar *b = &pci_at(i / 6)->bar[i % 6];
-
-		n += b->size && !b->io && b->phys;
-	}
-	return n;
+	if (bars.bar)
+		return 0;
+	bars.bar = calloc(6 * pci_count() + 1, sizeof(*bars.bar));
+	if (!bars.bar)
+		return -ENOMEM;
+	for (unsigned i = 0; i < pci_count(); i++)
+		for (const struct pci_bar *b = pci_at(i)->bar; b < pci_at(i)->bar + 6; b++)
+			if (b->size && !b->io && b->phys)
+				bars.bar[bars.nr++] = b;
+	return 0;
 }
 
 static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci)
@@ -143,16 +154,16 @@ static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci)
 
 static int fill_kept(struct iommu_domain *d, const struct pci_device *pci)
 {
-	d->kept = calloc(1 + count_bars() + dmar_get()->nr_reserved, sizeof(*d->kept));
+	int err = find_bars();
+
+	if (!err)
+		d->kept = calloc(1 + bars.nr + dmar_get()->nr_reserved, sizeof(*d->kept));
 	if (!d->kept)
 		return -ENOMEM;
 	keep(d, (uint64_t)MSI_START << PAGE_SHIFT, (uint64_t)MSI_PAGES << PAGE_SHIFT);
-	for (unsigned i = 0; i < 6 * pci_count(); i++) {
-		const struct pci_bar *b = &pci_at(i / 6)->bar[i % 6];
-
-		if (b->size && !b->io && b->phys && b->phys < d->tables.limit)
-			keep(d, b->phys, b->size);
-	}
+	for (unsigned i = 0; i < bars.nr; i++)
+		if (bars.bar[i]->phys < d->tables.limit)
+			keep(d, bars.bar[i]->phys, bars.bar[i]->size);
 	return keep_reserved(d, pci);
 }
 

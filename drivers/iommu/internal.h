@@ -208,8 +208,18 @@ struct vtd_regs {
  * status. How many there were. The caller's lock. */
 unsigned vtd_fault_take(const struct vtd_regs *regs, unsigned at, unsigned nr, uint64_t now,
 			struct vtd_fault_log *log);
+/* The next line that is to be told of a log, of which `told` faults and `told_overflows` were:
+ * true, and these count it. False: everything was. `name` as iommu_source_name(). */
+bool vtd_fault_next(const struct vtd_fault_log *log, uint64_t *told, uint64_t *told_overflows,
+		    void (*name)(uint16_t source, char *buf, size_t size), char *line, size_t size);
 /* "write to 0x8000000: no mapping lets it write there (reason 5)" */
 void vtd_fault_text(const struct vtd_fault *f, char *buf, size_t size);
+
+/* ---- dmar_boot.c */
+
+/* A test's table takes the place of the machine's, for devices that are attached from now on; its
+ * units are where the machine's are. The one before. */
+const struct dmar *dmar_divert(const struct dmar *other);
 
 /* ---- vtd.c, vtd_invalidate.c: one unit ----------------------------------------------------- */
 
@@ -255,7 +265,7 @@ struct vtd {
 	uint16_t next_domain;
 	int vector;
 	struct vtd_fault_log log;
-	uint64_t told; /* faults that were printed */
+	uint64_t told, told_overflows; /* what of the log was printed */
 };
 #define VTD_QUEUE 256u /* descriptors: a frame, the smallest queue there is */
 

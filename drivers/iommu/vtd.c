@@ -34,7 +34,7 @@ struct vtd *vtd_nth(unsigned n)
 struct vtd *vtd_of(const struct dmar_unit *unit)
 {
 	for (unsigned i = 0; i < nr_units; i++)
-		if (units[i].unit == unit && !units[i].refused)
+		if (units[i].unit->base == unit->base && !units[i].refused)
 			return &units[i];
 	return NULL;
 }
@@ -252,11 +252,7 @@ static void start(const struct dmar_unit *unit, bool use_queue)
 		kprintf("%s at 0x%lx is not used: %s\n", u->name, unit->base, u->refused);
 		return;
 	}
-	kprintf("%s: VT-d at 0x%lx translates: tables of %u levels, %u address bits%s%s, "
-		"invalidation by %s, %s\n",
-		u->name, unit->base, u->levels, u->width, u->large & 1 ? ", 2 MiB" : "",
-		u->large & 2 ? ", 1 GiB" : "", u->queued ? "queue" : "registers",
-		u->ecap & 1 ? "looks into caches" : "tables are written back");
+	kprintf("%s: VT-d at 0x%lx translates\n", u->name, unit->base); /* the rest: `iommu` */
 }
 
 static int vtd_init(const struct boot_info *bi)
@@ -275,6 +271,9 @@ static int vtd_init(const struct boot_info *bi)
 	for (unsigned i = 0; i < d->nr_units; i++)
 		if (d->unit[i].verdict == DMAR_ACCEPTED)
 			start(&d->unit[i], strcmp(mode, "registers") != 0);
+		else
+			kprintf("iommu: the unit at 0x%lx is not used: %s\n", d->unit[i].base,
+				d->unit[i].reason);
 	return 0;
 }
 /* After the table's stage, before any driver's. */
@@ -285,28 +284,21 @@ INITCALL(INIT_BUS + 2, vtd, "VT-d", vtd_init);
 static bool something_to_tell(void)
 {
 	for (unsigned i = 0; i < nr_units; i++)
-		if (__atomic_load_n(&units[i].log.seen, __ATOMIC_ACQUIRE) != units[i].told)
+		if (__atomic_load_n(&units[i].log.seen, __ATOMIC_ACQUIRE) != units[i].told ||
+		    __atomic_load_n(&units[i].log.overflows, __ATOMIC_ACQUIRE) !=
+			    units[i].told_overflows)
 			return true;
 	return false;
 }
 
 static void tell(void)
 {
-	char text[120], who[40];
+	char line[200];
 
-	for (unsigned i = 0; i < nr_units; i++) {
-		struct vtd *u = &units[i];
-		uint64_t seen = u->log.seen;
-
-		u->told = MAX(u->told, seen - MIN(seen, (uint64_t)VTD_FAULT_LOG));
-		for (; u->told < seen; u->told++) {
-			const struct vtd_fault *f = &u->log.last[u->told % VTD_FAULT_LOG];
-
-			vtd_fault_text(f, text, sizeof(text));
-			iommu_source_name(f->source, who, sizeof(who));
-			kprintf("%s: fault: %s, %s\n", u->name, who, text);
-		}
-	}
+	for (unsigned i = 0; i < nr_units; i++)
+		while (vtd_fault_next(&units[i].log, &units[i].told, &units[i].told_overflows,
+				      iommu_source_name, line, sizeof(line)))
+			kprintf("%s: %s\n", units[i].name, line);
 }
 
 static int vtd_late(const struct boot_info *bi)

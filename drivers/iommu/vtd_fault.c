@@ -95,3 +95,33 @@ void vtd_fault_text(const struct vtd_fault *f, char *buf, size_t size)
 	snprintf(buf, size, "%s 0x%" PRIx64 ": %s (reason %u)", f->read ? "read of" : "write to",
 		 f->address, reason_text(f), f->reason);
 }
+
+bool vtd_fault_next(const struct vtd_fault_log *log, uint64_t *told, uint64_t *told_overflows,
+		    void (*name)(uint16_t source, char *buf, size_t size), char *line, size_t size)
+{
+	uint64_t kept = MIN(log->seen, (uint64_t)VTD_FAULT_LOG), gone = log->seen - kept;
+	char text[120], who[40];
+
+	if (*told < gone) {
+		snprintf(line, size, "%" PRIu64 " fault(s) before these are not kept",
+			 gone - *told);
+		*told = gone;
+		return true;
+	}
+	if (*told < log->seen) {
+		const struct vtd_fault *f = &log->last[(*told)++ % VTD_FAULT_LOG];
+
+		vtd_fault_text(f, text, sizeof(text));
+		name(f->source, who, sizeof(who));
+		snprintf(line, size, "fault: %s, %s", who, text);
+		return true;
+	}
+	if (*told_overflows < log->overflows) {
+		snprintf(line, size,
+			 "%" PRIu64 " time(s) there was no record left: some faults left no trace",
+			 log->overflows - *told_overflows);
+		*told_overflows = log->overflows;
+		return true;
+	}
+	return false;
+}

@@ -281,6 +281,48 @@ static void every_reason_is_a_sentence(void **state)
 	}
 }
 
+static void source_name(uint16_t source, char *buf, size_t size)
+{
+	snprintf(buf, size, "device %x", source);
+}
+
+/* Every fault is told once, in its order; what the log no longer has and what the unit never
+ * recorded is told as well, each with its number. */
+static void everything_is_told(void **state)
+{
+	uint64_t told = 0, overflows = 0;
+	char line[200];
+
+	(void)state;
+	begin(MOST);
+	assert_false(vtd_fault_next(&log_of, &told, &overflows, source_name, line, sizeof(line)));
+	unit_faults(0x1000, 0x10, 5, false);
+	take();
+	assert_true(vtd_fault_next(&log_of, &told, &overflows, source_name, line, sizeof(line)));
+	assert_string_equal(line,
+			    "fault: device 10, write to 0x1000: no mapping lets it write there "
+			    "(reason 5)");
+	assert_false(vtd_fault_next(&log_of, &told, &overflows, source_name, line, sizeof(line)));
+	for (unsigned i = 0; i < VTD_FAULT_LOG + 7; i++) {
+		unit_faults((i + 2) << 12, 0x10, 5, false);
+		take();
+	}
+	for (unsigned i = 0; i <= MOST; i++) /* one more than there are records */
+		unit_faults(0x100000, 0x20, 6, true);
+	take();
+	assert_true(vtd_fault_next(&log_of, &told, &overflows, source_name, line, sizeof(line)));
+	assert_string_equal(line, "15 fault(s) before these are not kept"); /* 7, and MOST */
+	for (unsigned i = 0; i < VTD_FAULT_LOG; i++) {
+		assert_true(vtd_fault_next(&log_of, &told, &overflows, source_name, line,
+					   sizeof(line)));
+		assert_non_null(strstr(line, i < VTD_FAULT_LOG - MOST ? "write to" : "read of"));
+	}
+	assert_true(vtd_fault_next(&log_of, &told, &overflows, source_name, line, sizeof(line)));
+	assert_string_equal(line, "1 time(s) there was no record left: some faults left no trace");
+	assert_false(vtd_fault_next(&log_of, &told, &overflows, source_name, line, sizeof(line)));
+	assert_int_equal(told, log_of.seen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +332,7 @@ int main(void)
 		cmocka_unit_test(many_records),
 		cmocka_unit_test(a_unit_that_never_ends),
 		cmocka_unit_test(every_reason_is_a_sentence),
+		cmocka_unit_test(everything_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

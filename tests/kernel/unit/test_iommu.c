@@ -3,115 +3,14 @@
  * Self-tests of the IOMMU (iommu.*): edu devices write through mappings, beside them, and behind
  * their end. What arrived is read from memory, what did not from the unit's fault records.
  */
-#include "drivers/iommu/internal.h"
-#include "tests/kernel/lib/fixture.h"
-
-#define TEXT "through the IOMMU "
-
-/* One write by a device into a page of a mapping: its text is loaded first. */
-struct shot {
-	struct edu_request rq[2];
-	struct dma_memory text;
-	bool done;
-};
-
-static void shot_done(struct edu_request *rq)
-{
-	struct shot *s = rq->arg;
-
-	if (rq != &s->rq[1])
-		return;
-	__atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
-	wake_up(s);
-}
-
-static int shot_start(struct shot *s, struct edu *e, const struct dma_mapping *m,
-		      unsigned long page)
-{
-	int err;
-
-	*s = (struct shot){.text.map.what = "text of a test"};
-	err = dma_alloc(edu_dma(e), &s->text, 0, DMA_TO_DEVICE);
-	if (err)
-		return err;
-	for (unsigned i = 0; i < EDU_CHUNK; i++)
-		((char *)s->text.at)[i] = TEXT[i % strlen(TEXT)];
-	for (unsigned i = 0; i < 2; i++)
-		s->rq[i] = (struct edu_request){.dir = i ? EDU_TO_MEMORY : EDU_FROM_MEMORY,
-						.map = i ? m : &s->text.map,
-						.page = i ? page : 0,
-						.len = EDU_CHUNK,
-						.done = shot_done,
-						.arg = s};
-	err = edu_submit(e, s->rq, 2);
-	if (err)
-		dma_free_memory(&s->text);
-	return err;
-}
-
-static void shot_end(struct shot *s)
-{
-	wait_event(s, __atomic_load_n(&s->done, __ATOMIC_ACQUIRE), "a device's write",
-		   "its completion interrupt");
-	dma_free_memory(&s->text);
-}
-
-static int shoot(struct edu *e, const struct dma_mapping *m, unsigned long page)
-{
-	static struct shot s; /* one test at a time */
-	int err = shot_start(&s, e, m, page);
-
-	if (!err)
-		shot_end(&s);
-	return err;
-}
-
-static bool arrived(const void *at)
-{
-	return !memcmp(at, TEXT, strlen(TEXT));
-}
-
-static bool untouched(const char *at)
-{
-	for (unsigned i = 0; i < EDU_CHUNK; i++)
-		if (at[i])
-			return false;
-	return true;
-}
-
-/* What a test expects to be recorded is not told at the prompt. */
-static const struct vtd_fault *last_fault(struct dma_device *dev)
-{
-	struct vtd *u = dev->domain->unit;
-
-	vtd_take_faults(u);
-	u->told = u->log.seen;
-	return u->log.seen ? &u->log.last[(u->log.seen - 1) % VTD_FAULT_LOG] : NULL;
-}
-
-/* Was there exactly one fault since `before`, of this device, there, for that reason? */
-static bool one_fault(struct dma_device *dev, uint64_t before, uint64_t bus, unsigned reason)
-{
-	const struct vtd_fault *f = last_fault(dev);
-
-	return iommu_faults() == before + 1 && f && f->source == dev->domain->requester &&
-	       f->address == bus && f->reason == reason && !f->read;
-}
-
-/* The first edu with a domain, and nothing of it under way. */
-#define DEVICE(e)                                                                                  \
-	struct edu *e = scratch_choose_edus(1) ? NULL : scratch_edu(0);                            \
-	if (!e)                                                                                    \
-		SKIP("%s", refusal());                                                             \
-	if (!edu_dma(e)->domain)                                                                   \
-	SKIP("%s: %s (QEMU: -device intel-iommu)", edu_name(e), edu_dma(e)->direct)
+#include "tests/kernel/lib/shot.h"
 
 SELFTEST(iommu_arrives, "iommu.arrives",
 	 "what a device writes to a bus address is in the page that is mapped there, for every "
 	 "device, also behind a bridge, and nothing is recorded")
 {
 	uint64_t before = iommu_faults();
-	DEVICE(first);
+	SHOT_DEVICE(first);
 
 	EXPECT(edu_pending(first) == 0, "the device is busy");
 	for (unsigned i = 0; i < edu_count(); i++) {
@@ -123,8 +22,8 @@ SELFTEST(iommu_arrives, "iommu.arrives",
 		EXPECT(edu_dma(e)->domain, "%s has no domain: %s", edu_name(e), edu_dma(e)->direct);
 		err = dma_alloc(edu_dma(e), &mem, 0, DMA_FROM_DEVICE);
 		EXPECT(!err, "mapping: error %d", err);
-		err = shoot(e, &mem.map, 0);
-		there = arrived(mem.at);
+		err = shot_fire(e, &mem.map, 0);
+		there = shot_arrived(mem.at);
 		dma_free_memory(&mem);
 		EXPECT(!err && there, "%s: error %d, arrived %d", edu_name(e), err, there);
 	}
@@ -142,21 +41,21 @@ SELFTEST(iommu_unmap, "iommu.unmap-ends-it",
 	bool first = false, silent = false, fault = false;
 	int err;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	p = plain_page_alloc();
 	EXPECT(p, "no memory");
 	err = dma_map(edu_dma(e), &m, &p, 1, DMA_FROM_DEVICE);
 	EXPECT_OR(out, !err, "error %d", err);
-	err = shoot(e, &m, 0);
-	first = arrived(page_to_virt(p));
+	err = shot_fire(e, &m, 0);
+	first = shot_arrived(page_to_virt(p));
 	memset(page_to_virt(p), 0, PAGE_SIZE);
 	err = err ?: shot_start(&s, e, &m, 0);
 	bus = m.bus;
 	dma_unmap(&m);
 	if (!err)
 		shot_end(&s);
-	silent = untouched(page_to_virt(p));
-	fault = one_fault(edu_dma(e), before, bus, 5);
+	silent = shot_nothing_at(page_to_virt(p));
+	fault = shot_one_fault(edu_dma(e), before, bus, 5);
 	EXPECT_OR(out, !err && first, "error %d, the first write arrived: %d", err, first);
 	EXPECT_OR(out, silent, "the write behind the end of the mapping arrived");
 	EXPECT_OR(out, fault, "%lu fault(s) were recorded, not the one", iommu_faults() - before);
@@ -173,13 +72,13 @@ SELFTEST(iommu_read_only, "iommu.read-only",
 	bool silent, fault;
 	int err;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	EXPECT(!dma_alloc(edu_dma(e), &mem, 0, DMA_TO_DEVICE), "mapping");
 	err = shot_start(&s, e, &mem.map, 0);
 	if (!err)
 		shot_end(&s);
-	silent = untouched(mem.at);
-	fault = one_fault(edu_dma(e), before, mem.map.bus, 5);
+	silent = shot_nothing_at(mem.at);
+	fault = shot_one_fault(edu_dma(e), before, mem.map.bus, 5);
 	dma_free_memory(&mem);
 	EXPECT(!err && silent && fault, "error %d, memory as before %d, recorded %d", err, silent,
 	       fault);
@@ -197,15 +96,15 @@ SELFTEST(iommu_large, "iommu.large-pages",
 	bool there;
 	int err;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	d = edu_dma(e)->domain;
 	leaves = slpt_leaves(&d->tables);
 	err = dma_alloc(edu_dma(e), &mem, 9, DMA_FROM_DEVICE);
 	EXPECT(!err, "error %d", err);
 	slpt_lookup(&d->tables, mem.map.bus, &leaf);
-	err = shoot(e, &mem.map, 300);
+	err = shot_fire(e, &mem.map, 300);
 	inside = (char *)mem.at + 300 * PAGE_SIZE;
-	there = arrived(inside);
+	there = shot_arrived(inside);
 	forgot = d->unit->invalidations;
 	dma_free_memory(&mem);
 	forgot = d->unit->invalidations - forgot;
@@ -225,7 +124,7 @@ SELFTEST(iommu_around, "iommu.queue-goes-around",
 	uint64_t before;
 	int err = 0;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	p = plain_page_alloc();
 	EXPECT(p, "no memory");
 	u = edu_dma(e)->domain->unit;
@@ -250,7 +149,7 @@ SELFTEST(iommu_scattered, "iommu.scattered-is-one-range",
 	unsigned there = 0, range = 0;
 	int err = 0;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	for (unsigned i = 0; i < 2 * SCATTERED; i++)
 		EXPECT_OR(out, (apart[i] = plain_page_alloc()), "no memory");
 	for (unsigned i = 0; i < SCATTERED; i++)
@@ -258,8 +157,8 @@ SELFTEST(iommu_scattered, "iommu.scattered-is-one-range",
 	err = dma_map(edu_dma(e), &m, p, SCATTERED, DMA_FROM_DEVICE);
 	EXPECT_OR(out, !err, "error %d", err);
 	for (unsigned i = 0; i < SCATTERED && !err; i += SCATTERED - 1) {
-		err = shoot(e, &m, i);
-		there += arrived(page_to_virt(p[i]));
+		err = shot_fire(e, &m, i);
+		there += shot_arrived(page_to_virt(p[i]));
 	}
 	for (unsigned i = 0; i < SCATTERED; i++)
 		range += dma_bus(&m, i) == m.bus + i * PAGE_SIZE;
@@ -267,7 +166,8 @@ SELFTEST(iommu_scattered, "iommu.scattered-is-one-range",
 	EXPECT_OR(out, !err && there == 2 && range == SCATTERED,
 		  "error %d, %u arrived, %u in a row", err, there, range);
 	for (unsigned i = 1; i < 2 * SCATTERED; i += 2)
-		EXPECT_OR(out, untouched(page_to_virt(apart[i])), "page %u was not mapped", i);
+		EXPECT_OR(out, shot_nothing_at(page_to_virt(apart[i])), "page %u was not mapped",
+			  i);
 out:
 	for (unsigned i = 0; i < 2 * SCATTERED && apart[i]; i++)
 		plain_page_free(apart[i]);
@@ -284,7 +184,7 @@ SELFTEST(iommu_taken, "iommu.address-stays-taken",
 	bool silent = false, fault = false;
 	int err;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	p[0] = plain_page_alloc();
 	p[1] = plain_page_alloc();
 	EXPECT_OR(out, p[0] && p[1], "no memory");
@@ -294,8 +194,8 @@ SELFTEST(iommu_taken, "iommu.address-stays-taken",
 	err = dma_cut(&m) ?: dma_map(edu_dma(e), &other, &p[1], 1, DMA_FROM_DEVICE);
 	bus[1] = other.bus;
 	shot_end(&s);
-	silent = untouched(page_to_virt(p[0])) && untouched(page_to_virt(p[1]));
-	fault = one_fault(edu_dma(e), before, bus[0], 5);
+	silent = shot_nothing_at(page_to_virt(p[0])) && shot_nothing_at(page_to_virt(p[1]));
+	fault = shot_one_fault(edu_dma(e), before, bus[0], 5);
 	if (other.dev)
 		dma_unmap(&other);
 	dma_unmap(&m);
@@ -323,19 +223,19 @@ SELFTEST(iommu_words, "iommu.fault-in-words",
 	uint64_t before = iommu_faults();
 	int err;
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	d = edu_dma(e)->domain;
 	err = dma_alloc(edu_dma(e), &mem, 0, DMA_FROM_DEVICE);
 	EXPECT(!err, "error %d", err);
 	vtd_set_context(d->unit, d->requester, 0, NULL);
-	err = shoot(e, &mem.map, 0);
+	err = shot_fire(e, &mem.map, 0);
 	vtd_set_context(d->unit, d->requester, d->id, &d->tables);
-	f = last_fault(edu_dma(e));
+	f = shot_last_fault(edu_dma(e));
 	if (f) {
 		vtd_fault_text(f, text, sizeof(text));
 		iommu_source_name(f->source, who, sizeof(who));
 	}
-	err = err ?: untouched(mem.at) ? 0 : -EFAULT;
+	err = err ?: shot_nothing_at(mem.at) ? 0 : -EFAULT;
 	dma_free_memory(&mem);
 	EXPECT(!err && iommu_faults() > before, "error %d, %lu faults", err,
 	       iommu_faults() - before);
@@ -355,7 +255,7 @@ SELFTEST(iommu_overflow, "iommu.overflow-is-told",
 
 	if (scratch_choose_edus(2))
 		SKIP("%s", refusal());
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	u = edu_dma(e)->domain->unit;
 	if (u->cap >> 40 & 0xff)
 		SKIP("the unit has more than one record");
@@ -366,7 +266,7 @@ SELFTEST(iommu_overflow, "iommu.overflow-is-told",
 	for (unsigned i = 0; i < 2; i++)
 		err = err ?: dma_alloc(edu_dma(scratch_edu(i)), &mem[i], 0, DMA_TO_DEVICE);
 	for (unsigned i = 0; i < 2 && !err; i++)
-		err = shoot(scratch_edu(i), &mem[i].map, 0);
+		err = shot_fire(scratch_edu(i), &mem[i].map, 0);
 	iommu_faults();
 	vtd_write32(u, VTD_FECTL, 0);
 	seen = u->log.seen - seen;
@@ -374,7 +274,7 @@ SELFTEST(iommu_overflow, "iommu.overflow-is-told",
 	err = err ?: shot_start(&s[0], e, &mem[0].map, 0);
 	if (!err)
 		shot_end(&s[0]);
-	last_fault(edu_dma(e));
+	shot_last_fault(edu_dma(e));
 	for (unsigned i = 0; i < 2; i++)
 		dma_free_memory(&mem[i]);
 	EXPECT(!err && seen == 1 && overflows == 1, "error %d, %lu recorded, %lu overflows", err,
@@ -397,7 +297,7 @@ SELFTEST(iommu_refuses, "iommu.no-memory-no-trace",
 	unsigned n = 0, bad = 0;
 	struct iova_range far = {0};
 
-	DEVICE(e);
+	SHOT_DEVICE(e);
 	d = edu_dma(e)->domain;
 	p = plain_page_alloc();
 	EXPECT(p, "no memory");

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Self-tests of how a device comes by its domain (iommu.*): memory that the firmware reserved for
+ * it, memory that is missing while the domain is made, and a device that does not wait for it.
+ *
+ * An edu device with nothing to do is taken out of its domain, put into one that the test makes,
+ * and back.
+ */
+#include "tests/kernel/lib/shot.h"
+
+/* The second edu device, alone in its domain, on bus 0; NULL: *why says what is missing. */
+static struct edu *lone_device(const char **why)
+{
+	struct edu *e = scratch_choose_edus(2) ? NULL : scratch_edu(1);
+
+	*why = refusal();
+	if (!e)
+		return NULL;
+	*why = edu_dma(e)->direct;
+	if (!edu_dma(e)->domain)
+		return NULL;
+	*why = "it shares its domain, or lies behind a bridge";
+	return edu_dma(e)->domain->users == 1 && !edu_dma(e)->pci->bus ? e : NULL;
+}
+
+/* The machine's table, and one reserved range for this function in it. */
+static const struct dmar *reserving(const struct pci_device *pci, uint64_t base, uint64_t len)
+{
+	static struct dmar table;
+	struct dmar_reserved *r;
+	struct dmar_scope *s;
+
+	table = *dmar_get();
+	r = &table.reserved[table.nr_reserved++];
+	s = &table.scope[table.nr_scopes];
+	*r = (struct dmar_reserved){.base = base,
+				    .len = len,
+				    .first = table.nr_scopes++,
+				    .nr_scopes = 1,
+				    .verdict = DMAR_ACCEPTED};
+	*s = (struct dmar_scope){.kind = DMAR_ENDPOINT, .bus = pci->bus, .depth = 1};
+	s->path[0].dev = pci->dev;
+	s->path[0].fn = pci->fn;
+	return &table;
+}
+
+/* dma_attach() with the first, the second, … allocation failing: how many failed before it went
+ * well. *bad: what was not as it should be afterwards. */
+static unsigned attach_after_failures(struct dma_device *dev, const struct pci_device *pci,
+				      const char *name, unsigned *bad)
+{
+	uint16_t next = vtd_nth(0)->next_domain;
+	bool failed = true;
+	unsigned n = 0;
+
+	for (; failed && n < 40; n++) {
+		uint64_t free = frame_stats().free;
+		const struct dma_device *other;
+		int err;
+
+		alloc_fail_nth(n + 1);
+		err = dma_attach(dev, pci, name, true);
+		alloc_fail_count(&failed);
+		alloc_fail_nth(0);
+		*bad += err != (failed ? -ENOMEM : 0);
+		if (!failed)
+			break;
+		*bad += dev->domain != NULL || vtd_nth(0)->next_domain != next;
+		*bad += n && frame_stats().free != free; /* the first may make the heap grow */
+		TAILQ_FOREACH (other, &dma_devices, link)
+			*bad += other == dev;
+	}
+	return n;
+}
+
+SELFTEST(iommu_reserved, "iommu.reserved-memory",
+	 "memory that the firmware reserved for a device is where it says before the device can "
+	 "reach anything, nobody is given its bus addresses, and a domain that finds no memory, at "
+	 "whatever allocation, leaves nothing")
+{
+	static struct dma_mapping nobodys;
+	const struct dmar *machines = dmar_get();
+	struct page *p, *other = NULL;
+	struct slpt_leaf leaf = {0};
+	const struct pci_device *pci;
+	struct dma_mapping m = {.what = "over reserved memory"};
+	struct dma_device *dev;
+	uint64_t before, base;
+	unsigned failures, bad = 0;
+	bool there = false, kept = false;
+	const char *why;
+	char name[8];
+	int err = 0, taken = 0;
+
+	struct edu *e = lone_device(&why);
+	if (!e)
+		SKIP("%s", why);
+	p = plain_page_alloc();
+	other = plain_page_alloc();
+	EXPECT_OR(out, p && other, "no memory");
+	base = page_to_phys(p);
+	before = iommu_faults();
+	dev = edu_dma(e);
+	pci = dev->pci;
+	snprintf(name, sizeof(name), "%s", dev->name);
+	dmar_divert(reserving(pci, base, PAGE_SIZE));
+	dma_detach(dev);
+	failures = attach_after_failures(dev, pci, name, &bad);
+	if (dev->domain) {
+		there = slpt_lookup(&dev->domain->tables, base, &leaf);
+		kept = iova_find(&dev->domain->space, base >> PAGE_SHIFT) != NULL;
+		/* As the firmware's device would: an address that nobody mapped. */
+		nobodys = (struct dma_mapping){
+			.dev = dev, .nr = 1, .pfn = base >> PAGE_SHIFT, .bus = base};
+		err = shot_fire(e, &nobodys, 0);
+		taken = dma_map_at(dev, &m, base, &other, 1, DMA_BOTH);
+		if (!taken)
+			dma_unmap(&m);
+		dma_detach(dev);
+	}
+	dmar_divert(machines);
+	bad += dma_attach(dev, pci, name, true) != 0;
+	EXPECT_OR(out, !bad && failures >= 4, "%u step(s) went wrong after %u failures", bad,
+		  failures);
+	EXPECT_OR(out, there && leaf.phys == base && leaf.rights == (SLPT_READ | SLPT_WRITE),
+		  "0x%lx leads to 0x%lx, rights %u", base, leaf.phys, leaf.rights);
+	EXPECT_OR(out, kept && taken == -EEXIST, "its bus address was given out: error %d", taken);
+	EXPECT_OR(out, !err && shot_arrived(page_to_virt(p)) && iommu_faults() == before,
+		  "error %d, %lu fault(s)", err, iommu_faults() - before);
+	EXPECT_OR(out, dev->domain && !iova_find(&dev->domain->space, base >> PAGE_SHIFT),
+		  "still reserved in the machine's own domain");
+out:
+	if (p)
+		plain_page_free(p);
+	if (other)
+		plain_page_free(other);
+}
+
+SELFTEST(
+	iommu_too_early, "iommu.before-its-domain",
+	"a device that writes before it has a domain, as one that was left at work when the system "
+	"began: memory is as before, and the record names its place and the reason")
+{
+	static struct dma_mapping nobodys;
+	const struct vtd_fault *f;
+	const struct pci_device *pci;
+	struct dma_device *dev;
+	char text[120] = "", who[40] = "", name[8];
+	uint64_t before;
+	struct vtd *u;
+	struct page *p;
+	const char *why;
+	bool silent;
+	int err;
+
+	struct edu *e = lone_device(&why);
+	if (!e)
+		SKIP("%s", why);
+	p = plain_page_alloc();
+	EXPECT(p, "no memory");
+	dev = edu_dma(e);
+	pci = dev->pci;
+	u = dev->domain->unit;
+	before = iommu_faults();
+	snprintf(name, sizeof(name), "%s", dev->name);
+	dma_detach(dev);
+	nobodys = (struct dma_mapping){
+		.dev = dev, .nr = 1, .pfn = page_to_pfn(p), .bus = page_to_phys(p)};
+	dev->direct = "it has none yet";
+	TAILQ_INSERT_TAIL(&dma_devices, dev, link); /* for the text, which lies in memory */
+	err = shot_fire(e, &nobodys, 0);
+	TAILQ_REMOVE(&dma_devices, dev, link);
+	silent = shot_nothing_at(page_to_virt(p));
+	vtd_take_faults(u);
+	f = u->log.seen ? &u->log.last[(u->log.seen - 1) % VTD_FAULT_LOG] : NULL;
+	if (f) {
+		vtd_fault_text(f, text, sizeof(text));
+		iommu_source_name(f->source, who, sizeof(who));
+	}
+	err = err ?: dma_attach(dev, pci, name, true);
+	shot_last_fault(dev);
+	plain_page_free(p);
+	EXPECT(!err && silent, "error %d, memory as before: %d", err, silent);
+	EXPECT(iommu_faults() > before && strstr(text, "the device has no domain"),
+	       "%lu fault(s): %s", iommu_faults() - before, text);
+	EXPECT(strstr(who, "the function at ") && strstr(who, pci->name), "%s", who);
+}
