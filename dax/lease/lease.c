@@ -32,8 +32,9 @@ unsigned long lease_wakes;
 static struct spinlock lock = SPINLOCK_INIT("leases");
 static TAILQ_HEAD(due_list, lease) due = TAILQ_HEAD_INITIALIZER(due); /* first deadline first */
 static TAILQ_HEAD(, lease) all = TAILQ_HEAD_INITIALIZER(all);
-static struct lease *running;	     /* whose revoke or gone the revoker is in; NULL: none */
-static const struct thread *revoker; /* constant after boot */
+static struct lease *running;	      /* whose revoke or gone the revoker is in; NULL: none */
+static struct lease_list *running_in; /* the list that it is in, or was */
+static const struct thread *revoker;  /* constant after boot */
 
 void lease_list_init(struct lease_list *ll, bool regular)
 {
@@ -163,21 +164,20 @@ void lease_unlock(struct lease *l)
 
 void lease_drop_all(struct lease_list *ll)
 {
-	struct lease *l;
-	bool revoked;
+	struct lease *l, *revoked;
 
 	do {
 		spin_lock(&lock);
-		l = TAILQ_FIRST(&ll->leases);
-		revoked = l && running == l;
-		if (l && !revoked)
+		revoked = running_in == ll ? running : NULL;
+		l = revoked ? NULL : TAILQ_FIRST(&ll->leases);
+		if (l)
 			take_out(l);
 		spin_unlock(&lock);
 		if (revoked)
-			wait_for_revoke(l);
+			wait_for_revoke(revoked);
 		else if (l)
 			tell_gone(ll, l);
-	} while (l);
+	} while (l || revoked);
 }
 
 /* ---- the first phase: told --------------------------------------------------------------------
@@ -257,6 +257,8 @@ static bool start_break(struct lease_list *ll, unsigned classes, uint64_t *until
 		spin_lock(&lock);
 		away = tell_next(ll, classes, now);
 		*until = patience(ll, classes, now);
+		if (!*until && running_in == ll)
+			*until = NEVER; /* off the list, and its owner is just being told */
 		*seen = ll->gone;
 		spin_unlock(&lock);
 		if (away)
@@ -327,6 +329,7 @@ static struct lease *first_due_lease(uint64_t now, uint64_t *until)
 	if (l) {
 		TAILQ_REMOVE(&due, l, due);
 		l->revoking = true;
+		running_in = l->list;
 		__atomic_store_n(&running, l, __ATOMIC_RELEASE);
 	}
 	spin_unlock(&lock);
@@ -343,11 +346,16 @@ static void revoke(struct lease *l)
 	spin_lock(&lock);
 	take_out(l);
 	spin_unlock(&lock);
-	wake_up(ll);
 	if (l->ops->gone)
 		l->ops->gone(l);
-	/* `l` may be freed by now. */
+	/* `l` may be freed by now. The list is there: whoever drops it waits for this. Breakers
+	 * look again behind the owner's gone, which they may rely on. */
+	spin_lock(&lock);
+	ll->gone++;
+	running_in = NULL;
 	__atomic_store_n(&running, NULL, __ATOMIC_RELEASE);
+	spin_unlock(&lock);
+	wake_up(ll);
 	wake_up(&running);
 }
 

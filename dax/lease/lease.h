@@ -64,7 +64,7 @@ struct lease {
 /* A file's. Usable after lease_list_init(). */
 struct lease_list {
 	TAILQ_HEAD(, lease) leases; /* oldest first: told and revoked in the order they were set */
-	uint64_t gone;		    /* leases that left; zero: none ever did */
+	uint64_t gone;		    /* moves on when a lease left; zero: none ever did */
 	bool regular;		    /* its file may have leases: regular, or a device-dax node */
 };
 void lease_list_init(struct lease_list *ll, bool regular);

@@ -172,3 +172,25 @@ void fixture_limited_end(struct fixture *fx)
 	pmem_unbind(r);
 	pmem_bind(r);
 }
+
+int fx_map_flags(struct dax_inode *f, unsigned pages, unsigned flags, bool stranger, uint64_t *va)
+{
+	struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | flags,
+			     .pages = pages,
+			     .write = true,
+			     .stranger = stranger};
+
+	*va = 0;
+	return dax_map(current_mm(), f, &rq, va);
+}
+
+unsigned fx_take_notices(char *text, unsigned n)
+{
+	char buf[NOTICE_TEXT];
+	unsigned taken = 0;
+
+	for (; notice_take(buf, sizeof(buf)); taken++)
+		if (text)
+			snprintf(text, n, "%s", buf);
+	return taken;
+}

@@ -48,6 +48,12 @@ static inline volatile char *at(uint64_t va)
 }
 uint64_t fx_free_blocks(struct fixture *fx);
 
+/* Maps `pages` pages of `f` writable, by MAP_SHARED_VALIDATE and `flags`, somewhere; `stranger`: as
+ * somebody who may not lease it. 0, or the errno of dax_map(). */
+int fx_map_flags(struct dax_inode *f, unsigned pages, unsigned flags, bool stranger, uint64_t *va);
+/* Takes all notices of this thread; how many. The last one is in `text` (NULL: nobody wants it). */
+unsigned fx_take_notices(char *text, unsigned n);
+
 /* An operation in a thread of its own, on one file; done when it returned. */
 struct fx_op {
 	struct dax_inode *inode;

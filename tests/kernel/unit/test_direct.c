@@ -21,24 +21,7 @@ struct direct {
 
 static int map_as(struct dax_inode *f, unsigned flags, bool stranger, uint64_t *va)
 {
-	struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | flags,
-			     .pages = F_PAGES,
-			     .write = true,
-			     .stranger = stranger};
-
-	*va = 0;
-	return dax_map(current_mm(), f, &rq, va);
-}
-
-/* Until a notice is there: how many there were. */
-static unsigned take_notices(void)
-{
-	char text[NOTICE_TEXT];
-	unsigned n = 0;
-
-	while (notice_take(text, sizeof(text)))
-		n++;
-	return n;
+	return fx_map_flags(f, F_PAGES, flags, stranger, va);
 }
 
 static int direct_start(struct direct *d, const struct lifetime *lt)
@@ -61,7 +44,7 @@ static unsigned direct_end(struct direct *d)
 	if (d->f)
 		dax_put(d->f);
 	fixture_end(&d->fx);
-	return take_notices();
+	return fx_take_notices(NULL, 0);
 }
 
 #define DIRECT(d, lt)                                                                              \
@@ -117,7 +100,7 @@ SELFTEST(direct_cooperative, "direct.holder-unmaps",
 
 		DIRECT(d, lifetime_nth(l));
 		slept = punch_sleeps(&d, &op);
-		told = take_notices();
+		told = fx_take_notices(NULL, 0);
 		works = store(d.va);
 		EXPECT_OR(join, slept && told == 1, "%s: slept %d, told %u", name, slept, told);
 		EXPECT_OR(join, !works && !strcmp(state(&d), "being broken"), "%s: store %d, %s",
@@ -266,9 +249,9 @@ SELFTEST(direct_allocating, "direct.store-that-allocates",
 	EXPECT_OR(unmap, !dax_punch(d.f, PAGE_SIZE, PAGE_SIZE), "%s", refusal());
 	EXPECT_OR(unmap, !map_as(d.f, MAP_DIRECT, false, &d.va), "%s", refusal());
 	own = store(d.va + PAGE_SIZE);
-	told = take_notices();
+	told = fx_take_notices(NULL, 0);
 	others = store(plain + PAGE_SIZE);
-	again = take_notices();
+	again = fx_take_notices(NULL, 0);
 	mutex_lock(&d.fx.fs->lock);
 	d.fx.fs->ops->lookup(d.fx.fs, d.f->layer, 1, 1, &run);
 	mutex_unlock(&d.fx.fs->lock);
