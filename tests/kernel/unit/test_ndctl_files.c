@@ -189,7 +189,8 @@ static bool parts_are(unsigned there)
 
 		if (pfn_valid(g->start) != is || pfn_valid(g->end - 1) != is)
 			return false;
-		if (is && (pfn_to_page(g->start)->pgmap != &part[i] ||
+		if (is && (!page_record_exists(pfn_to_page(g->start)) ||
+			   pfn_to_page(g->start)->pgmap != &part[i] ||
 			   page_refs(pfn_to_page(g->start)) != 1))
 			return false;
 	}
