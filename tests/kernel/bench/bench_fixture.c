@@ -36,9 +36,11 @@ bool bench_file_write(struct bench_file *f)
 
 	if (ok)
 		memset(chunk, 'b', CHUNK);
-	for (; ok && off < len; off += CHUNK)
+	for (; ok && off < len; off += CHUNK) {
+		watch_touch(); /* a gigabyte may take a busy host longer than the watchdog waits */
 		ok = dax_write(f->inode, off, chunk, MIN(CHUNK, len - off)) ==
 		     (int64_t)MIN(CHUNK, len - off);
+	}
 	free(chunk);
 	return ok;
 }
