@@ -60,6 +60,7 @@ MACHINES = [Machine(["boot", "memory.prompt"], sizes=(1,)),
             Machine(["mount.1t"], sizes=(1024,), cpu=LARGE, ext4=(0,),
                     features="^has_journal,^metadata_csum"),  # which Holdfast does not write
             Machine(["dma.*"], sizes=(1,), iommu=True),
+            Machine(["lease.*"], iommu=True),
             Machine(["smp.*"], smp=8),
             Machine(["tlb.*"], icount=False)]
 LINUX = [Suites(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", "undax", "devdax"],
