@@ -141,7 +141,7 @@ SELFTEST(seed_s0_09, "seed.s0.09",
 
 /* ---- 10, 11: registration ----------------------------------------------------------------- */
 
-/* Breaks it: FOLL_LONGTERM that does not ask vma_is_fsdax(), or a refusal that keeps what it got. */
+/* Breaks it: FOLL_LONGTERM without vma_is_fsdax(), or a refusal that keeps what it got. */
 SELFTEST(seed_s0_10, "seed.s0.10",
 	 "registering a memory region on a DAX file is refused (-EOPNOTSUPP) with every page back "
 	 "at rest; on a device it is allowed, and the device's bytes arrive")
