@@ -51,6 +51,7 @@ static const char *map_file(struct kind_object *o)
 		return why;
 	if (fixture_start(&o->fx, LIFETIME_DEFAULT))
 		return o->fx.why;
+	o->mounted = true;
 	o->va = fx_map(&o->fx, "f", 1, 'f');
 	return NULL;
 }
@@ -85,7 +86,7 @@ const char *kind_start(struct kind_object *o, enum kind kind)
 
 void kind_end(struct kind_object *o)
 {
-	if (o->kind == KIND_FSDAX)
+	if (o->mounted)
 		fixture_end(&o->fx);
 	else if (o->va)
 		mm_unmap(current_mm(), o->va, o->kind == KIND_DEVDAX ? PMD_SIZE : PAGE_SIZE);

@@ -20,6 +20,7 @@ struct kind_object {
 	enum kind kind;
 	uint64_t va;
 	struct fixture fx;     /* KIND_FSDAX */
+	bool mounted;	       /* fx is to be ended */
 	struct mapping plain;  /* KIND_FILE, KIND_CHAR */
 	char bytes[PAGE_SIZE]; /* KIND_FILE: its only page */
 	uint64_t frame;	       /* KIND_CHAR: its only page */

@@ -32,6 +32,13 @@ struct place {
 /* Maps `pages` (2 … 64) pages and stores to each. False: p->why; nothing to end then. */
 bool place_begin(struct place *p, enum place_kind kind, unsigned pages);
 void place_end(struct place *p);
+/* The same in a self-test, which skips by name if there is no scratch device for it. */
+#define PLACE(p, kind_, pages_)                                                                    \
+	do {                                                                                       \
+		if ((kind_) != PLACE_ANON && !scratch_region(&(p)->why))                           \
+			SKIP("%s", (p)->why);                                                      \
+		EXPECT(place_begin(p, kind_, pages_), "%s", (p)->why);                             \
+	} while (0)
 /* References on its pages beyond those at rest. */
 unsigned place_held(const struct place *p);
 /* Does each page begin with `text`? */

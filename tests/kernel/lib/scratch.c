@@ -125,6 +125,16 @@ struct pmem_region *scratch_region(const char **why)
 	return r;
 }
 
+struct pmem_region *scratch_for_modes(const char **why)
+{
+	struct pmem_region *r = scratch_region(why);
+
+	if (!r || !r->spa->lost_start)
+		return r;
+	*why = "the scratch region's start was cut, so it can have no mode (align=2M)";
+	return NULL;
+}
+
 struct pmem_region *scratch_device(void)
 {
 	return chosen;

@@ -25,6 +25,8 @@ struct pmem_region *scratch_region(const char **why);
 /* The device that was chosen last: for a test that runs, and has it mounted or unbound by itself.
  */
 struct pmem_region *scratch_device(void);
+/* scratch_region() for tests that put it into device mode, which needs a start that was not cut. */
+struct pmem_region *scratch_for_modes(const char **why);
 /* Chooses `n` edu devices that have nothing to do (scratch_edu.c). 0, or with refusal() set:
  * -ENODEV there are fewer; -EBUSY one is at work: its name, and for how long. */
 int scratch_choose_edus(unsigned n);

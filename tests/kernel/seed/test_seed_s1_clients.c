@@ -241,7 +241,7 @@ SELFTEST(seed_s2_12, "seed.s2.12",
 	unsigned held;
 
 	STOPPABLE(e);
-	EXPECT(place_begin(&p, PLACE_FILE, 2), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 2);
 	own = contain(e, current_mm(), p.va, 2);
 	remote = contain_remote(e, p.va, 2);
 	held = place_held(&p);
@@ -250,7 +250,7 @@ SELFTEST(seed_s2_12, "seed.s2.12",
 	place_end(&p);
 	EXPECT(own == -EOPNOTSUPP && remote == -EOPNOTSUPP, "own %d, another's %d", own, remote);
 	EXPECT(!held && !cut, "%u references are left, truncate %d", held, cut);
-	EXPECT(place_begin(&p, PLACE_DEVICE, 2), "%s", p.why);
+	PLACE(&p, PLACE_DEVICE, 2);
 	dev_own = contain(e, current_mm(), p.va, 2);
 	dev_remote = contain_remote(e, p.va, 2);
 	held = place_held(&p);

@@ -31,7 +31,7 @@ SELFTEST(clients_device, "clients.holder-names-device",
 	bool named[3] = {false};
 
 	NO_DEVICE(e);
-	EXPECT(place_begin(&p, PLACE_ANON, 2), "%s", p.why);
+	PLACE(&p, PLACE_ANON, 2);
 	err = region_register(e, p.va, 1, REGION_PINNED, NULL, &reg);
 	named[0] = held_by(p.va, "RDMA region on edu0 (thread", region_who, sizeof(region_who));
 	if (!err)
@@ -65,7 +65,7 @@ SELFTEST(clients_registered, "clients.registered-once",
 	NO_DEVICE(e);
 	at_rest = edu_dma(e)->mappings;
 	u = edu_dma(e)->domain ? edu_dma(e)->domain->unit : NULL;
-	EXPECT(place_begin(&p, PLACE_ANON, 3), "%s", p.why);
+	PLACE(&p, PLACE_ANON, 3);
 	err = region_register(e, p.va, 3, REGION_PINNED, NULL, &reg);
 	EXPECT_OR(out, !err, "%s", refusal());
 	registered = edu_dma(e)->mappings;

@@ -53,7 +53,7 @@ SELFTEST(notifier_unmap, "notifier.told-before",
 	bool beside, part, rights, grant, forked, gone;
 	uint64_t state;
 
-	EXPECT(place_begin(&p, PLACE_ANON, 6), "%s", p.why);
+	PLACE(&p, PLACE_ANON, 6);
 	listen(&told, p.va + PAGE_SIZE, p.va + 4 * PAGE_SIZE);
 	mm_unmap(current_mm(), p.va + 5 * PAGE_SIZE, PAGE_SIZE);
 	beside = !told.calls;
@@ -92,7 +92,7 @@ SELFTEST(
 	uint64_t private, to = 0;
 	bool synced, punched, cut, moved;
 
-	EXPECT(place_begin(&p, PLACE_FILE, 4), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 4);
 	listen(&told, p.va, p.va + 4 * PAGE_SIZE);
 	dax_fsync(p.fx.inode[0]);
 	synced = told.calls;
@@ -141,7 +141,7 @@ SELFTEST(odp_keeps, "clients.odp-keeps-translations",
 	int err;
 
 	DOMAIN(e);
-	EXPECT(place_begin(&p, PLACE_FILE, 3), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 3);
 	none = reached(e);
 	err = region_register(e, p.va, 3, REGION_ON_DEMAND, NULL, &r);
 	EXPECT_OR(out, !err && reached(e) == none, "error %d", err);
@@ -198,10 +198,10 @@ SELFTEST(
 	struct place p;
 
 	DOMAIN(e);
-	EXPECT(place_begin(&p, PLACE_FILE, 2), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 2);
 	safe = late_write(e, &p, &faults);
 	place_end(&p);
-	EXPECT(place_begin(&p, PLACE_FILE, 2), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 2);
 	museum_odp_deaf.on = true;
 	deaf = late_write(e, &p, &none);
 	museum_odp_deaf.on = false;
@@ -264,7 +264,7 @@ SELFTEST(odp_retries, "clients.odp-looks-again",
 	int err;
 
 	DOMAIN(e);
-	EXPECT(place_begin(&p, PLACE_FILE, 2), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 2);
 	err = region_register(e, p.va, 2, REGION_ON_DEMAND, NULL, &rc.r);
 	EXPECT_OR(out, !err, "%s", refusal());
 	stood = punch_between(&rc, &p);

@@ -219,7 +219,7 @@ SELFTEST(
 	struct page *page;
 	long n;
 
-	EXPECT(place_begin(&p, PLACE_FILE, PAGES), "%s", p.why);
+	PLACE(&p, PLACE_FILE, PAGES);
 	n = get_user_pages_fast(p.va, 1, FOLL_PIN | FOLL_LONGTERM, &page);
 	if (n == 1)
 		unpin_user_pages(&page, 1);

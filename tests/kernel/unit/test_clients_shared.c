@@ -186,7 +186,7 @@ SELFTEST(
 
 	DOMAIN(e);
 	at_rest = edu_dma(e)->mappings;
-	EXPECT(place_begin(&p, PLACE_ANON, 4), "%s", p.why);
+	PLACE(&p, PLACE_ANON, 4);
 	c = container_open(e, &err);
 	EXPECT_OR(out, c, "%s", refusal());
 	err = container_map(c, current_mm(), p.va, 1, BUS)
@@ -244,7 +244,7 @@ SELFTEST(clients_identity, "clients.without-iommu",
 	int err, refused = 0;
 
 	DEVICE(e);
-	EXPECT(place_begin(&p, PLACE_FILE, 2), "%s", p.why);
+	PLACE(&p, PLACE_FILE, 2);
 	w = take_domain(edu_dma(e));
 	c = container_open(e, &refused);
 	named = strstr(refusal(), edu_dma(e)->direct) != NULL;

@@ -50,7 +50,7 @@ SELFTEST(ndctl_dax_dev, "ndctl.dax-dev",
 	const char *why = NULL;
 	unsigned wrong;
 	int mounted, choice;
-	struct pmem_region *r = scratch_region(&why);
+	struct pmem_region *r = scratch_for_modes(&why);
 
 	if (!r)
 		SKIP("%s", why);
@@ -187,7 +187,7 @@ static const char *all_cases(struct pmem_region *r, struct block_device *disk, u
 
 #define DEVICE_AND_DISK(r, d, bytes)                                                               \
 	const char *why_ = NULL;                                                                   \
-	struct pmem_region *r = scratch_region(&why_);                                             \
+	struct pmem_region *r = scratch_for_modes(&why_);                                          \
 	struct block_device *d = block_nth(0);                                                     \
 	if (!r)                                                                                    \
 		SKIP("%s", why_);                                                                  \

@@ -11,7 +11,7 @@
 #define SOON 20000000ull /* a break time, in ns */
 #define DEVICE(r)                                                                                  \
 	const char *why_;                                                                          \
-	struct pmem_region *r = scratch_region(&why_);                                             \
+	struct pmem_region *r = scratch_for_modes(&why_);                                          \
 	if (!r)                                                                                    \
 	SKIP("%s", why_)
 

@@ -72,10 +72,12 @@ SELFTEST(region_deaf, "region.deaf-is-cut",
 	for (unsigned i = 0; lifetime_nth(i) && !t->failed; i++) {
 		uint64_t none = reached_by(e), reached = 0, bus = 0;
 		struct dma_mapping next = {.what = "next"};
-		struct page *p = plain_page_alloc();
+		struct page *p = NULL;
 		int err = -1, receive = 0;
 
 		LEASED(l, lifetime_nth(i), e, 2);
+		p = plain_page_alloc();
+		EXPECT_OR(out, p, "no memory for a page");
 		bus = region_bus(l.r)->bus;
 		reached = reached_by(e) - none;
 		err = leased_break(&l);
@@ -99,7 +101,8 @@ SELFTEST(region_deaf, "region.deaf-is-cut",
 		if (next.dev)
 			dma_unmap(&next);
 		leased_end(&l);
-		plain_page_free(p);
+		if (p)
+			plain_page_free(p);
 	}
 }
 
@@ -361,7 +364,7 @@ SELFTEST(region_device, "region.of-removed-device",
 	enum region_state state = 0;
 
 	STOPPABLE(e);
-	EXPECT(place_begin(&p, PLACE_DEVICE, 2), "%s", p.why);
+	PLACE(&p, PLACE_DEVICE, 2);
 	err = region_register(e, p.va, 2, REGION_PINNED, NULL, &r);
 	EXPECT_OR(out, !err, "%s", refusal());
 	err = region_receive(r, "RDMA") ?: place_shows(&p, "RDMA") ? 0 : -EIO;
