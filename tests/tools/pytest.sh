@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# pytest.sh PATH...: runs the tests there, four at a time (JOBS=4): a machine waits for its slow
+# pytest.sh PATH...: runs the tests there, five at a time (JOBS=5): a machine waits for its slow
 # devices half of the time. pytest's own summary is the last thing printed, its status is ours.
 # With ONLY=quick those that `make quick` takes (tests/qemu/hf_order.py).
 
@@ -16,4 +16,4 @@ mem=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2>/dev/null)
 if [ -z "$TMPDIR" ] && [ -w /dev/shm ] && [ "${free:-0}" -ge 3000000 ] && [ "${mem:-0}" -ge 5000000 ]; then
 	export TMPDIR=/dev/shm
 fi
-exec /usr/bin/python3 -m pytest -p no:cacheprovider -n "${JOBS:-4}" --dist loadgroup -q -ra "$@"
+exec /usr/bin/python3 -m pytest -p no:cacheprovider -n "${JOBS:-5}" --dist loadgroup -q -ra "$@"
