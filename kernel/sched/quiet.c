@@ -136,14 +136,16 @@ static bool give_up(const struct patience *p, const char *why)
 bool patience_left(struct patience *p)
 {
 	enum quiet q = quiet_look(NULL, NULL);
+	bool fast;
 
 	p->dead = q == QUIET_DEAD ? p->dead + 1 : 0;
 	if (p->dead == QUIET_SURE)
 		return give_up(p, "nothing runs, no device works and no timer is armed");
-	if (++p->looks == PATIENCE_LOOKS)
+	fast = p->dead || (p->polls && q == QUIET_TIMER);
+	if (!fast && ++p->looks == PATIENCE_LOOKS)
 		return give_up(p, "it did not come within two minutes, and something still runs");
 	if (p->polls && q == QUIET_TIMER && !skip(p))
 		return give_up(p, "a minute of the clock went by, and nothing runs but timers");
-	thread_sleep_ns(look_ns(PATIENCE_LOOK_NS, p->dead ? 0 : p->looks));
+	thread_sleep_ns(look_ns(PATIENCE_LOOK_NS, fast ? 0 : p->looks));
 	return true;
 }

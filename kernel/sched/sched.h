@@ -152,7 +152,8 @@ enum quiet {
  * and is looked for at once; a device takes 100 ms for its work, and a look is a timer, an
  * interrupt and two halts of a CPU, which on an emulated machine costs more than what is waited
  * for. So from the 16th on a sleep is an eighth of what was waited already, at most
- * LOOK_LONGEST_NS.
+ * LOOK_LONGEST_NS. Only looks that found somebody at work count: before a decision, and where the
+ * clock is moved on, looks are as fast as the first ones.
  */
 #define LOOK_LONGEST_NS 2000000ull
 static inline uint64_t look_ns(uint64_t first_ns, unsigned looks)
@@ -180,8 +181,8 @@ void quiet_asks(bool (*devices_at_work)(void));
  * next timer where only that can help, by a minute in all: for what is polled for once a second.
  *
  * A machine that is busy and never gets there is broken, and is the only one that the bound is for:
- * PATIENCE_LOOKS are two minutes at least, and more where looks take longer. It ends a hang; no
- * healthy machine, however slow, is judged by it. What did not come is said in a line.
+ * PATIENCE_LOOKS of look_ns() are two minutes at least, and more where looks take longer. It ends a
+ * hang; no healthy machine, however slow, is judged by it. What did not come is said in a line.
  */
 #define PATIENCE_LOOKS	 75000u
 #define PATIENCE_LOOK_NS 100000ull

@@ -76,6 +76,32 @@ SELFTEST(quiet_gives_up, "quiet.nothing-can-come",
 	EXPECT(p.dead < QUIET_SURE && clock_ns() < due + HOUR_NS / 2, "it waited for the hour");
 }
 
+SELFTEST(quiet_backs_off, "quiet.backs-off",
+	 "a wait looks at once and often at first, then less and less often, up to a bound, and is "
+	 "patient for two minutes whatever its first look")
+{
+	static const uint64_t first[] = {50000, PATIENCE_LOOK_NS, 200000};
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t sum = 0, last = 0;
+
+		EXPECT(look_ns(first[i], 0) == first[i] && look_ns(first[i], 15) == first[i],
+		       "the first looks wait %lu and %lu ns, not %lu", look_ns(first[i], 0),
+		       look_ns(first[i], 15), first[i]);
+		for (unsigned n = 0; n < PATIENCE_LOOKS; n++) {
+			uint64_t ns = look_ns(first[i], n);
+
+			EXPECT(ns >= last && ns <= LOOK_LONGEST_NS,
+			       "look %u waits %lu ns after %lu", n, ns, last);
+			EXPECT(n < 16 || n > 100 || ns <= sum / 4, "look %u waits %lu ns of %lu", n,
+			       ns, sum);
+			last = ns;
+			sum += ns;
+		}
+		EXPECT(sum >= 2 * PATIENCE_SKIP_NS, "its patience ends after %lu ns", sum);
+	}
+}
+
 SELFTEST(settle_jobs, "shell.settle",
 	 "settle returns when jobs have ended or sleep on, whatever the host gave them of its CPUs")
 {

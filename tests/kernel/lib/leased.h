@@ -42,12 +42,4 @@ unsigned leased_notices(void); /* of this thread, taken now */
 		SKIP("%s", l.fx.why);                                                              \
 	EXPECT(leased_begin(&l, lt, e, pages_), "mounting: %s", l.fx.why);                         \
 	EXPECT_OR(out, !l.err, "%s: error %d, %s", (lt)->name, l.err, refusal())
-/* A device that can be stopped. */
-#define STOPPABLE(e)                                                                               \
-	struct edu *e = scratch_choose_edus(1) ? NULL : scratch_edu(0);                            \
-	if (!e)                                                                                    \
-		SKIP("%s", refusal());                                                             \
-	if (!edu_dma(e)->domain)                                                                   \
-	SKIP("%s: %s (QEMU: -device intel-iommu)", edu_name(e), edu_dma(e)->direct)
-
 #endif

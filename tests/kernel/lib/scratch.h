@@ -35,6 +35,14 @@ int scratch_choose_edus(unsigned n);
  * them. */
 int scratch_choose_disk(void);
 struct edu *scratch_edu(unsigned n); /* the n-th of those chosen last */
+/* In a self-test: `e` is an edu that has nothing to do and can be stopped, as it has a domain; or
+ * the test skips by name. */
+#define STOPPABLE(e)                                                                               \
+	struct edu *e = scratch_choose_edus(1) ? NULL : scratch_edu(0);                            \
+	if (!e)                                                                                    \
+		SKIP("%s", refusal());                                                             \
+	if (!edu_dma(e)->domain)                                                                   \
+	SKIP("%s: %s (QEMU: -device intel-iommu)", edu_name(e), edu_dma(e)->direct)
 /* A fresh file system, mounted at SCRATCH_PATH. 0, or a negative errno with a sentence. Nothing
  * that was on the region stays. Sleepable. */
 int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,

@@ -27,12 +27,4 @@ const struct vtd_fault *shot_last_fault(struct dma_device *dev);
 /* Was there exactly one fault since `before`, of this device, there, for that reason? */
 bool shot_one_fault(struct dma_device *dev, uint64_t before, uint64_t bus, unsigned reason);
 
-/* The first edu with a domain, and nothing of it under way. */
-#define SHOT_DEVICE(e)                                                                             \
-	struct edu *e = scratch_choose_edus(1) ? NULL : scratch_edu(0);                            \
-	if (!e)                                                                                    \
-		SKIP("%s", refusal());                                                             \
-	if (!edu_dma(e)->domain)                                                                   \
-	SKIP("%s: %s (QEMU: -device intel-iommu)", edu_name(e), edu_dma(e)->direct)
-
 #endif

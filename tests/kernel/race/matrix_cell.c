@@ -111,10 +111,11 @@ static bool is_done(struct stage *s)
 
 static struct script nobody; /* no actors: every thread counts */
 
-static bool stays_asleep(uint64_t end, unsigned looks)
+static bool stays_asleep(uint64_t end, unsigned *looks)
 {
-	enum quiet q = script_skip(&nobody, end, look_ns(LOOK_NS, looks));
+	enum quiet q = script_skip(&nobody, end, look_ns(LOOK_NS, *looks));
 
+	*looks += q == QUIET_NOT;
 	return q == QUIET_DEAD || (q == QUIET_TIMER && clock_ns() > end);
 }
 
@@ -128,14 +129,14 @@ bool matrix_settle(struct stage *s, bool skip)
 
 		if (still == QUIET_SURE)
 			return false;
-		ASSERT(looks++ < PATIENCE_LOOKS,
-		       "an operation of the matrix did not come to an end "
-		       "or to a sleep, and something still runs");
+		ASSERT(looks < PATIENCE_LOOKS, "an operation of the matrix did not come to an end "
+					       "or to a sleep, and something still runs");
 		if (skip) {
-			asleep = stays_asleep(end, still ? 0 : looks);
+			asleep = stays_asleep(end, &looks);
 		} else {
 			asleep = s->thread->state == THREAD_SLEEPING &&
 				 !script_somebody_runs(&nobody);
+			looks += !asleep;
 			thread_sleep_ns(look_ns(LOOK_NS, asleep ? 0 : looks));
 		}
 		still = asleep ? still + 1 : 0;

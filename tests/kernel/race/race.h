@@ -42,6 +42,7 @@ struct race_wants {
 	unsigned cpus, edus;
 	bool large; /* 1 GiB of file system instead of 16 MiB: huge pages */
 	bool disk;  /* the first disk, if there is one, must be at rest */
+	bool stops; /* the first edu must stand behind an IOMMU, so that it can be stopped */
 };
 struct script;
 struct race {

@@ -83,11 +83,6 @@ static void l7_play(struct script *s)
 {
 	struct actor *t1 = script_actor(s, "T1", 0), *t2 = script_actor(s, "T2", 0);
 
-	if (!edu_dma(scratch_edu(0))->domain) {
-		race_absent(s->result, "%s: %s (QEMU: -device intel-iommu)",
-			    edu_name(scratch_edu(0)), edu_dma(scratch_edu(0))->direct);
-		return;
-	}
 	region = NULL;
 	s->rescue = deregister;
 	story(s, t1, t2);
@@ -95,8 +90,8 @@ static void l7_play(struct script *s)
 	if (s->va && script_run(t1, give_back, "unmaps what is left"))
 		script_run(t2, bind, "binds the device again");
 }
-SCRIPT(l7, "L-7", l7_play, "a device goes that another device writes into", WANTS(.edus = 1),
-       {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+SCRIPT(l7, "L-7", l7_play, "a device goes that another device writes into",
+       WANTS(.edus = 1, .stops = true), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
+       {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(l7_elsewhere, "L-7", "busy-extent", "device-break-elsewhere", RACE_HUNG);

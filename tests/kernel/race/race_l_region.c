@@ -94,19 +94,14 @@ static void story(struct script *s)
 
 static void l5_play(struct script *s)
 {
-	if (!edu_dma(scratch_edu(0))->domain) {
-		race_absent(s->result, "%s: %s (QEMU: -device intel-iommu)",
-			    edu_name(scratch_edu(0)), edu_dma(scratch_edu(0))->direct);
-		return;
-	}
 	region = NULL;
 	story(s);
 	if (region)
 		region_deregister(region);
 	faults_of(scratch_edu(0)); /* asked for: not told at the prompt */
 }
-SCRIPT(l5, "L-5", l5_play, "a revocation counts pages where bytes are wanted", WANTS(.edus = 1),
-       {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE}, {"idle-at-one", RACE_SAFE},
-       {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE}, {"refuse-busy", RACE_SAFE},
-       {"busy-extent", RACE_SAFE});
+SCRIPT(l5, "L-5", l5_play, "a revocation counts pages where bytes are wanted",
+       WANTS(.edus = 1, .stops = true), {"unaware", RACE_SAFE}, {"lease-poll", RACE_SAFE},
+       {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
 RACE_EXHIBIT(l5_pages, "L-5", "busy-extent", "cut-pages-for-bytes", RACE_BROKEN_I1);

@@ -48,6 +48,9 @@ static int lacks(const struct script *last, const struct race *race, struct race
 		race_refused(r, err);
 	else if (nr_cpus < race->wants.cpus)
 		race_absent(r, "needs SMP=%u", race->wants.cpus);
+	else if (race->wants.stops && !edu_dma(scratch_edu(0))->domain)
+		race_absent(r, "%s: %s (QEMU: -device intel-iommu)", edu_name(scratch_edu(0)),
+			    edu_dma(scratch_edu(0))->direct);
 	else
 		return 0;
 	return -ENODEV;

@@ -10,7 +10,7 @@ SELFTEST(iommu_arrives, "iommu.arrives",
 	 "device, also behind a bridge, and nothing is recorded")
 {
 	uint64_t before = iommu_faults();
-	SHOT_DEVICE(first);
+	STOPPABLE(first);
 
 	EXPECT(edu_pending(first) == 0, "the device is busy");
 	for (unsigned i = 0; i < edu_count(); i++) {
@@ -41,7 +41,7 @@ SELFTEST(iommu_unmap, "iommu.unmap-ends-it",
 	bool first = false, silent = false, fault = false;
 	int err;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	p = plain_page_alloc();
 	EXPECT(p, "no memory");
 	err = dma_map(edu_dma(e), &m, &p, 1, DMA_FROM_DEVICE);
@@ -72,7 +72,7 @@ SELFTEST(iommu_read_only, "iommu.read-only",
 	bool silent, fault;
 	int err;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	EXPECT(!dma_alloc(edu_dma(e), &mem, 0, DMA_TO_DEVICE), "mapping");
 	err = shot_start(&s, e, &mem.map, 0);
 	if (!err)
@@ -96,7 +96,7 @@ SELFTEST(iommu_large, "iommu.large-pages",
 	bool there;
 	int err;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	d = edu_dma(e)->domain;
 	leaves = slpt_leaves(&d->tables);
 	err = dma_alloc(edu_dma(e), &mem, 9, DMA_FROM_DEVICE);
@@ -124,7 +124,7 @@ SELFTEST(iommu_around, "iommu.queue-goes-around",
 	uint64_t before;
 	int err = 0;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	p = plain_page_alloc();
 	EXPECT(p, "no memory");
 	u = edu_dma(e)->domain->unit;
@@ -149,7 +149,7 @@ SELFTEST(iommu_scattered, "iommu.scattered-is-one-range",
 	unsigned there = 0, range = 0;
 	int err = 0;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	for (unsigned i = 0; i < 2 * SCATTERED; i++)
 		EXPECT_OR(out, (apart[i] = plain_page_alloc()), "no memory");
 	for (unsigned i = 0; i < SCATTERED; i++)
@@ -184,7 +184,7 @@ SELFTEST(iommu_taken, "iommu.address-stays-taken",
 	bool silent = false, fault = false;
 	int err;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	p[0] = plain_page_alloc();
 	p[1] = plain_page_alloc();
 	EXPECT_OR(out, p[0] && p[1], "no memory");
@@ -223,7 +223,7 @@ SELFTEST(iommu_words, "iommu.fault-in-words",
 	uint64_t before = iommu_faults();
 	int err;
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	d = edu_dma(e)->domain;
 	err = dma_alloc(edu_dma(e), &mem, 0, DMA_FROM_DEVICE);
 	EXPECT(!err, "error %d", err);
@@ -255,7 +255,7 @@ SELFTEST(iommu_overflow, "iommu.overflow-is-told",
 
 	if (scratch_choose_edus(2))
 		SKIP("%s", refusal());
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	u = edu_dma(e)->domain->unit;
 	if (u->cap >> 40 & 0xff)
 		SKIP("the unit has more than one record");
@@ -297,7 +297,7 @@ SELFTEST(iommu_refuses, "iommu.no-memory-no-trace",
 	unsigned n = 0, bad = 0;
 	struct iova_range far = {0};
 
-	SHOT_DEVICE(e);
+	STOPPABLE(e);
 	d = edu_dma(e)->domain;
 	p = plain_page_alloc();
 	EXPECT(p, "no memory");

@@ -32,14 +32,15 @@ static const char *try_mode(struct pmem_region *r, uint32_t align, unsigned leve
 {
 	const uint64_t other = align == PAGE_SIZE ? PMD_SIZE : PAGE_SIZE;
 	const char *wrong = NULL;
-	uint64_t va, data;
+	uint64_t va, data, len;
 	int mount;
 
 	if (dax_device_set_mode(r, align, false))
 		return refusal();
 	data = r->info.data;
+	len = ALIGN_DOWN(r->info.end - data, (uint64_t)align); /* a piece of a page is not mapped */
 	*word(r, data) = 4711;
-	*word(r, r->info.end - 8) = 4712;
+	*word(r, data + len - 8) = 4712;
 	mount = dax_device_mount(r);
 	if (!mount) {
 		dax_device_umount(r);
@@ -52,12 +53,11 @@ static const char *try_mode(struct pmem_region *r, uint32_t align, unsigned leve
 		return refusal();
 	if (data < 2 * PAGE_SIZE || (r->start + data) % align)
 		wrong = "the data begin at an odd place";
-	else if (*(volatile uint64_t *)va != 4711 ||
-		 *(volatile uint64_t *)(va + r->info.end - data - 8) != 4712)
+	else if (*(volatile uint64_t *)va != 4711 || *(volatile uint64_t *)(va + len - 8) != 4712)
 		wrong = "the mapping does not show the data, from the first byte to the last";
 	else if (level_at(va) != level || r->pgmap.vmemmap_shift != 9 * (level - 1))
 		wrong = "its pages or its records have another size";
-	mm_unmap(current_mm(), va, r->info.end - data);
+	mm_unmap(current_mm(), va, len);
 	if (r->pgmap.type != PGMAP_GENERIC)
 		wrong = "after the last unmap it is no device any more";
 	return wrong;
