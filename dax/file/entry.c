@@ -19,13 +19,35 @@ MUSEUM(zap_shared, "zap-shared",
 MUSEUM(keep_order, "keep-order",
        "a deleted 2 MiB entry leaves its first record counting for 512 pages (E-6); "
        "shown by selftest huge.deleted-is-split and race E-6 (BROKEN I6)");
+MUSEUM(woken_trusts, "woken-trusts",
+       "who was woken for an entry takes it without looking whether it is free: another may have "
+       "been faster; found by explore entry.three-lock");
+MUSEUM(scan_passes_locked, "scan-passes-locked",
+       "C-2, R13: a scan that waits for a locked entry goes on behind it; shown by selftest "
+       "lifetime.counted-map.waits-for-locked");
+MUSEUM_EXPLORED(entry_silent, "entry-unlock-silent",
+		"an entry's unlock wakes nobody; found by explore entry.two-lock");
+MUSEUM_EXPLORED(entry_unfenced, "entry-unlock-unfenced",
+		"the look for waiters comes while the cleared lock bit is still in the store "
+		"buffer; found by explore entry.two-lock model=tso");
+MUSEUM_EXPLORED(
+	unlock_looks_early, "unlock-looks-early",
+	"the slot of an entry is looked for before the tree lock is held, while another CPU "
+	"makes the tree higher; found by explore entry.unlock-grow");
+MUSEUM_EXPLORED(look_unlocked, "entries-looked-unlocked",
+		"the next run of entries is looked for when the tree lock was let go; found by "
+		"explore entry.scan-delete");
+MUSEUM_EXPLORED(link_backwards, "link-cleared-backwards",
+		"a page forgets its offset before its file: an observer sees page 0 of the file; "
+		"found by explore entry.observe-delete");
 STEP_POINT_DECLARE(entry_seen); /* locked or not, and the tree lock is held */
 
 /* After the lock bit went. Nearly always nobody waits. */
 static inline void wake_entry_waiters(const void *key)
 {
-	smp_mb(); /* the bit before the look, else a waiter that saw it set is missed */
-	if (unlikely(wait_maybe(key)))
+	if (!museum_explored(entry_unfenced))
+		smp_mb(); /* the bit before the look, else a waiter that saw it set is missed */
+	if (unlikely(wait_maybe(key)) && !museum_explored(entry_silent))
 		wake_up(key);
 }
 
@@ -96,12 +118,15 @@ try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, ui
 static uint64_t __attribute__((noinline))
 lock_entry_slowly(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot)
 {
+	unsigned looks = 0;
 	uint64_t value;
 
 	if (!try_lock(inode, pgoff, huge, slot, &value))
-		wait_event(entry_wait_key(inode, pgoff), try_lock(inode, pgoff, huge, slot, &value),
+		wait_event(entry_wait_key(inode, pgoff),
+			   try_lock(inode, pgoff, huge, slot, &value) ||
+				   (museum_on(woken_trusts) && looks++),
 			   "a locked index entry", "entry_unlock() of the fault that holds it");
-	return value;
+	return value & ~ENTRY_LOCKED;
 }
 
 uint64_t entry_lock_at(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot)
@@ -139,8 +164,11 @@ void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 	uint64_t *slot;
 
 	lock_order_drop(entry_wait_key(inode, pgoff), LOCK_BIT);
+	if (museum_explored(unlock_looks_early))
+		slot = find_slot(inode, &pgoff);
 	spin_lock(&inode->tree_lock);
-	slot = find_slot(inode, &pgoff);
+	if (!museum_explored(unlock_looks_early))
+		slot = find_slot(inode, &pgoff);
 	ASSERT(slot && (*slot & ENTRY_LOCKED), "entry %lu of %s is unlocked, and nobody holds it",
 	       pgoff, inode->name);
 	if (!value || (value & ENTRY_EMPTY))
@@ -228,6 +256,8 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 		ASSERT(page->mapping == &inode->mapping && page->index == pgoff,
 		       "pfn 0x%lx must belong to page %lu of %s when that entry goes (I6)",
 		       page_to_pfn(page), pgoff, inode->name);
+		if (museum_explored(link_backwards))
+			__atomic_store_n(&page->index, 0, __ATOMIC_RELEASE);
 		page->mapping = NULL;
 		page->index = 0;
 	}
@@ -271,8 +301,11 @@ static inline uint64_t *find_run(struct dax_inode *inode, uint64_t *at, uint64_t
 bool entries_next(struct dax_inode *inode, uint64_t *at, uint64_t last, struct entry_run *run)
 {
 	spin_lock(&inode->tree_lock);
-	find_run(inode, at, last, ENTRY_DIRTY, run);
+	if (!museum_explored(look_unlocked))
+		find_run(inode, at, last, ENTRY_DIRTY, run);
 	spin_unlock(&inode->tree_lock);
+	if (museum_explored(look_unlocked))
+		find_run(inode, at, last, ENTRY_DIRTY, run);
 	return run->nr;
 }
 
@@ -313,7 +346,7 @@ void entries_wait_unlocked(struct dax_inode *inode, uint64_t first, uint64_t las
 	uint64_t value;
 
 	while (entries_next(inode, &first, last, &run)) {
-		if (!(run.entry & ENTRY_LOCKED))
+		if (!(run.entry & ENTRY_LOCKED) || museum_on(scan_passes_locked))
 			continue;
 		/* Its turn comes when the holder lets go; the scan stays where it is (C-2). */
 		value = entry_lock(inode, run.pgoff);

@@ -13,6 +13,10 @@
  */
 #include "dax/file/internal.h"
 
+MUSEUM(exchange_one_side, "exchange-one-side",
+       "exchange leaves the first file's range mapped, which goes on showing what is the second "
+       "one's now; shown by selftest reshape.exchange");
+
 /* A range of one of the two files, in bytes; side[0] has the lower inode number. */
 struct side {
 	struct dax_inode *inode;
@@ -125,7 +129,7 @@ static int change_both(struct side *side, bool swapped, uint64_t len, change_fn 
 
 	if (err)
 		return err;
-	for (int i = 0; i < 2; i++)
+	for (int i = museum_on(exchange_one_side); i < 2; i++)
 		unmap_and_write_back(side[i].inode, side[i].first, side[i].last);
 	mutex_lock(&fs->lock);
 	err = refuse_held(side); /* once nothing is mapped, so no new reference can be taken */

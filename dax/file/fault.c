@@ -10,6 +10,12 @@
 #include "dax/file/internal.h"
 #include "dax/mount/internal.h"
 
+MUSEUM(hole_shows_zeroes, "hole-shows-zeroes",
+       "a block that fills a hole leaves the zeroes mapped that others were shown; shown by "
+       "selftest dax.hole-filled-by-store");
+MUSEUM_EXPLORED(fault_unlocked, "fault-unlocked",
+		"a fault does not hold the fault lock: the block that it found is another file's "
+		"when it maps it; found by explore file.fault-truncate");
 STEP_POINT_DECLARE(fault_entry_made); /* and nothing is mapped yet: E-1 */
 
 /* The record exists and says that it may be used by itself, and so do the others of its frame.
@@ -35,7 +41,7 @@ static inline int insert_entry(struct dax_inode *inode, uint64_t pgoff, const st
 
 	/* Zeroes first: if the record cannot be made, the next fault finds a block that is not
 	 * fresh. */
-	if (unlikely(b->fresh))
+	if (unlikely(b->fresh) && !museum_on(hole_shows_zeroes))
 		unmap_mapping_range(&inode->mapping, pgoff, pgoff + 1);
 	if (unlikely(__atomic_load_n(&inode->single_frame, __ATOMIC_RELAXED) != frame) &&
 	    !prepare_record(inode, page))
@@ -148,6 +154,8 @@ static int dax_fault(struct vm_fault *vmf)
 	struct dax_inode *inode = vmf->vma->private;
 	int err;
 
+	if (museum_explored(fault_unlocked))
+		return fault_held(inode, vmf);
 	down_read(&inode->fault_lock);
 	err = fault_held(inode, vmf);
 	up_read(&inode->fault_lock);

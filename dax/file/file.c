@@ -21,6 +21,22 @@ MUSEUM(keep_entry, "keep-entry",
 MUSEUM(skip_fsync_line, "skip-fsync",
        "fsync fences without writing the dirty lines back; "
        "shown by selftest dax.fsync-writes-back-dirty-pages");
+MUSEUM(entries_first, "entries-go-first",
+       "entries go while their pages are still mapped: who takes a page by its mapping holds one "
+       "that no file knows; found by explore file.gup-truncate");
+MUSEUM(blocks_first, "blocks-go-first",
+       "blocks are free before their pages are unmapped: another file gets one that is still "
+       "written; found by explore file.store-truncate");
+MUSEUM(fsync_writable, "fsync-keeps-writable",
+       "fsync cleans its marks and leaves the pages writable: the next store sets no mark; shown "
+       "by "
+       "selftest dax.fsync-cleans-all");
+MUSEUM(fsync_late, "fsync-protects-late",
+       "fsync writes the lines back before it takes the right to write: a store in between loses "
+       "its mark; found by explore file.store-fsync");
+MUSEUM(copies_stay, "copies-stay",
+       "truncate leaves private copies behind the new end; shown by selftest "
+       "private.truncate");
 
 int fail_layer(struct dax_inode *inode, int err)
 {
@@ -40,20 +56,29 @@ void unlock_layout(struct dax_inode *inode)
 	up_write(&inode->io_lock);
 }
 
-/* Steps 4 and 5 for whole pages [first, last). */
-static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
+static int free_blocks(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	int err;
 
-	STEP_POINT(layout_broken);
-	unmap_mapping_range(&inode->mapping, first, last);
-	entries_delete(inode, museum_on(keep_entry) ? first + 1 : first, last);
 	mutex_lock(&inode->fs->lock);
 	err = inode->ops->free(inode, first, last);
 	if (err)
 		fail_layer(inode, err);
 	mutex_unlock(&inode->fs->lock);
 	return err;
+}
+
+/* Steps 4 and 5 for whole pages [first, last). */
+static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
+{
+	STEP_POINT(layout_broken);
+	if (museum_on(blocks_first))
+		free_blocks(inode, first, last);
+	if (museum_on(entries_first))
+		entries_delete(inode, first, last);
+	unmap_mapping_range(&inode->mapping, first, last);
+	entries_delete(inode, museum_on(keep_entry) ? first + 1 : first, last);
+	return free_blocks(inode, first, last);
 }
 
 static int set_size(struct dax_inode *inode, uint64_t size)
@@ -95,7 +120,8 @@ int dax_truncate(struct dax_inode *inode, uint64_t size)
 	if (!err)
 		err = set_size(inode, size);
 	if (!err && !grows) { /* growing: blocks allocated ahead, behind the end, stay the file's */
-		unmap_mapping_copies(&inode->mapping, first, DAX_TO_END);
+		if (!museum_on(copies_stay))
+			unmap_mapping_copies(&inode->mapping, first, DAX_TO_END);
 		err = free_range(inode, first, DAX_TO_END);
 	}
 	unlock_layout(inode);
@@ -260,9 +286,12 @@ static bool write_run_back(struct dax_inode *inode, const struct entry_run *run)
 	bool done = true;
 
 	/* Write-protect before the write-back, else a store after it stays unseen. */
-	clean_mapping_range(&inode->mapping, run->pgoff, run->pgoff + pages);
+	if (!museum_on(fsync_writable) && !museum_on(fsync_late))
+		clean_mapping_range(&inode->mapping, run->pgoff, run->pgoff + pages);
 	if (!museum_on(skip_fsync_line))
 		done = run_write_back(run);
+	if (museum_on(fsync_late))
+		clean_mapping_range(&inode->mapping, run->pgoff, run->pgoff + pages);
 	entries_unlock(inode, run, done); /* else the next fsync would find nothing to do */
 	return done;
 }

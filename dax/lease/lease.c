@@ -23,6 +23,18 @@
 #define TICK_NS 10000000ull
 #define NEVER	UINT64_MAX
 
+MUSEUM(lease_under_break, "lease-under-break",
+       "a lease is set while another one is being broken: the breaker never sees its end; shown by "
+       "selftest lease.set-refusals");
+MUSEUM(gone_uncounted, "lease-gone-uncounted",
+       "a lease that goes is not counted, and the breaker that it wakes sleeps on; found by "
+       "explore "
+       "lease.unlock-break");
+MUSEUM(break_looks_once, "break-looks-once",
+       "a breaker goes on when the first lease has gone, though others are there; shown by "
+       "selftest "
+       "lease.all-of-them");
+
 uint64_t lease_break_time_ns = 45ull * 1000000000;
 bool leases_enabled = true;
 unsigned long lease_wakes;
@@ -58,7 +70,8 @@ static void take_out(struct lease *l)
 	TAILQ_REMOVE(&ll->leases, l, link);
 	TAILQ_REMOVE(&all, l, all);
 	l->list = NULL;
-	ll->gone++;
+	if (!museum_on(gone_uncounted))
+		ll->gone++;
 }
 
 /* Behind those that are due no later. */
@@ -110,7 +123,7 @@ int lease_set(struct lease_list *ll, struct lease *l, bool may)
 	if (!ll->regular || !leases_enabled)
 		return -EINVAL;
 	spin_lock(&lock);
-	if (pending_against(ll, l->class)) {
+	if (pending_against(ll, l->class) && !museum_on(lease_under_break)) {
 		err = -EAGAIN;
 	} else {
 		l->pending = l->revoking = false;
@@ -309,6 +322,8 @@ int lease_break_some(struct lease_list *ll, unsigned classes, bool wait)
 			return -EWOULDBLOCK;
 		err = sleep_for_one(ll, seen, until);
 		__atomic_fetch_add(&lease_wakes, 1, __ATOMIC_RELAXED);
+		if (museum_on(break_looks_once))
+			break;
 	}
 	return err;
 }

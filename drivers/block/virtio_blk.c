@@ -13,6 +13,10 @@
 #include "drivers/drivers.h"
 #include "drivers/block/internal.h"
 
+MUSEUM(no_room_fails, "no-room-fails",
+       "R9: a request for which the ring has no room just now fails, in place of waiting for it; "
+       "shown by selftest virtio.more-than-room");
+
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4 };
 enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };
 #define F_SIZE_MAX (1ull << 1)
@@ -118,7 +122,7 @@ static void start_waiting(struct vblk *d, struct bio_queue *failed)
 	while ((bio = TAILQ_FIRST(&d->waiting)) && (s = free_request(d))) {
 		int err = start(d, s, bio);
 
-		if (err && d->stats.running)
+		if (err && d->stats.running && !museum_on(no_room_fails))
 			break;
 		TAILQ_REMOVE(&d->waiting, bio, link);
 		d->stats.waiting--;

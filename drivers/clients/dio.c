@@ -8,6 +8,12 @@
  */
 #include "drivers/clients/internal.h"
 
+MUSEUM(dio_puts_early, "dio-puts-early",
+       "direct I/O lets its pages go when the disk has the request, not when it is done; shown by "
+       "selftest dio.disk-still-writing");
+MUSEUM(dio_error_keeps, "dio-error-keeps",
+       "a direct I/O that fails keeps its pages; shown by selftest dio.failed-releases");
+
 struct dio {
 	struct bio bio;
 	struct bio_seg seg[DIO_MAX_PAGES];
@@ -25,7 +31,8 @@ static void completed(struct bio *bio, int err)
 	struct dio *d = bio->arg;
 
 	holder_remove(&d->holder);
-	bio_put_user_pages(d->pages, d->nr);
+	if (!museum_on(dio_puts_early) && !(err && museum_on(dio_error_keeps)))
+		bio_put_user_pages(d->pages, d->nr);
 	d->err = err;
 	/* The error before "done", else the waiter reads an old one; nothing of d after it. */
 	__atomic_store_n(&d->done, true, __ATOMIC_RELEASE);
@@ -121,6 +128,8 @@ static int submit(struct dio *d, const struct dio_request *rq)
 		if (err) {
 			refuse(err, "%s", why);
 			holder_remove(&d->holder);
+		} else if (museum_on(dio_puts_early)) {
+			bio_put_user_pages(d->pages, d->nr);
 		}
 	}
 	if (err) {

@@ -88,24 +88,24 @@ static void check_warnings(struct selftest_run *t, unsigned long before)
 			      warn_count - before);
 }
 
-static void check_museum(struct selftest_run *t, uint64_t before)
+static void check_museum(struct selftest_run *t, const struct museum_set *before)
 {
-	uint64_t now = museum_mask();
+	const struct museum *m = museum_changed(before);
 
-	if (now == before)
+	if (!m)
 		return;
-	museum_set_mask(before);
-	selftest_fail(t, __FILE__, __LINE__, "museum switches unchanged",
-		      "the test left 0x%llx, it found 0x%llx", (unsigned long long)now,
-		      (unsigned long long)before);
+	selftest_fail(t, __FILE__, __LINE__, "museum switches unchanged", "the test left '%s' %s",
+		      m->name, m->on ? "on" : "off");
+	museum_restore(before);
 }
 
 static void run_checked(const struct selftest *test, struct selftest_run *run)
 {
 	unsigned long warnings = warn_count;
-	uint64_t museum = museum_mask();
+	struct museum_set museum;
 	struct leaks leaks;
 
+	museum_save(&museum);
 	leaks_before(&leaks);
 	*run = (struct selftest_run){.test = test};
 	watch_touch();
@@ -114,7 +114,7 @@ static void run_checked(const struct selftest *test, struct selftest_run *run)
 	check_irqs(run);
 	check_preempt(run);
 	check_warnings(run, warnings);
-	check_museum(run, museum);
+	check_museum(run, &museum);
 	leaks_after(&leaks, run);
 }
 

@@ -102,6 +102,10 @@ struct selftest_leaves {
  *
  * A test that has never been seen to fail proves nothing. Each exhibit breaks one rule of the code
  * in one place; `make test` turns it on and demands that a named test notices. All are off at boot.
+ *
+ * A switch costs a test of a byte where its rule is kept. What cannot afford that, and what only an
+ * explorer notices anyway, is MUSEUM_EXPLORED: it exists in the explorer's build, and in the plain
+ * one is nothing at all, neither a name nor an instruction.
  */
 
 struct museum {
@@ -115,11 +119,28 @@ struct museum {
 #define MUSEUM_DECLARE(ident) extern struct museum museum_##ident
 #define museum_on(ident)      __builtin_expect(museum_##ident.on, 0)
 
+/* The same, of the explorer's build alone; museum_explored(ident) is the constant false elsewhere.
+ */
+#if EXPLORE_BUILD
+#define MUSEUM_EXPLORED(ident, name, what) MUSEUM(ident, name, what)
+#define museum_explored(ident)		   museum_on(ident)
+#else
+#define MUSEUM_EXPLORED(ident, name, what) _Static_assert(sizeof(name) > 1, what)
+#define museum_explored(ident)		   false
+#endif
+
 struct museum *museum_find(const char *name); /* NULL: none */
 struct museum *museum_at(unsigned n);	      /* NULL behind the last */
-/* Which are on: bit n is exhibit n, the first 64. Zero: the code is as it should be. */
-uint64_t museum_mask(void);
-void museum_set_mask(uint64_t mask);
+bool museum_any(void);			      /* is one on? False: the code is as it should be */
+/* Which are on: bit n is exhibit n. */
+#define MUSEUM_MAX 256u
+struct museum_set {
+	uint64_t on[MUSEUM_MAX / 64];
+};
+void museum_save(struct museum_set *set);
+void museum_restore(const struct museum_set *set);
+/* The first exhibit that is not as it was when *set was saved; NULL: all are. */
+struct museum *museum_changed(const struct museum_set *set);
 
 /*
  * Step points: places where a script may stop a thread, at no cost to anybody else.

@@ -8,6 +8,13 @@
  */
 #include "kernel/sched/internal.h"
 
+MUSEUM(mutex_trusts, "mutex-woken-trusts",
+       "who was woken for a mutex takes it without looking whether it is free; found by explore "
+       "mutex.three");
+MUSEUM_EXPLORED(mutex_plain, "mutex-unlock-plain",
+		"a mutex is let go by a plain store, and the look for waiters comes while it is "
+		"still in the store buffer; found by explore mutex.two model=tso");
+
 void mutex_init(struct mutex *m, const char *name)
 {
 	m->owner = NULL;
@@ -55,6 +62,10 @@ static void __attribute__((noinline)) lock_slowly(struct mutex *m)
 		if (take(m))
 			break;
 		wait_sleep(&w);
+		if (museum_on(mutex_trusts)) {
+			__atomic_store_n(&m->owner, current_thread(), __ATOMIC_RELAXED);
+			break;
+		}
 	}
 	wait_finish(&w);
 }
@@ -81,7 +92,10 @@ void mutex_unlock(struct mutex *m)
 	held_remove(m, HELD_MUTEX);
 	lock_order_drop(m, LOCK_SLEEP);
 	/* A locked exchange, not a plain store: see wait_maybe(). */
-	(void)__atomic_exchange_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
+	if (museum_explored(mutex_plain))
+		__atomic_store_n(&m->owner, NULL, __ATOMIC_RELEASE);
+	else
+		(void)__atomic_exchange_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
 	if (wait_maybe(m))
 		wake_up(m);
 }

@@ -11,6 +11,15 @@
  */
 #include "kernel/sched/internal.h"
 
+MUSEUM(readers_pass, "readers-pass",
+       "readers enter past a writer that waits, which never gets in while they follow one another; "
+       "shown by selftest lock.rwsem-writer-waits");
+MUSEUM(last_reader_silent, "last-reader-silent",
+       "the last reader wakes no writer; found by explore rwsem.read-write");
+MUSEUM_EXPLORED(writes_late, "writes-counted-late",
+		"a write is counted when the lock is free already: who reads next believes what it "
+		"saw before; found by explore rwsem.writes");
+
 void rwsem_init(struct rwsem *s, const char *name)
 {
 	s->both = 0;
@@ -28,7 +37,7 @@ static bool enter_read(struct rwsem *s)
 {
 	int32_t c = __atomic_load_n(&s->count, __ATOMIC_RELAXED);
 
-	if (__atomic_load_n(&s->writers_waiting, __ATOMIC_RELAXED) != 0)
+	if (__atomic_load_n(&s->writers_waiting, __ATOMIC_RELAXED) != 0 && !museum_on(readers_pass))
 		return false;
 	while (c >= 0) {
 		if (__atomic_compare_exchange_n(&s->count, &c, c + 1, false, __ATOMIC_ACQUIRE,
@@ -112,7 +121,7 @@ void up_read_wrongly(const struct rwsem *s)
  */
 void up_read_wake(struct rwsem *s)
 {
-	if (__atomic_load_n(&s->count, __ATOMIC_RELAXED) == 0)
+	if (__atomic_load_n(&s->count, __ATOMIC_RELAXED) == 0 && !museum_on(last_reader_silent))
 		wake_up(s);
 }
 
@@ -150,9 +159,12 @@ void up_write(struct rwsem *s)
 	lock_order_drop(s, LOCK_SLEEP);
 	__atomic_store_n(&s->writer, NULL, __ATOMIC_RELAXED);
 	/* Before the lock is free: who reads next must see that something may have changed. */
-	__atomic_store_n(&s->writes, s->writes + 1, __ATOMIC_RELAXED);
+	if (!museum_explored(writes_late))
+		__atomic_store_n(&s->writes, s->writes + 1, __ATOMIC_RELAXED);
 	/* A locked exchange, not a plain store: see wait_maybe(). */
 	__atomic_exchange_n(&s->count, 0, __ATOMIC_SEQ_CST);
+	if (museum_explored(writes_late))
+		__atomic_store_n(&s->writes, s->writes + 1, __ATOMIC_RELAXED);
 	if (wait_maybe(s))
 		wake_up(s);
 }

@@ -26,6 +26,22 @@ static struct bucket buckets[1u << WAIT_BUCKET_BITS];
  * buckets, so that a wake without a waiter reads one word of a small table. */
 uint32_t wait_counts[1u << WAIT_BUCKET_BITS];
 
+MUSEUM_EXPLORED(wake_one, "wake-first-only",
+		"a wake ends with the first waiter, though all may go on; found by explore "
+		"wait.two");
+MUSEUM_EXPLORED(
+	enlist_late, "enlist-late",
+	"a waiter enlists when it goes to sleep, behind its look at the condition: a wake in "
+	"between finds nobody; found by explore wait.one");
+MUSEUM_EXPLORED(
+	wake_unfenced, "wake-unfenced",
+	"a wake looks for waiters while its condition is still in the store buffer; found by "
+	"explore wait.one model=tso");
+MUSEUM_EXPLORED(
+	woken_late, "woken-told-late",
+	"a waiter is made ready before it is marked as woken: it sleeps again, and the mark "
+	"comes too late; found by explore wait.one");
+
 void wait_init(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(buckets); i++) {
@@ -57,6 +73,8 @@ void wait_prepare(struct waiter *w, const void *key, const char *what, const cha
 	w->woken = w->timed_out = w->interruptible = false;
 	if (w->since_ns == 0)
 		w->since_ns = clock_ns();
+	if (museum_explored(enlist_late))
+		return;
 	enlist(w);
 	/* Enlisted before the caller tests its condition, else its waker finds nobody. */
 	smp_mb();
@@ -79,6 +97,8 @@ void wait_finish(struct waiter *w)
 void wait_sleep(struct waiter *w)
 {
 	might_sleep();
+	if (museum_explored(enlist_late))
+		enlist(w);
 	sched_sleep(w);
 	wait_finish(w);
 }
@@ -121,9 +141,14 @@ static int __attribute__((noinline)) wake_waiters(const void *key)
 	TAILQ_FOREACH (w, &b->list, link) {
 		if (w->key != key || w->woken)
 			continue;
-		__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+		if (!museum_explored(woken_late))
+			__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
 		sched_wake_irqs_off(w->thread);
+		if (museum_explored(woken_late))
+			__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
 		n++;
+		if (museum_explored(wake_one))
+			break;
 	}
 	spin_unlock(&b->lock);
 	irq_restore(flags);
@@ -134,7 +159,8 @@ int wake_up(const void *key)
 {
 	/* The caller's condition before our look at the count, else a waiter that saw the old
 	 * condition is not seen here. */
-	smp_mb();
+	if (!museum_explored(wake_unfenced))
+		smp_mb();
 	return wait_maybe(key) ? wake_waiters(key) : 0;
 }
 

@@ -11,6 +11,16 @@
 
 #define BIAS (1ll << 40)
 
+MUSEUM(kill_asks_nobody, "kill-asks-nobody",
+       "a reference is folded without asking the CPUs: who found it live counts afterwards, and is "
+       "forgotten; shown by selftest mm.ref-kill-acknowledged");
+MUSEUM(kill_without_bias, "kill-without-bias",
+       "the bias goes before the counters are folded, so that an early put sees zero; found by "
+       "explore ref.kill-put");
+MUSEUM_EXPLORED(
+	tryget_unmasked, "tryget-unmasked",
+	"a reference is looked at and counted with interrupts on: the killer's call comes in "
+	"between; found by explore ref.kill-get");
 STEP_POINT_DECLARE(ref_found_live);
 
 void percpu_ref_init(struct percpu_ref *r)
@@ -28,6 +38,10 @@ bool percpu_ref_tryget_live(struct percpu_ref *r)
 	bool live = percpu_ref_phase(r) == REF_LIVE;
 
 	STEP_POINT(ref_found_live);
+	if (museum_explored(tryget_unmasked)) { /* here is where it would come */
+		irq_restore(flags);
+		flags = irq_save();
+	}
 	if (live)
 		__atomic_fetch_add(&r->cpu[cpu_id()].n, 1, __ATOMIC_RELAXED);
 	irq_restore(flags);
@@ -114,12 +128,15 @@ void percpu_ref_kill(struct percpu_ref *r)
 
 	ASSERT(percpu_ref_phase(r) == REF_LIVE, "a reference is killed once");
 	__atomic_store_n(&r->phase, REF_DYING, __ATOMIC_RELEASE);
-	cpu_call((1u << nr_cpus) - 1, pass_through, NULL);
+	if (museum_on(kill_without_bias))
+		shared_put(r, BIAS);
+	if (!museum_on(kill_asks_nobody))
+		cpu_call((1u << nr_cpus) - 1, pass_through, NULL);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		sum += __atomic_exchange_n(&r->cpu[i].n, 0, __ATOMIC_ACQUIRE);
 	__atomic_store_n(&r->phase, REF_FOLDED, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&r->shared, sum, __ATOMIC_ACQ_REL);
-	shared_put(r, BIAS + 1);
+	shared_put(r, museum_on(kill_without_bias) ? 1 : BIAS + 1);
 }
 
 void percpu_ref_drain(struct percpu_ref *r)

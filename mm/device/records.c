@@ -12,6 +12,15 @@
 #include "mm/frames/internal.h"
 #include "mm/tables/internal.h"
 
+MUSEUM_EXPLORED(record_shown_early, "record-shown-early",
+		"records can be found before they are filled: a look-up meets one without a pgmap; "
+		"found by explore records.populate-two");
+MUSEUM(loser_keeps_frame, "loser-keeps-frame",
+       "of two CPUs that make the same records the one that comes second keeps its frame; shown by "
+       "selftest mm.memremap-populate-race");
+MUSEUM(tables_stay, "record-tables-stay",
+       "a device that leaves lets the tables of its records behind; shown by selftest "
+       "mm.records-tables-return");
 STEP_POINT_DECLARE(record_walk); /* a walker has seen that the record exists, and has not read it */
 STEP_POINT_DECLARE(records_unfilled); /* and no entry leads to them */
 
@@ -63,13 +72,16 @@ static int populate_ram(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
 
 	if (!phys)
 		return -ENOMEM;
-	frame_fill(pgmap, phys, va);
+	if (!museum_explored(record_shown_early))
+		frame_fill(pgmap, phys, va);
 	/* Records before the entry (release), else another CPU reads one that has no pgmap yet. */
 	if (__atomic_compare_exchange_n(pte, &none, phys | FRAME_RIGHTS, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE))
 		count_frame(pgmap);
-	else
+	else if (!museum_on(loser_keeps_frame))
 		frame_free(phys, 0); /* another CPU was first; its frame is the one */
+	if (museum_explored(record_shown_early) && !none)
+		frame_fill(pgmap, phys, va);
 	return 0;
 }
 
@@ -288,7 +300,7 @@ void records_free(struct pgmap *pgmap)
 			altmap_free(&pgmap->altmap, gone);
 	}
 	pgmap_table_lock();
-	for (unsigned i = 0; i < pgmap->nr_range; i++)
+	for (unsigned i = 0; i < pgmap->nr_range && !museum_on(tables_stay); i++)
 		drop_tables(pgmap, &pgmap->range[i], records_begin(pgmap, &pgmap->range[i]),
 			    records_end(pgmap, &pgmap->range[i]));
 	pgmap_table_unlock();

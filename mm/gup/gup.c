@@ -20,6 +20,9 @@
 MUSEUM(fast_gup_no_recheck, "fast-gup-no-recheck",
        "fast gup trusts an entry it read before it held the page; "
        "shown by selftest gup.fast-rechecks and selftest gup.runs-recheck");
+MUSEUM(undo_keeps, "undo-keeps-reference",
+       "a fast gup that finds its entry gone keeps the reference that it took for it; shown by "
+       "selftest gup.fast-rechecks");
 MUSEUM_DECLARE(get_from_zero);
 STEP_POINT_DECLARE(gup_fast_before_ref);
 STEP_POINT_DECLARE(gup_one_before_ref);
@@ -34,7 +37,8 @@ unsigned long gup_fast_retries;
 static void __attribute__((noinline)) give_back(struct page *record, unsigned long n)
 {
 	__atomic_fetch_add(&gup_fast_retries, 1, __ATOMIC_RELAXED);
-	page_put_record(record, n);
+	if (!museum_on(undo_keeps))
+		page_put_record(record, n);
 }
 
 bool __attribute__((noinline)) gup_keep_anyway(struct page *record, unsigned long n)

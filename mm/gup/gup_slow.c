@@ -16,6 +16,12 @@
 MUSEUM(gup_lost_lease, "gup-lost-lease",
        "a get_user_pages call that a signal ends early does not report its end (B-2); "
        "shown by selftest gup.signal-ends-call and race B-2 lifetime=lease-poll (HUNG I4)");
+MUSEUM(slow_unlocked, "slow-gup-unlocked",
+       "slow gup lets the page-table lock go before it has its reference: the page may be another "
+       "file's by then; found by explore gup.slow-truncate");
+MUSEUM(longterm_anywhere, "longterm-anywhere",
+       "R16: a long-term pin is taken of a file whose design would wait for it; shown by selftest "
+       "gup.longterm-refused and selftest huge.longterm-refused");
 
 unsigned long gup_slow_calls;
 
@@ -35,6 +41,7 @@ static struct page *slow_one(const struct vma *vma, uint64_t addr, unsigned flag
 {
 	struct mm *mm = vma->mm;
 	const uint64_t need = gup_needed(flags);
+	const bool early = museum_on(slow_unlocked);
 	struct page *page = NULL;
 	unsigned level;
 	uint64_t pte;
@@ -42,6 +49,8 @@ static struct page *slow_one(const struct vma *vma, uint64_t addr, unsigned flag
 	spin_lock(&mm->ptl); /* before the walk: a table may be freed under it */
 	pte = __atomic_load_n(pte_lowest(mm->root, addr, &level), __ATOMIC_ACQUIRE);
 	*store = ((pte & PTE_P) && (pte & PTE_SPECIAL)) || must_unshare(vma, pte, flags);
+	if (early)
+		spin_unlock(&mm->ptl);
 	if ((pte & need) == need && !*store) {
 		page = pte_to_page(pte) + ((addr & (level_bytes(level) - 1)) >> PAGE_SHIFT);
 		if (!page_get(pte_to_record(pte), 1)) {
@@ -49,7 +58,8 @@ static struct page *slow_one(const struct vma *vma, uint64_t addr, unsigned flag
 			*err = -EBUSY;
 		}
 	}
-	spin_unlock(&mm->ptl);
+	if (!early)
+		spin_unlock(&mm->ptl);
 	return page;
 }
 
@@ -63,7 +73,8 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 		return refuse(-EFAULT, "nothing is mapped at this address");
 	if ((flags & FOLL_WRITE) && !(vma->flags & VM_WRITE))
 		return refuse(-EFAULT, "the mapping is read-only, and the pages are to be written");
-	if ((flags & FOLL_LONGTERM) && vma_is_fsdax(vma) && !(vma->flags & VM_LONGTERM))
+	if ((flags & FOLL_LONGTERM) && vma_is_fsdax(vma) && !(vma->flags & VM_LONGTERM) &&
+	    !museum_on(longterm_anywhere))
 		return -EOPNOTSUPP;
 	for (;;) {
 		bool store = false;

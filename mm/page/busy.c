@@ -22,6 +22,15 @@
 MUSEUM(device_first, "device-before-release",
        "F-14: who releases a busy page gives the device back before he has told its owner; shown "
        "by race F-14 (BROKEN I2)");
+MUSEUM(release_before_clear, "release-before-clear",
+       "the owner of a busy page is told of its release before the mark is gone, so that who asks "
+       "again because of it finds the page busy; shown by selftest mm.busy-put-releases");
+MUSEUM(mark_looks_again, "mark-looks-again",
+       "who marks a page looks for its holders in the word as it is later: the put in between "
+       "released it as well; found by explore busy.mark-put");
+MUSEUM(mark_in_two_steps, "mark-in-two-steps",
+       "a page is marked by a load and a store, and a put in between is lost; found by explore "
+       "busy.mark-put");
 STEP_POINT_DECLARE(page_busy_released);
 
 /* The caller made the word show busy without a holder. Interrupts off, and a reference of the pgmap
@@ -31,6 +40,8 @@ void page_release_busy(struct page *record)
 	uint64_t old = page_state(record), next;
 	struct pgmap *pgmap = record->pgmap;
 
+	if (museum_on(release_before_clear))
+		record->pgmap->ops->page_release(record);
 	do {
 		next = old & ~PAGE_BUSY;
 		if (!(old & (PAGE_REF_MASK | PAGE_MAP_MASK)))
@@ -41,9 +52,26 @@ void page_release_busy(struct page *record)
 		percpu_ref_put(&pgmap->ref);
 	STEP_POINT(page_busy_released);
 	/* The bit before the call, else the new owner finds its page busy. */
-	record->pgmap->ops->page_release(record);
+	if (!museum_on(release_before_clear))
+		record->pgmap->ops->page_release(record);
 	if (museum_on(device_first)) /* the caller's put is still to come */
 		percpu_ref_get(&pgmap->ref);
+}
+
+/* The word before the mark. */
+static uint64_t set_mark(struct page *record)
+{
+	uint64_t old;
+
+	if (museum_on(mark_in_two_steps)) {
+		old = page_state(record);
+		__atomic_store_n(&record->state, old | PAGE_BUSY, __ATOMIC_RELEASE);
+		return old;
+	}
+	old = __atomic_fetch_or(&record->state, PAGE_BUSY, __ATOMIC_ACQ_REL);
+	if (museum_on(mark_looks_again))
+		old = (page_state(record) & ~PAGE_BUSY) | (old & PAGE_BUSY);
+	return old;
 }
 
 enum page_marked page_mark_busy(struct page *record)
@@ -55,7 +83,7 @@ enum page_marked page_mark_busy(struct page *record)
 	       "pfn 0x%lx is marked busy, but its pgmap rests at %u, or nobody takes what is "
 	       "released",
 	       page_to_pfn(record), pgmap->rest);
-	old = __atomic_fetch_or(&record->state, PAGE_BUSY, __ATOMIC_ACQ_REL);
+	old = set_mark(record);
 	if (old & PAGE_FOLIO)
 		held_by &= ~PAGE_MAP_MASK;
 	if (old & held_by)

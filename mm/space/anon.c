@@ -24,6 +24,10 @@
 #include "mm/device/internal.h"
 #include "mm/space/internal.h"
 
+MUSEUM(copy_unflushed, "copy-unflushed",
+       "a page that a store has copied is still read through the TLBs of other CPUs; found by "
+       "explore private.copy-read");
+
 static void frame_idle(struct page *p)
 {
 	frame_free(page_to_phys(p), 0);
@@ -102,7 +106,8 @@ static bool replace(struct mm *mm, uint64_t addr, uint64_t *pte, uint64_t seen, 
 		page_map_get(pte_to_page(fresh));
 		if (seen & PTE_P) {
 			__atomic_store_n(pte, 0, __ATOMIC_RELEASE);
-			tlb_flush_range(mm, addr, addr + PAGE_SIZE);
+			if (!museum_on(copy_unflushed))
+				tlb_flush_range(mm, addr, addr + PAGE_SIZE);
 		}
 		__atomic_store_n(pte, fresh, __ATOMIC_RELEASE);
 	}

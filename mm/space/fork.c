@@ -13,6 +13,13 @@
 #include "mm/tables/internal.h"
 #include "mm/space/internal.h"
 
+MUSEUM(fork_looks_first, "fork-looks-first",
+       "fork looks for references before the entry tells fast gup to keep off: a pin in between "
+       "holds a page that the next store copies away from; shown by selftest fork.meets-fast-pin");
+MUSEUM(fork_unprotected, "fork-unprotected",
+       "fork leaves the parent the right to write, so that what it stores then is the child's as "
+       "well; shown by selftest fork.both-write");
+
 /* Before the entry is changed, between that and the look, and behind the look. */
 STEP_POINT_DECLARE(fork_before_share);
 STEP_POINT_DECLARE(fork_before_look);
@@ -36,14 +43,15 @@ static int copy_now(const struct page *page, uint64_t *to)
  * mmap_lock, truncate for the file's lock. */
 static bool give_up_own(uint64_t *from, const struct page *page)
 {
-	bool held;
+	bool held = museum_on(fork_looks_first) && page_refs(page);
 
 	STEP_POINT(fork_before_share);
 	/* The entry before the look (a full barrier), else a fast pin in between is missed: it
 	 * would hold a page that the parent's next store copies away from. */
 	__atomic_fetch_xor(from, PTE_OWN | PTE_SLOW, __ATOMIC_SEQ_CST);
 	STEP_POINT(fork_before_look);
-	held = page_refs(page);
+	if (!museum_on(fork_looks_first))
+		held = page_refs(page);
 	STEP_POINT(fork_looked);
 	if (held)
 		__atomic_fetch_xor(from, PTE_OWN | PTE_SLOW, __ATOMIC_ACQ_REL);
@@ -73,7 +81,8 @@ static int share_copies(struct vma *old, struct mm *child)
 	struct mm *mm = old->mm;
 	int err = 0;
 
-	zap_vma(old, old->start, old->end, ZAP_CLEAN);
+	if (!museum_on(fork_unprotected))
+		zap_vma(old, old->start, old->end, ZAP_CLEAN);
 	for (uint64_t va = old->start; va < old->end && !err;) {
 		unsigned level;
 		uint64_t *pte = pte_walk(mm->root, va, 1, false, &level);

@@ -27,6 +27,9 @@ MUSEUM(dax_flag_of_files, "dax-flag-of-files",
 MUSEUM(whole_mode, "whole-mode",
        "vma_is_fsdax compares the whole mode with the type of a device, so that one with "
        "permissions passes for a file; shown by selftest dax.kinds and selftest seed.s2.01");
+MUSEUM(unlist_first, "unlist-first",
+       "an unmapping leaves the file's list before its entries are gone: a truncate in between "
+       "unmaps nothing, and frees what is still mapped; found by explore file.truncate-munmap");
 
 void mapping_init(struct mapping *m, unsigned mode, unsigned flags)
 {
@@ -172,6 +175,14 @@ int vma_place(struct mm *mm, uint64_t *addr, uint64_t len)
 	return next && next->start < *addr + len ? -EEXIST : 0;
 }
 
+static void unlist(struct vma *vma)
+{
+	vma_lock_file(vma);
+	if (vma->mapping)
+		LIST_REMOVE(vma, i_mmap);
+	vma_unlock_file(vma);
+}
+
 static struct vma *vma_make(const struct vma *v)
 {
 	struct vma *vma = slab_alloc(&vma_cache);
@@ -267,11 +278,11 @@ void vma_remove(struct mm *mm, struct vma *vma)
 {
 	RB_REMOVE(vma_tree, &mm->vmas, vma);
 	mm->nr_vmas--;
+	if (museum_on(unlist_first))
+		unlist(vma);
 	zap_vma(vma, vma->start, vma->end, ZAP_CLEAR);
-	vma_lock_file(vma);
-	if (vma->mapping)
-		LIST_REMOVE(vma, i_mmap);
-	vma_unlock_file(vma);
+	if (!museum_on(unlist_first))
+		unlist(vma);
 }
 
 struct vma *vmas_remove(struct mm *mm, uint64_t start, uint64_t end)

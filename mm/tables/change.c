@@ -15,6 +15,10 @@
 #include "mm/tables/internal.h"
 #include "mm/space/internal.h"
 
+MUSEUM(protect_lazily, "protect-lazily",
+       "a right that is taken away stays in the page tables and the TLBs; shown by selftest "
+       "space.protect-everywhere");
+
 #define MOVE_BATCH 64 /* entries moved with one flush */
 
 static bool range_ok(uint64_t addr, uint64_t len)
@@ -96,7 +100,7 @@ static void set_rights(struct vma *vma, unsigned flags)
 
 	vma->flags = (vma->flags & ~(VM_READ | VM_WRITE)) | flags;
 	/* Granting needs no flush: a fault finds the new right. Taking away does. */
-	if (taken)
+	if (taken && !museum_on(protect_lazily))
 		zap_vma(vma, vma->start, vma->end, ZAP_CLEAN);
 }
 

@@ -24,6 +24,16 @@
  */
 #define FLUSH_ALL_ABOVE 64
 
+MUSEUM(flush_here_only, "flush-here-only",
+       "a flush asks no other CPU to forget; shown by selftest tlb.asks-the-other and selftest "
+       "space.protect-everywhere");
+MUSEUM(flush_ends_early, "flush-ends-early",
+       "a flush on other CPUs leaves the last page of its range out; shown by selftest "
+       "space.protect-everywhere");
+MUSEUM_EXPLORED(flush_unfenced, "flush-unfenced",
+		"the mask of CPUs is read while the cleared entry is still in the store buffer; "
+		"found by explore tlb.switch-flush model=tso");
+
 unsigned long tlb_flushes;
 
 struct flush {
@@ -45,6 +55,16 @@ static void flush_local(void *arg)
 		tlb_flush_page_local(va);
 }
 
+static void flush_others(uint32_t mask, struct flush *f)
+{
+	if (museum_on(flush_here_only))
+		mask &= 1u << cpu_id();
+	if (museum_on(flush_ends_early))
+		f->end -= PAGE_SIZE;
+	if (mask)
+		cpu_call(mask, flush_local, f);
+}
+
 void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct flush f = {mm, start, end};
@@ -54,11 +74,13 @@ void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
 		return;
 	__atomic_fetch_add(&tlb_flushes, 1, __ATOMIC_RELAXED);
 	preempt_disable();
-	smp_mb(); /* cleared entries before the mask, else we miss a CPU that still loads them */
+	if (!museum_explored(flush_unfenced))
+		smp_mb(); /* cleared entries before the mask, else we miss a CPU that still loads
+			     them */
 	mask = __atomic_load_n(&mm->active, __ATOMIC_ACQUIRE);
 	if (mask == 1u << cpu_id())
 		flush_local(&f);
 	else if (mask)
-		cpu_call(mask, flush_local, &f);
+		flush_others(mask, &f);
 	preempt_enable();
 }

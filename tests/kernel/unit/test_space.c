@@ -237,7 +237,8 @@ static void write_on(void *arg)
 
 	mm_use(w->mm);
 	while (!w->refused && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
-		w->refused = store_checked((uint64_t *)w->va, n++);
+		__atomic_store_n(&w->refused, store_checked((uint64_t *)w->va, n++) != 0,
+				 __ATOMIC_RELEASE);
 		__atomic_store_n(&w->ready, true, __ATOMIC_RELEASE);
 	}
 	mm_use(NULL);
@@ -249,7 +250,7 @@ SELFTEST(space_protect_everywhere, "space.protect-everywhere",
 	struct mm *mm = current_mm();
 	struct writer w = {.mm = mm};
 	struct thread *th;
-	uint64_t seen, later = 0;
+	uint64_t seen, later;
 	unsigned other;
 	int err;
 
@@ -264,8 +265,10 @@ SELFTEST(space_protect_everywhere, "space.protect-everywhere",
 		thread_yield();
 	err = mm_protect(mm, w.va, PAGE_SIZE, VM_READ);
 	seen = *(volatile uint64_t *)w.va;
-	for (unsigned i = 0; i < 100000 && !later; i++)
-		later = *(volatile uint64_t *)w.va - seen;
+	/* Its next store is refused, or arrives. */
+	AWAIT(__atomic_load_n(&w.refused, __ATOMIC_ACQUIRE) || *(volatile uint64_t *)w.va != seen,
+	      "the writer's next store");
+	later = *(volatile uint64_t *)w.va - seen;
 	__atomic_store_n(&w.stop, true, __ATOMIC_RELEASE);
 	if (th)
 		thread_join(th);

@@ -235,3 +235,55 @@ SELFTEST(virtio_error, "virtio.error-is-told",
 	       st.failed - before.failed);
 	EXPECT(!err, "the next request: error %d", err);
 }
+
+#define ROOM ((unsigned)MANY) /* requests, each of as many pieces as the disk takes */
+
+/* Each reads the same sectors into the same memory. 0, or the first error. */
+static int submit_large(struct block_device *d, struct many *m, struct bio_seg *seg, uint64_t phys)
+{
+	const char *why;
+	int err = 0;
+
+	for (unsigned i = 0; i < d->max_segs; i++)
+		seg[i] = (struct bio_seg){virt_to_page(phys_to_virt(phys + i * SECTOR_SIZE)),
+					  i % 8 * SECTOR_SIZE, SECTOR_SIZE};
+	*m = (struct many){.left = ROOM};
+	for (unsigned i = 0; i < ROOM && !err; i++) {
+		m->bio[i] = (struct bio){.op = BIO_READ,
+					 .sector = AREA,
+					 .seg = seg,
+					 .nr = d->max_segs,
+					 .end_io = one_of_many,
+					 .arg = m};
+		err = bio_submit(d, &m->bio[i], &why);
+	}
+	return err;
+}
+
+SELFTEST(virtio_more_than_room, "virtio.more-than-room",
+	 "requests that need more descriptors than the ring has wait for those before them, and "
+	 "none fails (R9)")
+{
+	static struct bio_seg seg[BIO_MAX_SEGS];
+	static struct many m; /* should it time out, its requests still come */
+	struct virtio_blk_stats before, st;
+	const unsigned order = 3;
+	uint64_t phys;
+	int err;
+
+	DISK(d);
+	if (ROOM * (d->max_segs + 2) <= VRING_MAX)
+		SKIP("%s takes %u pieces in a request, which fills no ring", d->name, d->max_segs);
+	phys = frame_alloc(order);
+	EXPECT(phys, "no memory");
+	virtio_blk_stats(d, &before);
+	err = submit_large(d, &m, seg, phys);
+	if (!err)
+		wait_event(&m, !__atomic_load_n(&m.left, __ATOMIC_ACQUIRE), "a disk",
+			   "the disk's last completion");
+	virtio_blk_stats(d, &st);
+	frame_free(phys, order);
+	EXPECT(!err && !m.errors, "error %d, %u failed", err, m.errors);
+	EXPECT(st.done - before.done == ROOM && !st.waiting, "%lu done, %u waiting",
+	       st.done - before.done, st.waiting);
+}
