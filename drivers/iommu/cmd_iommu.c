@@ -15,6 +15,8 @@ static void print_unit(const struct vtd *u)
 		kprintf("%s at 0x%lx is not used: %s\n", u->name, u->unit->base, u->refused);
 		return;
 	}
+	if (u->dead)
+		kprintf("%s: %s; the devices behind it were stopped\n", u->name, u->dead);
 	kprintf("%s: tables of %u levels, %u address bits, invalidation by %s: %lu so far\n",
 		u->name, u->levels, u->width, u->queued ? "queue" : "registers", u->invalidations);
 	kprintf("  version %u.%u at 0x%lx, pages of 4 KiB%s%s, %u fault record(s), %s\n",

@@ -111,6 +111,16 @@ static int map_in_domain(struct iommu_domain *d, struct dma_mapping *m, struct b
 	return err;
 }
 
+/* -EIO with a sentence if nobody will ever get a bus address of the device again; else 0. */
+static int was_stopped(const struct dma_device *dev)
+{
+	const struct vtd *u = dev->domain->unit;
+
+	return u->dead ? refuse(-EIO, "%s was stopped: %s is of no use any more, %s", dev->name,
+				u->name, u->dead)
+		       : 0;
+}
+
 static int map(struct dma_device *dev, struct dma_mapping *m, unsigned long nr,
 	       enum dma_direction dir, struct beginning how)
 {
@@ -124,7 +134,7 @@ static int map(struct dma_device *dev, struct dma_mapping *m, unsigned long nr,
 	m->cut = false;
 	err = dev->domain ? map_in_domain(dev->domain, m, how) : 0;
 	if (err)
-		return err;
+		return was_stopped(dev) ?: err;
 	m->dev = dev;
 	if (!dev->domain)
 		m->bus = mapping_to_pfn(m, 0) << PAGE_SHIFT;
@@ -170,6 +180,8 @@ int dma_map_at(struct dma_device *dev, struct dma_mapping *m, uint64_t bus,
 
 	if (!dev->domain)
 		return no_domain(dev);
+	if (was_stopped(dev))
+		return -EIO;
 	s = &dev->domain->space;
 	if (bus % PAGE_SIZE || at < s->first || at >= s->end || nr > s->end - at)
 		return refuse(-EINVAL, "bus addresses of %s are whole pages from 0x%lx to 0x%lx",

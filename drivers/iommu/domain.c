@@ -246,6 +246,8 @@ int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char 
 		dev->direct = "its accesses pass the IOMMU by";
 		u = NULL;
 	}
+	if (u && u->dead)
+		return refuse(-EIO, "%s: %s is of no use: %s", name, u->name, u->dead);
 	if (u) {
 		err = find_or_make(u, pci, &dev->domain);
 		if (err)
@@ -255,6 +257,33 @@ int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char 
 	}
 	TAILQ_INSERT_TAIL(&dma_devices, dev, link);
 	return 0;
+}
+
+/* Do accesses of this function arrive at the unit as those of a device that has a driver? */
+static bool goes_through(const struct pci_device *pci, const struct vtd *u)
+{
+	const struct dma_device *dev;
+
+	TAILQ_FOREACH (dev, &dma_devices, link)
+		if (dev->pci == pci && dev->domain && dev->domain->unit == u)
+			return true;
+	return false;
+}
+
+void vtd_stop_devices(const struct vtd *u)
+{
+	struct iommu_domain *domain;
+	struct pci_device *d;
+
+	for (unsigned i = 0; (d = pci_at(i)); i++) {
+		if (!goes_through(d, u))
+			continue;
+		pci_set_bus_master(d, false);
+		pci_read16(d, PCI_COMMAND); /* comes back behind what it had written before */
+	}
+	TAILQ_FOREACH (domain, &domains, link)
+		if (domain->unit == u) /* one store; who looks at the same time may still get one */
+			__atomic_store_n(&domain->space.end, 0, __ATOMIC_RELAXED);
 }
 
 void dma_detach(struct dma_device *dev)

@@ -252,6 +252,7 @@ struct vtd {
 	unsigned levels, large, width;
 	bool queued, caching; /* caching: absent entries are remembered, too */
 	bool holds_back;      /* writes of tables, until it is told */
+	bool odd;	      /* holds_back, or dead: the look that an invalidation takes first */
 	bool drains;	      /* an invalidation can wait for accesses under way */
 	int most_order;	      /* one can be for 2^n pages, up to this n; -1: for none */
 	struct spinlock lock; /* irq-safe; all below */
@@ -262,6 +263,10 @@ struct vtd {
 	unsigned tail;	      /* even */
 	uint32_t waits;
 	uint64_t invalidations; /* since boot, each waited for */
+	/* It does not answer, and how: no device behind it masters the bus any more. NULL: it does.
+	 * Set once; read without the lock. */
+	const char *dead;
+	bool dead_told; /* at the prompt */
 	uint16_t next_domain;
 	int vector;
 	struct vtd_fault_log log;
@@ -272,6 +277,12 @@ struct vtd {
 extern const struct slpt_ground vtd_snooped, vtd_unsnooped;
 struct vtd *vtd_nth(unsigned n);		  /* NULL behind the last */
 struct vtd *vtd_of(const struct dmar_unit *unit); /* NULL: that unit is not used */
+#ifdef HOST_TEST				  /* a test's model of the registers */
+uint32_t vtd_read32(const struct vtd *u, unsigned off);
+uint64_t vtd_read64(const struct vtd *u, unsigned off);
+void vtd_write32(const struct vtd *u, unsigned off, uint32_t v);
+void vtd_write64(const struct vtd *u, unsigned off, uint64_t v);
+#else
 static inline uint32_t vtd_read32(const struct vtd *u, unsigned off)
 {
 	return *(volatile uint32_t *)(u->regs + off);
@@ -288,6 +299,7 @@ static inline void vtd_write64(const struct vtd *u, unsigned off, uint64_t v)
 {
 	*(volatile uint64_t *)(u->regs + off) = v;
 }
+#endif
 /* Until (GSTS & mask) == want; false: not within a second. */
 bool vtd_wait_status(const struct vtd *u, uint32_t mask, uint32_t want);
 /* Bytes that the unit reads were changed. */
@@ -300,16 +312,20 @@ static inline void vtd_written(const struct vtd *u, const void *from, size_t byt
  * and makes the unit forget what it knew. -ENOMEM: no table for its bus. */
 int vtd_set_context(struct vtd *u, uint16_t requester, uint16_t id, const struct slpt *t);
 /* The unit forgets: everything; all of a domain; [iova, iova + bytes) of it. Waits until it has,
- * and until accesses under way have arrived. A unit that does not answer within a second is a
- * panic: memory would be given away that a device still reaches. vtd_forget_all(): any context;
- * vtd_forget(): interrupts are off. */
+ * and until accesses under way have arrived. Of a unit that does not answer within a second
+ * (u->dead) all devices are stopped instead: afterwards, too, nobody reaches what was mapped.
+ * vtd_forget_all(): any context; vtd_forget(): interrupts are off. */
 void vtd_forget_all(struct vtd *u);
 void vtd_forget(struct vtd *u, uint16_t id, uint64_t iova, uint64_t bytes);
 /* Turns the queue on; false: the unit does not do it, registers are left. */
 bool vtd_queue_start(struct vtd *u);
 void vtd_take_faults(struct vtd *u); /* into its log. Any context */
 
-/* ---- dma.c: domains, for reports and tests */
+/* ---- domain.c: domains, for reports and tests */
+
+/* No function behind the unit masters the bus any more, what it had sent has arrived, and its
+ * domain gives no bus addresses out. Any context. */
+void vtd_stop_devices(const struct vtd *u);
 
 struct iommu_domain {
 	struct vtd *unit;

@@ -22,6 +22,7 @@
 #define SECOND_NS	1000000000ull
 #define CONTEXT_PRESENT 1ull
 #define FEE_BASE	0xfee00000u
+#define FECTL_MASKED	0x80000000u
 
 static struct vtd units[DMAR_MAX_UNITS];
 static unsigned nr_units;
@@ -42,8 +43,10 @@ struct vtd *vtd_of(const struct dmar_unit *unit)
 bool vtd_wait_status(const struct vtd *u, uint32_t mask, uint32_t want)
 {
 	uint64_t end = clock_ns() + SECOND_NS;
+	uint32_t status;
 
-	while ((vtd_read32(u, VTD_GSTS) & mask) != want)
+	/* All ones is what nobody answers: reserved bits are among them. */
+	while ((status = vtd_read32(u, VTD_GSTS)) == UINT32_MAX || (status & mask) != want)
 		if (clock_ns() > end)
 			return false;
 	return true;
@@ -133,16 +136,30 @@ static void interrupt(void *arg)
 	shell_wake();
 }
 
-static int start_fault_interrupt(struct vtd *u)
+static void end_fault_interrupt(struct vtd *u)
 {
+	vtd_write32(u, VTD_FECTL, FECTL_MASKED);
+	irq_free_vector(u->vector);
+}
+
+static const char *start_fault_interrupt(struct vtd *u)
+{
+	const uint32_t to = FEE_BASE | cpu_by_id(0)->apic_id << 12;
+
 	u->vector = irq_alloc_vector(interrupt, u, u->name);
 	if (u->vector < 0)
-		return u->vector;
+		return "no interrupt vector is left";
 	vtd_write32(u, VTD_FEDATA, (uint32_t)u->vector);
-	vtd_write32(u, VTD_FEADDR, FEE_BASE | cpu_by_id(0)->apic_id << 12);
+	vtd_write32(u, VTD_FEADDR, to);
 	vtd_write32(u, VTD_FEUADDR, 0);
-	vtd_write32(u, VTD_FECTL, 0); /* not masked */
-	return 0;
+	/* Before it may interrupt: another vector would be another driver's. */
+	if (vtd_read32(u, VTD_FEDATA) == (uint32_t)u->vector && vtd_read32(u, VTD_FEADDR) == to) {
+		vtd_write32(u, VTD_FECTL, 0);
+		if (!(vtd_read32(u, VTD_FECTL) & FECTL_MASKED))
+			return NULL;
+	}
+	end_fault_interrupt(u);
+	return "it does not take the place of its fault interrupt";
 }
 
 uint64_t iommu_faults(void)
@@ -195,10 +212,12 @@ static const char *look_at(struct vtd *u)
 	u->width = MIN((unsigned)(u->cap >> 16 & 0x3f) + 1, 12 + 9 * u->levels);
 	u->large = u->cap >> 34 & 3;
 	u->caching = u->cap >> 7 & 1;
-	u->holds_back = u->cap >> 4 & 1;
+	u->holds_back = u->odd = u->cap >> 4 & 1;
 	u->drains = (u->cap >> 54 & 3) == 3;
 	u->most_order = u->cap >> 39 & 1 ? (int)(u->cap >> 48 & 0x3f) : -1;
 	u->next_domain = 1; /* 0 is what a caching unit files absent entries under */
+	if (u->levels && u->width < 32)
+		return "its bus addresses have less than 32 bits";
 	return u->levels ? NULL : "it has page tables of 3, 4 or 5 levels in none of its widths";
 }
 
@@ -212,8 +231,22 @@ static const char *set_root(struct vtd *u)
 	vtd_written(u, u->root, PAGE_SIZE);
 	store_fence();
 	vtd_write64(u, VTD_RTADDR, frame);
-	vtd_write32(u, VTD_GCMD, u->state | VTD_SRTP);
-	return vtd_wait_status(u, VTD_SRTP, VTD_SRTP) ? NULL : "it does not take its root table";
+	if (vtd_read64(u, VTD_RTADDR) == frame) {
+		vtd_write32(u, VTD_GCMD, u->state | VTD_SRTP);
+		if (vtd_wait_status(u, VTD_SRTP, VTD_SRTP))
+			return NULL;
+	}
+	return "it does not take its root table";
+}
+
+static const char *translate(struct vtd *u)
+{
+	u->state |= VTD_TE;
+	vtd_write32(u, VTD_GCMD, u->state);
+	if (vtd_wait_status(u, VTD_TE, VTD_TE))
+		return NULL;
+	end_fault_interrupt(u);
+	return "translation cannot be turned on";
 }
 
 static const char *turn_on(struct vtd *u, bool use_queue)
@@ -226,16 +259,19 @@ static const char *turn_on(struct vtd *u, bool use_queue)
 		return why;
 	u->queued = use_queue && u->ecap >> 1 & 1 && vtd_queue_start(u);
 	vtd_forget_all(u);
+	if (u->dead)
+		return u->dead;
 	vtd_take_faults(u);
 	u->log = (struct vtd_fault_log){0}; /* an earlier system's */
-	if (start_fault_interrupt(u) < 0)
-		return "no interrupt vector is left";
-	u->state |= VTD_TE;
-	vtd_write32(u, VTD_GCMD, u->state);
-	if (vtd_wait_status(u, VTD_TE, VTD_TE))
-		return NULL;
-	irq_free_vector(u->vector);
-	return "translation cannot be turned on";
+	return start_fault_interrupt(u) ?: translate(u);
+}
+
+/* Whatever it was told, it is told to do nothing: a command that it takes up late would stop
+ * devices that go on with physical addresses. Its root table and queue stay where they are. */
+static void leave_alone(struct vtd *u)
+{
+	u->state = 0;
+	vtd_write32(u, VTD_GCMD, 0);
 }
 
 static void start(const struct dmar_unit *unit, bool use_queue)
@@ -246,8 +282,11 @@ static void start(const struct dmar_unit *unit, bool use_queue)
 	snprintf(u->name, sizeof(u->name), "iommu%u", nr_units);
 	nr_units++;
 	u->refused = look_at(u);
-	if (!u->refused)
+	if (!u->refused) {
 		u->refused = turn_on(u, use_queue);
+		if (u->refused)
+			leave_alone(u);
+	}
 	if (u->refused) {
 		kprintf("%s at 0x%lx is not used: %s\n", u->name, unit->base, u->refused);
 		return;
@@ -286,7 +325,8 @@ static bool something_to_tell(void)
 	for (unsigned i = 0; i < nr_units; i++)
 		if (__atomic_load_n(&units[i].log.seen, __ATOMIC_ACQUIRE) != units[i].told ||
 		    __atomic_load_n(&units[i].log.overflows, __ATOMIC_ACQUIRE) !=
-			    units[i].told_overflows)
+			    units[i].told_overflows ||
+		    (units[i].dead && !units[i].dead_told && !units[i].refused))
 			return true;
 	return false;
 }
@@ -295,10 +335,16 @@ static void tell(void)
 {
 	char line[200];
 
-	for (unsigned i = 0; i < nr_units; i++)
+	for (unsigned i = 0; i < nr_units; i++) {
+		if (units[i].dead && !units[i].dead_told && !units[i].refused)
+			kprintf("%s is of no use any more: %s. The devices behind it were "
+				"stopped\n",
+				units[i].name, units[i].dead);
+		units[i].dead_told = units[i].dead != NULL;
 		while (vtd_fault_next(&units[i].log, &units[i].told, &units[i].told_overflows,
 				      iommu_source_name, line, sizeof(line)))
 			kprintf("%s: %s\n", units[i].name, line);
+	}
 }
 
 static int vtd_late(const struct boot_info *bi)

@@ -49,7 +49,7 @@ unsigned vtd_fault_take(const struct vtd_regs *regs, unsigned at, unsigned nr, u
 	uint32_t status = regs->read32(regs->ctx, VTD_FSTS);
 	unsigned taken = 0, i;
 
-	if (!(status & FSTS_ALL_FAULT) || !nr)
+	if (!(status & FSTS_ALL_FAULT) || !nr || status == UINT32_MAX) /* nobody answers */
 		return 0;
 	/* The oldest record first; each at most once, whatever the unit says meanwhile. */
 	for (i = FSTS_NEXT(status) % nr; taken < nr; i = (i + 1) % nr) {

@@ -46,27 +46,26 @@ static unsigned iotlb_at(const struct vtd *u)
 
 /* ---- registers ------------------------------------------------------------------------------ */
 
-static void register_wait(const struct vtd *u, unsigned off, uint64_t command)
+/* True: it is done; false: not within a second. */
+static bool register_wait(const struct vtd *u, unsigned off, uint64_t command)
 {
 	uint64_t end = clock_ns() + SECOND_NS;
 
 	vtd_write64(u, off, command);
 	while (vtd_read64(u, off) >> 63)
 		if (clock_ns() > end)
-			panic("expected %s to have forgotten old translations within a second, and "
-			      "register 0x%x still says that it works on it; memory that a device "
-			      "still reaches cannot be given to anybody",
-			      u->name, off);
+			return false;
+	return true;
 }
 
 /* lock held. */
-static void by_registers(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
+static bool by_registers(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
 {
-	if (contexts)
-		register_wait(u, VTD_CCMD, CCMD_GO);
+	if (contexts && !register_wait(u, VTD_CCMD, CCMD_GO))
+		return false;
 	if ((iotlb & IOTLB_PAGES) == IOTLB_PAGES)
 		vtd_write64(u, iotlb_at(u), address);
-	register_wait(u, iotlb_at(u) + 8, iotlb | IOTLB_GO | (u->drains ? IOTLB_DRAIN : 0));
+	return register_wait(u, iotlb_at(u) + 8, iotlb | IOTLB_GO | (u->drains ? IOTLB_DRAIN : 0));
 }
 
 /* ---- the queue ------------------------------------------------------------------------------- */
@@ -108,7 +107,7 @@ static inline bool queue_wait(struct vtd *u)
 	return true;
 }
 
-static inline void by_queue(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
+static inline bool by_queue(struct vtd *u, bool contexts, uint64_t iotlb, uint64_t address)
 {
 	bool done = true;
 
@@ -117,11 +116,18 @@ static inline void by_queue(struct vtd *u, bool contexts, uint64_t iotlb, uint64
 		done = queue_wait(u);
 	}
 	put(u, 0, iotlb | (u->drains ? INV_IOTLB_DRAIN : 0), address);
-	if (!done || !queue_wait(u))
-		panic("expected %s to have forgotten old translations within a second, and its "
-		      "queue stands still (fault status 0x%x); memory that a device still reaches "
-		      "cannot be given to anybody",
-		      u->name, vtd_read32(u, VTD_FSTS));
+	return done && queue_wait(u);
+}
+
+/* Turned on, it does what stands in it. */
+static bool queue_runs(struct vtd *u)
+{
+	u->state |= VTD_QIE;
+	vtd_write32(u, VTD_GCMD, u->state);
+	if (!vtd_wait_status(u, VTD_QIE, VTD_QIE))
+		return false;
+	put(u, 0, INV_CONTEXT_ALL, 0);
+	return queue_wait(u);
 }
 
 bool vtd_queue_start(struct vtd *u)
@@ -137,16 +143,14 @@ bool vtd_queue_start(struct vtd *u)
 	/* The tail first: a queue that was used and turned off has kept it, and its head is 0. */
 	vtd_write64(u, VTD_IQT, 0);
 	vtd_write64(u, VTD_IQA, frame);
-	u->state |= VTD_QIE;
-	vtd_write32(u, VTD_GCMD, u->state);
-	if (vtd_wait_status(u, VTD_QIE, VTD_QIE)) {
-		put(u, 0, INV_CONTEXT_ALL, 0);
-		if (queue_wait(u))
-			return true;
-	}
+	/* Not read back: a unit may show it only when the queue is on (QEMU's). One that reads from
+	 * somewhere else does not answer. */
+	if (queue_runs(u))
+		return true;
 	u->state &= ~VTD_QIE;
 	vtd_write32(u, VTD_GCMD, u->state);
-	frame_free(frame, 1);
+	if (vtd_wait_status(u, VTD_QIE, 0)) /* else it may read them for ever */
+		frame_free(frame, 1);
 	u->queue = NULL;
 	u->tail = 0;
 	return false;
@@ -154,26 +158,40 @@ bool vtd_queue_start(struct vtd *u)
 
 /* ---- what is asked for --------------------------------------------------------------------- */
 
-/* Some chipsets hold writes of tables back until they are told. lock held. */
-static void flush_writes(const struct vtd *u)
+/* Some chipsets hold writes of tables back until they are told. lock held. False: it still does. */
+static bool flush_writes(const struct vtd *u)
 {
 	vtd_write32(u, VTD_GCMD, u->state | VTD_WBF);
-	vtd_wait_status(u, VTD_WBF, 0);
+	return vtd_wait_status(u, VTD_WBF, 0);
+}
+
+/* It may still use what it was to forget, and for how long nobody knows: no device behind it
+ * reaches memory from now on, so that memory can be given to somebody else. lock held. */
+static void __attribute__((noinline)) give_up(struct vtd *u)
+{
+	u->odd = true;
+	u->dead = "it did not forget old translations within a second";
+	vtd_stop_devices(u);
+	shell_wake();
 }
 
 /* Interrupts are off. */
 static inline void forget(struct vtd *u, bool contexts, uint64_t queued, uint64_t by_register,
 			  uint64_t address)
 {
+	bool done = true;
+
 	spin_lock(&u->lock);
 	store_fence(); /* tables before the command, else what is walked to next is old again */
-	if (u->holds_back)
-		flush_writes(u);
-	if (u->queued)
-		by_queue(u, contexts, queued, address);
-	else
-		by_registers(u, contexts, by_register, address);
-	u->invalidations++;
+	if (unlikely(u->odd))
+		done = u->dead || flush_writes(u);
+	if (likely(!u->odd) || (done && !u->dead)) {
+		done = u->queued ? by_queue(u, contexts, queued, address)
+				 : by_registers(u, contexts, by_register, address);
+		u->invalidations++;
+	}
+	if (unlikely(!done))
+		give_up(u);
 	spin_unlock(&u->lock);
 }
 
