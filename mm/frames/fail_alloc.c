@@ -4,7 +4,8 @@
  *
  * A test runs an operation again and again, with n = 1, 2, 3 …, until it went through without a
  * failure: then each of its allocations has failed once, and each time nothing may have been lost.
- * One thread at a time asks for it, and only that thread's allocations count.
+ * One thread at a time asks for it, and only that thread's allocations count, and those of a second
+ * one that does a part of the work for it.
  *
  * Three sources of memory ask here: frame_alloc(), slab_alloc() and the C heap. newlib's own
  * malloc() is a thin cover of the function with an underscore that is called below; since these
@@ -17,14 +18,21 @@
 
 struct thread *alloc_fail_thread;
 
-static uint64_t fail_at, counted; /* of that thread; fail_at zero means count only */
+static struct thread *also;	  /* NULL: no second thread's count */
+static uint64_t fail_at, counted; /* of both; fail_at zero means count only */
 
 void alloc_fail_nth(uint64_t nth)
 {
 	fail_at = nth;
 	counted = 0;
+	also = NULL;
 	/* What is counted before who counts, else a late failure hits the next user. */
 	__atomic_store_n(&alloc_fail_thread, nth ? current_thread() : NULL, __ATOMIC_RELEASE);
+}
+
+void alloc_fail_also(struct thread *t)
+{
+	__atomic_store_n(&also, t, __ATOMIC_RELEASE);
 }
 
 uint64_t alloc_fail_count(bool *failed)
@@ -35,9 +43,10 @@ uint64_t alloc_fail_count(bool *failed)
 
 bool alloc_fails_now(void)
 {
-	if (in_interrupt() || current_thread() != alloc_fail_thread)
+	if (in_interrupt() || (current_thread() != alloc_fail_thread &&
+			       current_thread() != __atomic_load_n(&also, __ATOMIC_ACQUIRE)))
 		return false;
-	return ++counted == fail_at;
+	return __atomic_add_fetch(&counted, 1, __ATOMIC_RELAXED) == fail_at;
 }
 
 /* ---- the C heap: contracts as in the C standard; any context --------------------------------- */

@@ -17,7 +17,7 @@ bool frame_is_out(uint64_t phys, unsigned order);
 /*
  * Fault injection for tests: the nth allocation from now on (1: the next) of a frame, a slab object
  * or C heap bytes by the calling thread fails, once. 0: none will. Those of other threads are not
- * counted.
+ * counted, but for one that alloc_fail_also() (internal.h) names behind it.
  */
 void alloc_fail_nth(uint64_t nth);
 /* Allocations counted since alloc_fail_nth(); whether one was made to fail is in *failed. */

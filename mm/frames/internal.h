@@ -17,6 +17,8 @@ void frames_add(const struct boot_info *bi, uint64_t low, uint64_t high, const s
 		unsigned nr_holes);
 bool ram_overlaps(uint64_t start, uint64_t end); /* bytes; of the boot map */
 /* fail_alloc.c: is this allocation the one that a test wants to fail? */
+/* Behind alloc_fail_nth(), until the next one: the allocations of this thread count, too. */
+void alloc_fail_also(struct thread *t);
 extern struct thread *alloc_fail_thread; /* NULL: nobody asked for a failure */
 bool alloc_fails_now(void);
 static inline bool alloc_fails(void)

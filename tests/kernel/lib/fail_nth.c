@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What runs the cases of fail.*; see fail_nth.h. */
 #include "dax/layer/internal.h"
+#include "mm/frames/internal.h"
 #include "tests/kernel/lib/fail_nth.h"
 
 #define MAX_ROUNDS 400u
@@ -63,6 +64,29 @@ static struct ext4_statfs space_on(struct dax_fs *fs)
 	return st;
 }
 
+struct called {
+	const char *name;
+	struct thread *thread; /* NULL: none is called so */
+};
+
+static void look_at_name(struct thread *t, void *arg)
+{
+	struct called *c = arg;
+
+	if (!strcmp(t->name, c->name))
+		c->thread = t;
+}
+
+/* Of a thread that lives as long as the machine. */
+static struct thread *thread_called(const char *name)
+{
+	struct called c = {.name = name};
+
+	thread_for_each(look_at_name, &c);
+	ASSERT(c.thread, "a thread is called %s", name);
+	return c.thread;
+}
+
 /* True: an allocation did fail. */
 static bool run_op(const struct fail_case *c, struct fail_round *r, uint64_t nth,
 		   struct fail_verdict *v)
@@ -73,13 +97,15 @@ static bool run_op(const struct fail_case *c, struct fail_round *r, uint64_t nth
 	int err;
 
 	alloc_fail_nth(nth);
+	if (c->helper)
+		alloc_fail_also(thread_called(c->helper));
 	err = c->op(r);
 	alloc_fail_count(&failed);
 	alloc_fail_nth(0);
 	if (failed ? err != -ENOMEM && !(c->way_round && !err) : err)
 		fail(v, nth, failed ? "it said %d, not -ENOMEM" : "it said %d without a failure",
 		     err);
-	sentence = err && c->check ? c->check(r) : NULL;
+	sentence = (err || failed) && c->check ? c->check(r) : NULL;
 	if (sentence)
 		fail(v, nth, "%s", sentence);
 	ASSERT(current_thread()->nr_held == held,

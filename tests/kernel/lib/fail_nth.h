@@ -35,13 +35,15 @@ struct fail_round {
 struct fail_case {
 	int (*prepare)(struct fail_round *r); /* before; nothing fails. NULL: nothing to do */
 	int (*op)(struct fail_round *r);      /* its allocations fail */
-	/* After a failed op: does everything stand as its contract says? NULL: no, a sentence. */
+	/* After a failed op, or one that found its way round: does everything stand as its contract
+	 * says? NULL: yes; no: a sentence. */
 	const char *(*check)(struct fail_round *r);
 	void (*undo)(struct fail_round *r); /* after prepare, whatever op said. May be NULL */
 	bool unmounted;			    /* no file system: op mounts one, or wants the device */
 	const char *way_round; /* why op may succeed although an allocation failed; NULL: it may not
 				*/
 	unsigned least;	       /* allocations that op is known to make at least */
+	const char *helper;    /* a thread that does a part of op; NULL: none */
 };
 
 struct fail_verdict {

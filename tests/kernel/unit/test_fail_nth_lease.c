@@ -77,10 +77,29 @@ FAIL_NTH(fail_direct_touch, "fail.direct.touch",
 	 "each allocation of a mapping with MAP_DIRECT and its first store fails once",
 	 .prepare = fail_prepare_file, .op = map_and_touch, .undo = drop_notices, .least = 4);
 
-static int fork_direct(struct fail_round *r)
+/* Two pieces, so that the copy of the second fails when the first has been copied; then the child
+ * cuts its own. */
+static int prepare_pieces(struct fail_round *r)
+{
+	int err = prepare_direct(r) ?: mm_unmap(r->mm, fail_page(r, 1), PAGE_SIZE);
+
+	return err ?: mm_fault(r->mm, r->va, true) ?: mm_fault(r->mm, fail_page(r, 2), true);
+}
+
+static int fork_and_cut(struct fail_round *r)
 {
 	r->child = mm_fork(r->mm, "child");
-	return r->child ? 0 : -ENOMEM;
+	return r->child ? mm_unmap(r->child, fail_page(r, 4), 2 * PAGE_SIZE) : -ENOMEM;
+}
+
+/* The lease, and what is under it: both pieces of the parent's, and the object once. */
+static const char *leased_and_served(struct fail_round *r)
+{
+	const char *wrong = has_leases(r, 1);
+
+	if (!wrong && (mm_fault(r->mm, r->va, true) || mm_fault(r->mm, fail_page(r, 2), true)))
+		wrong = "the parent's mapping is not served any more";
+	return wrong;
 }
 
 static void drop_child(struct fail_round *r)
@@ -91,9 +110,10 @@ static void drop_child(struct fail_round *r)
 	drop_notices(r);
 }
 FAIL_NTH(fail_direct_fork, "fail.direct.fork",
-	 "each allocation of a fork of such a mapping fails once, and the parent's lease stands",
-	 .prepare = prepare_direct, .op = fork_direct, .check = leased_once, .undo = drop_child,
-	 .least = 2);
+	 "each allocation of a fork of such a mapping, which is in two pieces, and of the child's "
+	 "unmapping of its middle fails once, and the parent's lease stands",
+	 .prepare = prepare_pieces, .op = fork_and_cut, .check = leased_and_served,
+	 .undo = drop_child, .least = 5);
 
 static int cut_direct(struct fail_round *r)
 {
@@ -189,4 +209,5 @@ FAIL_NTH(fail_direct_revoke, "fail.direct.revoke",
 	 "each allocation of a punch that breaks a mapping's and a client's lease fails once; both "
 	 "were revoked all the same",
 	 .prepare = prepare_client, .op = punch_through, .check = was_revoked, .undo = end_client,
-	 .way_round = "two thin leaves of the extent tree stay apart (ext4_thin)");
+	 .way_round = "two thin leaves of the extent tree stay apart (ext4_thin)",
+	 .helper = "lease revoker");
