@@ -30,7 +30,7 @@ say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
 
 ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
-	   $(filter docs,$(MAKECMDGOALS)),docs)
+	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
@@ -226,6 +226,10 @@ export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS QUICK REPORT MUTANTS_DIR
 mutants: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/mutants.py
 
+# Spin on models of three protocols, whose figures are written into docs/explorer.md.
+explore-peer:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
+
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
 # diagrams, from their .dot sources; a race as a picture, from what the page quotes.
 docs: seeds timelines $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
@@ -261,5 +265,5 @@ help:
 FORCE:
 
 .PHONY: FORCE all run debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
-	mutants deps docs quotes timelines seeds format format-check \
+	explore-peer mutants deps docs quotes timelines seeds format format-check \
 	clean help
