@@ -30,7 +30,8 @@ say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
 
 ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
-	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)
+	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
+	   $(filter explain-check,$(MAKECMDGOALS)),browser)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
@@ -226,7 +227,13 @@ export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS QUICK REPORT MUTANTS_DIR
 mutants: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/mutants.py
 
-# Spin on models of three protocols, whose figures are written into docs/explorer.md.
+# Every order of events (docs/explorer.md). A counterexample as a page and a trace; that page in a real
+# browser; Spin on models of three protocols, whose figures are written into the document.
+export JSON COMMIT
+explain:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explain.py -i "$$JSON"
+explain-check:
+	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
 explore-peer:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
@@ -265,5 +272,5 @@ help:
 FORCE:
 
 .PHONY: FORCE all run debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
-	explore-peer mutants deps docs quotes timelines seeds format format-check \
+	explain explain-check explore-peer mutants deps docs quotes timelines seeds format format-check \
 	clean help

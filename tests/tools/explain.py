@@ -1,0 +1,167 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A counterexample as a page and as a trace: `make explain TOKEN=…`.
+
+    explain.py TOKEN…      replays the token and writes explain-NAME.html and explain-NAME.trace.json
+    explain.py -i FILE…    the same from what `replay TOKEN json` printed; -: from stdin
+    -o FOLDER              where to (build/explain if not said)
+
+The page (explain_page.py) is one file that needs nothing else; the trace (explain_trace.py) is for
+Perfetto. Both show the source as it is in this tree, or, with COMMIT=…, as it
+was in that commit.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any, Dict, List, NamedTuple
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NEEDED = {"step": int, "thread": str, "event": str}
+OPTIONAL = {"cpu": int, "object": str, "value": str, "function": str, "file": str, "line": int,
+            "preempts": bool, "watch": dict}
+VERDICT = ("broken", "text", "token", "scenario", "lifetime", "model")
+
+
+class ExplainError(Exception):
+    """What is wrong with the input, in one sentence."""
+
+
+class Story(NamedTuple):
+    """A counterexample: its steps in their order, and what it ends in."""
+
+    steps: List[Dict[str, Any]]
+    verdict: Dict[str, str]
+
+    def threads(self) -> List[str]:
+        """The threads, in the order in which they first do something."""
+        return list(dict.fromkeys(step["thread"] for step in self.steps))
+
+    def watched(self) -> List[str]:
+        """Everything that is watched, in the order of its first value."""
+        return list(dict.fromkeys(name for step in self.steps for name in step["watch"]))
+
+
+def checked_step(row: Dict[str, Any], where: str) -> Dict[str, Any]:
+    """The step with every key that it may have; what is no step is refused."""
+    for key, kind in NEEDED.items():
+        if not isinstance(row.get(key), kind):
+            raise ExplainError(f"{where}: a step has no {key}, or not one of type {kind.__name__}")
+    for key, kind in OPTIONAL.items():
+        if key in row and (not isinstance(row[key], kind) or (kind is int and row[key] is True)):
+            raise ExplainError(f"{where}: {key} is not of type {kind.__name__}")
+    step = {"cpu": 0, "object": "", "value": "", "function": "", "file": "", "line": 0,
+            "preempts": False, "watch": {}}
+    step.update((key, row[key]) for key in {**NEEDED, **OPTIONAL} if key in row)
+    step["watch"] = {str(name): str(value) for name, value in step["watch"].items()}
+    return step
+
+
+def read_story(lines: List[str]) -> Story:
+    """The JSON lines among what a machine printed. The last one is the verdict."""
+    steps: List[Dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        line = line.strip()
+        if not line.startswith("{"):
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ExplainError(f"line {number}: not JSON: {error}") from error
+        if "step" not in row:
+            if not steps:
+                raise ExplainError(f"line {number}: a verdict without a step before it")
+            return Story(steps, {key: str(row.get(key, "")) for key in VERDICT})
+        steps.append(checked_step(row, f"line {number}"))
+        if steps[-1]["step"] <= (steps[-2]["step"] if len(steps) > 1 else -1):
+            raise ExplainError(f"line {number}: step {steps[-1]['step']} comes behind a later one")
+    raise ExplainError("no verdict: the lines end before the replay did" if steps else
+                       "no line of a replay: expected is what `replay TOKEN json` prints")
+
+
+def source(path: str, commit: str = "") -> List[str]:
+    """The lines of a file of the tree, or of a commit; none, if it is not there."""
+    path = os.path.normpath(path)
+    if not path or os.path.isabs(path) or path.startswith(".."):
+        return []
+    if commit:
+        done = subprocess.run(["git", "-C", ROOT, "show", f"{commit}:{path}"], check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        return done.stdout.decode("utf-8", "replace").splitlines()
+    try:
+        with open(os.path.join(ROOT, path), encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def invariants() -> Dict[str, str]:
+    """{"I1": its sentence …} as dax/check/invariants.c has them."""
+    text = "\n".join(source("dax/check/invariants.c"))
+    table = re.search(r"texts\[\] = \{\n(.*?)\n\};", text, re.S)
+    rows = re.split(r",\n", table.group(1)) if table else []
+    joined = ["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', row)).replace('\\"', '"') for row in rows]
+    return {f"I{n}": sentence for n, sentence in enumerate(filter(None, joined), 1)}
+
+
+def replay(token: str) -> List[str]:
+    """What the machine prints of `replay TOKEN json`."""
+    if not re.fullmatch(r"[\w.:,=+/@-]+", token):
+        raise ExplainError(f"'{token}' is no token: it is one word, as `explore` printed it")
+    command = ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"CMD=replay {token} json"]
+    done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, errors="replace")
+    lines = done.stdout.splitlines()
+    if not any(line.startswith("{") for line in lines):
+        raise ExplainError("the replay printed no step: " + (" / ".join(lines[-3:]) or "nothing"))
+    return lines
+
+
+def write(story: Story, folder: str) -> List[str]:
+    """The two files of a story; value: their names."""
+    import explain_page
+    import explain_trace
+
+    commit = os.environ.get("COMMIT", "")
+    name = re.sub(r"[^\w.-]+", "-", story.verdict["scenario"] or "replay")
+    os.makedirs(folder, exist_ok=True)
+    texts = {f"explain-{name}.html": explain_page.page(story, commit),
+             f"explain-{name}.trace.json": json.dumps(explain_trace.trace(story), indent=1)}
+    for file, text in texts.items():
+        with open(os.path.join(folder, file), "w", encoding="utf-8") as out:
+            out.write(text + "\n")
+    return [os.path.join(folder, file) for file in texts]
+
+
+def lines_of(file: str) -> List[str]:
+    if file == "-":
+        return sys.stdin.read().splitlines()
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        return stream.read().splitlines()
+
+
+def main(args: List[str]) -> int:
+    folder = os.path.join(ROOT, "build", "explain")
+    if "-o" in args[:-1]:
+        at = args.index("-o")
+        folder = args[at + 1]
+        del args[at:at + 2]
+    recorded = args[:1] == ["-i"]
+    if not any(args[recorded:]):
+        print("explain: of what? make explain JSON=FILE, what `replay TOKEN json` printed",
+              file=sys.stderr)
+        return 2
+    for word in args[recorded:]:
+        try:
+            story = read_story(lines_of(word) if recorded else replay(word))
+        except (ExplainError, OSError) as error:
+            print(f"explain: {error}", file=sys.stderr)
+            return 1
+        print("\n".join(write(story, folder)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    sys.exit(main(sys.argv[1:]))
