@@ -237,6 +237,10 @@ explain-check:
 explore-peer:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
+# Every fault that is built in on purpose: is it found, and nothing without it? NAMES: these only.
+museum: all
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/museum.py $(NAMES)
+
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
 # diagrams, from their .dot sources; a race as a picture, from what the page quotes.
 docs: seeds timelines $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))

@@ -33,7 +33,7 @@ MUSEUM(fsync_writable, "fsync-keeps-writable",
        "selftest dax.fsync-cleans-all");
 MUSEUM(fsync_late, "fsync-protects-late",
        "fsync writes the lines back before it takes the right to write: a store in between loses "
-       "its mark; found by explore file.store-fsync");
+       "its mark; shown by selftest dax.fsync-protects-first");
 MUSEUM(copies_stay, "copies-stay",
        "truncate leaves private copies behind the new end; shown by selftest "
        "private.truncate");

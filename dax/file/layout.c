@@ -24,7 +24,8 @@ MUSEUM(lease_unlocked, "lease-unlocked",
        "shown by selftest lease.published");
 MUSEUM(listens_late, "listens-late",
        "who waits for a page looks at its count before it says that it wants to know: the last put "
-       "in between tells nobody; found by explore layout.put-wait");
+       "in between tells nobody; found by explore file.put-truncate "
+       "lifetime=idle-at-one");
 MUSEUM(leases_once, "leases-asked-once",
        "leases are not asked again after a page was waited for: one was set meanwhile, and the "
        "blocks change under it; shown by selftest lease.set-while-page-waits");

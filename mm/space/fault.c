@@ -9,10 +9,6 @@
 #include "mm/tables/internal.h"
 #include "mm/space/internal.h"
 
-MUSEUM(flush_before_store, "flush-before-store",
-       "where zeroes give way to a block the TLBs are flushed before the entry changes: a CPU may "
-       "read the old one back in; found by explore fault.zeroes-read");
-
 /* mmap_lock held for reading. */
 static inline __attribute__((always_inline)) int handle(struct mm *mm, uint64_t addr, bool write)
 {
@@ -95,11 +91,9 @@ replace_entry(struct vm_fault *vmf, uint64_t *pte, uint64_t old, uint64_t entry)
 	       "address 0x%lx shows pfn 0x%lx, and a fault brings pfn 0x%lx: the old entry was not "
 	       "unmapped before its block changed (invariant I6)",
 	       vmf->address, pte_to_pfn(old), pte_to_pfn(entry));
-	if (museum_on(flush_before_store))
-		tlb_flush_range(vmf->vma->mm, vmf->address, vmf->address + PAGE_SIZE);
 	__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
 	/* The zero page gave way to a block: others may still read zeroes through their TLB. */
-	if ((old & PTE_P) && ((old ^ entry) & PTE_PHYS) && !museum_on(flush_before_store))
+	if ((old & PTE_P) && ((old ^ entry) & PTE_PHYS))
 		tlb_flush_range(vmf->vma->mm, vmf->address, vmf->address + PAGE_SIZE);
 	else if (old & PTE_P)
 		tlb_flush_page_local(vmf->address);

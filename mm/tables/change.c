@@ -19,6 +19,11 @@ MUSEUM(protect_lazily, "protect-lazily",
        "a right that is taken away stays in the page tables and the TLBs; shown by selftest "
        "space.protect-everywhere");
 
+MUSEUM(move_flushed_early, "move-flushed-early",
+       "a move flushes before it takes the entries from the old place: a CPU reads one back in, "
+       "and "
+       "goes on storing there; found by explore space.store-move");
+
 #define MOVE_BATCH 64 /* entries moved with one flush */
 
 static bool range_ok(uint64_t addr, uint64_t len)
@@ -180,11 +185,14 @@ static void move_batch(struct mm *mm, uint64_t from, uint64_t to, unsigned nr)
 {
 	uint64_t entry[MOVE_BATCH], *pte;
 
+	if (museum_on(move_flushed_early))
+		tlb_flush_range(mm, from, from + nr * PAGE_SIZE);
 	for (unsigned i = 0; i < nr; i++) {
 		pte = pte_walk(mm->root, from + i * PAGE_SIZE, 1, false, NULL);
 		entry[i] = pte ? __atomic_exchange_n(pte, 0, __ATOMIC_ACQ_REL) : 0;
 	}
-	tlb_flush_range(mm, from, from + nr * PAGE_SIZE);
+	if (!museum_on(move_flushed_early))
+		tlb_flush_range(mm, from, from + nr * PAGE_SIZE);
 	for (unsigned i = 0; i < nr; i++) {
 		pte = entry[i] ? pte_walk(mm->root, to + i * PAGE_SIZE, 1, false, NULL) : NULL;
 		if (pte)

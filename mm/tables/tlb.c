@@ -72,7 +72,8 @@ void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
 
 	if (start >= end)
 		return;
-	__atomic_fetch_add(&tlb_flushes, 1, __ATOMIC_RELAXED);
+	if (!museum_explored(flush_unfenced)) /* it is a locked instruction, so a fence as well */
+		__atomic_fetch_add(&tlb_flushes, 1, __ATOMIC_RELAXED);
 	preempt_disable();
 	if (!museum_explored(flush_unfenced))
 		smp_mb(); /* cleared entries before the mask, else we miss a CPU that still loads

@@ -9,37 +9,23 @@ rare order of events shows says "found by explore X": `make museum` explores it.
 import glob
 import os
 import re
+import sys
 
 import pytest
 
 from hf_config import ROOT
 from run import run_commands
 
+sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+
+import museum  # noqa: E402
+
 # The six that every Holdfast must have: what is wrong, and a word of its label.
 REQUIRED = {"the wake skipped": "wake", "the recheck in fast gup skipped": "recheck",
             "a flush skipped": "skip-flush", "an entry not removed": "entry",
             "a block freed twice": "twice", "a count dropped before the flush": "before-flush"}
-TEST = re.compile(r"\b([a-z0-9]+\.[a-z][a-z0-9-]+(?:\.[a-z0-9-]+)*)\b")
-RACE = re.compile(r"\brace ((?:[A-GL]-\d+(?:-[a-z]+)*|[a-z]+-[a-z-]+)(?: lifetime=[a-z-]+)?)"
-                  r"(?: \((HUNG|BROKEN) (I[1-7])\))?")
-EXPLORE = re.compile(r"\bexplore ([a-z]+\.[a-z0-9-]+)((?: [a-z]+=[a-z-]+)*)")
-
-
-def labels(macro="MUSEUM"):
-    """{name: label} of every exhibit in the sources."""
-    found = {}
-    for folder in ("boot", "kernel", "mm", "drivers", "dax", "tests/kernel"):
-        for path in glob.glob(os.path.join(ROOT, folder, "**", "*.c"), recursive=True):
-            with open(path, encoding="utf-8") as source:
-                text = source.read()
-            for match in re.finditer(rf'^{macro}\(\w+,\s*"([^"]+)",((?:\s*"[^"]*")+)\)',
-                                         text, re.M):
-                found[match.group(1)] = "".join(re.findall(r'"([^"]*)"', match.group(2)))
-    return found
-
-
-LABELS = labels()
-EXPLORED = labels("MUSEUM_EXPLORED")  # in the explorer's build only
+LABELS = museum.labels()
+EXPLORED = museum.labels("MUSEUM_EXPLORED")  # in the explorer's build only
 # What never ends is shown by what the machine says when its time is up: test_make_run.py.
 ENDLESS = {name for name, label in LABELS.items() if "never ends" in label}
 
@@ -49,11 +35,8 @@ def cells():
     for name, label in sorted(LABELS.items()):
         if name in ENDLESS:
             continue
-        label = EXPLORE.sub("", label)
-        for test in TEST.findall(label):
-            yield name, f"selftest {test}", "not ok"
-        for race, word, rule in RACE.findall(label):
-            yield name, f"race {race}", f"{word} {rule}" if word else ""
+        for command, verdict in museum.demonstrations(label):
+            yield name, command, verdict
 
 
 def test_the_museum_shows_what_the_sources_hold(tmp_path):
@@ -78,7 +61,7 @@ def test_the_six_faults_are_there(what):
 def test_every_exhibit_names_its_demonstration():
     """No label without a self-test or a race that shows the fault, or a scenario that finds it."""
     shown = {name for name, _, _ in cells()}
-    found = {name for name, label in {**LABELS, **EXPLORED}.items() if EXPLORE.search(label)}
+    found = {name for name, label in {**LABELS, **EXPLORED}.items() if museum.EXPLORE.search(label)}
     assert shown | found | ENDLESS == set(LABELS) | set(EXPLORED)
 
 
@@ -127,6 +110,24 @@ def test_an_exhibit_makes_its_demonstration_fail(shows, show, at, name, command,
         line = re.search(rf"(?m)^{cell}: (.*)$", broken.output).group(1)
         assert line.startswith(verdict or ("BROKEN", "HUNG")), line
         assert ": safe\n" in before.output and ": safe\n" in after.output
+
+
+def test_scenarios_are_there():
+    """What labels say is explored is a scenario, or a fault would be looked for by none."""
+    there = set()
+    for path in glob.glob(os.path.join(ROOT, "tests", "explore", "**", "*.c"), recursive=True):
+        with open(path, encoding="utf-8") as source:
+            there |= set(re.findall(r'"([a-z]+\.[a-z0-9-]+)"', source.read()))
+    wanted = {museum.EXPLORE.search(label).group(1) for label in {**LABELS, **EXPLORED}.values()
+              if museum.EXPLORE.search(label)}
+    assert wanted <= there, wanted - there
+
+
+def test_the_museum_counts():
+    """Seventy-five faults at least, each with one thing that finds it."""
+    faults = list(museum.switches()) + list(museum.designs())
+    assert len(faults) >= 75 and len({f.name for f in faults}) == len(faults)
+    assert all(f.command for f in faults)
 
 
 def test_one_fault_does_not_fail_everything(tmp_path):

@@ -80,6 +80,55 @@ out:
 	fixture_end(&fx);
 }
 
+/* A page's lines, and whether it could be stored to while they went back. */
+static struct {
+	const struct persist_observer *before;
+	uint64_t va;
+	const void *bytes;
+	unsigned seen, writable;
+} lines;
+
+static void line_goes_back(const void *p, size_t n)
+{
+	const uint64_t *pte = pte_walk(current_mm()->root, lines.va, 1, false, NULL);
+
+	if (p == lines.bytes) {
+		lines.seen++;
+		lines.writable += pte && (*pte & PTE_W);
+	}
+	if (lines.before && lines.before->wrote_back)
+		lines.before->wrote_back(p, n);
+}
+
+static void lines_fenced(void)
+{
+	if (lines.before && lines.before->fenced)
+		lines.before->fenced();
+}
+
+SELFTEST(dax_fsync_protects_first, "dax.fsync-protects-first",
+	 "when fsync writes a page's lines back, a store to it faults already: none is missed by "
+	 "both")
+{
+	static const struct persist_observer observer = {line_goes_back, lines_fenced};
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	int err;
+
+	lines.seen = lines.writable = 0;
+	lines.va = fx_map(&fx, "f", 1, 'a');
+	EXPECT_OR(out, lines.va, "not mapped");
+	at(lines.va)[0] = 'b';
+	lines.bytes = page_to_virt(fx_va_to_page(lines.va));
+	lines.before = persist_get_observer();
+	persist_set_observer(&observer);
+	err = dax_fsync(fx.inode[0]);
+	persist_set_observer(lines.before);
+	EXPECT_OR(out, !err && lines.seen == 1, "error %d, written back %u times", err, lines.seen);
+	EXPECT_OR(out, !lines.writable, "it was writable when its lines went back");
+out:
+	fixture_end(&fx);
+}
+
 /* What faults do to the index of a file whose first 2 MiB are `from` until they are `to`: single
  * page, or all of it. */
 static void put_single(struct dax_inode *inode, uint64_t pgoff, uint64_t value)

@@ -236,11 +236,14 @@ static void write_on(void *arg)
 	uint64_t n = 1;
 
 	mm_use(w->mm);
+	(void)store_checked((uint64_t *)w->va, n++);
+	preempt_disable(); /* no switch, else the TLB forgets: only a flush may have it do so */
 	while (!w->refused && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		__atomic_store_n(&w->refused, store_checked((uint64_t *)w->va, n++) != 0,
 				 __ATOMIC_RELEASE);
 		__atomic_store_n(&w->ready, true, __ATOMIC_RELEASE);
 	}
+	preempt_enable();
 	mm_use(NULL);
 }
 

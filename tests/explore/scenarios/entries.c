@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entries: one holder of an entry's lock, no waiter left behind, and a tree that is looked at under
+ * its lock only.
+ */
+#include "tests/explore/scenarios/files.h"
+
+static uint64_t inside; /* holders of entry 0; zero: none */
+
+static int no_entry(void)
+{
+	return files_setup(2, 0);
+}
+
+static int both_entries(void)
+{
+	return files_setup(2, FILES_TOUCHED);
+}
+
+static void lock_and_unlock(void)
+{
+	uint64_t value = entry_lock(files.f, 0);
+
+	X_EXPECT("lock", value && !__atomic_fetch_add(&inside, 1, __ATOMIC_RELAXED),
+		 "two hold the lock of one entry");
+	__atomic_fetch_sub(&inside, 1, __ATOMIC_RELAXED);
+	entry_unlock(files.f, 0, value);
+}
+
+/* The tree gets a second level while others look. */
+static void lock_far(void)
+{
+	uint64_t value = entry_lock(files.f, 100);
+
+	X_EXPECT("lock", value, "no memory for an entry");
+	entry_unlock(files.f, 100, value);
+}
+
+static void scan(void)
+{
+	struct entry_run run;
+	uint64_t at = 0, n = 0;
+
+	while (entries_next(files.f, &at, DAX_TO_END, &run))
+		n += run.nr;
+	x_observe(n);
+}
+
+static void punch_second(void)
+{
+	int err = dax_punch(files.f, PAGE_SIZE, PAGE_SIZE);
+
+	X_EXPECT("I4", !err, "punch: error %d", err);
+}
+
+EXPLORE_SCENARIO(entry_two_lock, "entry.two-lock",
+		 "of two that lock an entry the second one is woken", FILES, .setup = no_entry,
+		 .thread = {{"first", lock_and_unlock}, {"second", lock_and_unlock}});
+EXPLORE_SCENARIO(entry_three_lock, "entry.three-lock",
+		 "of two that are woken for an entry one has it, and the other one waits again",
+		 FILES, .setup = no_entry,
+		 .thread = {{"first", lock_and_unlock},
+			    {"second", lock_and_unlock},
+			    {"third", lock_and_unlock}});
+EXPLORE_SCENARIO(entry_unlock_grow, "entry.unlock-grow",
+		 "an entry is unlocked where it stands, though the tree becomes higher meanwhile",
+		 FILES, .setup = no_entry,
+		 .thread = {{"unlock", lock_and_unlock}, {"grow", lock_far}});
+EXPLORE_SCENARIO(entry_scan_delete, "entry.scan-delete",
+		 "who looks for the next entry finds a tree that nobody is changing", FILES,
+		 .setup = both_entries, .thread = {{"scan", scan}, {"punch", punch_second}});
+EXPLORE_SCENARIO(entry_observe_delete, "entry.observe-delete",
+		 "a page that loses its entry never says that it is another page of the file (I6)",
+		 FILES, .setup = both_entries,
+		 .thread = {{"punch", punch_second}, {"load", files_load}});

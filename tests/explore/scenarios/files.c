@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* The file that scenarios share; see files.h. */
+#include "tests/explore/scenarios/files.h"
+
+#define LATE  0x4554414c4554414cull /* what a holder writes: "LATELATE" */
+#define OF_G  0x4747474747474747ull
+#define STORE 0x5353535353535353ull
+
+struct files files;
+
+static uint64_t first_word(void)
+{
+	return *(uint64_t *)page_to_virt(files.page);
+}
+
+/* ---- set-up ---------------------------------------------------------------------------------- */
+
+static struct page *block_of(struct dax_inode *inode)
+{
+	struct dax_run run = {0};
+	int err;
+
+	mutex_lock(&inode->fs->lock);
+	err = inode->ops->lookup(inode->fs, inode->layer, 0, 1, &run);
+	mutex_unlock(&inode->fs->lock);
+	return err || !run.pfn ? NULL : pfn_to_page(run.pfn);
+}
+
+static int touch(void)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < files.pages && !err; i++)
+		err = mm_fault(files.mm, files.va + i * PAGE_SIZE, true);
+	return err;
+}
+
+/* F with its blocks, G as asked, and no other block is free. */
+static int make_files(unsigned how)
+{
+	files.f = scratch_file("F", files.pages, 'F');
+	files.g = scratch_file("G", how & FILES_G_HAS_ONE ? 1 : 0, 'G');
+	if (!files.f || !files.g || scratch_fill("fill"))
+		return refuse(-ENOSPC, "no files on the scratch device");
+	files.page = block_of(files.f);
+	if (how & FILES_HOLE)
+		return dax_punch(files.f, 0, files.pages * PAGE_SIZE);
+	return 0;
+}
+
+int files_setup(unsigned pages, unsigned how)
+{
+	const struct lifetime *lt = x_lifetime() ?: LIFETIME_DEFAULT;
+	int err;
+
+	files = (struct files){.mm = current_mm(), .pages = pages};
+	err = fixture_start(&files.fx, lt);
+	if (err)
+		return refuse(err, "%s", files.fx.why);
+	err = make_files(how);
+	if (!err && !(how & FILES_UNMAPPED))
+		err = dax_mmap(files.mm, files.f, 0, pages, true, &files.va);
+	if (!err && (how & FILES_TOUCHED))
+		err = touch();
+	if (err)
+		files_teardown();
+	return err;
+}
+
+void files_teardown(void)
+{
+	if (files.va)
+		mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE);
+	if (files.f)
+		dax_put(files.f);
+	if (files.g)
+		dax_put(files.g);
+	fixture_end(&files.fx);
+}
+
+struct mm *files_mm(void)
+{
+	return files.mm;
+}
+
+void files_hold(void)
+{
+	long n = get_user_pages_fast(files.va, 1, FOLL_PIN | FOLL_WRITE, &files.held);
+
+	X_EXPECT("set-up", n == 1, "F's page cannot be held: %ld", n);
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+static uint64_t mapped_entry(uint64_t va)
+{
+	const uint64_t *pte = va ? pte_leaf(files.mm->root, va) : NULL;
+
+	return pte && (*pte & PTE_P) && (*pte & PTE_DEVMAP) ? *pte : 0;
+}
+
+/* While nobody is in the middle of a change. */
+static void entry_agrees(uint64_t pgoff)
+{
+	uint64_t e = index_load(&files.f->index, pgoff), pte;
+	const struct page *page;
+
+	pte = mapped_entry(files.va ? files.va + pgoff * PAGE_SIZE : 0);
+	X_EXPECT("I3", !pte || e, "page %lu of F is mapped, and has no entry", pgoff);
+	if (!e || (e & (ENTRY_LOCKED | ENTRY_EMPTY | ENTRY_ZERO | ENTRY_SHARED)))
+		return;
+	page = pfn_to_page(entry_to_pfn(e));
+	X_EXPECT("I6", !pte || pte_to_pfn(pte) == entry_pgoff_to_pfn(e, pgoff),
+		 "page %lu of F is mapped to pfn 0x%lx, and its entry says 0x%lx", pgoff,
+		 pte_to_pfn(pte), entry_pgoff_to_pfn(e, pgoff));
+	X_EXPECT("I6",
+		 !files.fx.fs->lifetime->associates || (page->mapping == &files.f->mapping &&
+							page->index == entry_start(e, pgoff)),
+		 "the entry of page %lu of F names a page that says it is page %lu of %s", pgoff,
+		 page->index, page->mapping ? "a file" : "no file");
+}
+
+void files_step(void)
+{
+	if (!files.f || files.f->tree_lock.locked || files.mm->ptl.locked)
+		return;
+	for (unsigned i = 0; i < files.pages; i++)
+		entry_agrees(i);
+}
+
+void files_end(void)
+{
+	const struct page *page = page_to_record(files.page);
+
+	X_EXPECT("I1", !files.given || first_word() == OF_G,
+		 "G has F's block, and reads back what F's holder wrote: 0x%lx", first_word());
+	X_EXPECT("I2",
+		 !page_record_exists(page) || page_refs(page) == files.fx.fs->lifetime->rest ||
+			 files.fx.fs->lifetime->attach,
+		 "F's page has %u references left", page_refs(page));
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+void files_store(void)
+{
+	x_observe(x_try_store(files.va, STORE));
+}
+
+void files_load(void)
+{
+	uint64_t v = 0;
+
+	x_observe(x_try_load(files.va, &v));
+	X_EXPECT("I1", v != OF_G, "F's mapping shows G's bytes");
+}
+
+/* A device that was told to writes, then lets the page go. */
+static void device_writes(struct page *page)
+{
+	x_point("the device writes");
+	__atomic_store_n((uint64_t *)page_to_virt(page), LATE, __ATOMIC_RELAXED);
+	put_user_page(page);
+}
+
+void files_gup_fast(void)
+{
+	struct page *page;
+	long n = get_user_pages_fast(files.va, 1, FOLL_WRITE, &page);
+
+	x_observe(n == 1);
+	if (n == 1)
+		device_writes(page);
+}
+
+void files_gup_slow(void)
+{
+	struct page *page;
+	long n = get_user_pages(files.mm, files.va, 1, FOLL_WRITE, &page);
+
+	x_observe(n == 1);
+	if (n == 1)
+		device_writes(page);
+}
+
+void files_put(void)
+{
+	device_writes(files.held);
+}
+
+/* The block that F let go, if it did: nobody may have it who is not known to G. */
+static void write_g(void)
+{
+	static const uint64_t bytes[PAGE_SIZE / 8] = {[0 ... PAGE_SIZE / 8 - 1] = OF_G};
+	const uint32_t rest = files.fx.fs->lifetime->rest;
+	int64_t n = dax_write(files.g, 0, bytes, PAGE_SIZE);
+
+	x_observe(n == (int64_t)PAGE_SIZE);
+	if (n != (int64_t)PAGE_SIZE)
+		return;
+	__atomic_store_n(&files.given, true, __ATOMIC_RELAXED);
+	X_EXPECT("I1", page_refs(files.page) <= rest && !page_maps(files.page),
+		 "G has F's block, which has %u references and %u mappings", page_refs(files.page),
+		 page_maps(files.page));
+}
+
+void files_truncate(void)
+{
+	int err = dax_truncate(files.f, 0);
+
+	x_observe((uint64_t)-err);
+	X_EXPECT("I4", !err || err == -EAGAIN, "truncate: error %d", err);
+	if (!err)
+		write_g();
+}
+
+void files_punch(void)
+{
+	int err = dax_punch(files.f, 0, PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+	if (!err)
+		write_g();
+}
+
+void files_munmap(void)
+{
+	int err = mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE);
+
+	X_EXPECT("I4", !err, "munmap: error %d", err);
+}
+
+void files_protect(void)
+{
+	int err = mm_protect(files.mm, files.va, files.pages * PAGE_SIZE, VM_READ);
+
+	X_EXPECT("I4", !err, "mprotect: error %d", err);
+}
+
+void files_fsync(void)
+{
+	int err = dax_fsync(files.f);
+
+	X_EXPECT("I4", !err, "fsync: error %d", err);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mounted file for a scenario: F, mapped, and G, which gets F's block when F lets it go.
+ *
+ * Every other block of the file system belongs to "fill". So whoever writes G has F's block, or is
+ * refused; and what a holder of F's page writes late is seen in G, byte by byte (I1).
+ *
+ *     static int setup(void) { return files_setup(1, FILES_TOUCHED); }
+ *     EXPLORE_SCENARIO(…, FILES, .setup = setup, .thread = {{"store", files_store}, …});
+ */
+#ifndef TESTS_EXPLORE_SCENARIOS_FILES_H
+#define TESTS_EXPLORE_SCENARIOS_FILES_H
+
+#include "dax/file/internal.h"
+#include "mm/tables/internal.h"
+#include "tests/explore/explore.h"
+#include "tests/kernel/lib/fixture.h"
+
+struct files {
+	struct fixture fx;
+	struct mm *mm;
+	struct dax_inode *f, *g;
+	unsigned pages;	   /* of F */
+	uint64_t va;	   /* F's first page, mapped writable; zero: not mapped */
+	struct page *page; /* F's first page: the one block that anybody can get */
+	struct page *held; /* by start(); NULL: none */
+	bool given;	   /* G has the block */
+};
+extern struct files files;
+
+enum {
+	FILES_TOUCHED = 1,   /* each page has its entry, and is mapped writable */
+	FILES_HOLE = 2,	     /* F has a size and no block; one block is free */
+	FILES_G_HAS_ONE = 4, /* G has a page of its own from the start */
+	FILES_UNMAPPED = 8,
+};
+/* Mounts, under x_lifetime() or the default one. 0, or errno with a sentence. */
+int files_setup(unsigned pages, unsigned how);
+void files_teardown(void);
+struct mm *files_mm(void);
+/* In .start: F's first page is held, by a pin. */
+void files_hold(void);
+
+/* After every event: entry, link and mapping agree (I3, I6). */
+void files_step(void);
+/* In the end: G has its own bytes, if it has any (I1), and no reference or mapping is left over. */
+void files_end(void);
+
+/* ---- what threads do ---- */
+void files_store(void);	   /* to the first page; a refused fault is one of the outcomes */
+void files_load(void);	   /* from it */
+void files_gup_fast(void); /* pins it, has a device write, puts it */
+void files_gup_slow(void);
+void files_put(void);	   /* what files_hold() took: a device writes, and lets go */
+void files_truncate(void); /* to nothing; then G is written */
+void files_punch(void);	   /* the first page; then G is written */
+void files_munmap(void);
+void files_protect(void); /* read-only */
+void files_fsync(void);
+
+#define FILES                                                                                      \
+	.teardown = files_teardown, .mm = files_mm, .step = files_step, .end = files_end,          \
+	.lifetimes = true, .large = true
+
+#endif

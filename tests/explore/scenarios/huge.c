@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One entry of 2 MiB, whose head counts for 512 pages, while a part of it is used or goes.
+ */
+#include "tests/explore/scenarios/files.h"
+#include "tests/kernel/lib/huge.h"
+
+static struct fixture fx;
+static struct mm *mm;
+static struct dax_inode *f;
+static uint64_t va;
+static struct page *head, *held;
+
+/* `touched`: by 2 MiB, writable. Else the blocks are there and nothing is mapped. */
+static int setup_by(bool touched)
+{
+	int err;
+
+	fx = (struct fixture){0};
+	mm = current_mm();
+	err = fixture_start(&fx, x_lifetime() ?: LIFETIME_DEFAULT);
+	if (err)
+		return refuse(err, "%s", fx.why);
+	f = sparse("F", N);
+	va = f ? fx_map_as_is(&fx, f, N, true) : 0;
+	err = va ? mm_fault(mm, va, true) : -ENOMEM;
+	if (!err && level_at(va) != 2)
+		err = refuse(-ENOSPC, "F is not mapped by 2 MiB");
+	head = err ? NULL : va_to_head(va);
+	if (!err && !touched)
+		unmap_mapping_range(&f->mapping, 0, N);
+	if (err)
+		fixture_end(&fx);
+	return err;
+}
+
+static int mapped(void)
+{
+	return setup_by(true);
+}
+
+static int not_mapped(void)
+{
+	return setup_by(false);
+}
+
+static void teardown(void)
+{
+	fixture_end(&fx);
+}
+
+static struct mm *of_setup(void)
+{
+	return mm;
+}
+
+static void hold_tail(void)
+{
+	long n = get_user_pages_fast(PAGE(va, 7), 1, PIN, &held);
+
+	X_EXPECT("set-up", n == 1 && held == head + 7, "page 7 is not to be had");
+}
+
+/* ---- threads -----------------------------------------------------------------------------------
+ */
+
+static void gup_tail(void)
+{
+	struct page *page;
+	long n = get_user_pages_fast(PAGE(va, 7), 1, PIN, &page);
+
+	x_observe(n == 1);
+	if (n == 1)
+		put_user_page(page);
+}
+
+static void slow_tail(void)
+{
+	struct page *page;
+	long n = get_user_pages(mm, PAGE(va, 7), 1, PIN, &page);
+
+	x_observe(n == 1);
+	if (n == 1)
+		put_user_page(page);
+}
+
+static void put_tail(void)
+{
+	put_user_page(held);
+}
+
+static void store_first(void)
+{
+	x_store(va, 1);
+}
+
+static void store_tail(void)
+{
+	x_observe(x_try_store(PAGE(va, 7), 1));
+}
+
+static void punch_first(void)
+{
+	int err = dax_punch(f, 0, PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+}
+
+static void truncate_half(void)
+{
+	int err = dax_truncate(f, N / 2 * PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+}
+
+static void unmap_all(void)
+{
+	X_EXPECT("I4", !mm_unmap(mm, va, N * PAGE_SIZE), "munmap fails");
+}
+
+static void end(void)
+{
+	const struct page *record = page_to_record(head);
+
+	X_EXPECT("I2", page_refs(record) == fx.fs->lifetime->rest || fx.fs->lifetime->attach,
+		 "the head has %u references left", page_refs(record));
+}
+
+#define HUGE_ENTRY                                                                                 \
+	.teardown = teardown, .mm = of_setup, .end = end, .lifetimes = true, .large = true
+EXPLORE_SCENARIO(huge_gup_punch, "huge.gup-punch",
+		 "a tail is taken while another page of the 2 MiB is punched", HUGE_ENTRY,
+		 .setup = mapped, .thread = {{"gup", gup_tail}, {"punch", punch_first}});
+EXPLORE_SCENARIO(huge_slow_punch, "huge.slow-punch",
+		 "slow gup of a tail beside a hole in the 2 MiB", HUGE_ENTRY, .setup = mapped,
+		 .thread = {{"gup", slow_tail}, {"punch", punch_first}});
+EXPLORE_SCENARIO(huge_put_punch, "huge.put-punch",
+		 "a held tail is put while another page is punched: the folio is released once",
+		 HUGE_ENTRY, .setup = mapped, .start = hold_tail,
+		 .thread = {{"put", put_tail}, {"punch", punch_first}});
+EXPLORE_SCENARIO(huge_store_punch, "huge.store-punch",
+		 "a store to a page that stays beside a hole in the 2 MiB", HUGE_ENTRY,
+		 .setup = mapped, .thread = {{"store", store_tail}, {"punch", punch_first}});
+EXPLORE_SCENARIO(huge_store_truncate, "huge.store-truncate",
+		 "a store beside a truncate through the middle of the 2 MiB", HUGE_ENTRY,
+		 .setup = mapped, .thread = {{"store", store_tail}, {"truncate", truncate_half}});
+EXPLORE_SCENARIO(huge_store_store, "huge.store-store", "two first stores make one entry of 2 MiB",
+		 HUGE_ENTRY, .setup = not_mapped,
+		 .thread = {{"first", store_first}, {"second", store_tail}});
+EXPLORE_SCENARIO(huge_gup_munmap, "huge.gup-munmap", "a tail is taken while its 2 MiB are unmapped",
+		 HUGE_ENTRY, .setup = mapped, .thread = {{"gup", gup_tail}, {"munmap", unmap_all}});
+EXPLORE_SCENARIO(huge_gup_gup, "huge.gup-gup", "two that take a tail give it back to the head",
+		 HUGE_ENTRY, .setup = mapped,
+		 .thread = {{"first", gup_tail}, {"second", gup_tail}});
+
+/* ---- an empty table that gives way -------------------------------------------------------------
+ */
+
+/* A table of single pages is left where 2 MiB are to be mapped. */
+static int empty_table(void)
+{
+	int err = not_mapped();
+
+	if (!err && !pte_walk(mm->root, va, 1, true, NULL)) {
+		teardown();
+		err = refuse(-ENOMEM, "no memory for a table");
+	}
+	return err;
+}
+
+static void gup_fast_only(void)
+{
+	struct page *page;
+	long n = get_user_pages_fast(PAGE(va, 7), 1, PIN | FOLL_FAST_ONLY, &page);
+
+	x_observe(n == 1);
+	if (n == 1)
+		put_user_page(page);
+}
+
+EXPLORE_SCENARIO(huge_table_walk, "huge.table-walk",
+		 "a table that gives way to 2 MiB is freed when no walker is in it", HUGE_ENTRY,
+		 .setup = empty_table, .thread = {{"store", store_first}, {"gup", gup_fast_only}},
+		 .interrupts = true);
