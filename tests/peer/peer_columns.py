@@ -60,7 +60,7 @@ MACHINES = [Machine(["boot", "memory.prompt"], sizes=(1,)),
             Machine(["mount.1t"], sizes=(1024,), cpu=LARGE, ext4=(0,),
                     features="^has_journal,^metadata_csum"),  # which Holdfast does not write
             Machine(["dma.*"], sizes=(1,), iommu=True),
-            Machine(["lease.*"], iommu=True),
+            Machine(["lease.*", "region.*"], iommu=True),
             Machine(["smp.*"], smp=8),
             Machine(["tlb.*"], icount=False)]
 LINUX = [Suites(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", "undax", "devdax"],
@@ -68,6 +68,7 @@ LINUX = [Suites(["calibrate", "dax", "gup", "fault", "layout", "wake", "split", 
          Suites(["dax", "dir", "fallocate", "io", "map"], fsdax=(1,), ext4=(1,)),
          Suites(["mount"], sizes=(1024,), cpu=LARGE, ext4=(0,)),
          Suites(["dma"], sizes=(1,), iommu=True, counted=True),
+         Suites(["dax", "region"], fsdax=(1,), ext4=(1,), iommu=True),
          Suites(["boot", "memremap"], sizes=(1,), fsdax=(0,)),
          Suites(["memremap"], fsdax=(1,)),
          Suites(["memremap"], sizes=(64,), fsdax=(0,)),
@@ -191,7 +192,7 @@ def linux_run(linux: Unpacked, suites: Suites, counts: str = "", icount: bool = 
 
 # Operations in the marked section, where it is not one: the pages of a call, the files of a row.
 def operations_of(bench: str) -> int:
-    for part, pages in (("b512", 512), ("scattered", 512), ("4096", 4096), ("flush", 512),
+    for part, pages in (("b512", 512), ("b64", 64), ("scattered", 512), ("4096", 4096), ("flush", 512),
                         ("map.1g", 1 << 18), ("open.10000", 10000)):
         if part in bench:
             return pages

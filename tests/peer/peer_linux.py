@@ -115,7 +115,7 @@ def compiler(headers: str) -> List[str]:
 def build_module(linux: Unpacked, modules: List[str]) -> str:
     """The compiler it was built with."""
     headers, work = headers_of(linux), in_work(linux)
-    for name in ("Kbuild", "hfpeer.c", "hfpeer.h", "hfhold.c", "hfhold.h"):
+    for name in ("Kbuild", "hfmain.c", "hfdma.c", "hfmodule.h", "hfpeer.h", "hfhold.c", "hfhold.h"):
         shutil.copy(os.path.join(SOURCE, "linux", name), work)
     env = {key: value for key, value in os.environ.items()
            if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "V", "CC", "LINUX")}

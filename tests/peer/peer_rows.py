@@ -82,6 +82,10 @@ _SG = ("Linux: dma_map_sg() and dma_unmap_sg() for a PCI device, intel_iommu=on 
 _ONE = _SG.format("one piece", "a call that names the first page and how many")
 _EACH = _SG.format("512 pieces", "a call that is handed an array of 512 pages")
 _AWAY = "the way back: afterwards no access of the device arrives there, and the unit has said so"
+_REGION = ("Linux: pin_user_pages_fast(), a list of the pages, dma_map_sg(), as its RDMA core does "
+           "it; without FOLL_LONGTERM, which it refuses on a DAX file. Holdfast: region_register() "
+           "on a mapping with MAP_DIRECT, so with the lease by which the device can be stopped, and "
+           "a notifier of the range")
 _RECORDS = "bytes of RAM for records per GiB bound"
 
 ROWS = [
@@ -149,6 +153,14 @@ ROWS = [
         "lease is broken: from the word to its holder until the device reaches nothing, less the "
         "break time", None, "none, it is what a revocation costs", "was never merged", share=0,
         scope="Holdfast alone: the revoker's wake, unmapping, TLBs, translation, the unit's answer"),
+    Row("region.pin.4k.b64", "insns/page", "64 pages of a file, side by side, are pinned for a device: "
+        "get_user_pages alone"),
+    Row("region.unpin.4k.b64", "insns/page", "the way back",
+        scope="Linux: unpin_user_page() for each. Holdfast: one call for all"),
+    Row("region.register.4k.b64", "insns/page", "the same pages are registered with the device: pin, "
+        "bus addresses, page tables", scope=_REGION),
+    Row("region.deregister.4k.b64", "insns/page", "the way back; the unit has forgotten them",
+        scope=_REGION),
     Row("fallocate.8g", "insns", "fallocate of 8 GiB, an empty file on an empty file system",
         324_000_000 / 300, scope=_NO_JOURNAL),
     Row("fallocate.8g.remove", "insns", "unlink of that file and the close of its last user",
@@ -221,6 +233,9 @@ _BATCH = _BARRIER.format("here at who waits for a locked entry, once for a node 
 _WALK = _BARRIER.format("here at who waits for the mount to have no walker")
 _WALK_LOCKS = ("the list of mounts is locked twice and the file layer once, two atomics each; Linux "
                "reads its mounts and cached names under RCU")
+_REGION_FENCES = ("two SFENCEs order what the unit reads; the others are full barriers (MFENCE) where "
+                  "the notifier of the range and the waiters for the lease are looked for, neither of "
+                  "which Linux's registration has")
 _STORED = "its lines are written back, where Linux stores past the cache"
 MORE = {
     ("truncate.4k.4096", "fences"): _BATCH,
@@ -241,6 +256,10 @@ MORE = {
         "so that nobody finds the memory before its bytes. Four zero the tables of the mount "
         "(itself, groups, zones, inodes held), two copy the sector that would be a partition table, "
         "which is looked at twice",
+    ("region.register.4k.b64", "fences"): _REGION_FENCES,
+    ("region.deregister.4k.b64", "fences"): _REGION_FENCES,
+    ("region.deregister.4k.b64", "clwb"): "one more: the unit's request, which it may read past the "
+        "CPU's caches as well",
     ("munmap.4k.4096", "atomics"):
         "one takes the page-table entry away, as in Linux; the other gives back what the mapping "
         "held of its page. Linux 6.1 counts no mapping of a DAX page, which is weakness C-4",

@@ -46,7 +46,7 @@ def test_bench_speaks_json(tmp_path, icount):
             "punch.4k.4096", "wake.put", "pread.4k", "pread.1m", "pwrite.4k", "pwrite.1m",
             "map.1g.4k", "map.1g.2m", "fork.1g.4k", "fork.1g.2m", "mount.1t"} <= set(by_name)
     skipped = {row["bench"] for row in rows if "skip" in row}
-    run_anywhere = ("fault.", "gup.", "wake.", "pread.", "pwrite.", "dma.")
+    run_anywhere = ("fault.", "gup.", "wake.", "pread.", "pwrite.", "dma.", "region.")
     assert not [name for name in skipped if name.startswith(run_anywhere)], skipped
     # A unit is told to forget once, when a mapping ends, however many pages it had.
     assert [by_name[f"dma.waits.{kind}"]["value"] for kind in ("4k.b512", "4k.scattered", "2m.b512")] == [1, 1, 1]

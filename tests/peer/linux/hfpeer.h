@@ -62,6 +62,17 @@ struct hfp_dma {
 	__u64 map, unmap; /* user pointers to `repeats` ticks each */
 };
 
+/* A memory region, as the RDMA core registers one: `pages` pages at `addr` are pinned for writing,
+ * made a list, and let at by the first edu (dma_map_sg()); and all of it back. `repeats` times,
+ * each way timed; then once more between marks. Without FOLL_LONGTERM, which a DAX file refuses. */
+struct hfp_region {
+	__u64 addr;
+	__u32 pages, repeats;
+	__u32 pieces; /* out: entries of the list */
+	__u32 unused;
+	__u64 in, out; /* user pointers to `repeats` ticks each */
+};
+
 /* The put of the page that HFP_HOLD took. */
 struct hfp_drop {
 	__u64 marked;	  /* with marks around it, which costs two instructions more */
@@ -84,5 +95,6 @@ struct hfp_probe {
 #define HFP_PROBES_GO _IO('H', 7)	  /* ends all probes */
 #define HFP_DELAY     _IOR('H', 8, __u64) /* from a function's return to its probe's clock */
 #define HFP_DMA	      _IOWR('H', 9, struct hfp_dma)
+#define HFP_REGION    _IOWR('H', 10, struct hfp_region)
 
 #endif

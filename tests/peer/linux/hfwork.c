@@ -254,6 +254,7 @@ int main(int argc, char **argv)
 		{"map", rows_map},
 		{"mount", rows_mount},
 		{"dma", rows_dma},
+		{"region", rows_region},
 	};
 
 	device = open("/dev/hfpeer", O_RDWR);

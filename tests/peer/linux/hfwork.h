@@ -97,5 +97,6 @@ void rows_io(void);
 void rows_map(void);
 void rows_mount(void);
 void rows_dma(void);
+void rows_region(void);
 
 #endif

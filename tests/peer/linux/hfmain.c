@@ -6,26 +6,23 @@
  * functions that drivers use; functions that are not exported are timed by kretprobes, whose own
  * cost (HFP_DELAY) is measured on a function of this file.
  */
-#include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/kprobes.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/pci.h>
-#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "hfpeer.h"
+#include "hfmodule.h"
 
 #define MAX_PROBES 4
 
 static DEFINE_MUTEX(one_at_a_time);
 /* Under one_at_a_time. */
-static struct page *pages[HFP_MAX_PAGES];
-static u64 got[HFP_MAX_REPEATS], gave[HFP_MAX_REPEATS];
+struct page *hfp_pages[HFP_MAX_PAGES];
+u64 hfp_there[HFP_MAX_REPEATS], hfp_back[HFP_MAX_REPEATS];
 static struct page *held; /* NULL: none */
 
 /* ---- probes ---- */
@@ -125,12 +122,29 @@ static int measure_delay(u64 *delay)
 	return 0;
 }
 
+/* ---- what every measurement begins and ends with ---- */
+
+bool hfp_bad_sizes(u32 pages, u32 repeats)
+{
+	return !pages || pages > HFP_MAX_PAGES || !repeats || repeats > HFP_MAX_REPEATS;
+}
+
+int hfp_give_ticks(u64 there, u64 back, u32 repeats)
+{
+	size_t size = repeats * sizeof(u64);
+
+	return copy_to_user(u64_to_user_ptr(there), hfp_there, size) ||
+			       copy_to_user(u64_to_user_ptr(back), hfp_back, size)
+		       ? -EFAULT
+		       : 0;
+}
+
 /* ---- get_user_pages_fast and its reverse ---- */
 
 static int get(const struct hfp_gup *g)
 {
-	return g->pin ? pin_user_pages_fast(g->addr, g->pages, FOLL_WRITE, pages)
-		      : get_user_pages_fast(g->addr, g->pages, FOLL_WRITE, pages);
+	return g->pin ? pin_user_pages_fast(g->addr, g->pages, FOLL_WRITE, hfp_pages)
+		      : get_user_pages_fast(g->addr, g->pages, FOLL_WRITE, hfp_pages);
 }
 
 /* One by one: unpin_user_pages() takes 135 instructions a page where unpin_user_page() takes 124.
@@ -141,10 +155,10 @@ static void put(const struct hfp_gup *g, int nr)
 
 	if (g->pin)
 		for (i = 0; i < nr; i++)
-			unpin_user_page(pages[i]);
+			unpin_user_page(hfp_pages[i]);
 	else
 		for (i = 0; i < nr; i++)
-			put_page(pages[i]);
+			put_page(hfp_pages[i]);
 }
 
 static int gup_once(const struct hfp_gup *g, u64 *get_ticks, u64 *put_ticks)
@@ -175,7 +189,7 @@ static void gup_marked(struct hfp_gup *g)
 	HFP_MARK(HFP_MARK_END);
 	g->breaks = 0;
 	for (i = 1; i < nr; i++)
-		g->breaks += page_to_pfn(pages[i]) != page_to_pfn(pages[i - 1]) + 1;
+		g->breaks += page_to_pfn(hfp_pages[i]) != page_to_pfn(hfp_pages[i - 1]) + 1;
 	HFP_MARK(HFP_MARK_BEGIN);
 	put(g, max(nr, 0));
 	HFP_MARK(HFP_MARK_END);
@@ -183,21 +197,17 @@ static void gup_marked(struct hfp_gup *g)
 
 static int gup(struct hfp_gup *g)
 {
-	size_t size = g->repeats * sizeof(u64);
 	u32 i;
 	int err = 0;
 
-	if (!g->pages || g->pages > HFP_MAX_PAGES || !g->repeats || g->repeats > HFP_MAX_REPEATS)
+	if (hfp_bad_sizes(g->pages, g->repeats))
 		return -EINVAL;
 	for (i = 0; i < g->repeats && !err; i++)
-		err = gup_once(g, &got[i], &gave[i]);
+		err = gup_once(g, &hfp_there[i], &hfp_back[i]);
 	if (err)
 		return err;
 	gup_marked(g);
-	if (copy_to_user(u64_to_user_ptr(g->get), got, size) ||
-	    copy_to_user(u64_to_user_ptr(g->put), gave, size))
-		return -EFAULT;
-	return 0;
+	return hfp_give_ticks(g->get, g->put, g->repeats);
 }
 
 static int hold(u64 addr)
@@ -222,105 +232,13 @@ static int drop(struct hfp_drop *d)
 	return 0;
 }
 
-/* ---- the DMA API ---- */
-
-#define DMA_ORDER  10	/* pages of RAM that those of a call are taken from */
-#define DMA_STRIDE 167u /* odd: visits each of 512 pages once, neighbours are none in memory */
-
-static void dma_pages(const struct hfp_dma *d, struct page *from)
-{
-	u32 stride = d->where == HFP_DMA_SCATTERED ? DMA_STRIDE : 1, i;
-
-	for (i = 0; i < d->pages; i++)
-		pages[i] = from + (d->where != HFP_DMA_HUGE) + i * stride % HFP_MAX_PAGES;
-}
-
-static int dma_once(struct device *dev, struct sg_table *sgt, u64 *map_ticks, u64 *unmap_ticks)
-{
-	u64 a, b, c, d;
-	int nr;
-
-	a = hfp_ticks();
-	nr = dma_map_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
-	b = hfp_ticks();
-	if (!nr)
-		return -EIO;
-	c = hfp_ticks();
-	dma_unmap_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
-	d = hfp_ticks();
-	*map_ticks = b - a;
-	*unmap_ticks = d - c;
-	return 0;
-}
-
-/* Two pairs of marks: the mapping, its end. */
-static int dma_marked(struct device *dev, struct sg_table *sgt)
-{
-	int nr;
-
-	HFP_MARK(HFP_MARK_BEGIN);
-	nr = dma_map_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
-	HFP_MARK(HFP_MARK_END);
-	HFP_MARK(HFP_MARK_BEGIN);
-	if (nr)
-		dma_unmap_sg(dev, sgt->sgl, sgt->orig_nents, DMA_FROM_DEVICE);
-	HFP_MARK(HFP_MARK_END);
-	return nr ? 0 : -EIO;
-}
-
-static int dma_measure(struct hfp_dma *d, struct device *dev)
-{
-	struct sg_table sgt;
-	u32 i;
-	int err = sg_alloc_table_from_pages(&sgt, pages, d->pages, 0,
-					    (size_t)d->pages << PAGE_SHIFT, GFP_KERNEL);
-
-	if (err)
-		return err;
-	d->pieces = sgt.orig_nents;
-	for (i = 0; i < d->repeats && !err; i++)
-		err = dma_once(dev, &sgt, &got[i], &gave[i]);
-	if (!err && d->marked)
-		err = dma_marked(dev, &sgt);
-	sg_free_table(&sgt);
-	return err;
-}
-
-/* The device has no driver; its domain is there since it was found. */
-static int dma(struct hfp_dma *d)
-{
-	size_t size = d->repeats * sizeof(u64);
-	struct pci_dev *edu;
-	struct page *from;
-	int err;
-
-	if (!d->pages || d->pages > HFP_MAX_PAGES || !d->repeats || d->repeats > HFP_MAX_REPEATS)
-		return -EINVAL;
-	edu = pci_get_device(0x1234, 0x11e8, NULL);
-	if (!edu)
-		return -ENODEV;
-	from = alloc_pages(GFP_KERNEL, DMA_ORDER);
-	err = from ? dma_set_mask_and_coherent(&edu->dev, DMA_BIT_MASK(40)) : -ENOMEM;
-	if (!err) {
-		dma_set_max_seg_size(&edu->dev, UINT_MAX);
-		dma_pages(d, from);
-		err = dma_measure(d, &edu->dev);
-	}
-	if (from)
-		__free_pages(from, DMA_ORDER);
-	pci_dev_put(edu);
-	if (!err && (copy_to_user(u64_to_user_ptr(d->map), got, size) ||
-		     copy_to_user(u64_to_user_ptr(d->unmap), gave, size)))
-		err = -EFAULT;
-	return err;
-}
-
 /* ---- /dev/hfpeer ---- */
 
 union args {
 	u64 number;
 	struct hfp_gup gup;
 	struct hfp_dma dma;
+	struct hfp_region region;
 	struct hfp_drop drop;
 	struct hfp_probe probe;
 };
@@ -355,7 +273,8 @@ static int dispatch(unsigned int cmd, union args *a)
 		a->probe.name[sizeof(a->probe.name) - 1] = '\0';
 		return read_probe(&a->probe);
 	case HFP_PROBES_GO: probes_end(); return 0;
-	case HFP_DMA: return dma(&a->dma);
+	case HFP_DMA: return hfp_dma(&a->dma);
+	case HFP_REGION: return hfp_region(&a->region);
 	case HFP_DELAY: return measure_delay(&a->number);
 	}
 	return -ENOTTY;
