@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What docs/lifetimes.md quotes from the machine: runs it, and puts it into the page.
+"""What docs/lifetimes.md and docs/leases.md quote from the machine: runs it, and puts it into the pages.
 
-    transcripts.py          runs every quoted command once more and writes the page
-    transcripts.py --check  exits 1 if a verdict in the page is not what the machine says
+    transcripts.py          runs every quoted command once more and writes the pages
+    transcripts.py --check  exits 1 if a verdict in lifetimes.md is not what the machine says
 
-A quotation stands between `<!-- run: COMMAND -->` and `<!-- end -->`; the table of all cells
+In leases.md a block of text behind `<!-- from the machine, after: COMMANDS -->` is what a machine of
+its own prints, which was given these commands and then those that stand in the block behind `> `.
+In lifetimes.md a quotation stands between `<!-- run: COMMAND -->` and `<!-- end -->`; the table of all cells
 between `<!-- table -->` and `<!-- end -->`. All of it comes from one run with ICOUNT=1, in which
 every run of the same kernel takes the same course. Verdicts are the same in any run, so a check may
 take what another one printed: commands() says what has to be in it, told() gives the page.
@@ -19,6 +21,8 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
 PAGE = os.path.join(ROOT, "docs", "lifetimes.md")
+LEASES = os.path.join(ROOT, "docs", "leases.md")
+SESSION = re.compile(r"(<!-- from the machine, after: (.*?) -->\n```text\n)(.*?)(```\n)", re.S)
 QUOTE = re.compile(r"(<!-- run: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
 TABLE = re.compile(r"(<!-- table -->\n)(.*?)(<!-- end -->)", re.S)
 CELL = re.compile(r"^race (\S+) lifetime=(\S+?)( museum=\S+| era=\S+)?: (safe|BROKEN I\d|HUNG I\d|skip)",
@@ -39,6 +43,29 @@ def run(commands):
     if len(result.commands) < len(commands):
         sys.exit(f"the machine stopped early; the end of what it said:\n{result.text[-2000:]}")
     return {c.line: c.output.replace("\r", "").strip("\n") for c in result.commands}
+
+
+def session(prepare, text):
+    """What a machine prints from the first of the commands in `text` on, without the words about
+    each command's status."""
+    from hf_machine import run_commands
+    lines = re.findall(r"(?m)^> (.*)$", text)
+    with tempfile.TemporaryDirectory() as folder:
+        said = run_commands("; ".join([prepare, *lines, "echo over"]), folder, ICOUNT="1",
+                            TIMEOUT=SECONDS).text.replace("\r", "")
+    begin, end = said.find(f"> {lines[0]}\n"), said.find("> echo over\n")
+    if begin < 0 or end < 0:
+        sys.exit(f"the machine stopped early; the end of what it said:\n{said[-2000:]}")
+    return re.sub(r"(?m)^\[status \d+\]\n", "", said[begin:end])
+
+
+def write_leases():
+    """docs/leases.md, with what the machine says now."""
+    with open(LEASES, encoding="utf-8") as old:
+        text = old.read()
+    fresh = SESSION.sub(lambda m: m[1] + session(m[2], m[3]) + m[4], text)
+    with open(LEASES, "w", encoding="utf-8") as out:
+        out.write(fresh)
 
 
 def verdicts(text):
@@ -116,6 +143,7 @@ def main():
         return 0
     with open(PAGE, "w", encoding="utf-8") as out:
         out.write(fresh)
+    write_leases()
     return 0
 
 
