@@ -197,10 +197,35 @@ static int unbind_command(struct pmem_region *r, bool wait)
 	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 
+/* The leases of a mount's files begin to be broken; nobody waits for their holders. */
+static int break_file_leases(struct dax_fs *fs, void *region)
+{
+	struct dax_inode *inode;
+
+	if (fs->region != region)
+		return 0;
+	mutex_lock(&fs->lock);
+	LIST_FOREACH (inode, &fs->inodes, link)
+		lease_break(&inode->leases, LEASE_LAYOUT, false);
+	mutex_unlock(&fs->lock);
+	return 1;
+}
+
+/* Whoever was given pages of it has to let go, behind the break time by force: no fault serves them
+ * again, and a device goes on writing to what is gone. */
+static int killed(struct pmem_region *r)
+{
+	int err = devdax_killed(r);
+
+	if (!err)
+		dax_fs_for_each(break_file_leases, r);
+	return err;
+}
+
 static int unbind_init(const struct boot_info *bi)
 {
 	static const struct pmem_above above = {
-		.unbind = unbind_command, .killed = devdax_killed, .set_mode = dax_device_set_mode};
+		.unbind = unbind_command, .killed = killed, .set_mode = dax_device_set_mode};
 
 	(void)bi;
 	pmem_set_above(&above);

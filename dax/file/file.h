@@ -224,8 +224,9 @@ struct dax_map {
  * Maps it; *addr 0: anywhere. In this order, each with a sentence but the last: -EINVAL (no such
  * type), -EOPNOTSUPP (with MAP_SHARED_VALIDATE: a flag that the file does not know or cannot
  * honour), -EINVAL (range), -EROFS, -EPERM (the file may not be written); with MAP_DIRECT -EPERM
- * (another file has blocks of it), -EACCES, -ENOMEM, -EINVAL (leases are disabled), -EAGAIN (a
- * lease of the file is being broken); the errors of mm_map(). Nothing is mapped and nothing leased
+ * (another file has blocks of it, or it is not on DAX), -EACCES, -ENOMEM, -EINVAL (leases are
+ * disabled), -EAGAIN (a lease of the file is being broken), -ENXIO (its device was killed); the
+ * errors of mm_map(). Nothing is mapped and nothing leased
  * after an error. Sleepable; takes mmap_lock.
  */
 int dax_map(struct mm *mm, struct dax_inode *inode, const struct dax_map *rq, uint64_t *addr);

@@ -31,8 +31,7 @@ MUSEUM(leases_once, "leases-asked-once",
        "blocks change under it; shown by selftest lease.set-while-page-waits");
 MUSEUM(size_once, "size-seen-once",
        "R17: a truncate that has waited for a lease goes by the size of before, though the file "
-       "has "
-       "grown; shown by selftest lease.grown-meanwhile");
+       "has grown; shown by selftest lease.grown-meanwhile");
 STEP_POINT_DECLARE(layout_woken); /* idle again, and the fault lock not yet taken back: C-6 */
 
 unsigned held_of_run(const struct entry_run *run, uint32_t rest)
@@ -205,6 +204,15 @@ int layout_break_fault(struct dax_inode *inode, unsigned classes)
 		      "again then (SIGBUS)");
 }
 
+/* The lease before the look at the device's state, with a full barrier in between; a kill marks the
+ * device and looks for leases then. Else both miss each other, and a client goes on with a device
+ * that is gone. */
+static bool device_is_gone(const struct dax_inode *inode)
+{
+	smp_mb();
+	return !pmem_is_present(inode->fs->region);
+}
+
 int layout_lease_set(struct dax_inode *inode, struct lease *l, bool may)
 {
 	const bool locked = !museum_on(lease_unlocked);
@@ -215,6 +223,11 @@ int layout_lease_set(struct dax_inode *inode, struct lease *l, bool may)
 	err = lease_set(&inode->leases, l, may);
 	if (locked)
 		up_write(&inode->fault_lock);
+	if (!err && device_is_gone(inode)) {
+		lease_unlock(l);
+		return refuse(-ENXIO, "%s was killed: nothing of %s may be held any more",
+			      inode->fs->region->name, inode->name);
+	}
 	if (err == -EACCES)
 		return refuse(err, "only the owner of %s may lease it", inode->name);
 	if (err == -EAGAIN)

@@ -3,7 +3,8 @@
 #include "drivers/iommu/internal.h"
 #include "tests/kernel/lib/places.h"
 
-const char *const place_names[PLACES] = {"fs-dax", "device-dax", "anonymous", "[anon | fs-dax]"};
+const char *const place_names[PLACES] = {"fs-dax",	    "device-dax", "anonymous",
+					 "[anon | fs-dax]", "MAP_DIRECT", "[anon | MAP_DIRECT]"};
 
 static uint64_t page_at(const struct place *p, unsigned i)
 {
@@ -14,6 +15,15 @@ static bool failed(struct place *p, const char *why)
 {
 	p->why = why;
 	return false;
+}
+
+static int place_map_file(struct dax_inode *f, bool direct, unsigned pages, uint64_t *va)
+{
+	const struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | (direct ? MAP_DIRECT : 0),
+				   .pages = pages,
+				   .write = true};
+
+	return dax_map(current_mm(), f, &rq, va);
 }
 
 /* Its last page is the only one of a file. */
@@ -28,9 +38,20 @@ static bool map_mixed(struct place *p)
 	if (mm_map_anon(current_mm(), &p->va, p->pages * PAGE_SIZE, true))
 		return failed(p, "no anonymous memory");
 	last = page_at(p, p->pages - 1);
-	if (mm_unmap(current_mm(), last, PAGE_SIZE) || dax_mmap(current_mm(), f, 0, 1, true, &last))
+	if (mm_unmap(current_mm(), last, PAGE_SIZE) ||
+	    place_map_file(f, p->kind == PLACE_MIXED_DIRECT, 1, &last))
 		return failed(p, "not mapped side by side");
 	return true;
+}
+
+static bool map_place_leased(struct place *p)
+{
+	struct dax_inode *f = scratch_file("f", p->pages, 'a');
+
+	if (!f)
+		return failed(p, "no file");
+	p->fx.inode[p->fx.nr++] = f;
+	return !place_map_file(f, true, p->pages, &p->va) || failed(p, refusal());
 }
 
 static bool map_device(struct place *p)
@@ -51,7 +72,9 @@ static bool map(struct place *p)
 	case PLACE_FILE:
 		p->va = fx_map(&p->fx, "f", p->pages, 'a');
 		return p->va || failed(p, "not mapped");
-	case PLACE_MIXED: return map_mixed(p);
+	case PLACE_MIXED:
+	case PLACE_MIXED_DIRECT: return map_mixed(p);
+	case PLACE_DIRECT: return map_place_leased(p);
 	case PLACE_DEVICE: return map_device(p);
 	default:
 		return !mm_map_anon(current_mm(), &p->va, p->pages * PAGE_SIZE, true) ||
@@ -62,7 +85,7 @@ static bool map(struct place *p)
 bool place_begin(struct place *p, enum place_kind kind, unsigned pages)
 {
 	*p = (struct place){.kind = kind, .pages = pages};
-	p->mounted = kind == PLACE_FILE || kind == PLACE_MIXED;
+	p->mounted = kind != PLACE_DEVICE && kind != PLACE_ANON;
 	if (p->mounted && (!scratch_region(&p->why) || fixture_start(&p->fx, LIFETIME_DEFAULT))) {
 		p->why = p->why ? p->why : p->fx.why;
 		return false;
@@ -109,6 +132,22 @@ bool place_shows(const struct place *p, const char *text)
 		if (memcmp((const char *)page_at(p, i), text, strlen(text)) != 0)
 			return false;
 	return true;
+}
+
+int in_another_mm(int (*fn)(struct mm *guest, void *arg), void *arg)
+{
+	struct mm *guest = current_mm(), *mine = mm_create("vmm");
+	int err;
+
+	if (!mine)
+		return -ENOMEM;
+	mm_get(guest);
+	mm_use(mine);
+	err = fn(guest, arg);
+	mm_use(guest);
+	mm_put(guest);
+	mm_put(mine);
+	return err;
 }
 
 uint64_t faults_of(struct edu *e)

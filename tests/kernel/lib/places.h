@@ -16,7 +16,9 @@ enum place_kind {
 	PLACE_FILE,   /* of a DAX file system */
 	PLACE_DEVICE, /* device-dax, by 2 MiB */
 	PLACE_ANON,
-	PLACE_MIXED, /* anonymous memory, and behind it, from its last page on, a DAX file */
+	PLACE_MIXED,	    /* anonymous memory, and behind it, from its last page on, a DAX file */
+	PLACE_DIRECT,	    /* of a DAX file, mapped with MAP_DIRECT */
+	PLACE_MIXED_DIRECT, /* anonymous memory, and behind it a DAX file with MAP_DIRECT */
 	PLACES
 };
 extern const char *const place_names[PLACES];
@@ -43,6 +45,9 @@ void place_end(struct place *p);
 unsigned place_held(const struct place *p);
 /* Does each page begin with `text`? */
 bool place_shows(const struct place *p, const char *text);
+/* fn(guest, arg) by somebody in an address space of its own, who looks at the caller's, `guest`.
+ * -ENOMEM, or what fn said. */
+int in_another_mm(int (*fn)(struct mm *guest, void *arg), void *arg);
 /* Faults recorded since boot by the unit in front of a device, which has a domain. Those a test
  * asks for are not told at the prompt. */
 uint64_t faults_of(struct edu *e);

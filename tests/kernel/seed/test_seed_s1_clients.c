@@ -200,33 +200,23 @@ SELFTEST(
 
 #define GUEST 0x40000000ull
 
-static int contain(struct edu *e, struct mm *mm, uint64_t va, unsigned pages)
+struct guest_memory {
+	struct edu *e;
+	uint64_t va;
+	unsigned pages;
+};
+
+static int contain(struct mm *mm, void *arg)
 {
+	const struct guest_memory *g = arg;
 	struct container *c;
 	int err;
 
-	c = container_open(e, &err);
+	c = container_open(g->e, &err);
 	if (!c)
 		return err;
-	err = container_map(c, mm, va, pages, GUEST);
+	err = container_map(c, mm, g->va, g->pages, GUEST);
 	container_close(c);
-	return err;
-}
-
-/* The same for somebody whose address space it is not. */
-static int contain_remote(struct edu *e, uint64_t va, unsigned pages)
-{
-	struct mm *guest = current_mm(), *mine = mm_create("vmm");
-	int err;
-
-	if (!mine)
-		return -ENOMEM;
-	mm_get(guest);
-	mm_use(mine);
-	err = contain(e, guest, va, pages);
-	mm_use(guest);
-	mm_put(guest);
-	mm_put(mine);
 	return err;
 }
 
@@ -237,13 +227,15 @@ SELFTEST(seed_s2_12, "seed.s2.12",
 	 "are pinned")
 {
 	int own, remote, dev_own, dev_remote, cut;
+	struct guest_memory g;
 	struct place p;
 	unsigned held;
 
 	STOPPABLE(e);
 	PLACE(&p, PLACE_FILE, 2);
-	own = contain(e, current_mm(), p.va, 2);
-	remote = contain_remote(e, p.va, 2);
+	g = (struct guest_memory){e, p.va, 2};
+	own = contain(current_mm(), &g);
+	remote = in_another_mm(contain, &g);
 	held = place_held(&p);
 	cut = dax_truncate(p.fx.inode[0], 0);
 	held += p.fx.inode[0]->last_break.busy_seen;
@@ -251,8 +243,9 @@ SELFTEST(seed_s2_12, "seed.s2.12",
 	EXPECT(own == -EOPNOTSUPP && remote == -EOPNOTSUPP, "own %d, another's %d", own, remote);
 	EXPECT(!held && !cut, "%u references are left, truncate %d", held, cut);
 	PLACE(&p, PLACE_DEVICE, 2);
-	dev_own = contain(e, current_mm(), p.va, 2);
-	dev_remote = contain_remote(e, p.va, 2);
+	g.va = p.va;
+	dev_own = contain(current_mm(), &g);
+	dev_remote = in_another_mm(contain, &g);
 	held = place_held(&p);
 	place_end(&p);
 	EXPECT(!dev_own && !dev_remote && !held, "of a device: own %d, another's %d, %u held",

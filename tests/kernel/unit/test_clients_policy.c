@@ -3,6 +3,7 @@
  * Self-tests of who may hold what (policy.*): each client at each kind of place, with its errno,
  * its sentence, the bytes that arrive, and every count at rest afterwards.
  */
+#include "drivers/clients/internal.h"
 #include "tests/kernel/lib/places.h"
 
 #define PAGES  2u
@@ -64,21 +65,24 @@ static int own(const struct place *p, struct edu *e)
 	return contain(p, e, current_mm());
 }
 
+struct guest_place {
+	const struct place *p;
+	struct edu *e;
+};
+
+static int contain_guest(struct mm *guest, void *arg)
+{
+	struct guest_place *g = arg;
+
+	return contain(g->p, g->e, guest);
+}
+
 /* The place is in an address space that is not the caller's. */
 static int other(const struct place *p, struct edu *e)
 {
-	struct mm *guest = current_mm(), *mine = mm_create("vmm");
-	int err;
+	struct guest_place g = {p, e};
 
-	if (!mine)
-		return -ENOMEM;
-	mm_get(guest);
-	mm_use(mine);
-	err = contain(p, e, guest);
-	mm_use(guest);
-	mm_put(guest);
-	mm_put(mine);
-	return err;
+	return in_another_mm(contain_guest, &g);
 }
 
 /* The disk takes the bytes, they are lost, and it brings them back. */
@@ -101,6 +105,23 @@ static int direct_io(const struct place *p, struct edu *unused)
 	return err ?: dio_run(&rq);
 }
 
+/* Memory that is registered for the kernel's own copies, as io_uring's fixed buffers and AF_XDP's
+ * are: pinned for ever, and no device. */
+static int fixed_buffer(const struct place *p, struct edu *unused)
+{
+	struct page *pages[DMA_MAX_PAGES];
+	int err = longterm_pin(p->va, p->pages, pages);
+
+	(void)unused;
+	if (err)
+		return err;
+	for (unsigned i = 0; i < p->pages; i++)
+		memcpy((char *)phys_to_virt(page_to_pfn(pages[i]) << PAGE_SHIFT), TEXT,
+		       strlen(TEXT));
+	unpin_user_pages(pages, p->pages);
+	return 0;
+}
+
 static const char *wrong_cell(const struct place *p, struct edu *e, client_fn *client, int want,
 			      char *text, unsigned n)
 {
@@ -120,24 +141,40 @@ static const char *wrong_cell(const struct place *p, struct edu *e, client_fn *c
 	return NULL;
 }
 
-/* The row of a client: `refused` is what it says to a file's pages, alone or behind others. */
-static void row(struct selftest_run *t, client_fn *client, int refused, struct edu *e)
+/* What a client says to a file's pages, alone or behind others: plainly mapped, and with
+ * MAP_DIRECT. */
+struct says {
+	int file, direct;
+};
+
+static int said_at(struct says says, enum place_kind kind)
+{
+	switch (kind) {
+	case PLACE_FILE:
+	case PLACE_MIXED: return says.file;
+	case PLACE_DIRECT:
+	case PLACE_MIXED_DIRECT: return says.direct;
+	default: return 0;
+	}
+}
+
+/* The row of a client. */
+static void row(struct selftest_run *t, client_fn *client, struct says says, struct edu *e)
 {
 	for (unsigned kind = 0; kind < PLACES && !t->failed; kind++) {
-		bool file = kind == PLACE_FILE || kind == PLACE_MIXED;
 		const char *wrong;
 		char text[200];
 		struct place p;
 
 		if (!place_begin(&p, kind, PAGES))
 			SKIP("%s: %s", place_names[kind], p.why);
-		wrong = wrong_cell(&p, e, client, file ? refused : 0, text, sizeof(text));
+		wrong = wrong_cell(&p, e, client, said_at(says, kind), text, sizeof(text));
 		place_end(&p);
 		EXPECT(!wrong, "%s", wrong);
 	}
 }
 
-static void row_of_edu(struct selftest_run *t, client_fn *client, int refused, bool domain)
+static void row_of_edu(struct selftest_run *t, client_fn *client, struct says says, bool domain)
 {
 	struct edu *e = scratch_choose_edus(1) ? NULL : scratch_edu(0);
 
@@ -145,7 +182,7 @@ static void row_of_edu(struct selftest_run *t, client_fn *client, int refused, b
 		SKIP("%s", refusal());
 	if (domain && !edu_dma(e)->domain)
 		SKIP("%s: %s (QEMU: -device intel-iommu)", edu_name(e), edu_dma(e)->direct);
-	row(t, client, refused, e);
+	row(t, client, says, e);
 }
 
 /* Breaks it: a pin of a transfer with FOLL_LONGTERM. */
@@ -155,39 +192,41 @@ SELFTEST(policy_dio, "policy.direct-io",
 {
 	if (scratch_choose_disk())
 		SKIP("%s", refusal());
-	row(t, direct_io, 0, NULL);
+	row(t, direct_io, (struct says){0, 0}, NULL);
 }
 
 /* Breaks it: a registration without FOLL_LONGTERM, or a refusal that keeps what it got. */
 SELFTEST(
 	policy_pinned, "policy.rdma-pinned",
 	"a pinned region is refused on a DAX file, alone or behind anonymous memory (-EOPNOTSUPP), "
-	"and allowed on a device and on anonymous memory")
+	"and allowed on a device, on anonymous memory, and, by a device that can be stopped, on a "
+	"file that is mapped with MAP_DIRECT, alone or behind anonymous memory")
 {
-	row_of_edu(t, pinned, -EOPNOTSUPP, false);
+	row_of_edu(t, pinned, (struct says){-EOPNOTSUPP, 0}, true);
 }
 
 /* Breaks it: a region on demand that pins for ever. */
 SELFTEST(policy_demand, "policy.rdma-on-demand",
 	 "a region that faults its pages in is allowed everywhere, and holds none of them")
 {
-	row_of_edu(t, on_demand, 0, false);
+	row_of_edu(t, on_demand, (struct says){0, 0}, false);
 }
 
 /* As policy.rdma-pinned. */
 SELFTEST(policy_frame, "policy.frame-buffer",
 	 "a frame grabber's buffer is refused on a DAX file, alone or behind anonymous memory "
-	 "(-EOPNOTSUPP), and allowed on a device and on anonymous memory")
+	 "(-EOPNOTSUPP), MAP_DIRECT or not, and allowed on a device and on anonymous memory")
 {
-	row_of_edu(t, frame, -EOPNOTSUPP, false);
+	row_of_edu(t, frame, (struct says){-EOPNOTSUPP, -EOPNOTSUPP}, false);
 }
 
 /* As policy.rdma-pinned. */
 SELFTEST(policy_own, "policy.vfio-own",
 	 "a container's mapping of its user's own memory is refused on a DAX file, alone or behind "
-	 "anonymous memory (-EOPNOTSUPP), and allowed on a device and on anonymous memory")
+	 "anonymous memory (-EOPNOTSUPP), MAP_DIRECT or not, and allowed on a device and on "
+	 "anonymous memory")
 {
-	row_of_edu(t, own, -EOPNOTSUPP, true);
+	row_of_edu(t, own, (struct says){-EOPNOTSUPP, -EOPNOTSUPP}, true);
 }
 
 /* Breaks it: of_a_file() that looks at the first VMA only, or a refusal that keeps the pins. */
@@ -195,7 +234,16 @@ SELFTEST(policy_other, "policy.vfio-other",
 	 "the same of another address space, where pages are pinned first and its VMAs looked at "
 	 "afterwards")
 {
-	row_of_edu(t, other, -EOPNOTSUPP, true);
+	row_of_edu(t, other, (struct says){-EOPNOTSUPP, -EOPNOTSUPP}, true);
+}
+
+/* As policy.rdma-pinned. */
+SELFTEST(policy_fixed, "policy.fixed-buffers",
+	 "memory that is pinned for ever for the kernel's own copies is refused on a DAX file, "
+	 "MAP_DIRECT or not, alone or behind anonymous memory (-EOPNOTSUPP), and allowed on a "
+	 "device and on anonymous memory")
+{
+	row(t, fixed_buffer, (struct says){-EOPNOTSUPP, -EOPNOTSUPP}, NULL);
 }
 
 static int allow_on(const struct lifetime *lt)

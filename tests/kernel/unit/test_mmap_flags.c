@@ -78,6 +78,33 @@ out:
 	fixture_end(&fx);
 }
 
+/* Breaks it: map_leased() without inode_check_dax(). */
+SELFTEST(mmap_no_dax, "mmap.direct-needs-dax",
+	 "of a file that is not on DAX a mapping with MAP_DIRECT is refused with -EPERM, behind "
+	 "the look at its flags and before any lease, and a plain one with -EOPNOTSUPP")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	int direct = 0, plain = 0, strange = 0;
+	bool told = false;
+	unsigned vm = 0;
+
+	EXPECT_OR(out, f, "%s", refusal());
+	f->mapping.i_flags &= ~S_DAX;
+	direct = try_flags(f, MAP_SHARED_VALIDATE | MAP_DIRECT, &vm);
+	told = strstr(refusal(), "not on DAX");
+	plain = try_flags(f, MAP_SHARED_VALIDATE, &vm);
+	strange = try_flags(f, MAP_SHARED_VALIDATE | MAP_DIRECT | STRANGE, &vm);
+	f->mapping.i_flags |= S_DAX;
+	EXPECT_OR(out, direct == -EPERM && told && plain == -EOPNOTSUPP && strange == -EOPNOTSUPP,
+		  "direct %d, plain %d, with a strange flag %d", direct, plain, strange);
+	EXPECT_OR(out, !lease_count(&f->leases, LEASE_ALL), "a lease is left");
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
+
 SELFTEST(
 	mmap_limited, "mmap.limited-has-no-sync",
 	"on a device without page records MAP_SYNC is refused and says why; MAP_DIRECT is not, and "

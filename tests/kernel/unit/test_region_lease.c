@@ -389,3 +389,57 @@ out:
 	EXPECT(t->failed || (faults && !memcmp(scratch_device()->kaddr, "RDMA", 4)),
 	       "%lu faults, \"%.4s\"", faults, (char *)scratch_device()->kaddr);
 }
+
+/* A MAP_DIRECT mapping of another file of the same mount. */
+static int map_second_file(void)
+{
+	const struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | MAP_DIRECT, .pages = 1};
+	struct dax_inode *f = NULL;
+	uint64_t va = 0;
+	int err = dax_open(SCRATCH_PATH "/fill", false, &f) ?: dax_map(current_mm(), f, &rq, &va);
+
+	if (va && !err)
+		mm_unmap(current_mm(), va, PAGE_SIZE);
+	if (f)
+		dax_put(f);
+	return err;
+}
+
+/* Breaks it: killed() without break_file_leases(); layout_lease_set() without the look at the
+ * device. */
+SELFTEST(region_killed, "region.killed-device",
+	 "killing a mounted device begins to break the leases of its files: a deaf region is told "
+	 "at once and revoked behind the break time, what it writes then is a fault; no new lease "
+	 "is given (-ENXIO) until the device is revived")
+{
+	int late = 0, kill = -1, after = -1, revived = -1;
+	enum region_state told = 0, then = 0;
+	struct region *second = NULL;
+	uint64_t faults;
+	unsigned left;
+
+	STOPPABLE(e);
+	LEASED(l, LIFETIME_DEFAULT, e, 2);
+	lease_break_time_ns = LEASED_SOON;
+	kill = pmem_kill(l.fx.fs->region);
+	told = region_state(l.r);
+	late = map_second_file();
+	AWAIT_POLLS(region_state(l.r) == REGION_REVOKED && !leases(&l), "the revocation");
+	then = region_state(l.r);
+	left = leases(&l);
+	faults = faults_of(e);
+	region_late(l.r, "late");
+	faults = faults_of(e) - faults;
+	leased_deregister(&l);
+	after = region_register(e, l.va, 2, REGION_PINNED, "second", &second);
+	if (!after)
+		region_deregister(second);
+	revived = pmem_revive(l.fx.fs->region) ?: map_second_file();
+	EXPECT_OR(out, !kill && told != REGION_LIVE && then == REGION_REVOKED && !left,
+		  "kill %d, state %d, then %d, %u leases are left", kill, told, then, left);
+	EXPECT_OR(out, faults, "what it wrote afterwards is no fault");
+	EXPECT_OR(out, late == -ENXIO && after == -ENXIO && !revived,
+		  "a new mapping %d, a new region %d, when it is revived %d", late, after, revived);
+out:
+	leased_end(&l);
+}
