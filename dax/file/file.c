@@ -29,8 +29,7 @@ MUSEUM(blocks_first, "blocks-go-first",
        "written; found by explore file.store-truncate");
 MUSEUM(fsync_writable, "fsync-keeps-writable",
        "fsync cleans its marks and leaves the pages writable: the next store sets no mark; shown "
-       "by "
-       "selftest dax.fsync-cleans-all");
+       "by selftest dax.fsync-cleans-all");
 MUSEUM(fsync_late, "fsync-protects-late",
        "fsync writes the lines back before it takes the right to write: a store in between loses "
        "its mark; shown by selftest dax.fsync-protects-first");

@@ -25,8 +25,7 @@
 
 MUSEUM(sync_unsettled, "sync-unsettled",
        "a store's fault in a mapping with MAP_SYNC returns before the metadata is durable; shown "
-       "by "
-       "selftest mmap.sync-is-durable");
+       "by selftest mmap.sync-is-durable");
 
 static unsigned known_flags(const struct dax_inode *inode)
 {

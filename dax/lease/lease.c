@@ -28,12 +28,10 @@ MUSEUM(lease_under_break, "lease-under-break",
        "selftest lease.set-refusals");
 MUSEUM(gone_uncounted, "lease-gone-uncounted",
        "a lease that goes is not counted, and the breaker that it wakes sleeps on; found by "
-       "explore "
-       "lease.unlock-break");
+       "explore lease.unlock-break");
 MUSEUM(break_looks_once, "break-looks-once",
        "a breaker goes on when the first lease has gone, though others are there; shown by "
-       "selftest "
-       "lease.all-of-them");
+       "selftest lease.all-of-them");
 
 uint64_t lease_break_time_ns = 45ull * 1000000000;
 bool leases_enabled = true;

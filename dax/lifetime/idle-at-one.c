@@ -37,8 +37,7 @@
 
 MUSEUM(skip_wake, "skip-wake",
        "the last put of a page wakes nobody; shown by race dma-truncate lifetime=idle-at-one (HUNG "
-       "I4) "
-       "and selftest lifetime.last-put-wakes");
+       "I4) and selftest lifetime.last-put-wakes");
 
 static void detach(struct dax_inode *inode, const struct entry_run *run)
 {

@@ -33,8 +33,7 @@ MUSEUM(zap_ignores_dying, "zap-ignores-dying",
 MUSEUM(put_clears_link, "put-clears-link",
        "D-9: the last put of a zapped page forgets its file, though the entry is still there; "
        "shown by selftest lifetime.zap-to-zero.link-survives and race D-9 lifetime=zap-to-zero "
-       "(BROKEN "
-       "I6)");
+       "(BROKEN I6)");
 MUSEUM(invalidate_keeps, "invalidate-keeps",
        "D-5: an entry that goes without its block keeps its reference; shown by race D-5 "
        "lifetime=zap-to-zero (BROKEN I4)");

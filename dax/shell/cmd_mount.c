@@ -35,8 +35,7 @@ static int print_mount(struct dax_fs *fs, void *arg)
 	pmem_held(fs->region, &busy);
 	if (busy)
 		kprintf("  of the free blocks %lu are busy: out of reach until their holders let "
-			"go "
-			"('pmem %s' names them)\n",
+			"go ('pmem %s' names them)\n",
 			busy, fs->region->name);
 	if (st.enospc_busy)
 		kprintf("  %lu request(s) for space failed because of busy blocks\n",

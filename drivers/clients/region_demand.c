@@ -20,8 +20,7 @@ MUSEUM(odp_deaf, "odp-deaf",
 
 MUSEUM(odp_trusts, "odp-looks-once",
        "pages are filled in for a device though they were unmapped since they were looked up; "
-       "shown "
-       "by selftest clients.odp-looks-again");
+       "shown by selftest clients.odp-looks-again");
 
 STEP_POINT_DECLARE(odp_looked_up); /* pages are known, and not yet filled in */
 

@@ -66,8 +66,7 @@ static void print_region(const struct pmem_region *r)
 		nfit_persistence_name(spa->table->persistence), cache_writeback_name());
 	if (nfit_pages_lost(spa))
 		kprintf("  trimmed: %lu page(s) lost to 2 MiB alignment (%lu bytes at the start, "
-			"%lu "
-			"at the end); give the DIMM align=2M\n",
+			"%lu at the end); give the DIMM align=2M\n",
 			nfit_pages_lost(spa), spa->lost_start, spa->lost_end);
 	else
 		kprintf("  trimmed: nothing, start and end are 2 MiB aligned\n");
@@ -209,7 +208,6 @@ SHELL_COMMAND(
 	"without\n"
 	"page records, so that files can be mapped and nothing of them pinned (lifetime=unaware).\n"
 	"kill: no fault gets a page of the region any more, until revive.\n"
-	"mode devdax: writes the info block that puts it into device mode, as ndctl "
-	"does "
-	"(align: 2M);\nits first 8 KiB are lost, which is refused if something known is there, "
-	"unless forced. raw: takes the\nblock away.");
+	"mode devdax: writes the info block that puts it into device mode, as ndctl does (align: "
+	"2M);\nits first 8 KiB are lost, which is refused if something known is there, unless "
+	"forced. raw: takes the\nblock away.");

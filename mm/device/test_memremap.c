@@ -95,8 +95,7 @@ static const struct refusal refusals[] = {
 
 SELFTEST(mm_memremap_errors, "mm.memremap-errors",
 	 "every refusal of memremap_pages has its errno and a sentence that names the condition, "
-	 "and "
-	 "changes nothing")
+	 "and changes nothing")
 {
 	uint64_t before = frames_kept();
 

@@ -54,8 +54,7 @@ static int bind_and_unbind(void)
 
 SELFTEST(mm_lookup_race, "mm.memremap-lookup-race",
 	 "100,000 look-ups by three threads against unbinding: whoever found a pgmap kept it until "
-	 "the "
-	 "put")
+	 "the put")
 {
 	struct gang g;
 	int err = 0;
@@ -92,8 +91,7 @@ static void put_thread(void *arg)
 
 SELFTEST(mm_put_race, "mm.memremap-put-race",
 	 "a last put on one CPU against unbinding on another: neither touches what is gone, none "
-	 "waits "
-	 "for ever")
+	 "waits for ever")
 {
 	struct thread *t2 = thread_create("put", put_thread, NULL, nr_cpus > 1 ? 2u : 0);
 	int err = 0;

@@ -129,8 +129,7 @@ SELFTEST(mm_map_birth, "mm.map-at-last-put",
 
 SELFTEST(mm_map_folio_meanwhile, "mm.map-folio-meanwhile",
 	 "a mapping of a resting folio that is taken, or split, meanwhile holds the device once, "
-	 "and "
-	 "counts where the page is counted now")
+	 "and counts where the page is counted now")
 {
 	struct page *head, *counted[2] = {NULL};
 	unsigned fired[2] = {0};

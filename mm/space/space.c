@@ -22,8 +22,7 @@ static struct spinlock all_lock = SPINLOCK_INIT("address spaces");
 
 MUSEUM(dax_flag_of_files, "dax-flag-of-files",
        "S_DAX is there only if files on DAX are built, so that with device-dax alone its pages "
-       "pass "
-       "for ordinary memory; shown by selftest seed.s2.11");
+       "pass for ordinary memory; shown by selftest seed.s2.11");
 MUSEUM(whole_mode, "whole-mode",
        "vma_is_fsdax compares the whole mode with the type of a device, so that one with "
        "permissions passes for a file; shown by selftest dax.kinds and selftest seed.s2.01");

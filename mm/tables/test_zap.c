@@ -203,8 +203,7 @@ static int map_and_zap(struct page *page, uint64_t *cleared)
 
 SELFTEST(zap_end_order, "space.zap-flush-count-unlock",
 	 "the owner of an unmapped page hears of it when it is flushed, and while the page-table "
-	 "lock "
-	 "still keeps everybody else from that entry")
+	 "lock still keeps everybody else from that entry")
 {
 	static struct pgmap pgmap;
 	uint64_t cleared = 0;

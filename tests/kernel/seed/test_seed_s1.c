@@ -45,8 +45,7 @@ static int try_type(struct dax_inode *f, unsigned flags)
 /* Breaks it: validate() that masks the flags of all types; known_flags() with a constant. */
 SELFTEST(seed_s1_01, "seed.s1.01",
 	 "a flag that nobody knows is refused by MAP_SHARED_VALIDATE and ignored by MAP_SHARED; a "
-	 "new "
-	 "flag is refused for a file whose layer does not know it")
+	 "new flag is refused for a file whose layer does not know it")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 1, 'a');
@@ -146,8 +145,7 @@ static const struct lease_ops server_ops = {.what = "a pNFS server", .told = ser
 /* Breaks it: layout_break_leases() that keeps a lock; a break that stops at the first lease. */
 SELFTEST(seed_s1_04, "seed.s1.04",
 	 "a pNFS server's lease and a MAP_DIRECT one are broken by the same call, which keeps "
-	 "neither "
-	 "lock of the file while it waits, and goes on when both have gone")
+	 "neither lock of the file while it waits, and goes on when both have gone")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", PAGES, 'a');
@@ -190,8 +188,7 @@ out:
 /* Breaks it: map() of the file layer without layout_break_fault(), or with one that waits. */
 SELFTEST(seed_s1_05, "seed.s1.05",
 	 "in every lifetime a store into a hole of a leased file fails at once, its holder is "
-	 "told, no "
-	 "block is made; when the lease has gone the same store makes one")
+	 "told, no block is made; when the lease has gone the same store makes one")
 {
 	for (unsigned n = 0; lifetime_nth(n) && !t->failed; n++) {
 		FIXTURE(fx, lifetime_nth(n));
@@ -377,8 +374,7 @@ static int unbind_thread(struct dax_inode *unused, uint64_t region)
  * does not look at the device's state. */
 SELFTEST(seed_s1_10, "seed.s1.10",
 	 "device-dax gives a client a lease without one of the mapping; a kill begins to break it "
-	 "and "
-	 "gives no new one, a removal waits until it is revoked, and then the mapping fails")
+	 "and gives no new one, a removal waits until it is revoked, and then the mapping fails")
 {
 	const uint64_t before = lease_break_time_ns;
 	const char *why;

@@ -227,8 +227,7 @@ SELFTEST(seed_s2_06, "seed.s2.06",
 
 SELFTEST(seed_s2_07, "seed.s2.07",
 	 "file code asks for files on DAX: an ext4 file is mapped by its entries, shared and "
-	 "private, "
-	 "and read and written alone if it is not on DAX")
+	 "private, and read and written alone if it is not on DAX")
 {
 	const char *wrong;
 	struct dax_inode *f;
@@ -279,8 +278,7 @@ SELFTEST(seed_s2_08, "seed.s2.08",
  * aligned. */
 SELFTEST(seed_s2_09, "seed.s2.09",
 	 "advice about large pages is accepted on a device and on a file alike, and changes "
-	 "nothing; "
-	 "both get addresses at multiples of 2 MiB; 'either kind' is one look at one flag")
+	 "nothing; both get addresses at multiples of 2 MiB; 'either kind' is one look at one flag")
 {
 	enum { NO, YES, FORGET, ADVICES };
 	static const enum mm_advice advice[] = {MM_NO_HUGE, MM_HUGE, MM_DONT_NEED};
@@ -316,8 +314,7 @@ SELFTEST(seed_s2_09, "seed.s2.09",
 /* Breaks it: a macro IS_DAX. A predicate by another name is found in the sources (words.py). */
 SELFTEST(seed_s2_10, "seed.s2.10",
 	 "there is no predicate for DAX that does not say of which kind, or of a VMA: no IS_DAX, "
-	 "here "
-	 "or, as a look at all sources in `make test` says, by another name")
+	 "here or, as a look at all sources in `make test` says, by another name")
 {
 #ifdef IS_DAX
 	const bool ambiguous = true;
@@ -331,8 +328,7 @@ SELFTEST(seed_s2_10, "seed.s2.10",
 /* Breaks it: museum dax-flag-of-files. */
 SELFTEST(seed_s2_11, "seed.s2.11",
 	 "S_DAX exists if either kind is built: with device-dax alone a device's mapping is DAX, "
-	 "and "
-	 "with files alone a file's is; with neither there is no flag")
+	 "and with files alone a file's is; with neither there is no flag")
 {
 	unsigned device[BUILDS], file[BUILDS];
 

@@ -150,8 +150,7 @@ static void altmap_case(struct selftest_run *t, unsigned shift, uint64_t alloc)
 
 SELFTEST(mm_altmap_4k, "mm.memremap-altmap",
 	 "records on the device: no RAM, the driver's pages and what lies before the first record "
-	 "are "
-	 "not written, and all pages come back")
+	 "are not written, and all pages come back")
 {
 	altmap_case(t, SHIFT_4K, 124);
 }

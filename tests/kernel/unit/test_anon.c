@@ -204,8 +204,7 @@ SELFTEST(fork_both_write, "fork.both-write",
 
 SELFTEST(fork_twice, "fork.twice",
 	 "a page that was shared by a fork is still shared after another one: both children keep "
-	 "what "
-	 "was there, and so does the parent when a child stores")
+	 "what was there, and so does the parent when a child stores")
 {
 	struct mm *mm = current_mm(), *child[2];
 	uint64_t a = 0, seen[4];

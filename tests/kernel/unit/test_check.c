@@ -25,8 +25,7 @@ static void touch(void *arg)
 
 SELFTEST(check_fault, "check.fault-under-way",
 	 "a page whose record names its file already, while the fault has yet to write the entry, "
-	 "is "
-	 "no violation; one that no fault is at is")
+	 "is no violation; one that no fault is at is")
 {
 	FIXTURE(fx, &lifetime_idle_at_one);
 	struct toucher to = {.mm = current_mm(), .va = fx_map(&fx, "f", 1, 'a')};

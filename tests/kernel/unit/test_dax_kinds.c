@@ -17,8 +17,7 @@ static const unsigned expected[KINDS] = {
 
 SELFTEST(dax_kinds, "dax.kinds",
 	 "IS_FSDAX, IS_DEVDAX, vma_is_dax and vma_is_fsdax tell a file on DAX, a device-dax, a "
-	 "plain "
-	 "file, a plain device and anonymous memory apart")
+	 "plain file, a plain device and anonymous memory apart")
 {
 	for (unsigned kind = 0; kind < KINDS; kind++) {
 		const char *why = kind_start(&o, kind);

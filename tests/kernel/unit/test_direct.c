@@ -88,8 +88,8 @@ static bool punch_sleeps(struct direct *d, struct fx_op *op)
 
 SELFTEST(direct_cooperative, "direct.holder-unmaps",
 	 "in every lifetime: a punch of a mapped file waits, the holder's thread is told, the "
-	 "mapping "
-	 "works on; the holder unmaps it, and the punch goes on long before the break time is over")
+	 "mapping works on; the holder unmaps it, and the punch goes on long before the break time "
+	 "is over")
 {
 	for (unsigned l = 0; lifetime_nth(l) && !t->failed; l++) {
 		const char *name = lifetime_nth(l)->name;
@@ -150,8 +150,7 @@ SELFTEST(
 
 SELFTEST(direct_fork, "direct.fork-and-split",
 	 "every piece and copy of a mapping is revoked with it, in each address space, and the "
-	 "lease "
-	 "lasts until the last of them is closed")
+	 "lease lasts until the last of them is closed")
 {
 	struct mm *child = NULL;
 	unsigned two = 0, one = 0;
@@ -299,8 +298,7 @@ out:
 
 SELFTEST(direct_shared, "direct.shared-blocks",
 	 "a file that has blocks together with another one is refused, -EPERM, before the right to "
-	 "a "
-	 "lease is asked for")
+	 "a lease is asked for")
 {
 	struct dax_fs *fs;
 	struct dax_inode *f, *g;

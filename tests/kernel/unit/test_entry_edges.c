@@ -184,8 +184,7 @@ out:
 
 SELFTEST(entry_run_to_held, "lifetime.busy-extent.run-ends-at-held",
 	 "a run of free blocks ends before the first one that is held, wherever the look begins, "
-	 "and "
-	 "at the end that was asked for once nobody holds any")
+	 "and at the end that was asked for once nobody holds any")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
 	uint64_t va = fx_map(&fx, "f", 8, 'r'), first = 0;

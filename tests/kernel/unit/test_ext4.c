@@ -269,8 +269,7 @@ static bool all_refused(struct dax_inode *f, struct dax_inode *other, unsigned *
 
 SELFTEST(ext4_flags, "ext4.flags-hold",
 	 "an immutable or append-only file keeps its bytes: every change and every writable "
-	 "mapping is "
-	 "refused")
+	 "mapping is refused")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 2, 'a'), *other = scratch_file("o", 2, 'o');

@@ -286,8 +286,7 @@ SELFTEST(iommu_overflow, "iommu.overflow-is-told",
 
 SELFTEST(iommu_refuses, "iommu.no-memory-no-trace",
 	 "dma_map() that finds no memory, at whatever allocation, leaves no bus address, no leaf "
-	 "and "
-	 "no mapping; without pages it is refused")
+	 "and no mapping; without pages it is refused")
 {
 	struct dma_mapping m = {.what = "no memory"};
 	struct page *p;
@@ -327,8 +326,7 @@ SELFTEST(iommu_refuses, "iommu.no-memory-no-trace",
 
 SELFTEST(iommu_kept, "iommu.addresses-never-given",
 	 "in every domain the addresses of interrupts, of PCI functions' registers and the first "
-	 "MiB "
-	 "are given to nobody")
+	 "MiB are given to nobody")
 {
 	const struct dma_device *dev;
 

@@ -292,8 +292,7 @@ out:
 
 SELFTEST(locked_entry, "lifetime.locked-entry",
 	 "a locked entry is passed over by idle-at-one and zap-to-zero (C-2); unlocked, its held "
-	 "page "
-	 "is found by both and by counted-map")
+	 "page is found by both and by counted-map")
 {
 	punch_of_locked(t, &lifetime_idle_at_one, false);
 	punch_of_locked(t, &lifetime_zap_to_zero, false);

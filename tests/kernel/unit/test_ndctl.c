@@ -44,8 +44,7 @@ static unsigned chosen_while_used(struct pmem_region *r, int *mounted)
 SELFTEST(ndctl_dax_dev, "ndctl.dax-dev",
 	 "the victim of tests is the first scratch region that nobody uses: one that is mapped, "
 	 "mounted, killed, unbound or in device mode is passed over with a reason, and is taken "
-	 "again "
-	 "afterwards")
+	 "again afterwards")
 {
 	const char *why = NULL;
 	unsigned wrong;
@@ -218,8 +217,7 @@ SELFTEST(ndctl_device_2m, "ndctl.device-dax-2m",
 
 SELFTEST(ndctl_device_1g, "ndctl.device-dax-1g",
 	 "by pages of 1 GiB: the same, each 2 MiB of the pattern (each 4 KiB would make 2 GiB of "
-	 "the "
-	 "host's memory)")
+	 "the host's memory)")
 {
 	DEVICE_AND_DISK(r, d, 4 * GIB);
 	if (!cpu_features.page1g)
@@ -231,8 +229,7 @@ SELFTEST(ndctl_device_1g, "ndctl.device-dax-1g",
 
 SELFTEST(ndctl_fio, "ndctl.device-dax-fio",
 	 "Thousands of stores and their verification through mappings by 4 KiB, 2 MiB and 1 GiB "
-	 "pages, each "
-	 "twice: no word differs, and the region goes back to raw mode")
+	 "pages, each twice: no word differs, and the region goes back to raw mode")
 {
 	static const uint32_t aligns[] = {PAGE_SIZE, PMD_SIZE, PUD_SIZE};
 
@@ -253,8 +250,8 @@ SELFTEST(ndctl_fio, "ndctl.device-dax-fio",
 
 SELFTEST(ndctl_revoke, "ndctl.revoke-devmem",
 	 "whoever claims a region anew is its only user: a mapping from before is gone when the "
-	 "claim "
-	 "is made, and stays dead though the region is there again; its store reaches no memory")
+	 "claim is made, and stays dead though the region is there again; its store reaches no "
+	 "memory")
 {
 	volatile uint64_t *word;
 	uint64_t va = 0, seen;

@@ -90,8 +90,7 @@ static bool falls_back(enum huge_result reason, uint64_t va, bool store)
 
 SELFTEST(ndctl_pmd_not, "ndctl.dax-pmd-not",
 	 "single pages, each for its reason, where address and offset differ modulo 2 MiB, where "
-	 "the "
-	 "mapping is shorter, where the blocks begin elsewhere, and for a store to a private "
+	 "the mapping is shorter, where the blocks begin elsewhere, and for a store to a private "
 	 "mapping")
 {
 	const char *wrong = NULL;

@@ -65,8 +65,7 @@ static const char *try_mode(struct pmem_region *r, uint32_t align, unsigned leve
 
 SELFTEST(pmem_mode_device, "pmem.mode-device",
 	 "a region in device mode is mapped by pages of its block's size, from its data on, and by "
-	 "no "
-	 "others, is not mounted, and keeps its mode when it is bound anew; in raw mode it is "
+	 "no others, is not mounted, and keeps its mode when it is bound anew; in raw mode it is "
 	 "mounted")
 {
 	static const uint32_t aligns[] = {PAGE_SIZE, PMD_SIZE, PUD_SIZE};
@@ -105,8 +104,7 @@ static int refused(struct pmem_region *r, uint32_t align, const char *word_of_it
 
 SELFTEST(pmem_mode_refused, "pmem.mode-refused",
 	 "a mode is not changed while the region is mapped, mounted or pinned, or over something "
-	 "known "
-	 "unless forced; a refusal changes no byte")
+	 "known unless forced; a refusal changes no byte")
 {
 	int mapped, pinned, mounted, raw, known = 0, forced = 0;
 	struct page *p = NULL;
@@ -142,8 +140,7 @@ SELFTEST(pmem_mode_refused, "pmem.mode-refused",
 
 SELFTEST(pmem_mode_damaged, "pmem.mode-damaged",
 	 "a block with a wrong sum is none; one with a right sum that cannot be used keeps mounts "
-	 "and "
-	 "mappings away, with its reason, until it is taken away")
+	 "and mappings away, with its reason, until it is taken away")
 {
 	bool none, kept, mapped;
 	int mount, away;
@@ -215,9 +212,8 @@ static int take_lease(uint64_t va)
  * behind the unmapping. */
 SELFTEST(devdax_lease_unbind, "devdax.lease-unbind",
 	 "a device gives a lease without one of its mapping's; when it is removed, the holder is "
-	 "told, "
-	 "revoked once the break time is over, then the mappings die, and the pin was not waited "
-	 "for")
+	 "told, revoked once the break time is over, then the mappings die, and the pin was not "
+	 "waited for")
 {
 	const uint64_t before = lease_break_time_ns;
 	int taken, unbound = 0, fault = 0;
@@ -247,8 +243,7 @@ SELFTEST(devdax_lease_unbind, "devdax.lease-unbind",
 /* Breaks it: a lease that is set without a look at the region's state. */
 SELFTEST(devdax_lease_killed, "devdax.lease-killed",
 	 "killing a device begins to break its leases, and waits for nobody; of a killed device "
-	 "there "
-	 "is no lease (-ENXIO), and of a revived one there is")
+	 "there is no lease (-ENXIO), and of a revived one there is")
 {
 	struct dax_device *d;
 	int taken, late, again;

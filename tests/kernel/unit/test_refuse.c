@@ -29,8 +29,7 @@ static void fail_beside(void *arg)
 
 SELFTEST(refuse_thread, "refuse.of-the-thread",
 	 "two threads fail one after the other, in the file layer and by a fault, before either "
-	 "asks "
-	 "why: each hears its own reason")
+	 "asks why: each hears its own reason")
 {
 	struct other o = {.mm = current_mm()};
 	struct thread *thread = NULL;

@@ -167,8 +167,7 @@ out:
 
 SELFTEST(reshape_held_tail, "reshape.held-tail-is-not-exchanged",
 	 "busy-extent: a held page of 2 MiB, which its first record counts, is not exchanged "
-	 "either, "
-	 "though the range leaves that one out")
+	 "either, though the range leaves that one out")
 {
 	FIXTURE(fx, &lifetime_busy_extent);
 	uint64_t a = map_huge(&fx, "a", 1), b = map_huge(&fx, "b", 1), off = 4 * PAGE_SIZE;
