@@ -11,18 +11,24 @@ Perfetto. Both show the source as it is in this tree, or, with COMMIT=…, as it
 was in that commit.
 """
 
+import bisect
 import json
 import os
 import re
 import subprocess
 import sys
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NEEDED = {"step": int, "thread": str, "event": str}
 OPTIONAL = {"cpu": int, "object": str, "value": str, "function": str, "file": str, "line": int,
             "preempts": bool, "watch": dict}
 VERDICT = ("broken", "text", "token", "scenario", "lifetime", "model")
+# Events that have a value, which is what was read or is there now. Of the rest it says nothing.
+VALUED = {"load", "store", "rmw", "drain", "mmu-load", "mmu-store", "dma"}
+# An object by its address: below it are places that are no memory (a fence's, a queue's).
+ADDRESS = re.compile(r"0x[0-9a-f]+$")
+SMALLEST_ADDRESS = 4096
 
 
 class ExplainError(Exception):
@@ -56,7 +62,34 @@ def checked_step(row: Dict[str, Any], where: str) -> Dict[str, Any]:
             "preempts": False, "watch": {}}
     step.update((key, row[key]) for key in {**NEEDED, **OPTIONAL} if key in row)
     step["watch"] = {str(name): str(value) for name, value in step["watch"].items()}
+    if step["event"] not in VALUED:
+        step["value"] = ""
+    if ADDRESS.match(step["object"]) and int(step["object"], 16) < SMALLEST_ADDRESS:
+        step["object"] = ""
+    for key in ("function", "file"):
+        step[key] = "" if step[key] == "?" else step[key]
     return step
+
+
+def variables() -> List[Tuple[int, int, str]]:
+    """Address, size and name of every variable of the explorer's kernel, in order; none: not built."""
+    done = subprocess.run(["nm", "-S", "-n", os.path.join(ROOT, "build", "explore", "holdfast.elf")],
+                          check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return [(int(r[0], 16), int(r[1], 16), r[3]) for r in rows if len(r) == 4 and r[2] in "bBdDrR"]
+
+
+def named(steps: List[Dict[str, Any]], table: List[Tuple[int, int, str]]) -> None:
+    """Objects that are an address within a variable get its name. What is on a heap keeps its own."""
+    starts = [start for start, _, _ in table]
+    for step in steps:
+        if not ADDRESS.match(step["object"]):
+            continue
+        at = int(step["object"], 16)
+        n = bisect.bisect_right(starts, at) - 1
+        if n >= 0 and at < table[n][0] + table[n][1]:
+            offset = at - table[n][0]
+            step["object"] = table[n][2] + (f"+{offset:#x}" if offset else "")
 
 
 def read_story(lines: List[str]) -> Story:
@@ -155,6 +188,7 @@ def main(args: List[str]) -> int:
     for word in args[recorded:]:
         try:
             story = read_story(lines_of(word) if recorded else replay(word))
+            named(story.steps, variables())
         except (ExplainError, OSError) as error:
             print(f"explain: {error}", file=sys.stderr)
             return 1

@@ -71,12 +71,16 @@ def cell(step: Dict[str, Any], sources: Sources) -> str:
             + (f"<code>{escape(code)}</code>" if code else ""))
 
 
+def watched_at(story: Story, at: int) -> List[str]:
+    """The watched values after step `at`, which stay until they change."""
+    return [next((s["watch"][name] for s in reversed(story.steps[:at + 1]) if name in s["watch"]), "")
+            for name in story.watched()]
+
+
 def watch_cells(story: Story, at: int) -> str:
-    """The watched values after step `at`; what differs from the step before is marked."""
+    """Those values as cells; what differs from the step before is marked."""
     cells = []
-    for name in story.watched():
-        now = next((s["watch"][name] for s in reversed(story.steps[:at + 1]) if name in s["watch"]), "")
-        was = next((s["watch"][name] for s in reversed(story.steps[:at]) if name in s["watch"]), "")
+    for now, was in zip(watched_at(story, at), watched_at(story, at - 1)):
         changed = f' class="changed" title="was {escape(was) or "not known"}"' if now != was else ""
         cells.append(f"<td{changed}>{escape(now)}</td>")
     return "".join(cells)
@@ -101,6 +105,7 @@ def details(story: Story, at: int, sources: Sources) -> str:
     step = story.steps[at]
     facts = [("thread", step["thread"]), ("CPU", str(step["cpu"])), ("event", step["event"]),
              ("of", step["object"]), ("value", step["value"])]
+    facts += [(escape(name), value) for name, value in zip(story.watched(), watched_at(story, at))]
     listed = "".join(f"<dt>{key}</dt><dd>{escape(value)}</dd>" for key, value in facts if value)
     return (f'<section class="detail" data-at="{at}" hidden><h2>step {step["step"]}</h2>'
             f'<dl>{listed}</dl><p class="place">{place(step)}</p>{sources.around(step)}</section>')

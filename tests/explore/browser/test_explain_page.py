@@ -16,6 +16,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 sys.path[:0] = [os.path.join(ROOT, "tests", "tools"), os.path.dirname(os.path.abspath(__file__))]
 import explain  # noqa: E402
+import explain_page  # noqa: E402
 from devtools import Browser  # noqa: E402
 
 SAMPLE = os.path.join(ROOT, "tests", "explore", "sample.jsonl")
@@ -130,7 +131,7 @@ def test_the_keyboard_does_everything(page):
 
 def test_the_source_around_a_step(page):
     """The pane marks the line of the step, as it is in the tree."""
-    at = next(n for n, step in enumerate(STORY.steps) if step["file"])
+    at = next(n for n, step in enumerate(STORY.steps) if explain_page.Sources("").line(step))
     page.value(f"document.querySelectorAll('tr.step')[{at}].click()")
     step = STORY.steps[at]
     line = page.value("document.querySelector('section.detail:not([hidden]) li.at').innerText")
