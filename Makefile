@@ -10,6 +10,10 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += -rR --no-print-directory
+# As many compilers at a time as there are CPUs, unless -j says another number.
+ifeq ($(MAKELEVEL)$(findstring -j,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
 ifeq ($(V),1)
 .SHELLFLAGS := -xc
 endif
