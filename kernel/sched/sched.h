@@ -255,6 +255,13 @@ struct gang {
  * created, none is left. */
 bool gang_start(struct gang *g, unsigned n, void (*fn)(void *), void *arg, bool pinned);
 void gang_join(struct gang *g);
+/*
+ * Between two looks at what a thread on another CPU has done. At first only a yield, so that both
+ * go on together; but where the host has no processor for the other one, a spin takes it the one
+ * that there is: from the GANG_SPINS-th look on a short sleep. *looks: zero before the first one.
+ */
+#define GANG_SPINS 200u
+void gang_look(unsigned *looks);
 
 /* Until *word is at least `want`; false: nothing that runs will make it so. */
 bool comes_true(const unsigned *word, unsigned want);

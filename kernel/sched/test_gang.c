@@ -25,6 +25,14 @@ void gang_join(struct gang *g)
 	g->n = 0;
 }
 
+void gang_look(unsigned *looks)
+{
+	if (++*looks < GANG_SPINS)
+		thread_yield();
+	else
+		thread_sleep_ns(50000); /* woken by: a timer */
+}
+
 bool comes_true(const unsigned *word, unsigned want)
 {
 	return AWAIT(__atomic_load_n(word, __ATOMIC_ACQUIRE) >= want, "a word of the test");

@@ -12,5 +12,9 @@ void timers_init(void);
 void timer_want(uint64_t deadline_ns, uint64_t now);
 void timer_restart(void);   /* this CPU's interrupt timer works from now on. Interrupts off */
 void timer_interrupt(void); /* VEC_TIMER arrived */
+void skip_interrupt(void);  /* VEC_SKIP arrived */
+/* The clock was moved on: each CPU that has timers runs those that are due by now. */
+void timers_skipped(void);
+uint64_t clock_skipped(void); /* ns that clock_skip() moved the clock on in all */
 
 #endif

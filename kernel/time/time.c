@@ -134,10 +134,9 @@ uint64_t clock_ns(void)
 	return (uint64_t)((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tsc >> 32);
 }
 
-static void look_at_timers(void *unused)
+uint64_t clock_skipped(void)
 {
-	(void)unused;
-	timer_restart();
+	return __atomic_load_n(&skipped, __ATOMIC_RELAXED);
 }
 
 void clock_skip(uint64_t ns)
@@ -147,7 +146,7 @@ void clock_skip(uint64_t ns)
 	/* Who reads the clock meanwhile sees it before or after: it never goes back. */
 	__atomic_store_n(&tsc_start, tsc_start - ticks, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&skipped, ns, __ATOMIC_RELAXED);
-	cpu_call(cpus_online(), look_at_timers, NULL);
+	timers_skipped();
 }
 
 uint64_t tsc_per_ms(void)
@@ -220,7 +219,7 @@ static uint64_t cmos_unix(void)
 
 static uint64_t seconds_up(void)
 {
-	return (clock_ns() - skipped) / 1000000000;
+	return (clock_ns() - clock_skipped()) / 1000000000;
 }
 
 /* The CMOS clock is read when somebody first asks, and boot's moment is computed back from it. The

@@ -7,10 +7,16 @@
  * The last one is seconds away and in no list: an idle machine is as good as silent. The interrupt
  * may come early (the hardware counter holds four seconds, a cancelled timer is not un-programmed);
  * it then finds nothing due and programs again, so only coming late would be wrong.
+ *
+ * clock_skip() moves the clock and not the hardware. So it is the time without skips that says when
+ * the programmed interrupt comes, and timers that a skip made due are run by an interrupt of its
+ * own: thousands of skips, as a poll of a minute takes, program the hardware no more often than
+ * real time goes by.
  */
 #include "kernel/cpu/internal.h"
 #include "kernel/sched/internal.h"
 #include "kernel/time/internal.h"
+#include "kernel/trap/internal.h"
 
 #define NEVER UINT64_MAX
 
@@ -20,9 +26,10 @@ struct cpu_timers {
 	struct spinlock lock;
 	struct timer_list list; /* by deadline; protected by lock */
 	struct timer *running;	/* function being called now; NULL means none */
-	uint64_t programmed;	/* when the interrupt comes; NEVER: it does not. Its CPU only */
+	uint64_t programmed;	/* when the interrupt comes, without skips; NEVER: it does not */
 	bool works;		/* zero means the local APIC is not up yet */
-	uint64_t watch_due;	/* when the watchdog looks next. Its CPU only */
+	uint64_t watch_due;	/* when the watchdog looks next. Its CPU only, as the next one */
+	uint64_t skipped;	/* of the clock, when watch_due was set */
 };
 static struct cpu_timers per_cpu[MAX_CPUS];
 
@@ -38,10 +45,11 @@ void timers_init(void)
 void timer_want(uint64_t deadline_ns, uint64_t now)
 {
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
+	uint64_t skipped = clock_skipped(), real = deadline_ns - MIN(deadline_ns, skipped);
 
-	if (deadline_ns >= ct->programmed || !ct->works)
+	if (real >= ct->programmed || !ct->works)
 		return;
-	ct->programmed = deadline_ns;
+	ct->programmed = real;
 	apic_timer_start(ns_to_timer_ticks(deadline_ns > now ? deadline_ns - now : 0));
 }
 
@@ -61,12 +69,18 @@ static void program_next(struct cpu_timers *ct)
 	timer_want(ct->watch_due, now);
 }
 
+static void watch_later(struct cpu_timers *ct)
+{
+	ct->skipped = clock_skipped();
+	ct->watch_due = clock_ns() + watch_period();
+}
+
 void timer_restart(void)
 {
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
 
 	ct->works = true;
-	ct->watch_due = clock_ns() + watch_period();
+	watch_later(ct);
 	ct->programmed = NEVER;
 	program_next(ct);
 }
@@ -90,20 +104,46 @@ static struct timer *take_due(struct cpu_timers *ct, uint64_t now)
 	return t;
 }
 
-void timer_interrupt(void)
+static void run_due(struct cpu_timers *ct)
 {
-	struct cpu_timers *ct = &per_cpu[cpu_id()];
 	struct timer *t;
 
-	ct->programmed = NEVER;
 	while ((t = take_due(ct, clock_ns())) != NULL)
 		t->fn(t);
 	sched_slice_tick(clock_ns());
-	if (clock_ns() >= ct->watch_due) {
+	if (ct->skipped != clock_skipped()) {
+		watch_later(ct); /* what was skipped was nobody's turn */
+	} else if (clock_ns() >= ct->watch_due) {
 		watch_tick(clock_ns(), ct->watch_due);
-		ct->watch_due = clock_ns() + watch_period();
+		watch_later(ct);
 	}
 	program_next(ct);
+}
+
+void timer_interrupt(void)
+{
+	struct cpu_timers *ct = &per_cpu[cpu_id()];
+
+	ct->programmed = NEVER;
+	run_due(ct);
+}
+
+void skip_interrupt(void)
+{
+	run_due(&per_cpu[cpu_id()]);
+}
+
+/* A timer that is armed later than this look is armed by the clock as it is now. */
+void timers_skipped(void)
+{
+	for (unsigned i = 0; i < nr_cpus; i++) {
+		uint64_t flags = spin_lock_irqsave(&per_cpu[i].lock);
+		bool some = !TAILQ_EMPTY(&per_cpu[i].list);
+
+		spin_unlock_irqrestore(&per_cpu[i].lock, flags);
+		if (some)
+			apic_send_ipi(cpus[i].apic_id, VEC_SKIP);
+	}
 }
 
 void timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct timer *))

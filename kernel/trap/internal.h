@@ -21,6 +21,7 @@ enum {
 	VEC_RESCHED = 240,
 	VEC_CALL = 241,
 	VEC_TIMER = 242,
+	VEC_SKIP = 243,
 	VEC_SPURIOUS = 255,
 };
 

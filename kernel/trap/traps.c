@@ -195,6 +195,7 @@ static void run_handler(uint64_t vector)
 
 	switch (vector) {
 	case VEC_TIMER: timer_interrupt(); break;
+	case VEC_SKIP: skip_interrupt(); break;
 	case VEC_CALL: call_interrupt(); break;
 	case VEC_RESCHED: break; /* its work is the look at need_resched on the way out */
 	default:
@@ -257,6 +258,7 @@ const char *irq_vector_name(int vector)
 	case VEC_RESCHED: return "switch threads, from another CPU";
 	case VEC_CALL: return "run a function, from another CPU";
 	case VEC_TIMER: return "timer of this CPU";
+	case VEC_SKIP: return "the clock was moved on";
 	case VEC_SPURIOUS: return "spurious";
 	default: return __atomic_load_n(&h->fn, __ATOMIC_ACQUIRE) ? h->name : NULL;
 	}

@@ -164,9 +164,11 @@ static struct populate_race {
 /* Both threads leave together, or nearly: then they build the same frame at the same time. */
 static void meet(unsigned round)
 {
+	unsigned looks = 0;
+
 	__atomic_fetch_add(&race.arrived, 1, __ATOMIC_ACQ_REL);
 	while (__atomic_load_n(&race.arrived, __ATOMIC_ACQUIRE) < 2 * (round + 1))
-		thread_yield();
+		gang_look(&looks);
 }
 
 static void populate_thread(void *arg)

@@ -38,7 +38,7 @@ static void lookup_thread(void *arg)
 
 static int bind_and_unbind(void)
 {
-	unsigned want = __atomic_load_n(&lr.found, __ATOMIC_RELAXED) + PER_ROUND;
+	unsigned want = __atomic_load_n(&lr.found, __ATOMIC_RELAXED) + PER_ROUND, looks = 0;
 	int err;
 
 	__atomic_store_n(&lr.pgmap.owner, &lr, __ATOMIC_RELEASE);
@@ -46,7 +46,7 @@ static int bind_and_unbind(void)
 	if (err)
 		return err;
 	while (__atomic_load_n(&lr.found, __ATOMIC_RELAXED) < want)
-		thread_yield();
+		gang_look(&looks);
 	memunmap_pages(&lr.pgmap);
 	__atomic_store_n(&lr.pgmap.owner, NULL, __ATOMIC_RELEASE);
 	return 0;
@@ -82,8 +82,10 @@ static void put_thread(void *arg)
 {
 	(void)arg;
 	for (unsigned i = 1; i <= PUT_ROUNDS; i++) {
+		unsigned looks = 0;
+
 		while (__atomic_load_n(&put_race.round, __ATOMIC_ACQUIRE) < i)
-			thread_yield();
+			gang_look(&looks);
 		page_put(put_race.page, 1);
 		__atomic_store_n(&put_race.done, i, __ATOMIC_RELEASE);
 	}
@@ -99,6 +101,8 @@ SELFTEST(mm_put_race, "mm.memremap-put-race",
 	EXPECT(t2, "no memory");
 	put_race.round = 0;
 	for (unsigned i = 1; i <= PUT_ROUNDS && !err; i++) {
+		unsigned looks = 0;
+
 		err = fake_bound(&put_race.pgmap, i & 1, NULL, &put_race.page);
 		if (err)
 			break;
@@ -111,7 +115,7 @@ SELFTEST(mm_put_race, "mm.memremap-put-race",
 		/* It was told and left before unbinding returned: poison shows a late look. */
 		memset(&put_race.pgmap, 0xa5, sizeof(put_race.pgmap));
 		while (__atomic_load_n(&put_race.done, __ATOMIC_ACQUIRE) < i)
-			thread_yield();
+			gang_look(&looks);
 	}
 	ASSERT(!err, "binding two MiB must succeed; error %d", err);
 	thread_join(t2);
