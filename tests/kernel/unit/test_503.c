@@ -21,6 +21,10 @@
  * Each round arms bio_delay and waits until all disk threads have a completion held back: then the
  * window is open, however fast or slow anything is. Under a lifetime that does not care, the
  * first reader's bytes then land in G, in the first round in which its page went to G.
+ *
+ * The last round comes when nobody holds a page any more, and its change succeeds under every
+ * lifetime. Before that a lifetime that refuses may have refused every one, however many there
+ * were.
  */
 #include "tests/kernel/lib/fake_disk.h"
 #include "tests/kernel/lib/scratch.h"
@@ -44,8 +48,9 @@ struct soak {
 	uint64_t va;
 	unsigned ops; /* transfers still to be begun (atomic) */
 	bool punch_only;
-	bool changing;	      /* the layout thread is letting blocks go */
-	unsigned busy;	      /* disk threads that are not done (atomic) */
+	struct page *pinned; /* a page of F that stays held until the last round; NULL: none does */
+	bool changing;	     /* the layout thread is letting blocks go */
+	unsigned busy;	     /* disk threads that are not done (atomic) */
 	struct spinlock lock; /* protects r's evidence */
 };
 
@@ -272,23 +277,27 @@ static void write_g(struct soak *s)
 	free(buf);
 }
 
+static void play_round(struct soak *s)
+{
+	unsigned round = s->r->rounds;
+	bool open;
+
+	refill_f(s, round);
+	open = wait_for_window(s);
+	let_blocks_go(s, round);
+	write_g(s);
+	s->r->windows += open;
+	bio_delay_off();
+	look_at_file(s, s->g, "G", G_PAGES, "G");
+	s->r->rounds++;
+}
+
 static void play_rounds(struct soak *s)
 {
 	while (busy_threads(s)) {
-		unsigned round = s->r->rounds;
-		bool open;
-
 		if (batch_stopped()) /* no transfer begins any more; those under way end */
 			__atomic_store_n(&s->ops, 0, __ATOMIC_RELAXED);
-
-		refill_f(s, round);
-		open = wait_for_window(s);
-		let_blocks_go(s, round);
-		write_g(s);
-		s->r->windows += open;
-		bio_delay_off();
-		look_at_file(s, s->g, "G", G_PAGES, "G");
-		s->r->rounds++;
+		play_round(s);
 	}
 }
 
@@ -331,6 +340,13 @@ static void run_threads(struct soak *s)
 		thread_join(edu);
 }
 
+static void unpin(struct soak *s)
+{
+	if (s->pinned)
+		unpin_user_pages(&s->pinned, 1);
+	s->pinned = NULL;
+}
+
 /* What is written at the end is looked at once more, when no device has anything left to do. */
 static void look_at_all(struct soak *s)
 {
@@ -341,7 +357,7 @@ static void look_at_all(struct soak *s)
 		s->r->violations = check_all();
 }
 
-static void mounted(struct soak *s)
+static void mounted(struct soak *s, bool held)
 {
 	struct soak_result *r = s->r;
 
@@ -350,8 +366,13 @@ static void mounted(struct soak *s)
 	if (!s->f || !s->g || dax_mmap(s->mm, s->f, 0, F_PAGES, true, &s->va) ||
 	    scratch_fill("fill")) {
 		r->skip = "no memory for the files";
+	} else if (held && get_user_pages_fast(s->va + (F_PAGES - 1) * PAGE_SIZE, 1,
+					       FOLL_PIN | FOLL_WRITE, &s->pinned) != 1) {
+		r->skip = "the last page of F cannot be pinned";
 	} else {
 		run_threads(s);
+		unpin(s);
+		play_round(s);
 		look_at_all(s);
 	}
 	if (s->va)
@@ -362,8 +383,11 @@ static void mounted(struct soak *s)
 		dax_put(s->f);
 }
 
-/* Linux's generic/503 with `ops` direct transfers. Sleepable. */
-static void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result *r)
+/*
+ * Linux's generic/503 with `ops` direct transfers. With `held` the last page of F is pinned until
+ * all of them are done: only for a lifetime that refuses instead of waiting. Sleepable.
+ */
+static void soak_503(const struct lifetime *lt, unsigned ops, bool held, struct soak_result *r)
 {
 	struct soak s = {.r = r,
 			 .disk = block_nth(0),
@@ -390,7 +414,7 @@ static void soak_503(const struct lifetime *lt, unsigned ops, struct soak_result
 	if (r->skip)
 		return;
 	bio_delay_off();
-	mounted(&s);
+	mounted(&s, held);
 	bio_delay_off();
 	scratch_umount();
 }
@@ -438,7 +462,7 @@ static int cmd_soak(int argc, char **argv)
 		return err;
 	if (!ops || ops > 1000000)
 		return shell_fail(-EINVAL, "OPS must be 1 to 1000000 transfers");
-	soak_503(lt, (unsigned)ops, &r);
+	soak_503(lt, (unsigned)ops, false, &r);
 	return report(lt, &r);
 }
 SHELL_COMMAND(
@@ -461,7 +485,7 @@ SELFTEST(soak_503_safe, "soak.503",
 	for (unsigned n = 0; (lt = lifetime_nth(n)); n++) {
 		if (lt == &lifetime_unaware)
 			continue;
-		soak_503(lt, TEST_OPS, &r);
+		soak_503(lt, TEST_OPS, false, &r);
 		if (r.skip)
 			SKIP("%s", r.skip);
 		EXPECT(!r.foreign, "%s: %u bytes were another file's, first %s", lt->name,
@@ -473,6 +497,22 @@ SELFTEST(soak_503_safe, "soak.503",
 	}
 }
 
+SELFTEST(soak_503_held, "soak.503-refused-until-let-go",
+	 "generic/503 under refuse-busy with a page of the file held throughout: each layout "
+	 "change is "
+	 "refused, and the one behind the last put succeeds")
+{
+	struct soak_result r;
+
+	soak_503(&lifetime_refuse_busy, 1, true, &r);
+	if (r.skip)
+		SKIP("%s", r.skip);
+	EXPECT(r.rounds > 1 && r.changes == 1, "%u layout changes in %u rounds", r.changes,
+	       r.rounds);
+	EXPECT(!r.foreign && !r.failed && !r.violations, "%u foreign bytes, %u violation(s)",
+	       r.foreign, r.violations);
+}
+
 SELFTEST(soak_503_unaware, "soak.503-unaware-corrupts",
 	 "generic/503 under the lifetime unaware: a file holds bytes that a device wrote for "
 	 "another")
@@ -481,7 +521,7 @@ SELFTEST(soak_503_unaware, "soak.503-unaware-corrupts",
 
 	/* A window in which the first reader was done, or had a page that stayed, shows nothing. */
 	for (unsigned ops = TEST_OPS; ops <= 16 * TEST_OPS; ops *= 4) {
-		soak_503(&lifetime_unaware, ops, &r);
+		soak_503(&lifetime_unaware, ops, false, &r);
 		if (r.skip)
 			SKIP("%s", r.skip);
 		if (r.foreign)
