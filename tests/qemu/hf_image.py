@@ -11,6 +11,8 @@ import re
 import subprocess
 from typing import List, Optional
 
+import hf_media
+from hf_config import GIB
 from hf_media import SBIN
 
 OURS = "none,filetype,extent,sparse_super,large_file,extra_isize"
@@ -65,9 +67,10 @@ def fsck(path) -> str:
 
 
 def fsck_all(folder) -> None:
-    """Every image in this folder that holds an ext4 must be clean."""
+    """Every image in this folder that holds an ext4 must be clean. The default DIMM that no machine
+    mounted is: it is what mkfs.ext4 made."""
     for path in sorted(glob.glob(os.path.join(str(folder), "**", "*.img"), recursive=True)):
-        if has_ext4(path):
+        if has_ext4(path) and not (os.path.getsize(path) == GIB and hf_media.is_as_made(path)):
             complaint = fsck(path)
             assert not complaint, f"{path}:\n{complaint}"
 

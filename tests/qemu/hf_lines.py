@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every shell command with right and wrong arguments: the table that test_commands.py runs.
 
-Each command has its own machine, prepared by SETUP, in which its lines are run in this order.
+Each command has its own file system, prepared by SETUP, and its lines are run in this order.
 `ok(line, words)`: status 0 and `words` in the output. `no(line, words)`: a status that is not 0 and
 a sentence with `words` in it, never silence. A command that `help` knows and this table does not
 fails test_commands.py, so a new command brings its rows along.

@@ -10,7 +10,9 @@ import re
 
 import pytest
 
+import hf_config
 import hf_image
+import hf_media
 from hf_lines import LEAVE, SETUP, TABLE
 from hf_machine import Command
 from run import Machine, run_commands
@@ -46,14 +48,70 @@ def complaint(row, command: Command) -> str:
     return ""
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_right_and_wrong_arguments(tmp_path, name):
+# A command whose lines name no device, job or lease is content with any mount at /t: such commands
+# share a machine, each with a file system of its own. The others have a machine each.
+ALONE = re.compile(r"pmem|&|%|\blease\b|\bregion\b|^(race|history|museum|soak|bench|poweroff)\b")
+SHARING = [name for name, rows in TABLE.items() if not any(ALONE.search(row.line) for row in rows)]
+TOGETHER = 8
+GROUPS = [SHARING[at:at + TOGETHER] for at in range(0, len(SHARING), TOGETHER)]
+GROUPS += [[name] for name in TABLE if name not in SHARING]
+# Everything that rows may have left behind; what is not there is refused.
+GIVE_BACK = "; ".join([f"unpin p{n}" for n in range(1, 5)] + [f"unmap m{n}" for n in range(1, 9)])
+
+
+def lines_of(name, pmem):
+    """All that is run for one command: the set-up, on this device, its rows, and what follows them."""
+    setup = SETUP.replace("pmem0", pmem).split("; ")
+    return setup, [row.line for row in TABLE[name]], ["echo alive", "check", *LEAVE.split("; ")]
+
+
+def play(group, folder):
+    """One machine for these commands: {name: what was run, from behind its set-up on}."""
+    names = [f"pmem{n + 1 if n else 0}" for n in range(len(group))]  # pmem1 is for scratch
+    images = [hf_image.mkfs(folder / f"{name}.img", "64M") for name in names[1:]]
+    parts = [lines_of(name, pmem) for name, pmem in zip(group, names)]
+    cmd = f"; {GIVE_BACK}; umount /t; ".join("; ".join(sum(part, [])) for part in parts)
+    variables = {}
+    if images:
+        dimms = hf_config.default_dimms(str(folder))
+        hf_media.make_ext4(dimms[0].path, dimms[0].size)
+        variables["PMEM"] = " ".join([f"{dimms[0].path},align=2M",
+                                      f"{dimms[1].path},size={dimms[1].size},align=2M,scratch",
+                                      *[f"{image},align=2M" for image in images]])
+    result = run_commands(cmd.replace("& ;", "&"), folder, **variables)
+    hf_image.fsck_all(folder)
+    for image in folder.glob("*.img"):
+        image.unlink()
+    found, left = {}, list(result.commands)
+    for name, (setup, rows, last) in zip(group, parts):
+        found[name] = left[len(setup):]
+        many = sum(line.count(" &") or 1 for line in rows)
+        left = left[len(setup) + many + len(last) + GIVE_BACK.count(";") + 2:]
+    return result, found
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """Number of a group -> play() of it, once."""
+    kept = {}
+
+    def get(number):
+        if number not in kept:
+            kept[number] = play(GROUPS[number], tmp_path_factory.mktemp("commands"))
+        return kept[number]
+
+    return get
+
+
+@pytest.mark.parametrize("group,name", [
+    pytest.param(n, name, id=name, marks=pytest.mark.xdist_group(f"commands {n}"))
+    for n, group in enumerate(GROUPS) for name in group])
+def test_right_and_wrong_arguments(played, group, name):
     """Right lines succeed, wrong ones are refused with a sentence, and the machine goes on."""
     rows = TABLE[name]
-    cmd = "; ".join([SETUP] + [row.line for row in rows])
-    result = run_commands(f"{cmd}; echo alive; check; {LEAVE}".replace("& ;", "&"), tmp_path)
+    result, found = played(group)
     assert result.rc in (33, 35), result.text[-4000:]
-    commands = result.commands[SETUP.count(";") + 1:]
+    commands = list(found[name])
     wrong = []
     for row in rows:
         for _ in range(row.line.count(" &") or 1):

@@ -14,7 +14,7 @@ import pytest
 
 import hf_image
 from run import run_commands
-from test_powercut import after
+from test_powercut import after, after_all
 
 # Pages of three files by turns, so that each has many extents and freeing them takes many fences.
 PAGES = 24
@@ -65,23 +65,30 @@ def test_the_change_is_made_of_fences(tmp_path, made):
 
 
 @pytest.fixture(scope="module")
-def fences(tmp_path_factory, made):
-    """How many fences CHANGE has: counted once for all cuts."""
-    folder = tmp_path_factory.mktemp("counted")
-    return fences_of(held(folder, made, f"{CHANGE}; shadow; powercut").text)
+def cuts(tmp_path_factory, made):
+    """CHANGE has its fences counted, then is cut at CUTS of them, each in a machine of its own; one
+    machine looks at all images: for each the run that was cut, what was said afterwards, the image."""
+    folder = tmp_path_factory.mktemp("cuts")
+    fences = fences_of(held(folder, made, f"{CHANGE}; shadow; powercut").text)
+    runs, images = [], [folder / f"{part}.img" for part in range(CUTS)]
+    for part, image in enumerate(images):
+        where = 3 + part * (fences - STAMPS - 3) // (CUTS - 1)
+        runs.append(held(folder, made, f"powercut after={where}; {CHANGE}; powercut"))
+        (folder / "a.img").rename(image)
+    yield list(zip(runs, after_all(["cat /t/keep; ls /t"] * CUTS, images), images))
+    for image in images:
+        image.unlink()
 
 
+@pytest.mark.xdist_group("cuts at fences")
 @pytest.mark.parametrize("part", range(CUTS))
-def test_a_cut_between_two_fences(tmp_path, made, part, fences):
+def test_a_cut_between_two_fences(cuts, part):
     """Repaired and told, clean for e2fsck, and the files' bytes are old or new, page by page."""
-    where = 3 + part * (fences - STAMPS - 3) // (CUTS - 1)
-    result = held(tmp_path, made, f"powercut after={where}; {CHANGE}; powercut")
+    result, said, image = cuts[part]
     assert all(c.status == 0 for c in result.commands[:-1]), result.text
     assert "the power failed behind fence" in result.text, result.text
-    result = after("cat /t/keep; ls /t", tmp_path, f"{tmp_path / 'a.img'},shadow")
-    mount = result.commands[0].output
+    mount = said[0].output
     assert "not unmounted" in mount and re.search(r"repaired: .*\d+ files", mount), mount
-    image = tmp_path / "a.img"
     assert hf_image.contents(image, "/keep") == b"kept"
     old = {name: b"".join(b"%s%02d" % (name.encode(), page) + bytes(4093)
                           for page in range(PAGES))[:(PAGES - 1) * 4096 + 3] for name in FILES}

@@ -50,35 +50,59 @@ def is_hashed(image, folder):
     return bool(int(flags, 16) & 0x1000)
 
 
+DEEP = "/".join("d%d" % n for n in range(DEPTH))
+
+
+def work_on(n):
+    """What is read and changed on the file system of pmemN."""
+    t = f"/t{n}"
+    return (f"mount pmem{n} {t}; ls {t}; cat {t}/{DEEP}/bottom; ls {t}/wide; cat {t}/wide/entry-1900; "
+            f"stat {t}/sparse; map {t}/sparse 2147483648 4096; touch m1+5; unmap m1; cat {t}/bytes; "
+            f"cat {t}/{'n' * 255}; stat {t}/pieces; map {t}/pieces 5726208 4096; touch m1; unmap m1; "
+            f"cat {t}/empty; check; write {t}/wide/new 0 new; rm {t}/wide/entry-0007; "
+            f"truncate {t}/pieces 1M; write {t}/sparse 1073741824 middle; rm {t}/bytes; "
+            f"fallocate {t}/big 0 30M; check; umount {t}")
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory, tree):
+    """One machine with an image of each feature set: its Result, and the images."""
+    folder = tmp_path_factory.mktemp("worked")
+    images = []
+    for n, features in enumerate(SETS):
+        images.append(hf_image.mkfs(folder / f"{n}.img", "128M", tree=tree,
+                                    features=hf_image.OURS + features, extra=["-N", "4096"]))
+        if "dir_index" in features:
+            hf_image.host("e2fsck", "-fyD", images[n])
+            assert is_hashed(images[n], "/wide"), "no hashed directory to read"
+    result = run_commands("; ".join(work_on(n) for n in range(len(SETS))), folder,
+                          PMEM=" ".join(images))
+    hf_image.fsck_all(folder)
+    yield result, images
+    for image in images:
+        os.unlink(image)
+
+
+@pytest.mark.xdist_group("feature sets")
 @pytest.mark.parametrize("features", SETS)
-def test_host_made_images_read_right(tmp_path, tree, features):
+def test_host_made_images_read_right(tree, worked, features):
     """Contents, sizes and names are the host's, and after changes e2fsck and debugfs agree."""
-    image = hf_image.mkfs(tmp_path / "a.img", "128M", tree=tree,
-                          features=hf_image.OURS + features, extra=["-N", "4096"])
-    if "dir_index" in features:
-        hf_image.host("e2fsck", "-fyD", image)
-        assert is_hashed(image, "/wide"), "no hashed directory to read"
-    deep = "/t/" + "/".join("d%d" % n for n in range(DEPTH))
-    result = run_commands(
-        f"mount pmem0 /t; ls /t; cat {deep}/bottom; ls /t/wide; cat /t/wide/entry-1900; "
-        f"stat /t/sparse; map /t/sparse 2147483648 4096; touch m1+5; unmap m1; cat /t/bytes; "
-        f"cat /t/{'n' * 255}; stat /t/pieces; map /t/pieces 5726208 4096; touch m1; unmap m1; "
-        "cat /t/empty; check; write /t/wide/new 0 new; rm /t/wide/entry-0007; "
-        "truncate /t/pieces 1M; write /t/sparse 1073741824 middle; rm /t/bytes; "
-        "fallocate /t/big 0 30M; check; umount /t", tmp_path, PMEM=image)
+    result, images = worked
+    n = SETS.index(features)
+    t, image = f"/t{n}", images[n]
     assert result.status == 0, result.text[-4000:]
-    listed = {line.split()[3] for line in result.command("ls /t/wide").output.splitlines()}
+    touched = [c.output for c in result.commands if c.line.startswith("touch m1")][2 * n:2 * n + 2]
+    listed = {line.split()[3] for line in result.command(f"ls {t}/wide").output.splitlines()}
     assert listed == {".", ".."} | {f"entry-{n:04d}" for n in range(ENTRIES)}
     assert {"sparse", "pieces", "empty", "bytes", "d0", "n" * 255} <= {
-        line.split()[3] for line in result.command("ls /t").output.splitlines()}
-    assert result.command(f"cat {deep}/bottom").output == "at the bottom\n"
-    assert result.command("cat /t/wide/entry-1900").output == "1900\n"
-    assert "3221225472 bytes" in result.command("stat /t/sparse").output
-    assert "here" in result.command("touch m1+5").output
-    assert "piece 699" in result.command("touch m1").output
-    assert result.command("cat /t/bytes").output == printable(bytes(range(256)) * 64)
-    assert result.command(f"cat /t/{'n' * 255}").output == "long name\n"
-    assert result.command("cat /t/empty").output == "\n"
+        line.split()[3] for line in result.command(f"ls {t}").output.splitlines()}
+    assert result.command(f"cat {t}/{DEEP}/bottom").output == "at the bottom\n"
+    assert result.command(f"cat {t}/wide/entry-1900").output == "1900\n"
+    assert "3221225472 bytes" in result.command(f"stat {t}/sparse").output
+    assert "here" in touched[0] and "piece 699" in touched[1]
+    assert result.command(f"cat {t}/bytes").output == printable(bytes(range(256)) * 64)
+    assert result.command(f"cat {t}/{'n' * 255}").output == "long name\n"
+    assert result.command(f"cat {t}/empty").output == "\n"
     assert not is_hashed(image, "/wide"), "changed without its hash tree, so it is none any more"
     names = hf_image.names(image, "/wide")
     assert "new" in names and "entry-0007" not in names and len(names) == ENTRIES
@@ -104,30 +128,59 @@ REFUSED = ["has_journal", "metadata_csum", "inline_data", "encrypt", "casefold",
            "fast_commit,has_journal"]
 
 
+def mount_all(images, folder):
+    """One machine that mounts each of these alone: for each, what the three commands said."""
+    lines = [f"mount pmem{n} /t; mount; check; umount /t" for n in range(len(images))]
+    result = run_commands("; ".join(lines), folder, PMEM=" ".join(images))
+    return [result.commands[4 * n:4 * n + 4] for n in range(len(images))]
+
+
+def take_the_way_out(image, features, said):
+    """Does what a refusal says: `tune2fs`, or `mkfs.ext4` where it knows no other way."""
+    tune = re.search(r"`tune2fs -O (\^\S+) IMAGE`", said)
+    if not tune:
+        hf_image.mkfs(image, "32M")
+        return ""
+    # -f: or it waits ten seconds for another user of an image with mmp
+    done = hf_image.host("tune2fs", "-f", "-O", tune.group(1), image)
+    if "mmp" not in features:  # whose interval e2fsck would wait for
+        hf_image.host("e2fsck", "-fy", image)
+    return f"the way out does not work: {done.stdout}" if done.returncode else ""
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+    """All of them in one machine, then once more as the refusals say: (first, why not, second)."""
+    folder = tmp_path_factory.mktemp("refused")
+    images = [hf_image.mkfs(folder / f"{n}.img", "32M", features=f"{hf_image.OURS},{features}")
+              for n, features in enumerate(REFUSED)]
+    first = mount_all(images, folder)
+    failed = ["" if commands[0].status == 0 else
+              take_the_way_out(image, features, commands[0].output)
+              for image, features, commands in zip(images, REFUSED, first)]
+    second = mount_all(images, folder)
+    hf_image.fsck_all(folder)
+    for image in images:
+        os.unlink(image)
+    return dict(zip(REFUSED, zip(first, failed, second)))
+
+
+@pytest.mark.xdist_group("refused features")
 @pytest.mark.parametrize("features", REFUSED)
-def test_refused_features_are_named_with_the_way_out(tmp_path, features):
+def test_refused_features_are_named_with_the_way_out(refused, features):
     """All unknown features are refused by name, and the tune2fs or mkfs line it gives works at once."""
-    image = hf_image.mkfs(tmp_path / "a.img", "32M", features=f"{hf_image.OURS},{features}")
-    for _ in range(2):
-        result = run_commands("mount pmem0 /t; mount; check", tmp_path, PMEM=image)
-        mount = result.command("mount pmem0 /t")
-        if mount.status == 0:
-            break
-        assert mount.status == 95, result.text
+    first, failed, second = refused[features]
+    assert not failed, failed
+    mount, shown, check, _ = first
+    if mount.status != 0:
+        assert mount.status == 95, mount
         missing = set(features.split(",")) - {"64bit"} - set(re.findall(r"[a-z0-9_]+", mount.output))
         assert not missing, mount.output
         assert f"-O {hf_image.OURS}`" in mount.output, "the mkfs line that passes"
-        assert "nothing is mounted" in result.command("mount").output
-        tune = re.search(r"`tune2fs -O (\^\S+) IMAGE`", mount.output)
-        if not tune:
-            hf_image.mkfs(image, "32M")
-            continue
-        # -f: or it waits ten seconds for another user of an image with mmp
-        done = hf_image.host("tune2fs", "-f", "-O", tune.group(1), image)
-        assert done.returncode == 0, f"the way out does not work: {done.stdout}"
-        if "mmp" not in features:  # whose interval e2fsck would wait for
-            hf_image.host("e2fsck", "-fy", image)
+        assert "nothing is mounted" in shown.output
+        mount = second[0]
     assert mount.status == 0, mount.output
+    assert check.status == second[2].status == 0
 
 
 @pytest.mark.parametrize("without", ["extent", "filetype"])

@@ -33,6 +33,26 @@ def cut(lines, folder, pmem, **variables):
     return int(lost.group(1))
 
 
+def after_all(pieces, images):
+    """What after() does, for many images in one machine: a piece of commands for each, in which /t is
+    its mount. For each: the commands as they were run, from the mount to the umount.
+
+    Without a shadow: the power does not fail again, and so many second copies fill the memory."""
+    parts = [["mount pmem%d /t" % n, *lines.split("; "), "check", "umount /t"]
+             for n, lines in enumerate(pieces)]
+    result = run_commands("; ".join("; ".join(part) for part in parts), images[0].parent,
+                          PMEM=" ".join(str(image) for image in images))
+    left, found = list(result.commands), []
+    for part, image in zip(parts, images):
+        commands, left = left[:len(part)], left[len(part):]
+        assert [c.line for c in commands] == part, result.text
+        assert all(c.status == 0 for c in commands[:1] + commands[-2:]), result.text
+        complaint = hf_image.fsck(image)
+        assert not complaint, complaint + result.text
+        found.append(commands)
+    return found
+
+
 def after(lines, folder, pmem):
     """Mounts after a cut, runs these lines, checks, unmounts: the Result; e2fsck must be clean."""
     result = run_commands(f"mount pmem0 /t; {lines}; check; umount /t", folder, PMEM=pmem)
@@ -108,20 +128,39 @@ def test_without_the_fsync_the_store_is_lost(tmp_path):
         assert hf_image.contents(image, "/f") == content.encode()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_work_then_a_cut(tmp_path, seed):
+SEEDS = range(6)
+
+
+@pytest.fixture(scope="module")
+def random_work(tmp_path_factory):
+    """A machine for each seed that loses its power behind the work, one that looks at all of them:
+    for each the model, how many lines were lost, what was said afterwards, and the image."""
+    folder = tmp_path_factory.mktemp("random")
+    models, lost, images = [], [], [folder / f"{seed}.img" for seed in SEEDS]
+    for seed in SEEDS:
+        lifetime = ("idle-at-one", "unaware")[seed % 2]
+        hf_image.mkfs(images[seed], "32M")
+        model = Model(1000 + seed)
+        while len(model.commands) < random.Random(seed).randrange(5, 250):
+            model.step()
+        lines = "; ".join([f"umount /t; mount pmem0 /t lifetime={lifetime}"] + model.commands)
+        lost.append(cut(lines, folder, f"{images[seed]},shadow"))
+        models.append(model)
+    cats = ["; ".join(f"cat /t{path}" for path in sorted(model.files)) or "sync" for model in models]
+    yield list(zip(models, lost, after_all(cats, images), images))
+    for image in images:
+        image.unlink()
+
+
+@pytest.mark.xdist_group("random work")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_work_then_a_cut(random_work, seed):
     """After any number of operations a cut loses nothing of them, and nothing needs e2fsck."""
-    lifetime = ("idle-at-one", "unaware")[seed % 2]
-    image = hf_image.mkfs(tmp_path / "a.img", "32M")
-    model = Model(1000 + seed)
-    while len(model.commands) < random.Random(seed).randrange(5, 250):
-        model.step()
-    lines = "; ".join([f"umount /t; mount pmem0 /t lifetime={lifetime}"] + model.commands)
-    assert cut(lines, tmp_path, f"{image},shadow") == 0
-    cats = "; ".join(f"cat /t{path}" for path in sorted(model.files)) or "sync"
-    result = after(cats, tmp_path, f"{image},shadow")
+    model, lost, commands, image = random_work[seed]
+    assert lost == 0
+    said = {c.line: c.output for c in commands}
     for path, data in model.files.items():
-        assert result.command(f"cat /t{path}").output == printable(data), path
+        assert said[f"cat /t{path}"] == printable(data), path
         assert hf_image.contents(image, path) == bytes(data), path
 
 
@@ -144,15 +183,28 @@ def filled(tmp_path_factory):
     return image
 
 
+@pytest.fixture(scope="module")
+def cut_in_the_middle(tmp_path_factory, filled):
+    """A machine for each line that loses its power during it, one that looks at all of them."""
+    folder = tmp_path_factory.mktemp("middle")
+    images = [folder / f"{n}.img" for n in range(len(MIDDLE))]
+    for line, image in zip(MIDDLE, images):
+        shutil.copyfile(filled, image)
+        cut(f"{line} &", folder, f"{image},shadow", SMP=4)
+    looks = ["cat /t/keep; write /t/again 0 goes; cat /t/again"] * len(MIDDLE)
+    yield dict(zip(MIDDLE, zip(after_all(looks, images), images)))
+    for image in images:
+        image.unlink()
+
+
+@pytest.mark.xdist_group("cut in the middle")
 @pytest.mark.parametrize("line", MIDDLE)
-def test_a_cut_in_the_middle(tmp_path, filled, line):
+def test_a_cut_in_the_middle(cut_in_the_middle, line):
     """Power fails while a job is at work: no block has two owners, other files are untouched."""
-    image, pmem = tmp_path / "a.img", f"{tmp_path / 'a.img'},shadow"
-    shutil.copyfile(filled, image)
-    cut(f"{line} &", tmp_path, pmem, SMP=4)
-    result = after("cat /t/keep; write /t/again 0 goes; cat /t/again", tmp_path, pmem)
-    assert result.command("cat /t/keep").output == "kept\n"
-    assert result.command("cat /t/again").output == "goes\n"
+    commands, image = cut_in_the_middle[line]
+    said = {c.line: c.output for c in commands}
+    assert said["cat /t/keep"] == "kept\n"
+    assert said["cat /t/again"] == "goes\n"
     assert hf_image.contents(image, "/keep") == b"kept"
 
 

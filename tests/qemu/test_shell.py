@@ -14,6 +14,11 @@ ENDS_THE_MACHINE = {"poweroff", "powercut"}
 LONG_WITHOUT_WORDS = {"bench", "race", "selftest"}
 
 
+def without_dimms(cmd, folder, **variables):
+    """A machine for what has nothing to do with persistent memory: none is made, none is looked at."""
+    return run_commands(cmd, folder, PMEM="", **variables)
+
+
 def lines(result):
     """The serial line from the first command on."""
     text = result.text.replace("\r\n", "\n")
@@ -25,14 +30,14 @@ def lines(result):
 
 
 def test_each_command_is_framed(tmp_path):
-    result = run_commands("echo 'a  b' *; echo c\\;d", tmp_path)
+    result = without_dimms("echo 'a  b' *; echo c\\;d", tmp_path)
     assert lines(result) == ["> echo 'a  b' *", "a  b *", "[status 0]",
                              "> echo c\\;d", "c;d", "[status 0]"], result.text
     assert result.status == 0
 
 
 def test_a_failing_command_does_not_stop_the_next(tmp_path):
-    result = run_commands("selftset; help no-such; echo on", tmp_path)
+    result = without_dimms("selftset; help no-such; echo on", tmp_path)
     assert [c.status for c in result.commands] == [2, 2, 0], result.text
     assert "unknown command 'selftset': did you mean 'selftest'?" in result.text
     assert result.status != 0 and result.rc == 35
@@ -40,7 +45,7 @@ def test_a_failing_command_does_not_stop_the_next(tmp_path):
 
 @pytest.mark.parametrize("cmd", ["", " ", ";", ";;", " ; ; "])
 def test_no_command_is_no_failure(tmp_path, cmd):
-    result = run_commands(cmd, tmp_path)
+    result = without_dimms(cmd, tmp_path)
     assert result.status == 0 and not result.commands, result.text
 
 
@@ -54,22 +59,22 @@ def test_no_command_is_no_failure(tmp_path, cmd):
     ("echo \x01", "byte 0x01 at column 6 is not text"),
 ])
 def test_a_line_with_a_mistake_runs_nothing(tmp_path, cmd, sentence):
-    result = run_commands(cmd, tmp_path)
+    result = without_dimms(cmd, tmp_path)
     assert sentence in result.text, result.text
     assert lines(result)[-1] == "[status 22]" and "\na\n" not in result.text
     assert result.rc == 35
 
 
 def test_long_lists(tmp_path):
-    result = run_commands("echo " + "x" * 5000 + "; " + "echo y;" * 500, tmp_path)
+    result = without_dimms("echo " + "x" * 5000 + "; " + "echo y;" * 500, tmp_path)
     assert result.status == 0 and len(result.commands) == 501, result.text[-2000:]
     assert result.commands[0].output == "x" * 5000 + "\n"
-    result = run_commands("echo " + "x" * 66000, tmp_path)
+    result = without_dimms("echo " + "x" * 66000, tmp_path)
     assert "66005 bytes" in result.text and result.rc == 35
 
 
 def test_jobs(tmp_path):
-    result = run_commands("sleep 300 & sleep x & jobs; wait; echo end", tmp_path)
+    result = without_dimms("sleep 300 & sleep x & jobs; wait; echo end", tmp_path)
     text = lines(result)
     assert text[:3] == ["> sleep 300 &", "[job 1] started", "[status 0]"], result.text
     assert "[job 1] done: status 0: sleep 300" in text
@@ -80,14 +85,14 @@ def test_jobs(tmp_path):
 
 
 def test_kill_ends_a_wait(tmp_path):
-    result = run_commands("sleep 60000 & sleep 50; kill %1; wait; kill %1", tmp_path)
+    result = without_dimms("sleep 60000 & sleep 50; kill %1; wait; kill %1", tmp_path)
     assert "[job 1] done: status 4: sleep 60000" in lines(result), result.text
     assert result.command("kill %1").status == 0
     assert result.commands[-1].status == 3
 
 
 def test_a_job_that_still_waits_is_named(tmp_path):
-    result = run_commands("sleep 80000 &", tmp_path, ICOUNT=1, SMP=1)
+    result = without_dimms("sleep 80000 &", tmp_path, ICOUNT=1, SMP=1)
     assert "1 job has not ended" in result.text, result.text
     assert re.search(r"^\[job 1\] .*sleep 80000: waits for time to pass, woken by:", result.text,
                      re.M)
@@ -95,7 +100,7 @@ def test_a_job_that_still_waits_is_named(tmp_path):
 
 
 def test_poweroff_ends_the_list(tmp_path):
-    result = run_commands("echo a; poweroff; echo b", tmp_path)
+    result = without_dimms("echo a; poweroff; echo b", tmp_path)
     assert [c.status for c in result.commands] == [0, 0], result.text
     assert "not run: echo b" in result.text and result.rc == 33
 
@@ -104,7 +109,7 @@ def test_poweroff_ends_the_list(tmp_path):
 
 
 def test_selftest_speaks_ktap(tmp_path):
-    result = run_commands("selftest selftest.* glob.* shell.numb*; selftest selftest.*", tmp_path)
+    result = without_dimms("selftest selftest.* glob.* shell.numb*; selftest selftest.*", tmp_path)
     assert result.commands[0].status == 2, "a pattern without a match fails all of it"
     text = result.commands[1].output.splitlines()
     assert text[0] == "KTAP version 1"
@@ -117,7 +122,7 @@ def test_selftest_speaks_ktap(tmp_path):
 
 
 def test_selftest_lists_and_nothing_else(tmp_path):
-    result = run_commands("selftest -l; selftest -l -v; selftest -l shell.*", tmp_path)
+    result = without_dimms("selftest -l; selftest -l -v; selftest -l shell.*", tmp_path)
     names = result.commands[0].output.splitlines()
     assert names == sorted(names) and len(set(names)) == len(names) > 20
     assert all(re.fullmatch(r"[a-z0-9-]+\.[a-z0-9.-]+", name) for name in names), names
@@ -128,7 +133,7 @@ def test_selftest_lists_and_nothing_else(tmp_path):
 
 
 def test_selftest_names_the_nearest(tmp_path):
-    result = run_commands("selftest shell; selftest shell.numbrs; selftest --list", tmp_path)
+    result = without_dimms("selftest shell; selftest shell.numbrs; selftest --list", tmp_path)
     assert "did you mean 'shell.*'?" in result.commands[0].output
     assert "the nearest name is shell.numbers" in result.commands[1].output
     assert "known is -l, -v" in result.commands[2].output
@@ -136,8 +141,8 @@ def test_selftest_names_the_nearest(tmp_path):
 
 
 def test_a_broken_test_is_seen(tmp_path):
-    result = run_commands("museum selftest-fails on; selftest selftest.can-fail; museum; "
-                          "museum all off; selftest selftest.can-fail", tmp_path)
+    result = without_dimms("museum selftest-fails on; selftest selftest.can-fail; museum; "
+                           "museum all off; selftest selftest.can-fail", tmp_path)
     assert [c.status for c in result.commands] == [0, 5, 0, 0, 0], result.text
     assert "\nnot ok 1 selftest.can-fail\n" in "\n" + result.commands[1].output
     assert re.search(r"^# kernel/selftest/test_selftest.c:\d+: expected ", result.commands[1].output, re.M)
@@ -151,7 +156,7 @@ def test_a_broken_test_is_seen(tmp_path):
     ("museum a b c", "usage: museum"),
 ])
 def test_museum_refuses(tmp_path, cmd, sentence):
-    result = run_commands(cmd, tmp_path)
+    result = without_dimms(cmd, tmp_path)
     assert sentence in result.text and result.commands[0].status == 22, result.text
 
 
@@ -184,7 +189,7 @@ def test_no_command_breaks_on_any_words(tmp_path):
 
 
 def test_the_prompt(tmp_path):
-    with Machine(tmp_path) as m:
+    with Machine(tmp_path, PMEM="") as m:
         assert "explains one" in m.ask("hel\t")
         assert "a b c" in m.ask("ech \x7fo \"a b\" c")
         assert "a b c" in m.ask("\x1b[A")  # history
@@ -243,7 +248,7 @@ def test_tab_completes_what_the_usage_allows(tmp_path):
 
 
 def test_a_job_that_ends_does_not_disturb_the_line(tmp_path):
-    with Machine(tmp_path) as m:
+    with Machine(tmp_path, PMEM="") as m:
         m.ask("sleep 300 &")
         m.type("echo part")
         m.expect(r"\[job 1\] done: status 0: sleep 300")
@@ -251,7 +256,7 @@ def test_a_job_that_ends_does_not_disturb_the_line(tmp_path):
 
 
 def test_poweroff_is_refused_while_a_job_runs(tmp_path):
-    with Machine(tmp_path) as m:
+    with Machine(tmp_path, PMEM="") as m:
         m.ask("sleep 600000 &")
         answer = m.ask("poweroff")
         assert "sleep 600000" in answer and "[status 16] EBUSY" in answer
@@ -264,7 +269,7 @@ def test_noise_at_the_prompt(tmp_path):
     source = random.Random(5)
     letters = [c for c in range(0x21, 0x7f) if c not in b"pr"]
     bytes_ = letters + list(range(0x20)) * 2 + [0x1b, 0x5b, 0x41, 9, 13, 0x27, 0x22, 0x26] * 8
-    with Machine(tmp_path) as m:
+    with Machine(tmp_path, PMEM="") as m:
         for _ in range(60):
             m.type("".join(chr(source.choice(bytes_)) for _ in range(100)))
         m.type("\x03\r\x03'\x15\x03")
