@@ -257,8 +257,8 @@ bool gang_start(struct gang *g, unsigned n, void (*fn)(void *), void *arg, bool 
 void gang_join(struct gang *g);
 /*
  * Between two looks at what a thread on another CPU has done. At first only a yield, so that both
- * go on together; but where the host has no processor for the other one, a spin takes it the one
- * that there is: from the GANG_SPINS-th look on a short sleep. *looks: zero before the first one.
+ * go on together; but while a busy host runs one CPU of the machine at a time, a spin on it keeps
+ * the other one waiting: from the GANG_SPINS-th look on a short sleep. *looks: zero at first.
  */
 #define GANG_SPINS 200u
 void gang_look(unsigned *looks);
