@@ -24,8 +24,16 @@ ifeq ($(filter-out 0 1,$(DEBUG)),)
 else
 $(error DEBUG=$(DEBUG) is neither 1 (on) nor 0 or empty (off))
 endif
+# With EXPLORE=1 the kernel that runs all orders of its own events (tests/explore), likewise.
+EXPLORE ?=
+ifneq ($(filter-out 0 1,$(EXPLORE)),)
+$(error EXPLORE=$(EXPLORE) is neither 1 (on) nor 0 or empty (off))
+endif
+ifeq ($(filter 1,$(DEBUG))$(filter 1,$(EXPLORE)),11)
+$(error DEBUG=1 and EXPLORE=1 are two kernels: build one, then the other)
+endif
 BASE   := build
-B      := $(BASE)$(if $(filter 1,$(DEBUG)),/debug)
+B      := $(BASE)$(if $(filter 1,$(DEBUG)),/debug)$(if $(filter 1,$(EXPLORE)),/explore)
 CC     := gcc
 PYTHON := /usr/bin/python3
 say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
@@ -51,7 +59,7 @@ endif
 # ---- (2) the kernel ----
 
 # Whatever lies in the floors' folders; boot/efi is a program of its own.
-FLOORS := kernel mm drivers dax tests/kernel
+FLOORS := kernel mm drivers dax tests/kernel $(if $(filter 1,$(EXPLORE)),tests/explore)
 SRC := $(sort $(wildcard boot/*.c) $(shell find $(FLOORS) -name '*.c'))
 ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
 OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
@@ -79,6 +87,23 @@ ifeq ($(filter 1,$(DEBUG)),1)
 # -Og: gdb shows the lines in their order, and gcc takes two thirds of the time.
 CFLAGS  := $(subst -O2,-Og,$(CFLAGS)) -DDEBUG
 LDFLAGS += $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
+endif
+# What the compiler lets the explorer see, and the functions whose calls come to it first.
+ifeq ($(filter 1,$(EXPLORE)),1)
+CFLAGS += -DEXPLORE
+LDFLAGS += $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb store_fence cache_writeback \
+	cpu_by_id cpus_online cpu_call tlb_flush_page_local tlb_flush_all_local write_cr3 copy_cached \
+	memcpy memmove memset strncpy vsnprintf snprintf malloc calloc realloc free \
+	frame_alloc frame_alloc_zero frame_free slab_alloc slab_free holder_add holder_remove \
+	sched_sleep sched_wake sched_wake_irqs_off thread_yield thread_create thread_join thread_exit \
+	thread_describe timer_arm timer_cancel timer_cancel_wait clock_ns \
+	panic panic_frame panic_address assert_failed kprintf kvprintf warn notice_post \
+	spin_trylock spin_held spin_lock_irqsave spin_unlock_irqrestore mutex_lock mutex_trylock \
+	mutex_unlock mutex_held down_write down_read_trylock down_write_trylock up_write rwsem_held)
+SEEN := $(filter kernel/sync/% kernel/sched/% mm/% dax/% drivers/% tests/%,$(filter-out tests/explore/%,$(SRC)) \
+	$(filter tests/explore/scenarios/%,$(SRC)))
+$(SEEN:%=$(B)/obj/%.o): CFLAGS += -fsanitize=thread --param tsan-distinguish-volatile=1 \
+	--param tsan-instrument-func-entry-exit=0 -Wno-tsan -Wno-maybe-uninitialized
 endif
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
 
@@ -120,6 +145,7 @@ $(KERNEL): $(OBJ) $(LIBC) $(B)/objects linker.ld tests/tools/ksyms.py tests/tool
 	$(call say,LD,$@)
 	@ld $(LDFLAGS) -o $(B)/pass1.elf $(OBJ) $(LIBS)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/ksyms.py $(B)/pass1.elf >$(B)/ksyms.asm
+	$(if $(filter 1,$(EXPLORE)),@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/datasyms.py $(B)/pass1.elf >>$(B)/ksyms.asm)
 	@nasm -f elf64 -o $(B)/ksyms.o $(B)/ksyms.asm
 	@ld $(LDFLAGS) -o $@ $(OBJ) $(B)/ksyms.o $(LIBS)
 	@tests/tools/check-elf.sh $(B)/pass1.elf $@
@@ -182,7 +208,7 @@ $(HOST_BIN):
 
 # The variables of `make run` reach tests/qemu/run.py by the environment, with every character as
 # it was typed: $(value) keeps make from expanding a dollar sign inside them.
-RUN_VARS := QEMU BOOT SMP MEM CPU PMEM IOMMU QEMU_ARGS ICOUNT GDB DEBUG TIMEOUT CMD APPEND
+RUN_VARS := QEMU BOOT SMP MEM CPU PMEM IOMMU QEMU_ARGS ICOUNT GDB DEBUG EXPLORE TIMEOUT CMD APPEND
 $(foreach v,$(RUN_VARS),$(if $(filter undefined,$(origin $(v))),,\
 	$(eval override $(v) := $$(value $(v)))$(eval export $(v))))
 RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py

@@ -128,10 +128,15 @@ static inline void irq_restore(uint64_t flags)
 	if (__builtin_expect((flags & (1u << 9)) != 0, 1)) /* nested: stays off */
 		irq_enable();
 }
+#ifdef EXPLORE
+bool explore_irqs_enabled(void); /* the flag, or a modelled CPU's */
+#define irqs_enabled explore_irqs_enabled
+#else
 static inline bool irqs_enabled(void)
 {
 	return __builtin_ia32_readeflags_u64() & (1u << 9);
 }
+#endif
 
 void cpu_pause(void);
 /* sti; hlt in one step: an interrupt that arrives in between still ends the halt. */

@@ -24,6 +24,12 @@
 #else
 #define DEBUG_BUILD 0
 #endif
+/* make run EXPLORE=1: the explorer of event orders sees every access (tests/explore) */
+#ifdef EXPLORE
+#define EXPLORE_BUILD 1
+#else
+#define EXPLORE_BUILD 0
+#endif
 
 #define MEM_POISON  0x6b /* freed */
 #define MEM_RED	    0xbb /* red zone */

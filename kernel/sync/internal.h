@@ -10,6 +10,16 @@
 #ifndef KERNEL_SYNC_INTERNAL_H
 #define KERNEL_SYNC_INTERNAL_H
 
+#if EXPLORE_BUILD
+/* There the names are those of the functions at the end of this file. */
+#define spin_lock	    spin_lock_words
+#define spin_unlock	    spin_unlock_words
+#define down_read	    down_read_words
+#define down_read_may_sleep down_read_words_may_sleep
+#define up_read		    up_read_words
+#define rwsem_held_write    rwsem_held_write_words
+#endif
+
 /* ---- spinlocks */
 void spin_lock_slowly(struct spinlock *l); /* waits, or tells why nobody will let go */
 void spin_unlock_wrongly(const struct spinlock *l) __attribute__((noreturn)); /* not ours: panic */
@@ -137,5 +147,70 @@ static inline bool rwsem_held_write(const struct rwsem *s)
 {
 	return __atomic_load_n(&s->writer, __ATOMIC_RELAXED) == current_thread();
 }
+
+/*
+ * The explorer (make run EXPLORE=1, tests/explore) makes one event of a lock that is taken, and one
+ * of its release, in place of the words that the code above changes. True: it has done so, and
+ * nothing is left to do.
+ */
+#if EXPLORE_BUILD
+#undef spin_lock
+#undef spin_unlock
+#undef down_read
+#undef down_read_may_sleep
+#undef up_read
+#undef rwsem_held_write
+
+enum explore_lock { EXPLORE_SPIN, EXPLORE_READ };
+bool explore_takes(void *lock, enum explore_lock how);
+bool explore_gives(void *lock, enum explore_lock how);
+void explore_hush(bool on); /* what comes is no event */
+
+static inline void spin_lock(struct spinlock *l)
+{
+	preempt_disable();
+	if (explore_takes(l, EXPLORE_SPIN))
+		return;
+	preempt_enable();
+	spin_lock_words(l);
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+	if (explore_gives(l, EXPLORE_SPIN))
+		preempt_enable();
+	else
+		spin_unlock_words(l);
+}
+
+static inline void down_read_may_sleep(struct rwsem *s)
+{
+	if (!explore_takes(s, EXPLORE_READ))
+		down_read_words_may_sleep(s);
+}
+
+static inline void down_read(struct rwsem *s)
+{
+	might_sleep();
+	down_read_may_sleep(s);
+}
+
+static inline void up_read(struct rwsem *s)
+{
+	if (!explore_gives(s, EXPLORE_READ))
+		up_read_words(s);
+}
+
+/* The answer is the holder's own, so it is no event. */
+static inline bool rwsem_held_write(const struct rwsem *s)
+{
+	bool mine;
+
+	explore_hush(true);
+	mine = rwsem_held_write_words(s);
+	explore_hush(false);
+	return mine;
+}
+#endif
 
 #endif

@@ -39,8 +39,8 @@ void *machine_stack(void *top, void (*fn)(void));
 /* A page fault at va, as the kernel's handler gets it; false: it is not handled. */
 bool machine_page_fault(uint64_t va, bool write, bool present, bool interrupts_on);
 
-/* Physical memory as this flow can reach it. */
-void *machine_phys(uint64_t phys);
+/* The variable that `at` lies in, and how far behind its start; NULL: none is known. */
+const char *machine_name(uintptr_t at, unsigned long *offset);
 
 /* Nanoseconds, for reports and time=T alone. */
 uint64_t machine_clock(void);

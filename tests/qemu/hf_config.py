@@ -51,6 +51,7 @@ class Config:
     icount: bool = False
     gdb: bool = False
     debug: bool = False  # the kernel that watches itself: build/debug
+    explore: bool = False  # the one that runs all orders of its events: build/explore
     timeout: float = 120
     timeout_given: bool = False
     cmd: Optional[str] = None  # None: interactive
@@ -190,6 +191,7 @@ def from_variables(env) -> Config:
     config.icount = parse_switch(get("ICOUNT", ""), "ICOUNT")
     config.gdb = parse_switch(get("GDB", ""), "GDB")
     config.debug = parse_switch(get("DEBUG", ""), "DEBUG")
+    config.explore = parse_switch(get("EXPLORE", ""), "EXPLORE")
     config.timeout_given = bool(env.get("TIMEOUT"))
     config.timeout = parse_count(get("TIMEOUT", "120"), "TIMEOUT", 1, 10 ** 6)
     config.cmd = env.get("CMD")

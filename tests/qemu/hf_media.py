@@ -46,8 +46,9 @@ boot
 
 
 def built(config: Config, name: str) -> str:
-    """Where make put it: KERNEL, STRIPPED or LOADER, of the plain build or the debug build."""
-    return os.path.join(BUILD, "debug" if config.debug else "", name)
+    """Where make put it: KERNEL, STRIPPED or LOADER, of the plain build or another one."""
+    kind = "debug" if config.debug else "explore" if config.explore else ""
+    return os.path.join(BUILD, kind, name)
 
 
 def make_iso(config: Config, folder: str, cmdline: str) -> str:

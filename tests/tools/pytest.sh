@@ -8,7 +8,7 @@
 export PYTHONDONTWRITEBYTECODE=1
 # The variables of `make run` would change the machines that the tests describe themselves.
 # QEMU and QEMU2 stay: they choose what the machines run on.
-unset BOOT SMP MEM CPU PMEM QEMU_ARGS ICOUNT GDB DEBUG TIMEOUT CMD APPEND
+unset BOOT SMP MEM CPU PMEM QEMU_ARGS ICOUNT GDB DEBUG EXPLORE TIMEOUT CMD APPEND
 # Images lie in memory, where there is plenty of it: a store into a hole of a file on a disk has the
 # host clear up to 2 MiB around it, which is a third of the work of a run of all self-tests.
 free=$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)

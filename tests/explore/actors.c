@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Actors: the threads of a scenario, and what else can make a step.
+ *
+ *   thread     its function, on a stack of its own and a logical CPU of its own
+ *   device     the same without a CPU that could sleep or be interrupted
+ *   interrupt  of a CPU, if the scenario has them: at rest until something is posted; then its
+ *              first event begins the handler, and while that runs its CPU's thread stands still
+ *   buffer     of a CPU, under tso: each event lets the oldest store out to memory
+ *   timers     each event lets the first armed timer go off
+ *
+ * They are numbered in this order, so a number means the same in every execution, and in a token.
+ */
+#include "tests/explore/internal.h"
+
+#define STACK_BYTES (32 * KIB)
+#define QUEUE	    8
+
+struct cpu x_cpu[X_CPUS + X_MAX_DEVICES];
+static struct thread threads[X_CPUS + X_MAX_DEVICES];
+static char *stacks; /* of all actors, one behind the other */
+static void *stack_tops[X_ACTORS];
+
+struct posted {
+	void (*fn)(void *);
+	void *arg;
+	uint32_t *pending; /* who waits for it counts here; NULL: nobody */
+	unsigned ipi;	   /* number of the call, for X_PLACE_IPI */
+};
+static struct {
+	struct posted at[QUEUE];
+	unsigned first, nr;
+} queue[X_CPUS];
+
+bool x_on_stack(uintptr_t at)
+{
+	return at - (uintptr_t)stacks < (X_ACTORS + 1) * STACK_BYTES;
+}
+
+bool x_actors_init(void)
+{
+	if (!stacks)
+		stacks = machine_memory((X_ACTORS + 1) * STACK_BYTES);
+	for (unsigned i = 0; stacks && i < X_ACTORS; i++)
+		stack_tops[i] = stacks + (i + 1) * STACK_BYTES;
+	return stacks != NULL;
+}
+
+static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, void (*fn)(void))
+{
+	struct x_actor *a = &x.actor[x.nr];
+
+	ASSERT(x.nr < X_ACTORS, "a scenario has at most %u actors", X_ACTORS);
+	*a = (struct x_actor){.role = role,
+			      .cpu = (uint8_t)cpu,
+			      .name = name,
+			      .fn = fn,
+			      .stack = stack_tops[x.nr]};
+	a->vc[x.nr] = 1;
+	x.nr++;
+	return a;
+}
+
+static void add_others(void)
+{
+	static const char *const irqs[] = {"irq 0", "irq 1", "irq 2", "irq 3"};
+	static const char *const buffers[] = {"buffer 0", "buffer 1", "buffer 2",
+					      "buffer 3", "buffer d", "buffer e"};
+
+	for (unsigned i = 0; i < x.nr_threads && x.sc->interrupts; i++) {
+		x.irq_of[i] = (uint8_t)x.nr;
+		add(X_IRQ, i, irqs[i], NULL);
+	}
+	for (unsigned i = 0; i < x.nr_threads + x.nr_devices && x.opt.tso; i++) {
+		unsigned cpu = i < x.nr_threads ? i : X_CPUS + i - x.nr_threads;
+
+		x.buffer_of[cpu] = (uint8_t)x.nr;
+		add(X_BUFFER, cpu, buffers[cpu], NULL);
+	}
+	x.timers = X_ACTORS;
+	if (x.sc->interrupts) {
+		x.timers = (uint8_t)x.nr;
+		add(X_TIMERS, 0, "timer", NULL)->next =
+			(struct x_op){.kind = X_TIMER, .nr = 1, .place = {X_PLACE_TIMERS}};
+		x.actor[x.timers].next.place[0].how = X_WRITE;
+	}
+}
+
+static void count_actors(void)
+{
+	x.nr = x.nr_threads = x.nr_devices = 0;
+	memset(x.irq_of, X_ACTORS, sizeof(x.irq_of));
+	memset(x.buffer_of, X_ACTORS, sizeof(x.buffer_of));
+	for (unsigned i = 0; i < X_MAX_THREADS && x.sc->thread[i].name; i++, x.nr_threads++)
+		add(X_THREAD, i, x.sc->thread[i].name, x.sc->thread[i].fn);
+	for (unsigned i = 0; i < X_MAX_DEVICES && x.sc->device[i].name; i++, x.nr_devices++)
+		add(X_DEVICE, X_CPUS + i, x.sc->device[i].name, x.sc->device[i].fn);
+	add_others();
+}
+
+static void make_thread(struct x_actor *a)
+{
+	struct thread *t = &threads[a->cpu];
+	struct cpu *c = &x_cpu[a->cpu];
+
+	*t = (struct thread){.tid = 901 + a->cpu,
+			     .state = THREAD_RUNNING,
+			     .cpu = a->cpu,
+			     .affinity = 1u << a->cpu,
+			     .refs = 2,
+			     .stack = (char *)a->stack - STACK_BYTES};
+	strncpy(t->name, a->name, sizeof(t->name) - 1);
+	*c = (struct cpu){.self = c, .current = t, .id = a->cpu, .online = true};
+	if (a->role == X_DEVICE)
+		c->preempt = 1; /* so that a sleep is refused */
+	if (x.sc->mm && a->role == X_THREAD)
+		t->mm = c->mm = x.sc->mm();
+	a->thread = t;
+	x.irq_on[a->cpu] = a->role == X_THREAD;
+}
+
+static void run_actor(void) __noreturn;
+static void run_actor(void)
+{
+	struct x_actor *me = x.me;
+
+	if (x.opt.tso)
+		x_tso_over(me->cpu);
+	x_live = true;
+	me->fn();
+	x_live = false;
+	if (x.opt.tso) {
+		x_tso_off(me->cpu);
+		x_tso_flush_plain(me->cpu);
+	}
+	me->alive = false;
+	if (x.starting) {
+		x.me = NULL;
+		machine_switch(&x.dead_sp, x.driver_sp);
+	}
+	x_check_step();
+	x_next();
+	panic("an actor that is over was given a turn");
+}
+
+/* Before the first event each thread runs up to it, one after the other. */
+static void start_one(struct x_actor *a)
+{
+	a->alive = true;
+	a->sp = machine_stack(a->stack, run_actor);
+	x.me = a;
+	machine_set_cpu(&x_cpu[a->cpu]);
+	machine_switch(&x.driver_sp, a->sp);
+}
+
+void x_actors_make(void)
+{
+	x.me = NULL;
+	count_actors();
+	memset(queue, 0, sizeof(queue));
+	for (unsigned i = 0; i < x.nr_threads + x.nr_devices; i++)
+		make_thread(&x.actor[i]);
+}
+
+void x_actors_go(void)
+{
+	x.starting = true;
+	for (unsigned i = 0; i < x.nr_threads + x.nr_devices; i++)
+		start_one(&x.actor[i]);
+	x.starting = false;
+	x.me = NULL;
+}
+
+void *x_driver_stack(void)
+{
+	return stacks + (X_ACTORS + 1) * STACK_BYTES;
+}
+
+void x_resume(struct x_actor *a)
+{
+	void **save = x.me ? &x.me->sp : &x.driver_sp;
+
+	if (x.me == a)
+		return;
+	x.me = a;
+	machine_set_cpu(&x_cpu[a->cpu]);
+	machine_switch(save, a->sp);
+}
+
+/* ---- interrupts */
+
+/* What an interrupt would do next, while none runs: begin the oldest of its CPU's. */
+static void say_begin(unsigned cpu)
+{
+	struct x_actor *irq = &x.actor[x.irq_of[cpu]];
+	struct x_op *op = &irq->next;
+
+	*op = (struct x_op){.kind = X_BEGIN, .nr = 2, .what = "interrupt"};
+	op->place[0] = x_how(X_PLACE_IRQ(cpu), X_WRITE | X_TAKE);
+	op->place[1] = x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_TAKE);
+	op->pc = (uintptr_t)queue[cpu].at[queue[cpu].first].fn;
+}
+
+void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned ipi)
+{
+	unsigned at;
+
+	if (cpu >= x.nr_threads || x.irq_of[cpu] == X_ACTORS)
+		x_fail("an interrupt goes to CPU %u: the scenario has to say .interrupts = true, "
+		       "and have a thread there",
+		       cpu);
+	if (queue[cpu].nr == QUEUE)
+		x_fail("more than %u interrupts wait for CPU %u", QUEUE, cpu);
+	at = (queue[cpu].first + queue[cpu].nr++) % QUEUE;
+	queue[cpu].at[at] = (struct posted){fn, arg, pending, ipi};
+	if (!x.actor[x.irq_of[cpu]].alive)
+		say_begin(cpu);
+}
+
+bool x_irq_waits(unsigned cpu)
+{
+	return queue[cpu].nr != 0;
+}
+
+static void run_irq(void) __noreturn;
+static void run_irq(void)
+{
+	struct x_actor *me = x.me;
+	unsigned cpu = me->cpu;
+	struct posted p = queue[cpu].at[queue[cpu].first];
+	struct x_op *op;
+
+	queue[cpu].first = (queue[cpu].first + 1) % QUEUE;
+	queue[cpu].nr--;
+	x_cpu[cpu].irq_depth++;
+	x.irq_on[cpu] = false;
+	if (x.nr_threads > cpu)
+		x_race_join(me, x.actor[cpu].vc);
+	if (x.opt.tso)
+		x_tso_over(cpu);
+	x_live = true;
+	p.fn(p.arg);
+	op = x_op(X_END, (void *)p.fn);
+	x_add(op, x_how(X_PLACE_IRQ(cpu), X_WRITE | X_GIVE));
+	op->what = "interrupt";
+	if (p.pending)
+		x_add(op, x_how(X_PLACE_IPI(p.ipi), X_WRITE | X_GIVE));
+	x_locked(op);
+	x_wait_turn();
+	if (p.pending)
+		--*p.pending;
+	x_cpu[cpu].irq_depth--;
+	x.irq_on[cpu] = true;
+	if (x.nr_threads > cpu)
+		x_race_join(&x.actor[cpu], me->vc);
+	me->alive = false;
+	if (queue[cpu].nr)
+		say_begin(cpu);
+	if (x.opt.tso)
+		x_tso_off(cpu);
+	x_check_step();
+	x_next();
+	panic("an interrupt that is over was given a turn");
+}
+
+void x_irq_prepare(struct x_actor *irq)
+{
+	irq->alive = true;
+	irq->sp = machine_stack(irq->stack, run_irq);
+}
+
+void x_interrupt(unsigned cpu, void (*fn)(void *), void *arg)
+{
+	struct x_op *op = x_op(X_IPI, __builtin_return_address(0));
+
+	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_GIVE));
+	op->what = "interrupt";
+	x_wait_turn();
+	x_irq_post(cpu, fn, arg, NULL, 0);
+	x_live = true;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which actors can go on, and what the others wait for.
+ *
+ * An event that waits (a lock, a sleep, the end of an IPI, a turn in a spin loop) is not made until
+ * it can be: so a waiting thread costs one event and not a loop of looks, and when nobody can go on
+ * the execution is over, or hangs.
+ */
+#include "tests/explore/internal.h"
+
+/* Has an event of another actor changed what this one looked at? */
+static bool changed_since(const struct x_actor *a)
+{
+	for (unsigned n = a->looked_from; n < x.depth; n++) {
+		const struct x_node *node = &x.node[n];
+
+		for (unsigned i = 0; i < node->op.nr && node->actor != x_id(a); i++)
+			for (unsigned k = 0; k < a->nr_looked; k++)
+				if (x_conflict(&node->op.place[i], &a->looked[k]))
+					return true;
+	}
+	return !a->nr_looked && x.depth > a->looked_from;
+}
+
+static bool op_can_go(const struct x_actor *a, const struct x_op *op)
+{
+	if (op->atomic_lock && x.opt.tso && !x_tso_empty(a->cpu))
+		return false;
+	switch (op->kind) {
+	case X_LOCK: return x_lock_free(op);
+	case X_WOKEN: return !x_asleep(op->arg);
+	case X_PAUSE: return changed_since(a);
+	case X_IPI_WAIT: return *(const uint32_t *)op->arg == 0;
+	case X_JOIN: return !((const struct x_actor *)op->arg)->alive;
+	case X_STORE: return !x.opt.tso || !x_tso_full(a->cpu);
+	default: return true;
+	}
+}
+
+/* Its CPU takes interrupts now: none runs there, and its thread allows them, or sleeps. */
+static bool takes_interrupts(unsigned cpu)
+{
+	const struct x_actor *t = &x.actor[cpu];
+
+	return x.irq_on[cpu] || !t->alive || t->next.kind == X_WOKEN;
+}
+
+bool x_enabled(const struct x_actor *a)
+{
+	switch (a->role) {
+	case X_IRQ:
+		if (!a->alive)
+			return x_irq_waits(a->cpu) && takes_interrupts(a->cpu);
+		return op_can_go(a, &a->next);
+	case X_BUFFER: return !x_tso_empty(a->cpu);
+	case X_TIMERS: return x_timers_armed();
+	default: break;
+	}
+	if (!a->alive)
+		return false;
+	/* An interrupt that has begun on its CPU comes first. */
+	if (a->role == X_THREAD && x.irq_of[a->cpu] < X_ACTORS && x.actor[x.irq_of[a->cpu]].alive)
+		return false;
+	return op_can_go(a, &a->next);
+}
+
+void x_describe_wait(const struct x_actor *a, char *buf, unsigned n)
+{
+	const struct x_op *op = &a->next;
+	const struct thread *t = a->thread;
+	char object[64];
+
+	x_object(op, object, sizeof(object));
+	switch (op->kind) {
+	case X_WOKEN:
+		snprintf(buf, n, "asleep for %s, to be woken by %s",
+			 t && t->waiting ? t->waiting->what : "?",
+			 t && t->waiting ? t->waiting->waker : "?");
+		break;
+	case X_LOCK: snprintf(buf, n, "for the lock '%s'", object); break;
+	case X_PAUSE: snprintf(buf, n, "in a loop for a change of %s", object); break;
+	case X_IPI_WAIT: snprintf(buf, n, "for the answer to an IPI"); break;
+	case X_JOIN: snprintf(buf, n, "for the end of a thread"); break;
+	default: snprintf(buf, n, "for its turn (%s)", x_kind_name(op->kind)); break;
+	}
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the compiler calls before every access of an instrumented file (-fsanitize=thread).
+ *
+ * A plain load or store: logged (undo.c), watched for races, never an event. A volatile one: an
+ * event that is made by the code itself when the hook returns. An atomic: the hook makes it, and
+ * outside of an exploration that is all it does. The hook's return address is where the access
+ * stands in the source. Offsets in struct cpu (GS-relative) come here as small addresses: they are
+ * the CPU's own, and no event.
+ */
+#include "tests/explore/internal.h"
+
+#define HERE ((uintptr_t)__builtin_return_address(0))
+
+static inline bool is_cpu_offset(const volatile void *at)
+{
+	return (uintptr_t)at < X_SMALLEST_ADDRESS;
+}
+
+/* Remembers what a thread that may be about to spin has looked at. */
+static void looked(struct x_actor *a, struct x_place p)
+{
+	if (!a->nr_looked)
+		a->looked_from = (uint16_t)x.depth;
+	for (unsigned i = 0; i < a->nr_looked; i++)
+		if (a->looked[i].at == p.at)
+			return;
+	if (a->nr_looked == X_PLACES) {
+		memmove(a->looked, a->looked + 1, sizeof(p) * (X_PLACES - 1));
+		a->nr_looked--;
+	}
+	a->looked[a->nr_looked++] = p;
+}
+
+/* An event before a volatile access; what it reads or writes is not known here. */
+static void volatile_access(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
+{
+	struct x_op *op;
+
+	if (is_cpu_offset(at))
+		return;
+	op = x_op(write ? X_STORE : X_LOAD, (void *)pc);
+	x_add(op, x_place(at, bytes, write ? X_WRITE : X_READ));
+	if (!write || !x.opt.tso || x_tso_full(x.me->cpu))
+		x_wait_turn();
+	x_arena_access((uintptr_t)at, bytes);
+	if (write)
+		x_log(at, bytes);
+	if (write && x.opt.tso)
+		x_tso_plain(at, bytes, true);
+	if (!write)
+		looked(x.me, x_place(at, bytes, X_READ));
+	x_live = true;
+}
+
+void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
+{
+	if (is_cpu_offset(at))
+		return;
+	if (bytes <= 8 && !x.me->quiet && x_shared_is((uintptr_t)at, bytes)) {
+		volatile_access(at, bytes, write, pc);
+		return;
+	}
+	x_live = false;
+	x_arena_access((uintptr_t)at, bytes);
+	if (write)
+		x_log(at, bytes);
+	if (!x.me->quiet)
+		x_race_access((uintptr_t)at, bytes, write, pc);
+	if (write && x.opt.tso)
+		x_tso_plain(at, bytes, false);
+	x_live = true;
+}
+
+#define PLAIN(name, bytes, write)                                                                  \
+	void __tsan_##name(void *at);                                                              \
+	void __tsan_##name(void *at)                                                               \
+	{                                                                                          \
+		if (x_on())                                                                        \
+			x_plain(at, bytes, write, HERE);                                           \
+	}
+#define PLAINS(n)                                                                                  \
+	PLAIN(read##n, n, false)                                                                   \
+	PLAIN(write##n, n, true)                                                                   \
+	PLAIN(unaligned_read##n, n, false) PLAIN(unaligned_write##n, n, true)
+PLAINS(1)
+PLAINS(2)
+PLAINS(4)
+PLAINS(8)
+PLAINS(16)
+
+#define VOLATILE(name, bytes, write)                                                               \
+	void __tsan_##name(void *at);                                                              \
+	void __tsan_##name(void *at)                                                               \
+	{                                                                                          \
+		if (x_on())                                                                        \
+			volatile_access(at, bytes, write, HERE);                                   \
+	}
+#define VOLATILES(n) VOLATILE(volatile_read##n, n, false) VOLATILE(volatile_write##n, n, true)
+VOLATILES(1)
+VOLATILES(2)
+VOLATILES(4)
+VOLATILES(8)
+
+void __tsan_init(void);
+void __tsan_read_range(void *at, size_t n);
+void __tsan_write_range(void *at, size_t n);
+void __tsan_init(void)
+{
+}
+void __tsan_read_range(void *at, size_t n)
+{
+	if (x_on())
+		x_plain(at, n, false, HERE);
+}
+void __tsan_write_range(void *at, size_t n)
+{
+	if (x_on())
+		x_plain(at, n, true, HERE);
+}
+
+/* ---- atomics */
+
+void x_atomic_load(const volatile void *at, size_t bytes, uintptr_t pc)
+{
+	struct x_op *op = x_op(X_LOAD, (void *)pc);
+
+	x_shared_add((uintptr_t)at, bytes);
+	x_add(op, x_place(at, bytes, X_READ));
+	x_wait_turn();
+	x_arena_access((uintptr_t)at, bytes);
+	looked(x.me, x_place(at, bytes, X_READ));
+}
+
+/* False: the store went into the CPU's buffer, and memory stays as it is. */
+bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uintptr_t pc)
+{
+	struct x_op *op = x_op(fence ? X_RMW : X_STORE, (void *)pc);
+	bool buffered = x.opt.tso && !fence && !x.me->quiet;
+
+	x_shared_add((uintptr_t)at, bytes);
+	x_add(op, x_place(at, bytes, X_WRITE));
+	if (fence)
+		x_locked(op);
+	if (buffered) {
+		op->nr = 0;
+		if (x_tso_full(x.me->cpu))
+			x_wait_turn();
+		x_arena_access((uintptr_t)at, bytes);
+		x_tso_push(at, (unsigned)bytes, v, X_WRITE);
+		return false;
+	}
+	x_wait_turn();
+	x_arena_access((uintptr_t)at, bytes);
+	x_log(at, bytes);
+	x_value(v);
+	return true;
+}
+
+void x_atomic_rmw(volatile void *at, size_t bytes, uintptr_t pc)
+{
+	struct x_op *op = x_op(X_RMW, (void *)pc);
+
+	x_shared_add((uintptr_t)at, bytes);
+	x_add(op, x_place(at, bytes, X_WRITE));
+	x_locked(op);
+	x_wait_turn();
+	x_arena_access((uintptr_t)at, bytes);
+	x_log(at, bytes);
+}
+
+static void done(uint64_t v)
+{
+	x_value(v);
+	x_live = true;
+}
+
+#define SEQ __ATOMIC_SEQ_CST
+#define RMW(bits, type, op, builtin)                                                               \
+	type __tsan_atomic##bits##_##op(volatile type *at, type v, int order);                     \
+	type __tsan_atomic##bits##_##op(volatile type *at, type v, int order)                      \
+	{                                                                                          \
+		type old;                                                                          \
+                                                                                                   \
+		(void)order;                                                                       \
+		if (!x_on() || is_cpu_offset(at))                                                  \
+			return builtin(at, v, SEQ);                                                \
+		x_atomic_rmw(at, sizeof(v), HERE);                                                 \
+		old = builtin(at, v, SEQ);                                                         \
+		done(*at);                                                                         \
+		return old;                                                                        \
+	}
+#define CAS(bits, type, op)                                                                        \
+	int __tsan_atomic##bits##_compare_exchange_##op(volatile type *at, type *expected, type v, \
+							int order, int fail);                      \
+	int __tsan_atomic##bits##_compare_exchange_##op(volatile type *at, type *expected, type v, \
+							int order, int fail)                       \
+	{                                                                                          \
+		bool ok;                                                                           \
+                                                                                                   \
+		(void)order, (void)fail;                                                           \
+		if (!x_on() || is_cpu_offset(at))                                                  \
+			return __atomic_compare_exchange_n(at, expected, v, false, SEQ, SEQ);      \
+		x_atomic_rmw(at, sizeof(v), HERE);                                                 \
+		x_log(expected, sizeof(*expected));                                                \
+		ok = __atomic_compare_exchange_n(at, expected, v, false, SEQ, SEQ);                \
+		if (!ok)                                                                           \
+			looked(x.me, x_place(at, sizeof(v), X_READ));                              \
+		done(*at);                                                                         \
+		return ok;                                                                         \
+	}
+#define ATOMICS(bits, type)                                                                        \
+	type __tsan_atomic##bits##_load(const volatile type *at, int order);                       \
+	type __tsan_atomic##bits##_load(const volatile type *at, int order)                        \
+	{                                                                                          \
+		type v;                                                                            \
+                                                                                                   \
+		(void)order;                                                                       \
+		if (!x_on() || is_cpu_offset(at))                                                  \
+			return __atomic_load_n(at, SEQ);                                           \
+		x_atomic_load(at, sizeof(v), HERE);                                                \
+		v = *at;                                                                           \
+		done(v);                                                                           \
+		return v;                                                                          \
+	}                                                                                          \
+	void __tsan_atomic##bits##_store(volatile type *at, type v, int order);                    \
+	void __tsan_atomic##bits##_store(volatile type *at, type v, int order)                     \
+	{                                                                                          \
+		if (!x_on() || is_cpu_offset(at)) {                                                \
+			__atomic_store_n(at, v, SEQ);                                              \
+			return;                                                                    \
+		}                                                                                  \
+		if (x_atomic_store(at, sizeof(v), v, order == SEQ, HERE))                          \
+			*at = v;                                                                   \
+		x_live = true;                                                                     \
+	}                                                                                          \
+	RMW(bits, type, exchange, __atomic_exchange_n)                                             \
+	RMW(bits, type, fetch_add, __atomic_fetch_add)                                             \
+	RMW(bits, type, fetch_sub, __atomic_fetch_sub)                                             \
+	RMW(bits, type, fetch_and, __atomic_fetch_and)                                             \
+	RMW(bits, type, fetch_or, __atomic_fetch_or)                                               \
+	RMW(bits, type, fetch_xor, __atomic_fetch_xor)                                             \
+	RMW(bits, type, fetch_nand, __atomic_fetch_nand)                                           \
+	CAS(bits, type, strong)                                                                    \
+	CAS(bits, type, weak)
+ATOMICS(8, uint8_t)
+ATOMICS(16, uint16_t)
+ATOMICS(32, uint32_t)
+ATOMICS(64, uint64_t)
+
+void __tsan_atomic_thread_fence(int order);
+void __tsan_atomic_signal_fence(int order);
+void __tsan_atomic_thread_fence(int order)
+{
+	if (order == SEQ)
+		smp_mb();
+}
+void __tsan_atomic_signal_fence(int order)
+{
+	(void)order;
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The explorer's insides: what its files share.
+ *
+ * An *actor* is what can make the next step: a thread, a device, the interrupts of a CPU, the store
+ * buffer of a CPU, the timers. An *event* is a step of one. Before a thread makes an event it says
+ * what it is going to be (x_point()), so that at every moment the next event of every actor is
+ * known, with the places in memory that it will touch. Two events of different actors are
+ * *dependent* if they touch one place and one of them changes it.
+ *
+ * Code under test runs on the stacks of actors, with x_live set; the engine runs on the same stacks
+ * with x_live clear, and on the stack of who called explore_run(). The hooks (hooks.c, wrap_*.c)
+ * are where one becomes the other.
+ */
+#ifndef TESTS_EXPLORE_INTERNAL_H
+#define TESTS_EXPLORE_INTERNAL_H
+
+#include "kernel/kernel.h"
+#include "tests/explore/explore.h"
+#include "tests/explore/machine.h"
+
+#define X_ACTORS 16
+#define X_CPUS	 4 /* of threads; devices have one more each, which no interrupt reaches */
+#define X_PLACES 4
+#define X_DEPTH	 4096 /* events of one execution */
+#define X_RULE	 16
+#define X_TEXT	 240
+
+/* ---- events */
+
+enum x_kind {
+	X_LOAD,
+	X_STORE,
+	X_RMW,
+	X_FENCE,
+	X_LOCK,
+	X_UNLOCK,
+	X_SLEEP, /* tests whether its wait is over; if not, sleeps */
+	X_WOKEN, /* enabled when woken */
+	X_WAKE,
+	X_IRQ_OFF,
+	X_IRQ_ON,
+	X_FLUSH,
+	X_IPI,
+	X_IPI_WAIT,
+	X_BEGIN, /* of an interrupt */
+	X_END,
+	X_TIMER,
+	X_DRAIN, /* a store leaves its CPU's buffer */
+	X_PAUSE, /* enabled when what the loop looked at has changed */
+	X_JOIN,
+	X_MMU_LOAD,
+	X_MMU_STORE,
+	X_NOTE,
+	X_KINDS
+};
+
+/* How an event touches a place. A taker waits for a giver, so that the two never compete. */
+#define X_READ	 0u
+#define X_WRITE	 1u
+#define X_TAKE	 2u
+#define X_GIVE	 4u
+#define X_SHARED 8u /* with TAKE or GIVE in place of WRITE: readers of an rwsem */
+
+struct x_place {
+	uintptr_t at;
+	uint16_t bytes;
+	uint16_t how;
+};
+
+struct x_op {
+	uint8_t kind, nr;
+	bool follows;	  /* is no choice: made at once */
+	bool atomic_lock; /* under tso: waits until its CPU's buffer is empty */
+	uint8_t mode;	  /* X_LOCK: enum x_lock_mode */
+	struct x_place place[X_PLACES];
+	uintptr_t pc;
+	const char *what; /* the object in words; NULL: by its address */
+	const void *arg;  /* X_LOCK: the lock; X_WOKEN: the thread; X_JOIN: the thread */
+};
+
+enum x_lock_mode { X_SPIN, X_MUTEX, X_RWSEM_READ, X_RWSEM_WRITE };
+
+/* One event that happened. The first x.keep of them are as in the execution before. */
+struct x_node {
+	struct x_op op;
+	uint64_t value;		  /* read, or written */
+	uint16_t clock[X_ACTORS]; /* events of each actor that happened before, itself included */
+	uint16_t nth;		  /* event of its actor, from 1 on */
+	uint16_t block;		  /* of an interrupt's event: the node at which it began */
+	uint16_t enabled;	  /* the actors that could have gone here */
+	uint16_t todo;		  /* those that will (backtrack set) */
+	uint16_t done;		  /* those that went */
+	uint16_t asleep;	  /* those that need not (sleep set) */
+	uint16_t affordable;	  /* those that the bound allows */
+	uint8_t actor;
+	uint8_t last_thread; /* before this event; X_ACTORS: none yet */
+	bool preempts;
+	uint16_t cost; /* preemptions up to and with this event; strategy=delay: delays */
+};
+
+/* ---- actors */
+
+enum x_role { X_THREAD, X_DEVICE, X_IRQ, X_BUFFER, X_TIMERS };
+
+struct x_actor {
+	enum x_role role;
+	uint8_t cpu;
+	bool alive;	/* it has code to run */
+	bool waits_irq; /* it is an interrupt that has begun */
+	uint16_t quiet; /* depth of x_quiet_begin() */
+	uint16_t nth;	/* events so far */
+	void *sp, *stack;
+	const char *name;
+	void (*fn)(void);
+	struct x_op next; /* what it does next */
+	uint16_t clock[X_ACTORS];
+	uint16_t vc[X_ACTORS]; /* for races: what it has seen of the others */
+	uint64_t observed;
+	struct x_place looked[X_PLACES]; /* atomic loads since its last pause */
+	uint16_t nr_looked, looked_from; /* from which node on */
+	uint16_t began;			 /* of an interrupt: the node of its first event */
+	struct thread *thread;		 /* of a thread */
+};
+
+/* ---- one exploration */
+
+enum x_strategy { X_BRUTE, X_SLEEP_SETS, X_DPOR, X_DELAY, X_PCT, X_RANDOM, X_STRATEGIES };
+#define X_UNBOUND UINT32_MAX
+
+struct x_options {
+	const struct lifetime *lifetime;
+	const char *lifetime_name;
+	enum x_strategy strategy;
+	bool tso, reverse, go_on; /* go_on: past the first finding */
+	bool half;	/* a fault of the explorer: every second backtrack point is lost */
+	bool quick;	/* no shortest counterexample */
+	uint32_t bound; /* preemptions or delays; pct: depth */
+	uint64_t runs, seed, time_ns;
+	unsigned shard, shards; /* shards 0: all of it */
+	uint64_t from;		/* beginnings before this one are done */
+	unsigned check;		/* compare memory with a copy after every n-th execution */
+};
+
+struct x_result {
+	uint64_t executions, redundant, steps, ns;
+	unsigned outcomes, depth, races;
+	bool complete;
+	const char *bounded; /* by what; NULL: complete */
+	bool broken, failed; /* failed: the explorer itself could not */
+	char rule[X_RULE], text[X_TEXT];
+	uint64_t outcome_sum; /* the same for the same set of outcomes */
+	unsigned plan_len, preempts;
+	uint8_t plan[X_DEPTH]; /* of the counterexample */
+};
+
+/* How an execution ended. */
+enum x_end { X_GOES_ON, X_OVER, X_BROKEN, X_REDUNDANT, X_FAILED };
+
+struct x_engine {
+	const struct x_scenario *sc;
+	struct x_options opt;
+	struct x_result *result;
+
+	struct x_actor actor[X_ACTORS];
+	unsigned nr, nr_threads, nr_devices;
+	uint8_t irq_of[X_CPUS], buffer_of[X_CPUS + X_MAX_DEVICES], timers; /* X_ACTORS: none */
+	struct x_actor *me; /* whose code runs; NULL: the explorer's own */
+	void *main_sp, *driver_sp, *dead_sp;
+	bool starting, at_end;
+
+	struct x_node *node;
+	unsigned depth; /* events so far */
+	unsigned keep;	/* so many are as before */
+	const uint8_t *plan;
+	unsigned plan_len; /* replay; and for the rest the strategy */
+	unsigned last_thread;
+	bool irq_on[X_CPUS + X_MAX_DEVICES];
+	bool branching; /* node number `keep` has its actor already */
+	enum x_end ended;
+	char rule[X_RULE], text[X_TEXT];
+	uintptr_t broken_pc;
+	uint64_t observed_end;
+	uint64_t now; /* the clock that the code under test sees */
+
+	bool learnt; /* something that earlier events did not know of: begin again */
+	uint64_t rng;
+	uint64_t told;	     /* when a line of progress was printed */
+	uint64_t beginnings; /* that were reached (shards) */
+	uint8_t priority[X_ACTORS];
+	unsigned change_at[16];
+	bool replaying; /* for people: values and watches are kept */
+	unsigned half_count;
+
+	struct {
+		const char *what;
+		uint64_t (*fn)(void);
+	} watch[X_MAX_WATCHES];
+	unsigned nr_watches;
+};
+extern struct x_engine x;
+extern struct cpu x_cpu[X_CPUS + X_MAX_DEVICES];
+/* Code under test runs: its accesses are seen. */
+extern bool x_live;
+
+static inline bool x_on(void)
+{
+	return unlikely(x_live) && (uintptr_t)machine_cpu() - (uintptr_t)x_cpu < sizeof(x_cpu);
+}
+static inline struct x_place x_place(const volatile void *at, size_t bytes, unsigned how)
+{
+	return (struct x_place){(uintptr_t)at, (uint16_t)bytes, (uint16_t)how};
+}
+static inline bool x_conflict(const struct x_place *a, const struct x_place *b)
+{
+	if (a->at + a->bytes <= b->at || b->at + b->bytes <= a->at)
+		return false;
+	return ((a->how | b->how) & X_WRITE) || ((a->how ^ b->how) & X_SHARED);
+}
+/* Places that are no memory. */
+#define X_PLACE_IRQ(cpu)    x_place((void *)(uintptr_t)(64 + 8 * (cpu)), 8, 0)
+#define X_PLACE_QUEUE(cpu)  x_place((void *)(uintptr_t)(256 + 8 * (cpu)), 8, 0)
+#define X_PLACE_THREAD(n)   x_place((void *)(uintptr_t)(512 + 8 * (n)), 8, 0)
+#define X_PLACE_TIMERS	    x_place((void *)(uintptr_t)768, 8, 0)
+#define X_PLACE_IPI(n)	    x_place((void *)(uintptr_t)(1024 + 8 * (n)), 8, 0)
+#define X_PLACE_TLB(cpu)    x_place((void *)(uintptr_t)(2048 + 8 * (cpu)), 8, 0)
+#define X_PLACE_DONE(n)	    x_place((void *)(uintptr_t)(3072 + 8 * (n)), 8, 0)
+#define X_PLACE_BUFFER(cpu) x_place((void *)(uintptr_t)(3584 + 8 * (cpu)), 8, 0)
+#define X_SMALLEST_ADDRESS  4096u /* below: the above, and offsets in struct cpu */
+static inline struct x_place x_how(struct x_place p, unsigned how)
+{
+	p.how = (uint16_t)how;
+	return p;
+}
+
+/* ---- point.c: the next event */
+/* Begins to say what the caller's next event is. */
+struct x_op *x_op(enum x_kind kind, const void *pc);
+void x_add(struct x_op *op, struct x_place place);
+void x_locked(struct x_op *op);
+
+/* Said; returns when it is the caller's turn. False: it is no event here, go on at once. */
+bool x_wait_turn(void);
+void x_next(void);
+/* The event just made read or wrote this. */
+void x_value(uint64_t v);
+/* The execution ends here. Never returns. */
+void x_leave(enum x_end how) __noreturn;
+void x_stop(const char *rule, const char *fmt, ...) __noreturn __printf(2, 3);
+/* The explorer cannot go on; the scenario or the explorer is at fault, not the code under test. */
+void x_fail(const char *fmt, ...) __noreturn __printf(1, 2);
+void x_check_step(void);
+
+/* ---- hooks.c: as if the compiler had called. All but x_plain() leave x_live clear */
+void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc);
+void x_atomic_load(const volatile void *at, size_t bytes, uintptr_t pc);
+bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uintptr_t pc);
+void x_atomic_rmw(volatile void *at, size_t bytes, uintptr_t pc);
+
+/* ---- wrap_irq.c */
+void x_calls_reset(void);
+void x_fence(void); /* under tso: an event, until the caller's stores are out */
+
+/* ---- enabled.c */
+bool x_enabled(const struct x_actor *a);
+void x_describe_wait(const struct x_actor *a, char *buf, unsigned n);
+
+/* ---- actors.c */
+bool x_actors_init(void); /* memory; false: none */
+void x_actors_make(void);
+void x_actors_go(void);	    /* each up to its first event */
+void *x_driver_stack(void); /* the end of it */
+void x_resume(struct x_actor *a);
+void x_irq_prepare(struct x_actor *irq);
+void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned ipi);
+bool x_irq_waits(unsigned cpu);
+bool x_on_stack(uintptr_t at);
+static inline unsigned x_id(const struct x_actor *a)
+{
+	return (unsigned)(a - x.actor);
+}
+
+/* ---- dpor.c */
+void x_commit(unsigned id); /* this actor makes its event: a node of it */
+bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
+void x_blocked_races(void);
+/* The actors whose turn here need not be explored again. */
+uint16_t x_asleep_here(void);
+/* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
+ * timers come for free. */
+bool x_preempts(unsigned id, uint16_t enabled);
+
+/* ---- strategy.c */
+/* The strategy's choice among `mask`, at a new node; X_ACTORS: none, all are asleep. */
+unsigned x_choose(uint16_t mask, struct x_node *n);
+bool x_backtrack(void); /* to the next execution; false: that was all */
+void x_strategy_start(void);
+unsigned x_done_part(void);
+/* What the bound counts when this actor goes. */
+unsigned x_cost(uint16_t mask, unsigned id);
+const char *x_strategy_name(enum x_strategy s);
+
+/* ---- undo.c */
+bool x_undo_init(void);
+void x_log(const volatile void *at, size_t bytes);
+void x_undo(void);
+bool x_check_copy(void);		     /* takes the copy */
+bool x_check_compare(char *buf, unsigned n); /* false: something was not put back */
+
+/* ---- race.c */
+bool x_race_init(void);
+void x_race_reset(void);
+void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc);
+void x_race_sync(struct x_actor *a, const struct x_op *op);
+void x_race_join(struct x_actor *to, const uint16_t *from);
+unsigned x_race_print(void);
+
+/* ---- arena.c */
+bool x_arena_init(void);
+void x_arena_reset(void);
+void x_arena_access(uintptr_t at, size_t bytes);
+bool x_arena_offset(uintptr_t at, unsigned long *offset); /* false: it lies elsewhere */
+
+/* ---- shared.c */
+void x_shared_reset(void);
+bool x_shared_is(uintptr_t at, size_t bytes);
+void x_shared_add(uintptr_t at, size_t bytes);
+
+/* ---- names.c */
+void x_name_address(uintptr_t at, char *buf, unsigned n);
+
+/* ---- tso.c */
+void x_tso_reset(void);
+bool x_tso_empty(unsigned cpu);
+bool x_tso_full(unsigned cpu);
+void x_tso_push(const volatile void *at, unsigned bytes, uint64_t v, unsigned how);
+void x_tso_plain(const volatile void *at, size_t bytes, bool event);
+void x_tso_off(unsigned cpu);
+void x_tso_over(unsigned cpu);
+void x_tso_drain(unsigned cpu);
+void x_tso_next(unsigned cpu, struct x_op *op);
+void x_tso_flush_plain(unsigned cpu);
+const uint16_t *x_tso_clock(unsigned cpu, bool races);
+
+/* ---- timers.c */
+void x_timers_reset(void);
+bool x_timers_armed(void);
+void x_timers_fire(void);
+
+/* ---- mmu.c */
+void x_mmu_reset(void);
+bool x_mmu_check(void); /* at the end; false: x.rule and x.text say what is wrong */
+
+/* ---- wrap_sched.c */
+void x_sched_reset(void);
+bool x_asleep(const struct thread *t);
+unsigned x_thread_index(const struct thread *t);
+
+/* ---- wrap_lock.c */
+bool x_lock_free(const struct x_op *op);
+
+/* ---- run.c */
+int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r);
+/* Runs exactly this order once, and leaves it in x.node. `fresh`: it does not come from the
+ * exploration just before. */
+int explore_replay(const struct x_scenario *sc, const struct x_options *opt, bool fresh,
+		   const uint8_t *plan, unsigned len, struct x_result *r);
+const struct x_scenario *x_scenario_find(const char *name);
+const struct x_scenario *x_scenario_nth(unsigned n);
+
+/* ---- trail.c */
+void x_trail_keep(unsigned n); /* node n is made: its watches */
+void x_trail_print(const struct x_result *r);
+void x_trail_json(const struct x_scenario *sc, const struct x_result *r);
+bool x_trail_init(void);
+const char *x_kind_name(unsigned kind);
+void x_object(const struct x_op *op, char *buf, unsigned n);
+
+/* ---- token.c */
+void x_token(const struct x_scenario *sc, const struct x_result *r, char *buf, unsigned n);
+int x_token_parse(const char *text, const struct x_scenario **sc, struct x_options *opt,
+		  uint8_t *plan, unsigned *len);
+
+#endif

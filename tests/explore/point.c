@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The place where orders of events are made.
+ *
+ * A thread that is about to make an event says which (x_op(), x_add()), and asks for its turn
+ * (x_wait_turn()). There the strategy chooses among all actors that can go on, by what they would
+ * do next. If it is the caller, the call returns and the event is made; if it is another actor, the
+ * stack is changed, and the call returns later. So an event is what follows this call up to the
+ * next one: one access that others can notice, and plain accesses behind it.
+ *
+ *     fiber a:  … say "store f" ─ x_wait_turn() ─┐             ┌─► store f …
+ *     fiber b:                                    └─► load f … say "lock l" ─ x_wait_turn()
+ *
+ * While a replay is on, the choice is read from the plan and the rest is skipped.
+ */
+#include "tests/explore/internal.h"
+
+struct x_engine x;
+bool x_live;
+
+struct x_op *x_op(enum x_kind kind, const void *pc)
+{
+	struct x_op *op = &x.me->next;
+
+	x_live = false;
+	op->kind = kind;
+	op->nr = 0;
+	op->atomic_lock = op->follows = false;
+	op->mode = 0;
+	op->pc = (uintptr_t)pc;
+	op->what = NULL;
+	op->arg = NULL;
+	return op;
+}
+
+/* Under tso a locked operation waits until its CPU's stores are out. */
+void x_locked(struct x_op *op)
+{
+	op->atomic_lock = true;
+	if (x.opt.tso)
+		x_add(op, x_how(X_PLACE_BUFFER(x.me->cpu), X_TAKE));
+}
+
+void x_add(struct x_op *op, struct x_place place)
+{
+	if (op->nr == X_PLACES)
+		x_fail("an event touches more than %u places", X_PLACES);
+	op->place[op->nr++] = place;
+}
+
+void x_leave(enum x_end how)
+{
+	x_live = false;
+	x.ended = how;
+	x.me = NULL;
+	machine_switch(&x.dead_sp, x.main_sp);
+	for (;;)
+		;
+}
+
+void x_stop(const char *rule, const char *fmt, ...)
+{
+	va_list ap;
+
+	x_live = false;
+	snprintf(x.rule, sizeof(x.rule), "%s", rule);
+	va_start(ap, fmt);
+	vsnprintf(x.text, sizeof(x.text), fmt, ap);
+	va_end(ap);
+	x_leave(X_BROKEN);
+}
+
+void x_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	x_live = false;
+	va_start(ap, fmt);
+	vsnprintf(x.text, sizeof(x.text), fmt, ap);
+	va_end(ap);
+	x_leave(X_FAILED);
+}
+
+void x_broken(const char *rule, const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	x_live = false;
+	if (!x.me && !x.sc)
+		panic("X_EXPECT outside of an exploration, at %s:%d", file, line);
+	snprintf(x.rule, sizeof(x.rule), "%s", rule);
+	va_start(ap, fmt);
+	vsnprintf(x.text, sizeof(x.text), fmt, ap);
+	va_end(ap);
+	x_leave(X_BROKEN);
+}
+
+void x_observe(uint64_t v)
+{
+	uint64_t *to = x.at_end ? &x.observed_end : &x.me->observed;
+
+	*to = (*to ^ v) * 0x9e3779b97f4a7c15ull + 1;
+}
+
+void x_point(const char *what)
+{
+	x_op(X_NOTE, __builtin_return_address(0))->what = what;
+	x_wait_turn();
+	x_live = true;
+}
+
+void x_watch(const char *what, uint64_t (*fn)(void))
+{
+	ASSERT(x.nr_watches < X_MAX_WATCHES, "a scenario shows at most %u numbers", X_MAX_WATCHES);
+	x.watch[x.nr_watches].what = what;
+	x.watch[x.nr_watches++].fn = fn;
+}
+
+void x_value(uint64_t v)
+{
+	if (x.depth && x.replaying)
+		x.node[x.depth - 1].value = v;
+}
+
+/* The scenario's own look after each event: it writes what it likes, and makes no event. */
+void x_check_step(void)
+{
+	struct x_actor *me = x.me;
+
+	if (!x.sc->step)
+		return;
+	if (!me) /* an actor without a stack: the explorer's own, which code may borrow */
+		x.me = &x.actor[0];
+	x.me->quiet++;
+	x_live = true;
+	x.sc->step();
+	x_live = false;
+	x.me->quiet--;
+	x.me = me;
+}
+
+/* Who waits for what, when nobody can go on. */
+static void deadlock(void) __noreturn;
+static void deadlock(void)
+{
+	char wait[100];
+	int n = 0;
+
+	x.text[0] = 0;
+	for (unsigned i = 0; i < x.nr; i++) {
+		if (!x.actor[i].alive)
+			continue;
+		x_describe_wait(&x.actor[i], wait, sizeof(wait));
+		n += snprintf(x.text + n, sizeof(x.text) - (size_t)n, "%s%s waits %s",
+			      n ? ", " : "", x.actor[i].name, wait);
+		if (n >= (int)sizeof(x.text) - 1)
+			break;
+	}
+	snprintf(x.rule, sizeof(x.rule), "I4");
+	x_blocked_races();
+	x_leave(X_BROKEN);
+}
+
+/* All is over: the scenario's last look, and the MMU's. */
+static void finish(void) __noreturn;
+static void finish(void)
+{
+	if (x.sc->end) {
+		x.me = &x.actor[0];
+		x.me->quiet++;
+		machine_set_cpu(&x_cpu[0]);
+		x.at_end = true;
+		x_live = true;
+		x.sc->end();
+		x_live = false;
+	}
+	x_leave(x_mmu_check() ? X_OVER : X_BROKEN);
+}
+
+static uint16_t enabled_mask(void)
+{
+	uint16_t mask = 0;
+
+	for (unsigned i = 0; i < x.nr; i++)
+		if (x_enabled(&x.actor[i]))
+			mask |= (uint16_t)(1u << i);
+	return mask;
+}
+
+/* Only a buffer or a timer is left, or nobody: are the threads over? */
+static bool threads_over(void)
+{
+	for (unsigned i = 0; i < x.nr; i++)
+		if (x.actor[i].alive)
+			return false;
+	return true;
+}
+
+/* The replayed order says so. */
+static unsigned planned(uint16_t mask)
+{
+	unsigned id = x.plan[x.depth];
+
+	if (id >= x.nr || !(mask >> id & 1))
+		x_fail("event %u of the token is %s's, which cannot go on there: the code, or the "
+		       "scenario, is not what it was",
+		       x.depth + 1, id < x.nr ? x.actor[id].name : "nobody");
+	return id;
+}
+
+/* The same order of events must lead to the same events. */
+static void compare(const struct x_node *n, unsigned id)
+{
+	const struct x_op *was = &n->op, *is = &x.actor[id].next;
+
+	if (was->kind == is->kind && was->nr == is->nr && was->pc == is->pc &&
+	    (!is->nr || was->place[0].at == is->place[0].at))
+		return;
+	x_fail("event %u differs from the same event of the execution before (%s and %s at %p): "
+	       "something that is not put back decides in this scenario",
+	       x.depth + 1, x_kind_name(was->kind), x_kind_name(is->kind), (void *)is->pc);
+}
+
+/* What is no choice. Others are owed a turn here only if a race shows it. */
+static unsigned follow(uint16_t mask, unsigned id)
+{
+	struct x_node *n = &x.node[x.depth];
+
+	n->done = 0;
+	n->asleep = x_asleep_here();
+	n->affordable = mask;
+	n->todo = (uint16_t)(1u << id);
+	if (n->asleep >> id & 1)
+		x_leave(X_REDUNDANT);
+	return id;
+}
+
+static unsigned choose(void)
+{
+	uint16_t mask;
+	unsigned id;
+
+	if (x.depth < x.keep) {
+		id = x.node[x.depth].actor;
+		compare(&x.node[x.depth], id);
+		return id;
+	}
+	if (x.branching && x.depth == x.keep) {
+		x.branching = false;
+		return x.node[x.depth].actor;
+	}
+	mask = enabled_mask();
+	if (!mask) {
+		if (!threads_over())
+			deadlock();
+		finish();
+	}
+	if (x.depth == X_DEPTH)
+		x_fail("an execution has more than %u events: make the scenario smaller", X_DEPTH);
+	x.node[x.depth].enabled = mask;
+	if (x.me && x.me->alive && x.me->next.follows && x.depth >= x.plan_len &&
+	    (mask >> x_id(x.me) & 1))
+		return follow(mask, x_id(x.me));
+	id = x.depth < x.plan_len ? planned(mask) : x_choose(mask, &x.node[x.depth]);
+	if (id == X_ACTORS)
+		x_leave(X_REDUNDANT);
+	return id;
+}
+
+/* Chooses, and goes there. Returns on the caller's stack when it is its turn. */
+void x_next(void)
+{
+	for (;;) {
+		unsigned id = choose();
+		struct x_actor *a = &x.actor[id];
+
+		x_commit(id);
+		if (x.replaying)
+			x_trail_keep(x.depth - 1);
+		if (a->role == X_BUFFER) {
+			x_tso_drain(a->cpu);
+		} else if (a->role == X_TIMERS) {
+			x_timers_fire();
+		} else {
+			if (a->role == X_IRQ && a->next.kind == X_BEGIN)
+				x_irq_prepare(a);
+			x_resume(a);
+			return;
+		}
+		x_check_step();
+	}
+}
+
+bool x_wait_turn(void)
+{
+	struct x_actor *me = x.me;
+
+	if (me->quiet)
+		return false;
+	if (x.opt.tso)
+		x_tso_off(me->cpu);
+	if (x.starting) {
+		x.me = NULL;
+		machine_switch(&me->sp, x.driver_sp);
+	} else {
+		x_check_step();
+		x_next();
+	}
+	if (x.opt.tso)
+		x_tso_over(me->cpu);
+	return true;
+}

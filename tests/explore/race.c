@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Races: two plain accesses of one place by two actors, one of them a store, with nothing in
+ * between that orders them.
+ *
+ * Each actor has a vector clock of its own for this, which only synchronisation moves: a store of
+ * an atomic or a release of a lock leaves the clock of its maker at that place, a load or an
+ * acquisition takes it up. (The clocks of dpor.c order more: there two stores of one atomic are
+ * ordered as well, which synchronises nothing.) Behind each word of memory stand the last store and
+ * the last loads, as "event n of actor a" (an epoch: Flanagan, Freund, "FastTrack", 2009), and
+ * where in the code they were.
+ *
+ * A race is no finding: the execution goes on, and what raced is listed.
+ */
+#include "tests/explore/internal.h"
+
+#define SYNC_SLOTS 2048u
+#define WORD_SLOTS 16384u
+#define LISTED	   32u
+#define LOADS	   4u
+#define PROBES	   32u
+
+struct sync {
+	uintptr_t at;
+	uint32_t round;
+	uint16_t vc[X_ACTORS];
+};
+struct access {
+	uintptr_t pc;
+	uint16_t epoch;
+	uint8_t actor, bytes; /* a bit for each byte of the word; zero: no access */
+};
+struct word {
+	uintptr_t at;
+	uint32_t round;
+	uint32_t next_load;
+	struct access store, load[LOADS];
+};
+
+static struct sync *syncs;
+static struct word *words_seen;
+static uint32_t round_now; /* execution; slots of another one are free */
+static struct {
+	uintptr_t a, b;
+	bool a_stores, b_stores;
+} listed[LISTED];
+static unsigned nr_listed;
+
+bool x_race_init(void)
+{
+	if (!syncs)
+		syncs = machine_memory(SYNC_SLOTS * sizeof(*syncs));
+	if (!words_seen)
+		words_seen = machine_memory(WORD_SLOTS * sizeof(*words_seen));
+	nr_listed = 0;
+	return syncs && words_seen;
+}
+
+void x_race_reset(void)
+{
+	round_now++;
+}
+
+static inline unsigned hash(uintptr_t at, unsigned slots)
+{
+	return (unsigned)(at * 0x9e3779b97f4a7c15ull >> 40) & (slots - 1);
+}
+
+static struct sync *find_sync(uintptr_t at, bool make)
+{
+	unsigned i = hash(at, SYNC_SLOTS);
+
+	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (SYNC_SLOTS - 1)) {
+		struct sync *s = &syncs[i];
+
+		if (s->round == round_now && s->at == at)
+			return s;
+		if (s->round == round_now)
+			continue;
+		if (!make)
+			return NULL;
+		s->at = at;
+		s->round = round_now;
+		memset(s->vc, 0, sizeof(s->vc));
+		return s;
+	}
+	return NULL;
+}
+
+static inline void take_up(uint16_t *to, const uint16_t *from)
+{
+	for (unsigned i = 0; i < x.nr; i++)
+		if (from[i] > to[i])
+			to[i] = from[i];
+}
+
+void x_race_sync(struct x_actor *a, const struct x_op *op)
+{
+	for (unsigned i = 0; i < op->nr; i++) {
+		const struct x_place *p = &op->place[i];
+		bool stores = p->how & (X_WRITE | X_GIVE | X_SHARED);
+		bool loads = !(p->how & X_WRITE) || op->kind != X_STORE;
+		struct sync *s = find_sync(p->at, stores);
+
+		if (s && loads)
+			take_up(a->vc, s->vc);
+		if (s && stores)
+			take_up(s->vc, a->vc);
+	}
+	a->vc[x_id(a)]++;
+}
+
+void x_race_join(struct x_actor *to, const uint16_t *from)
+{
+	take_up(to->vc, from);
+}
+
+static void list_race(const struct access *before, bool before_stores, uintptr_t pc, bool stores)
+{
+	for (unsigned i = 0; i < nr_listed; i++)
+		if (listed[i].a == before->pc && listed[i].b == pc)
+			return;
+	if (nr_listed == LISTED)
+		return;
+	listed[nr_listed].a = before->pc;
+	listed[nr_listed].a_stores = before_stores;
+	listed[nr_listed].b = pc;
+	listed[nr_listed].b_stores = stores;
+	nr_listed++;
+	x.result->races = nr_listed;
+}
+
+static struct word *find_word(uintptr_t at)
+{
+	unsigned i = hash(at, WORD_SLOTS);
+
+	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (WORD_SLOTS - 1)) {
+		struct word *w = &words_seen[i];
+
+		if (w->round == round_now && w->at == at)
+			return w;
+		if (w->round == round_now)
+			continue;
+		memset(w, 0, sizeof(*w));
+		w->at = at;
+		w->round = round_now;
+		return w;
+	}
+	return NULL;
+}
+
+static inline bool races(const struct access *before, unsigned bytes, unsigned id)
+{
+	return (before->bytes & bytes) && before->actor != id &&
+	       before->epoch > x.me->vc[before->actor];
+}
+
+static void access_word(uintptr_t at, unsigned bytes, bool write, uintptr_t pc)
+{
+	struct word *w = find_word(at);
+	unsigned id = x_id(x.me);
+	struct access now = {pc, x.me->vc[id], (uint8_t)id, (uint8_t)bytes};
+
+	if (!w)
+		return;
+	if (races(&w->store, bytes, id))
+		list_race(&w->store, true, pc, write);
+	if (!write) {
+		struct access *load = &w->load[w->next_load++ % LOADS];
+
+		for (unsigned i = 0; i < LOADS; i++)
+			if (w->load[i].actor == id && w->load[i].bytes == bytes)
+				load = &w->load[i];
+		*load = now;
+		return;
+	}
+	for (unsigned i = 0; i < LOADS; i++)
+		if (races(&w->load[i], bytes, id))
+			list_race(&w->load[i], false, pc, true);
+	w->store = now;
+}
+
+void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)
+{
+	uintptr_t end = at + bytes;
+
+	if (bytes > 256) /* a page that is cleared or copied: nobody shares it yet */
+		return;
+	for (uintptr_t word = ALIGN_DOWN(at, 8); word < end; word += 8) {
+		unsigned from = word < at ? (unsigned)(at - word) : 0;
+		unsigned to = end - word < 8 ? (unsigned)(end - word) : 8;
+
+		access_word(word, (0xffu >> (8 - (to - from))) << from, write, pc);
+	}
+}
+
+unsigned x_race_print(void)
+{
+	char a[120], b[120];
+
+	for (unsigned i = 0; i < nr_listed; i++)
+		kprintf("  race: a %s in %s\n        and a %s in %s, in no order\n",
+			listed[i].a_stores ? "store" : "load",
+			ksym_describe(listed[i].a, true, a, sizeof(a)),
+			listed[i].b_stores ? "store" : "load",
+			ksym_describe(listed[i].b, true, b, sizeof(b)));
+	return nr_listed;
+}

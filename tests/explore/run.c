@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An exploration: executions one after the other, until every order that is owed was run.
+ *
+ * Each execution begins from the same memory, runs the events that it shares with the one before,
+ * takes another way at one of them, and ends: all threads over, a rule broken, everybody waiting,
+ * or an order that is known already. Then memory is put back (undo.c). What came out is counted in
+ * a set of outcomes. A broken rule ends the exploration, and a second one with few preemptions
+ * looks for the shortest way to the same rule.
+ */
+#include "tests/explore/internal.h"
+#include "dax/dax.h"
+
+#define OUTCOMES       4096u
+#define BREATHE	       256u  /* executions between two looks at the machine around */
+#define MEMORY_DIFFERS 3u    /* checks in a row that found a difference: then it is one */
+#define LEARN_RUNS     2000u /* executions before a token from elsewhere is run */
+#define PROGRESS_NS    2000000000ull
+#define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
+
+extern const struct x_scenario __start_hf_scenarios[], __stop_hf_scenarios[];
+
+static uint64_t outcomes[OUTCOMES];
+
+const struct x_scenario *x_scenario_nth(unsigned n)
+{
+	const struct x_scenario *s = __start_hf_scenarios + n;
+
+	return s < __stop_hf_scenarios ? s : NULL;
+}
+
+const struct x_scenario *x_scenario_find(const char *name)
+{
+	for (const struct x_scenario *s = __start_hf_scenarios; s < __stop_hf_scenarios; s++)
+		if (!strcmp(s->name, name))
+			return s;
+	return NULL;
+}
+
+const struct lifetime *x_lifetime(void)
+{
+	return x.sc && x.sc->lifetimes ? x.opt.lifetime : NULL;
+}
+
+/* ---- one execution */
+
+static void drive(void) __noreturn;
+static void drive(void)
+{
+	x_actors_make();
+	x_mmu_reset();
+	machine_set_cpu(&x_cpu[0]);
+	if (x.sc->start) {
+		x.me = &x.actor[0];
+		x.me->quiet++;
+		x_live = true;
+		x.sc->start();
+		x_live = false;
+		x.me->quiet--;
+	}
+	x_actors_go();
+	x_next();
+	panic("the explorer's driver was given a turn");
+}
+
+static void reset(void)
+{
+	x.depth = 0;
+	x.last_thread = X_ACTORS;
+	x.ended = X_GOES_ON;
+	x.observed_end = 0;
+	x.at_end = x.starting = false;
+	x.rule[0] = x.text[0] = 0;
+	x_arena_reset();
+	x_race_reset();
+	x_tso_reset();
+	x_timers_reset();
+	x_calls_reset();
+}
+
+static bool is_checked(void)
+{
+	return x.opt.check && x.result->executions % x.opt.check == 0;
+}
+
+/* Another CPU may write meanwhile, to words of its own, but not in each of several executions. */
+static void compare_memory(void)
+{
+	static unsigned in_a_row;
+	char text[X_TEXT];
+
+	if (x_check_compare(text, sizeof(text))) {
+		in_a_row = 0;
+	} else if (++in_a_row >= MEMORY_DIFFERS) {
+		strcpy(x.text, text);
+		x.ended = X_FAILED;
+	}
+}
+
+static void execute(void)
+{
+	struct cpu *outside = machine_cpu();
+	unsigned cpus_outside = nr_cpus;
+
+	reset();
+	if (is_checked() && !x_check_copy())
+		x.opt.check = 0;
+	nr_cpus = 0;
+	while (nr_cpus < X_MAX_THREADS && x.sc->thread[nr_cpus].name)
+		nr_cpus++;
+	machine_switch(&x.main_sp, machine_stack(x_driver_stack(), drive));
+	machine_set_cpu(outside);
+	nr_cpus = cpus_outside;
+	x.me = NULL;
+	x_undo();
+	if (is_checked())
+		compare_memory();
+	x.result->executions++;
+	x.result->steps += x.depth;
+	x.result->depth = MAX(x.result->depth, x.depth);
+}
+
+/* ---- what came out */
+
+static uint64_t outcome(void)
+{
+	uint64_t h = x.observed_end;
+
+	for (unsigned i = 0; i < x.nr_threads + x.nr_devices; i++)
+		h = (h ^ x.actor[i].observed) * 0x100000001b3ull + i;
+	for (const char *c = x.rule; *c; c++)
+		h = (h ^ (uint8_t)*c) * 0x100000001b3ull;
+	return h ? h : 1;
+}
+
+static void count_outcome(void)
+{
+	uint64_t h = outcome();
+	unsigned i = (unsigned)(h >> 40) % OUTCOMES;
+
+	while (outcomes[i] && outcomes[i] != h)
+		i = (i + 1) % OUTCOMES;
+	if (outcomes[i] || x.result->outcomes > OUTCOMES / 2)
+		return;
+	outcomes[i] = h;
+	x.result->outcomes++;
+	x.result->outcome_sum += h;
+}
+
+static unsigned preemptions(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x.depth; i++)
+		n += x.node[i].preempts;
+	return n;
+}
+
+/* The finding of this execution, if it is the first, or a shorter way to the same rule. */
+static void keep_finding(void)
+{
+	struct x_result *r = x.result;
+	unsigned p = preemptions();
+
+	if (r->broken && (strcmp(r->rule, x.rule) || p > r->preempts ||
+			  (p == r->preempts && x.depth >= r->plan_len)))
+		return;
+	r->broken = true;
+	strcpy(r->rule, x.rule);
+	strcpy(r->text, x.text);
+	r->plan_len = x.depth;
+	r->preempts = p;
+	for (unsigned i = 0; i < x.depth; i++)
+		r->plan[i] = x.node[i].actor;
+}
+
+/* False: the exploration ends here. */
+static bool judge(void)
+{
+	struct x_result *r = x.result;
+
+	if (x.ended == X_REDUNDANT) {
+		r->redundant++;
+		r->executions--;
+		return true;
+	}
+	if (x.ended == X_FAILED) {
+		r->failed = true;
+		strcpy(r->text, x.text);
+		return false;
+	}
+	count_outcome();
+	if (x.ended == X_BROKEN)
+		keep_finding();
+	return x.ended != X_BROKEN || x.opt.go_on;
+}
+
+/* ---- all of them */
+
+/* A line now and then, with an estimate of the whole. */
+static void tell_progress(uint64_t began)
+{
+	const struct x_result *r = x.result;
+	uint64_t now = machine_clock();
+	unsigned part = x_done_part();
+
+	if (x.opt.quick || now - x.told < PROGRESS_NS)
+		return;
+	x.told = now;
+	kprintf("  %lu executions, %lu/s, depth %u, %u outcomes; done: about %u.%u %%\n",
+		(unsigned long)r->executions,
+		(unsigned long)(r->executions * 1000000 / ((now - began) / 1000 + 1)), r->depth,
+		r->outcomes, part / 10, part % 10);
+}
+
+static bool out_of_time(uint64_t began)
+{
+	struct x_result *r = x.result;
+
+	if (r->executions % BREATHE == 0)
+		tell_progress(began);
+	if (r->executions % BREATHE == 0 && machine_breathe()) {
+		r->bounded = "Ctrl-C";
+		return true;
+	}
+	if (x.opt.time_ns && machine_clock() - began > x.opt.time_ns) {
+		r->bounded = "time";
+		return true;
+	}
+	if (x.opt.strategy < X_PCT && x.opt.runs && r->executions + r->redundant >= x.opt.runs) {
+		r->bounded = "runs";
+		return true;
+	}
+	return false;
+}
+
+/* What was counted so far is forgotten; the first execution is to come once more. */
+static void begin_again(void)
+{
+	struct x_result *r = x.result;
+
+	x.learnt = false;
+	memset(outcomes, 0, sizeof(outcomes));
+	r->executions = r->redundant = r->steps = r->outcome_sum = 0;
+	r->outcomes = r->depth = 0;
+	x.keep = x.depth = x.half_count = 0;
+	x.branching = false;
+	x.beginnings = 0;
+	x_strategy_start();
+}
+
+static void search(void)
+{
+	uint64_t began = machine_clock();
+
+	x.keep = 0;
+	x.branching = false;
+	x.beginnings = 0;
+	x.told = began;
+	x_strategy_start();
+	for (;;) {
+		execute();
+		if (x.learnt) {
+			begin_again();
+			continue;
+		}
+		if (!judge() || out_of_time(began))
+			break;
+		if (!x_backtrack()) {
+			x.result->complete = !x.result->bounded;
+			break;
+		}
+	}
+	x.result->ns += machine_clock() - began;
+}
+
+/* The same rule with fewer preemptions, then with fewer events. */
+static void shorten(void)
+{
+	struct x_result *found = x.result;
+	static struct x_result r;
+	struct x_options opt = x.opt;
+
+	for (unsigned bound = 0; bound <= found->preempts; bound++) {
+		memset(&r, 0, sizeof(r));
+		r.broken = true;
+		strcpy(r.rule, found->rule);
+		r.preempts = r.plan_len = UINT32_MAX;
+		x.opt.strategy = X_DPOR;
+		x.opt.bound = bound;
+		x.opt.runs = SHORTEN_RUNS;
+		x.opt.go_on = true;
+		x.result = &r;
+		search();
+		x.result = found;
+		if (r.plan_len == UINT32_MAX)
+			continue;
+		found->plan_len = r.plan_len;
+		found->preempts = r.preempts;
+		memcpy(found->plan, r.plan, r.plan_len);
+		strcpy(found->text, r.text);
+		break;
+	}
+	x.opt = opt;
+}
+
+static bool memory_for_all(void)
+{
+	if (!x.node)
+		x.node = machine_memory((X_DEPTH + 1) * sizeof(*x.node));
+	return x.node && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
+	       x_trail_init();
+}
+
+static int begin(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
+{
+	int err;
+
+	if (!memory_for_all())
+		return refuse(-ENOMEM,
+			      "the explorer wants some MiB of memory: give the machine more");
+	memset(r, 0, sizeof(*r));
+	memset(outcomes, 0, sizeof(outcomes));
+	x.sc = sc;
+	x.opt = *opt;
+	x.result = r;
+	x.plan = NULL;
+	x.plan_len = 0;
+	x.nr_watches = 0;
+	x.half_count = 0;
+	x.learnt = false;
+	err = sc->setup ? sc->setup() : 0;
+	if (err)
+		x.sc = NULL;
+	return err;
+}
+
+static void end(void)
+{
+	if (x.sc->teardown)
+		x.sc->teardown();
+	x.sc = NULL;
+}
+
+int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
+{
+	int err;
+
+	x_shared_reset();
+	err = begin(sc, opt, r);
+	if (err)
+		return err;
+	machine_enter();
+	search();
+	if (r->broken && !r->failed && !opt->quick)
+		shorten();
+	machine_leave();
+	end();
+	return 0;
+}
+
+/* The order once, with what is known of atomic places; again, if that was not all. */
+static void replay(void)
+{
+	x.replaying = true;
+	x.keep = 0;
+	x.branching = false;
+	x_strategy_start();
+	do {
+		x.learnt = false;
+		execute();
+	} while (x.learnt);
+	judge();
+	x.replaying = false;
+}
+
+/* Which places are accessed atomically is part of what an order means: some executions tell. */
+static void learn(void)
+{
+	struct x_options opt = x.opt;
+
+	x_shared_reset();
+	x.opt.strategy = X_DPOR;
+	x.opt.bound = X_UNBOUND;
+	x.opt.runs = LEARN_RUNS;
+	x.opt.go_on = x.opt.quick = true;
+	search();
+	x.opt = opt;
+	memset(x.result, 0, sizeof(*x.result));
+}
+
+int explore_replay(const struct x_scenario *sc, const struct x_options *opt, bool fresh,
+		   const uint8_t *plan, unsigned len, struct x_result *r)
+{
+	int err = begin(sc, opt, r);
+
+	if (err)
+		return err;
+	machine_enter();
+	if (fresh)
+		learn();
+	x.plan = plan;
+	x.plan_len = len;
+	replay();
+	machine_leave();
+	end();
+	return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Strategies: which of the actors that can go on does, and what is tried afterwards.
+ *
+ *   brute   every actor at every state. The measure of the others; ends on small scenarios only.
+ *   sleep   the same with sleep sets: no two executions that differ only in the order of
+ *           independent events, but many that are begun and found to be known.
+ *   dpor    only the orders that a race of two dependent events owes (dpor.c).
+ *   delay   the threads take turns in a fixed order; an execution may skip `bound` turns (Emmi,
+ *           Qadeer, Rakamaric: "Delay-bounded scheduling", 2011).
+ *   pct     each execution gives random priorities, and lowers the running thread's at bound - 1
+ *           random events (Burckhardt et al.: "A randomized scheduler with probabilistic
+ *           guarantees", 2010).
+ *   random  a die at every event.
+ *
+ * The first three take a preemption bound (Musuvathi, Qadeer: "Iterative context bounding", 2007):
+ * executions with more switches away from a thread that could go on are left out. A bound makes
+ * sleep sets unsound, so they are off then, and DPOR owes more (dpor.c, owe_at_block()).
+ */
+#include "tests/explore/internal.h"
+
+#define SHARD_DEPTH 8u /* events of a beginning that goes to one shard */
+#define PCT_EVENTS  64 /* among so many events the priorities change */
+
+static const char *const names[X_STRATEGIES] = {"brute", "sleep", "dpor", "delay", "pct", "random"};
+
+const char *x_strategy_name(enum x_strategy s)
+{
+	return names[s];
+}
+
+/* xorshift64*: Marsaglia, "Xorshift RNGs", 2003. */
+static uint64_t dice(void)
+{
+	x.rng ^= x.rng >> 12;
+	x.rng ^= x.rng << 25;
+	x.rng ^= x.rng >> 27;
+	return x.rng * 0x2545f4914f6cdd1dull;
+}
+
+void x_strategy_start(void)
+{
+	x.rng = x.opt.seed * 0x9e3779b97f4a7c15ull + 1;
+}
+
+static bool is_random(void)
+{
+	return x.opt.strategy == X_PCT || x.opt.strategy == X_RANDOM;
+}
+
+/* ---- delays: in which order the enabled actors come, from the running one on */
+
+static unsigned delays_to(uint16_t mask, unsigned id)
+{
+	unsigned at = x.last_thread < X_ACTORS ? x.last_thread : 0, cost = 0;
+
+	for (; at != id; at = (at + 1) % x.nr)
+		cost += mask >> at & 1;
+	return cost;
+}
+
+unsigned x_cost(uint16_t mask, unsigned id)
+{
+	return x.opt.strategy == X_DELAY ? delays_to(mask, id) : x_preempts(id, mask);
+}
+
+/* Those of `mask` that the bound allows after the events so far. */
+static uint16_t affordable(uint16_t mask)
+{
+	unsigned spent = x.depth ? x.node[x.depth - 1].cost : 0;
+	uint16_t out = 0;
+
+	if (x.opt.bound == X_UNBOUND || is_random())
+		return mask;
+	for (unsigned i = 0; i < x.nr; i++)
+		if ((mask >> i & 1) && spent + x_cost(mask, i) <= x.opt.bound)
+			out |= (uint16_t)(1u << i);
+	if (out != mask)
+		x.result->bounded = x.opt.strategy == X_DELAY ? "delays" : "preemptions";
+	return out;
+}
+
+/* ---- one of several */
+
+static unsigned lowest(uint16_t mask)
+{
+	return mask ? (unsigned)__builtin_ctz(mask) : X_ACTORS;
+}
+
+static unsigned pick_in_order(uint16_t mask)
+{
+	if (x.opt.reverse)
+		return mask ? 31u - (unsigned)__builtin_clz(mask) : X_ACTORS;
+	if (x.last_thread < X_ACTORS && (mask >> x.last_thread & 1))
+		return x.last_thread;
+	return lowest(mask);
+}
+
+static unsigned pick_random(uint16_t mask)
+{
+	unsigned n = (unsigned)(dice() % (unsigned)__builtin_popcount(mask));
+
+	while (n--)
+		mask &= (uint16_t)(mask - 1);
+	return lowest(mask);
+}
+
+static void pct_begin(void)
+{
+	for (unsigned i = 0; i < x.nr; i++)
+		x.priority[i] = (uint8_t)(128 + i);
+	for (unsigned i = x.nr; i-- > 1;) {
+		unsigned k = (unsigned)(dice() % (i + 1));
+		uint8_t p = x.priority[i];
+
+		x.priority[i] = x.priority[k];
+		x.priority[k] = p;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(x.change_at); i++)
+		x.change_at[i] = (unsigned)(dice() % PCT_EVENTS);
+}
+
+static unsigned pick_pct(uint16_t mask)
+{
+	unsigned best = X_ACTORS;
+
+	if (!x.depth)
+		pct_begin();
+	for (unsigned i = 0; i < x.nr; i++)
+		if ((mask >> i & 1) && (best == X_ACTORS || x.priority[i] > x.priority[best]))
+			best = i;
+	for (unsigned i = 0; i + 1 < x.opt.bound && i < ARRAY_SIZE(x.change_at); i++)
+		if (x.change_at[i] == x.depth)
+			x.priority[best] = (uint8_t)(64 - i);
+	return best;
+}
+
+/* Shards: all ways through the first events are tried, and each shard goes on from every n-th. */
+static bool is_ours(void)
+{
+	uint64_t n = x.beginnings++;
+
+	return n >= x.opt.from && n % x.opt.shards == x.opt.shard;
+}
+
+static uint16_t todo_at_first(uint16_t mask, unsigned id)
+{
+	if (x.opt.shards && x.depth < SHARD_DEPTH)
+		return mask;
+	switch (x.opt.strategy) {
+	case X_BRUTE:
+	case X_SLEEP_SETS:
+	case X_DELAY: return mask;
+	default: return (uint16_t)(1u << id);
+	}
+}
+
+unsigned x_choose(uint16_t mask, struct x_node *n)
+{
+	uint16_t can;
+	unsigned id;
+
+	n->done = 0;
+	n->asleep = x_asleep_here();
+	n->affordable = affordable(mask);
+	can = n->affordable & (uint16_t)~n->asleep;
+	if (!can || (x.opt.shards && x.depth == SHARD_DEPTH && !is_ours()))
+		return X_ACTORS;
+	if (x.opt.strategy == X_PCT)
+		id = pick_pct(can);
+	else if (x.opt.strategy == X_RANDOM)
+		id = pick_random(can);
+	else
+		id = pick_in_order(can);
+	n->todo = todo_at_first(can, id);
+	return id;
+}
+
+bool x_backtrack(void)
+{
+	unsigned n = x.depth;
+
+	if (is_random()) {
+		x.keep = 0;
+		x.result->bounded = "runs";
+		return x.result->executions < x.opt.runs;
+	}
+	while (n-- > x.plan_len) {
+		struct x_node *node = &x.node[n];
+		uint16_t left;
+
+		node->done |= (uint16_t)(1u << node->actor);
+		left = node->todo & node->affordable & (uint16_t) ~(node->done | node->asleep);
+		if (!left)
+			continue;
+		node->actor = (uint8_t)(x.opt.reverse ? 31u - (unsigned)__builtin_clz(left)
+						      : lowest(left));
+		x.keep = n;
+		x.branching = true;
+		return true;
+	}
+	return false;
+}
+
+/* Per mille of the whole that is done, as if every way at a state led to as much as any other. What
+ * will be owed later is not known yet, so it is too much at the beginning. */
+unsigned x_done_part(void)
+{
+	uint64_t part = 0, share = 1u << 30;
+
+	for (unsigned n = x.plan_len; n < x.depth && share; n++) {
+		const struct x_node *node = &x.node[n];
+		unsigned ways = (unsigned)__builtin_popcount(node->todo | node->done);
+
+		if (!ways)
+			ways = 1;
+		part += share / ways * (unsigned)__builtin_popcount(node->done);
+		share /= ways;
+	}
+	return (unsigned)(part * 1000 >> 30);
+}

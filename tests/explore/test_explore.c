@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The explorer checks itself: strategies that must agree do, what is known to break is found, and
+ * what was found is found again from its token.
+ */
+#include "dax/dax.h"
+#include "tests/explore/internal.h"
+
+MUSEUM(half_backtrack, "half-backtrack",
+       "DPOR forgets every second of the orders that it owes; shown by selftest "
+       "explore.brute-equals-dpor");
+
+#define SMALL_RUNS 8000 /* a scenario that brute force needs more executions for is not small */
+
+static struct x_result one, other;
+static unsigned compared;
+
+static struct x_options options(enum x_strategy strategy, bool tso)
+{
+	return (struct x_options){.lifetime = LIFETIME_DEFAULT,
+				  .lifetime_name = LIFETIME_DEFAULT->name,
+				  .strategy = strategy,
+				  .tso = tso,
+				  .bound = X_UNBOUND,
+				  .go_on = true,
+				  .quick = true,
+				  .seed = 1};
+}
+
+static bool is_small(const struct x_scenario *sc)
+{
+	return !sc->large && !sc->lifetimes;
+}
+
+/* The same outcomes and the same findings? A sentence if not. */
+static const char *differ(const struct x_scenario *sc, struct x_options a, struct x_options b)
+{
+	static char text[200];
+
+	if (explore_run(sc, &a, &one) || explore_run(sc, &b, &other)) {
+		snprintf(text, sizeof(text), "%s does not run: %s", sc->name, refusal());
+		return text;
+	}
+	compared += !one.bounded;
+	if (one.bounded && !one.failed)
+		return NULL;
+	if (one.failed || other.failed) {
+		snprintf(text, sizeof(text), "%s: %s", sc->name,
+			 one.failed ? one.text : other.text);
+		return text;
+	}
+	if (one.outcome_sum == other.outcome_sum && one.outcomes == other.outcomes &&
+	    one.broken == other.broken)
+		return NULL;
+	snprintf(text, sizeof(text),
+		 "%s model=%s: %u outcomes of %lu executions, and %u outcomes of %lu", sc->name,
+		 a.tso ? "tso" : "sc", one.outcomes, (unsigned long)one.executions, other.outcomes,
+		 (unsigned long)other.executions);
+	return text;
+}
+
+SELFTEST(explore_brute_dpor, "explore.brute-equals-dpor",
+	 "brute force and DPOR find the same outcomes of every small scenario, under both models")
+{
+	const struct x_scenario *sc;
+	const char *why;
+
+	compared = 0;
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
+			struct x_options brute = options(X_BRUTE, tso), dpor = options(X_DPOR, tso);
+
+			brute.runs = SMALL_RUNS;
+			dpor.half = museum_on(half_backtrack);
+			why = differ(sc, brute, dpor);
+			EXPECT(!why, "%s", why);
+			EXPECT(one.bounded || other.executions <= one.executions,
+			       "%s: DPOR takes %lu executions, brute force %lu", sc->name,
+			       (unsigned long)other.executions, (unsigned long)one.executions);
+		}
+	EXPECT(compared >= 16, "only %u explorations were small enough", compared);
+}
+
+SELFTEST(explore_sleep, "explore.sleep-sets-equal-dpor",
+	 "sleep sets and DPOR find the same outcomes")
+{
+	const struct x_scenario *sc;
+	const char *why;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		if (is_small(sc)) {
+			struct x_options sleep = options(X_SLEEP_SETS, false);
+
+			sleep.runs = SMALL_RUNS;
+			why = differ(sc, sleep, options(X_DPOR, false));
+			EXPECT(!why, "%s", why);
+		}
+}
+
+SELFTEST(explore_orders, "explore.orders-agree",
+	 "DPOR finds the same outcomes whichever actor it tries first")
+{
+	const struct x_scenario *sc;
+	const char *why;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
+			struct x_options forward = options(X_DPOR, tso), reverse = forward;
+
+			reverse.reverse = true;
+			why = differ(sc, forward, reverse);
+			EXPECT(!why, "%s", why);
+		}
+}
+
+SELFTEST(explore_bounds, "explore.bounds-agree",
+	 "with the same preemption bound brute force and DPOR find the same outcomes")
+{
+	const struct x_scenario *sc;
+	const char *why;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (unsigned bound = 0; bound < 3 && is_small(sc); bound++) {
+			struct x_options brute = options(X_BRUTE, false);
+			struct x_options dpor = options(X_DPOR, false);
+
+			brute.runs = SMALL_RUNS;
+			brute.bound = dpor.bound = bound;
+			why = differ(sc, brute, dpor);
+			EXPECT(!why, "bound %u: %s", bound, why);
+		}
+}
+
+SELFTEST(explore_findings, "explore.known-findings",
+	 "what is known to break is found, everything else is safe, and memory is put back")
+{
+	const struct x_scenario *sc;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
+			struct x_options opt = options(X_DPOR, tso);
+			bool known = sc->breaks || (sc->breaks_tso && tso);
+
+			opt.go_on = false;
+			opt.check = 16;
+			EXPECT(!explore_run(sc, &opt, &one), "%s: %s", sc->name, refusal());
+			EXPECT(!one.failed, "%s: %s", sc->name, one.text);
+			EXPECT(one.broken == known, "%s model=%s is %s%s%s", sc->name,
+			       tso ? "tso" : "sc", one.broken ? "broken: " : "safe", one.rule,
+			       one.text);
+		}
+}
+
+SELFTEST(explore_replay, "explore.token-replays",
+	 "the token of a finding leads to the same finding, and is the shortest way to it")
+{
+	static char token[X_DEPTH * 3];
+	static uint8_t plan[X_DEPTH];
+	struct x_options opt = options(X_DPOR, false);
+	const struct x_scenario *sc = x_scenario_find("wait.woken-too-early"), *named;
+	unsigned len;
+
+	opt.go_on = opt.quick = false;
+	EXPECT(!explore_run(sc, &opt, &one) && one.broken, "the finding is not there: %s",
+	       one.text);
+	EXPECT(one.preempts <= 1, "one preemption is enough, not %u", one.preempts);
+	x_token(sc, &one, token, sizeof(token));
+	EXPECT(!x_token_parse(token, &named, &opt, plan, &len), "%s: %s", token, refusal());
+	EXPECT(named == sc && len == one.plan_len, "%s is read as %s with %u events", token,
+	       named->name, len);
+	EXPECT(!explore_replay(sc, &opt, true, plan, len, &other), "%s", refusal());
+	EXPECT(other.broken && !strcmp(one.rule, other.rule) && !strcmp(one.text, other.text),
+	       "%s says: %s", token, other.text);
+}
+
+SELFTEST(explore_bad_tokens, "explore.bad-tokens", "a word that is no token is refused")
+{
+	static const char *const bad[] = {"",
+					  "litmus.message",
+					  "litmus.message:-:sc",
+					  "no.such:-:sc:a",
+					  "litmus.message:none:sc:a",
+					  "litmus.message:-:pso:a",
+					  "litmus.message:-:sc:A",
+					  "litmus.message:-:sc:a0",
+					  "litmus.message:-:sc:a99999"};
+	static uint8_t plan[X_DEPTH];
+	const struct x_scenario *sc;
+	struct x_options opt;
+	unsigned len;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		EXPECT(x_token_parse(bad[i], &sc, &opt, plan, &len) == -EINVAL, "'%s' passes",
+		       bad[i]);
+	opt = options(X_DPOR, false);
+	memset(plan, 7, sizeof(plan));
+	sc = x_scenario_find("litmus.message");
+	EXPECT(!explore_replay(sc, &opt, true, plan, 5, &one) && one.failed,
+	       "an order of actors that are not there is run");
+}
+
+SELFTEST(explore_races, "explore.races-listed",
+	 "two plain additions are listed as a race, and nothing else of the litmus tests is")
+{
+	struct x_options opt = options(X_DPOR, false);
+
+	EXPECT(!explore_run(x_scenario_find("litmus.race"), &opt, &one), "%s", refusal());
+	EXPECT(one.races && !one.broken, "%u races", one.races);
+	EXPECT(!explore_run(x_scenario_find("litmus.locks-ordered"), &opt, &one), "%s", refusal());
+	EXPECT(!one.races, "%u races under a lock", one.races);
+	EXPECT(!explore_run(x_scenario_find("litmus.message"), &opt, &one), "%s", refusal());
+	EXPECT(!one.races, "%u races of a message that was waited for", one.races);
+}
+
+SELFTEST(explore_random, "explore.random-repeats",
+	 "random strategies repeat with their seed, and find a lost wake")
+{
+	const struct x_scenario *sc = x_scenario_find("wait.woken-too-early");
+
+	for (enum x_strategy s = X_PCT; s <= X_RANDOM; s++) {
+		struct x_options opt = options(s, false);
+
+		opt.runs = 500;
+		opt.bound = 3;
+		EXPECT(!explore_run(sc, &opt, &one) && !explore_run(sc, &opt, &other), "%s",
+		       refusal());
+		EXPECT(one.broken, "%s misses it", x_strategy_name(s));
+		EXPECT(one.steps == other.steps && one.outcome_sum == other.outcome_sum,
+		       "%s: %lu events, then %lu", x_strategy_name(s), (unsigned long)one.steps,
+		       (unsigned long)other.steps);
+	}
+}
+
+/* Without the exhibit both are safe: explore.known-findings. */
+SELFTEST(explore_fences, "explore.barrier-needed",
+	 "with its barrier taken away a wake is lost under tso, and under sc it is not")
+{
+	struct museum *m = museum_find("wake-unfenced");
+	const struct x_scenario *sc = x_scenario_find("wait.message");
+	struct x_options sc_options = options(X_DPOR, false), tso_options = options(X_DPOR, true);
+	int err;
+
+	EXPECT(m && sc, "the exhibit is gone");
+	m->on = true;
+	err = explore_run(sc, &sc_options, &one);
+	err = err ? err : explore_run(sc, &tso_options, &other);
+	m->on = false;
+	EXPECT(!err, "%s", refusal());
+	EXPECT(one.complete && !one.broken, "under sc: %s", one.text);
+	EXPECT(other.broken && !strcmp(other.rule, "I4"), "under tso: %s", other.text);
+}
+
+SELFTEST(explore_shards, "explore.shards-are-the-whole",
+	 "the parts of an exploration together find the outcomes of the whole")
+{
+	const struct x_scenario *sc = x_scenario_find("lock.mutex");
+	struct x_options opt = options(X_DPOR, false);
+	uint64_t most = 0, sum = 0;
+
+	EXPECT(!explore_run(sc, &opt, &one) && one.complete, "%s", one.text);
+	opt.shards = 3;
+	for (opt.shard = 0; opt.shard < opt.shards; opt.shard++) {
+		EXPECT(!explore_run(sc, &opt, &other) && other.complete, "%s", other.text);
+		EXPECT(other.outcomes <= one.outcomes, "a part has %u outcomes, the whole %u",
+		       other.outcomes, one.outcomes);
+		most = MAX(most, other.executions);
+		sum += other.executions;
+	}
+	EXPECT(sum >= one.executions && most < sum, "%lu executions in all, %lu in one part",
+	       (unsigned long)sum, (unsigned long)most);
+}

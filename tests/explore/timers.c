@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers under the explorer: one that is armed goes off at any time afterwards, the one with the
+ * first deadline first, as an interrupt on the CPU that armed it. The clock stands still but for
+ * that: it is then as late as the timer's deadline.
+ */
+#include "tests/explore/internal.h"
+
+#define ARMED 8u
+#define BEGIN 1000000000ull
+
+void __real_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct timer *));
+bool __real_timer_cancel(struct timer *t), __real_timer_cancel_wait(struct timer *t);
+uint64_t __real_clock_ns(void), __wrap_clock_ns(void);
+void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct timer *));
+bool __wrap_timer_cancel(struct timer *t), __wrap_timer_cancel_wait(struct timer *t);
+
+static struct timer *armed[ARMED];
+static unsigned nr_armed;
+static struct timer *running; /* posted or at work; NULL: none */
+
+void x_timers_reset(void)
+{
+	nr_armed = 0;
+	running = NULL;
+	x.now = BEGIN;
+}
+
+uint64_t __wrap_clock_ns(void)
+{
+	return x_on() ? x.now : __real_clock_ns();
+}
+
+bool x_timers_armed(void)
+{
+	return nr_armed && !running;
+}
+
+static unsigned first(void)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < nr_armed; i++)
+		if (armed[i]->deadline_ns < armed[best]->deadline_ns)
+			best = i;
+	return best;
+}
+
+static void remove_at(unsigned i)
+{
+	armed[i] = armed[--nr_armed];
+}
+
+static void go_off(void *arg)
+{
+	struct timer *t = arg;
+
+	t->fn(t);
+	running = NULL;
+}
+
+void x_timers_fire(void)
+{
+	unsigned i = first();
+	struct timer *t = armed[i];
+
+	remove_at(i);
+	x_log(&t->armed, sizeof(t->armed));
+	t->armed = false;
+	if (t->deadline_ns > x.now)
+		x.now = t->deadline_ns;
+	running = t;
+	x_irq_post(t->cpu, go_off, t, NULL, 0);
+}
+
+static void touch(const char *what, const void *pc)
+{
+	struct x_op *op = x_op(X_TIMER, pc);
+
+	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
+	op->what = what;
+	x_locked(op);
+	x_wait_turn();
+}
+
+void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct timer *))
+{
+	if (!x_on()) {
+		__real_timer_arm(t, deadline_ns, fn);
+		return;
+	}
+	touch("armed", __builtin_return_address(0));
+	if (nr_armed == ARMED || !x.sc->interrupts)
+		x_fail("a timer is armed: the scenario has to say .interrupts = true, and may have "
+		       "%u at a time",
+		       ARMED);
+	x_log(t, sizeof(*t));
+	t->deadline_ns = deadline_ns;
+	t->fn = fn;
+	t->cpu = x.me->cpu;
+	t->armed = true;
+	armed[nr_armed++] = t;
+	x_live = true;
+}
+
+static bool cancel(struct timer *t)
+{
+	for (unsigned i = 0; i < nr_armed; i++) {
+		if (armed[i] != t)
+			continue;
+		remove_at(i);
+		x_log(&t->armed, sizeof(t->armed));
+		t->armed = false;
+		return true;
+	}
+	return false;
+}
+
+bool __wrap_timer_cancel(struct timer *t)
+{
+	bool pending;
+
+	if (!x_on())
+		return __real_timer_cancel(t);
+	touch("cancelled", __builtin_return_address(0));
+	pending = cancel(t);
+	x_live = true;
+	return pending;
+}
+
+/* Waits for the interrupt to be over, by the CPU that it is on. */
+bool __wrap_timer_cancel_wait(struct timer *t)
+{
+	bool pending;
+
+	if (!x_on())
+		return __real_timer_cancel_wait(t);
+	touch("cancelled", __builtin_return_address(0));
+	pending = cancel(t);
+	while (running == t) {
+		struct x_op *op = x_op(X_PAUSE, __builtin_return_address(0));
+
+		x.me->nr_looked = 1;
+		x.me->looked[0] = X_PLACE_QUEUE(t->cpu);
+		x.me->looked_from = (uint16_t)(x.depth ? x.depth - 1 : 0);
+		x_add(op, x_how(X_PLACE_IRQ(t->cpu), X_WRITE | X_TAKE));
+		op->what = "a timer's end";
+		x.me->looked[0] = x_how(X_PLACE_IRQ(t->cpu), X_READ);
+		x.me->looked_from = (uint16_t)x.depth;
+		x_wait_turn();
+		x.me->nr_looked = 0;
+	}
+	x_live = true;
+	return pending;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory is put back after each execution: a log of what every byte was before it was written.
+ *
+ * The hooks come before a store and log whole words, newest at the end; going through the log
+ * backwards brings everything back. A stack of an actor needs none of it: the next execution begins
+ * on it anew.
+ *
+ * The check takes a copy of all memory that the code under test may write, and compares it after
+ * the log was undone: what is different was written behind the hooks' back.
+ */
+#include "tests/explore/internal.h"
+
+#define LOG_WORDS (512 * KIB)
+
+static uint64_t *words; /* bytes before, then address and number of words */
+static unsigned used;
+
+bool x_undo_init(void)
+{
+	if (!words)
+		words = machine_memory(LOG_WORDS * 8);
+	used = 0;
+	return words != NULL;
+}
+
+void x_log(const volatile void *at, size_t bytes)
+{
+	uintptr_t first = ALIGN_DOWN((uintptr_t)at, 8), end = ALIGN_UP((uintptr_t)at + bytes, 8);
+	unsigned n = (unsigned)((end - first) / 8);
+	const uint64_t *from = (const uint64_t *)first;
+
+	if (first < X_SMALLEST_ADDRESS || x_on_stack(first) || !n)
+		return;
+	if (used + n + 2 > LOG_WORDS)
+		x_fail("an execution writes more than %lu bytes", LOG_WORDS * 8);
+	for (unsigned i = 0; i < n; i++)
+		words[used++] = from[i];
+	words[used++] = first;
+	words[used++] = n;
+}
+
+void x_undo(void)
+{
+	while (used) {
+		unsigned n = (unsigned)words[used - 1];
+		uint64_t *to = (uint64_t *)words[used - 2];
+
+		used -= n + 2;
+		for (unsigned i = 0; i < n; i++)
+			to[i] = words[used + i];
+	}
+}
+
+/* ---- the check */
+
+#define COPY_WORDS (512 * KIB)
+
+static uint64_t *copy;
+
+/* Calls fn for each word of each piece; false: fn said so. */
+static bool each_word(bool (*fn)(unsigned nth, const uint64_t *word))
+{
+	unsigned nth = 0;
+	size_t bytes;
+	void *start;
+
+	for (unsigned i = 0; machine_piece(i, &start, &bytes); i++)
+		for (const uint64_t *w = start; w < (uint64_t *)((char *)start + bytes); w++)
+			if (nth < COPY_WORDS && !fn(nth++, w))
+				return false;
+	return true;
+}
+
+static bool keep_word(unsigned nth, const uint64_t *word)
+{
+	copy[nth] = *word;
+	return true;
+}
+
+static const uint64_t *different;
+static bool same_word(unsigned nth, const uint64_t *word)
+{
+	different = word;
+	return copy[nth] == *word;
+}
+
+bool x_check_copy(void)
+{
+	if (!copy)
+		copy = machine_memory(COPY_WORDS * 8);
+	return copy && each_word(keep_word);
+}
+
+bool x_check_compare(char *buf, unsigned n)
+{
+	char name[64];
+
+	if (each_word(same_word))
+		return true;
+	x_name_address((uintptr_t)different, name, sizeof(name));
+	snprintf(buf, n, "%s is not as it was before the execution: it was written unseen", name);
+	return false;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that is written without a hook: copies, texts; and the allocators, which are no events.
+ *
+ * memcpy() and its kin are calls into code that is not instrumented, so they report themselves. The
+ * allocators of frames and slabs are the kernel's own code and run quietly: what they write is
+ * logged, and nobody comes in between.
+ */
+#include "tests/explore/internal.h"
+#include "mm/mm.h"
+
+#define HERE ((uintptr_t)__builtin_return_address(0))
+
+void *__real_memcpy(void *to, const void *from, size_t n),
+	*__wrap_memcpy(void *, const void *, size_t);
+void *__real_memmove(void *to, const void *from, size_t n);
+void *__wrap_memmove(void *to, const void *from, size_t n);
+void *__real_memset(void *to, int c, size_t n), *__wrap_memset(void *to, int c, size_t n);
+void __real_copy_cached(void *to, const void *from, size_t n);
+void __wrap_copy_cached(void *to, const void *from, size_t n);
+char *__real_strncpy(char *to, const char *from, size_t n);
+char *__wrap_strncpy(char *to, const char *from, size_t n);
+int __real_vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
+int __wrap_vsnprintf(char *buf, size_t n, const char *fmt, va_list ap) __printf(3, 0);
+int __wrap_snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
+
+static void wrote(void *to, size_t n, uintptr_t pc)
+{
+	if (n)
+		x_plain(to, n, true, pc);
+}
+
+void *__wrap_memcpy(void *to, const void *from, size_t n)
+{
+	if (x_on()) {
+		if (n)
+			x_plain(from, n, false, HERE);
+		wrote(to, n, HERE);
+	}
+	return __real_memcpy(to, from, n);
+}
+
+void *__wrap_memmove(void *to, const void *from, size_t n)
+{
+	if (x_on()) {
+		if (n)
+			x_plain(from, n, false, HERE);
+		wrote(to, n, HERE);
+	}
+	return __real_memmove(to, from, n);
+}
+
+void *__wrap_memset(void *to, int c, size_t n)
+{
+	if (x_on())
+		wrote(to, n, HERE);
+	return __real_memset(to, c, n);
+}
+
+void __wrap_copy_cached(void *to, const void *from, size_t n)
+{
+	if (x_on()) {
+		if (n)
+			x_plain(from, n, false, HERE);
+		wrote(to, n, HERE);
+	}
+	__real_copy_cached(to, from, n);
+}
+
+char *__wrap_strncpy(char *to, const char *from, size_t n)
+{
+	if (x_on())
+		wrote(to, n, HERE);
+	return __real_strncpy(to, from, n);
+}
+
+int __wrap_vsnprintf(char *buf, size_t n, const char *fmt, va_list ap)
+{
+	if (x_on())
+		wrote(buf, n, HERE);
+	return __real_vsnprintf(buf, n, fmt, ap);
+}
+
+int __wrap_snprintf(char *buf, size_t n, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	if (x_on())
+		wrote(buf, n, HERE);
+	va_start(ap, fmt);
+	len = __real_vsnprintf(buf, n, fmt, ap);
+	va_end(ap);
+	return len;
+}
+
+/* ---- quiet */
+
+void x_quiet_begin(void)
+{
+	if (!x_on())
+		return;
+	if (!x.me->quiet)
+		x_fence();
+	x.me->quiet++;
+}
+
+void x_quiet_end(void)
+{
+	if (x_on())
+		x.me->quiet--;
+}
+
+#define QUIETLY(type, name, params, args)                                                          \
+	type __real_##name params;                                                                 \
+	type __wrap_##name params;                                                                 \
+	type __wrap_##name params                                                                  \
+	{                                                                                          \
+		type v;                                                                            \
+                                                                                                   \
+		x_quiet_begin();                                                                   \
+		v = __real_##name args;                                                            \
+		x_quiet_end();                                                                     \
+		return v;                                                                          \
+	}
+#define QUIETLY_VOID(name, params, args)                                                           \
+	void __real_##name params;                                                                 \
+	void __wrap_##name params;                                                                 \
+	void __wrap_##name params                                                                  \
+	{                                                                                          \
+		x_quiet_begin();                                                                   \
+		__real_##name args;                                                                \
+		x_quiet_end();                                                                     \
+	}
+QUIETLY(uint64_t, frame_alloc, (unsigned order), (order))
+QUIETLY(uint64_t, frame_alloc_zero, (void), ())
+QUIETLY_VOID(frame_free, (uint64_t phys, unsigned order), (phys, order))
+QUIETLY(void *, slab_alloc, (struct slab_cache * c), (c))
+QUIETLY_VOID(slab_free, (struct slab_cache * c, void *p), (c, p))
+QUIETLY_VOID(holder_add, (struct holder * h), (h))
+QUIETLY_VOID(holder_remove, (struct holder * h), (h))

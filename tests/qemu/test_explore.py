@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""The explorer in the kernel: built beside the plain one, it agrees with itself, finds what is known
+to break, and its tokens lead back there."""
+
+import json
+import os
+import re
+import subprocess
+
+from hf_config import ROOT
+from run import run_commands
+from test_selftest import Ktap
+
+LINE = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=(\S+): (complete|ended|bounded "
+                  r"\(.*\)), (\d+) executions, (\d+) outcomes, depth (\d+), (safe|BROKEN \S+ .*)$", re.M)
+COMMANDS = ["selftest explore.*", "explore lit*", "explore wait.message strategy=brute",
+            "explore wait.message", "explore wait.woken-too-early", "explore no.such",
+            "explore wait.message strategy=magic", "explore wait.message model=pso",
+            "explore wait.message bound=many", "replay nonsense",
+            "museum half-backtrack on", "selftest explore.brute-equals-dpor",
+            "museum half-backtrack off"]
+
+
+def test_the_explorer(tmp_path):
+    """One machine: the self-tests, the small scenarios, brute = dpor, refusals, the failing self-check."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    subprocess.run(["make", "-j2", "EXPLORE=1"], cwd=ROOT, env=env, check=True)
+    first = run_commands("; ".join(COMMANDS), tmp_path, EXPLORE=1)
+    said = {command: first.command(command) for command in COMMANDS}
+    ktap = Ktap(said["selftest explore.*"].output)
+    assert not ktap.failed and len(ktap.passed) >= 9, first.text
+    lines = {m[1]: m for m in LINE.finditer(said["explore lit*"].output)}
+    assert lines["litmus.message"][5] == "complete" and lines["litmus.message"][9] == "safe"
+    assert lines["litmus.locks-crossed"][9].startswith("BROKEN I4 "), first.text
+    brute = LINE.search(said["explore wait.message strategy=brute"].output)
+    dpor = LINE.search(said["explore wait.message"].output)
+    assert brute[5] == dpor[5] == "complete" and brute[7] == dpor[7] and int(dpor[6]) < int(brute[6])
+    for refused in COMMANDS[5:10]:
+        assert said[refused].status != 0, refused
+    assert "scenario" in said["explore no.such"].output and "token" in said["replay nonsense"].output
+    # With every second backtrack point lost, the check that compares with brute force notices.
+    assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
+    token = re.search(r"^token (\S+)$", said["explore wait.woken-too-early"].output, re.M)[1]
+    check_replay(tmp_path, token)
+
+
+def check_replay(tmp_path, token):
+    """The token in another machine: the same events, and the same rule broken."""
+    again = run_commands(f"replay {token} json", tmp_path, EXPLORE=1)
+    steps = [json.loads(line) for line in again.command(f"replay {token} json").output.splitlines()]
+    assert steps[-1]["broken"] == "I4" and steps[-1]["token"] == token
+    assert [s["step"] for s in steps[:-1]] == list(range(1, len(steps)))
+    assert any(s["file"] == "kernel/sync/wait.c" and s["event"] == "sleep" for s in steps[:-1])
