@@ -261,12 +261,16 @@ static uint64_t patience(const struct lease_list *ll, unsigned classes, uint64_t
 static bool start_break(struct lease_list *ll, unsigned classes, uint64_t *until, uint64_t *seen)
 {
 	struct lease *away;
+	bool earlier = false;
 
 	do {
 		uint64_t now = clock_ns();
+		const struct lease *first;
 
 		spin_lock(&lock);
+		first = TAILQ_FIRST(&due);
 		away = tell_next(ll, classes, now);
+		earlier = earlier || TAILQ_FIRST(&due) != first;
 		*until = patience(ll, classes, now);
 		if (!*until && running_in == ll)
 			*until = NEVER; /* off the list, and its owner is just being told */
@@ -275,8 +279,8 @@ static bool start_break(struct lease_list *ll, unsigned classes, uint64_t *until
 		if (away)
 			tell_gone(ll, away);
 	} while (away);
-	if (*until)
-		wake_up(&due); /* there may be a new first date */
+	if (earlier) /* not at each look of who polls */
+		wake_up(&due);
 	return *until != 0;
 }
 

@@ -47,15 +47,15 @@ struct lease_ops {
 };
 struct lease {
 	/* Filled in by the owner, before lease_set(). */
-	unsigned class;
 	const struct lease_ops *ops;
 	const char *file; /* its name, for reports; NULL: it has none */
 	const char *name; /* of the holder, "m1" or "memory region 2"; NULL: it has none */
 	unsigned tid;	  /* the thread that is told by a notice; zero: none is */
+	uint8_t class;	  /* LEASE_LAYOUT or LEASE_ALLOCATED */
 	/* The lease core's. */
-	struct lease_list *list; /* NULL: it is in none */
 	bool pending;		 /* told: being broken, and not unlocked (UNLOCK_PENDING) */
 	bool revoking;		 /* its revoke runs, or is over; zero means: its owner may unlock */
+	struct lease_list *list; /* NULL: it is in none */
 	uint64_t until_ns;	 /* pending: when it is revoked; zero: never */
 	TAILQ_ENTRY(lease) link; /* of its file */
 	TAILQ_ENTRY(lease) due;	 /* pending with a deadline: in the order of these */
