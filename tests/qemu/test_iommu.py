@@ -12,6 +12,7 @@ import struct
 
 import pytest
 
+from hf_machine import PROMPT
 from run import Machine, run_commands
 
 EDU = "edu,dma_mask=0xffffffffff"
@@ -129,6 +130,55 @@ def qmp(path, command):
             lines.flush()
             while "return" not in json.loads(lines.readline()):
                 pass
+
+
+class Bus:
+    """The machine's memory and registers, from outside, while its CPU runs (QEMU's qtest protocol)."""
+
+    ECAM = 0xb0000000  # q35's, as its firmware places it
+
+    def __init__(self, path):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(30)
+        self.sock.connect(str(path))
+        self.lines = self.sock.makefile("rw", encoding="ascii")
+
+    def say(self, line):
+        self.lines.write(line + "\n")
+        self.lines.flush()
+        answer = self.lines.readline().split()
+        assert answer[:1] == ["OK"], (line, answer)
+        return int(answer[1], 0) if len(answer) > 1 else None
+
+    def function(self, ids):
+        """Where the configuration space of the first device on bus 0 with these ids is."""
+        return next(at for at in (self.ECAM + (dev << 15) for dev in range(32))
+                    if self.say(f"readl {at:#x}") == ids)
+
+
+def test_a_device_at_work_during_boot(tmp_path):
+    """It is let master the bus behind the kernel's back, before its driver: its write is a fault, told
+    at the prompt, and the boot goes on."""
+    path = tmp_path / "qtest"
+    with Machine(tmp_path, prompt=False,
+                 QEMU_ARGS=f"-qtest unix:{path},server=on,wait=off -qtest-log none") as m:
+        m.expect(r"bus mastering off")
+        m.expect(r"iommu0: VT-d at \S+ translates")
+        bus = Bus(path)
+        edu = bus.function(0x11e81234)
+        registers = bus.say(f"readl {edu + 0x10:#x}") & ~15
+        bus.say(f"writew {edu + 4:#x} 6")  # memory, and bus mastering
+        for register, value in ((0x80, 0x40000), (0x88, 0x2000000), (0x90, 64), (0x98, 3)):
+            bus.say(f"writeq {registers + register:#x} {value:#x}")  # from, to, bytes, go: in 100 ms
+        m.expect(PROMPT)
+        assert m.run("sleep 200").status == 0
+        shown = m.ask("iommu")
+        assert m.run("selftest iommu.* edu.*; check").status == 0
+        told = m.text()
+    fault = (r"write to 0x2000000: (the device has no domain \(reason 2\)|"
+             r"no mapping lets it write there \(reason 5\))")
+    assert re.search(rf"edu0 \(\S+\), {fault}", shown), shown
+    assert re.search(rf"iommu0: fault: \S+ \(?\S+\)?, {fault}", told), told
 
 
 def test_dma_after_a_reset(tmp_path):
