@@ -93,7 +93,8 @@ struct pgmap fake_pgmap(int64_t offset_mib, uint64_t mib);
 struct pgmap fake_compound(int64_t offset_mib, uint64_t mib, unsigned shift);
 /* A bound one of 2 MiB, with records at its start of which the first is *page. 0 or errno. */
 int fake_bound(struct pgmap *p, uint32_t rest, const struct pgmap_ops *ops, struct page **page);
-/* Frames that are free or hold page tables: tables of the kernel's half stay for the next time. */
+/* Frames that are free, or that stay for the next time: tables of the kernel's half, the C heap's,
+ * which takes new ones while what was freed rests (debug build), slabs', ended threads' stacks. */
 uint64_t frames_kept(void);
 /* A thread that is in memunmap_pages(). */
 struct thread *start_unmap(struct pgmap *pgmap);

@@ -58,7 +58,8 @@ int fake_bound(struct pgmap *p, uint32_t rest, const struct pgmap_ops *ops, stru
 
 uint64_t frames_kept(void)
 {
-	return frame_stats().free + page_table_frames();
+	return frame_stats().free + page_table_frames() + heap_frames() + slab_frames() +
+	       stack_ram();
 }
 
 static void unmap_thread(void *arg)

@@ -203,14 +203,12 @@ SELFTEST(mm_populate_race, "mm.memremap-populate-race",
 	 "two CPUs that populate the same records at once make one frame for each, and lose none")
 {
 	static struct pgmap p;
-	uint64_t made = 0, before = 0;
+	uint64_t made = 0, before = frames_kept();
 	unsigned errors = 0;
 
 	for (unsigned round = 0; round < 4; round++) {
 		made = populate_from_two_cpus(&p);
 		errors += race.errors;
-		if (!round) /* threads' stacks stay for the next threads */
-			before = frames_kept();
 	}
 	EXPECT(!errors && made == 500, "%u errors, %lu frames for 500", errors, made);
 	EXPECT(frames_kept() == before, "%ld frames lost", (long)(before - frames_kept()));
