@@ -254,9 +254,9 @@ mutants: all
 
 # Every order of events (docs/explorer.md). A counterexample as a page and a trace; that page in a real
 # browser; Spin on models of three protocols, whose figures are written into the document.
-export JSON COMMIT
+export JSON TOKEN COMMIT
 explain:
-	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explain.py -i "$$JSON"
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explain.py $(if $(JSON),-i "$$JSON","$$TOKEN")
 explain-check:
 	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
 explore-peer:

@@ -182,8 +182,8 @@ def main(args: List[str]) -> int:
         del args[at:at + 2]
     recorded = args[:1] == ["-i"]
     if not any(args[recorded:]):
-        print("explain: of what? make explain JSON=FILE, what `replay TOKEN json` printed",
-              file=sys.stderr)
+        print("explain: of what? make explain TOKEN=…, the last line of a finding of `explore`, or "
+              "JSON=FILE, what `replay TOKEN json` printed", file=sys.stderr)
         return 2
     for word in args[recorded:]:
         try:
