@@ -54,8 +54,9 @@ def lifetimes(holdfast: Column) -> List[str]:
               "A design that waits waits as long as the holder likes: that is no figure. What its "
               "thread runs is shown; the most of it makes the sentence by which `ps` names page, "
               "holders and waker. Under lease-poll it is the sleeper's hundred looks at the lease "
-              "in the second until the poll comes. Its held page has a lease, which knows holder, date "
-              "and what ends it, as leases do that can be revoked. unaware and, for truncate, lease-poll do not "
+              "in the second until the poll comes. Its held page has a lease, which knows holder, "
+              "date and what ends it, as leases do that can be revoked. "
+              "unaware and, for truncate, lease-poll do not "
               "wait either: they free the block under the device (A-1, B-7).", ""]
     skips = lifetime_skips(holdfast)
     if skips:
