@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""All orders of events on several processors or machines: `make explore JOBS=n`.
+
+    explore.py run JOBS [SCENARIO [WORDS…]]   JOBS shards at a time, here; then the merge
+    explore.py shard FOLDER K N [SCENARIO [WORDS…]]   shard K of 0 … N-1 alone; see explore_job.sh
+    explore.py merge FOLDER                   one result out of what the shards left in FOLDER
+
+SCENARIO is a name or a pattern ('*' if none is given), WORDS are those of `explore`: strategy=…,
+model=…, bound=…. A shard explores in slices of a minute. After each it adds what was printed to
+FOLDER/shard-K-of-N.part, which is its checkpoint: one that was killed goes on behind the last slice,
+by the same command once more. When it has ended the file is called .out, and it does not run again.
+
+Status: 0 safe, 1 something is broken, 2 something is missing.
+"""
+
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, List, Optional
+
+import explore_merge
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HOST = os.path.join(ROOT, "build", "host", "holdfast")
+FILE = re.compile(r"shard-(\d+)-of-(\d+)\.(out|part)$")
+SAFE, BROKEN, MISSING = 0, 1, 2
+SLICE = 60  # seconds
+
+
+def command(line: str) -> List[str]:
+    """The process that runs this line: the host home if it is built, else the kernel."""
+    if os.access(HOST, os.X_OK):
+        return [HOST, "-c", line]
+    return ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"TIMEOUT={SLICE + 300}", f"CMD={line}"]
+
+
+def said(line: str) -> List[str]:
+    """What a machine prints of a line."""
+    done = subprocess.run(command(line), stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+    return done.stdout.splitlines()
+
+
+def scenarios(pattern: str) -> List[str]:
+    """The scenarios that a pattern means."""
+    rows = (re.match(r"([a-z0-9]+\.[a-z0-9.-]+) {2,}\S", line) for line in said("explore -l"))
+    return [row.group(1) for row in rows if row and fnmatch.fnmatchcase(row.group(1), pattern)]
+
+
+def slice_of(name: str, words: List[str], at: int, out) -> Optional[explore_merge.Result]:
+    """Explores one scenario for a minute from beginning `at` on, and keeps what was printed."""
+    limit = [] if any(word.startswith("time=") for word in words) else [f"time={SLICE}"]
+    lines = said(" ".join(["explore", name] + words + limit + ([f"from={at}"] if at else [])))
+    found = explore_merge.results(lines)
+    if len(found) != 1:
+        print("\n".join(lines[-3:]), file=sys.stderr)
+        return None
+    out.write("\n".join(lines) + "\n")
+    out.flush()
+    return found[0]
+
+
+def explore_one(name: str, words: List[str], before: List[explore_merge.Result], out) -> bool:
+    """One scenario, slice by slice, behind those that were kept before. False: no result."""
+    mine = [result for result in before if result.name == name]
+    last = mine[-1] if mine else None
+    timed = any(word.startswith("time=") for word in words)
+    while not last or (not timed and explore_merge.goes_on(last) is not None):
+        last = slice_of(name, words, explore_merge.goes_on(last) if last else 0, out)
+        if not last:
+            return False
+    return True
+
+
+def run_shard(folder: str, k: int, count: int, words: List[str]) -> int:
+    """Runs one shard, or what is left of it. Value: the status that its results mean."""
+    path = os.path.join(folder, f"shard-{k}-of-{count}")
+    os.makedirs(folder, exist_ok=True)
+    if not os.path.exists(path + ".out"):
+        names = scenarios(words[0] if words else "*")
+        with open(path + ".part", "a+", encoding="utf-8") as out:
+            out.seek(0)
+            before = explore_merge.results(out)
+            ended = [explore_one(name, words[1:] + [f"shard={k}/{count}"], before, out) for name in names]
+        if not names or not all(ended):
+            print(f"explore: shard {k} of {count} has no result for "
+                  f"{', '.join(n for n, e in zip(names, ended) if not e) or words[0]}", file=sys.stderr)
+            return MISSING
+        os.rename(path + ".part", path + ".out")
+    return BROKEN if explore_merge.first_finding(read(path + ".out")) else SAFE
+
+
+def read(path: str) -> List[explore_merge.Result]:
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return explore_merge.results(stream)
+
+
+def merge_folder(folder: str) -> int:
+    """Prints the united results, each finding with its counterexample."""
+    shards: Dict[int, List[explore_merge.Result]] = {}
+    counts = set()
+    for name in sorted(os.listdir(folder)):
+        match = FILE.match(name)
+        if match:
+            counts.add(int(match.group(2)))
+        if match and match.group(3) == "out":
+            shards[int(match.group(1))] = read(os.path.join(folder, name))
+    if len(counts) != 1:
+        print(f"explore: {folder} holds shards of {len(counts)} divisions; one is needed",
+              file=sys.stderr)
+        return MISSING
+    try:
+        found = explore_merge.merge(shards, counts.pop())
+    except explore_merge.MergeError as error:
+        print(f"explore: {error}", file=sys.stderr)
+        return MISSING
+    for result in found:
+        print("\n".join((result.line(),) + result.told))
+    return BROKEN if explore_merge.first_finding(found) else SAFE
+
+
+def run(jobs: int, words: List[str]) -> int:
+    """So many shards as jobs, all at once, in a folder named by the words."""
+    name = re.sub(r"[^\w.=-]+", "_", "-".join(words)) or "all"
+    folder = os.path.join(ROOT, "build", "explore-run", name)
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda k: run_shard(folder, k, jobs, words), range(jobs)))
+    return merge_folder(folder)
+
+
+def main(args: List[str]) -> int:
+    if args[:1] == ["run"] and len(args) > 1 and re.fullmatch(r"[1-9]\d{0,3}", args[1]):
+        return run(int(args[1]), args[2:])
+    if args[:1] == ["shard"] and len(args) > 3 and all(re.fullmatch(r"\d{1,4}", n) for n in args[2:4]):
+        k, count = int(args[2]), int(args[3])
+        if k < count:
+            return run_shard(args[1], k, count, args[4:])
+    if args[:1] == ["merge"] and len(args) == 2 and os.path.isdir(args[1]):
+        return merge_folder(args[1])
+    print(__doc__.split("\n\n")[1], file=sys.stderr)
+    return MISSING
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
