@@ -29,14 +29,11 @@ MUSEUM_EXPLORED(entry_silent, "entry-unlock-silent",
 		"an entry's unlock wakes nobody; found by explore entry.two-lock");
 MUSEUM_EXPLORED(entry_unfenced, "entry-unlock-unfenced",
 		"the look for waiters comes while the cleared lock bit is still in the store "
-		"buffer; found by explore entry.two-lock model=tso");
+		"buffer; found by explore entry.unlock-at model=tso");
 MUSEUM_EXPLORED(
 	unlock_looks_early, "unlock-looks-early",
 	"the slot of an entry is looked for before the tree lock is held, while another CPU "
-	"makes the tree higher; found by explore entry.unlock-grow");
-MUSEUM_EXPLORED(look_unlocked, "entries-looked-unlocked",
-		"the next run of entries is looked for when the tree lock was let go; found by "
-		"explore entry.scan-delete");
+	"makes the tree higher; found by explore entry.unlock-grow (race)");
 MUSEUM_EXPLORED(link_backwards, "link-cleared-backwards",
 		"a page forgets its offset before its file: an observer sees page 0 of the file; "
 		"found by explore entry.observe-delete");
@@ -45,8 +42,7 @@ STEP_POINT_DECLARE(entry_seen); /* locked or not, and the tree lock is held */
 /* After the lock bit went. Nearly always nobody waits. */
 static inline void wake_entry_waiters(const void *key)
 {
-	if (!museum_explored(entry_unfenced))
-		smp_mb(); /* the bit before the look, else a waiter that saw it set is missed */
+	smp_mb(); /* the bit before the look, else a waiter that saw it set is missed */
 	if (unlikely(wait_maybe(key)) && !museum_explored(entry_silent))
 		wake_up(key);
 }
@@ -256,8 +252,10 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 		ASSERT(page->mapping == &inode->mapping && page->index == pgoff,
 		       "pfn 0x%lx must belong to page %lu of %s when that entry goes (I6)",
 		       page_to_pfn(page), pgoff, inode->name);
-		if (museum_explored(link_backwards))
+		if (museum_explored(link_backwards)) {
 			__atomic_store_n(&page->index, 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
+		}
 		page->mapping = NULL;
 		page->index = 0;
 	}
@@ -301,11 +299,8 @@ static inline uint64_t *find_run(struct dax_inode *inode, uint64_t *at, uint64_t
 bool entries_next(struct dax_inode *inode, uint64_t *at, uint64_t last, struct entry_run *run)
 {
 	spin_lock(&inode->tree_lock);
-	if (!museum_explored(look_unlocked))
-		find_run(inode, at, last, ENTRY_DIRTY, run);
+	find_run(inode, at, last, ENTRY_DIRTY, run);
 	spin_unlock(&inode->tree_lock);
-	if (museum_explored(look_unlocked))
-		find_run(inode, at, last, ENTRY_DIRTY, run);
 	return run->nr;
 }
 

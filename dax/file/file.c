@@ -24,9 +24,6 @@ MUSEUM(skip_fsync_line, "skip-fsync",
 MUSEUM(entries_first, "entries-go-first",
        "entries go while their pages are still mapped: who takes a page by its mapping holds one "
        "that no file knows; found by explore file.gup-truncate");
-MUSEUM(blocks_first, "blocks-go-first",
-       "blocks are free before their pages are unmapped: another file gets one that is still "
-       "written; found by explore file.store-truncate");
 MUSEUM(fsync_writable, "fsync-keeps-writable",
        "fsync cleans its marks and leaves the pages writable: the next store sets no mark; shown "
        "by selftest dax.fsync-cleans-all");
@@ -71,8 +68,6 @@ static int free_blocks(struct dax_inode *inode, uint64_t first, uint64_t last)
 static int free_range(struct dax_inode *inode, uint64_t first, uint64_t last)
 {
 	STEP_POINT(layout_broken);
-	if (museum_on(blocks_first))
-		free_blocks(inode, first, last);
 	if (museum_on(entries_first))
 		entries_delete(inode, first, last);
 	unmap_mapping_range(&inode->mapping, first, last);

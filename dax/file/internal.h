@@ -26,6 +26,9 @@ static inline const void *entry_wait_key(struct dax_inode *inode, uint64_t pgoff
 	return (const char *)&inode->index + pgoff / FOLIO_PAGES;
 }
 
+#if EXPLORE_BUILD
+MUSEUM_DECLARE(entry_unfenced);
+#endif
 /* entry_unlock() for who knows where the entry stands. Without the tree lock: the place of a locked
  * entry stays, and nobody else writes there. By a locked exchange: the bit before the look at the
  * waiters, else one that saw it set is missed.
@@ -40,7 +43,12 @@ static inline void entry_unlock_at(struct dax_inode *inode, uint64_t pgoff, uint
 		return;
 	}
 	lock_order_drop(key, LOCK_BIT);
-	value = __atomic_exchange_n(slot, value & ~ENTRY_LOCKED, __ATOMIC_SEQ_CST);
+	if (museum_explored(entry_unfenced)) {
+		__atomic_store_n(slot, value & ~ENTRY_LOCKED, __ATOMIC_RELEASE);
+		value = ENTRY_LOCKED;
+	} else {
+		value = __atomic_exchange_n(slot, value & ~ENTRY_LOCKED, __ATOMIC_SEQ_CST);
+	}
 	ASSERT(value & ENTRY_LOCKED, "entry %lu of %s is unlocked, and nobody holds it", pgoff,
 	       inode->name);
 	if (unlikely(wait_maybe(key)))

@@ -10,7 +10,7 @@
 
 MUSEUM(mutex_trusts, "mutex-woken-trusts",
        "who was woken for a mutex takes it without looking whether it is free; found by explore "
-       "mutex.three");
+       "mutex.three strategy=random");
 MUSEUM_EXPLORED(mutex_plain, "mutex-unlock-plain",
 		"a mutex is let go by a plain store, and the look for waiters comes while it is "
 		"still in the store buffer; found by explore mutex.two model=tso");

@@ -17,7 +17,7 @@ MUSEUM(offset_in_range, "offset-in-range",
        "shown by selftest mm.memremap-several-ranges");
 MUSEUM(table_reused_early, "range-table-reused",
        "a table of ranges is changed again while a reader is still in it; found by explore "
-       "pgmap.lookup-remove");
+       "pgmap.lookup-remove (race)");
 
 static struct range_table tables[2];
 static struct range_table *published = &tables[0];

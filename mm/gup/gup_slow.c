@@ -18,7 +18,8 @@ MUSEUM(gup_lost_lease, "gup-lost-lease",
        "shown by selftest gup.signal-ends-call and race B-2 lifetime=lease-poll (HUNG I4)");
 MUSEUM(slow_unlocked, "slow-gup-unlocked",
        "slow gup lets the page-table lock go before it has its reference: the page may be another "
-       "file's by then; found by explore gup.slow-truncate");
+       "file's by then; found by explore gup.slow-truncate "
+       "lifetime=idle-at-one");
 MUSEUM(longterm_anywhere, "longterm-anywhere",
        "R16: a long-term pin is taken of a file whose design would wait for it; shown by selftest "
        "gup.longterm-refused and selftest huge.longterm-refused");

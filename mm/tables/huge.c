@@ -16,10 +16,6 @@
 #include "mm/frames/internal.h"
 #include "mm/tables/internal.h"
 
-MUSEUM(table_freed_early, "table-freed-early",
-       "a page table is free before every CPU has acknowledged that nothing leads to it: a walker "
-       "goes on in somebody else's frame; found by explore huge.table-walk");
-
 static bool table_is_empty(uint64_t phys, unsigned level)
 {
 	const uint64_t *entry = phys_to_virt(phys);
@@ -41,11 +37,8 @@ static void drop_table(struct mm *mm, uint64_t *entry, uint64_t va, unsigned lev
 	uint64_t old = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL);
 
 	mm->walked_for = 0; /* it may be the one, or above it */
-	if (museum_on(table_freed_early))
-		pte_free_table(old & PTE_PHYS, level - 1);
 	tlb_flush_range(mm, va, va + level_bytes(level));
-	if (!museum_on(table_freed_early))
-		pte_free_table(old & PTE_PHYS, level - 1);
+	pte_free_table(old & PTE_PHYS, level - 1);
 }
 
 /* Puts `entry` in the place of what is there. ptl held. The mapping is counted if it is a new one,

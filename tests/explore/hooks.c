@@ -20,6 +20,8 @@ static inline bool is_cpu_offset(const volatile void *at)
 /* Remembers what a thread that may be about to spin has looked at. */
 static void looked(struct x_actor *a, struct x_place p)
 {
+	if (a->quiet)
+		return;
 	if (!a->nr_looked)
 		a->looked_from = (uint16_t)x.depth;
 	for (unsigned i = 0; i < a->nr_looked; i++)

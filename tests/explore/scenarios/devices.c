@@ -35,19 +35,19 @@ EXPLORE_SCENARIO(
 	dma_truncate, "dma.truncate",
 	"what a device writes late is in no other file, and its completion wakes who waits", FILES,
 	.setup = touched, .start = files_hold, .thread = {{"truncate", files_truncate}},
-	.device = {{"edu", transfer_to_first}}, .interrupts = true);
+	.device = {{"edu", transfer_to_first}});
 EXPLORE_SCENARIO(dma_punch, "dma.punch", "the same, where a hole is punched", FILES,
 		 .setup = touched, .start = files_hold, .thread = {{"punch", files_punch}},
-		 .device = {{"edu", transfer_to_first}}, .interrupts = true);
+		 .device = {{"edu", transfer_to_first}});
 EXPLORE_SCENARIO(dma_munmap, "dma.munmap",
 		 "a device writes into a page that is unmapped: it is held", FILES,
 		 .setup = touched, .start = files_hold, .thread = {{"munmap", files_munmap}},
-		 .device = {{"edu", transfer_to_first}}, .interrupts = true);
+		 .device = {{"edu", transfer_to_first}});
 EXPLORE_SCENARIO(dma_gup, "dma.gup", "a completion beside fast gup of the same page", FILES,
 		 .setup = touched, .start = files_hold, .thread = {{"gup", files_gup_fast}},
-		 .device = {{"edu", transfer_to_first}}, .interrupts = true);
+		 .device = {{"edu", transfer_to_first}});
 EXPLORE_SCENARIO(dma_truncate_munmap, "dma.truncate-munmap",
 		 "a device, a truncate and an unmapping of one page", FILES, .setup = touched,
 		 .start = files_hold,
 		 .thread = {{"truncate", files_truncate}, {"munmap", files_munmap}},
-		 .device = {{"edu", transfer_to_first}}, .interrupts = true);
+		 .device = {{"edu", transfer_to_first}});

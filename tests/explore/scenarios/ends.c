@@ -114,10 +114,11 @@ EXPLORE_SCENARIO(
 	evict_put, "file.evict-put",
 	"the last close of an unlinked file whose page is held: its block waits for the put",
 	.setup = unlinked, .teardown = end_pinned, .thread = {{"close", evict}, {"put", put}},
-	.lifetimes = true, .large = true);
+	.interrupts = true, .lifetimes = true, .large = true);
 EXPLORE_SCENARIO(umount_put, "mount.umount-put", "an unmount beside the put of a held page",
 		 .setup = closed, .teardown = end_pinned,
-		 .thread = {{"umount", unmount}, {"put", put}}, .lifetimes = true, .large = true);
+		 .thread = {{"umount", unmount}, {"put", put}}, .interrupts = true,
+		 .lifetimes = true, .large = true);
 EXPLORE_SCENARIO(unbind_put, "device.unbind-put",
 		 "an unbinding is refused while a page is held, or goes when it was put",
 		 .setup = unmounted, .teardown = end_unmounted,

@@ -27,6 +27,33 @@ static void lock_and_unlock(void)
 	entry_unlock(files.f, 0, value);
 }
 
+/* As a fault does it: the entry stays, and its place is known. */
+static void lock_and_unlock_at(void)
+{
+	uint64_t *slot, value = entry_lock_at(files.f, 0, false, &slot);
+
+	X_EXPECT("lock", value && !__atomic_fetch_add(&inside, 1, __ATOMIC_RELAXED),
+		 "two hold the lock of one entry");
+	__atomic_fetch_sub(&inside, 1, __ATOMIC_RELAXED);
+	entry_unlock_at(files.f, 0, slot, value);
+}
+
+static struct page *second; /* of F; its entry is the one that goes */
+
+static int two_entries(void)
+{
+	int err = both_entries();
+
+	second = err ? NULL : pfn_to_page(entry_to_pfn(index_load(&files.f->index, 1)));
+	return err;
+}
+
+static void second_or_none(void)
+{
+	X_EXPECT("I6", second->mapping != &files.f->mapping || second->index == 1,
+		 "page 1 of F says that it is page %lu of F", second->index);
+}
+
 /* The tree gets a second level while others look. */
 static void lock_far(void)
 {
@@ -71,5 +98,10 @@ EXPLORE_SCENARIO(entry_scan_delete, "entry.scan-delete",
 		 .setup = both_entries, .thread = {{"scan", scan}, {"punch", punch_second}});
 EXPLORE_SCENARIO(entry_observe_delete, "entry.observe-delete",
 		 "a page that loses its entry never says that it is another page of the file (I6)",
-		 FILES, .setup = both_entries,
-		 .thread = {{"punch", punch_second}, {"load", files_load}});
+		 .setup = two_entries, .teardown = files_teardown, .mm = files_mm,
+		 .step = second_or_none, .thread = {{"punch", punch_second}, {"load", files_load}},
+		 .interrupts = true, .lifetimes = true, .large = true);
+EXPLORE_SCENARIO(entry_unlock_at, "entry.unlock-at",
+		 "an unlock that knows the entry's place wakes who waits for it", FILES,
+		 .setup = both_entries,
+		 .thread = {{"first", lock_and_unlock_at}, {"second", lock_and_unlock_at}});

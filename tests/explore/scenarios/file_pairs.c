@@ -76,6 +76,9 @@ PAIR(fault_munmap, "file.fault-munmap", "a fault beside munmap leaves no mapping
 PAIR(slow_munmap, "gup.slow-munmap", "slow gup beside munmap holds the page, or is refused",
      untouched, gup_slow, munmap);
 
+PAIR(cut_take, "file.cut-take",
+     "who takes a block finds it unmapped, while its old file is being cut", touched, cut, take);
+
 /* ---- the same thing twice -------------------------------------------------------------------- */
 
 PAIR(store_store, "file.store-store", "two first stores into a hole find one block", hole, store,

@@ -35,12 +35,12 @@ static int touch(void)
 	return err;
 }
 
-/* F with its blocks, G as asked, and no other block is free. */
+/* F with its blocks, G as asked. No other block is free, but where G has its own. */
 static int make_files(unsigned how)
 {
 	files.f = scratch_file("F", files.pages, 'F');
 	files.g = scratch_file("G", how & FILES_G_HAS_ONE ? 1 : 0, 'G');
-	if (!files.f || !files.g || scratch_fill("fill"))
+	if (!files.f || !files.g || (!(how & FILES_G_HAS_ONE) && scratch_fill("fill")))
 		return refuse(-ENOSPC, "no files on the scratch device");
 	files.page = block_of(files.f);
 	if (how & FILES_HOLE)
@@ -166,7 +166,7 @@ static void device_writes(struct page *page)
 void files_gup_fast(void)
 {
 	struct page *page;
-	long n = get_user_pages_fast(files.va, 1, FOLL_WRITE, &page);
+	long n = get_user_pages_fast(files.va, 1, FOLL_GET | FOLL_WRITE, &page);
 
 	x_observe(n == 1);
 	if (n == 1)
@@ -176,7 +176,7 @@ void files_gup_fast(void)
 void files_gup_slow(void)
 {
 	struct page *page;
-	long n = get_user_pages(files.mm, files.va, 1, FOLL_WRITE, &page);
+	long n = get_user_pages(files.mm, files.va, 1, FOLL_GET | FOLL_WRITE, &page);
 
 	x_observe(n == 1);
 	if (n == 1)
@@ -189,7 +189,7 @@ void files_put(void)
 }
 
 /* The block that F let go, if it did: nobody may have it who is not known to G. */
-static void write_g(void)
+void files_take(void)
 {
 	static const uint64_t bytes[PAGE_SIZE / 8] = {[0 ... PAGE_SIZE / 8 - 1] = OF_G};
 	const uint32_t rest = files.fx.fs->lifetime->rest;
@@ -211,7 +211,14 @@ void files_truncate(void)
 	x_observe((uint64_t)-err);
 	X_EXPECT("I4", !err || err == -EAGAIN, "truncate: error %d", err);
 	if (!err)
-		write_g();
+		files_take();
+}
+
+void files_cut(void)
+{
+	int err = dax_truncate(files.f, 0);
+
+	x_observe((uint64_t)-err);
 }
 
 void files_punch(void)
@@ -220,7 +227,7 @@ void files_punch(void)
 
 	x_observe((uint64_t)-err);
 	if (!err)
-		write_g();
+		files_take();
 }
 
 void files_munmap(void)

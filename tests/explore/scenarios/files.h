@@ -31,7 +31,7 @@ extern struct files files;
 enum {
 	FILES_TOUCHED = 1,   /* each page has its entry, and is mapped writable */
 	FILES_HOLE = 2,	     /* F has a size and no block; one block is free */
-	FILES_G_HAS_ONE = 4, /* G has a page of its own from the start */
+	FILES_G_HAS_ONE = 4, /* G has a page of its own from the start, and blocks are free */
 	FILES_UNMAPPED = 8,
 };
 /* Mounts, under x_lifetime() or the default one. 0, or errno with a sentence. */
@@ -53,6 +53,8 @@ void files_gup_fast(void); /* pins it, has a device write, puts it */
 void files_gup_slow(void);
 void files_put(void);	   /* what files_hold() took: a device writes, and lets go */
 void files_truncate(void); /* to nothing; then G is written */
+void files_cut(void);	   /* the same, and no more */
+void files_take(void);	   /* G is written, if there is a block */
 void files_punch(void);	   /* the first page; then G is written */
 void files_munmap(void);
 void files_protect(void); /* read-only */
@@ -60,6 +62,6 @@ void files_fsync(void);
 
 #define FILES                                                                                      \
 	.teardown = files_teardown, .mm = files_mm, .step = files_step, .end = files_end,          \
-	.lifetimes = true, .large = true
+	.interrupts = true, .lifetimes = true, .large = true
 
 #endif

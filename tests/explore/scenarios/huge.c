@@ -127,7 +127,8 @@ static void end(void)
 }
 
 #define HUGE_ENTRY                                                                                 \
-	.teardown = teardown, .mm = of_setup, .end = end, .lifetimes = true, .large = true
+	.teardown = teardown, .mm = of_setup, .end = end, .interrupts = true, .lifetimes = true,   \
+	.large = true
 EXPLORE_SCENARIO(huge_gup_punch, "huge.gup-punch",
 		 "a tail is taken while another page of the 2 MiB is punched", HUGE_ENTRY,
 		 .setup = mapped, .thread = {{"gup", gup_tail}, {"punch", punch_first}});
@@ -157,15 +158,9 @@ EXPLORE_SCENARIO(huge_gup_gup, "huge.gup-gup", "two that take a tail give it bac
  */
 
 /* A table of single pages is left where 2 MiB are to be mapped. */
-static int empty_table(void)
+static void empty_table(void)
 {
-	int err = not_mapped();
-
-	if (!err && !pte_walk(mm->root, va, 1, true, NULL)) {
-		teardown();
-		err = refuse(-ENOMEM, "no memory for a table");
-	}
-	return err;
+	X_EXPECT("set-up", pte_walk(mm->root, va, 1, true, NULL), "no memory for a table");
 }
 
 static void gup_fast_only(void)
@@ -180,5 +175,5 @@ static void gup_fast_only(void)
 
 EXPLORE_SCENARIO(huge_table_walk, "huge.table-walk",
 		 "a table that gives way to 2 MiB is freed when no walker is in it", HUGE_ENTRY,
-		 .setup = empty_table, .thread = {{"store", store_first}, {"gup", gup_fast_only}},
-		 .interrupts = true);
+		 .setup = not_mapped, .start = empty_table,
+		 .thread = {{"store", store_first}, {"gup", gup_fast_only}});

@@ -117,7 +117,7 @@ static void both_words(void)
 EXPLORE_SCENARIO(copy_copy, "private.copy-copy", "of two stores that copy a page none is lost",
 		 .setup = share_memory, .teardown = end_child, .mm = of_setup,
 		 .thread = {{"first", store_word}, {"second", store_other_word}}, .end = both_words,
-		 .large = true);
+		 .interrupts = true, .large = true);
 
 /* ---- fork -------------------------------------------------------------------------------------
  */
@@ -168,7 +168,8 @@ static void fork_only(void)
 EXPLORE_SCENARIO(
 	fork_pin, "fork.pin",
 	"a page that is pinned beside a fork is the one that the parent's next store goes to",
-	MEMORY, .thread = {{"fork", fork_only}, {"pin", pin_and_store}}, .large = true);
+	MEMORY, .thread = {{"fork", fork_only}, {"pin", pin_and_store}}, .interrupts = true,
+	.large = true);
 
 /* ---- a move -----------------------------------------------------------------------------------
  */
@@ -265,4 +266,4 @@ EXPLORE_SCENARIO(notifier_copy_zap, "notifier.copy-zap",
 		 "a copied translation goes with the original", .setup = notified_memory,
 		 .teardown = end_notifier, .mm = of_setup,
 		 .thread = {{"copy", copy_translation}, {"forget", forget_memory}},
-		 .end = nothing_copied, .large = true);
+		 .end = nothing_copied, .interrupts = true, .large = true);

@@ -43,7 +43,7 @@ static void hold_and_write(void)
 {
 	struct page *page;
 
-	if (get_user_pages_fast(files.va, 1, FOLL_WRITE, &page) != 1)
+	if (get_user_pages_fast(files.va, 1, FOLL_GET | FOLL_WRITE, &page) != 1)
 		return;
 	X_EXPECT("I6", !files.fx.fs->lifetime->associates || page->mapping == &files.f->mapping,
 		 "a page that is held through F's mapping is not F's");
@@ -52,7 +52,7 @@ static void hold_and_write(void)
 
 #define TWO                                                                                        \
 	.setup = both_have_one, .teardown = files_teardown, .mm = files_mm, .step = files_step,    \
-	.lifetimes = true, .large = true
+	.interrupts = true, .lifetimes = true, .large = true
 EXPLORE_SCENARIO(exchange_load, "file.exchange-load",
 		 "behind an exchange F's mapping shows what was G's", TWO,
 		 .thread = {{"exchange", exchange}, {"load", load_twice}});
