@@ -11,27 +11,35 @@ import os
 import re
 
 LONG = (
-    ("test_race.py::test_race_all_is_as_expected", 45),
-    ("test_debug.py::test_self_tests_in_the_debug_build", 40),  # with its compilation, more
-    ("test_host.py::test_host[test_ext4_cut-", 35),
+    ("test_debug.py::test_self_tests_in_the_debug_build", 110),  # with its compilation
+    ("test_selftest.py::test_all_self_tests_on_other_cpu_counts[8]", 45),
+    ("test_host.py::test_host[test_ext4_cut-", 45),
+    ("test_race.py::test_race_all_is_as_expected", 36),
     ("test_selftest.py::test_all_self_tests_on_two_cpus", 30),
-    ("test_selftest.py::test_all_self_tests_on_other_cpu_counts", 25),
-    ("test_race.py::test_a_cpu_that_is_missing", 22),
+    ("test_race.py::test_a_cpu_that_is_missing", 27),
+    ("test_dimms.py::test_three_dimms", 25),
+    ("test_host.py::test_host[test_ext4_random-", 21),
     ("test_boot.py::test_an_old_cpu_is_enough", 20),
-    ("test_dimms.py::test_label_area_is_left_alone", 20),
-    ("test_dimms.py::test_three_dimms", 20),
-    ("test_race.py::test_without_a_dma_device", 20),
-    ("test_host.py::test_host[test_ext4_reshape_cut-", 18),
-    ("test_host.py::test_host[test_ext4_random-", 15),
-    ("test_boot.py::test_four_ways_in_one_way_on[efi]", 15),
-    ("test_boot.py::test_four_ways_in_one_way_on", 10),
+    ("test_host.py::test_host[test_ext4_reshape_cut-", 20),
+    ("test_bench.py::test_bench_speaks_json", 18),
+    ("test_powercut.py::test_a_cut_in_the_middle", 17),  # the machines of all of them
+    ("test_cut_held.py::test_a_cut_between_two_fences", 16),
+    ("test_race.py::test_without_a_dma_device", 14),
+    ("test_boot.py::test_four_ways_in_one_way_on[efi]", 12),
+    ("test_boot.py::test_four_ways_in_one_way_on[grub-uefi]", 12),
+    ("test_powercut.py::test_random_work", 11),
+    ("test_shell.py::test_no_command_breaks", 10),
     ("test_dimms.py::test_no_dimm", 9),
     ("test_race.py::test_the_matrix_is_as_its_table_says", 8),
-    ("test_museum.py::test_an_exhibit_makes_its_demonstration_fail[gup-lost-lease", 7),
+    ("test_selftest.py::test_all_self_tests_on_other_cpu_counts[1]", 7),
     ("test_dimms.py::test_unarmed_scratch_device", 7),
     ("test_dimms.py::test_one_dimm", 7),
     ("test_bench.py::", 6),
+    ("test_host_images.py::test_host_made", 6),
+    ("test_museum.py::test_an_exhibit", 5),  # eight of them
+    ("test_boot.py::test_four_ways_in_one_way_on", 5),
     ("test_orders.py::", 5),  # asleep for the most part
+    ("test_commands.py::test_right_and_wrong", 4),  # a machine of them
     ("test_powercut.py::", 3),
     ("test_host_images.py::", 2),
 )
