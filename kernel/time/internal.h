@@ -15,6 +15,11 @@ void timer_interrupt(void); /* VEC_TIMER arrived */
 void skip_interrupt(void);  /* VEC_SKIP arrived */
 /* The clock was moved on: each CPU that has timers runs those that are due by now. */
 void timers_skipped(void);
-uint64_t clock_skipped(void); /* ns that clock_skip() moved the clock on in all */
+extern uint64_t clock_skipped_ns;
+/* How far clock_skip() has moved the clock on, in all. In line: every wake of a thread looks. */
+static inline uint64_t clock_skipped(void)
+{
+	return __atomic_load_n(&clock_skipped_ns, __ATOMIC_RELAXED);
+}
 
 #endif

@@ -24,7 +24,7 @@ static uint64_t tsc_start, ms_tsc;
 static uint64_t ns_per_tsc;   /* times 2^32 */
 static uint64_t timer_per_ns; /* local APIC timer ticks, times 2^32 */
 static uint64_t unix_at_boot; /* zero means the CMOS clock was not read yet */
-static uint64_t skipped;      /* ns that clock_skip() moved the clock on; zero: it never did */
+uint64_t clock_skipped_ns;    /* zero: clock_skip() never moved the clock on */
 static struct spinlock unix_lock = SPINLOCK_INIT("CMOS clock");
 
 /* The three counters, read together. */
@@ -134,18 +134,13 @@ uint64_t clock_ns(void)
 	return (uint64_t)((unsigned __int128)(rdtsc() - tsc_start) * ns_per_tsc >> 32);
 }
 
-uint64_t clock_skipped(void)
-{
-	return __atomic_load_n(&skipped, __ATOMIC_RELAXED);
-}
-
 void clock_skip(uint64_t ns)
 {
 	uint64_t ticks = (uint64_t)(((unsigned __int128)ns << 32) / ns_per_tsc);
 
 	/* Who reads the clock meanwhile sees it before or after: it never goes back. */
 	__atomic_store_n(&tsc_start, tsc_start - ticks, __ATOMIC_RELEASE);
-	__atomic_fetch_add(&skipped, ns, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&clock_skipped_ns, ns, __ATOMIC_RELAXED);
 	timers_skipped();
 }
 

@@ -26,10 +26,10 @@ struct cpu_timers {
 	struct spinlock lock;
 	struct timer_list list; /* by deadline; protected by lock */
 	struct timer *running;	/* function being called now; NULL means none */
-	uint64_t programmed;	/* when the interrupt comes, without skips; NEVER: it does not */
-	bool works;		/* zero means the local APIC is not up yet */
-	uint64_t watch_due;	/* when the watchdog looks next. Its CPU only, as the next one */
-	uint64_t skipped;	/* of the clock, when watch_due was set */
+	int64_t programmed; /* when the interrupt comes, without skips; INT64_MAX: it does not */
+	bool works;	    /* zero means the local APIC is not up yet */
+	uint64_t watch_due; /* when the watchdog looks next. Its CPU only, as the next one */
+	uint64_t skipped;   /* of the clock, when watch_due was set */
 };
 static struct cpu_timers per_cpu[MAX_CPUS];
 
@@ -38,14 +38,14 @@ void timers_init(void)
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		spin_init(&per_cpu[i].lock, "timers of a CPU");
 		TAILQ_INIT(&per_cpu[i].list);
-		per_cpu[i].programmed = NEVER;
+		per_cpu[i].programmed = INT64_MAX;
 	}
 }
 
 void timer_want(uint64_t deadline_ns, uint64_t now)
 {
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
-	uint64_t skipped = clock_skipped(), real = deadline_ns - MIN(deadline_ns, skipped);
+	int64_t real = (int64_t)(deadline_ns - clock_skipped()); /* below zero: long due */
 
 	if (real >= ct->programmed || !ct->works)
 		return;
@@ -81,7 +81,7 @@ void timer_restart(void)
 
 	ct->works = true;
 	watch_later(ct);
-	ct->programmed = NEVER;
+	ct->programmed = INT64_MAX;
 	program_next(ct);
 }
 
@@ -124,7 +124,7 @@ void timer_interrupt(void)
 {
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
 
-	ct->programmed = NEVER;
+	ct->programmed = INT64_MAX;
 	run_due(ct);
 }
 
