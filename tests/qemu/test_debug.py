@@ -14,10 +14,11 @@ MISTAKES = ("memdebug.heap-overflow", "memdebug.heap-use-after-free", "memdebug.
 
 
 def test_self_tests_in_the_debug_build(tmp_path):
-    """Red zones, poison, lock order: no self-test trips over them, on two CPUs."""
+    """Red zones, poison, lock order: no self-test trips over them, on two CPUs, nor does a race in
+    which one thread plays the part of another that holds a lock."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     subprocess.run(["make", "-j2", "DEBUG=1"], cwd=ROOT, env=env, check=True)
-    result = run_commands("selftest; check", tmp_path, SMP=2, DEBUG=1)
+    result = run_commands("selftest; race matrix-collapse; check", tmp_path, SMP=2, DEBUG=1)
     assert result.status == 0, result.text
     ktap = Ktap(result.command("selftest").output)
     assert not ktap.failed, result.text

@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 
+#include "dax/file/internal.h"
 #include "tests/kernel/lib/huge.h"
 #include "tests/kernel/race/internal.h"
 #include "tests/kernel/lib/tinyfs.h"
@@ -70,6 +71,9 @@ static bool lock_entry(struct stage *s)
 {
 	uint64_t entry = entry_lock(s->f, s->at);
 
+	/* It is that of a fault which the director plays: what it does besides is another thread's.
+	 */
+	lock_order_drop(entry_wait_key(s->f, s->at), LOCK_BIT);
 	locked = s->f;
 	__atomic_store_n(&s->entry, entry, __ATOMIC_RELEASE);
 	return entry ? true : matrix_failed(s, "no memory for an entry");
