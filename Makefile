@@ -3,7 +3,8 @@
 # Holdfast. `make help` lists what can be made and which variables there are.
 #
 # Reading order: (1) is everything installed, (2) the kernel from whatever sources exist,
-# (3) newlib, (4) the EFI loader, (5) host tests, (6) run, test, debug and the rest.
+# (3) newlib, (4) the EFI loader, (5) host tests, (6) the home in a Linux process,
+# (7) run, test, debug and the rest.
 # stdout belongs to the serial line of `make run`: everything said here goes to stderr.
 
 .DEFAULT_GOAL := all
@@ -204,7 +205,11 @@ $(HOST_BIN):
 	$(call say,HOSTLD,$@)
 	@$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
 
-# ---- (6) what people type ----
+# ---- (6) Holdfast as a Linux process ----
+
+include boot/host/host.mk
+
+# ---- (7) what people type ----
 
 # The variables of `make run` reach tests/qemu/run.py by the environment, with every character as
 # it was typed: $(value) keeps make from expanding a dollar sign inside them.
@@ -215,6 +220,8 @@ RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py
 
 run: all
 	@$(RUN)
+
+host: $(BASE)/host/holdfast $(BASE)/host/pmem0.img
 
 debug: all
 	@$(RUN) --debug
@@ -300,6 +307,6 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
+.PHONY: FORCE all run host debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
 	explain explain-check explore-peer mutants deps docs quotes timelines seeds format format-check \
 	clean help

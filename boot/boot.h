@@ -12,8 +12,7 @@
 
 #include <stdint.h>
 
-/* Where the kernel image is linked: physical 0 appears here during boot. */
-#define KERNEL_BASE 0xffffffff80000000ull
+#include "boot/layout.h"
 
 #define BOOT_MAGIC                                                                                 \
 	0x54534146444c4f48ull /* "HOLDFAST" in memory order; the EFI loader's hand-over check */

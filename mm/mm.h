@@ -26,14 +26,7 @@
 #define PMD_SIZE   (2 * MIB)
 #define PUD_SIZE   (1 * GIB)
 
-/* The map of kernel virtual memory. Below USER_END: the running thread's own address space. */
-#define USER_START  0x0000000000010000ull
-#define USER_MMAP   0x0000010000000000ull /* where mm_map() starts to look for room */
-#define USER_END    0x0000800000000000ull
-#define DIRECT_BASE 0xffff800000000000ull /* physical memory, one to one */
-/* Page records: 0xffffe00000000000 – 0xffffe10000000000, see page.h */
-#define KVIRT_BASE    0xfffff00000000000ull /* stacks with guard pages, device registers, heap */
-#define MAX_PHYS_BITS 46		    /* what the direct map and the record window hold */
+/* The map of virtual memory is in boot/layout.h. */
 
 static inline __attribute__((returns_nonnull)) void *phys_to_virt(uint64_t phys)
 {

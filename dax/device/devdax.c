@@ -16,8 +16,8 @@
 #include "dax/device/internal.h"
 
 #define FIRST_PLACE                                                                                \
-	(2ull << 40) /* where mappings without a wish are put, at multiples of 1 GiB               \
-		      */
+	(USER_MMAP + (1ull << 40)) /* where mappings without a wish are put, at multiples of 1 GiB \
+				    */
 
 static const struct vma_ops devdax_vma_ops;
 static const char *const size_name[] = {"", "4 KiB", "2 MiB", "1 GiB"};

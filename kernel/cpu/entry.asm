@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: MIT
 ;
-; The edges between C and the CPU: trap stubs, context switch, accesses that may fail.
+; The edge between the CPU and C: where exceptions and interrupts come in.
 ;
 ; Everything runs in ring 0, so an entry never swaps GS and never changes stacks, except for the
 ; three exceptions that have a stack of their own (IST: NMI, double fault, machine check). The CPU
@@ -12,7 +12,6 @@ default rel
 extern trap_dispatch
 extern trap_page_fault_handler
 extern trap_fault_refused
-extern thread_begin
 
 section .text
 
@@ -121,91 +120,6 @@ trap_page_fault_entry:
 global trap_entries_end:function
 trap_entries_end:
 
-; void switch_context(uint64_t *save_rsp, uint64_t next_rsp)
-; Interrupts are off. Saves what the C calling convention keeps; the rest is dead by definition.
-global switch_context:function
-switch_context:
-	push	rbp
-	push	rbx
-	push	r12
-	push	r13
-	push	r14
-	push	r15
-	mov	[rdi], rsp
-	mov	rsp, rsi
-	pop	r15
-	pop	r14
-	pop	r13
-	pop	r12
-	pop	rbx
-	pop	rbp
-	ret
-
-; Where the first switch to a new thread "returns" to.
-global thread_start:function
-thread_start:
-	xor	ebp, ebp			; a backtrace ends here
-	call	thread_begin
-	ud2
-
-; void stack_call(void *stack_top, void (*fn)(void)): leaves this stack for ever.
-global stack_call:function
-stack_call:
-	mov	rsp, rdi
-	xor	ebp, ebp
-	call	rsi
-	ud2
-
-; int copy_checked(void *dst, const void *src, uint64_t n)
-; Whole words first. When a word fails, the bytes of it that lie before the bad address are still
-; owed: the recovery goes on bytewise and fails at the exact byte.
-global copy_checked:function
-copy_checked:
-	push	rbp
-	mov	rbp, rsp
-	mov	rcx, rdx
-	shr	rcx, 3
-copy_words:
-	rep movsq
-	mov	ecx, edx
-	and	ecx, 7
-copy_bytes:
-	rep movsb
-	xor	eax, eax
-	pop	rbp
-	ret
-copy_words_failed:				; rcx words and (rdx & 7) bytes are left
-	and	edx, 7
-	lea	rcx, [rdx + rcx * 8]
-	jmp	copy_bytes
-
-; int load_checked(const uint64_t *p, uint64_t *v); int store_checked(uint64_t *p, uint64_t v)
-global load_checked:function
-load_checked:
-	push	rbp
-	mov	rbp, rsp
-load_word:
-	mov	rax, [rdi]
-	mov	[rsi], rax
-	xor	eax, eax
-	pop	rbp
-	ret
-
-global store_checked:function
-store_checked:
-	push	rbp
-	mov	rbp, rsp
-store_word:
-	mov	[rdi], rsi
-	xor	eax, eax
-	pop	rbp
-	ret
-
-access_failed:
-	mov	eax, -14			; -EFAULT
-	pop	rbp
-	ret
-
 section .rodata
 align 8
 global trap_stubs:data
@@ -215,15 +129,5 @@ trap_stubs:
 	dq	stub_%+v
 %assign v v+1
 %endrep
-
-; Pairs: an instruction that may fault for ever, and where to go on then.
-global trap_recoveries:data
-global trap_recoveries_end:data
-trap_recoveries:
-	dq	copy_words, copy_words_failed
-	dq	copy_bytes, access_failed
-	dq	load_word, access_failed
-	dq	store_word, access_failed
-trap_recoveries_end:
 
 section .note.GNU-stack noalloc noexec nowrite progbits

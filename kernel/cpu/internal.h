@@ -14,7 +14,7 @@ bool cpu_arch_guard_stacks(struct cpu_arch *a);
 struct cpu_arch *cpu_arch_alloc(void); /* NULL: no memory */
 void gdt_load(struct cpu *c);	       /* on c itself; also makes GS point to c */
 
-/* ---- trampoline.asm, entry.asm */
+/* ---- trampoline.asm, switch.asm */
 void stack_call(void *stack_top, void (*fn)(void)) __noreturn;
 
 /* ---- cpu.c */

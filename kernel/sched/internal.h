@@ -33,7 +33,7 @@ void thread_gone(struct thread *t, bool last_reference);
 /* "name" and tid of t if it is still alive, else "a thread that is gone"; any context. */
 void thread_describe(const struct thread *t, char *buf, unsigned n);
 
-/* ---- kernel/cpu/entry.asm */
+/* ---- kernel/cpu/switch.asm */
 void switch_context(uint64_t *save_rsp, uint64_t next_rsp);
 void thread_start(void);
 void thread_begin(void) __noreturn;

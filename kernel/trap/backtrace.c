@@ -45,7 +45,7 @@ static bool climb(struct chain *c, uint64_t *ret)
 {
 	uint64_t next;
 
-	if ((int64_t)c->rbp >= 0 || c->rbp % 8 || c->rbp - c->first >= THREAD_STACK_SIZE)
+	if (!IN_KERNEL_HALF(c->rbp) || c->rbp % 8 || c->rbp - c->first >= THREAD_STACK_SIZE)
 		return false;
 	if (load_checked((uint64_t *)c->rbp, &next) || load_checked((uint64_t *)c->rbp + 1, ret))
 		return false;

@@ -25,7 +25,7 @@ enum {
 	VEC_SPURIOUS = 255,
 };
 
-/* ---- kernel/cpu/entry.asm */
+/* ---- kernel/cpu/entry.asm, checked.asm */
 extern const uint64_t trap_stubs[256];
 struct trap_recovery {
 	uint64_t insn, go_on;

@@ -7,7 +7,7 @@
  *   page fault   CR2 is read, interrupts go back to what they were at the fault (entry.asm),
  *                and the mm floor's handler runs like a function called by the faulting
  *                instruction. If it refuses, the instruction may have a recovery address
- *                (entry.asm); else: panic.
+ *                (checked.asm); else: panic.
  *   exception    a recovery address, else panic with the name in words.
  *   interrupt    the handler, then end-of-interrupt, then a thread switch if one is due.
  */

@@ -37,6 +37,8 @@
 
 #include <stdint.h>
 
+#include "boot/layout.h"
+
 struct mapping;
 /*
  * Where a page record stands: arithmetic alone, the same on the host.
@@ -60,9 +62,6 @@ struct mapping;
  */
 
 #define RECORD_SIZE	   32ull
-#define RECORD_BASE	   0xffffe00000000000ull
-#define COMPOUND_BASE	   0xffffe08000000000ull /* right behind the first window */
-#define COMPOUND_END	   0xffffe10000000000ull
 #define NAME_BASE	   COMPOUND_END /* 512 GiB of addresses, for ever empty */
 #define COMPOUND_SLOTS	   512u
 #define COMPOUND_SLOT_SIZE (1ull << 30)

@@ -51,8 +51,9 @@ struct mm *mm_create(const char *name)
 		return NULL;
 	}
 	mm_count_table(1);
-	memcpy((char *)phys_to_virt(mm->root) + PAGE_SIZE / 2,
-	       (char *)phys_to_virt(kernel_root) + PAGE_SIZE / 2, PAGE_SIZE / 2);
+	memcpy((uint64_t *)phys_to_virt(mm->root) + USER_SLOTS,
+	       (uint64_t *)phys_to_virt(kernel_root) + USER_SLOTS,
+	       PAGE_SIZE - USER_SLOTS * sizeof(uint64_t));
 	rwsem_init(&mm->mmap_lock, "mmap_lock");
 	spin_init(&mm->ptl, "ptl");
 	rwsem_init(&mm->notifier_lock, "notifiers");

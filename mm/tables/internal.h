@@ -20,7 +20,7 @@ void mm_count_table(int delta);
  * map, but for the rights, and of its PTE_P a zero beside PTE_PS.
  */
 #define TABLE_AT (DIRECT_BASE | PTE_P)
-_Static_assert(!(DIRECT_BASE << 17),
+_Static_assert(!(DIRECT_BASE & ((2ull << MAX_PHYS_BITS) - 1)),
 	       "a frame's address and the direct map's have no bit in common");
 
 /* Does an entry, with TABLE_AT taken out of it, point at a table? And the entry in that for va. */

@@ -227,7 +227,7 @@ void pte_free_table(uint64_t phys, unsigned level)
 
 void pte_free_low_half(uint64_t root)
 {
-	free_tables(root, 4, ENTRIES / 2);
+	free_tables(root, 4, USER_SLOTS);
 }
 
 /* For how many tables of 4K entries, of those that lie whole in [va, end), `fn` returned true; it

@@ -7,6 +7,8 @@ from typing import Iterator, List, NamedTuple
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 FLOORS = ("boot", "kernel", "mm", "drivers", "dax")
+# The machine in a Linux process has the names of what it stands for, and Linux's words for the rest.
+OTHER_MACHINE = "boot/host"
 # The head of a function, as clang-format writes it: from column 0 to the brace in column 0.
 HEAD = re.compile(r"^(?P<type>[A-Za-z_][^\n;={}()#]*(?:__attribute__\(\(.*?\)\)[^\n;={}()]*)?\n?)"
                   r"(?<![\w])(?P<name>[a-z_]\w*)\((?P<args>[^;{}]*?)\)\n\{\n(?P<body>.*?)^\}",
@@ -25,9 +27,10 @@ class Function(NamedTuple):
 
 
 def c_files(*tops: str, endings=(".c", ".h")) -> List[str]:
-    """The C files below these folders of the project, by their path from the root."""
+    """The C files below these folders of the project, by their path from the root; without boot/host/."""
     return sorted(os.path.relpath(os.path.join(folder, name), ROOT)
                   for top in tops for folder, _, names in os.walk(os.path.join(ROOT, top))
+                  if not folder.endswith(OTHER_MACHINE)
                   for name in names if name.endswith(endings))
 
 

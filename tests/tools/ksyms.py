@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""ksyms.py KERNEL.elf: prints, as NASM source, the tables of kernel/trap/ksyms.c.
+"""ksyms.py KERNEL.elf [BASE]: prints, as NASM source, the tables of kernel/trap/ksyms.c.
 
 Every function of the kernel by address, and for the sources of this tree every line that begins
 within it, packed: see kernel/trap/trap.h for the format. They lie behind everything that is not code
-(sections "ksyms…" in linker.ld), so that linking them in moves no function.
+(sections "ksyms…" in linker.ld), so that linking them in moves no function. BASE: KERNEL_BASE of a
+home that has another one.
 
 The lines come from .debug_line. An address that belongs to code in line from another file (a
 header's) counts to the line before it: the name beside it is that of the function around.
@@ -20,7 +21,7 @@ BASE = 0xffffffff80000000
 BLOCK = 16  # functions in one block, as in kernel/trap/trap.h
 
 
-def functions(elf):
+def functions(elf, base):
     """[(address, name)] by address, without labels inside functions of assembly."""
     found, last = [], None
     for line in subprocess.run(["nm", "-n", "--defined-only", elf], check=True, text=True,
@@ -29,7 +30,7 @@ def functions(elf):
         address = int(address, 16)
         # "function.label" is a label; what gcc splits off a function is code of its own.
         label = "." in name and not re.search(r"\.(part|isra|constprop|cold)", name)
-        if kind in "tTwW" and address >= BASE and not name.startswith("__text_") \
+        if kind in "tTwW" and address >= base and not name.startswith("__text_") \
                 and address != last and not label:
             found.append((address, name))
             last = address
@@ -101,10 +102,10 @@ class Tables:
             self.lines.put_signed(line - self.line - (line > self.line))
             at, self.line = address, line
 
-    def print(self):
+    def print(self, base):
         print("section ksyms progbits alloc noexec nowrite align=8")
         for block in self.blocks:
-            print("\tdd 0x%x, %d, %d" % (block[0] - BASE, block[1], block[2]))
+            print("\tdd 0x%x, %d, %d" % (block[0] - base, block[1], block[2]))
         for section, data in (("ksym_names", bytes(self.names)),
                               ("ksym_lines", self.lines.bytes()),
                               ("ksym_files", "\0".join(self.files).encode() + b"\0")):
@@ -113,9 +114,9 @@ class Tables:
                 print("\tdb " + ",".join(str(byte) for byte in data[i:i + 32]))
 
 
-def main(elf):
-    found = functions(elf)
-    rows = dwarf_lines.rows(elf, BASE)
+def main(elf, base=BASE):
+    found = functions(elf, base)
+    rows = dwarf_lines.rows(elf, base)
     tables, at = Tables(), 0
     for number, (start, name) in enumerate(found):
         end = found[number + 1][0] if number + 1 < len(found) else start + 0xffff
@@ -126,8 +127,8 @@ def main(elf):
             at += 1
         tables.add(number, start, end, name, *own_rows(start, end, rows[first:at]))
     print("; made by tests/tools/ksyms.py")
-    tables.print()
+    tables.print(base)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], *(int(base, 0) for base in sys.argv[2:]))

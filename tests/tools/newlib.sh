@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Builds newlib from the source package of the distribution, once: newlib.sh TARBALL OUTDIR CC
-# leaves OUTDIR/x86_64-elf/{include,lib/libc.a}. Progress goes to stderr, everything the build
+# leaves OUTDIR/x86_64-elf/{include,lib/libc.a}. More arguments are flags for the compiler, after the
+# kernel's own. Progress goes to stderr, everything the build
 # says to OUTDIR.log, of which the tail is shown when a step fails.
 
 tarball=$1 out=$2 cc=$3
@@ -123,7 +124,7 @@ rules_3()
 
 compile_3()
 {
-	kcc="$cc $(sed -n '/^flags="/,/"$/{s/^flags=//;s/"//g;p}' "$tools/kcc" | tr '\n' ' ')"
+	kcc="$cc $(sed -n '/^flags="/,/"$/{s/^flags=//;s/"//g;p}' "$tools/kcc" | tr '\n' ' ') $HF_MORE"
 	cd "$work/obj" && rules_3 >Makefile && make -j"$jobs" libc.a
 }
 
@@ -175,7 +176,8 @@ install_it()
 
 # The make that called us must not hand its flags, job server or variables on.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL CMD BOOT CPU MEM SMP PMEM
-export HF_CC="$cc"
+shift 3
+export HF_CC="$cc" HF_MORE="$*"
 : >"$log"
 step "unpack $(basename "$tarball") (1 of 4)" unpack
 step "headers and rules (2 of 4)" configure

@@ -248,7 +248,7 @@ SELFTEST(lease_fault, "lease.fault-that-allocates",
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 1, 'a');
 	struct lease l = layout_lease();
-	uint64_t va = 1ul << 41;
+	uint64_t va = USER_MMAP + (1ul << 40);
 	int err = -1;
 
 	EXPECT_OR(out, f && !dax_truncate(f, 2 * PMD_SIZE), "%s", refusal());

@@ -161,7 +161,7 @@ static uint64_t lines_behind(struct dax_inode *f, unsigned flags, uint64_t page,
 {
 	static const struct persist_observer observer = {see_lines, see_fence};
 	struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | flags, .pages = pages, .write = true};
-	uint64_t va = 1ul << 41;
+	uint64_t va = USER_MMAP + (1ul << 40);
 	int err = dax_map(current_mm(), f, &rq, &va);
 
 	if (err)

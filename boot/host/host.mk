@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+#
+# Holdfast as a Linux process: the kernel's sources, less what is hardware, on boot/host/.
+#
+# The kernel with its C library becomes one object whose names are its own (ld -r, then all but the
+# doors of boot/host/host.h are made local); linux.c, with the host's C library, is linked around it. The
+# program lies where boot/host/layout.h says.
+
+HOME_LESS := kernel/cpu/insn.c kernel/cpu/apic.c kernel/cpu/entry.asm kernel/cpu/trampoline.asm
+HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS),$(SRC))
+HOME_ASM  := $(filter-out boot/%.asm $(HOME_LESS),$(ASM)) boot/host/entry.asm
+HOME_GLUE := boot/host/linux.c boot/host/options.c
+HOME_MACH := $(filter-out $(HOME_GLUE),$(wildcard boot/host/*.c))
+HOME_DOORS := machine_start machine_exception machine_tick
+HOME_BASE := 0x400000100000
+# The C library again, for code that lies there.
+HOME_LIBC := $(BASE)/newlib-host/x86_64-elf/lib/libc.a
+$(HOME_LIBC):
+	@tests/tools/newlib.sh $(NEWLIB_TAR) $(BASE)/newlib-host $(CC) -mcmodel=small -fPIE
+
+HOME_CFLAGS = $(filter-out -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
+	-malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DHOST_HOME
+# Called from stacks of any alignment.
+HOME_GLUE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fPIE -mstackrealign -fno-omit-frame-pointer -I.
+HOME_LDFLAGS = -no-pie -Wl,--no-relax -nostartfiles -Wl,-Ttext-segment=$(HOME_BASE) -Wl,-T,boot/host/image.ld -Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none \
+	$(foreach d,__text_start=__executable_start __text_end=(etext+4095)&~4095 __rodata_start=__text_end \
+	hf_data_start=ADDR(.data)&~4095 __rodata_end=hf_data_start,-Wl,--defsym='$(d)')
+HOME_KSYMS := __start_ksyms __stop_ksyms ksym_names ksym_lines ksym_files
+# $(1): the file to make; $(2): folder of the objects; $(3), $(4): more arguments.
+home_link = $(CC) $(HOME_LDFLAGS) -o $(1) $(call crt,Scrt1.o) $(call crt,crti.o) $(call crt,crtbeginS.o) \
+	$(2)/kernel.o $(HOME_GLUE:%=$(2)/obj/%.o) $(4) $(3) $(call crt,crtendS.o) $(call crt,crtn.o)
+crt = $(shell $(CC) -print-file-name=$(1))
+
+# $(1): folder of the objects; $(2): more flags for the kernel; $(3): more for linking; $(4): the program;
+# $(5): what of the sources has these flags, as patterns; of the others the plain home's objects are taken.
+define home
+$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_SRC))) \
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC)) $(HOME_MACH) $(HOME_ASM)) \
+	$(addprefix $(B)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
+$(1)/obj/tests/kernel/seed/test_seed_s4.c.o: HOME_MORE := $(2) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
+$(1)/obj/%.c.o: HOME_MORE := $(2)
+# Other flags make other objects; a new Makefile by itself does not.
+$(1)/flags: FORCE
+	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$(HOME_CFLAGS) $(2))
+	@cmp -s $$@.new $$@ || cp $$@.new $$@
+$(1)/obj/%.c.o: %.c $(1)/flags | $(LIBC)
+	$$(call say,CC,$$<)
+	@mkdir -p $$(@D)
+	@$$(CC) $$(HOME_CFLAGS) $$(HOME_MORE) -MMD -MP -c $$< -o $$@
+$(1)/obj/%.asm.o: %.asm
+	$$(call say,NASM,$$<)
+	@mkdir -p $$(@D)
+	@nasm -f elf64 -g -F dwarf $$(NASM_WARN) -I. -MD $$@.d -MP -o $$@ $$<
+$(HOME_GLUE:%=$(1)/obj/%.o): $(1)/obj/%.c.o: %.c boot/host/host.mk
+	$$(call say,HOSTCC,$$<)
+	@mkdir -p $$(@D)
+	@$$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
+$(1)/kernel.o: $$($(1)_OBJ) $(HOME_LIBC)
+	@ld -r -o $$@ --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
+	@objcopy $(HOME_DOORS:%=--keep-global-symbol=%) --redefine-sym __data_start=hf_data_start $$@
+# Twice, as the kernel is (see the Makefile): the second time with names and lines.
+$(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools/dwarf_lines.py
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	@$$(call home_link,$(1)/pass1,$(1),$(3),$$(HOME_KSYMS:%=-Wl,--defsym=%=_end))
+	@PYTHONDONTWRITEBYTECODE=1 $$(PYTHON) tests/tools/ksyms.py $(1)/pass1 0x400000000000 >$(1)/ksyms.asm
+	@nasm -f elf64 -o $(1)/ksyms.o $(1)/ksyms.asm
+	@$$(call home_link,$$@,$(1),$(3),$(1)/ksyms.o $$(filter-out _%,$$(foreach s,$$(HOME_KSYMS),\
+		$$(if $$(filter _%,$$(s)),,-Wl,--defsym='$$(s)=ADDR($$(s))'))))
+-include $$(patsubst %.o,%.d,$$($(1)_OBJ))
+endef
+
+$(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
+
+# Kept between runs, as build/pmem0.img is.
+$(BASE)/host/pmem0.img:
+	$(call say,MKFS,$@)
+	@mkdir -p $(@D)
+	@PATH="$$PATH:/usr/sbin:/sbin" mkfs.ext4 -q -F -b 4096 -I 256 -O $(SCRATCH) $@ 1G 2>/dev/null

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Translation: the process's own mappings are the TLB.
+ *
+ * The kernel's pointers are used as they are. Where nothing is mapped Linux sends a signal, and the
+ * walk that a CPU would make in hardware is made here, in the kernel's own tables: what it finds is
+ * mapped there, with the entry's rights, and its accessed and dirty bits are set as the manual says
+ * (Intel SDM vol. 3, 4.8). If it finds nothing that allows the access, the kernel gets a page
+ * fault, on the stack of the code that caused it. INVLPG and a load of CR3 take mappings away
+ * again.
+ *
+ * As in a TLB an entry that was changed and not flushed goes on being used. Other than in several
+ * TLBs, a flush on one CPU is one on all that run the same address space.
+ */
+#include "boot/host/machine.h"
+
+#define PTE_P	  1ull
+#define PTE_W	  2ull
+#define PTE_A	  0x20ull
+#define PTE_D	  0x40ull
+#define PTE_PS	  0x80ull
+#define PTE_G	  0x100ull
+#define PTE_NX	  (1ull << 63)
+#define PHYS_MASK 0x000ffffffffff000ull
+#define PAGE	  4096ull
+
+#define LOW_MAX	    0x7fff0000ull /* between here and USER_MMAP may lie a sanitizer's shadow */
+#define MAX_LARGE   64	  /* mappings of more than a page, of which a flush of one page takes all */
+#define MAX_ENTRIES 30000 /* Linux lets a process have 65530 mappings */
+
+#define RFLAGS_TF (1ull << 8)
+#define RFLAGS_DF (1ull << 10)
+#define RFLAGS_RF (1ull << 16)
+
+static struct span {
+	uint64_t va, len;
+	uint64_t entry; /* that it was made from, but for its accessed and dirty bits */
+} large[MAX_LARGE];
+static unsigned nr_large, nr_low, nr_entries; /* zero: none since the last flush */
+static uint8_t last_stack[64 * 1024] __attribute__((aligned(16))); /* of a double fault */
+
+struct leaf {
+	uint64_t *entry, size;
+	bool writable;
+};
+
+void *mmu_ram(uint64_t phys)
+{
+	return phys < machine.ram ? host_ram() + phys : NULL;
+}
+
+static bool walk(uint64_t va, struct leaf *leaf)
+{
+	uint64_t table = lcpu->cr3 & PHYS_MASK;
+
+	leaf->writable = true;
+	for (unsigned shift = 39;; shift -= 9) {
+		uint64_t *entries = mmu_ram(table);
+		uint64_t e;
+
+		if (!entries)
+			return false;
+		leaf->entry = &entries[va >> shift & 511];
+		e = *leaf->entry;
+		leaf->writable &= !!(e & PTE_W);
+		leaf->size = 1ull << shift;
+		if (!(e & PTE_P))
+			return false;
+		if (shift == 12 || (shift < 39 && (e & PTE_PS)))
+			return true;
+		*leaf->entry |= PTE_A;
+		table = e & PHYS_MASK;
+	}
+}
+
+static void remember(uint64_t va, uint64_t len, uint64_t entry)
+{
+	if (++nr_entries > MAX_ENTRIES || (len > PAGE && nr_large == MAX_LARGE)) {
+		nr_large = 0;
+		mmu_flush_all();
+	}
+	if (len > PAGE)
+		large[nr_large++] = (struct span){va, len, entry & ~(PTE_A | PTE_D)};
+	nr_low += va < USER_END;
+}
+
+/* Maps all of the leaf that is memory. False: there is none where `va` leads to. */
+static bool show(uint64_t va, const struct leaf *leaf)
+{
+	uint64_t e = *leaf->entry, phys = e & PHYS_MASK & ~(leaf->size - 1), start, end, lo, hi;
+	uint64_t at = va & ~(leaf->size - 1);
+	unsigned memory;
+
+	if (!firmware_memory(phys + (va - at), &memory, &start, &end))
+		return false;
+	lo = MAX(phys, start);
+	hi = MIN(phys + leaf->size, end);
+	remember(at + (lo - phys), hi - lo, e);
+	host_map(at + (lo - phys), memory, lo - start, hi - lo,
+		 HOST_READ | (leaf->writable && (e & PTE_D) ? HOST_WRITE : 0));
+	return true;
+}
+
+/* A TLB miss. False: a page fault. */
+static bool fill(uint64_t va, uint64_t error)
+{
+	struct leaf leaf;
+
+	if (va >= KERNEL_BASE || (error & PF_FETCH) || !walk(va, &leaf) ||
+	    ((error & PF_WRITE) && !leaf.writable))
+		return false;
+	if (va >= LOW_MAX && va < USER_MMAP) {
+		kprintf("machine: 0x%lx is mapped, where this home can show nothing\n", va);
+		host_exit(3);
+	}
+	*leaf.entry |= PTE_A;
+	if ((error & PF_WRITE) || ((*leaf.entry & PTE_G) && leaf.writable))
+		*leaf.entry |= PTE_D;
+	return show(va, &leaf);
+}
+
+void mmu_flush_page(uint64_t va)
+{
+	va &= ~(PAGE - 1);
+	for (unsigned i = 0; i < nr_large; i++) {
+		if (va - large[i].va >= large[i].len)
+			continue;
+		host_unmap(large[i].va, large[i].len);
+		large[i--] = large[--nr_large];
+	}
+	host_unmap(va, PAGE);
+}
+
+void mmu_flush_low(void)
+{
+	if (!nr_low)
+		return;
+	nr_low = 0;
+	for (unsigned i = 0; i < nr_large; i++)
+		if (large[i].va < USER_END)
+			large[i--] = large[--nr_large];
+	host_unmap(0, LOW_MAX);
+	host_unmap(USER_MMAP, USER_END - USER_MMAP);
+}
+
+/* Would a walk find the same again? */
+static bool stands(const struct span *s)
+{
+	struct leaf leaf;
+
+	return walk(s->va, &leaf) && leaf.size > PAGE &&
+	       (*leaf.entry & ~(PTE_A | PTE_D)) == s->entry;
+}
+
+/* The first large mapping at or above va; NULL: none. */
+static const struct span *large_from(uint64_t va)
+{
+	const struct span *first = NULL;
+
+	for (unsigned i = 0; i < nr_large; i++)
+		if (large[i].va >= va && (!first || large[i].va < first->va))
+			first = &large[i];
+	return first;
+}
+
+/* A large mapping that the next access would bring back as it is stays: the direct map of RAM is
+ * one, and costs Linux a page fault for each of its pages. */
+void mmu_flush_all(void)
+{
+	const struct span *s;
+	uint64_t at = USER_END;
+
+	mmu_flush_low();
+	for (unsigned i = 0; i < nr_large; i++)
+		if (!stands(&large[i]))
+			large[i--] = large[--nr_large];
+	nr_entries = nr_large;
+	for (; (s = large_from(at)); at = s->va + s->len)
+		if (s->va > at)
+			host_unmap(at, s->va - at);
+	host_unmap(at, KERNEL_BASE - at);
+}
+
+/* Can a frame be put there? */
+static bool stack_is_there(uint64_t sp)
+{
+	struct leaf leaf;
+
+	return sp >= KERNEL_BASE || (IN_KERNEL_HALF(sp) && walk(sp, &leaf) && leaf.writable);
+}
+
+/* The code that `f` describes goes on in `entry`, with a trap frame on its own stack. */
+static void deliver(struct host_frame *f, void (*entry)(void), uint64_t addr)
+{
+	struct trap_frame *tf = (struct trap_frame *)(f->rsp & ~15ull) - 1;
+
+	_Static_assert(sizeof(*tf) == sizeof(*f) && sizeof(*f) % 16 == 0, "one layout, aligned");
+	if (!stack_is_there((uintptr_t)tf)) {
+		lcpu->cr2 = addr;
+		f->vector = VEC_DOUBLE_FAULT;
+		tf = (struct trap_frame *)(last_stack + sizeof(last_stack)) - 1;
+		entry = host_exception_entry;
+	}
+	memcpy(tf, f, sizeof(*tf));
+	tf->rflags = (f->rflags & ~RFLAGS_IF) | (lcpu->irq_on ? RFLAGS_IF : 0);
+	f->rsp = f->rdi = (uintptr_t)tf;
+	f->rsi = addr;
+	f->rip = (uintptr_t)entry;
+	f->rflags &= ~(RFLAGS_TF | RFLAGS_DF | RFLAGS_RF);
+}
+
+void mmu_deliver(struct host_frame *f)
+{
+	deliver(f, host_exception_entry, 0);
+}
+
+void machine_exception(struct host_frame *f, uint64_t addr)
+{
+	struct leaf leaf;
+
+	if (f->vector == VEC_PAGE_FAULT) {
+		if (fill(addr, f->error))
+			return;
+		if (walk(addr, &leaf) &&
+		    pci_access(f, (*leaf.entry & PHYS_MASK) + (addr & (leaf.size - 1))))
+			return;
+		/* What the walk finds decides, not how Linux has it mapped. */
+		f->error &= PF_WRITE | PF_FETCH;
+		f->error |= walk(addr, &leaf) ? PF_PRESENT : 0;
+		lcpu->cr2 = addr;
+		deliver(f, host_page_fault_entry, addr);
+	} else if ((f->vector != VEC_DEBUG && f->vector != 3) || breakpoint_trap(f)) {
+		deliver(f, host_exception_entry, addr);
+	}
+}
+
+/* Boot's tables: the low 4 GiB one to one, in pages of 1 GiB. */
+void mmu_init(void)
+{
+	uint64_t *top = mmu_ram(0x1000), *next = mmu_ram(0x2000);
+
+	top[0] = 0x2000 | PTE_P | PTE_W;
+	for (uint64_t i = 0; i < 4; i++)
+		next[i] = i << 30 | PTE_P | PTE_W | PTE_PS;
+	lcpus[0].cr3 = 0x1000;
+}

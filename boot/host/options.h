@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program is started with, and how it refuses; for linux.c and options.c alone. */
+#ifndef BOOT_HOST_OPTIONS_H
+#define BOOT_HOST_OPTIONS_H
+
+#include "boot/host/host.h"
+
+struct host_options {
+	struct host_config config;
+	const char *dimm_file[HOST_MAX_DIMMS]; /* NULL: memory that is gone at the end */
+	int dimm_fd[HOST_MAX_DIMMS];
+};
+
+void options_read(struct host_options *o, int argc,
+		  char **argv);		   /* ends the program if they are wrong */
+void options_open(struct host_options *o); /* the DIMMs' files, locked */
+void options_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Holdfast as a Linux process: it is built, prints what the machine prints, and refuses in sentences."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from hf_config import BUILD, ROOT
+
+PROGRAM = os.path.join(BUILD, "host", "holdfast")
+DIMMS = ["-p", "-,size=64M,scratch"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built():
+    done = subprocess.run(["make", "host"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def run(*args, **more):
+    return subprocess.run([PROGRAM, *args], cwd=ROOT, text=True, stdin=subprocess.DEVNULL, timeout=120,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **more)
+
+
+def test_commands_and_their_status():
+    done = run(*DIMMS, "-n", "4", "-c", "echo one; cat /none; selftest wait.* lock.* trap.*")
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^> cat /none\n.*^\[status 2\]$", done.stdout, re.M | re.S), done.stdout
+    assert re.search(r"^# \d+ passed, 0 failed, \d+ skipped\n\[status 0\]", done.stdout, re.M), done.stdout
+
+
+def test_a_run_takes_the_same_course_every_time():
+    line = "selftest time.* thread.*; check"
+    first, second = run(*DIMMS, "-c", line), run(*DIMMS, "-c", line)
+    assert first.returncode == 0, first.stdout
+    assert first.stdout == second.stdout
+
+
+@pytest.mark.parametrize("args,sentence", [
+    (["-n", "9"], "-n is 1 to 8, not 9"), (["-p", "/none/x"], "/none/x: No such file"),
+    (["-p", "-"], "needs size="), (["more"], "'more' is no option"), (["-z"], "usage: holdfast")])
+def test_refusals(args, sentence):
+    done = run(*args)
+    assert done.returncode == 1 and sentence in done.stderr, done.stderr
