@@ -31,6 +31,28 @@
 #define EXPLORE_BUILD 0
 #endif
 
+/*
+ * The plain accesses on this line and the next two race with others, and may, for this reason. The
+ * explorer lists them (`explore -i`) apart from races that nobody meant. Nothing in the plain
+ * build.
+ */
+#if EXPLORE_BUILD
+struct intended_race {
+	const char *file;
+	unsigned line;
+	const char *reason;
+};
+#define INTENDED_RACE(why)                                                                         \
+	do {                                                                                       \
+		static const struct intended_race here __attribute__((                             \
+			used, section("hf_intended"), aligned(8))) = {__FILE__, __LINE__, why};    \
+	} while (0)
+#else
+#define INTENDED_RACE(why)                                                                         \
+	do {                                                                                       \
+	} while (0)
+#endif
+
 #define MEM_POISON  0x6b /* freed */
 #define MEM_RED	    0xbb /* red zone */
 #define MEM_FRAMES  6

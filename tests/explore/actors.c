@@ -67,7 +67,7 @@ static void add_others(void)
 	static const char *const buffers[] = {"buffer 0", "buffer 1", "buffer 2",
 					      "buffer 3", "buffer d", "buffer e"};
 
-	for (unsigned i = 0; i < x.nr_threads && x.sc->interrupts; i++) {
+	for (unsigned i = 0; i < x.nr_threads && x.interrupts; i++) {
 		x.irq_of[i] = (uint8_t)x.nr;
 		add(X_IRQ, i, irqs[i], NULL);
 	}
@@ -78,7 +78,7 @@ static void add_others(void)
 		add(X_BUFFER, cpu, buffers[cpu], NULL);
 	}
 	x.timers = X_ACTORS;
-	if (x.sc->interrupts) {
+	if (x.interrupts) {
 		x.timers = (uint8_t)x.nr;
 		add(X_TIMERS, 0, "timer", NULL)->next =
 			(struct x_op){.kind = X_TIMER, .nr = 1, .place = {X_PLACE_TIMERS}};
@@ -205,10 +205,10 @@ void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, 
 {
 	unsigned at;
 
-	if (cpu >= x.nr_threads || x.irq_of[cpu] == X_ACTORS)
-		x_fail("an interrupt goes to CPU %u: the scenario has to say .interrupts = true, "
-		       "and have a thread there",
-		       cpu);
+	if (cpu >= x.nr_threads)
+		x_fail("an interrupt goes to CPU %u, where no thread is", cpu);
+	if (!x.interrupts)
+		x_need_interrupts();
 	if (queue[cpu].nr == QUEUE)
 		x_fail("more than %u interrupts wait for CPU %u", QUEUE, cpu);
 	at = (queue[cpu].first + queue[cpu].nr++) % QUEUE;

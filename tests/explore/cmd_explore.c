@@ -257,6 +257,10 @@ static int cmd_explore(int argc, char **argv)
 		return shell_usage();
 	if (!strcmp(argv[1], "-l"))
 		return argc == 2 ? list() : shell_usage();
+	if (!strcmp(argv[1], "-i")) {
+		x_race_print_intended();
+		return argc == 2 ? 0 : shell_usage();
+	}
 	for (int i = 2; i < argc; i++)
 		if ((err = parse_word(argv[i], &opt)))
 			return err;
@@ -306,10 +310,11 @@ static void offer_scenarios(struct shell_offers *o)
 SHELL_KIND(scenario, "SCENARIO", "explore", offer_scenarios);
 SHELL_COMMAND(
 	explore, cmd_explore,
-	"explore -l|SCENARIO [lifetime=L] [strategy=S] [model=M] [order=O] [bound=N] [runs=N] "
+	"explore -l|-i|SCENARIO [lifetime=L] [strategy=S] [model=M] [order=O] [bound=N] [runs=N] "
 	"[seed=N] [time=T] [check=N] [shard=k/n] [from=N]",
 	"run a scenario in every order of its events, on the real code\n"
-	"SCENARIO may be a pattern; -l lists them. strategy=dpor (what differs), sleep, brute "
+	"SCENARIO may be a pattern; -l lists them, -i what may race. strategy=dpor (what differs), "
+	"sleep, brute "
 	"(all\n"
 	"of them), delay, pct, random; model=sc, or tso: stores wait in buffers, as on x86;\n"
 	"bound=N: at most N preemptions (delay: delays; pct: depth); runs=N executions; seed=N "

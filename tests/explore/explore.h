@@ -30,10 +30,10 @@
  * step() and end() see memory as it is and make no events; they write nothing that others need, and
  * take no locks. A thread that must sleep for ever is a finding (I4), and so is a panic.
  *
- * Each thread runs on a CPU of its own, thread i on CPU i. Interrupts come only where a scenario
- * says .interrupts: without them irq_save() is no event. Memory from malloc(), frames and slabs may
- * be taken and freed in threads; what a thread frees is not given out again before the execution is
- * over, and touching it is a finding.
+ * Each thread runs on a CPU of its own, thread i on CPU i. Where interrupts come (IPIs,
+ * timers, x_interrupt()), irq_save() is an event as well, and the explorer finds that out. Memory
+ * from malloc(), frames and slabs may be taken and freed in threads; what a thread frees is not
+ * given out again before the execution is over, and touching it is a finding.
  */
 #ifndef TESTS_EXPLORE_EXPLORE_H
 #define TESTS_EXPLORE_EXPLORE_H
@@ -71,7 +71,7 @@ struct x_scenario {
 	/* In what address space the threads run, asked after setup(); NULL: in none. */
 	struct mm *(*mm)(void);
 	bool lifetimes;	 /* it is another scenario under each lifetime: x_lifetime() */
-	bool interrupts; /* IPIs, timers and x_interrupt() are in it: irq_save() is an event */
+	bool interrupts; /* there are some, which need not be found out */
 	/* The kernel's own locks are explored: their words are events, and not the lock as one. */
 	bool real_locks;
 	/* It is known to break: a litmus test of what a rule is for. `explore *` expects that. */

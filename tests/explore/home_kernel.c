@@ -13,6 +13,7 @@
 #include "tests/explore/internal.h"
 
 #define MSR_GS_BASE 0xc0000101u
+#define CR4_PGE	    (1u << 7)
 #define PIECE	    (4 * MIB)
 
 void __real_irq_enable(void), __real_irq_disable(void);
@@ -61,6 +62,15 @@ void machine_set_cpu(struct cpu *c)
 {
 	if (c != this_cpu())
 		wrmsr(MSR_GS_BASE, (uintptr_t)c);
+}
+
+/* Global entries go with a change of CR4.PGE (SDM vol. 3, 4.10.4.1). */
+void machine_flush(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	write_cr4(cr4 ^ CR4_PGE);
+	write_cr4(cr4);
 }
 
 struct cpu *machine_cpu(void)

@@ -137,8 +137,13 @@ void x_atomic_load(const volatile void *at, size_t bytes, uintptr_t pc)
 /* False: the store went into the CPU's buffer, and memory stays as it is. */
 bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uintptr_t pc)
 {
-	struct x_op *op = x_op(fence ? X_RMW : X_STORE, (void *)pc);
-	bool buffered = x.opt.tso && !fence && !x.me->quiet;
+	struct x_op *op;
+	bool buffered;
+
+	/* Plain stores to a stack are not kept back, so none may come out behind them. */
+	fence |= x.opt.tso && x_on_stack((uintptr_t)at);
+	op = x_op(fence ? X_RMW : X_STORE, (void *)pc);
+	buffered = x.opt.tso && !fence && !x.me->quiet;
 
 	x_shared_add((uintptr_t)at, bytes);
 	x_add(op, x_place(at, bytes, X_WRITE));

@@ -183,13 +183,16 @@ struct x_engine {
 	uint64_t observed_end;
 	uint64_t now; /* the clock that the code under test sees */
 
-	bool learnt; /* something that earlier events did not know of: begin again */
+	bool shortening, stale; /* stale: the finding's order is of before something was learnt */
+	bool interrupts;	/* there are some: irq_save() is an event */
+	bool learnt;		/* something that earlier events did not know of: begin again */
 	uint64_t rng;
 	uint64_t told;	     /* when a line of progress was printed */
 	uint64_t beginnings; /* that were reached (shards) */
 	uint8_t priority[X_ACTORS];
 	unsigned change_at[16];
-	bool replaying; /* for people: values and watches are kept */
+	bool tables_changed; /* frames were taken: perhaps for page tables, or mapped */
+	bool replaying;	     /* for people: values and watches are kept */
 	unsigned half_count;
 
 	struct {
@@ -248,6 +251,8 @@ void x_value(uint64_t v);
 void x_leave(enum x_end how) __noreturn;
 void x_stop(const char *rule, const char *fmt, ...) __noreturn __printf(2, 3);
 /* The explorer cannot go on; the scenario or the explorer is at fault, not the code under test. */
+/* An interrupt comes in a scenario that said nothing of any: from now on it has them. */
+void x_need_interrupts(void) __noreturn;
 void x_fail(const char *fmt, ...) __noreturn __printf(1, 2);
 void x_check_step(void);
 
@@ -313,7 +318,8 @@ void x_race_reset(void);
 void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc);
 void x_race_sync(struct x_actor *a, const struct x_op *op);
 void x_race_join(struct x_actor *to, const uint16_t *from);
-unsigned x_race_print(void);
+void x_race_print(void);
+void x_race_print_intended(void);
 
 /* ---- arena.c */
 bool x_arena_init(void);

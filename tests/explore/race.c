@@ -14,11 +14,12 @@
  */
 #include "tests/explore/internal.h"
 
-#define SYNC_SLOTS 2048u
-#define WORD_SLOTS 16384u
-#define LISTED	   32u
-#define LOADS	   4u
-#define PROBES	   32u
+#define SYNC_SLOTS     2048u
+#define WORD_SLOTS     16384u
+#define LISTED	       32u
+#define LOADS	       4u
+#define PROBES	       32u
+#define INTENDED_LINES 3u /* that a mark is for, its own included */
 
 struct sync {
 	uintptr_t at;
@@ -43,8 +44,10 @@ static uint32_t round_now; /* execution; slots of another one are free */
 static struct {
 	uintptr_t a, b;
 	bool a_stores, b_stores;
+	bool meant; /* INTENDED_RACE() */
 } listed[LISTED];
 static unsigned nr_listed;
+static uint64_t intended_seen; /* a bit a mark; zero: none has raced */
 
 bool x_race_init(void)
 {
@@ -115,6 +118,50 @@ void x_race_join(struct x_actor *to, const uint16_t *from)
 	take_up(to->vc, from);
 }
 
+extern const struct intended_race __start_hf_intended[], __stop_hf_intended[];
+
+/* The mark that says of this access that it may race; NULL: there is none. */
+static const struct intended_race *mark_of(uintptr_t pc)
+{
+	unsigned line = 0;
+	const char *file = ksym_line(pc - 1, &line);
+
+	for (const struct intended_race *r = __start_hf_intended; file && r < __stop_hf_intended;
+	     r++)
+		if (line - r->line < INTENDED_LINES && !strcmp(file, r->file))
+			return r;
+	return NULL;
+}
+
+/* Has a race of this mark been seen since boot? */
+static bool was_seen(const struct intended_race *r)
+{
+	return intended_seen >> (r - __start_hf_intended) % 64 & 1;
+}
+
+void x_race_print_intended(void)
+{
+	const struct intended_race *r = __start_hf_intended;
+
+	if (r == __stop_hf_intended)
+		kprintf("no access is marked as one that may race (INTENDED_RACE)\n");
+	for (; r < __stop_hf_intended; r++)
+		kprintf("%s:%u  %s (%s)\n", r->file, r->line, r->reason,
+			was_seen(r) ? "seen to race" : "not seen to race since boot");
+}
+
+/* A race that both, or one, of its accesses is marked for is none that is listed. */
+static bool is_intended(uintptr_t a, uintptr_t b)
+{
+	const struct intended_race *r = mark_of(a);
+
+	if (!r)
+		r = mark_of(b);
+	if (r)
+		intended_seen |= 1ull << (r - __start_hf_intended) % 64;
+	return r != NULL;
+}
+
 static void list_race(const struct access *before, bool before_stores, uintptr_t pc, bool stores)
 {
 	for (unsigned i = 0; i < nr_listed; i++)
@@ -126,8 +173,8 @@ static void list_race(const struct access *before, bool before_stores, uintptr_t
 	listed[nr_listed].a_stores = before_stores;
 	listed[nr_listed].b = pc;
 	listed[nr_listed].b_stores = stores;
-	nr_listed++;
-	x.result->races = nr_listed;
+	listed[nr_listed].meant = is_intended(before->pc, pc);
+	x.result->races += !listed[nr_listed++].meant;
 }
 
 static struct word *find_word(uintptr_t at)
@@ -194,15 +241,15 @@ void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)
 	}
 }
 
-unsigned x_race_print(void)
+void x_race_print(void)
 {
 	char a[120], b[120];
 
 	for (unsigned i = 0; i < nr_listed; i++)
-		kprintf("  race: a %s in %s\n        and a %s in %s, in no order\n",
-			listed[i].a_stores ? "store" : "load",
-			ksym_describe(listed[i].a, true, a, sizeof(a)),
-			listed[i].b_stores ? "store" : "load",
-			ksym_describe(listed[i].b, true, b, sizeof(b)));
-	return nr_listed;
+		if (!listed[i].meant)
+			kprintf("  race: a %s in %s\n        and a %s in %s, in no order\n",
+				listed[i].a_stores ? "store" : "load",
+				ksym_describe(listed[i].a, true, a, sizeof(a)),
+				listed[i].b_stores ? "store" : "load",
+				ksym_describe(listed[i].b, true, b, sizeof(b)));
 }

@@ -47,6 +47,9 @@ const struct lifetime *x_lifetime(void)
 static void drive(void) __noreturn;
 static void drive(void)
 {
+	if (x.opt.tso && x.interrupts)
+		x_fail("store buffers and interrupts together are not modelled yet: model=sc "
+		       "explores this scenario");
 	x_actors_make();
 	x_mmu_reset();
 	machine_set_cpu(&x_cpu[0]);
@@ -113,6 +116,9 @@ static void execute(void)
 	nr_cpus = cpus_outside;
 	x.me = NULL;
 	x_undo();
+	if (x.tables_changed)
+		machine_flush();
+	x.tables_changed = false;
 	if (is_checked())
 		compare_memory();
 	x.result->executions++;
@@ -240,6 +246,11 @@ static void begin_again(void)
 	struct x_result *r = x.result;
 
 	x.learnt = false;
+	x.stale = true;
+	if (x.shortening) /* an order of before means another one now */
+		r->preempts = r->plan_len = UINT32_MAX;
+	else
+		r->broken = false;
 	memset(outcomes, 0, sizeof(outcomes));
 	r->executions = r->redundant = r->steps = r->outcome_sum = 0;
 	r->outcomes = r->depth = 0;
@@ -291,7 +302,9 @@ static void shorten(void)
 		x.opt.runs = SHORTEN_RUNS;
 		x.opt.go_on = true;
 		x.result = &r;
+		x.shortening = true;
 		search();
+		x.shortening = false;
 		x.result = found;
 		if (r.plan_len == UINT32_MAX)
 			continue;
@@ -299,6 +312,7 @@ static void shorten(void)
 		found->preempts = r.preempts;
 		memcpy(found->plan, r.plan, r.plan_len);
 		strcpy(found->text, r.text);
+		x.stale = false;
 		break;
 	}
 	x.opt = opt;
@@ -342,18 +356,31 @@ static void end(void)
 	x.sc = NULL;
 }
 
+/* What another exploration learnt of its scenario. */
+static void forget(const struct x_scenario *sc)
+{
+	x_shared_reset();
+	x.interrupts = sc->interrupts;
+}
+
 int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
 {
 	int err;
 
-	x_shared_reset();
+	forget(sc);
 	err = begin(sc, opt, r);
 	if (err)
 		return err;
 	machine_enter();
 	search();
+	x.stale = false;
 	if (r->broken && !r->failed && !opt->quick)
 		shorten();
+	if (x.stale) { /* the first way is none any more, and no shorter one was found */
+		x.stale = false;
+		r->broken = false;
+		search();
+	}
 	machine_leave();
 	end();
 	return 0;
@@ -379,7 +406,7 @@ static void learn(void)
 {
 	struct x_options opt = x.opt;
 
-	x_shared_reset();
+	forget(x.sc);
 	x.opt.strategy = X_DPOR;
 	x.opt.bound = X_UNBOUND;
 	x.opt.runs = LEARN_RUNS;

@@ -90,10 +90,10 @@ void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct t
 		return;
 	}
 	touch("armed", __builtin_return_address(0));
-	if (nr_armed == ARMED || !x.sc->interrupts)
-		x_fail("a timer is armed: the scenario has to say .interrupts = true, and may have "
-		       "%u at a time",
-		       ARMED);
+	if (!x.interrupts)
+		x_need_interrupts();
+	if (nr_armed == ARMED)
+		x_fail("more than %u timers are armed at a time", ARMED);
 	x_log(t, sizeof(*t));
 	t->deadline_ns = deadline_ns;
 	t->fn = fn;

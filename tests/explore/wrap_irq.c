@@ -36,7 +36,7 @@ static void set_irqs(bool on, const void *pc)
 
 	if (x.irq_on[cpu] == on)
 		return;
-	if (x.sc->interrupts && x.me->role == X_THREAD) {
+	if (x.interrupts && x.me->role == X_THREAD) {
 		op = x_op(on ? X_IRQ_ON : X_IRQ_OFF, pc);
 		x_add(op, x_how(X_PLACE_IRQ(cpu), X_WRITE | (on ? X_GIVE : X_TAKE)));
 		op->what = "interrupts";

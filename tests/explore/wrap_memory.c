@@ -100,6 +100,7 @@ void x_quiet_begin(void)
 {
 	if (!x_on())
 		return;
+	x.tables_changed = true;
 	if (!x.me->quiet)
 		x_fence();
 	x.me->quiet++;

@@ -26,7 +26,7 @@ def variables(elf):
 def main(elf):
     found, start = variables(elf)
     print("section ksym_files progbits alloc noexec nowrite align=1")
-    print("global ksym_data, ksym_data_end\nalign 4, db 0\nksym_data:")
+    print("global ksym_data, ksym_data_end\nksym_data:")
     names = b""
     for address, size, name in found:
         if start <= address < start + (1 << 31):
