@@ -260,10 +260,14 @@ mutants: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/mutants.py
 
 # Every order of events (docs/explorer.md). A counterexample as a page and a trace; that page in a real
-# browser; Spin on models of three protocols, whose figures are written into the document.
+# browser; every scenario, in JOBS parts at a time; Spin on models of three protocols, whose figures are
+# written into the document.
 export JSON TOKEN COMMIT
 explain:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explain.py $(if $(JSON),-i "$$JSON","$$TOKEN")
+explore:
+	@$(MAKE) EXPLORE=1 all
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore.py run $(or $(JOBS),1) $$NAMES
 explain-check:
 	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
 explore-peer:
@@ -308,5 +312,5 @@ help:
 FORCE:
 
 .PHONY: FORCE all run host debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
-	explain explain-check explore-peer mutants deps docs quotes timelines seeds format format-check \
+	explain explain-check explore explore-peer mutants deps docs quotes timelines seeds format format-check \
 	clean help

@@ -4,8 +4,8 @@
  *
  * Two homes have a map each. On a machine of its own the kernel has the upper half of all
  * addresses; in boot/host/, on Linux, it has what Linux gives. What the floors above rely on is the
- * same in both: the windows lie in this order, each begins where an entry of a top-level table does,
- * USER_END is a power of two, and DIRECT_BASE has no bit in common with a frame's address.
+ * same in both: the windows lie in this order, each begins where an entry of a top-level table
+ * does, USER_END is a power of two, and DIRECT_BASE has no bit in common with a frame's address.
  */
 #ifndef BOOT_LAYOUT_H
 #define BOOT_LAYOUT_H

@@ -18,8 +18,9 @@ HOME_LIBC := $(BASE)/newlib-host/x86_64-elf/lib/libc.a
 $(HOME_LIBC):
 	@tests/tools/newlib.sh $(NEWLIB_TAR) $(BASE)/newlib-host $(CC) -mcmodel=small -fPIE
 
-HOME_CFLAGS = $(filter-out -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
-	-malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DHOST_HOME
+# -Og: made in two thirds of the time, and gdb shows the lines in their order.
+HOME_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
+	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DHOST_HOME
 # Called from stacks of any alignment.
 HOME_GLUE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fPIE -mstackrealign -fno-omit-frame-pointer -I.
 HOME_LDFLAGS = -no-pie -Wl,--no-relax -nostartfiles -Wl,-Ttext-segment=$(HOME_BASE) -Wl,-T,boot/host/image.ld -Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none \
@@ -56,7 +57,7 @@ $(HOME_GLUE:%=$(1)/obj/%.o): $(1)/obj/%.c.o: %.c boot/host/host.mk
 	@mkdir -p $$(@D)
 	@$$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
 $(1)/kernel.o: $$($(1)_OBJ) $(HOME_LIBC)
-	@ld -r -o $$@ --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
+	@ld -r -z noexecstack -o $$@ --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
 	@objcopy $(HOME_DOORS:%=--keep-global-symbol=%) --redefine-sym __data_start=hf_data_start $$@
 # Twice, as the kernel is (see the Makefile): the second time with names and lines.
 $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools/dwarf_lines.py

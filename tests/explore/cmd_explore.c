@@ -149,6 +149,18 @@ static void fill_options(struct x_options *opt)
 		opt->bound = 2;
 }
 
+/* What a merger of parts needs: which outcomes, and where one that was stopped goes on. */
+static void print_part(const struct x_result *r)
+{
+	uint64_t outcome;
+
+	for (unsigned i = 0; (outcome = x_outcome_nth(i)); i++)
+		kprintf("outcome %016lx\n", (unsigned long)outcome);
+	kprintf("beginnings %lu executions %lu\n",
+		(unsigned long)(r->complete ? x.beginnings : x.beginning),
+		(unsigned long)(r->complete ? r->executions : x.executions_before));
+}
+
 static void print_verdict(const struct x_scenario *sc, const struct x_options *opt,
 			  const struct x_result *r)
 {
@@ -157,7 +169,7 @@ static void print_verdict(const struct x_scenario *sc, const struct x_options *o
 	if (r->races)
 		x_race_print();
 	if (opt->shards)
-		kprintf("beginnings %lu\n", (unsigned long)x.beginnings);
+		print_part(r);
 	if (r->executions)
 		kprintf("  %lu executions/s, %lu ns and %lu events an execution; %lu more were "
 			"begun "
@@ -310,23 +322,17 @@ static void offer_scenarios(struct shell_offers *o)
 SHELL_KIND(scenario, "SCENARIO", "explore", offer_scenarios);
 SHELL_COMMAND(
 	explore, cmd_explore,
-	"explore -l|-i|SCENARIO [lifetime=L] [strategy=S] [model=M] [order=O] [bound=N] [runs=N] "
-	"[seed=N] [time=T] [check=N] [shard=k/n] [from=N]",
+	"explore -l|-i|SCENARIO [lifetime=L] [strategy=S] [model=M] [order=O] [bound=N] "
+	"[runs=N] [seed=N] [time=T] [check=N] [shard=k/n] [from=N]",
 	"run a scenario in every order of its events, on the real code\n"
-	"SCENARIO may be a pattern; -l lists them, -i what may race. strategy=dpor (what differs), "
-	"sleep, brute "
-	"(all\n"
-	"of them), delay, pct, random; model=sc, or tso: stores wait in buffers, as on x86;\n"
-	"bound=N: at most N preemptions (delay: delays; pct: depth); runs=N executions; seed=N "
-	"for\n"
-	"pct and random; time=T seconds; order=reverse: the other way round; check=N: compare "
-	"memory\n"
-	"with a copy after every N executions; shard=k/n: the k-th of n parts (0 to n-1), from=N: "
-	"from\n"
-	"its beginning N on, which its line 'beginnings N' says. A broken rule is shown as the "
-	"shortest way to it, "
-	"a\n"
-	"column a thread, and a token for 'replay'.",
+	"SCENARIO may be a pattern; -l lists them, -i what may race. strategy=dpor (orders\n"
+	"that differ), sleep, brute (all of them), delay, pct, random; model=sc, or tso:\n"
+	"stores wait in buffers, as on x86; bound=N: at most N preemptions (delay: delays;\n"
+	"pct: depth); runs=N executions; seed=N for pct and random; time=T seconds;\n"
+	"order=reverse: the other way round; check=N: compare memory with a copy after every\n"
+	"N executions; shard=k/n: the k-th of n parts (0 to n-1), from=N: from its beginning\n"
+	"N on, which its line 'beginnings N' says. A broken rule is shown as the shortest way\n"
+	"to it, a column a thread, and a token for 'replay'.",
 	true);
 SHELL_COMMAND(replay, cmd_replay, "replay TOKEN [json]",
 	      "run exactly the order of events that a finding of 'explore' was\n"

@@ -19,12 +19,13 @@
 #include "tests/explore/explore.h"
 #include "tests/explore/machine.h"
 
-#define X_ACTORS 16
-#define X_CPUS	 4 /* of threads; devices have one more each, which no interrupt reaches */
-#define X_PLACES 4
-#define X_DEPTH	 4096 /* events of one execution */
-#define X_RULE	 16
-#define X_TEXT	 240
+#define X_ACTORS    16
+#define X_CPUS	    4 /* of threads; devices have one more each, which no interrupt reaches */
+#define X_PLACES    4
+#define X_DEPTH	    4096 /* events of one execution */
+#define X_BEGINNING 8u	 /* of those, a beginning has so many: what goes to one shard */
+#define X_RULE	    16
+#define X_TEXT	    240
 
 /* ---- events */
 
@@ -187,8 +188,9 @@ struct x_engine {
 	bool interrupts;	/* there are some: irq_save() is an event */
 	bool learnt;		/* something that earlier events did not know of: begin again */
 	uint64_t rng;
-	uint64_t told;	     /* when a line of progress was printed */
-	uint64_t beginnings; /* that were reached (shards) */
+	uint64_t told;			       /* when a line of progress was printed */
+	uint64_t beginnings;		       /* that were reached (shards) */
+	uint64_t beginning, executions_before; /* our last one, and what came before it */
 	uint8_t priority[X_ACTORS];
 	unsigned change_at[16];
 	bool tables_changed; /* frames were taken: perhaps for page tables, or mapped */
@@ -299,6 +301,11 @@ bool x_preempts(unsigned id, uint16_t enabled);
 /* The strategy's choice among `mask`, at a new node; X_ACTORS: none, all are asleep. */
 unsigned x_choose(uint16_t mask, struct x_node *n);
 bool x_backtrack(void); /* to the next execution; false: that was all */
+/* Shards: is the next event one of a beginning? Did the execution end in one? And is the beginning
+ * that is complete now, at a new node, ours? */
+bool x_in_beginning(void);
+bool x_ends_in_beginning(void);
+bool x_beginning_is_ours(void);
 void x_strategy_start(void);
 unsigned x_done_part(void);
 /* What the bound counts when this actor goes. */
@@ -371,6 +378,9 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
  * exploration just before. */
 int explore_replay(const struct x_scenario *sc, const struct x_options *opt, bool fresh,
 		   const uint8_t *plan, unsigned len, struct x_result *r);
+/* The n-th outcome of the last exploration, a word that both homes agree on; 0: there are no more.
+ */
+uint64_t x_outcome_nth(unsigned n);
 const struct x_scenario *x_scenario_find(const char *name);
 const struct x_scenario *x_scenario_nth(unsigned n);
 

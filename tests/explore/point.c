@@ -265,8 +265,10 @@ static unsigned choose(void)
 	if (x.depth == X_DEPTH)
 		x_fail("an execution has more than %u events: make the scenario smaller", X_DEPTH);
 	x.node[x.depth].enabled = mask;
+	if (!x_beginning_is_ours())
+		x_leave(X_REDUNDANT);
 	if (x.me && x.me->alive && x.me->next.follows && x.depth >= x.plan_len &&
-	    (mask >> x_id(x.me) & 1))
+	    (mask >> x_id(x.me) & 1) && !x_in_beginning())
 		return follow(mask, x_id(x.me));
 	id = x.depth < x.plan_len ? planned(mask) : x_choose(mask, &x.node[x.depth]);
 	if (id == X_ACTORS)

@@ -153,6 +153,14 @@ static void count_outcome(void)
 	x.result->outcome_sum += h;
 }
 
+uint64_t x_outcome_nth(unsigned n)
+{
+	for (unsigned i = 0; i < OUTCOMES; i++)
+		if (outcomes[i] && n-- == 0)
+			return outcomes[i];
+	return 0;
+}
+
 static unsigned preemptions(void)
 {
 	unsigned n = 0;
@@ -185,6 +193,8 @@ static bool judge(void)
 {
 	struct x_result *r = x.result;
 
+	if (x_ends_in_beginning() && x.ended != X_FAILED && (x.opt.shard || x.opt.from))
+		x.ended = X_REDUNDANT; /* the first shard's */
 	if (x.ended == X_REDUNDANT) {
 		r->redundant++;
 		r->executions--;
@@ -272,6 +282,8 @@ static void search(void)
 	for (;;) {
 		execute();
 		if (x.learnt) {
+			if (x.opt.shards)
+				x.result->bounded = "learnt late, so the parts do not add up";
 			begin_again();
 			continue;
 		}
@@ -363,6 +375,24 @@ static void forget(const struct x_scenario *sc)
 	x.interrupts = sc->interrupts;
 }
 
+/* Which places are accessed atomically is part of what an order means, and of
+ * what a shard's beginnings are: some executions tell. */
+static void learn(void)
+{
+	struct x_options opt = x.opt;
+
+	forget(x.sc);
+	x.opt.strategy = X_DPOR;
+	x.opt.bound = X_UNBOUND;
+	x.opt.runs = LEARN_RUNS;
+	x.opt.shards = x.opt.shard = 0;
+	x.opt.go_on = x.opt.quick = true;
+	search();
+	x.opt = opt;
+	memset(x.result, 0, sizeof(*x.result));
+	memset(outcomes, 0, sizeof(outcomes));
+}
+
 int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
 {
 	int err;
@@ -372,6 +402,8 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
 	if (err)
 		return err;
 	machine_enter();
+	if (opt->shards)
+		learn();
 	search();
 	x.stale = false;
 	if (r->broken && !r->failed && !opt->quick)
@@ -399,21 +431,6 @@ static void replay(void)
 	} while (x.learnt);
 	judge();
 	x.replaying = false;
-}
-
-/* Which places are accessed atomically is part of what an order means: some executions tell. */
-static void learn(void)
-{
-	struct x_options opt = x.opt;
-
-	forget(x.sc);
-	x.opt.strategy = X_DPOR;
-	x.opt.bound = X_UNBOUND;
-	x.opt.runs = LEARN_RUNS;
-	x.opt.go_on = x.opt.quick = true;
-	search();
-	x.opt = opt;
-	memset(x.result, 0, sizeof(*x.result));
 }
 
 int explore_replay(const struct x_scenario *sc, const struct x_options *opt, bool fresh,

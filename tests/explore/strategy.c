@@ -19,8 +19,7 @@
  */
 #include "tests/explore/internal.h"
 
-#define SHARD_DEPTH 8u /* events of a beginning that goes to one shard */
-#define PCT_EVENTS  64 /* among so many events the priorities change */
+#define PCT_EVENTS 64 /* among so many events the priorities change */
 
 static const char *const names[X_STRATEGIES] = {"brute", "sleep", "dpor", "delay", "pct", "random"};
 
@@ -38,9 +37,10 @@ static uint64_t dice(void)
 	return x.rng * 0x2545f4914f6cdd1dull;
 }
 
+/* A shard of a random strategy throws dice of its own. */
 void x_strategy_start(void)
 {
-	x.rng = x.opt.seed * 0x9e3779b97f4a7c15ull + 1;
+	x.rng = (x.opt.seed + 1000003ull * x.opt.shard) * 0x9e3779b97f4a7c15ull + 1;
 }
 
 static bool is_random(void)
@@ -135,17 +135,44 @@ static unsigned pick_pct(uint16_t mask)
 	return best;
 }
 
-/* Shards: all ways through the first events are tried, and each shard goes on from every n-th. */
-static bool is_ours(void)
+/*
+ * Shards. All ways through the first events are tried, in the same order by each shard, and each
+ * goes on from every n-th. So there everything is a choice, even what else follows at once: what
+ * is owed there would be known only to the shard whose part shows it. An execution that ends before
+ * the last of them is the first shard's.
+ */
+static bool is_sharded(void)
 {
-	uint64_t n = x.beginnings++;
+	return x.opt.shards && !is_random();
+}
 
-	return n >= x.opt.from && n % x.opt.shards == x.opt.shard;
+bool x_in_beginning(void)
+{
+	return is_sharded() && x.depth < X_BEGINNING;
+}
+
+bool x_ends_in_beginning(void)
+{
+	return is_sharded() && x.depth <= X_BEGINNING;
+}
+
+bool x_beginning_is_ours(void)
+{
+	uint64_t n;
+
+	if (!is_sharded() || x.depth != X_BEGINNING)
+		return true;
+	n = x.beginnings++;
+	if (n < x.opt.from || n % x.opt.shards != x.opt.shard)
+		return false;
+	x.beginning = n;
+	x.executions_before = x.result->executions;
+	return true;
 }
 
 static uint16_t todo_at_first(uint16_t mask, unsigned id)
 {
-	if (x.opt.shards && x.depth < SHARD_DEPTH)
+	if (x_in_beginning())
 		return mask;
 	switch (x.opt.strategy) {
 	case X_BRUTE:
@@ -164,7 +191,7 @@ unsigned x_choose(uint16_t mask, struct x_node *n)
 	n->asleep = x_asleep_here();
 	n->affordable = affordable(mask);
 	can = n->affordable & (uint16_t)~n->asleep;
-	if (!can || (x.opt.shards && x.depth == SHARD_DEPTH && !is_ours()))
+	if (!can)
 		return X_ACTORS;
 	if (x.opt.strategy == X_PCT)
 		id = pick_pct(can);

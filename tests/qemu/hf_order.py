@@ -11,7 +11,9 @@ import os
 import re
 
 LONG = (
+    ("test_explore.py::test_the_explorer", 170),  # with its compilation
     ("test_debug.py::test_self_tests_in_the_debug_build", 110),  # with its compilation
+    ("test_host_home.py::test_commands_and_their_status", 90),  # the same
     ("test_selftest.py::test_all_self_tests_on_other_cpu_counts[8]", 45),
     ("test_host.py::test_host[test_ext4_cut-", 45),
     ("test_race.py::test_race_all_is_as_expected", 36),

@@ -111,7 +111,7 @@ def test_a_killed_shard_goes_on_behind_its_last_slice(tmp_path, monkeypatch, cap
         "explore a.b strategy=dpor shard=1/3 time=60 from=2"]
     assert capfd.readouterr().out == (f"explore a.b {HOW}: complete, 15 executions, at least 1 outcomes, "
                                       "depth 3, safe\n")
-    folder = tmp_path / "build" / "explore-run" / "a._-strategy=dpor"
+    folder = tmp_path / "build" / "explore-run" / "a.all-strategy=dpor-3"
     assert explore.main(["merge", str(folder)]) == explore.SAFE
     (folder / "shard-0-of-2.out").touch()
     assert explore.main(["merge", str(folder)]) == explore.MISSING

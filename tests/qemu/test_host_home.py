@@ -13,9 +13,13 @@ PROGRAM = os.path.join(BUILD, "host", "holdfast")
 DIMMS = ["-p", "-,size=64M,scratch"]
 
 
+pytestmark = pytest.mark.xdist_group("host_home")  # one worker builds it
+
+
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    done = subprocess.run(["make", "host"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    done = subprocess.run(["make", "-j2", "host"], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False)
     assert done.returncode == 0, done.stdout
 

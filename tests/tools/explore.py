@@ -15,6 +15,7 @@ Status: 0 safe, 1 something is broken, 2 something is missing.
 """
 
 import fnmatch
+import functools
 import os
 import re
 import subprocess
@@ -26,21 +27,32 @@ import explore_merge
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOST = os.path.join(ROOT, "build", "host", "holdfast")
+KERNEL = os.path.join(ROOT, "build", "explore", "holdfast.elf")
 FILE = re.compile(r"shard-(\d+)-of-(\d+)\.(out|part)$")
 SAFE, BROKEN, MISSING = 0, 1, 2
 SLICE = 60  # seconds
 
 
+@functools.lru_cache(maxsize=None)
+def explores(host: str) -> bool:
+    """Is the host home built, and does it have the command?"""
+    return os.access(host, os.X_OK) and not subprocess.run(
+        [host, "-c", "explore -l"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        check=False).returncode
+
+
 def command(line: str) -> List[str]:
-    """The process that runs this line: the host home if it is built, else the kernel."""
-    if os.access(HOST, os.X_OK):
+    """The process that runs this line: the host home if it explores, else the kernel."""
+    if explores(HOST):
         return [HOST, "-c", line]
     return ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"TIMEOUT={SLICE + 300}", f"CMD={line}"]
 
 
 def said(line: str) -> List[str]:
     """What a machine prints of a line."""
-    done = subprocess.run(command(line), stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    done = subprocess.run(command(line), env=env, stdout=subprocess.PIPE, text=True, errors="replace",
+                          check=False)
     return done.stdout.splitlines()
 
 
@@ -122,10 +134,19 @@ def merge_folder(folder: str) -> int:
     return BROKEN if explore_merge.first_finding(found) else SAFE
 
 
+def forget_old(folder: str, binary: str) -> None:
+    """Removes what was kept of a kernel that is none any more."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        path = os.path.join(folder, name)
+        if FILE.match(name) and os.path.getmtime(path) < os.path.getmtime(binary):
+            os.remove(path)
+
+
 def run(jobs: int, words: List[str]) -> int:
-    """So many shards as jobs, all at once, in a folder named by the words."""
-    name = re.sub(r"[^\w.=-]+", "_", "-".join(words)) or "all"
-    folder = os.path.join(ROOT, "build", "explore-run", name)
+    """So many shards as jobs, all at once, in a folder named by the words and the division."""
+    name = re.sub(r"[^\w.=-]+", "_", "-".join(words).replace("*", "all")) or "all"
+    folder = os.path.join(ROOT, "build", "explore-run", f"{name}-{jobs}")
+    forget_old(folder, HOST if explores(HOST) else KERNEL)
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda k: run_shard(folder, k, jobs, words), range(jobs)))
     return merge_folder(folder)
