@@ -170,6 +170,10 @@ static void print_verdict(const struct x_scenario *sc, const struct x_options *o
 		x_race_print();
 	if (opt->shards)
 		print_part(r);
+	if (x.interrupts && opt->bound != X_UNBOUND && opt->strategy == X_DPOR)
+		kprintf("  note: with a bound DPOR leaves out orders of interrupts; strategy=brute "
+			"does "
+			"not\n");
 	if (r->executions)
 		kprintf("  %lu executions/s, %lu ns and %lu events an execution; %lu more were "
 			"begun "
