@@ -132,8 +132,8 @@ static inline void irq_restore(uint64_t flags)
 bool explore_irqs_enabled(void); /* the flag, or a modelled CPU's */
 #define irqs_enabled explore_irqs_enabled
 #elif defined(HOST_HOME)
-bool irqs_enabled(
-	void); /* on Linux nobody has a say over the real flag: boot/host/cpus.c has one */
+/* On Linux nobody has a say over the real flag: boot/host/cpus.c has one of its own. */
+bool irqs_enabled(void);
 #else
 static inline bool irqs_enabled(void)
 {

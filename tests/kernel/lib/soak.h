@@ -22,4 +22,11 @@ struct soak_result {
 	char text[120];		  /* the first of them */
 };
 
+/*
+ * Linux's generic/503 with `ops` direct transfers. With `held` the last page of F is pinned until
+ * all of them are done: only for a lifetime that refuses instead of waiting. Sleepable; mounts the
+ * scratch device and unmounts it. What came of it is in *r.
+ */
+void soak_503(const struct lifetime *lt, unsigned ops, bool held, struct soak_result *r);
+
 #endif
