@@ -59,8 +59,9 @@ endif
 
 # ---- (2) the kernel ----
 
-# Whatever lies in the floors' folders; boot/efi is a program of its own.
-FLOORS := kernel mm drivers dax tests/kernel $(if $(filter 1,$(EXPLORE)),tests/explore)
+# Whatever lies in the floors' folders; boot/efi is a program of its own. The explorer's kernel has its
+# scenarios, and what they share with the self-tests, instead of the self-tests, races and benches.
+FLOORS := kernel mm drivers dax $(if $(filter 1,$(EXPLORE)),tests/kernel/lib tests/explore,tests/kernel)
 SRC := $(sort $(wildcard boot/*.c) $(shell find $(FLOORS) -name '*.c'))
 ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
 OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
@@ -106,6 +107,11 @@ SEEN := $(filter kernel/sync/% kernel/sched/% mm/% dax/% drivers/% tests/%,$(fil
 $(SEEN:%=$(B)/obj/%.o): CFLAGS += -fsanitize=thread --param tsan-distinguish-volatile=1 \
 	--param tsan-instrument-func-entry-exit=0 -Wno-tsan -Wno-maybe-uninitialized
 endif
+# Self-tests and races are compiled in two thirds of the time; what they test, and what is counted
+# (tests/kernel/bench), is not touched.
+TESTS := $(filter tests/kernel/lib/% tests/kernel/unit/% tests/kernel/seed/% tests/kernel/race/%,$(SRC)) \
+	$(foreach s,$(SRC),$(if $(filter test_%,$(notdir $(s))),$(s)))
+$(TESTS:%=$(B)/obj/%.o): CFLAGS += -Og
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
 
 KERNEL := $(B)/holdfast.elf

@@ -9,6 +9,7 @@ import pytest
 
 import hf_image
 import hf_order
+import test_dimms
 
 
 def pytest_configure(config):
@@ -40,3 +41,9 @@ def images_are_clean(request):
     if folder:
         for image in folder.rglob("*.img"):
             image.unlink()
+
+
+@pytest.fixture(scope="session", name="old_and_shifted")
+def run_old_and_shifted(tmp_path_factory):
+    """The machine of test_boot.py::test_an_old_cpu_is_enough and of test_dimms.py's three DIMMs."""
+    return test_dimms.old_and_shifted(tmp_path_factory.mktemp("old"))

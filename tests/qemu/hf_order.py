@@ -19,9 +19,8 @@ LONG = (
     ("test_race.py::test_race_all_is_as_expected", 36),
     ("test_selftest.py::test_all_self_tests_on_two_cpus", 30),
     ("test_race.py::test_a_cpu_that_is_missing", 27),
-    ("test_dimms.py::test_three_dimms", 25),
+    ("test_dimms.py::test_three_dimms", 17),
     ("test_host.py::test_host[test_ext4_random-", 21),
-    ("test_boot.py::test_an_old_cpu_is_enough", 20),
     ("test_host.py::test_host[test_ext4_reshape_cut-", 20),
     ("test_bench.py::test_bench_speaks_json", 18),
     ("test_powercut.py::test_a_cut_in_the_middle", 17),  # the machines of all of them

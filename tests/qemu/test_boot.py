@@ -75,16 +75,14 @@ def test_a_cpu_that_lacks_something_is_told_on_every_path(tmp_path, path, cpu, n
     assert result.status == 1 and not result.commands
 
 
-def test_an_old_cpu_is_enough(tmp_path):
-    """qemu64: no CLWB, no 1 GiB pages, no SMAP; lines are written back by CLFLUSH, all works.
-
-    Of the races those of the default design: no design knows the instruction."""
-    result = run_commands("pmem; nfit; mount pmem0 /t; write /t/f 0 old; cat /t/f; "
-                          "umount /t; selftest; race all lifetime=busy-extent", tmp_path, CPU="qemu64")
+@pytest.mark.xdist_group("old and shifted")
+def test_an_old_cpu_is_enough(old_and_shifted):
+    """qemu64: no CLWB, no 1 GiB pages, no SMAP; lines are written back by CLFLUSH, all works."""
+    result, _ = old_and_shifted
     assert result.status == 0, result.text
     cpu = re.search(r"(?m)^boot: CPU .*$", result.text).group()
     assert "write-back by CLFLUSH" in cpu and "1G pages" not in cpu and "SMAP" not in cpu, cpu
-    assert result.command("pmem").output.count("flush with CLFLUSH\n") == 2
+    assert result.command("pmem").output.count("flush with CLFLUSH\n") == 3
     assert "written back with CLFLUSH, then fenced" in result.command("nfit").output
     assert "\nnot ok" not in result.text
 
