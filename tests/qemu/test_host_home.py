@@ -36,6 +36,12 @@ def test_commands_and_their_status():
     assert re.search(r"^# \d+ passed, 0 failed, \d+ skipped\n\[status 0\]", done.stdout, re.M), done.stdout
 
 
+def test_the_scratch_device_need_not_be_pmem1():
+    """The only DIMM here is pmem0."""
+    done = run(*DIMMS, "-c", "selftest seed.s4.10 pmem.one-transition")
+    assert "# 2 passed, 0 failed, 0 skipped\n" in done.stdout, done.stdout
+
+
 def test_a_run_takes_the_same_course_every_time():
     line = "selftest time.* thread.*; check"
     first, second = run(*DIMMS, "-c", line), run(*DIMMS, "-c", line)

@@ -27,7 +27,7 @@ void race_device_guard(void)
 static int piece_unbind(struct script *s)
 {
 	(void)s;
-	dax_remove_device(pmem_find("pmem1"));
+	dax_remove_device(scratch_device());
 	return 0;
 }
 
@@ -49,7 +49,8 @@ bool race_unbind_refused(struct script *s)
 {
 	if (!refused)
 		script_verdict(s, RACE_SKIP,
-			       "pmem1 is mounted, and its unbinding was not refused for that");
+			       "%s is mounted, and its unbinding was not refused for that",
+			       scratch_device()->name);
 	return refused;
 }
 

@@ -37,7 +37,7 @@ static int count_mounts(struct dax_fs *fs, void *n)
 /* What strangers do meanwhile; bits of what went wrong. */
 static int strangers(struct dax_inode *unused, uint64_t arg)
 {
-	struct pmem_region *r = pmem_find("pmem1");
+	struct pmem_region *r = scratch_device();
 	struct dax_inode *f;
 	unsigned n = 0;
 	int wrong = 0;
@@ -94,6 +94,7 @@ SELFTEST(
 
 static struct step_stop stop;
 static bool armed, armed_failed;
+static char bind_line[32]; /* the command that both give */
 
 /* Binds, and is stopped in the middle of it; on one CPU, as a step point asks for. */
 static void bind_stopped(void *arg)
@@ -103,7 +104,7 @@ static void bind_stopped(void *arg)
 	stop = (struct step_stop){.name = "pmem_binds", .deadline = PATIENCE_END()};
 	armed_failed = step_stop(&stop) != 0;
 	__atomic_store_n(&armed, true, __ATOMIC_RELEASE);
-	*err = shell_run_line("pmem bind pmem1");
+	*err = shell_run_line(bind_line);
 	if (!armed_failed)
 		step_unstop(&stop);
 }
@@ -130,12 +131,13 @@ SELFTEST(pmem_one_bind, "pmem.one-transition",
 	r = scratch_region(&why);
 	if (!r)
 		SKIP("%s", why);
+	snprintf(bind_line, sizeof(bind_line), "pmem bind %s", r->name);
 	EXPECT(!dax_unbind(r, false), "%s", refusal());
 	armed = armed_failed = false;
 	binder = thread_create("binder", bind_stopped, &first, 1);
 	EXPECT(binder, "no thread");
 	stopped = wait_stopped();
-	bind = stopped ? 0 : shell_run_line("pmem bind pmem1");
+	bind = stopped ? 0 : shell_run_line(bind_line);
 	mount = dax_mount(r, SCRATCH_PATH, LIFETIME_DEFAULT, NULL);
 	unbind = dax_unbind(r, false);
 	step_go(&stop);
