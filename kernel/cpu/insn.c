@@ -50,15 +50,6 @@ void out32(uint16_t port, uint32_t v)
 	asm volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
 }
 
-/* Not ordered against other instructions by itself; good to some tens of cycles. */
-uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
-}
-
 uint64_t rdmsr(uint32_t msr)
 {
 	uint32_t lo, hi;

@@ -18,7 +18,8 @@
 #include "kernel/time/internal.h"
 #include "kernel/trap/internal.h"
 
-#define NEVER UINT64_MAX
+#define NEVER	UINT64_MAX
+#define NO_APIC INT64_MIN /* the local APIC is not up yet: no wish is earlier */
 
 TAILQ_HEAD(timer_list, timer);
 
@@ -26,8 +27,8 @@ struct cpu_timers {
 	struct spinlock lock;
 	struct timer_list list; /* by deadline; protected by lock */
 	struct timer *running;	/* function being called now; NULL means none */
-	int64_t programmed; /* when the interrupt comes, without skips; INT64_MAX: it does not */
-	bool works;	    /* zero means the local APIC is not up yet */
+	/* When the interrupt comes, without skips; INT64_MAX: it does not; NO_APIC: nor can it */
+	int64_t programmed;
 	uint64_t watch_due; /* when the watchdog looks next. Its CPU only, as the next one */
 	uint64_t skipped;   /* of the clock, when watch_due was set */
 };
@@ -38,7 +39,7 @@ void timers_init(void)
 	for (unsigned i = 0; i < MAX_CPUS; i++) {
 		spin_init(&per_cpu[i].lock, "timers of a CPU");
 		TAILQ_INIT(&per_cpu[i].list);
-		per_cpu[i].programmed = INT64_MAX;
+		per_cpu[i].programmed = NO_APIC;
 	}
 }
 
@@ -47,7 +48,7 @@ void timer_want(uint64_t deadline_ns, uint64_t now)
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
 	int64_t real = (int64_t)(deadline_ns - clock_skipped()); /* below zero: long due */
 
-	if (real >= ct->programmed || !ct->works)
+	if (real >= ct->programmed)
 		return;
 	ct->programmed = real;
 	apic_timer_start(ns_to_timer_ticks(deadline_ns > now ? deadline_ns - now : 0));
@@ -79,7 +80,6 @@ void timer_restart(void)
 {
 	struct cpu_timers *ct = &per_cpu[cpu_id()];
 
-	ct->works = true;
 	watch_later(ct);
 	ct->programmed = INT64_MAX;
 	program_next(ct);
