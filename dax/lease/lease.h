@@ -65,6 +65,7 @@ struct lease {
 struct lease_list {
 	TAILQ_HEAD(, lease) leases; /* oldest first: told and revoked in the order they were set */
 	uint64_t gone;		    /* moves on when a lease left; zero: none ever did */
+	uint32_t layouts;	    /* how many of them are LEASE_LAYOUT */
 	bool regular;		    /* its file may have leases: regular, or a device-dax node */
 };
 void lease_list_init(struct lease_list *ll, bool regular);
@@ -80,11 +81,12 @@ extern unsigned long lease_wakes;
  * being broken; LEASE_ALLOCATED does not mind another LEASE_ALLOCATED that is). Any sleepable
  * context.
  *
- * Publishing. lease_break() looks without a lock whether there is any lease. So the lease must be
- * in the list before its owner looks whether a change is under way, with a full barrier in between,
- * and a change must be visible before it looks for leases: else both miss each other, and a promise
- * is given about blocks that are just going. For files both looks are the fault lock: the change
- * holds it, and layout_lease_set() sets the lease while it holds it for writing.
+ * Publishing. lease_break() looks without a lock whether there is any lease of its classes. So the
+ * lease must be in the list before its owner looks whether a change is under way, with a full
+ * barrier in between, and a change must be visible before it looks for leases: else both miss each
+ * other, and a promise is given about blocks that are just going. For files both looks are the
+ * fault lock: the change holds it, and layout_lease_set() sets the lease while it holds it for
+ * writing.
  */
 int lease_set(struct lease_list *ll, struct lease *l, bool may);
 /*

@@ -16,12 +16,10 @@ struct dax_lease {
 	struct gup_cookie cookie; /* first: what gup_end is given */
 	struct lease lease;
 	struct dax_inode *inode; /* one reference */
-	struct page **pages;	 /* room for what was asked for */
-	unsigned long nr;
-	bool armed;	 /* PAGES: `pages` is what the call got */
-	bool breaking;	 /* BREAK: somebody waits */
-	uint64_t due_ns; /* when it is looked at next; NEVER: not before it is armed or broken */
+	unsigned long nr; /* ARMED: `pages` is what the call got; zero means it has none yet */
+	uint64_t due_ns;  /* when it is looked at next; NEVER: not before it is armed or broken */
 	LIST_ENTRY(dax_lease) link;
+	struct page *pages[]; /* room for what was asked for */
 };
 
 static struct mutex poll_lock =
@@ -53,8 +51,14 @@ static bool any_busy(const struct dax_lease *dl)
 
 static bool is_armed(const struct dax_lease *dl)
 {
-	/* The pages before the mark: see gup_lease_end(). */
-	return __atomic_load_n(&dl->armed, __ATOMIC_ACQUIRE);
+	/* The pages before their number: see gup_lease_end(). */
+	return __atomic_load_n(&dl->nr, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Somebody waits: lease_told() ran, or does so under the lock that lease_unlock() takes. */
+static bool is_breaking(const struct dax_lease *dl)
+{
+	return __atomic_load_n(&dl->lease.pending, __ATOMIC_ACQUIRE);
 }
 
 /* Called with the leases locked, by whoever breaks it. */
@@ -62,7 +66,6 @@ static bool lease_told(struct lease *l)
 {
 	struct dax_lease *dl = container_of(l, struct dax_lease, lease);
 
-	__atomic_store_n(&dl->breaking, true, __ATOMIC_RELEASE);
 	l->until_ns = 0; /* no deadline: we unlock, or nobody does */
 	set_due(dl, clock_ns() + POLL_NS);
 	return false;
@@ -77,7 +80,6 @@ static struct dax_inode *finish(struct dax_lease *dl)
 
 	LIST_REMOVE(dl, link);
 	lease_unlock(&dl->lease);
-	free(dl->pages);
 	free(dl);
 	return inode;
 }
@@ -95,7 +97,7 @@ static void reap(struct dax_inode *inode)
 static void look_at(struct dax_lease *dl)
 {
 	struct dax_inode *inode = dl->inode;
-	bool breaking = __atomic_load_n(&dl->breaking, __ATOMIC_ACQUIRE);
+	bool breaking = is_breaking(dl);
 
 	lease_polls++;
 	set_due(dl, clock_ns() + POLL_NS);
@@ -167,21 +169,18 @@ static int start_poller(void)
 
 static struct dax_lease *lease_new(struct dax_inode *inode, unsigned long nr)
 {
-	struct dax_lease *dl = calloc(1, sizeof(*dl));
+	struct dax_lease *dl = malloc(sizeof(*dl) + nr * sizeof(dl->pages[0]));
 
 	if (!dl)
 		return NULL;
+	memset(dl, 0, sizeof(*dl));
 	dl->cookie.lifetime = inode->fs->lifetime;
 	dl->lease.class = LEASE_ALLOCATED;
 	dl->lease.ops = &ops;
 	dl->lease.file = inode->name;
 	dl->inode = inode;
 	dl->due_ns = NEVER;
-	dl->pages = malloc(nr * sizeof(*dl->pages));
-	if (dl->pages)
-		return dl;
-	free(dl);
-	return NULL;
+	return dl;
 }
 
 int gup_lease_begin(struct dax_inode *inode, unsigned long nr, void **cookie)
@@ -220,12 +219,11 @@ void gup_lease_end(void *cookie, struct page **pages, unsigned long nr)
 
 	mutex_lock(&poll_lock);
 	memcpy(dl->pages, pages, nr * sizeof(*pages));
-	dl->nr = nr;
 	if (!nr) {
 		inode = finish(dl);
 	} else {
-		/* The pages before the mark, else the poll looks at none and calls them idle. */
-		__atomic_store_n(&dl->armed, true, __ATOMIC_RELEASE);
+		/* The pages before their number, else the poll looks at what is none. */
+		__atomic_store_n(&dl->nr, nr, __ATOMIC_RELEASE);
 		set_due(dl, clock_ns() + POLL_NS);
 	}
 	mutex_unlock(&poll_lock);
