@@ -119,8 +119,16 @@ LOADER := $(if $(wildcard boot/efi/*.c),$(B)/efi/BOOTX64.EFI)
 
 all: $(KERNEL) $(B)/k.elf $(LOADER)
 
+# Tests are for size: they are two fifths of the image, which stays in RAM, and nobody times them.
+# Not so the benchmarks, and the fixtures that these use.
+SMALL := $(filter-out tests/kernel/bench/% tests/kernel/lib/%,$(filter tests/kernel/%,$(SRC))) \
+	$(foreach f,$(SRC),$(if $(filter test_%,$(notdir $f)),$f))
+ifneq ($(filter 1,$(EXPLORE)),1)
+$(SMALL:%=$(B)/obj/%.o): CFLAGS := $(subst -O2,-Os,$(CFLAGS))
+endif
+
 # What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
-$(B)/obj/tests/kernel/seed/test_seed_s4.c.o: CFLAGS := $(CFLAGS) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
+$(B)/obj/tests/kernel/seed/test_seed_s4.c.o: CFLAGS += -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 	$(call compile,CC,$<) $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 

@@ -3,14 +3,17 @@
 
 `race`, `bench` and the self-tests need a fresh ext4 on a device that has none. mkfs.ext4 makes it
 here, at build time; what the kernel carries are the blocks that a fresh file system has in use
-(everything else is free space), those of zeroes as a count only, equal ones once. With uninit_bg
-the zeroes are left out: tables and bitmaps that no descriptor vouches for. Output: NASM, a table of
-runs.
+(everything else is free space), those of zeroes as a count only, equal ones once, and each as its
+words of 8 bytes with how often they follow one another: nearly all are zero, or all ones of a
+bitmap. With uninit_bg the zeroes are left out: tables and bitmaps that no descriptor vouches for.
+Output: NASM, a table of runs of blocks, and two of words.
 
 Usage: scratch.py NAME SIZE INODES FEATURES DIR >FILE.asm
 """
+import itertools
 import os
 import re
+import struct
 import subprocess
 import sys
 
@@ -41,58 +44,49 @@ def used_blocks(path, blocks):
 
 
 def runs(path, size):
-    """(first block, count, data or None), only blocks in use."""
+    """(first block, count, data or None): blocks in use, those of zeroes together."""
     out = []
     with open(path, "rb") as f:
         for block in used_blocks(path, size // BLOCK):
             f.seek(block * BLOCK)
             data = f.read(BLOCK)
-            data = None if data.count(0) == BLOCK else data
-            if out and out[-1][0] + out[-1][1] == block and (out[-1][2] is None) == (data is None):
-                first, count, old = out.pop()
-                out.append((first, count + 1, None if data is None else old + data))
-            else:
+            if data.count(0) < BLOCK:
                 out.append((block, 1, data))
+            elif out and out[-1][2] is None and out[-1][0] + out[-1][1] == block:
+                out[-1] = (out[-1][0], out[-1][1] + 1, None)
+            else:
+                out.append((block, 1, None))
     return out
 
 
-def place(data, blob, places):
-    """(offset in the blob, blocks there) of the first blocks of data; what is not there is added."""
-    offset = places.setdefault(data[:BLOCK], len(blob))
-    count = 1
-    if offset == len(blob):
-        blob += data[:BLOCK]
-    while len(data) > count * BLOCK:
-        block = data[count * BLOCK:(count + 1) * BLOCK]
-        if places.setdefault(block, len(blob)) != offset + count * BLOCK:
-            break
-        if len(blob) == offset + count * BLOCK:
-            blob += block
-        count += 1
-    return offset, count
+def word_runs(data):
+    """[(word, how often)] of a block."""
+    words = struct.unpack(f"<{BLOCK // 8}Q", data)
+    return [(word, len(list(same))) for word, same in itertools.groupby(words)]
 
 
 def main(name, size, inodes, features, folder):
     path = os.path.join(folder, f"{name}.img")
     make_image(path, size, inodes, features)
-    table, blob, places = [], bytearray(), {}
+    table, words, places = [], [], {}
     for first, count, data in runs(path, size):
-        if not data and "uninit_bg" not in features:
-            table.append((first, count, -1))
-        while data:
-            offset, n = place(data, blob, places)
-            table.append((first, n, offset))
-            first, data = first + n, data[n * BLOCK:]
+        if data and data not in places:
+            places[data] = len(words)
+            words += word_runs(data)
+        if data or "uninit_bg" not in features:
+            table.append((first, count, places[data] if data else -1))
     os.unlink(path)
-    blob_path = os.path.join(folder, f"{name}.bin")
-    with open(blob_path, "wb") as f:
-        f.write(blob)
     print("section .rodata")
-    print(f"global {name}_runs, {name}_nr_runs, {name}_bytes, {name}_data")
+    print(f"global {name}_runs, {name}_nr_runs, {name}_bytes, {name}_words, {name}_times")
     print(f"align 8\n{name}_bytes: dq {size}\n{name}_nr_runs: dq {len(table)}\n{name}_runs:")
-    for first, count, offset in table:
-        print(f"\tdq {first}, {count}, {offset}")
-    print(f'align 16\n{name}_data: incbin "{blob_path}"')
+    for first, count, at in table:
+        print(f"\tdq {first}, {count}, {at}")
+    print(f"{name}_words:")
+    for word, _ in words:
+        print(f"\tdq {word:#x}")
+    print(f"{name}_times:")
+    for _, times in words:
+        print(f"\tdw {times}")
 
 
 if __name__ == "__main__":

@@ -8,22 +8,24 @@
 
 struct run {
 	uint64_t first, count;
-	int64_t offset; /* into the data; negative: blocks of zeroes */
+	int64_t at; /* of one block, its first word in the template; negative: blocks of zeroes */
 };
 struct template
 {
 	uint64_t bytes, nr_runs;
 	const struct run *runs;
-	const char *data;
+	const uint64_t *words;
+	const uint16_t *times; /* how often each word stands there */
 };
 
 #define TEMPLATE(name)                                                                             \
 	extern const uint64_t scratch_##name##_bytes, scratch_##name##_nr_runs;                    \
 	extern const struct run scratch_##name##_runs[];                                           \
-	extern const char scratch_##name##_data[]
+	extern const uint64_t scratch_##name##_words[];                                            \
+	extern const uint16_t scratch_##name##_times[]
 #define TEMPLATE_OF(name)                                                                          \
 	((struct template){scratch_##name##_bytes, scratch_##name##_nr_runs,                       \
-			   scratch_##name##_runs, scratch_##name##_data})
+			   scratch_##name##_runs, scratch_##name##_words, scratch_##name##_times})
 TEMPLATE(small);
 TEMPLATE(large);
 TEMPLATE(huge);
@@ -158,16 +160,25 @@ static void wipe_signatures(struct pmem_region *r)
 	store_fence();
 }
 
+static void write_block(uint64_t *to, const struct template *t, int64_t at)
+{
+	const uint64_t *const end = to + PAGE_SIZE / sizeof(*to);
+
+	for (; to < end; at++)
+		for (unsigned n = t->times[at]; n; n--)
+			*to++ = t->words[at];
+}
+
 static void write_template(struct pmem_region *r, const struct template *t)
 {
 	for (uint64_t i = 0; i < t->nr_runs; i++) {
 		const struct run *run = &t->runs[i];
 		char *to = (char *)r->kaddr + run->first * PAGE_SIZE;
 
-		if (run->offset < 0)
+		if (run->at < 0)
 			memset(to, 0, run->count * PAGE_SIZE);
 		else
-			memcpy(to, t->data + run->offset, run->count * PAGE_SIZE);
+			write_block((uint64_t *)to, t, run->at);
 		cache_writeback(to, run->count * PAGE_SIZE);
 		store_fence();
 	}
