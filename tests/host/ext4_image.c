@@ -140,19 +140,20 @@ static uint8_t *map_guarded(int fd, uint64_t size)
 void image_make(struct image *im, uint32_t mib, const char *mkfs_args)
 {
 	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	char out[2000];
+	char out[2000], name[64];
 	int fd;
 
 	memset(im, 0, sizeof(*im));
 	im->size = (uint64_t)mib << 20;
-	snprintf(im->path, sizeof(im->path), "%s/hf-ext4-XXXXXX", dir);
-	fd = mkstemp(im->path);
+	snprintf(name, sizeof(name), "%s/hf-ext4-XXXXXX", dir);
+	im->fd = fd = mkostemp(name, O_CLOEXEC);
 	assert_true(fd >= 0);
+	unlink(name); /* so that a test that fails, or is killed, leaves nothing behind */
+	snprintf(im->path, sizeof(im->path), "/proc/%d/fd/%d", (int)getpid(), fd);
 	assert_int_equal(ftruncate(fd, (off_t)im->size), 0);
 	if (image_sh(out, sizeof(out), TOOLS "mkfs.ext4 -F -q %s %s 2>&1", mkfs_args, im->path))
 		fail_msg("mkfs.ext4 %s: %s", mkfs_args, out);
 	im->base = map_guarded(fd, im->size);
-	close(fd);
 	im->env = (struct ext4_env){.base = im->base,
 				    .size = im->size,
 				    .writeback = nothing_back,
@@ -167,7 +168,7 @@ void image_drop(struct image *im)
 	if (im->fs)
 		image_down(im);
 	munmap(im->base - GUARD, im->size + 2 * GUARD);
-	unlink(im->path);
+	close(im->fd);
 }
 
 int image_mount(struct image *im)

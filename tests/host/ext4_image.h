@@ -14,7 +14,8 @@
 #define OURS "-b 4096 -I 256 -O none,filetype,extent,sparse_super,large_file,extra_isize"
 
 struct image {
-	char path[64];
+	int fd;	       /* the file, which has no name any more */
+	char path[64]; /* by which tools open it */
 	uint8_t *base;
 	uint64_t size;
 	struct ext4_env env; /* plain memory: write-back and fence do nothing */
