@@ -112,6 +112,34 @@ static int parse_number(const char *word, struct x_options *opt)
 	return err;
 }
 
+/* Words that some strategies do without. */
+enum {
+	GIVEN_BOUND = 1u << 0,
+	GIVEN_RUNS = 1u << 1,
+	GIVEN_SEED = 1u << 2,
+	GIVEN_TIME = 1u << 3,
+	GIVEN_ORDER = 1u << 4,
+	GIVEN_FROM = 1u << 5,
+	GIVEN_LIFETIME = 1u << 6,
+	GIVEN_STRATEGY = 1u << 7,
+	GIVEN_MODEL = 1u << 8,
+	GIVEN_CHECK = 1u << 9,
+	GIVEN_SHARD = 1u << 10,
+};
+
+/* The bit of this word in `given`; 0: it is none of them. */
+static unsigned bit_of(const char *word)
+{
+	static const char *const words[] = {"bound", "runs",  "seed",	  "time",
+					    "order", "from",  "lifetime", "strategy",
+					    "model", "check", "shard"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		if (value_of(word, words[i]))
+			return 1u << i;
+	return 0;
+}
+
 static int parse_word(const char *word, struct x_options *opt)
 {
 	const char *text;
@@ -136,12 +164,40 @@ static void default_options(struct x_options *opt)
 				  .seed = 1};
 }
 
+static bool is_random(const struct x_options *opt)
+{
+	return opt->strategy == X_PCT || opt->strategy == X_RANDOM;
+}
+
+/* A word that says nothing here, or something that cannot be: the sentence. NULL: there is none.
+ * `given` has a bit for each word that was there. */
+static const char *contradiction(const struct x_options *opt, unsigned given)
+{
+	if ((given & GIVEN_RUNS) && !opt->runs)
+		return "runs=0 runs nothing: leave it out for as many as there are";
+	if ((given & GIVEN_TIME) && !opt->time_ns)
+		return "time=0 is no time: leave it out for as long as it takes";
+	if ((given & GIVEN_BOUND) && opt->strategy == X_RANDOM)
+		return "strategy=random has no bound: leave bound=N out, or take strategy=pct";
+	if ((given & GIVEN_BOUND) && opt->strategy == X_PCT &&
+	    (!opt->bound || opt->bound > X_PCT_DEPTH))
+		return "the bound of strategy=pct is how many orderings a fault needs: 1 to 16";
+	if ((given & GIVEN_SEED) && !is_random(opt))
+		return "seed=N is for strategy=pct and strategy=random: the others throw no dice";
+	if ((given & GIVEN_ORDER) && is_random(opt))
+		return "order=O is for strategies that go through all orders, and this one does "
+		       "not";
+	if ((given & GIVEN_FROM) && !opt->shards)
+		return "from=N is a beginning of a part: say which part by shard=k/n";
+	if ((given & GIVEN_FROM) && is_random(opt))
+		return "from=N is for strategies that go through all orders, and this one does not";
+	return NULL;
+}
+
 /* Strategies that need a number, and got none. */
 static void fill_options(struct x_options *opt)
 {
-	bool random = opt->strategy == X_PCT || opt->strategy == X_RANDOM;
-
-	if (random && !opt->runs)
+	if (is_random(opt) && !opt->runs)
 		opt->runs = 1000;
 	if (opt->strategy == X_PCT && opt->bound == X_UNBOUND)
 		opt->bound = 3;
@@ -170,10 +226,6 @@ static void print_verdict(const struct x_scenario *sc, const struct x_options *o
 		x_race_print();
 	if (opt->shards)
 		print_part(r);
-	if (x.interrupts && opt->bound != X_UNBOUND && opt->strategy == X_DPOR)
-		kprintf("  note: with a bound DPOR leaves out orders of interrupts; strategy=brute "
-			"does "
-			"not\n");
 	if (r->executions)
 		kprintf("  %lu executions/s, %lu ns and %lu events an execution; %lu more were "
 			"begun "
@@ -261,6 +313,40 @@ static int unknown_scenario(const char *text)
 	return shell_unknown("scenario", text, names, n);
 }
 
+/* The words behind the scenario's name. */
+static int parse_words(int argc, char **argv, struct x_options *opt)
+{
+	const struct x_scenario *sc = x_scenario_find(argv[1]);
+	unsigned given = 0;
+	const char *why;
+	int err;
+
+	default_options(opt);
+	for (int i = 2; i < argc; i++) {
+		if ((err = parse_word(argv[i], opt)))
+			return err;
+		if (given & bit_of(argv[i]))
+			return shell_fail(-EINVAL, "'%s' says again what an earlier word said",
+					  argv[i]);
+		given |= bit_of(argv[i]);
+	}
+	why = contradiction(opt, given);
+	if (why)
+		return shell_fail(-EINVAL, "%s", why);
+	if ((given & GIVEN_LIFETIME) && sc && !sc->lifetimes)
+		return shell_fail(-EINVAL,
+				  "%s is the same under every lifetime: leave lifetime=L out",
+				  sc->name);
+	fill_options(opt);
+	return 0;
+}
+
+static int print_intended(void)
+{
+	x_race_print_intended();
+	return 0;
+}
+
 static int cmd_explore(int argc, char **argv)
 {
 	const struct x_scenario *sc;
@@ -268,19 +354,15 @@ static int cmd_explore(int argc, char **argv)
 	unsigned matched = 0;
 	int err, first = 0;
 
-	default_options(&opt);
 	if (argc < 2)
 		return shell_usage();
 	if (!strcmp(argv[1], "-l"))
 		return argc == 2 ? list() : shell_usage();
-	if (!strcmp(argv[1], "-i")) {
-		x_race_print_intended();
-		return argc == 2 ? 0 : shell_usage();
-	}
-	for (int i = 2; i < argc; i++)
-		if ((err = parse_word(argv[i], &opt)))
-			return err;
-	fill_options(&opt);
+	if (!strcmp(argv[1], "-i"))
+		return argc == 2 ? print_intended() : shell_usage();
+	err = parse_words(argc, argv, &opt);
+	if (err)
+		return err;
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++) {
 		if (!glob_match(argv[1], sc->name))
 			continue;

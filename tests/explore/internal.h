@@ -24,6 +24,7 @@
 #define X_PLACES    4
 #define X_DEPTH	    4096 /* events of one execution */
 #define X_BEGINNING 8u	 /* of those, a beginning has so many: what goes to one shard */
+#define X_PCT_DEPTH 16u	 /* priorities of strategy=pct change so often, at most */
 #define X_RULE	    16
 #define X_TEXT	    240
 
@@ -192,7 +193,7 @@ struct x_engine {
 	uint64_t beginnings;		       /* that were reached (shards) */
 	uint64_t beginning, executions_before; /* our last one, and what came before it */
 	uint8_t priority[X_ACTORS];
-	unsigned change_at[16];
+	unsigned change_at[X_PCT_DEPTH];
 	bool tables_changed; /* frames were taken: perhaps for page tables, or mapped */
 	bool replaying;	     /* for people: values and watches are kept */
 	unsigned half_count;

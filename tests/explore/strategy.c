@@ -116,7 +116,7 @@ static void pct_begin(void)
 		x.priority[i] = x.priority[k];
 		x.priority[k] = p;
 	}
-	for (unsigned i = 0; i < ARRAY_SIZE(x.change_at); i++)
+	for (unsigned i = 0; i < X_PCT_DEPTH; i++)
 		x.change_at[i] = (unsigned)(dice() % PCT_EVENTS);
 }
 
@@ -129,7 +129,7 @@ static unsigned pick_pct(uint16_t mask)
 	for (unsigned i = 0; i < x.nr; i++)
 		if ((mask >> i & 1) && (best == X_ACTORS || x.priority[i] > x.priority[best]))
 			best = i;
-	for (unsigned i = 0; i + 1 < x.opt.bound && i < ARRAY_SIZE(x.change_at); i++)
+	for (unsigned i = 0; i + 1 < x.opt.bound && i < X_PCT_DEPTH; i++)
 		if (x.change_at[i] == x.depth)
 			x.priority[best] = (uint8_t)(64 - i);
 	return best;

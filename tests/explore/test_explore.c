@@ -191,10 +191,19 @@ SELFTEST(explore_bad_tokens, "explore.bad-tokens", "a word that is no token is r
 					  "litmus.message:-:sc",
 					  "no.such:-:sc:a",
 					  "litmus.message:none:sc:a",
+					  "litmus.message:busy-extent:sc:a",
+					  "page.put-truncate:-:sc:a",
+					  "page.put-truncate:none:sc:a",
 					  "litmus.message:-:pso:a",
 					  "litmus.message:-:sc:A",
 					  "litmus.message:-:sc:a0",
-					  "litmus.message:-:sc:a99999"};
+					  "litmus.message:-:sc:a99999",
+					  "litmus.message:-:sc:a4294967297",
+					  "litmus.message:-:sc:q",
+					  "litmus.message:-:sc:3a",
+					  "litmus.message:-:sc:a b",
+					  ":::",
+					  "litmus.message:-:sc:a:a"};
 	static uint8_t plan[X_DEPTH];
 	const struct x_scenario *sc;
 	struct x_options opt;

@@ -50,14 +50,15 @@ static bool parse_plan(const char *at, uint8_t *plan, unsigned *len)
 {
 	*len = 0;
 	while (*at) {
-		unsigned actor = (unsigned)(*at++ - 'a'), run = 1;
+		unsigned actor = (unsigned)(*at++ - 'a');
+		unsigned long run = 1;
 
 		if (actor >= X_ACTORS)
 			return false;
 		if (*at >= '0' && *at <= '9') {
 			char *end;
 
-			run = (unsigned)strtoul(at, &end, 10);
+			run = strtoul(at, &end, 10);
 			at = end;
 		}
 		if (!run || run > X_DEPTH - *len)
@@ -80,7 +81,9 @@ int x_token_parse(const char *text, const struct x_scenario **sc, struct x_optio
 	*sc = x_scenario_find(name);
 	if (!*sc)
 		return bad(text, "there is no scenario of that name ('explore -l')");
-	if (strcmp(lifetime, "-")) {
+	if (!(*sc)->lifetimes && strcmp(lifetime, "-"))
+		return bad(text, "its scenario is the same under every lifetime, which '-' says");
+	if ((*sc)->lifetimes) {
 		opt->lifetime = lifetime_find(lifetime);
 		if (!opt->lifetime)
 			return bad(text, "there is no lifetime of that name ('lifetime')");

@@ -14,19 +14,26 @@ from test_selftest import Ktap
 LINE = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=(\S+): (complete|ended|bounded "
                   r"\(.*\)), (\d+) executions, (\d+) outcomes, depth (\d+), (safe|BROKEN \S+ .*)$", re.M)
 COMMANDS = ["selftest explore.*", "explore lit*", "explore wait.message strategy=brute",
-            "explore wait.message", "explore wait.woken-too-early", "explore no.such",
-            "explore wait.message strategy=magic", "explore wait.message model=pso",
-            "explore wait.message bound=many", "replay nonsense",
+            "explore wait.message", "explore wait.woken-too-early",
             "museum half-backtrack on", "selftest explore.brute-equals-dpor",
             "museum half-backtrack off"]
+# What says nothing, or twice, or what cannot be.
+REFUSED = ["explore no.such", "explore wait.message strategy=magic", "explore wait.message model=pso",
+           "explore wait.message bound=many", "replay nonsense", "explore -i more",
+           "explore wait.message strategy=pct bound=0", "explore wait.message strategy=pct bound=17",
+           "explore wait.message strategy=random bound=2", "explore wait.message seed=1",
+           "explore wait.message order=reverse strategy=pct", "explore wait.message from=2",
+           "explore wait.message shard=0/2 from=2 strategy=random", "explore wait.message runs=0",
+           "explore wait.message time=0", "explore wait.message bound=1 bound=2",
+           "explore wait.message lifetime=busy-extent"]
 
 
 def test_the_explorer(tmp_path):
     """One machine: the self-tests, the small scenarios, brute = dpor, refusals, the failing self-check."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     subprocess.run(["make", "-j2", "EXPLORE=1"], cwd=ROOT, env=env, check=True)
-    first = run_commands("; ".join(COMMANDS), tmp_path, EXPLORE=1)
-    said = {command: first.command(command) for command in COMMANDS}
+    first = run_commands("; ".join(COMMANDS + REFUSED), tmp_path, EXPLORE=1)
+    said = {command: first.command(command) for command in COMMANDS + REFUSED}
     ktap = Ktap(said["selftest explore.*"].output)
     assert not ktap.failed and len(ktap.passed) >= 9, first.text
     lines = {m[1]: m for m in LINE.finditer(said["explore lit*"].output)}
@@ -35,8 +42,8 @@ def test_the_explorer(tmp_path):
     brute = LINE.search(said["explore wait.message strategy=brute"].output)
     dpor = LINE.search(said["explore wait.message"].output)
     assert brute[5] == dpor[5] == "complete" and brute[7] == dpor[7] and int(dpor[6]) < int(brute[6])
-    for refused in COMMANDS[5:10]:
-        assert said[refused].status != 0, refused
+    for refused in REFUSED:
+        assert said[refused].status != 0 and said[refused].output, refused
     assert "scenario" in said["explore no.such"].output and "token" in said["replay nonsense"].output
     # With every second backtrack point lost, the check that compares with brute force notices.
     assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
