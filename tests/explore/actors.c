@@ -64,18 +64,15 @@ static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, voi
 static void add_others(void)
 {
 	static const char *const irqs[] = {"irq 0", "irq 1", "irq 2", "irq 3"};
-	static const char *const buffers[] = {"buffer 0", "buffer 1", "buffer 2",
-					      "buffer 3", "buffer d", "buffer e"};
+	static const char *const buffers[] = {"buffer 0", "buffer 1", "buffer 2", "buffer 3"};
 
 	for (unsigned i = 0; i < x.nr_threads && x.interrupts; i++) {
 		x.irq_of[i] = (uint8_t)x.nr;
 		add(X_IRQ, i, irqs[i], NULL);
 	}
-	for (unsigned i = 0; i < x.nr_threads + x.nr_devices && x.opt.tso; i++) {
-		unsigned cpu = i < x.nr_threads ? i : X_CPUS + i - x.nr_threads;
-
-		x.buffer_of[cpu] = (uint8_t)x.nr;
-		add(X_BUFFER, cpu, buffers[cpu], NULL);
+	for (unsigned i = 0; i < x.nr_threads && x.opt.tso; i++) {
+		x.buffer_of[i] = (uint8_t)x.nr;
+		add(X_BUFFER, i, buffers[i], NULL);
 	}
 	x.timers = X_ACTORS;
 	if (x.interrupts) {
@@ -124,12 +121,12 @@ static void run_actor(void)
 {
 	struct x_actor *me = x.me;
 
-	if (x.opt.tso)
+	if (x_buffers())
 		x_tso_over(me->cpu);
 	x_live = true;
 	me->fn();
 	x_live = false;
-	if (x.opt.tso) {
+	if (x_buffers()) {
 		x_tso_off(me->cpu);
 		x_tso_flush_plain(me->cpu);
 	}
@@ -189,7 +186,8 @@ void x_resume(struct x_actor *a)
 
 /* ---- interrupts */
 
-/* What an interrupt would do next, while none runs: begin the oldest of its CPU's. */
+/* What an interrupt would do next, while none runs: begin the oldest of its CPU's. The stores of
+ * the interrupted code are out by then, as its own are when it ends (SDM vol. 3, 11.10). */
 static void say_begin(unsigned cpu)
 {
 	struct x_actor *irq = &x.actor[x.irq_of[cpu]];
@@ -199,6 +197,7 @@ static void say_begin(unsigned cpu)
 	op->place[0] = x_how(X_PLACE_IRQ(cpu), X_WRITE | X_TAKE);
 	op->place[1] = x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_TAKE);
 	op->pc = (uintptr_t)queue[cpu].at[queue[cpu].first].fn;
+	x_locked(op, cpu);
 }
 
 void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned ipi)
@@ -228,6 +227,7 @@ static void run_irq(void)
 	struct x_actor *me = x.me;
 	unsigned cpu = me->cpu;
 	struct posted p = queue[cpu].at[queue[cpu].first];
+	bool on = x.irq_on[cpu]; /* off: its thread sleeps, or is over */
 	struct x_op *op;
 
 	queue[cpu].first = (queue[cpu].first + 1) % QUEUE;
@@ -245,12 +245,12 @@ static void run_irq(void)
 	op->what = "interrupt";
 	if (p.pending)
 		x_add(op, x_how(X_PLACE_IPI(p.ipi), X_WRITE | X_GIVE));
-	x_locked(op);
+	x_locked(op, cpu);
 	x_wait_turn();
 	if (p.pending)
 		--*p.pending;
 	x_cpu[cpu].irq_depth--;
-	x.irq_on[cpu] = true;
+	x.irq_on[cpu] = on;
 	if (x.nr_threads > cpu)
 		x_race_join(&x.actor[cpu], me->vc);
 	me->alive = false;
@@ -259,6 +259,7 @@ static void run_irq(void)
 	if (x.opt.tso)
 		x_tso_off(cpu);
 	x_check_step();
+	x.me = NULL; /* the next one may begin at once, on this stack */
 	x_next();
 	panic("an interrupt that is over was given a turn");
 }
@@ -275,6 +276,7 @@ void x_interrupt(unsigned cpu, void (*fn)(void *), void *arg)
 
 	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_GIVE));
 	op->what = "interrupt";
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x_irq_post(cpu, fn, arg, NULL, 0);
 	x_live = true;

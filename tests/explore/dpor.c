@@ -15,7 +15,7 @@
  * wake, an interrupt and what posted it are the same.
  *
  * Interrupts. While a handler runs, its CPU's thread stands still. So a race of the two is turned
- * round at the handler's first event.
+ * round at the handler's first event, and the thread's events wake the interrupt from a sleep set.
  *
  * Sleep sets (Godefroid): an actor whose turn at a state was explored need not have it again until
  * something dependent has happened.
@@ -62,6 +62,32 @@ static inline bool seen(const uint16_t *clock, const struct x_node *e)
 	return clock[e->actor] >= e->nth;
 }
 
+static bool interrupts_it(unsigned irq, unsigned thread)
+{
+	const struct x_actor *i = &x.actor[irq], *t = &x.actor[thread];
+
+	return i->role == X_IRQ && t->role == X_THREAD && i->cpu == t->cpu;
+}
+
+/*
+ * Is event e of the interrupted thread before something that the interrupt did which began at node
+ * n? Then all of the interrupt is behind e, since the thread stands still to its end. What one that
+ * still runs will do is not known.
+ */
+static bool is_behind(unsigned n, unsigned e)
+{
+	const struct x_actor *irq = &x.actor[x.node[n].actor];
+
+	if (!interrupts_it(x.node[n].actor, x.node[e].actor))
+		return false;
+	if (irq->alive && irq->began == n)
+		return true;
+	for (unsigned k = n + 1; k < x.depth; k++)
+		if (x.node[k].block == n && seen(x.node[k].clock, &x.node[e]))
+			return true;
+	return false;
+}
+
 struct later {
 	uint16_t first[X_ACTORS]; /* number of each actor's first event in it; 0: none */
 	uint16_t initials;
@@ -83,56 +109,126 @@ static void add_later(struct later *v, unsigned actor, unsigned nth, const uint1
 static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_t *clock)
 {
 	struct later v = {.initials = 0};
+	uint16_t behind[X_ACTORS] = {0}; /* the first interrupt of each CPU behind e; 0: none */
+	uint16_t irqs = 0;		 /* those that have one */
 
 	for (unsigned n = e + 1; n < x.depth; n++) {
 		const struct x_node *f = &x.node[n];
+		bool after = seen(f->clock, &x.node[e]);
 
-		if (!seen(f->clock, &x.node[e]))
+		if (!after && f->op.kind == X_BEGIN && f->actor != actor && is_behind(n, e)) {
+			irqs |= (uint16_t)(1u << f->actor);
+			if (!behind[f->actor])
+				behind[f->actor] = f->nth;
+		}
+		for (uint16_t left = irqs; left && !after; left &= (uint16_t)(left - 1)) {
+			unsigned i = (unsigned)__builtin_ctz(left);
+
+			after = f->clock[i] >= behind[i];
+		}
+		if (!after)
 			add_later(&v, f->actor, f->nth, f->clock);
 	}
 	add_later(&v, actor, nth, clock);
 	return v.initials;
 }
 
-/* With a bound, also where the block of events that e is in began: there the switch is free. */
-static void owe_at_block(unsigned e, unsigned actor)
+static void owe_turn(unsigned n, unsigned actor)
 {
-	unsigned n = e;
+	struct x_node *at = &x.node[n];
 
-	while (n && x.node[n - 1].actor == x.node[e].actor)
-		n--;
-	x.node[n].todo |= x.node[n].enabled & (uint16_t)(1u << actor);
-	if (!(x.node[n].enabled >> actor & 1))
-		x.node[n].todo |= x.node[n].enabled;
+	at->todo |= at->enabled >> actor & 1 ? (uint16_t)(1u << actor) : at->enabled;
 }
 
+/* The event with which the thread that ran at event e began to run: a switch there costs nothing
+ * more than the one that was made. */
+static unsigned switched_at(unsigned e)
+{
+	const struct x_node *n = &x.node[e];
+	unsigned thread = x.actor[n->actor].role <= X_DEVICE ? n->actor : n->last_thread;
+
+	while (e && !(x.node[e].actor == thread && x.node[e].last_thread != thread))
+		e--;
+	return e;
+}
+
+/*
+ * With a bound. A turn that is owed may cost more than is left, and another one that begins the
+ * same part of the run less; and what cannot be afforded at e may be free where the switch before
+ * it was made. So the actor itself is owed its turn, at both (Coons, Musuvathi, McKinley: "Bounded
+ * partial-order reduction", 2013).
+ */
+static void owe_bounded(unsigned e, unsigned actor)
+{
+	owe_turn(e, actor);
+	owe_turn(switched_at(e), actor);
+	owe_turn(x.node[e].block, actor);
+	owe_turn(switched_at(x.node[e].block), actor);
+}
+
+static void owe_before_interrupts(unsigned e, uint16_t begin, unsigned actor, unsigned nth,
+				  const uint16_t *clock);
 static void owe(unsigned e, unsigned actor, unsigned nth, const uint16_t *clock)
 {
 	struct x_node *at = &x.node[e];
-	uint16_t begin;
+	uint16_t begin, begin_all;
 
-	if (x.opt.bound != X_UNBOUND)
-		owe_at_block(e, actor);
+	if (x.opt.bound != X_UNBOUND) {
+		owe_bounded(e, actor);
+		return;
+	}
 	begin = initials(e, actor, nth, clock);
 	if (begin & at->todo)
 		return;
 	if (x.opt.half && x.half_count++ % 2)
 		return;
+	begin_all = begin;
 	begin &= at->enabled;
-	if (begin >> actor & 1)
+	if (begin >> actor & 1) {
 		at->todo |= (uint16_t)(1u << actor);
-	else if (begin)
+	} else if (begin) {
 		at->todo |= begin & (uint16_t)-begin;
-	else
+	} else {
 		at->todo |= at->enabled;
+		owe_before_interrupts(e, begin_all, actor, nth, clock);
+	}
 }
 
-/* The event at which the two are turned round: of a handler and its own CPU's thread, the first. */
+/* The event with which the interrupt began that runs on this CPU at event e; e: none does. */
+static unsigned interrupted_at(unsigned e, unsigned cpu)
+{
+	for (unsigned n = e; n-- > 0;) {
+		const struct x_node *node = &x.node[n];
+
+		if (node->actor == x.irq_of[cpu] && node->op.kind == X_END)
+			return e;
+		if (node->actor == x.irq_of[cpu] && node->op.kind == X_BEGIN)
+			return n;
+	}
+	return e;
+}
+
+/* Those that could begin cannot go at e: threads stand still there, for an interrupt. */
+static void owe_before_interrupts(unsigned e, uint16_t begin, unsigned actor, unsigned nth,
+				  const uint16_t *clock)
+{
+	for (unsigned i = 0; i < x.nr_threads && x.interrupts; i++) {
+		unsigned at = begin >> i & 1 ? interrupted_at(e, i) : e;
+
+		if (at != e)
+			owe(at, actor, nth, clock);
+	}
+	if (x.node[e].block != e)
+		owe(x.node[e].block, actor, nth, clock);
+}
+
+/* The event at which the two are turned round: of a handler, or a store of its that comes out, and
+ * its own CPU's thread, the handler's first. */
 static unsigned turning_point(unsigned e, const struct x_actor *a)
 {
 	const struct x_actor *other = &x.actor[x.node[e].actor];
 
-	if (other->role == X_IRQ && a->role == X_THREAD && other->cpu == a->cpu)
+	if (a->role == X_THREAD && other->cpu == a->cpu)
 		return x.node[e].block;
 	return e;
 }
@@ -168,12 +264,14 @@ static void look_back(unsigned id, const struct x_op *op, uint16_t *clock, bool 
 	}
 }
 
+/* An interrupt whose turn was before an event of its CPU's thread may have met it with any event of
+ * its own, so it is owed its turn behind that again. */
 static uint16_t sleepers(const struct x_node *last)
 {
 	uint16_t asleep = last->asleep | last->done, still = 0;
 
 	for (unsigned i = 0; i < x.nr; i++)
-		if ((asleep >> i & 1) && i != last->actor &&
+		if ((asleep >> i & 1) && i != last->actor && !interrupts_it(i, last->actor) &&
 		    x_independent(&x.actor[i].next, i, &last->op, last->actor))
 			still |= (uint16_t)(1u << i);
 	return still;
@@ -193,6 +291,14 @@ bool x_preempts(unsigned id, uint16_t enabled)
 	       (enabled >> last & 1);
 }
 
+/* A buffer is empty when an interrupt begins: what comes out before its end is the handler's. */
+static uint16_t block_of(const struct x_actor *a)
+{
+	unsigned irq = a->role <= X_DEVICE || a->role == X_TIMERS ? X_ACTORS : x.irq_of[a->cpu];
+
+	return irq < X_ACTORS && x.actor[irq].alive ? x.actor[irq].began : (uint16_t)x.depth;
+}
+
 static void fill(struct x_node *n, unsigned id)
 {
 	struct x_actor *a = &x.actor[id];
@@ -206,7 +312,7 @@ static void fill(struct x_node *n, unsigned id)
 	n->cost = (uint16_t)((x.depth ? n[-1].cost : 0) + x_cost(n->enabled, id));
 	if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.depth;
-	n->block = a->role == X_IRQ ? a->began : (uint16_t)x.depth;
+	n->block = block_of(a);
 	memcpy(n->clock, a->clock, sizeof(n->clock));
 	if (a->role == X_BUFFER)
 		join(n->clock, x_tso_clock(a->cpu, false));

@@ -50,7 +50,8 @@ bool x_enabled(const struct x_actor *a)
 	switch (a->role) {
 	case X_IRQ:
 		if (!a->alive)
-			return x_irq_waits(a->cpu) && takes_interrupts(a->cpu);
+			return x_irq_waits(a->cpu) && takes_interrupts(a->cpu) &&
+			       op_can_go(a, &a->next);
 		return op_can_go(a, &a->next);
 	case X_BUFFER: return !x_tso_empty(a->cpu);
 	case X_TIMERS: return x_timers_armed();

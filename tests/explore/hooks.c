@@ -42,13 +42,16 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, u
 	if (is_cpu_offset(at))
 		return;
 	op = x_op(write ? X_STORE : X_LOAD, (void *)pc);
-	x_add(op, x_place(at, bytes, write ? X_WRITE : X_READ));
-	if (!write || !x.opt.tso || x_tso_full(x.me->cpu))
+	if (write && x_buffers()) {
+		x_tso_turn(op);
+	} else {
+		x_add(op, x_place(at, bytes, write ? X_WRITE : X_READ));
 		x_wait_turn();
+	}
 	x_arena_access((uintptr_t)at, bytes);
 	if (write)
 		x_log(at, bytes);
-	if (write && x.opt.tso)
+	if (write && x_buffers())
 		x_tso_plain(at, bytes, true);
 	if (!write)
 		looked(x.me, x_place(at, bytes, X_READ));
@@ -69,7 +72,7 @@ void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 		x_log(at, bytes);
 	if (!x.me->quiet)
 		x_race_access((uintptr_t)at, bytes, write, pc);
-	if (write && x.opt.tso)
+	if (write && x_buffers())
 		x_tso_plain(at, bytes, false);
 	x_live = true;
 }
@@ -143,20 +146,18 @@ bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uin
 	/* Plain stores to a stack are not kept back, so none may come out behind them. */
 	fence |= x.opt.tso && x_on_stack((uintptr_t)at);
 	op = x_op(fence ? X_RMW : X_STORE, (void *)pc);
-	buffered = x.opt.tso && !fence && !x.me->quiet;
+	buffered = x_buffers() && !fence && !x.me->quiet;
 
 	x_shared_add((uintptr_t)at, bytes);
-	x_add(op, x_place(at, bytes, X_WRITE));
-	if (fence)
-		x_locked(op);
 	if (buffered) {
-		op->nr = 0;
-		if (x_tso_full(x.me->cpu))
-			x_wait_turn();
+		x_tso_turn(op);
 		x_arena_access((uintptr_t)at, bytes);
 		x_tso_push(at, (unsigned)bytes, v, X_WRITE);
 		return false;
 	}
+	x_add(op, x_place(at, bytes, X_WRITE));
+	if (fence)
+		x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x_arena_access((uintptr_t)at, bytes);
 	x_log(at, bytes);
@@ -170,7 +171,7 @@ void x_atomic_rmw(volatile void *at, size_t bytes, uintptr_t pc)
 
 	x_shared_add((uintptr_t)at, bytes);
 	x_add(op, x_place(at, bytes, X_WRITE));
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x_arena_access((uintptr_t)at, bytes);
 	x_log(at, bytes);

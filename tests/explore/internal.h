@@ -89,7 +89,7 @@ struct x_node {
 	uint64_t value;		  /* read, or written */
 	uint16_t clock[X_ACTORS]; /* events of each actor that happened before, itself included */
 	uint16_t nth;		  /* event of its actor, from 1 on */
-	uint16_t block;		  /* of an interrupt's event: the node at which it began */
+	uint16_t block;		  /* of an interrupt's event or store: the node at which it began */
 	uint16_t enabled;	  /* the actors that could have gone here */
 	uint16_t todo;		  /* those that will (backtrack set) */
 	uint16_t done;		  /* those that went */
@@ -213,6 +213,12 @@ static inline bool x_on(void)
 {
 	return unlikely(x_live) && (uintptr_t)machine_cpu() - (uintptr_t)x_cpu < sizeof(x_cpu);
 }
+/* Do the stores of who runs wait in a buffer? Those of a device do not: writes that it posted
+ * arrive in their order, before what it reads and before its interrupt (PCIe 2.4.1). */
+static inline bool x_buffers(void)
+{
+	return x.opt.tso && x.me->role != X_DEVICE;
+}
 static inline struct x_place x_place(const volatile void *at, size_t bytes, unsigned how)
 {
 	return (struct x_place){(uintptr_t)at, (uint16_t)bytes, (uint16_t)how};
@@ -243,7 +249,7 @@ static inline struct x_place x_how(struct x_place p, unsigned how)
 /* Begins to say what the caller's next event is. */
 struct x_op *x_op(enum x_kind kind, const void *pc);
 void x_add(struct x_op *op, struct x_place place);
-void x_locked(struct x_op *op);
+void x_locked(struct x_op *op, unsigned cpu);
 
 /* Said; returns when it is the caller's turn. False: it is no event here, go on at once. */
 bool x_wait_turn(void);
@@ -347,6 +353,7 @@ void x_name_address(uintptr_t at, char *buf, unsigned n);
 void x_tso_reset(void);
 bool x_tso_empty(unsigned cpu);
 bool x_tso_full(unsigned cpu);
+void x_tso_turn(struct x_op *op);
 void x_tso_push(const volatile void *at, unsigned bytes, uint64_t v, unsigned how);
 void x_tso_plain(const volatile void *at, size_t bytes, bool event);
 void x_tso_off(unsigned cpu);

@@ -76,7 +76,7 @@ static void say_walk(uint64_t va, bool write, const uint64_t *entry, const void 
 	x_add(op, x_place(entry, 8, marks ? X_WRITE : X_READ));
 	op->what = "page tables";
 	if (marks)
-		x_locked(op);
+		x_locked(op, x.me->cpu);
 }
 
 /* Fills the TLB. False: a fault is due. */
@@ -131,7 +131,7 @@ static bool touch(uint64_t va, bool write, uint64_t *v, const void *pc)
 
 	x_add(op, x_how(X_PLACE_TLB(x.me->cpu), X_READ));
 	x_add(op, x_place(at, 8, write ? X_WRITE : X_READ));
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	e = find(t, va);
 	if (!allows(e, write) || phys_to_virt(e->phys + (va - e->va)) != at)
@@ -207,7 +207,7 @@ static void flush_event(const void *pc)
 	op = x_op(X_FLUSH, pc);
 	x_add(op, x_how(X_PLACE_TLB(x.me->cpu), X_WRITE));
 	op->what = "TLB";
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x_live = true;
 }

@@ -35,11 +35,11 @@ struct x_op *x_op(enum x_kind kind, const void *pc)
 }
 
 /* Under tso a locked operation waits until its CPU's stores are out. */
-void x_locked(struct x_op *op)
+void x_locked(struct x_op *op, unsigned cpu)
 {
 	op->atomic_lock = true;
 	if (x.opt.tso)
-		x_add(op, x_how(X_PLACE_BUFFER(x.me->cpu), X_TAKE));
+		x_add(op, x_how(X_PLACE_BUFFER(cpu), X_TAKE));
 }
 
 void x_add(struct x_op *op, struct x_place place)
@@ -125,7 +125,7 @@ void x_watch(const char *what, uint64_t (*fn)(void))
 
 void x_value(uint64_t v)
 {
-	if (x.depth && x.replaying && !x.me->quiet)
+	if (x.depth && x.replaying && !(x.me && x.me->quiet))
 		x.node[x.depth - 1].value = v;
 }
 
@@ -306,7 +306,7 @@ bool x_wait_turn(void)
 
 	if (me->quiet)
 		return false;
-	if (x.opt.tso)
+	if (x_buffers())
 		x_tso_off(me->cpu);
 	if (x.starting) {
 		x.me = NULL;
@@ -315,7 +315,7 @@ bool x_wait_turn(void)
 		x_check_step();
 		x_next();
 	}
-	if (x.opt.tso)
+	if (x_buffers())
 		x_tso_over(me->cpu);
 	return true;
 }

@@ -10,6 +10,7 @@ MUSEUM(half_backtrack, "half-backtrack",
        "DPOR forgets every second of the orders that it owes; shown by selftest "
        "explore.brute-equals-dpor");
 
+#define UNION_MAX  64  /* outcomes that are kept */
 #define SMALL_RUNS 500 /* a scenario that brute force needs more executions for is not small */
 
 static struct x_result one, other;
@@ -43,8 +44,8 @@ static const char *differ(const struct x_scenario *sc, struct x_options a, struc
 		snprintf(text, sizeof(text), "%s does not run: %s", sc->name, refusal());
 		return text;
 	}
-	if ((one.bounded && !one.failed && a.bound == X_UNBOUND) || (a.tso && x.interrupts))
-		return NULL; /* not small, or refused */
+	if ((one.bounded && !one.failed && a.bound == X_UNBOUND))
+		return NULL; /* not small */
 	compared++;
 	if (!one.failed && explore_run(sc, &b, &other))
 		return refusal();
@@ -55,8 +56,6 @@ static const char *differ(const struct x_scenario *sc, struct x_options a, struc
 	}
 	if (one.executions >= SMALL_RUNS || other.executions >= SMALL_RUNS)
 		return NULL;
-	if (x.interrupts && a.bound != X_UNBOUND)
-		return NULL; /* DPOR with a bound leaves out where interrupts come */
 	if (one.outcome_sum == other.outcome_sum && one.outcomes == other.outcomes &&
 	    one.broken == other.broken)
 		return NULL;
@@ -87,6 +86,50 @@ SELFTEST(explore_brute_dpor, "explore.brute-equals-dpor",
 			       (unsigned long)other.executions, (unsigned long)one.executions);
 		}
 	EXPECT(compared >= 16, "only %u explorations were small enough", compared);
+}
+
+/* Is every outcome of the last exploration in seen[]? */
+static bool all_in(const uint64_t *seen, unsigned n)
+{
+	uint64_t o;
+
+	for (unsigned i = 0; (o = x_outcome_nth(i)); i++) {
+		unsigned k = 0;
+
+		while (k < n && seen[k] != o)
+			k++;
+		if (k == n)
+			return false;
+	}
+	return true;
+}
+
+SELFTEST(explore_models, "explore.tso-includes-sc",
+	 "what comes out where stores are seen at once comes out with store buffers as well")
+{
+	static uint64_t seen[UNION_MAX];
+	const struct x_scenario *sc;
+	unsigned n, together = 0;
+	uint64_t o;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++) {
+		struct x_options tso = options(X_DPOR, true), plain = options(X_DPOR, false);
+
+		if (!is_small(sc))
+			continue;
+		tso.runs = plain.runs = SMALL_RUNS;
+		EXPECT(!explore_run(sc, &tso, &one), "%s: %s", sc->name, refusal());
+		for (n = 0; n < UNION_MAX && (o = x_outcome_nth(n)); n++)
+			seen[n] = o;
+		EXPECT(!explore_run(sc, &plain, &other), "%s: %s", sc->name, refusal());
+		if (!one.complete || !other.complete || n == UNION_MAX)
+			continue;
+		together++;
+		EXPECT(all_in(seen, n),
+		       "%s: %u outcomes under sc, of which tso, with %u, lacks some", sc->name,
+		       other.outcomes, one.outcomes);
+	}
+	EXPECT(together >= 16, "only %u scenarios were small enough", together);
 }
 
 SELFTEST(explore_sleep, "explore.sleep-sets-equal-dpor",
@@ -153,8 +196,6 @@ SELFTEST(explore_findings, "explore.known-findings",
 			opt.check = 64;
 			opt.runs = SMALL_RUNS;
 			EXPECT(!explore_run(sc, &opt, &one), "%s: %s", sc->name, refusal());
-			if (tso && x.interrupts) /* refused */
-				continue;
 			EXPECT(!one.failed, "%s: %s", sc->name, one.text);
 			EXPECT(one.broken == known, "%s model=%s is %s%s%s", sc->name,
 			       tso ? "tso" : "sc", one.broken ? "broken: " : "safe", one.rule,
@@ -271,8 +312,6 @@ SELFTEST(explore_fences, "explore.barrier-needed",
 	EXPECT(one.complete && !one.broken, "under sc: %s", one.text);
 	EXPECT(other.broken && !strcmp(other.rule, "I4"), "under tso: %s", other.text);
 }
-
-#define UNION_MAX 64
 
 /* Adds the outcomes of the last exploration to seen[]; value: how many there are now. */
 static unsigned unite(uint64_t *seen, unsigned n)

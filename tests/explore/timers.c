@@ -79,7 +79,7 @@ static void touch(const char *what, const void *pc)
 
 	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
 	op->what = what;
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 }
 

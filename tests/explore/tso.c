@@ -86,6 +86,22 @@ bool x_tso_full(unsigned cpu)
 	return buffer[cpu].nr >= ENTRIES - 1;
 }
 
+/*
+ * A store goes into the buffer: no event, since others notice it when it comes out, but for the
+ * interrupts of its own CPU, which find it from now on. They come before it as well, if they may
+ * come here at all; and it waits for a place.
+ */
+void x_tso_turn(struct x_op *op)
+{
+	unsigned cpu = x.me->cpu;
+	bool interrupted = x.interrupts && x.me->role == X_THREAD && x.irq_on[cpu];
+
+	if (interrupted)
+		x_add(op, x_how(X_PLACE_IRQ(cpu), X_TAKE));
+	if (interrupted || x_tso_full(cpu))
+		x_wait_turn();
+}
+
 static struct entry *add(unsigned cpu, uintptr_t at, unsigned bytes)
 {
 	struct buffer *b = &buffer[cpu];

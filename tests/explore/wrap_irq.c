@@ -100,7 +100,7 @@ static void fence(const void *pc)
 	if (!x.opt.tso || x.me->quiet || x_tso_empty(x.me->cpu))
 		return;
 	op = x_op(X_FENCE, pc);
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x_live = true;
 }
@@ -159,7 +159,7 @@ static void post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending,
 
 	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_GIVE));
 	op->what = x.sc->thread[cpu].name;
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x_irq_post(cpu, fn, arg, pending, n);
 	x_live = true;

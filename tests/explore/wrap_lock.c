@@ -99,7 +99,7 @@ static void take(void *lock, enum x_lock_mode mode, const void *pc)
 
 	if (have_it(lock, mode))
 		x_stop("I4", "the lock '%s' is taken twice by %s", op->what, x.me->name);
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	if (!x_wait_turn() && !x_lock_free(op))
 		x_fail("the lock '%s' is held while it is wanted inside of what must not be "
 		       "interrupted",
@@ -114,7 +114,7 @@ static bool try_take(void *lock, enum x_lock_mode mode, const void *pc)
 	bool ok;
 
 	op->place[0].how = X_WRITE;
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	ok = x_lock_free(op);
 	if (ok)
@@ -156,18 +156,17 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 	if (!have_it(lock, mode))
 		x_stop("I4", "the lock '%s' is released by %s, which does not hold it", op->what,
 		       x.me->name);
-	if (x.opt.tso && mode == X_SPIN && !x.me->quiet) {
+	if (x_buffers() && mode == X_SPIN && !x.me->quiet) {
 		op->kind = X_STORE;
 		op->nr = 0;
-		if (x_tso_full(x.me->cpu))
-			x_wait_turn();
+		x_tso_turn(op);
 		x_tso_push(&((struct spinlock *)lock)->locked, 4, 0, X_WRITE | X_GIVE);
 		x_live = true;
 		return;
 	}
 	op->follows = true;
 	if (mode != X_SPIN)
-		x_locked(op);
+		x_locked(op, x.me->cpu);
 	x_wait_turn();
 	set_free(lock, mode);
 	x_live = true;

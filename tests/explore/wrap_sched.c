@@ -73,7 +73,7 @@ void __wrap_sched_sleep(struct waiter *w)
 	x_add(op, x_place(&w->woken, 1, X_READ));
 	x_add(op, x_place(&w->timed_out, 1, X_READ));
 	op->what = w->what;
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	t->waiting = w;
 	while (!wait_is_over(w))
@@ -92,7 +92,7 @@ static void wake(struct thread *t, const void *pc)
 	op = x_op(X_WAKE, pc);
 	x_add(op, x_how(X_PLACE_THREAD(id), X_WRITE | X_GIVE));
 	op->what = x.actor[id].name;
-	x_locked(op);
+	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	if (t->state == THREAD_SLEEPING)
 		t->state = THREAD_READY;
