@@ -15,7 +15,7 @@
 #define STATUS_CAPS   0x10u
 #define CAP_STEPS     48 /* (256 - 64) / 4: more capabilities do not fit; then the list is a loop */
 
-static struct pci_device functions[MAX_FUNCTIONS]; /* constant after boot but for claims */
+static struct pci_device *functions[MAX_FUNCTIONS]; /* constant after boot but for claims */
 static unsigned nr_functions;
 static struct spinlock command_lock = SPINLOCK_INIT("PCI command registers");
 
@@ -26,14 +26,14 @@ unsigned pci_count(void)
 
 struct pci_device *pci_at(unsigned i)
 {
-	return i < nr_functions ? &functions[i] : NULL;
+	return i < nr_functions ? functions[i] : NULL;
 }
 
 struct pci_device *pci_find(uint16_t vendor, uint16_t device, unsigned n)
 {
 	for (unsigned i = 0; i < nr_functions; i++) {
-		if (functions[i].vendor == vendor && functions[i].device == device && !n--)
-			return &functions[i];
+		if (functions[i]->vendor == vendor && functions[i]->device == device && !n--)
+			return functions[i];
 	}
 	return NULL;
 }
@@ -79,7 +79,7 @@ static void change_command(const struct pci_device *d, uint16_t set, uint16_t cl
 /* List one function if it is there. True: it is, and says it has siblings. */
 static bool add_function(uint8_t bus, uint8_t dev, uint8_t fn)
 {
-	struct pci_device probe = {.bus = bus, .dev = dev, .fn = fn};
+	struct pci_device probe = {.bus = bus, .dev = dev, .fn = fn}, *found;
 
 	if ((pci_read32(&probe, 0) & 0xffff) == 0xffff)
 		return false;
@@ -92,7 +92,13 @@ static bool add_function(uint8_t bus, uint8_t dev, uint8_t fn)
 		probe.master_at_boot = pci_is_bus_master(&probe);
 		change_command(&probe, 0, PCI_COMMAND_MASTER);
 	}
-	functions[nr_functions++] = probe;
+	found = malloc(sizeof(*found));
+	if (!found) {
+		warn("PCI function %s ignored: no memory", probe.name);
+		return false;
+	}
+	*found = probe;
+	functions[nr_functions++] = found;
 	return pci_read8(&probe, 0x0e) & HEADER_MULTI;
 }
 
@@ -115,9 +121,9 @@ static void scan_all(void)
 	seen[0] = true;
 	scan_bus(0);
 	for (unsigned i = 0; i < nr_functions; i++) { /* grows while we look */
-		uint8_t bus = functions[i].secondary;
+		uint8_t bus = functions[i]->secondary;
 
-		if (functions[i].header != 1 || !bus || seen[bus])
+		if (functions[i]->header != 1 || !bus || seen[bus])
 			continue;
 		seen[bus] = true;
 		scan_bus(bus);
@@ -189,8 +195,8 @@ static int pci_init(const struct boot_info *bi)
 	(void)bi;
 	scan_all();
 	for (unsigned i = 0; i < nr_functions; i++) {
-		size_bars(&functions[i]);
-		masters += functions[i].master_at_boot;
+		size_bars(functions[i]);
+		masters += functions[i]->master_at_boot;
 	}
 	kprintf("pci: %u functions by %s; bus mastering off (the firmware had left it on for %u)\n",
 		nr_functions, pci_access_name(), masters);
