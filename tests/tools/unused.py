@@ -19,7 +19,7 @@ from floors import PROGRAMS, symbols
 LIBC = "the C library looks for it by name"
 DEBUG = "called in a debug build, or instead of it"
 KEPT = {
-    **dict.fromkeys(("_exit", "fstat", "getpid", "isatty", "lseek"), LIBC),
+    **dict.fromkeys(("_exit", "fstat", "isatty", "lseek"), LIBC),
     **dict.fromkeys(("mem_divert", "mem_fault", "mem_note", "mem_other_than", "lock_order_divert",
                      "lock_order_forget"), DEBUG),
     "nfit_line_offset": "the specification's sum, declared beside the two that are made of it",
