@@ -147,8 +147,12 @@ SELFTEST(watch_deaf, "watch.deaf-cpu",
 
 /* Two threads that take turns: each is looked at as often as one may be in a turn, hands over, and
  * sleeps until it is called. */
+/* Two threads take turns. One begins its turn when it sees that the other one sleeps: what is woken
+ * before it got to sleep, because the host let a time slice end there, would have had two in one.
+ */
 struct turns {
 	uint32_t whose, handed_over;
+	struct thread *thread[2];
 };
 
 #define TURNS	   200u
@@ -161,6 +165,10 @@ static void take_turns(struct turns *turns, uint32_t me)
 			   __atomic_load_n(&turns->whose, __ATOMIC_ACQUIRE) == me ||
 				   __atomic_load_n(&turns->handed_over, __ATOMIC_ACQUIRE) >= TURNS,
 			   "its turn", "the other thread of the test");
+		while (__atomic_load_n(&turns->handed_over, __ATOMIC_ACQUIRE) < TURNS &&
+		       __atomic_load_n(&turns->thread[!me]->state, __ATOMIC_ACQUIRE) !=
+			       THREAD_SLEEPING)
+			thread_yield();
 		for (unsigned i = 1; i < WATCH_TICKS; i++)
 			watch_look();
 		__atomic_add_fetch(&turns->handed_over, 1, __ATOMIC_RELAXED);
@@ -184,16 +192,18 @@ SELFTEST(watch_sleeps, "watch.sleeper-is-left-alone",
 	 "look more in a turn, and one is")
 {
 	struct watch_said before = watch_last(), slept, kept;
-	struct turns turns = {0, 0};
+	struct turns turns = {.whose = 2};
 	struct thread *a, *b;
 
 	watch_set_period(AN_HOUR_NS);
 	a = thread_create("turn 0", turn_zero, &turns, 1u << (nr_cpus - 1));
 	b = thread_create("turn 1", turn_one, &turns, 1u << (nr_cpus - 1));
-	if (!a || !b) {
+	turns.thread[0] = a;
+	turns.thread[1] = b;
+	if (!a || !b)
 		__atomic_store_n(&turns.handed_over, TURNS, __ATOMIC_RELEASE);
-		wake_up(&turns);
-	}
+	__atomic_store_n(&turns.whose, 0, __ATOMIC_RELEASE);
+	wake_up(&turns);
 	if (a)
 		thread_join(a);
 	if (b)

@@ -70,7 +70,7 @@ def test_firmware_tables_by_either_rsdp(tmp_path):
                                            ("direct", "qemu64,-apic", "APIC")])
 def test_a_cpu_that_lacks_something_is_told_on_every_path(tmp_path, path, cpu, name):
     """The missing feature is named, whichever way the kernel came in, and the run fails."""
-    result = run_commands("help", tmp_path, BOOT=path, CPU=cpu, PMEM="", TIMEOUT=60)
+    result = run_commands("help", tmp_path, BOOT=path, CPU=cpu, PMEM="")
     assert f"boot: this CPU lacks {name}" in result.text, result.text
     assert result.status == 1 and not result.commands
 
