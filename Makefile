@@ -278,6 +278,9 @@ explore:
 	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore.py run $(or $(JOBS),1) $$NAMES
 explain-check:
 	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
+explore-table:
+	@$(MAKE) EXPLORE=1 all
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_table.py $(SECONDS)
 explore-peer:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
@@ -320,5 +323,5 @@ help:
 FORCE:
 
 .PHONY: FORCE all run host debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
-	explain explain-check explore explore-peer mutants deps docs quotes timelines seeds format format-check \
+	explain explain-check explore explore-table explore-peer mutants deps docs quotes timelines seeds format format-check \
 	clean help

@@ -33,7 +33,14 @@ MUSEUM_EXPLORED(entry_unfenced, "entry-unlock-unfenced",
 MUSEUM_EXPLORED(
 	unlock_looks_early, "unlock-looks-early",
 	"the slot of an entry is looked for before the tree lock is held, while another CPU "
-	"makes the tree higher; found by explore entry.unlock-grow (race)");
+	"makes the tree higher; found by explore entry.unlock-grow");
+MUSEUM_EXPLORED(next_unlocked, "next-unlocked",
+		"the next entry is looked for when the tree lock is free again; found by explore "
+		"entry.scan-cut");
+MUSEUM_EXPLORED(
+	run_looks_early, "run-looks-early",
+	"the slots of a run that fsync unlocks are looked for before the tree lock is held; "
+	"found by explore entry.fsync-grow");
 MUSEUM_EXPLORED(link_backwards, "link-cleared-backwards",
 		"a page forgets its offset before its file: an observer sees page 0 of the file; "
 		"found by explore entry.observe-delete");
@@ -299,8 +306,11 @@ static inline uint64_t *find_run(struct dax_inode *inode, uint64_t *at, uint64_t
 bool entries_next(struct dax_inode *inode, uint64_t *at, uint64_t last, struct entry_run *run)
 {
 	spin_lock(&inode->tree_lock);
-	find_run(inode, at, last, ENTRY_DIRTY, run);
+	if (!museum_explored(next_unlocked))
+		find_run(inode, at, last, ENTRY_DIRTY, run);
 	spin_unlock(&inode->tree_lock);
+	if (museum_explored(next_unlocked))
+		find_run(inode, at, last, ENTRY_DIRTY, run);
 	return run->nr;
 }
 
@@ -390,8 +400,11 @@ void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool c
 	uint64_t *slot;
 
 	lock_order_drop(entry_wait_key(inode, run->pgoff), LOCK_BIT);
+	if (museum_explored(run_looks_early))
+		slot = index_slot(&inode->index, run->pgoff);
 	spin_lock(&inode->tree_lock);
-	slot = index_slot(&inode->index, run->pgoff);
+	if (!museum_explored(run_looks_early))
+		slot = index_slot(&inode->index, run->pgoff);
 	for (unsigned i = 0; i < run->nr; i++)
 		slot[i] &= ~clear;
 	spin_unlock(&inode->tree_lock);

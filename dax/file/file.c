@@ -250,9 +250,11 @@ static void unmap_holes(struct dax_inode *inode, uint64_t first, uint64_t last)
  */
 int64_t dax_write(struct dax_inode *inode, uint64_t off, const void *buf, uint64_t len)
 {
-	int64_t n = inode->ops->write ? may_change(inode, off >= inode->size)
-				      : layer_lacks(inode->fs, "copy into a file: map it");
+	int64_t n;
 
+	INTENDED_RACE("a refusal before anything is locked; the file layer asks once more, locked");
+	n = inode->ops->write ? may_change(inode, off >= inode->size)
+			      : layer_lacks(inode->fs, "copy into a file: map it");
 	if (n)
 		return n;
 	down_write(&inode->io_lock);

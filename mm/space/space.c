@@ -31,6 +31,10 @@ MUSEUM(unlist_first, "unlist-first",
        "unmaps nothing, and frees what is still mapped; found by explore file.truncate-munmap "
        "strategy=random");
 
+MUSEUM_EXPLORED(unlist_unlocked, "unlist-unlocked",
+		"an unmapping leaves the file's list without the list's lock: who walks the list "
+		"meets a VMA that was freed; found by explore file.truncate-munmap");
+
 void mapping_init(struct mapping *m, unsigned mode, unsigned flags)
 {
 	rwsem_init(&m->i_mmap_lock, "i_mmap");
@@ -178,10 +182,14 @@ int vma_place(struct mm *mm, uint64_t *addr, uint64_t len)
 
 static void unlist(struct vma *vma)
 {
-	vma_lock_file(vma);
+	const bool locked = !museum_explored(unlist_unlocked);
+
+	if (locked)
+		vma_lock_file(vma);
 	if (vma->mapping)
 		LIST_REMOVE(vma, i_mmap);
-	vma_unlock_file(vma);
+	if (locked)
+		vma_unlock_file(vma);
 }
 
 static struct vma *vma_make(const struct vma *v)

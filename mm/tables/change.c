@@ -103,6 +103,7 @@ static void set_rights(struct vma *vma, unsigned flags)
 {
 	bool taken = (vma->flags & VM_WRITE) && !(flags & VM_WRITE);
 
+	INTENDED_RACE("who walks a file's VMAs looks at VM_PRIVATE alone, which stays as it is");
 	vma->flags = (vma->flags & ~(VM_READ | VM_WRITE)) | flags;
 	/* Granting needs no flush: a fault finds the new right. Taking away does. */
 	if (taken && !museum_on(protect_lazily))

@@ -16,6 +16,11 @@
 #include "mm/frames/internal.h"
 #include "mm/tables/internal.h"
 
+MUSEUM_EXPLORED(
+	table_freed_early, "table-freed-early",
+	"a table that gives way to 2 MiB is freed before every CPU was flushed: fast gup is "
+	"in it still; found by explore huge.table-walk");
+
 static bool table_is_empty(uint64_t phys, unsigned level)
 {
 	const uint64_t *entry = phys_to_virt(phys);
@@ -37,8 +42,11 @@ static void drop_table(struct mm *mm, uint64_t *entry, uint64_t va, unsigned lev
 	uint64_t old = __atomic_exchange_n(entry, 0, __ATOMIC_ACQ_REL);
 
 	mm->walked_for = 0; /* it may be the one, or above it */
+	if (museum_explored(table_freed_early))
+		pte_free_table(old & PTE_PHYS, level - 1);
 	tlb_flush_range(mm, va, va + level_bytes(level));
-	pte_free_table(old & PTE_PHYS, level - 1);
+	if (!museum_explored(table_freed_early))
+		pte_free_table(old & PTE_PHYS, level - 1);
 }
 
 /* Puts `entry` in the place of what is there. ptl held. The mapping is counted if it is a new one,

@@ -4,15 +4,17 @@
  * it taken back at the end of an execution.
  *
  * So an allocation is the same in every execution of one order, costs a few instructions, and is no
- * event. What a thread frees is not given out again before the end: a later access is a use after
- * free, and is found. That holds for what was allocated in setup() as well; it is really freed by
- * whoever frees it in teardown().
+ * event. What a thread frees is not given out again before the end (freed.c), and what was
+ * allocated in setup() is really freed by whoever frees it in teardown().
  */
+#include <malloc.h>
+
 #include "tests/explore/internal.h"
+
+#define HERE ((uintptr_t)__builtin_return_address(0))
 
 #define ARENA_BYTES (512 * KIB)
 #define UNIT	    16ul
-#define FREED	    32u
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -25,12 +27,6 @@ void __wrap_free(void *p);
 
 static char *arena;
 static size_t given;
-static uint8_t *freed_units; /* of the arena: 1, no longer the program's */
-static struct {
-	uintptr_t at;
-	size_t bytes;
-} freed[FREED]; /* elsewhere */
-static unsigned nr_freed;
 
 struct head {
 	size_t bytes, unused;
@@ -40,27 +36,12 @@ bool x_arena_init(void)
 {
 	if (!arena)
 		arena = machine_memory(ARENA_BYTES);
-	if (!freed_units)
-		freed_units = machine_memory(ARENA_BYTES / UNIT);
-	return arena && freed_units;
+	return arena != NULL;
 }
 
 void x_arena_reset(void)
 {
-	memset(freed_units, 0, given / UNIT + 1);
 	given = 0;
-	nr_freed = 0;
-}
-
-void x_arena_access(uintptr_t at, size_t bytes)
-{
-	if (at - (uintptr_t)arena < ARENA_BYTES && freed_units[(at - (uintptr_t)arena) / UNIT])
-		x_stop("memory", "%lu bytes at %p are touched after they were freed",
-		       (unsigned long)bytes, (void *)at);
-	for (unsigned i = 0; i < nr_freed; i++)
-		if (at - freed[i].at < freed[i].bytes)
-			x_stop("memory", "%lu bytes at %p are touched after they were freed",
-			       (unsigned long)bytes, (void *)at);
 }
 
 bool x_arena_offset(uintptr_t at, unsigned long *offset)
@@ -87,21 +68,11 @@ static bool in_arena(const void *p)
 	return (uintptr_t)p - (uintptr_t)arena < ARENA_BYTES;
 }
 
-static void take_back(void *p)
+static void take_back(void *p, uintptr_t pc)
 {
-	const struct head *h = (struct head *)p - 1;
+	size_t bytes = in_arena(p) ? ((struct head *)p - 1)->bytes : malloc_usable_size(p);
 
-	if (!in_arena(p)) {
-		for (unsigned i = 0; i < nr_freed; i++)
-			if (freed[i].at == (uintptr_t)p)
-				x_stop("memory", "what was allocated at %p is freed twice", p);
-		if (nr_freed < FREED) /* its size is its allocator's secret: the first words */
-			freed[nr_freed++] = (__typeof__(freed[0])){(uintptr_t)p, 8};
-		return;
-	}
-	if (freed_units[((char *)p - arena) / (long)UNIT])
-		x_stop("memory", "what was allocated at %p is freed twice", p);
-	memset(freed_units + ((char *)p - arena) / (long)UNIT, 1, ALIGN_UP(h->bytes, UNIT) / UNIT);
+	x_freed_add((uintptr_t)p, MAX(bytes, 1ul), "the heap", pc);
 }
 
 void *__wrap_malloc(size_t n)
@@ -134,7 +105,7 @@ void *__wrap_realloc(void *p, size_t n)
 	if (p && !in_arena(p))
 		x_fail("realloc() of what was allocated in setup() is not modelled");
 	if (p)
-		take_back(p);
+		take_back(p, HERE);
 	x_live = true;
 	return q;
 }
@@ -147,6 +118,6 @@ void __wrap_free(void *p)
 	}
 	x_live = false;
 	if (p)
-		take_back(p);
+		take_back(p, HERE);
 	x_live = true;
 }

@@ -290,12 +290,23 @@ static int explore_one(const struct x_scenario *sc, const struct x_options *opt)
 	return broken && !expected ? -EFAULT : 0;
 }
 
+static unsigned nr_named(const struct x_thread *t, unsigned most)
+{
+	unsigned n = 0;
+
+	while (n < most && t[n].name)
+		n++;
+	return n;
+}
+
+/* Name, threads and devices, an l where lifetimes differ, the claim. */
 static int list(void)
 {
 	const struct x_scenario *sc;
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
-		kprintf("%-28s %s%s\n", sc->name, sc->claim,
+		kprintf("%-30s %u+%u %s %s%s\n", sc->name, nr_named(sc->thread, X_MAX_THREADS),
+			nr_named(sc->device, X_MAX_DEVICES), sc->lifetimes ? "l" : " ", sc->claim,
 			sc->breaks	 ? " (known to break)"
 			: sc->breaks_tso ? " (known to break under tso)"
 					 : "");
@@ -304,7 +315,7 @@ static int list(void)
 
 static int unknown_scenario(const char *text)
 {
-	const char *names[128];
+	const char *names[256];
 	const struct x_scenario *sc;
 	unsigned n = 0;
 

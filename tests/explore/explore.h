@@ -32,9 +32,9 @@
  *
  * Each thread runs on a CPU of its own, thread i on CPU i. Where interrupts come (IPIs,
  * timers, x_interrupt()), irq_save() is an event as well, and the explorer finds that out. Memory
- * from malloc(), frames and slabs may be taken and freed in threads. What a thread gives to free()
- * is not given out again before the execution is over, and touching it is a finding; frames and
- * slab objects are watched by nobody.
+ * from malloc(), frames and slabs may be taken and freed in threads. What a thread frees
+ * is not given out again before the execution is over, and touching it is a finding; so it is with
+ * frames and slab objects, for the modelled MMU as well.
  */
 #ifndef TESTS_EXPLORE_EXPLORE_H
 #define TESTS_EXPLORE_EXPLORE_H

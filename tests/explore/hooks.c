@@ -48,7 +48,7 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, u
 		x_add(op, x_place(at, bytes, write ? X_WRITE : X_READ));
 		x_wait_turn();
 	}
-	x_arena_access((uintptr_t)at, bytes);
+	x_touched((uintptr_t)at, bytes);
 	if (write)
 		x_log(at, bytes);
 	if (write && x_buffers())
@@ -67,7 +67,7 @@ void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 		return;
 	}
 	x_live = false;
-	x_arena_access((uintptr_t)at, bytes);
+	x_touched((uintptr_t)at, bytes);
 	if (write)
 		x_log(at, bytes);
 	if (!x.me->quiet)
@@ -133,7 +133,7 @@ void x_atomic_load(const volatile void *at, size_t bytes, uintptr_t pc)
 	x_shared_add((uintptr_t)at, bytes);
 	x_add(op, x_place(at, bytes, X_READ));
 	x_wait_turn();
-	x_arena_access((uintptr_t)at, bytes);
+	x_touched((uintptr_t)at, bytes);
 	looked(x.me, x_place(at, bytes, X_READ));
 }
 
@@ -151,7 +151,7 @@ bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uin
 	x_shared_add((uintptr_t)at, bytes);
 	if (buffered) {
 		x_tso_turn(op);
-		x_arena_access((uintptr_t)at, bytes);
+		x_touched((uintptr_t)at, bytes);
 		x_tso_push(at, (unsigned)bytes, v, X_WRITE);
 		return false;
 	}
@@ -159,7 +159,7 @@ bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uin
 	if (fence)
 		x_locked(op, x.me->cpu);
 	x_wait_turn();
-	x_arena_access((uintptr_t)at, bytes);
+	x_touched((uintptr_t)at, bytes);
 	x_log(at, bytes);
 	x_value(v);
 	return true;
@@ -173,7 +173,7 @@ void x_atomic_rmw(volatile void *at, size_t bytes, uintptr_t pc)
 	x_add(op, x_place(at, bytes, X_WRITE));
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
-	x_arena_access((uintptr_t)at, bytes);
+	x_touched((uintptr_t)at, bytes);
 	x_log(at, bytes);
 }
 

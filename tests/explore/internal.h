@@ -338,8 +338,22 @@ void x_race_print_intended(void);
 /* ---- arena.c */
 bool x_arena_init(void);
 void x_arena_reset(void);
-void x_arena_access(uintptr_t at, size_t bytes);
 bool x_arena_offset(uintptr_t at, unsigned long *offset); /* false: it lies elsewhere */
+
+/* ---- freed.c */
+extern uint64_t x_freed_pages; /* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
+void x_freed_reset(void);
+/* By x.me, in the call that returns to pc. Of what is freed already: a finding. */
+void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc);
+void x_freed_check(uintptr_t at, size_t bytes);
+/* These bytes are accessed: a finding if one of them was freed. */
+static inline void x_touched(uintptr_t at, size_t bytes)
+{
+	if (unlikely((x_freed_pages >> (at >> 12) % 64 |
+		      x_freed_pages >> ((at + bytes - 1) >> 12) % 64) &
+		     1))
+		x_freed_check(at, bytes);
+}
 
 /* ---- shared.c */
 void x_shared_reset(void);

@@ -89,6 +89,7 @@ static bool fill(uint64_t va, bool write, bool *present, const void *pc)
 	say_walk(va, write, entry, pc);
 	x_wait_turn();
 	entry = walk(t->root, va, &bytes);
+	x_touched((uintptr_t)entry, sizeof(*entry));
 	x_value(*entry);
 	*present = *entry & PTE_P;
 	if (!*present || (write && !(*entry & PTE_W)))
@@ -136,6 +137,7 @@ static bool touch(uint64_t va, bool write, uint64_t *v, const void *pc)
 	e = find(t, va);
 	if (!allows(e, write) || phys_to_virt(e->phys + (va - e->va)) != at)
 		return false;
+	x_touched((uintptr_t)at, 8);
 	if (write) {
 		x_log(at, 8);
 		*at = *v;

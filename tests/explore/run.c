@@ -72,6 +72,7 @@ static void reset(void)
 	x.at_end = x.starting = false;
 	x.rule[0] = x.text[0] = 0;
 	x_arena_reset();
+	x_freed_reset();
 	x_race_reset();
 	x_tso_reset();
 	x_timers_reset();

@@ -4,7 +4,7 @@
  *
  * memcpy() and its kin are calls into code that is not instrumented, so they report themselves. The
  * allocators of frames and slabs are the kernel's own code and run quietly: what they write is
- * logged, and nobody comes in between.
+ * logged, and nobody comes in between. What they are to take back is noted (freed.c), and no more.
  */
 #include "tests/explore/internal.h"
 #include "mm/mm.h"
@@ -135,8 +135,34 @@ void x_quiet_end(void)
 	}
 QUIETLY(uint64_t, frame_alloc, (unsigned order), (order))
 QUIETLY(uint64_t, frame_alloc_zero, (void), ())
-QUIETLY_VOID(frame_free, (uint64_t phys, unsigned order), (phys, order))
 QUIETLY(void *, slab_alloc, (struct slab_cache * c), (c))
-QUIETLY_VOID(slab_free, (struct slab_cache * c, void *p), (c, p))
 QUIETLY_VOID(holder_add, (struct holder * h), (h))
 QUIETLY_VOID(holder_remove, (struct holder * h), (h))
+
+void __real_frame_free(uint64_t phys, unsigned order);
+void __wrap_frame_free(uint64_t phys, unsigned order);
+void __wrap_frame_free(uint64_t phys, unsigned order)
+{
+	if (!x_on()) {
+		__real_frame_free(phys, order);
+		return;
+	}
+	x_freed_add((uintptr_t)phys_to_virt(phys), PAGE_SIZE << order, "a frame", HERE);
+	x_live = true;
+	x_quiet_begin(); /* the fence that the allocator's lock is */
+	x_quiet_end();
+}
+
+void __real_slab_free(struct slab_cache *c, void *p);
+void __wrap_slab_free(struct slab_cache *c, void *p);
+void __wrap_slab_free(struct slab_cache *c, void *p)
+{
+	if (!x_on()) {
+		__real_slab_free(c, p);
+		return;
+	}
+	x_freed_add((uintptr_t)p, c->size, c->name, HERE);
+	x_live = true;
+	x_quiet_begin();
+	x_quiet_end();
+}

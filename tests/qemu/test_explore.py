@@ -6,10 +6,15 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 from hf_config import ROOT
 from run import run_commands
 from test_selftest import Ktap
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+
+import explore_table  # noqa: E402
 
 LINE = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=(\S+): (complete|ended|bounded "
                   r"\(.*\)), (\d+) executions, (\d+) outcomes, depth (\d+), (safe|BROKEN \S+ .*)$", re.M)
@@ -26,6 +31,16 @@ REFUSED = ["explore no.such", "explore wait.message strategy=magic", "explore wa
            "explore wait.message shard=0/2 from=2 strategy=random", "explore wait.message runs=0",
            "explore wait.message time=0", "explore wait.message bound=1 bound=2",
            "explore wait.message lifetime=busy-extent"]
+
+
+def test_whatever_can_meet_does():
+    """Each two things meet in a scenario, or there is a reason; the page has the matrix as it is."""
+    assert not list(explore_table.complaints())
+    with open(explore_table.PAGE, encoding="utf-8") as page:
+        assert "\n".join(explore_table.matrix()) in page.read()
+    names = explore_table.names_in_sources()
+    assert {name for name, _ in explore_table.expected()} <= names
+    assert {lifetime for _, lifetime in explore_table.expected()} <= set(explore_table.LIFETIMES)
 
 
 def test_the_explorer(tmp_path):

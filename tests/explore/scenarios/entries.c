@@ -54,10 +54,20 @@ static void second_or_none(void)
 		 "page 1 of F says that it is page %lu of F", second->index);
 }
 
+/* From here on it is an event when somebody looks at, or changes, what the tree hangs on. */
+static void watch_tree(void)
+{
+	(void)__atomic_load_n(&files.f->index.root, __ATOMIC_RELAXED);
+	(void)__atomic_load_n(&files.f->index.height, __ATOMIC_RELAXED);
+}
+
 /* The tree gets a second level while others look. */
 static void lock_far(void)
 {
-	uint64_t value = entry_lock(files.f, 100);
+	uint64_t value;
+
+	watch_tree();
+	value = entry_lock(files.f, 100);
 
 	X_EXPECT("lock", value, "no memory for an entry");
 	entry_unlock(files.f, 100, value);
@@ -71,6 +81,19 @@ static void scan(void)
 	while (entries_next(files.f, &at, DAX_TO_END, &run))
 		n += run.nr;
 	x_observe(n);
+}
+
+/* The tree goes, node by node. */
+static void cut(void)
+{
+	watch_tree();
+	files_cut();
+}
+
+static void fsync_and_lock(void)
+{
+	files_fsync();
+	lock_and_unlock();
 }
 
 static void punch_second(void)
@@ -96,6 +119,12 @@ EXPLORE_SCENARIO(entry_unlock_grow, "entry.unlock-grow",
 EXPLORE_SCENARIO(entry_scan_delete, "entry.scan-delete",
 		 "who looks for the next entry finds a tree that nobody is changing", FILES,
 		 .setup = both_entries, .thread = {{"scan", scan}, {"punch", punch_second}});
+EXPLORE_SCENARIO(entry_fsync_grow, "entry.fsync-grow",
+		 "fsync unlocks what it locked, though the tree becomes higher meanwhile", FILES,
+		 .setup = both_entries, .thread = {{"fsync", fsync_and_lock}, {"grow", lock_far}});
+EXPLORE_SCENARIO(entry_scan_cut, "entry.scan-cut",
+		 "who looks for the next entry meets no node that is gone", FILES,
+		 .setup = both_entries, .thread = {{"scan", scan}, {"cut", cut}});
 EXPLORE_SCENARIO(entry_observe_delete, "entry.observe-delete",
 		 "a page that loses its entry never says that it is another page of the file (I6)",
 		 .setup = two_entries, .teardown = files_teardown, .mm = files_mm,

@@ -48,6 +48,16 @@ static int make_files(unsigned how)
 	return 0;
 }
 
+static int map_file(unsigned how)
+{
+	const struct dax_map rq = {
+		.flags = MAP_SHARED_VALIDATE | MAP_DIRECT, .pages = files.pages, .write = true};
+
+	if (how & FILES_DIRECT)
+		return dax_map(files.mm, files.f, &rq, &files.va);
+	return dax_mmap(files.mm, files.f, 0, files.pages, true, &files.va);
+}
+
 int files_setup(unsigned pages, unsigned how)
 {
 	const struct lifetime *lt = x_lifetime() ?: LIFETIME_DEFAULT;
@@ -59,7 +69,7 @@ int files_setup(unsigned pages, unsigned how)
 		return refuse(err, "%s", files.fx.why);
 	err = make_files(how);
 	if (!err && !(how & FILES_UNMAPPED))
-		err = dax_mmap(files.mm, files.f, 0, pages, true, &files.va);
+		err = map_file(how);
 	if (!err && (how & FILES_TOUCHED))
 		err = touch();
 	if (err)
@@ -83,11 +93,30 @@ struct mm *files_mm(void)
 	return files.mm;
 }
 
-void files_hold(void)
+static struct page *pin(void)
 {
-	long n = get_user_pages_fast(files.va, 1, FOLL_PIN | FOLL_WRITE, &files.held);
+	struct page *page;
+	long n = get_user_pages_fast(files.va, 1, FOLL_PIN | FOLL_WRITE, &page);
 
 	X_EXPECT("set-up", n == 1, "F's page cannot be held: %ld", n);
+	return page;
+}
+
+void files_hold(void)
+{
+	files.held = pin();
+}
+
+void files_hold_twice(void)
+{
+	files.held = pin();
+	files.held_too = pin();
+}
+
+void files_hold_unmapped(void)
+{
+	files.held = pin();
+	unmap_mapping_range(&files.f->mapping, 0, files.pages);
 }
 
 /* ---- rules ----------------------------------------------------------------------------------- */
@@ -188,6 +217,11 @@ void files_put(void)
 	device_writes(files.held);
 }
 
+void files_put_second(void)
+{
+	device_writes(files.held_too);
+}
+
 /* The block that F let go, if it did: nobody may have it who is not known to G. */
 void files_take(void)
 {
@@ -230,6 +264,40 @@ void files_punch(void)
 		files_take();
 }
 
+void files_break(void)
+{
+	files_truncate();
+	__atomic_store_n(&files.broken, true, __ATOMIC_RELEASE);
+}
+
+void files_break_punch(void)
+{
+	files_punch();
+	__atomic_store_n(&files.broken, true, __ATOMIC_RELEASE);
+}
+
+static void find_pending(const struct lease *l, void *arg)
+{
+	if (__atomic_load_n(&l->pending, __ATOMIC_ACQUIRE))
+		*(bool *)arg = true;
+}
+
+/* The explorer's clock does not go on while everybody waits for the revoker, which is no thread of
+ * the scenario's: so this is it, and for this one the time is over. */
+void files_revoke(void)
+{
+	bool pending = false;
+
+	for (;;) {
+		lease_for_each(find_pending, &pending);
+		if (pending || __atomic_load_n(&files.broken, __ATOMIC_ACQUIRE))
+			break;
+		cpu_pause();
+	}
+	if (pending)
+		lease_revoke_due(UINT64_MAX);
+}
+
 void files_munmap(void)
 {
 	int err = mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE);
@@ -242,6 +310,35 @@ void files_protect(void)
 	int err = mm_protect(files.mm, files.va, files.pages * PAGE_SIZE, VM_READ);
 
 	X_EXPECT("I4", !err, "mprotect: error %d", err);
+}
+
+void files_try_munmap(void)
+{
+	x_observe((uint64_t)-mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE));
+}
+
+void files_try_protect(void)
+{
+	x_observe((uint64_t)-mm_protect(files.mm, files.va, files.pages * PAGE_SIZE, VM_READ));
+}
+
+void files_fork(void)
+{
+	struct mm *child = mm_fork(files.mm, "child");
+
+	X_EXPECT("I4", child, "no memory for a copy of the address space");
+	x_point("the copy is there");
+	mm_put(child);
+}
+
+int files_exchange(void)
+{
+	int err = dax_exchange(files.f, 0, files.g, 0, PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+	X_EXPECT("I4", !err || err == -EBUSY || err == -EAGAIN || err == -EINVAL,
+		 "exchange: error %d", err);
+	return err;
 }
 
 void files_fsync(void)

@@ -24,7 +24,9 @@ struct files {
 	uint64_t va;	   /* F's first page, mapped writable; zero: not mapped */
 	struct page *page; /* F's first page: the one block that anybody can get */
 	struct page *held; /* by start(); NULL: none */
-	bool given;	   /* G has the block */
+	struct page *held_too;
+	bool given;  /* G has the block */
+	bool broken; /* a change that a lease was in the way of is made */
 };
 extern struct files files;
 
@@ -33,6 +35,7 @@ enum {
 	FILES_HOLE = 2,	     /* F has a size and no block; one block is free */
 	FILES_G_HAS_ONE = 4, /* G has a page of its own from the start, and blocks are free */
 	FILES_UNMAPPED = 8,
+	FILES_DIRECT = 16, /* F is mapped with MAP_DIRECT */
 };
 /* Mounts, under x_lifetime() or the default one. 0, or errno with a sentence. */
 int files_setup(unsigned pages, unsigned how);
@@ -40,6 +43,8 @@ void files_teardown(void);
 struct mm *files_mm(void);
 /* In .start: F's first page is held, by a pin. */
 void files_hold(void);
+void files_hold_twice(void);	/* by two pins */
+void files_hold_unmapped(void); /* by a pin, and no page of F is mapped any more */
 
 /* After every event: entry, link and mapping agree (I3, I6). */
 void files_step(void);
@@ -51,14 +56,25 @@ void files_store(void);	   /* to the first page; a refused fault is one of the o
 void files_load(void);	   /* from it */
 void files_gup_fast(void); /* pins it, has a device write, puts it */
 void files_gup_slow(void);
-void files_put(void);	   /* what files_hold() took: a device writes, and lets go */
-void files_truncate(void); /* to nothing; then G is written */
-void files_cut(void);	   /* the same, and no more */
-void files_take(void);	   /* G is written, if there is a block */
-void files_punch(void);	   /* the first page; then G is written */
+void files_put(void);	     /* what files_hold() took: a device writes, and lets go */
+void files_put_second(void); /* the other pin of files_hold_twice() */
+void files_truncate(void);   /* to nothing; then G is written */
+void files_cut(void);	     /* the same, and no more */
+void files_take(void);	     /* G is written, if there is a block */
+void files_punch(void);	     /* the first page; then G is written */
 void files_munmap(void);
+void files_try_munmap(void); /* where somebody else may have done it already */
+void files_try_protect(void);
+void files_fork(void);	  /* the space; the copy is there for an event, and goes */
 void files_protect(void); /* read-only */
 void files_fsync(void);
+/* As files_truncate() and files_punch(), of a file with FILES_DIRECT; beside files_revoke(), which
+ * has the break time end at any moment. */
+void files_break(void);
+void files_break_punch(void);
+void files_revoke(void);
+/* F's first page against G's. 0, or refused: -EBUSY, -EAGAIN; -EINVAL, F is cut. Observed. */
+int files_exchange(void);
 
 #define FILES                                                                                      \
 	.teardown = files_teardown, .mm = files_mm, .step = files_step, .end = files_end,          \

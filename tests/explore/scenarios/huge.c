@@ -7,7 +7,7 @@
 
 static struct fixture fx;
 static struct mm *mm;
-static struct dax_inode *f;
+static struct dax_inode *f, *g; /* g: a file of one page, where a scenario has it; NULL: not */
 static uint64_t va;
 static struct page *head, *held;
 
@@ -44,9 +44,40 @@ static int not_mapped(void)
 	return setup_by(false);
 }
 
+/* The blocks are there, and a mapping with MAP_DIRECT takes the place of the one that made them. */
+static int mapped_direct(void)
+{
+	const struct dax_map rq = {
+		.flags = MAP_SHARED_VALIDATE | MAP_DIRECT, .pages = N, .write = true};
+	int err = mapped();
+
+	if (err)
+		return err;
+	files.broken = false;
+	mm_unmap(mm, va, N * PAGE_SIZE);
+	fx.va[0] = 0;
+	err = dax_map(mm, f, &rq, &fx.va[0]);
+	va = fx.va[0];
+	err = err ?: mm_fault(mm, va, true);
+	if (err)
+		fixture_end(&fx);
+	return err;
+}
+
 static void teardown(void)
 {
+	if (g)
+		dax_put(g);
+	g = NULL;
 	fixture_end(&fx);
+}
+
+static int mapped_and_other(void)
+{
+	int err = mapped();
+
+	g = err ? NULL : scratch_file("G", 1, 'G');
+	return g || err ? err : refuse(-ENOSPC, "no second file");
 }
 
 static struct mm *of_setup(void)
@@ -153,6 +184,118 @@ EXPLORE_SCENARIO(huge_gup_munmap, "huge.gup-munmap", "a tail is taken while its 
 EXPLORE_SCENARIO(huge_gup_gup, "huge.gup-gup", "two that take a tail give it back to the head",
 		 HUGE_ENTRY, .setup = mapped,
 		 .thread = {{"first", gup_tail}, {"second", gup_tail}});
+
+/* ---- two that split, and what else is done to the address space --------------------------------
+ */
+
+static void punch_second(void)
+{
+	int err = dax_punch(f, PAGE_SIZE, PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+}
+
+static void protect_all(void)
+{
+	X_EXPECT("I4", !mm_protect(mm, va, N * PAGE_SIZE, VM_READ), "mprotect fails");
+}
+
+static void fork_all(void)
+{
+	struct mm *child = mm_fork(mm, "child");
+
+	X_EXPECT("I4", child, "no memory for a copy of the address space");
+	mm_put(child);
+}
+
+static void exchange_first(void)
+{
+	int err = dax_exchange(f, 0, g, 0, PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+	X_EXPECT("I4", !err || err == -EBUSY || err == -EAGAIN, "exchange: error %d", err);
+}
+
+static void completed(void *unused)
+{
+	(void)unused;
+	put_user_page(held);
+}
+
+static void complete(void)
+{
+	x_interrupt(0, completed, NULL);
+}
+
+#define SPLIT(ident, name, claim, set_up, who, fn, ...)                                            \
+	EXPLORE_SCENARIO(ident, name, claim, HUGE_ENTRY, .setup = set_up,                          \
+			 .thread = {{who, fn}, {"punch", punch_first}}, ##__VA_ARGS__)
+SPLIT(huge_two_punches, "huge.punch-punch", "two holes in one entry of 2 MiB split it once", mapped,
+      "first", punch_second);
+SPLIT(huge_punch_truncate, "huge.punch-truncate",
+      "a hole and a cut through one entry of 2 MiB split it once", mapped, "truncate",
+      truncate_half);
+SPLIT(huge_punch_munmap, "huge.punch-munmap", "an unmapping of 2 MiB in which a hole is punched",
+      mapped, "munmap", unmap_all);
+SPLIT(huge_punch_protect, "huge.punch-mprotect",
+      "a loss of rights of 2 MiB in which a hole is punched", mapped, "mprotect", protect_all);
+SPLIT(huge_punch_fork, "huge.punch-fork", "a copy of a space in whose 2 MiB a hole is punched",
+      mapped, "fork", fork_all);
+SPLIT(huge_punch_exchange, "huge.punch-exchange",
+      "one page of 2 MiB changes its file, another one is punched: both split it once",
+      mapped_and_other, "exchange", exchange_first);
+static void break_first(void)
+{
+	punch_first();
+	__atomic_store_n(&files.broken, true, __ATOMIC_RELEASE);
+}
+
+EXPLORE_SCENARIO(huge_store_break, "huge.store-break",
+		 "a store beside a hole that first breaks the lease of the mapping (L-3)",
+		 HUGE_ENTRY, .setup = mapped_direct,
+		 .thread = {
+			 {"store", store_tail}, {"punch", break_first}, {"revoke", files_revoke}});
+EXPLORE_SCENARIO(huge_dma_punch, "huge.dma-punch",
+		 "a completion gives a tail back while another page is punched", HUGE_ENTRY,
+		 .setup = mapped, .start = hold_tail, .thread = {{"punch", punch_first}},
+		 .device = {{"edu", complete}});
+EXPLORE_SCENARIO(huge_gup_put_punch, "huge.gup-put-punch",
+		 "a tail is taken and another reference put while a page of the 2 MiB is punched",
+		 HUGE_ENTRY, .setup = mapped, .start = hold_tail,
+		 .thread = {{"gup", gup_tail}, {"put", put_tail}, {"punch", punch_first}});
+
+/* The file has no name, and nobody maps it: its close is the end of it. */
+static int nameless(void)
+{
+	int err = mapped();
+	long n;
+
+	if (err)
+		return err;
+	n = get_user_pages_fast(PAGE(va, 7), 1, PIN, &held);
+	fx_unmap(&fx, va);
+	fx.inode[0] = NULL; /* closed by a thread, or by end_nameless() */
+	err = n == 1 ? dax_unlink(SCRATCH_PATH "/F") : -EFAULT;
+	return err;
+}
+
+static void end_nameless(void)
+{
+	put_user_page(held);
+	dax_put(f);
+	fixture_end(&fx);
+}
+
+static void close_f(void)
+{
+	dax_put(f);
+}
+
+EXPLORE_SCENARIO(huge_evict_put, "huge.evict-put",
+		 "the last close of a file whose tail is held: the folio waits for the put",
+		 .setup = nameless, .teardown = end_nameless, .mm = of_setup,
+		 .thread = {{"close", close_f}, {"put", put_tail}}, .end = end, .interrupts = true,
+		 .lifetimes = true, .large = true);
 
 /* ---- an empty table that gives way -------------------------------------------------------------
  */

@@ -19,11 +19,7 @@ static uint64_t done; /* the exchange is; zero: not yet, or refused */
 
 static void exchange(void)
 {
-	int err = dax_exchange(files.f, 0, files.g, 0, PAGE_SIZE);
-
-	x_observe((uint64_t)-err);
-	X_EXPECT("I4", !err || err == -EBUSY || err == -EAGAIN, "exchange: error %d", err);
-	if (!err)
+	if (!files_exchange())
 		__atomic_store_n(&done, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -38,16 +34,43 @@ static void load_twice(void)
 	X_EXPECT("I6", !over || v == OF_G, "F's mapping shows F's old block behind the exchange");
 }
 
+/* Beside an unmapping: a load may find nothing. */
+static void load_if_mapped(void)
+{
+	uint64_t v = 0;
+	bool arrives = x_try_load(files.va, &v);
+
+	x_observe(arrives);
+	X_EXPECT("I6", !arrives || v == OF_F || v == OF_G, "F's mapping shows 0x%lx", v);
+}
+
+static void punch(void)
+{
+	x_observe((uint64_t)-dax_punch(files.f, 0, PAGE_SIZE));
+}
+
+static void check_held(struct page *page)
+{
+	X_EXPECT("I6", !files.fx.fs->lifetime->associates || page->mapping == &files.f->mapping,
+		 "a page that is held through F's mapping is not F's");
+	put_user_page(page);
+}
+
 /* A device's late write: in F, wherever that is by then. */
 static void hold_and_write(void)
 {
 	struct page *page;
 
-	if (get_user_pages_fast(files.va, 1, FOLL_GET | FOLL_WRITE, &page) != 1)
-		return;
-	X_EXPECT("I6", !files.fx.fs->lifetime->associates || page->mapping == &files.f->mapping,
-		 "a page that is held through F's mapping is not F's");
-	put_user_page(page);
+	if (get_user_pages_fast(files.va, 1, FOLL_GET | FOLL_WRITE, &page) == 1)
+		check_held(page);
+}
+
+static void hold_slowly(void)
+{
+	struct page *page;
+
+	if (get_user_pages(files.mm, files.va, 1, FOLL_GET | FOLL_WRITE, &page) == 1)
+		check_held(page);
 }
 
 #define TWO                                                                                        \
@@ -66,3 +89,23 @@ EXPLORE_SCENARIO(exchange_munmap, "file.exchange-munmap", "an unmapping beside a
 EXPLORE_SCENARIO(exchange_exchange, "file.exchange-exchange",
 		 "two exchanges of the same blocks: no deadlock, and all is as before", TWO,
 		 .thread = {{"first", exchange}, {"second", exchange}});
+EXPLORE_SCENARIO(exchange_slow, "gup.slow-exchange",
+		 "a page that slow gup holds does not change its file", TWO,
+		 .thread = {{"exchange", exchange}, {"gup", hold_slowly}});
+EXPLORE_SCENARIO(exchange_truncate, "file.exchange-truncate",
+		 "an exchange beside a truncate: each block has one owner", TWO,
+		 .thread = {{"exchange", exchange}, {"truncate", files_cut}});
+EXPLORE_SCENARIO(exchange_punch, "file.exchange-punch",
+		 "an exchange beside a hole: each block has one owner", TWO,
+		 .thread = {{"exchange", exchange}, {"punch", punch}});
+EXPLORE_SCENARIO(exchange_protect, "file.exchange-mprotect",
+		 "a right is taken from a page that changes its file", TWO,
+		 .thread = {{"exchange", exchange}, {"mprotect", files_protect}});
+EXPLORE_SCENARIO(exchange_fork, "file.exchange-fork",
+		 "a copy of the space shows behind an exchange what was G's", TWO,
+		 .thread = {{"exchange", exchange}, {"fork", files_fork}});
+EXPLORE_SCENARIO(exchange_load_munmap, "file.exchange-load-munmap",
+		 "a load, an exchange and an unmapping of one page", TWO,
+		 .thread = {{"exchange", exchange},
+			    {"load", load_if_mapped},
+			    {"munmap", files_munmap}});

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was freed in an execution: nobody may touch it any more before the execution is over.
+ *
+ * It holds for the heap, for frames and for slab objects, whoever allocated them and when. None of
+ * them is really given back while the explorer is on, so that nobody gets the same bytes again and
+ * hides a late access; the undo log takes back what the execution did otherwise. An access is that
+ * of the code under test, of a device, or of the modelled MMU, by way of a TLB or of the page
+ * tables. It is a finding, "memory", which says who freed what, and where.
+ */
+#include "tests/explore/internal.h"
+
+#define FREED 512u
+#define SMALL 512u /* bytes */
+
+static struct freed {
+	uintptr_t at, pc;
+	size_t bytes;
+	const char *what, *by;
+} freed[FREED];
+static unsigned nr;
+
+uint64_t x_freed_pages;
+
+void x_freed_reset(void)
+{
+	nr = 0;
+	x_freed_pages = 0;
+}
+
+static const struct freed *find(uintptr_t at, size_t bytes)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (at < freed[i].at + freed[i].bytes && freed[i].at < at + bytes)
+			return &freed[i];
+	return NULL;
+}
+
+static void found(const struct freed *f, uintptr_t at, const char *how) __noreturn;
+static void found(const struct freed *f, uintptr_t at, const char *how)
+{
+	char where[80];
+
+	x_stop("memory", "use after free: byte %lu of %lu of %s is %s; %s freed it in %s",
+	       at > f->at ? (unsigned long)(at - f->at) : 0, (unsigned long)f->bytes, f->what, how,
+	       f->by, ksym_describe(f->pc, true, where, sizeof(where)));
+}
+
+/* An event, as late accesses may come before or behind it; and of a small object one that the plain
+ * accesses of others race with. */
+static void say_free(uintptr_t at, size_t bytes, uintptr_t pc)
+{
+	struct x_op *op = x_op(X_STORE, (void *)pc);
+
+	x_add(op, x_place((void *)at, MIN(bytes, (size_t)UINT16_MAX), X_WRITE));
+	op->what = "what is freed";
+	if (x_wait_turn() && bytes <= SMALL)
+		x_race_access(at, bytes, true, pc);
+}
+
+void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc)
+{
+	const struct freed *f;
+
+	say_free(at, bytes, pc);
+	f = find(at, 1);
+	if (f)
+		found(f, at, "freed once more");
+	if (nr == FREED)
+		x_fail("an execution frees more than %u times", FREED);
+	freed[nr++] = (struct freed){at, pc, bytes, what, x.me->name};
+	for (uintptr_t page = at >> 12; page <= (at + bytes - 1) >> 12; page++)
+		x_freed_pages |= 1ull << page % 64;
+}
+
+void x_freed_check(uintptr_t at, size_t bytes)
+{
+	const struct freed *f = find(at, bytes);
+
+	if (f)
+		found(f, at, "touched");
+}
