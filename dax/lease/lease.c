@@ -48,7 +48,7 @@ static TAILQ_HEAD(due_list, lease) due = TAILQ_HEAD_INITIALIZER(due); /* first d
 static TAILQ_HEAD(, lease) all = TAILQ_HEAD_INITIALIZER(all);
 static struct lease *running;	      /* whose revoke or gone the revoker is in; NULL: none */
 static struct lease_list *running_in; /* the list that it is in, or was */
-static const struct thread *revoker;  /* constant after boot */
+static const struct thread *revoker;  /* of `running` */
 
 void lease_list_init(struct lease_list *ll, bool regular)
 {
@@ -154,8 +154,8 @@ static bool revoke_is_over(const struct lease *l)
 
 static void wait_for_revoke(const struct lease *l)
 {
-	ASSERT(current_thread() != revoker, "a lease is unlocked by its own revoke (%s)",
-	       l->ops->what);
+	ASSERT(revoke_is_over(l) || current_thread() != revoker,
+	       "a lease is unlocked by its own revoke (%s)", l->ops->what);
 	wait_event(&running, revoke_is_over(l), "the revoke of a lease to end",
 		   "the lease revoker");
 }
@@ -348,17 +348,17 @@ int lease_break_some(struct lease_list *ll, unsigned classes, bool wait)
 /* ---- the second phase: revoked ----------------------------------------------------------------
  */
 
-/* The lease that is due by now, which is `running` then; else NULL, and *until is the next date. */
-static struct lease *first_due_lease(uint64_t now, uint64_t *until)
+/* The lease that is due by now, which is `running` then, by this thread; NULL: none. */
+static struct lease *first_due_lease(uint64_t now)
 {
 	struct lease *l;
 
 	spin_lock(&lock);
 	l = TAILQ_FIRST(&due);
-	*until = l ? l->until_ns : NEVER;
-	if (l && now < *until)
+	if (l && now < l->until_ns)
 		l = NULL;
 	if (l) {
+		revoker = current_thread();
 		TAILQ_REMOVE(&due, l, due);
 		l->revoking = true;
 		running_in = l->list;
@@ -393,48 +393,43 @@ static void revoke(struct lease *l)
 
 bool lease_revoke_due(uint64_t now)
 {
-	uint64_t until;
-	struct lease *l = first_due_lease(now, &until);
+	struct lease *l = first_due_lease(now);
 
 	if (l)
 		revoke(l);
 	return l;
 }
 
-static void revoker_thread(void *unused)
+/* The first date; zero: it is over. */
+static uint64_t first_date(void)
 {
-	struct waiter w = {0};
-	struct lease *l;
+	const struct lease *l;
 	uint64_t until;
 
-	(void)unused;
-	for (;;) {
+	spin_lock(&lock);
+	l = TAILQ_FIRST(&due);
+	until = l ? l->until_ns : NEVER;
+	spin_unlock(&lock);
+	return until > clock_ns() ? until : 0;
+}
+
+void lease_wait_due(void)
+{
+	struct waiter w = {0};
+	uint64_t until;
+
+	do {
 		wait_prepare(&w, &due, "the break time of a lease to be over",
 			     "lease_break(), for a lease with an earlier one");
-		l = first_due_lease(clock_ns(), &until);
-		if (!l && until == NEVER)
+		until = first_date();
+		if (until == NEVER)
 			wait_sleep(&w);
-		else if (!l)
+		else if (until)
 			wait_sleep_until(&w, until);
 		wait_finish(&w);
-		if (l)
-			revoke(l);
 		w = (struct waiter){0};
-	}
+	} while (until);
 }
-
-static int leases_init(const struct boot_info *bi)
-{
-	struct thread *t = thread_create("lease revoker", revoker_thread, NULL, 0);
-
-	(void)bi;
-	if (!t)
-		return -ENOMEM;
-	revoker = t;
-	thread_detach(t);
-	return 0;
-}
-INITCALL(INIT_DAX, leases, "leases", leases_init);
 
 /* ---- questions --------------------------------------------------------------------------------
  */
