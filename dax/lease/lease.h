@@ -103,11 +103,11 @@ int lease_break_some(struct lease_list *ll, unsigned classes, bool wait); /* the
  * and ops->gone are over; woken by: the revoker. No effect if it is in no list. The lease is its
  * owner's alone when this returns. Never from within its own told, revoke or gone. */
 void lease_unlock(struct lease *l);
-/* The file goes: its leases go first, and nobody is asked. Sleepable; waits as lease_unlock(). */
 /* For the revoker, and for a scenario that plays it: returns when a lease is due, and revokes the
  * one that is due first, if one is by `now`; false: none. One thread at a time; sleepable. */
 void lease_wait_due(void);
 bool lease_revoke_due(uint64_t now);
+/* The file goes: its leases go first, and nobody is asked. Sleepable; waits as lease_unlock(). */
 void lease_drop_all(struct lease_list *ll);
 /* Leases of these classes right now. */
 unsigned lease_count(struct lease_list *ll, unsigned classes);
