@@ -120,14 +120,17 @@ void grabber_stop(struct grabber *g); /* all buffers back, without a frame */
 struct container;
 struct container *container_open(struct edu *e, int *err);
 /* Pins [addr, + nr pages) of `mm`, the caller's own or another one, at bus address `bus`. As
- * region_register(); also -EINVAL (no page's address, or beyond what the device can name), -EEXIST
- * (in use). Sleepable. */
+ * region_register(); also -EINVAL (zero, no page's address, or beyond what the device can name),
+ * -EEXIST (in use). Sleepable. */
 int container_map(struct container *c, struct mm *mm, uint64_t addr, unsigned nr, uint64_t bus);
 /* Everything that was mapped in [bus, bus + bytes) goes: how many pages that were. -EINVAL: an end
  * lies inside of a range; nothing was unmapped. Sleepable. */
 int64_t container_unmap(struct container *c, uint64_t bus, uint64_t bytes);
 /* The guest's device writes `text` over the range that begins at `bus`. 0, -EINVAL, -ENOMEM. */
 int container_receive(struct container *c, uint64_t bus, const char *text);
+/* Calls fn for every range, under the container's lock: fn calls nothing of it. */
+void container_for_each(struct container *c, void (*fn)(const struct dma_mapping *m, void *arg),
+			void *arg);
 void container_close(struct container *c); /* with all that is mapped */
 
 /* ---- a buffer that is exported, and may be taken back (dmabuf.c) ---------------------------- */

@@ -78,6 +78,13 @@ int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
 	return 0;
 }
 
+int client_text(const char *text)
+{
+	return *text && strlen(text) < DMA_TEXT
+		       ? 0
+		       : shell_fail(-EINVAL, "the text must have 1 to %d bytes", DMA_TEXT - 1);
+}
+
 static struct shell_region *take_place(void)
 {
 	struct shell_region *s = NULL;
@@ -214,9 +221,9 @@ static int do_receive(int argc, char **argv)
 		else
 			err = region_option(argv[i], &a);
 	a.text = a.text ? a.text : "RDMA ";
-	if (!err && (strlen(a.text) >= DMA_TEXT || !*a.text || !a.times || a.times > 10000))
-		err = shell_fail(-EINVAL, "the text must have 1 to %d bytes, times be 1 to 10000",
-				 DMA_TEXT - 1);
+	err = err ?: client_text(a.text);
+	if (!err && (!a.times || a.times > 10000))
+		err = shell_fail(-EINVAL, "times must be 1 to 10000");
 	if (err)
 		return err;
 	mutex_lock(&lock);

@@ -109,6 +109,11 @@ int container_map(struct container *c, struct mm *mm, uint64_t addr, unsigned nr
 	struct container_range *r;
 	int err = longterm_range(addr, nr);
 
+	if (!err && !bus)
+		err = refuse(
+			-EINVAL,
+			"0 is no bus address for pages: nothing is ever there, so that a device "
+			"that was told no address is caught");
 	if (err)
 		return err;
 	r = calloc(1, sizeof(*r));
@@ -191,6 +196,17 @@ int container_receive(struct container *c, uint64_t bus, const char *text)
 		: refuse(-EINVAL, "no range of the container begins at 0x%lx", bus);
 	mutex_unlock(&c->lock);
 	return err;
+}
+
+void container_for_each(struct container *c, void (*fn)(const struct dma_mapping *m, void *arg),
+			void *arg)
+{
+	const struct container_range *r;
+
+	mutex_lock(&c->lock);
+	LIST_FOREACH (r, &c->ranges, link)
+		fn(&r->held.map, arg);
+	mutex_unlock(&c->lock);
 }
 
 void container_close(struct container *c)

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What docs/lifetimes.md and docs/leases.md quote from the machine: runs it, and puts it into the pages.
+"""What docs/lifetimes.md, leases.md and iommu.md quote from the machine: runs it, writes the pages.
 
     transcripts.py          runs every quoted command once more and writes the pages
     transcripts.py --check  exits 1 if a verdict in lifetimes.md is not what the machine says
 
-In leases.md a block of text behind `<!-- from the machine, after: COMMANDS -->` is what a machine of
+In leases.md and iommu.md a block of text behind `<!-- from the machine, after: COMMANDS -->` is what a machine of
 its own prints, which was given these commands and then those that stand in the block behind `> `.
 In lifetimes.md a quotation stands between `<!-- run: COMMAND -->` and `<!-- end -->`; the table of all cells
 between `<!-- table -->` and `<!-- end -->`. All of it comes from one run with ICOUNT=1, in which
@@ -21,7 +21,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
 PAGE = os.path.join(ROOT, "docs", "lifetimes.md")
-LEASES = os.path.join(ROOT, "docs", "leases.md")
+SESSIONS = [os.path.join(ROOT, "docs", name) for name in ("leases.md", "iommu.md")]
 SESSION = re.compile(r"(<!-- from the machine, after: (.*?) -->\n```text\n)(.*?)(```\n)", re.S)
 QUOTE = re.compile(r"(<!-- run: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
 TABLE = re.compile(r"(<!-- table -->\n)(.*?)(<!-- end -->)", re.S)
@@ -59,13 +59,14 @@ def session(prepare, text):
     return re.sub(r"(?m)^\[status \d+\]\n", "", said[begin:end])
 
 
-def write_leases():
-    """docs/leases.md, with what the machine says now."""
-    with open(LEASES, encoding="utf-8") as old:
-        text = old.read()
-    fresh = SESSION.sub(lambda m: m[1] + session(m[2], m[3]) + m[4], text)
-    with open(LEASES, "w", encoding="utf-8") as out:
-        out.write(fresh)
+def write_sessions():
+    """The pages that quote whole machines, with what these say now."""
+    for path in SESSIONS:
+        with open(path, encoding="utf-8") as old:
+            text = old.read()
+        fresh = SESSION.sub(lambda m: m[1] + session(m[2], m[3]) + m[4], text)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(fresh)
 
 
 def verdicts(text):
@@ -143,7 +144,7 @@ def main():
         return 0
     with open(PAGE, "w", encoding="utf-8") as out:
         out.write(fresh)
-    write_leases()
+    write_sessions()
     return 0
 
 

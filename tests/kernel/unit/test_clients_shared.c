@@ -178,7 +178,7 @@ SELFTEST(
 	"address in use, a page's middle and one for interrupts are refused; what is unmapped is "
 	"whole ranges, or nothing")
 {
-	int err, taken, middle, msi;
+	int err, taken, middle, msi, zero;
 	int64_t cut, first, rest;
 	struct container *c;
 	uint64_t at_rest;
@@ -194,14 +194,15 @@ SELFTEST(
 	taken = container_map(c, current_mm(), p.va, 2, BUS + 3 * PAGE_SIZE);
 	middle = container_map(c, current_mm(), p.va, 1, BUS + 0x10800);
 	msi = container_map(c, current_mm(), p.va, 1, 0xfee00000);
+	zero = container_map(c, current_mm(), p.va, 1, 0);
 	err = err ?: container_receive(c, BUS, "guest") ?: container_receive(c, BUS + PAGE_SIZE, "guest");
 	cut = container_unmap(c, BUS, 2 * PAGE_SIZE);
 	first = container_unmap(c, BUS, PAGE_SIZE);
 	rest = container_unmap(c, BUS, 16 * PAGE_SIZE);
 	container_close(c);
 	EXPECT_OR(out, !err && place_shows(&p, "guest"), "error %d: %s", err, refusal());
-	EXPECT_OR(out, taken == -EEXIST && middle == -EINVAL && msi == -EEXIST,
-		  "taken %d, a page's middle %d, interrupts %d", taken, middle, msi);
+	EXPECT_OR(out, taken == -EEXIST && middle == -EINVAL && msi == -EEXIST && zero == -EINVAL,
+		  "taken %d, a page's middle %d, interrupts %d, zero %d", taken, middle, msi, zero);
 	EXPECT_OR(out, cut == -EINVAL && first == 1 && rest == 3, "cut %ld, then %ld and %ld pages",
 		  cut, first, rest);
 	EXPECT_OR(out, !place_held(&p) && edu_dma(e)->mappings == at_rest, "%u pages are held",
