@@ -24,19 +24,19 @@
 #define FEE_BASE	0xfee00000u
 #define FECTL_MASKED	0x80000000u
 
-static struct vtd units[DMAR_MAX_UNITS];
+static struct vtd *units[DMAR_MAX_UNITS]; /* made as the table names them */
 static unsigned nr_units;
 
 struct vtd *vtd_nth(unsigned n)
 {
-	return n < nr_units ? &units[n] : NULL;
+	return n < nr_units ? units[n] : NULL;
 }
 
 struct vtd *vtd_of(const struct dmar_unit *unit)
 {
 	for (unsigned i = 0; i < nr_units; i++)
-		if (units[i].unit->base == unit->base && !units[i].refused)
-			return &units[i];
+		if (units[i]->unit->base == unit->base && !units[i]->refused)
+			return units[i];
 	return NULL;
 }
 
@@ -167,9 +167,9 @@ uint64_t iommu_faults(void)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < nr_units; i++) {
-		if (!units[i].refused)
-			vtd_take_faults(&units[i]);
-		sum += units[i].log.seen;
+		if (!units[i]->refused)
+			vtd_take_faults(units[i]);
+		sum += units[i]->log.seen;
 	}
 	return sum;
 }
@@ -276,11 +276,15 @@ static void leave_alone(struct vtd *u)
 
 static void start(const struct dmar_unit *unit, bool use_queue)
 {
-	struct vtd *u = &units[nr_units];
+	struct vtd *u = malloc(sizeof(*u));
 
+	if (!u) {
+		kprintf("iommu: the unit at 0x%lx is not used: no memory\n", unit->base);
+		return;
+	}
 	*u = (struct vtd){.unit = unit, .lock = SPINLOCK_INIT("VT-d unit")};
 	snprintf(u->name, sizeof(u->name), "iommu%u", nr_units);
-	nr_units++;
+	units[nr_units++] = u;
 	u->refused = look_at(u);
 	if (!u->refused) {
 		u->refused = turn_on(u, use_queue);
@@ -323,10 +327,10 @@ INITCALL(INIT_BUS + 2, vtd, "VT-d", vtd_init);
 static bool something_to_tell(void)
 {
 	for (unsigned i = 0; i < nr_units; i++)
-		if (__atomic_load_n(&units[i].log.seen, __ATOMIC_ACQUIRE) != units[i].told ||
-		    __atomic_load_n(&units[i].log.overflows, __ATOMIC_ACQUIRE) !=
-			    units[i].told_overflows ||
-		    (units[i].dead && !units[i].dead_told && !units[i].refused))
+		if (__atomic_load_n(&units[i]->log.seen, __ATOMIC_ACQUIRE) != units[i]->told ||
+		    __atomic_load_n(&units[i]->log.overflows, __ATOMIC_ACQUIRE) !=
+			    units[i]->told_overflows ||
+		    (units[i]->dead && !units[i]->dead_told && !units[i]->refused))
 			return true;
 	return false;
 }
@@ -336,14 +340,14 @@ static void tell(void)
 	char line[200];
 
 	for (unsigned i = 0; i < nr_units; i++) {
-		if (units[i].dead && !units[i].dead_told && !units[i].refused)
+		if (units[i]->dead && !units[i]->dead_told && !units[i]->refused)
 			kprintf("%s is of no use any more: %s. The devices behind it were "
 				"stopped\n",
-				units[i].name, units[i].dead);
-		units[i].dead_told = units[i].dead != NULL;
-		while (vtd_fault_next(&units[i].log, &units[i].told, &units[i].told_overflows,
+				units[i]->name, units[i]->dead);
+		units[i]->dead_told = units[i]->dead != NULL;
+		while (vtd_fault_next(&units[i]->log, &units[i]->told, &units[i]->told_overflows,
 				      iommu_source_name, line, sizeof(line)))
-			kprintf("%s: %s\n", units[i].name, line);
+			kprintf("%s: %s\n", units[i]->name, line);
 	}
 }
 

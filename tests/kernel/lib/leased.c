@@ -74,7 +74,7 @@ int leased_break(struct leased *l)
 
 int leased_late(struct leased *l)
 {
-	static char buf[PAGE_SIZE];
+	char *const buf = scratch_bytes;
 	int foreign = 0;
 
 	if (!l->g || region_late(l->r, "LATE"))

@@ -142,6 +142,8 @@ struct pmem_region *scratch_device(void)
 	return chosen;
 }
 
+char scratch_bytes[2 * PAGE_SIZE];
+
 /* ---- a file system on it ------------------------------------------------------------------ */
 
 /* What an earlier use left and the template would not cover: a superblock at the device's end, or

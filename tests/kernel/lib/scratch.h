@@ -59,4 +59,7 @@ int scratch_fill(const char *name);
  * failed. */
 struct dax_inode *scratch_file(const char *name, unsigned pages, char fill);
 
+/* Where a test or a race reads a file back: one at a time does. */
+extern char scratch_bytes[2 * PAGE_SIZE];
+
 #endif

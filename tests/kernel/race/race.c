@@ -111,7 +111,7 @@ static void report_wait(const struct attempt *a)
 /* Step 5: what does G read as? */
 static void judge(struct attempt *a, struct dax_inode *g)
 {
-	static char buf[PAGE_SIZE]; /* one race at a time */
+	char *const buf = scratch_bytes;
 	unsigned foreign = 0, first = 0;
 	char text[17] = "";
 

@@ -116,7 +116,7 @@ static struct dax_inode *make_g(struct attempt *a)
 /* Step 5. */
 static void judge(struct attempt *a, struct dax_inode *g)
 {
-	static char buf[PAGE_SIZE]; /* one race at a time */
+	char *const buf = scratch_bytes;
 	unsigned foreign = 0, first = 0;
 	char text[17] = "";
 

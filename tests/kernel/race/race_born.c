@@ -87,18 +87,19 @@ static int make_g2(struct script *s)
 
 static void judge_g2(struct script *s)
 {
-	static char buf[PAGES * PAGE_SIZE]; /* one race at a time */
+	const unsigned len = PAGES * PAGE_SIZE;
+	char *const buf = scratch_bytes;
 	unsigned foreign = 0, first = 0;
 	char text[17] = "";
 
-	if (dax_read(s->g, 0, buf, sizeof(buf)) != (int64_t)sizeof(buf)) {
+	if (dax_read(s->g, 0, buf, len) != (int64_t)len) {
 		script_verdict(s, RACE_SKIP, "reading G: %s", refusal());
 		return;
 	}
-	for (unsigned i = 0; i < sizeof(buf); i++)
+	for (unsigned i = 0; i < len; i++)
 		if (buf[i] != G_BYTE && foreign++ == 0)
 			first = i;
-	for (unsigned i = 0; foreign && i < 16 && first + i < sizeof(buf); i++)
+	for (unsigned i = 0; foreign && i < 16 && first + i < len; i++)
 		text[i] = isprint((unsigned char)buf[first + i]) ? buf[first + i] : '.';
 	if (foreign)
 		script_verdict(s, RACE_BROKEN_I1,

@@ -47,7 +47,7 @@ static int device_writes_all(struct script *s)
 /* Bytes of G's page that are not G's; negative: it cannot be read. */
 static int foreign_bytes(struct script *s, unsigned page)
 {
-	static char buf[PAGE_SIZE];
+	char *const buf = scratch_bytes;
 	int n = 0;
 
 	if (dax_read(s->g, page * PAGE_SIZE, buf, PAGE_SIZE) != (int64_t)PAGE_SIZE)

@@ -195,7 +195,7 @@ static void printable(char *text, const char *from, unsigned n)
 
 void script_judge_g(struct script *s)
 {
-	static char buf[PAGE_SIZE]; /* one race at a time */
+	char *const buf = scratch_bytes;
 	unsigned foreign = 0, first = 0;
 	char text[17];
 

@@ -54,7 +54,7 @@ static int late_end(struct late *l)
 static int foreign_in_g(struct late *l)
 {
 	struct dax_inode *g = scratch_file("G", 1, 'G');
-	static char buf[PAGE_SIZE];
+	char *const buf = scratch_bytes;
 	int n = 0;
 
 	if (late_end(l) || !g || dax_read(g, 0, buf, PAGE_SIZE) != (int64_t)PAGE_SIZE)

@@ -168,7 +168,7 @@ static int late_write(struct edu *e, struct place *p, uint64_t *faults)
 	uint64_t before = faults_of(e);
 	struct dax_inode *g = NULL;
 	struct region *r = NULL;
-	static char buf[PAGE_SIZE];
+	char *const buf = scratch_bytes;
 	int foreign = -1;
 
 	if (region_register(e, p->va, p->pages, REGION_ON_DEMAND, NULL, &r))

@@ -23,25 +23,29 @@ static struct edu *lone_device(const char **why)
 	return edu_dma(e)->domain->users == 1 && !edu_dma(e)->pci->bus ? e : NULL;
 }
 
-/* The machine's table, and one reserved range for this function in it. */
-static const struct dmar *reserving(const struct pci_device *pci, uint64_t base, uint64_t len)
+/* The machine's table, and one reserved range for this function in it; of malloc(), NULL: no
+ * memory.
+ */
+static struct dmar *reserving(const struct pci_device *pci, uint64_t base, uint64_t len)
 {
-	static struct dmar table;
+	struct dmar *table = malloc(sizeof(*table));
 	struct dmar_reserved *r;
 	struct dmar_scope *s;
 
-	table = *dmar_get();
-	r = &table.reserved[table.nr_reserved++];
-	s = &table.scope[table.nr_scopes];
+	if (!table)
+		return NULL;
+	*table = *dmar_get();
+	r = &table->reserved[table->nr_reserved++];
+	s = &table->scope[table->nr_scopes];
 	*r = (struct dmar_reserved){.base = base,
 				    .len = len,
-				    .first = table.nr_scopes++,
+				    .first = table->nr_scopes++,
 				    .nr_scopes = 1,
 				    .verdict = DMAR_ACCEPTED};
 	*s = (struct dmar_scope){.kind = DMAR_ENDPOINT, .bus = pci->bus, .depth = 1};
 	s->path[0].dev = pci->dev;
 	s->path[0].fn = pci->fn;
-	return &table;
+	return table;
 }
 
 /* dma_attach() with the first, the second, … allocation failing: how many failed before it went
@@ -80,6 +84,7 @@ SELFTEST(iommu_reserved, "iommu.reserved-memory",
 {
 	static struct dma_mapping nobodys;
 	const struct dmar *machines = dmar_get();
+	struct dmar *table = NULL;
 	struct page *p, *other = NULL;
 	struct slpt_leaf leaf = {0};
 	const struct pci_device *pci;
@@ -99,11 +104,13 @@ SELFTEST(iommu_reserved, "iommu.reserved-memory",
 	other = plain_page_alloc();
 	EXPECT_OR(out, p && other, "no memory");
 	base = page_to_phys(p);
+	table = reserving(edu_dma(e)->pci, base, PAGE_SIZE);
+	EXPECT_OR(out, table, "no memory");
 	before = iommu_faults();
 	dev = edu_dma(e);
 	pci = dev->pci;
 	snprintf(name, sizeof(name), "%s", dev->name);
-	dmar_divert(reserving(pci, base, PAGE_SIZE));
+	dmar_divert(table);
 	dma_detach(dev);
 	failures = attach_after_failures(dev, pci, name, &bad);
 	if (dev->domain) {
@@ -130,6 +137,7 @@ SELFTEST(iommu_reserved, "iommu.reserved-memory",
 	EXPECT_OR(out, dev->domain && !iova_find(&dev->domain->space, base >> PAGE_SHIFT),
 		  "still reserved in the machine's own domain");
 out:
+	free(table);
 	if (p)
 		plain_page_free(p);
 	if (other)
