@@ -196,11 +196,11 @@ static int64_t count_ranges(void)
 	return n;
 }
 
-static void unmap_ranges(int64_t before)
+static void empty_containers(int64_t before)
 {
 	for (unsigned i = 0; i < MAX_CONTAINERS && !before; i++)
 		if (container_at(i))
 			container_unmap(container_at(i), 0, UINT64_MAX);
 }
 SELFTEST_LEAVES(vfio_ranges, "range(s) of the shell's containers", LEAVES_USERS, count_ranges,
-		unmap_ranges);
+		empty_containers);
