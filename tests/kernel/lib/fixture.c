@@ -127,10 +127,18 @@ void fx_join(struct fx_op *op)
 	thread_join(op->thread);
 }
 
+bool fx_falls_asleep(struct fx_op *op, const void *key)
+{
+	return AWAIT(fx_done(op) || (waiters_on(key) &&
+				     __atomic_load_n(&op->thread->state, __ATOMIC_ACQUIRE) ==
+					     THREAD_SLEEPING),
+		     "an operation to sleep") &&
+	       !fx_done(op);
+}
+
 bool fx_asleep(struct fx_op *op, struct page *page)
 {
-	return AWAIT(waiters_on(&page->state) || fx_done(op), "an operation to sleep for a page") &&
-	       !fx_done(op);
+	return fx_falls_asleep(op, &page->state);
 }
 
 bool fx_ends(struct fx_op *op)

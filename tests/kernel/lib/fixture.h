@@ -66,8 +66,11 @@ struct fx_op {
 bool fx_start(struct fx_op *op); /* false: no memory */
 bool fx_done(struct fx_op *op);
 void fx_join(struct fx_op *op);
-/* Waits until the thread of `op` sleeps for a page of its file. False: it ended, or sleeps for
- * something else. */
+/* Waits until the thread of `op` sleeps for what has this key: enlisted, and off its CPU, so that
+ * it does not look at its condition before it is woken. False: it ended, or sleeps for something
+ * else. */
+bool fx_falls_asleep(struct fx_op *op, const void *key);
+/* The same for a page of its file. */
 bool fx_asleep(struct fx_op *op, struct page *page);
 /* Waits until the operation is over, with the clock moved on to timers where only they can help.
  * False: it sleeps on where nothing goes on any more: whoever should wake it did not. */

@@ -44,12 +44,7 @@ int seed_punch_first(struct dax_inode *inode, uint64_t unused)
 
 bool seed_sleeps_for_lease(struct fx_op *op)
 {
-	while (!fx_done(op)) {
-		if (waiters_on(&op->inode->leases))
-			return true;
-		thread_sleep_ns(100000);
-	}
-	return false;
+	return fx_falls_asleep(op, &op->inode->leases);
 }
 
 bool seed_ends(struct fx_op *op)

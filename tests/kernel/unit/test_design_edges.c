@@ -73,10 +73,7 @@ SELFTEST(design_poll_gives, "lifetime.lease-poll.reads-while-it-waits",
 	EXPECT_OR(out, va && get_user_pages_fast(va, 1, PIN, &p) == 1, "no pin");
 	op.inode = fx.inode[0];
 	if (fx_start(&op)) {
-		for (unsigned i = 0; i < 10000 && !slept && !fx_done(&op); i++) {
-			thread_sleep_ns(100000);
-			slept = waiters_on(&op.inode->leases);
-		}
+		slept = fx_falls_asleep(&op, &op.inode->leases);
 		open = down_read_trylock(&op.inode->io_lock);
 		if (open)
 			up_read(&op.inode->io_lock);

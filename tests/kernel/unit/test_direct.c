@@ -81,9 +81,7 @@ static int punch(struct dax_inode *f, uint64_t page)
 static bool punch_sleeps(struct direct *d, struct fx_op *op)
 {
 	*op = (struct fx_op){.inode = d->f, .fn = punch};
-	return fx_start(op) &&
-	       AWAIT(waiters_on(&d->f->leases) || fx_done(op), "the punch to sleep") &&
-	       !fx_done(op);
+	return fx_start(op) && fx_falls_asleep(op, &d->f->leases);
 }
 
 SELFTEST(direct_cooperative, "direct.holder-unmaps",

@@ -33,9 +33,7 @@ static int punch_page(struct dax_inode *f, uint64_t page)
 /* Waits until `op` sleeps for a lease of its file. False: it is over. */
 static bool asks_lease(struct fx_op *op)
 {
-	return AWAIT(waiters_on(&op->inode->leases) || fx_done(op),
-		     "a change to wait for a lease") &&
-	       !fx_done(op);
+	return fx_falls_asleep(op, &op->inode->leases);
 }
 
 SELFTEST(lease_all_of_them, "lease.all-of-them",

@@ -21,12 +21,7 @@ static int punch_first(struct dax_inode *inode, uint64_t unused)
 /* Until the punch sleeps for a lease. False: it did not. */
 static bool sleeps_for_lease(struct fx_op *op)
 {
-	while (!fx_done(op)) {
-		if (waiters_on(&op->inode->leases))
-			return true;
-		thread_sleep_ns(100000);
-	}
-	return false;
+	return fx_falls_asleep(op, &op->inode->leases);
 }
 
 SELFTEST(
@@ -202,11 +197,7 @@ SELFTEST(poll_exchange, "lifetime.lease-poll.exchange-waits",
 		bool slept = false, stays;
 
 		EXPECT_OR(out, get_user_pages_fast(fx.va[i], 1, PIN, &p) == 1, "no pin");
-		fx_start(&op);
-		while (!fx_done(&op) && !slept) {
-			slept = waiters_on(&fx.inode[i]->leases);
-			thread_sleep_ns(100000);
-		}
+		slept = fx_start(&op) && fx_falls_asleep(&op, &fx.inode[i]->leases);
 		stays = p->mapping == &fx.inode[i]->mapping;
 		unpin_user_pages(&p, 1);
 		fx_join(&op);

@@ -289,10 +289,7 @@ SELFTEST(busy_space_waiter, "lifetime.busy-extent.space-waiter",
 	EXPECT_OR(out, p && g && !scratch_fill("fill"), "no pinned page, or it cannot be filled");
 	dax_truncate(fx.inode[0], 0);
 	EXPECT_OR(put, fx_start(&op), "no thread");
-	while (!fx_done(&op) && !slept) {
-		slept = waiters_on(&region()->dax->busy);
-		thread_sleep_ns(100000);
-	}
+	slept = fx_falls_asleep(&op, &region()->dax->busy);
 	put_while_locked(&fx, p);
 	p = NULL;
 	in_time = fx_ends(&op);

@@ -22,9 +22,7 @@ static uint64_t reached_by(struct edu *e)
 static bool truncate_sleeps(struct leased *l, struct fx_op *op)
 {
 	*op = (struct fx_op){.inode = l->f, .fn = fx_truncate};
-	return fx_start(op) &&
-	       AWAIT(waiters_on(&l->f->leases) || fx_done(op), "the truncate to sleep") &&
-	       !fx_done(op);
+	return fx_start(op) && fx_falls_asleep(op, &l->f->leases);
 }
 
 /* Breaks it: a region that is not told, or one whose lease outlives it. */
