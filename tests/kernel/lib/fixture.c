@@ -202,3 +202,10 @@ unsigned fx_take_notices(char *text, unsigned n)
 			snprintf(text, n, "%s", buf);
 	return taken;
 }
+
+struct lease fx_layout_lease(void)
+{
+	static const struct lease_ops ops = {.what = "a test"};
+
+	return (struct lease){.class = LEASE_LAYOUT, .ops = &ops};
+}

@@ -6,19 +6,6 @@
  */
 #include "tests/kernel/lib/fixture.h"
 
-static bool breaking(struct lease *l)
-{
-	(void)l;
-	return false;
-}
-
-static const struct lease_ops ops = {.what = "a test", .told = breaking};
-
-static struct lease layout_lease(void)
-{
-	return (struct lease){.class = LEASE_LAYOUT, .ops = &ops};
-}
-
 static int break_both(struct dax_inode *f, uint64_t unused)
 {
 	(void)unused;
@@ -41,7 +28,7 @@ SELFTEST(lease_all_of_them, "lease.all-of-them",
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 2, 'a');
-	struct lease a = layout_lease(), b = layout_lease();
+	struct lease a = fx_layout_lease(), b = fx_layout_lease();
 	struct fx_op op = {.inode = f, .fn = break_both};
 	bool first, second;
 
@@ -69,7 +56,7 @@ SELFTEST(lease_while_page, "lease.set-while-page-waits",
 	FIXTURE(fx, &lifetime_idle_at_one);
 	uint64_t va = fx_map(&fx, "f", 1, 'a');
 	struct fx_op op = {.inode = fx.inode[0], .fn = punch_page};
-	struct lease l = layout_lease();
+	struct lease l = fx_layout_lease();
 	bool slept, asked;
 	struct page *page;
 
@@ -129,7 +116,7 @@ SELFTEST(lease_grown, "lease.grown-meanwhile",
 	FIXTURE(fx, &lifetime_idle_at_one);
 	struct dax_inode *f = scratch_file("f", 1, 'a');
 	struct fx_op op = {.inode = f, .arg = 3 * PAGE_SIZE, .fn = fx_truncate};
-	struct lease l = layout_lease();
+	struct lease l = fx_layout_lease();
 	struct page *page;
 	bool asked, slept;
 	int err;

@@ -8,19 +8,6 @@
 
 #define FILE_PAGES 4u
 
-static bool breaking(struct lease *l)
-{
-	(void)l;
-	return false;
-}
-
-static const struct lease_ops ops = {.what = "a test", .told = breaking};
-
-static struct lease layout_lease(void)
-{
-	return (struct lease){.class = LEASE_LAYOUT, .ops = &ops};
-}
-
 /* ---- operations on one file of four pages, and on it and a second one --------------------- */
 
 static struct dax_inode *second;
@@ -125,7 +112,7 @@ static const struct operation reflinks[] = {
 static void waits_for_lease(struct selftest_run *t, const struct operation *op, struct dax_inode *f,
 			    struct dax_inode *leased, const char *what)
 {
-	struct lease l = layout_lease();
+	struct lease l = fx_layout_lease();
 	struct fx_op run = {.inode = f, .fn = op->fn};
 	bool slept = false;
 
@@ -226,7 +213,7 @@ SELFTEST(lease_reflink, "lease.reflink-breaks-both",
 static void store_is_refused(struct selftest_run *t, struct dax_inode *f, uint64_t va,
 			     const char *what)
 {
-	struct lease l = layout_lease();
+	struct lease l = fx_layout_lease();
 	int err, then;
 	bool pending, says;
 
@@ -247,7 +234,7 @@ SELFTEST(lease_fault, "lease.fault-that-allocates",
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 1, 'a');
-	struct lease l = layout_lease();
+	struct lease l = fx_layout_lease();
 	uint64_t va = USER_MMAP + (1ul << 40);
 	int err = -1;
 
