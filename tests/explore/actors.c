@@ -13,12 +13,12 @@
  */
 #include "tests/explore/internal.h"
 
-#define STACK_BYTES (32 * KIB)
+#define STACK_BYTES X_STACK_BYTES
 #define QUEUE	    8
 
 struct cpu x_cpu[X_CPUS + X_MAX_DEVICES];
 static struct thread threads[X_CPUS + X_MAX_DEVICES];
-static char *stacks; /* of all actors, one behind the other */
+uintptr_t x_stacks;
 static void *stack_tops[X_ACTORS];
 
 struct posted {
@@ -32,18 +32,13 @@ static struct {
 	unsigned first, nr;
 } queue[X_CPUS];
 
-bool x_on_stack(uintptr_t at)
-{
-	return at - (uintptr_t)stacks < (X_ACTORS + 1) * STACK_BYTES;
-}
-
 bool x_actors_init(void)
 {
-	if (!stacks)
-		stacks = machine_memory((X_ACTORS + 1) * STACK_BYTES);
-	for (unsigned i = 0; stacks && i < X_ACTORS; i++)
-		stack_tops[i] = stacks + (i + 1) * STACK_BYTES;
-	return stacks != NULL;
+	if (!x_stacks)
+		x_stacks = (uintptr_t)machine_memory((X_ACTORS + 1) * STACK_BYTES);
+	for (unsigned i = 0; x_stacks && i < X_ACTORS; i++)
+		stack_tops[i] = (void *)(x_stacks + (i + 1) * STACK_BYTES);
+	return x_stacks != 0;
 }
 
 static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, void (*fn)(void))
@@ -106,7 +101,8 @@ static void make_thread(struct x_actor *a)
 			     .affinity = 1u << a->cpu,
 			     .refs = 2,
 			     .stack = (char *)a->stack - STACK_BYTES};
-	strncpy(t->name, a->name, sizeof(t->name) - 1);
+	for (unsigned i = 0; a->name[i] && i < sizeof(t->name) - 1; i++)
+		t->name[i] = a->name[i];
 	*c = (struct cpu){.self = c, .current = t, .id = a->cpu, .online = true};
 	if (a->role == X_DEVICE)
 		c->preempt = 1; /* so that a sleep is refused */
@@ -170,7 +166,7 @@ void x_actors_go(void)
 
 void *x_driver_stack(void)
 {
-	return stacks + (X_ACTORS + 1) * STACK_BYTES;
+	return (void *)(x_stacks + (X_ACTORS + 1) * STACK_BYTES);
 }
 
 void x_resume(struct x_actor *a)

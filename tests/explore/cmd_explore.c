@@ -230,9 +230,10 @@ static void print_verdict(const struct x_scenario *sc, const struct x_options *o
 		kprintf("  %lu executions/s, %lu ns and %lu events an execution; %lu more were "
 			"begun "
 			"and known\n",
-			(unsigned long)(r->executions * 1000 / MAX(ms, 1ul)),
-			(unsigned long)(r->ns / r->executions),
-			(unsigned long)(r->steps / r->executions), (unsigned long)r->redundant);
+			(unsigned long)(r->runs * 1000 / MAX(ms, 1ul)),
+			(unsigned long)(r->ns / r->runs),
+			(unsigned long)(r->steps / (r->executions + r->redundant)),
+			(unsigned long)r->redundant);
 	kprintf("explore %s lifetime=%s model=%s strategy=%s: ", sc->name,
 		sc->lifetimes ? opt->lifetime_name : "-", opt->tso ? "tso" : "sc",
 		x_strategy_name(opt->strategy));

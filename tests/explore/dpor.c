@@ -49,13 +49,6 @@ static bool only_waits(const struct x_op *earlier, const struct x_op *later)
 	return true;
 }
 
-static inline void join(uint16_t *to, const uint16_t *from)
-{
-	for (unsigned i = 0; i < x.nr; i++)
-		if (from[i] > to[i])
-			to[i] = from[i];
-}
-
 /* Is node e at or before what `clock` has seen? */
 static inline bool seen(const uint16_t *clock, const struct x_node *e)
 {
@@ -233,34 +226,92 @@ static unsigned turning_point(unsigned e, const struct x_actor *a)
 	return e;
 }
 
+/* ---- the events before op that touched one of its places, from the newest on */
+struct past {
+	unsigned link[X_PLACES + 1]; /* where each place's chain is, then x_wide's; 0: at its end */
+	bool whole;		     /* all events, not only those */
+};
+
+static unsigned newest(const struct past *p, const struct x_op *op)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i <= op->nr; i++)
+		most = MAX(most, p->link[i]);
+	return most ? X_LINK_NODE(most) : X_DEPTH;
+}
+
+static unsigned last_touch(struct past *p, const struct x_op *op)
+{
+	p->whole = x.opt.whole;
+	for (unsigned i = 0; i < op->nr; i++) {
+		p->whole |= x_is_wide(&op->place[i]);
+		p->link[i] = x_chain_head(&op->place[i]);
+	}
+	p->link[op->nr] = op->nr ? x_chain_head(&x_wide) : 0;
+	if (p->whole)
+		return x.depth ? x.depth - 1 : X_DEPTH;
+	return newest(p, op);
+}
+
+static unsigned touch_before(struct past *p, const struct x_op *op, unsigned n)
+{
+	if (p->whole)
+		return n ? n - 1 : X_DEPTH;
+	for (unsigned i = 0; i <= op->nr; i++)
+		while (p->link[i] && X_LINK_NODE(p->link[i]) == n)
+			p->link[i] = x_chain_next(p->link[i], i < op->nr ? &op->place[i] : &x_wide);
+	return newest(p, op);
+}
+
+/* What event n overwrote is before it, and so is known already: the chain ends with it. */
+static void skip_older(struct past *p, const struct x_op *op, unsigned n)
+{
+	for (unsigned i = 0; i < op->nr && !p->whole; i++) {
+		const struct x_place *mine = &op->place[i], *its;
+
+		if (!p->link[i] || X_LINK_NODE(p->link[i]) != n)
+			continue;
+		its = &x.node[n].op.place[X_LINK_PLACE(p->link[i])];
+		if ((its->how & X_WRITE) && its->at <= mine->at &&
+		    its->at + its->bytes >= mine->at + mine->bytes)
+			p->link[i] = 0;
+	}
+}
+
 /*
  * The clock of op, the next event of actor `id`, from the events before it; and, with `races`, what
  * is owed for it.
  */
 static void look_back(unsigned id, const struct x_op *op, uint16_t *clock, bool races)
 {
-	const struct x_actor *a = &x.actor[id];
+	struct past p;
 	uint16_t before[X_ACTORS];
 
-	memcpy(before, clock, sizeof(before));
-	for (unsigned n = x.depth; n-- > 0;) {
+	x_clock_copy(before, clock);
+	for (unsigned n = last_touch(&p, op); n < X_DEPTH; n = touch_before(&p, op, n)) {
 		const struct x_node *e = &x.node[n];
 
-		if (e->actor == id || !e->op.nr || !ops_conflict(&e->op, op))
+		if (e->actor == id) {
+			skip_older(&p, op, n);
+			continue;
+		}
+		if (!ops_conflict(&e->op, op))
 			continue;
 		if (only_waits(&e->op, op)) {
-			join(clock, e->clock);
+			x_clock_join(clock, e->clock);
 			continue;
 		}
 		if (races && !seen(before, e)) {
 			uint16_t at[X_ACTORS];
 
-			memcpy(at, before, sizeof(at));
-			at[id] = (uint16_t)(a->nth + 1);
-			owe(turning_point(n, a), id, a->nth + 1u, at);
+			x_clock_copy(at, before);
+			at[id] = (uint16_t)(x.actor[id].nth + 1);
+			owe(turning_point(n, &x.actor[id]), id, x.actor[id].nth + 1u, at);
 		}
-		join(before, e->clock);
-		join(clock, e->clock);
+		x_clock_join(before, e->clock);
+		x_clock_join(clock, e->clock);
+		skip_older(&p, op, n);
 	}
 }
 
@@ -303,20 +354,25 @@ static void fill(struct x_node *n, unsigned id)
 {
 	struct x_actor *a = &x.actor[id];
 
+	x_chains_cut(x.depth); /* while they are what they were */
 	n->op = a->next;
 	n->actor = (uint8_t)id;
 	n->nth = (uint16_t)(a->nth + 1);
 	n->value = 0;
 	n->last_thread = (uint8_t)x.last_thread;
 	n->preempts = x_preempts(id, n->enabled);
-	n->cost = (uint16_t)((x.depth ? n[-1].cost : 0) + x_cost(n->enabled, id));
+	n->cost = (uint16_t)((x.depth ? n[-1].cost : 0) +
+			     (x.opt.strategy == X_DELAY ? x_cost(n->enabled, id) : n->preempts));
 	if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.depth;
 	n->block = block_of(a);
-	memcpy(n->clock, a->clock, sizeof(n->clock));
+	x_clock_copy(n->clock, a->clock);
 	if (a->role == X_BUFFER)
-		join(n->clock, x_tso_clock(a->cpu, false));
-	look_back(id, &n->op, n->clock, x.opt.strategy == X_DPOR && x.depth >= x.plan_len);
+		x_clock_join(n->clock, x_tso_clock(a->cpu, false));
+	if (x.opt.strategy == X_DPOR) {
+		look_back(id, &n->op, n->clock, x.depth >= x.plan_len);
+		x_chains_add(x.depth);
+	}
 	n->clock[id] = n->nth;
 }
 
@@ -329,7 +385,7 @@ void x_commit(unsigned id)
 		fill(n, id);
 	else if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.depth;
-	memcpy(a->clock, n->clock, sizeof(a->clock));
+	x_clock_copy(a->clock, n->clock);
 	a->nth++;
 	if (a->role == X_BUFFER)
 		x_race_join(a, x_tso_clock(a->cpu, true));
@@ -351,10 +407,11 @@ void x_blocked_races(void)
 
 	if (x.opt.strategy != X_DPOR || x.depth < x.keep)
 		return;
+	x_chains_cut(x.depth);
 	for (unsigned i = 0; i < x.nr; i++) {
 		if (!x.actor[i].alive)
 			continue;
-		memcpy(clock, x.actor[i].clock, sizeof(clock));
+		x_clock_copy(clock, x.actor[i].clock);
 		look_back(i, &x.actor[i].next, clock, true);
 	}
 }

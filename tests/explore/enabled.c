@@ -22,7 +22,7 @@ static bool changed_since(const struct x_actor *a)
 	return !a->nr_looked && x.depth > a->looked_from;
 }
 
-static bool op_can_go(const struct x_actor *a, const struct x_op *op)
+static inline bool op_can_go(const struct x_actor *a, const struct x_op *op)
 {
 	if (op->atomic_lock && x.opt.tso && !x_tso_empty(a->cpu))
 		return false;
@@ -45,7 +45,7 @@ static bool takes_interrupts(unsigned cpu)
 	return x.irq_on[cpu] || !t->alive || t->next.kind == X_WOKEN;
 }
 
-bool x_enabled(const struct x_actor *a)
+static inline bool is_enabled(const struct x_actor *a)
 {
 	switch (a->role) {
 	case X_IRQ:
@@ -63,6 +63,17 @@ bool x_enabled(const struct x_actor *a)
 	if (a->role == X_THREAD && x.irq_of[a->cpu] < X_ACTORS && x.actor[x.irq_of[a->cpu]].alive)
 		return false;
 	return op_can_go(a, &a->next);
+}
+
+/* A bit an actor. */
+uint16_t x_enabled_actors(void)
+{
+	uint16_t mask = 0;
+
+	for (unsigned i = 0; i < x.nr; i++)
+		if (is_enabled(&x.actor[i]))
+			mask |= (uint16_t)(1u << i);
+	return mask;
 }
 
 void x_describe_wait(const struct x_actor *a, char *buf, unsigned n)

@@ -22,16 +22,17 @@ static void looked(struct x_actor *a, struct x_place p)
 {
 	if (a->quiet)
 		return;
-	if (!a->nr_looked)
+	if (!a->nr_looked) {
 		a->looked_from = (uint16_t)x.depth;
+		a->oldest_looked = 0;
+	}
 	for (unsigned i = 0; i < a->nr_looked; i++)
 		if (a->looked[i].at == p.at)
 			return;
-	if (a->nr_looked == X_PLACES) {
-		memmove(a->looked, a->looked + 1, sizeof(p) * (X_PLACES - 1));
-		a->nr_looked--;
-	}
-	a->looked[a->nr_looked++] = p;
+	if (a->nr_looked < X_PLACES)
+		a->looked[a->nr_looked++] = p;
+	else
+		a->looked[a->oldest_looked++ % X_PLACES] = p;
 }
 
 /* An event before a volatile access; what it reads or writes is not known here. */

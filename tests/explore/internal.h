@@ -19,14 +19,16 @@
 #include "tests/explore/explore.h"
 #include "tests/explore/machine.h"
 
-#define X_ACTORS    16
-#define X_CPUS	    4 /* of threads; devices have one more each, which no interrupt reaches */
-#define X_PLACES    4
-#define X_DEPTH	    4096 /* events of one execution */
-#define X_BEGINNING 8u	 /* of those, a beginning has so many: what goes to one shard */
-#define X_PCT_DEPTH 16u	 /* priorities of strategy=pct change so often, at most */
-#define X_RULE	    16
-#define X_TEXT	    240
+#define X_ACTORS       16
+#define X_CPUS	       4 /* of threads; devices have one more each, which no interrupt reaches */
+#define X_PLACES       4
+#define X_DEPTH	       4096 /* events of one execution */
+#define X_BEGINNING    8u   /* of those, a beginning has so many: what goes to one shard */
+#define X_PCT_DEPTH    16u  /* priorities of strategy=pct change so often, at most */
+#define X_STACK_BYTES  (32 * KIB)
+#define X_SHARED_SLOTS 4096u
+#define X_RULE	       16
+#define X_TEXT	       240
 
 /* ---- events */
 
@@ -86,7 +88,10 @@ enum x_lock_mode { X_SPIN, X_MUTEX, X_RWSEM_READ, X_RWSEM_WRITE };
 /* One event that happened. The first x.keep of them are as in the execution before. */
 struct x_node {
 	struct x_op op;
-	uint64_t value;		  /* read, or written */
+	uint64_t value; /* read, or written */
+	struct {
+		uint16_t word, older, changed;
+	} link[X_PLACES];	  /* chains.c */
 	uint16_t clock[X_ACTORS]; /* events of each actor that happened before, itself included */
 	uint16_t nth;		  /* event of its actor, from 1 on */
 	uint16_t block;		  /* of an interrupt's event or store: the node at which it began */
@@ -121,6 +126,7 @@ struct x_actor {
 	uint64_t observed;
 	struct x_place looked[X_PLACES]; /* atomic loads since its last pause */
 	uint16_t nr_looked, looked_from; /* from which node on */
+	uint16_t oldest_looked;		 /* of looked[], when it is full */
 	uint16_t began;			 /* of an interrupt: the node of its first event */
 	struct thread *thread;		 /* of a thread */
 };
@@ -137,6 +143,7 @@ struct x_options {
 	bool tso, reverse, go_on; /* go_on: past the first finding */
 	bool half;	/* a fault of the explorer: every second backtrack point is lost */
 	bool quick;	/* no shortest counterexample */
+	bool whole;	/* look at all earlier events, not only at those of a place (chains.c) */
 	uint32_t bound; /* preemptions or delays; pct: depth */
 	uint64_t runs, seed, time_ns;
 	unsigned shard, shards; /* shards 0: all of it */
@@ -146,6 +153,7 @@ struct x_options {
 
 struct x_result {
 	uint64_t executions, redundant, steps, ns;
+	uint64_t runs; /* executions, with what was known or begun again */
 	unsigned outcomes, depth, races;
 	bool complete;
 	const char *bounded; /* by what; NULL: complete */
@@ -219,6 +227,28 @@ static inline bool x_buffers(void)
 {
 	return x.opt.tso && x.me->role != X_DEVICE;
 }
+static inline unsigned x_hash(uintptr_t at)
+{
+	return (unsigned)(at * 0x9e3779b97f4a7c15ull >> 40);
+}
+/* Clocks, four actors at a time. */
+typedef uint64_t x_four __attribute__((may_alias, aligned(2)));
+static inline void x_clock_copy(uint16_t *to, const uint16_t *from)
+{
+	for (unsigned i = 0; i < x.nr; i += 4)
+		*(x_four *)(to + i) = *(const x_four *)(from + i);
+}
+/* To what both have seen. */
+static inline void x_clock_join(uint16_t *to, const uint16_t *from)
+{
+	for (unsigned i = 0; i < x.nr; i += 4) {
+		if (*(x_four *)(to + i) == *(const x_four *)(from + i))
+			continue;
+		for (unsigned k = i; k < i + 4; k++)
+			if (from[k] > to[k])
+				to[k] = from[k];
+	}
+}
 static inline struct x_place x_place(const volatile void *at, size_t bytes, unsigned how)
 {
 	return (struct x_place){(uintptr_t)at, (uint16_t)bytes, (uint16_t)how};
@@ -276,7 +306,7 @@ void x_calls_reset(void);
 void x_fence(void); /* under tso: an event, until the caller's stores are out */
 
 /* ---- enabled.c */
-bool x_enabled(const struct x_actor *a);
+uint16_t x_enabled_actors(void);
 void x_describe_wait(const struct x_actor *a, char *buf, unsigned n);
 
 /* ---- actors.c */
@@ -288,7 +318,11 @@ void x_resume(struct x_actor *a);
 void x_irq_prepare(struct x_actor *irq);
 void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned ipi);
 bool x_irq_waits(unsigned cpu);
-bool x_on_stack(uintptr_t at);
+extern uintptr_t x_stacks; /* of all actors, one behind the other */
+static inline bool x_on_stack(uintptr_t at)
+{
+	return at - x_stacks < (X_ACTORS + 1) * X_STACK_BYTES;
+}
 static inline unsigned x_id(const struct x_actor *a)
 {
 	return (unsigned)(a - x.actor);
@@ -303,6 +337,27 @@ uint16_t x_asleep_here(void);
 /* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
  * timers come for free. */
 bool x_preempts(unsigned id, uint16_t enabled);
+
+/* ---- chains.c */
+bool x_chains_init(void);
+void x_chains_reset(void);
+void x_chains_add(unsigned n);	   /* node n is made */
+void x_chains_cut(unsigned depth); /* nodes from this one on are none any more */
+/* The newest event that this place could compete with, as X_LINK_NODE() and X_LINK_PLACE() say; 0:
+ * there is none. x_chain_next(): the next older one. */
+unsigned x_chain_head(const struct x_place *p);
+/* Places that are no part of one word have a chain of their own, which this one stands for. */
+bool x_is_wide(const struct x_place *p);
+extern const struct x_place x_wide;
+#define X_LINK_NODE(link)  (((link)-1) / X_PLACES)
+#define X_LINK_PLACE(link) (((link)-1) % X_PLACES)
+static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
+{
+	const struct x_node *n = &x.node[X_LINK_NODE(link)];
+
+	return p->how & (X_WRITE | X_SHARED) ? n->link[X_LINK_PLACE(link)].older
+					     : n->link[X_LINK_PLACE(link)].changed;
+}
 
 /* ---- strategy.c */
 /* The strategy's choice among `mask`, at a new node; X_ACTORS: none, all are asleep. */
@@ -357,7 +412,24 @@ static inline void x_touched(uintptr_t at, size_t bytes)
 
 /* ---- shared.c */
 void x_shared_reset(void);
-bool x_shared_is(uintptr_t at, size_t bytes);
+/* Words, and in their low bits which half: 1 the first, 2 the second. Zero: free. */
+extern uintptr_t x_shared[X_SHARED_SLOTS];
+static inline uintptr_t *x_shared_slot(uintptr_t word)
+{
+	unsigned i = x_hash(word) % X_SHARED_SLOTS;
+
+	while (x_shared[i] && (x_shared[i] & ~7ul) != word)
+		i = (i + 1) % X_SHARED_SLOTS;
+	return &x_shared[i];
+}
+static inline bool x_shared_is(uintptr_t at, size_t bytes)
+{
+	uintptr_t halves = *x_shared_slot(at & ~7ul) & (at & 4 ? 2 : bytes > 4 ? 3 : 1);
+
+	if (unlikely((at & 4) && bytes > 4))
+		halves |= *x_shared_slot((at & ~7ul) + 8) & 1;
+	return halves;
+}
 void x_shared_add(uintptr_t at, size_t bytes);
 
 /* ---- names.c */

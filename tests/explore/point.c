@@ -184,16 +184,6 @@ static void finish(void)
 	x_leave(x_mmu_check() ? X_OVER : X_BROKEN);
 }
 
-static uint16_t enabled_mask(void)
-{
-	uint16_t mask = 0;
-
-	for (unsigned i = 0; i < x.nr; i++)
-		if (x_enabled(&x.actor[i]))
-			mask |= (uint16_t)(1u << i);
-	return mask;
-}
-
 /* Only a buffer or a timer is left, or nobody: are the threads over? */
 static bool threads_over(void)
 {
@@ -256,7 +246,7 @@ static unsigned choose(void)
 		x.branching = false;
 		return x.node[x.depth].actor;
 	}
-	mask = enabled_mask();
+	mask = x_enabled_actors();
 	if (!mask) {
 		if (!threads_over())
 			deadlock();

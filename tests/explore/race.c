@@ -64,14 +64,9 @@ void x_race_reset(void)
 	round_now++;
 }
 
-static inline unsigned hash(uintptr_t at, unsigned slots)
-{
-	return (unsigned)(at * 0x9e3779b97f4a7c15ull >> 40) & (slots - 1);
-}
-
 static struct sync *find_sync(uintptr_t at, bool make)
 {
-	unsigned i = hash(at, SYNC_SLOTS);
+	unsigned i = x_hash(at) % SYNC_SLOTS;
 
 	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (SYNC_SLOTS - 1)) {
 		struct sync *s = &syncs[i];
@@ -90,13 +85,6 @@ static struct sync *find_sync(uintptr_t at, bool make)
 	return NULL;
 }
 
-static inline void take_up(uint16_t *to, const uint16_t *from)
-{
-	for (unsigned i = 0; i < x.nr; i++)
-		if (from[i] > to[i])
-			to[i] = from[i];
-}
-
 void x_race_sync(struct x_actor *a, const struct x_op *op)
 {
 	for (unsigned i = 0; i < op->nr; i++) {
@@ -106,16 +94,16 @@ void x_race_sync(struct x_actor *a, const struct x_op *op)
 		struct sync *s = find_sync(p->at, stores);
 
 		if (s && loads)
-			take_up(a->vc, s->vc);
+			x_clock_join(a->vc, s->vc);
 		if (s && stores)
-			take_up(s->vc, a->vc);
+			x_clock_join(s->vc, a->vc);
 	}
 	a->vc[x_id(a)]++;
 }
 
 void x_race_join(struct x_actor *to, const uint16_t *from)
 {
-	take_up(to->vc, from);
+	x_clock_join(to->vc, from);
 }
 
 extern const struct intended_race __start_hf_intended[], __stop_hf_intended[];
@@ -177,10 +165,8 @@ static void list_race(const struct access *before, bool before_stores, uintptr_t
 	x.result->races += !listed[nr_listed++].meant;
 }
 
-static struct word *find_word(uintptr_t at)
+static struct word *find_further(uintptr_t at, unsigned i)
 {
-	unsigned i = hash(at, WORD_SLOTS);
-
 	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (WORD_SLOTS - 1)) {
 		struct word *w = &words_seen[i];
 
@@ -188,12 +174,23 @@ static struct word *find_word(uintptr_t at)
 			return w;
 		if (w->round == round_now)
 			continue;
-		memset(w, 0, sizeof(*w));
 		w->at = at;
 		w->round = round_now;
+		w->next_load = 0;
+		w->store.bytes = 0;
+		for (unsigned k = 0; k < LOADS; k++)
+			w->load[k].bytes = 0;
 		return w;
 	}
 	return NULL;
+}
+
+static inline struct word *find_word(uintptr_t at)
+{
+	unsigned i = x_hash(at) % WORD_SLOTS;
+	struct word *w = &words_seen[i];
+
+	return w->at == at && w->round == round_now ? w : find_further(at, i);
 }
 
 static inline bool races(const struct access *before, unsigned bytes, unsigned id)
@@ -202,7 +199,17 @@ static inline bool races(const struct access *before, unsigned bytes, unsigned i
 	       before->epoch > x.me->vc[before->actor];
 }
 
-static void access_word(uintptr_t at, unsigned bytes, bool write, uintptr_t pc)
+/* Where a load by this actor is kept: in place of one of the same bytes, else of the oldest. */
+static inline struct access *place_of_load(struct word *w, unsigned bytes, unsigned id)
+{
+	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
+		if (w->load[i].actor == id && w->load[i].bytes == bytes)
+			return &w->load[i];
+	return &w->load[w->next_load++ % LOADS];
+}
+
+static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsigned bytes,
+							      bool write, uintptr_t pc)
 {
 	struct word *w = find_word(at);
 	unsigned id = x_id(x.me);
@@ -210,18 +217,16 @@ static void access_word(uintptr_t at, unsigned bytes, bool write, uintptr_t pc)
 
 	if (!w)
 		return;
+	/* Nobody else has had a turn since the last look at this store: nothing can have raced. */
+	if (w->store.actor == id && w->store.epoch == now.epoch && w->store.bytes == bytes)
+		return;
 	if (races(&w->store, bytes, id))
 		list_race(&w->store, true, pc, write);
 	if (!write) {
-		struct access *load = &w->load[w->next_load++ % LOADS];
-
-		for (unsigned i = 0; i < LOADS; i++)
-			if (w->load[i].actor == id && w->load[i].bytes == bytes)
-				load = &w->load[i];
-		*load = now;
+		*place_of_load(w, bytes, id) = now;
 		return;
 	}
-	for (unsigned i = 0; i < LOADS; i++)
+	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
 		if (races(&w->load[i], bytes, id))
 			list_race(&w->load[i], false, pc, true);
 	w->store = now;
@@ -231,6 +236,10 @@ void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)
 {
 	uintptr_t end = at + bytes;
 
+	if ((at & 7) + bytes <= 8) {
+		access_word(at & ~7ul, (0xffu >> (8 - bytes)) << (at & 7), write, pc);
+		return;
+	}
 	if (bytes > 256) /* a page that is cleared or copied: nobody shares it yet */
 		return;
 	for (uintptr_t word = ALIGN_DOWN(at, 8); word < end; word += 8) {

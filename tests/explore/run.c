@@ -120,6 +120,7 @@ static void execute(void)
 	if (is_checked())
 		compare_memory();
 	x.result->executions++;
+	x.result->runs++;
 	x.result->steps += x.depth;
 	x.result->depth = MAX(x.result->depth, x.depth);
 }
@@ -270,6 +271,7 @@ static void begin_again(void)
 	x.keep = x.depth = x.half_count = 0;
 	x.branching = false;
 	x.beginnings = 0;
+	x_chains_reset();
 	x_strategy_start();
 }
 
@@ -280,6 +282,7 @@ static void search(void)
 	x.keep = 0;
 	x.branching = false;
 	x.beginnings = 0;
+	x_chains_reset();
 	x.told = began;
 	x_strategy_start();
 	for (;;) {
@@ -338,7 +341,7 @@ static bool memory_for_all(void)
 	if (!x.node)
 		x.node = machine_memory((X_DEPTH + 1) * sizeof(*x.node));
 	return x.node && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
-	       x_trail_init();
+	       x_chains_init() && x_trail_init();
 }
 
 static int begin(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
@@ -426,6 +429,7 @@ static void replay(void)
 {
 	x.replaying = true;
 	x.keep = 0;
+	x_chains_reset();
 	x.branching = false;
 	x_strategy_start();
 	do {

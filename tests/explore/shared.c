@@ -12,42 +12,25 @@
  */
 #include "tests/explore/internal.h"
 
-#define SLOTS 4096u
-
-static uintptr_t places[SLOTS]; /* 4 bytes each; zero: free */
+uintptr_t x_shared[X_SHARED_SLOTS];
 static unsigned nr;
 
 void x_shared_reset(void)
 {
-	memset(places, 0, sizeof(places));
+	memset(x_shared, 0, sizeof(x_shared));
 	nr = 0;
 }
 
-static uintptr_t *slot(uintptr_t place)
+static void add_halves(uintptr_t word, uintptr_t halves)
 {
-	unsigned i = (unsigned)(place * 0x9e3779b97f4a7c15ull >> 40) % SLOTS;
+	uintptr_t *s = x_shared_slot(word);
 
-	while (places[i] && places[i] != place)
-		i = (i + 1) % SLOTS;
-	return &places[i];
-}
-
-bool x_shared_is(uintptr_t at, size_t bytes)
-{
-	return *slot(at & ~3ul) || (bytes > 4 && *slot((at & ~3ul) + 4));
-}
-
-static void add_place(uintptr_t place)
-{
-	uintptr_t *s = slot(place);
-
-	if (*s)
+	if ((*s & halves) == halves)
 		return;
-	if (nr == SLOTS / 2)
+	if (!*s && ++nr > X_SHARED_SLOTS / 2)
 		x_fail("more than %u places are accessed atomically: make the scenario smaller",
-		       nr);
-	*s = place;
-	nr++;
+		       X_SHARED_SLOTS / 2);
+	*s |= word | halves;
 	x.learnt = true;
 }
 
@@ -55,7 +38,7 @@ void x_shared_add(uintptr_t at, size_t bytes)
 {
 	if (x_on_stack(at))
 		return;
-	add_place(at & ~3ul);
-	if (bytes > 4)
-		add_place((at & ~3ul) + 4);
+	add_halves(at & ~7ul, at & 4 ? 2 : bytes > 4 ? 3 : 1);
+	if ((at & 4) && bytes > 4)
+		add_halves((at & ~7ul) + 8, 1);
 }

@@ -88,6 +88,26 @@ SELFTEST(explore_brute_dpor, "explore.brute-equals-dpor",
 	EXPECT(compared >= 16, "only %u explorations were small enough", compared);
 }
 
+SELFTEST(explore_chains, "explore.chains-are-all",
+	 "of the events before it DPOR needs those alone that touched one of its places")
+{
+	const struct x_scenario *sc;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
+			struct x_options chains = options(X_DPOR, tso), all = chains;
+
+			chains.runs = all.runs = SMALL_RUNS;
+			all.whole = true;
+			EXPECT(!explore_run(sc, &chains, &one) && !explore_run(sc, &all, &other),
+			       "%s: %s", sc->name, refusal());
+			EXPECT(one.executions == other.executions && one.steps == other.steps &&
+				       one.outcome_sum == other.outcome_sum,
+			       "%s: %lu executions by chains, %lu by all events", sc->name,
+			       (unsigned long)one.executions, (unsigned long)other.executions);
+		}
+}
+
 /* Is every outcome of the last exploration in seen[]? */
 static bool all_in(const uint64_t *seen, unsigned n)
 {

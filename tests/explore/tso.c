@@ -115,8 +115,8 @@ static struct entry *add(unsigned cpu, uintptr_t at, unsigned bytes)
 	e->bytes = (uint8_t)bytes;
 	e->before = get(at, bytes);
 	e->pc = x.me->next.pc;
-	memcpy(e->clock, x.me->clock, sizeof(e->clock));
-	memcpy(e->vc, x.me->vc, sizeof(e->vc));
+	x_clock_copy(e->clock, x.me->clock);
+	x_clock_copy(e->vc, x.me->vc);
 	return e;
 }
 

@@ -34,8 +34,11 @@ void x_log(const volatile void *at, size_t bytes)
 		return;
 	if (used + n + 2 > LOG_WORDS)
 		x_fail("an execution writes more than %lu bytes", LOG_WORDS * 8);
-	for (unsigned i = 0; i < n; i++)
-		words[used++] = from[i];
+	if (n == 1)
+		words[used++] = *from;
+	else
+		for (unsigned i = 0; i < n; i++)
+			words[used++] = from[i];
 	words[used++] = first;
 	words[used++] = n;
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which events touched a place: for each word of memory the chain of them, the newest first.
+ *
+ * An event asks for the earlier ones that it competes with (dpor.c). Instead of all events of the
+ * execution it looks at those of its own places: each event is linked into the chain of every word
+ * that it touches, once behind all events there, and once behind those only that change something,
+ * which is all that a load competes with.
+ *
+ * An execution keeps the beginning of the one before, and with it the beginnings of the chains:
+ * what comes after is unlinked, newest first (x_chains_cut()). The table of words is kept for a
+ * whole exploration, since the next execution touches the same ones. Places
+ * that lie in several words, as a page that is freed, are few: they have one chain together, which
+ * everybody looks at; and what touches such a place looks at all events.
+ */
+#include "tests/explore/internal.h"
+
+#define WORDS 16384u
+
+struct word {
+	uintptr_t at;		  /* 0: free */
+	uint16_t newest, changed; /* links, as x_chain_head() returns them */
+};
+static struct word *words;
+static uint16_t used[WORDS / 2]; /* of words[] */
+static unsigned nr_used;
+static unsigned linked; /* so many events are in chains */
+
+bool x_chains_init(void)
+{
+	if (!words)
+		words = machine_memory(WORDS * sizeof(*words));
+	return words != NULL;
+}
+
+/* Of another exploration. */
+void x_chains_reset(void)
+{
+	while (nr_used)
+		words[used[--nr_used]] = (struct word){0};
+	linked = 0;
+}
+
+const struct x_place x_wide = {.at = 8, .bytes = 8, .how = X_WRITE};
+
+bool x_is_wide(const struct x_place *p)
+{
+	return (p->at & 7) + p->bytes > 8;
+}
+
+static struct word *find(uintptr_t at)
+{
+	unsigned i = x_hash(at) % WORDS;
+
+	while (words[i].at && words[i].at != at)
+		i = (i + 1) % WORDS;
+	return &words[i];
+}
+
+static bool changes(const struct x_place *p)
+{
+	return p->how & (X_WRITE | X_SHARED);
+}
+
+unsigned x_chain_head(const struct x_place *p)
+{
+	const struct word *w = find(p->at & ~7ul);
+
+	return changes(p) ? w->newest : w->changed;
+}
+
+void x_chains_add(unsigned n)
+{
+	struct x_node *node = &x.node[n];
+
+	for (unsigned i = 0; i < node->op.nr; i++) {
+		const struct x_place *p = &node->op.place[i];
+		uintptr_t at = x_is_wide(p) ? x_wide.at : p->at & ~7ul;
+		struct word *w = find(at);
+
+		if (!w->at) {
+			if (nr_used == WORDS / 2)
+				x_fail("more than %u words are touched by events: make the "
+				       "scenario smaller",
+				       WORDS / 2);
+			w->at = at;
+			used[nr_used++] = (uint16_t)(w - words);
+		}
+		node->link[i].word = (uint16_t)(w - words);
+		node->link[i].older = w->newest;
+		node->link[i].changed = w->changed;
+		w->newest = (uint16_t)(n * X_PLACES + i + 1);
+		if (changes(p))
+			w->changed = w->newest;
+	}
+	linked = n + 1;
+}
+
+void x_chains_cut(unsigned depth)
+{
+	while (linked > depth) {
+		struct x_node *node = &x.node[--linked];
+
+		for (unsigned i = node->op.nr; i-- > 0;) {
+			struct word *w = &words[node->link[i].word];
+
+			w->newest = node->link[i].older;
+			w->changed = node->link[i].changed;
+		}
+	}
+}
