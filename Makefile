@@ -46,7 +46,7 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s %s\n' $(1) '$(2)' >&2;
 
 ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
-	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
+	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter coverage,$(MAKECMDGOALS)),gcovr)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
 	   $(filter explain-check,$(MAKECMDGOALS)),browser)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
@@ -229,6 +229,7 @@ RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py
 run: all
 	@$(RUN)
 
+# host-check and coverage: boot/host/host.mk
 host: $(BASE)/host/holdfast $(BASE)/host/pmem0.img
 
 debug: all
@@ -322,6 +323,7 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run host debug test quick host-test bench bench-peer linux-truth test-systems clean-systems \
-	explain explain-check explore explore-table explore-peer mutants deps docs quotes timelines seeds format format-check \
+.PHONY: FORCE all run host host-check coverage debug test quick host-test bench bench-peer linux-truth \
+	test-systems clean-systems explain explain-check explore explore-table explore-peer mutants deps docs \
+	quotes timelines seeds format format-check \
 	clean help

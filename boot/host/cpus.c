@@ -17,9 +17,11 @@
  */
 #include "boot/host/machine.h"
 
-#define TURN_NS	 50000ull    /* that a CPU runs while others could */
+#define TURN_NS	 50000ull    /* that a CPU runs while others could, on the average */
 #define SOON_NS	 2000ull     /* that it runs on after it has interrupted another one */
+#define LOOK_NS	 50ull	     /* about what the code between two looks takes */
 #define STUCK_NS 20000000ull /* for which it did not look up */
+#define VEC_TURN 256ull	     /* no vector: another CPU's turn, where nothing looks up */
 
 struct lcpu lcpus[MAX_CPUS];
 struct lcpu *lcpu = &lcpus[0];
@@ -34,6 +36,18 @@ void cpus_init(unsigned n)
 	lcpus[0].started = true;
 	started = 1;
 	turn_end = TURN_NS;
+}
+
+/* Of changing length, the same in every run: turns of one length can keep step with two loops that
+ * wait for each other, so that neither ever finds what it waits for. */
+static uint64_t turn_length(void)
+{
+	static uint64_t state = 88172645463325252ull;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return TURN_NS / 2 + state % TURN_NS;
 }
 
 static bool pending(const struct lcpu *c)
@@ -78,7 +92,7 @@ static void run_cpu(struct lcpu *next)
 	struct lcpu *prev = lcpu;
 
 	lcpu = next;
-	turn_end = machine_now + TURN_NS;
+	turn_end = machine_now + turn_length();
 	if (prev->cr3 != next->cr3)
 		mmu_flush_low();
 	if (prev->nr_breakpoints || next->nr_breakpoints)
@@ -187,7 +201,7 @@ static void __attribute__((noinline)) attend(void)
 	events();
 	if (machine_now >= turn_end) {
 		other = next_cpu();
-		turn_end = machine_now + TURN_NS;
+		turn_end = machine_now + turn_length();
 		if (other)
 			run_cpu(other);
 	}
@@ -223,10 +237,19 @@ void machine_tick(struct host_frame *f, uint64_t unused)
 		return;
 	machine_now += STUCK_NS;
 	events();
-	if (pending(lcpu)) {
-		f->vector = take_highest();
-		mmu_deliver(f);
-	}
+	if (!pending(lcpu) && !next_cpu())
+		return;
+	f->vector = pending(lcpu) ? take_highest() : VEC_TURN;
+	mmu_deliver(f);
+}
+
+/* What it waits for in its loop may be another CPU's to do. */
+static void give_turn(void)
+{
+	struct lcpu *other = next_cpu();
+
+	if (other)
+		run_cpu(other);
 }
 
 /* Nobody can run before something happens. */
@@ -267,7 +290,7 @@ void irq_disable(void)
 void irq_enable(void)
 {
 	lcpu->irq_on = true;
-	cpu_look(10);
+	cpu_look(LOOK_NS);
 }
 
 void cpu_pause(void)
@@ -327,6 +350,10 @@ uint64_t rdtsc(void)
 
 void host_exception(struct trap_frame *tf)
 {
+	if (tf->vector == VEC_TURN) {
+		give_turn();
+		return;
+	}
 	lcpu->irq_on = false;
 	trap_dispatch(tf);
 	breakpoint_step_over(tf);

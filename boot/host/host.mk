@@ -4,7 +4,8 @@
 #
 # The kernel with its C library becomes one object whose names are its own (ld -r, then all but the
 # doors of boot/host/host.h are made local); linux.c, with the host's C library, is linked around it. The
-# program lies where boot/host/layout.h says.
+# program lies where boot/host/layout.h says. Flavours, each in a folder: home (build/host/holdfast),
+# check (sanitizers), coverage.
 
 HOME_LESS := kernel/cpu/insn.c kernel/cpu/apic.c kernel/cpu/entry.asm kernel/cpu/trampoline.asm
 HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS),$(SRC))
@@ -34,9 +35,10 @@ crt = $(shell $(CC) -print-file-name=$(1))
 
 # $(1): folder of the objects; $(2): more flags for the kernel; $(3): more for linking; $(4): the program;
 # $(5): what of the sources has these flags, as patterns; of the others the plain home's objects are taken.
+# FLAVOUR_SRC: sources that only this one has; FLAVOUR_LD: words for ld -r.
 define home
-$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_SRC))) \
-	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC)) $(HOME_MACH) $(HOME_ASM)) \
+$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_SRC) $(HOME_MACH)) $($(notdir $(1))_SRC)) \
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC) $(HOME_MACH)) $(HOME_ASM)) \
 	$(addprefix $(B)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
 $(1)/obj/tests/kernel/seed/test_seed_s4.c.o: HOME_MORE := $(2) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(1)/obj/%.c.o: HOME_MORE := $(2)
@@ -57,7 +59,7 @@ $(HOME_GLUE:%=$(1)/obj/%.o): $(1)/obj/%.c.o: %.c boot/host/host.mk
 	@mkdir -p $$(@D)
 	@$$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
 $(1)/kernel.o: $$($(1)_OBJ) $(HOME_LIBC)
-	@ld -r -z noexecstack -o $$@ --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
+	@ld -r -z noexecstack $($(notdir $(1))_LD) -o $$@ --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
 	@objcopy $(HOME_DOORS:%=--keep-global-symbol=%) --redefine-sym __data_start=hf_data_start $$@
 # Twice, as the kernel is (see the Makefile): the second time with names and lines.
 $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools/dwarf_lines.py
@@ -72,9 +74,43 @@ $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools
 endef
 
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
+$(eval $(call home,$(BASE)/coverage,--coverage,--coverage,$(BASE)/coverage/holdfast,mm/% dax/%))
+
+# The debug build under the compiler's sanitizers (boot/host/check). The allocators' own files touch what
+# is closed to all others, and the machine layer stands for hardware: they are compiled without.
+HEAP_WRAP := $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
+check_SRC := $(wildcard boot/host/check/*.c)
+check_LD  := $(HEAP_WRAP)
+CHECKED_CALLS := memcpy memmove memset memcmp strlen strcmp strcpy strncpy
+CHECK_FLAGS := -DDEBUG -DSHADOW -fsanitize=kernel-address,undefined -fasan-shadow-offset=0x500000000000 \
+	-fsanitize-address-use-after-scope --param asan-stack=1 --param asan-globals=1 \
+	--param asan-instrument-allocas=0 --param asan-instrumentation-with-call-threshold=0 \
+	$(foreach f,$(CHECKED_CALLS),-D$(f)=checked_$(f)) -Wno-maybe-uninitialized
+CHECK_PLAIN := $(HOME_MACH) $(addprefix boot/host/check/,shadow.c asan.c ubsan.c) \
+	$(addprefix kernel/lib/,heap_debug.c memdebug.c test_memdebug.c) \
+	$(addprefix mm/frames/,slab.c slab_debug.c frames.c frames_debug.c test_memdebug.c)
+$(eval $(call home,$(BASE)/check,$(CHECK_FLAGS),,$(BASE)/check/holdfast,%))
+$(CHECK_PLAIN:%=$(BASE)/check/obj/%.o): HOME_MORE := -DDEBUG -DSHADOW
+
+# $(1): the program; $(2): commands. What it prints is kept beside it.
+define home_run
+	$(call say,RUN,$(1) -c "$(2)")
+	@$(1) -c "$(2)" >$(dir $(1))run.txt </dev/null; status=$$?; \
+		grep -a -E -B3 '^not ok |^PANIC' $(dir $(1))run.txt; tail -n 2 $(dir $(1))run.txt;
+endef
+host-check: $(BASE)/check/holdfast $(BASE)/check/pmem0.img
+	$(call home_run,$<,selftest) exit $$status
+
+# Which lines and branches of mm/ and dax/ the self-tests, races and invariants reach.
+coverage: $(BASE)/coverage/holdfast $(BASE)/coverage/pmem0.img
+	@find $(BASE)/coverage -name '*.gcda' -delete
+	$(call home_run,$<,selftest; race all; check) \
+		gcovr -r . --object-directory $(BASE)/coverage/obj --html-details $(BASE)/coverage/index.html \
+		--html-title 'Holdfast: mm and dax' --print-summary $(BASE)/coverage/obj && exit $$status
 
 # Kept between runs, as build/pmem0.img is.
-$(BASE)/host/pmem0.img:
+HOME_PMEM0 := $(foreach d,host check coverage,$(BASE)/$(d)/pmem0.img)
+$(HOME_PMEM0):
 	$(call say,MKFS,$@)
 	@mkdir -p $(@D)
 	@PATH="$$PATH:/usr/sbin:/sbin" mkfs.ext4 -q -F -b 4096 -I 256 -O $(SCRATCH) $@ 1G 2>/dev/null

@@ -2,15 +2,15 @@
 /*
  * The map of virtual memory of Holdfast as a Linux process; boot/layout.h says what it must keep.
  *
- * A process has the addresses below 2^47. Everything here lies above the shadow memory of the
- * address sanitizer (which ends at 0x10007fff8000) and below the place of libraries, the
- * sanitizer's own heap and the stack that Linux gave us (from 0x550000000000 on).
+ * A process has the addresses below 2^47, and all of them below USER_END are the kernel's to map:
+ * nothing of the program's own lies there. Libraries and the stack that Linux gave us are at the
+ * upper end, the shadow of `make host-check` between (boot/host/check/shadow.h).
  */
 #ifndef BOOT_HOST_LAYOUT_H
 #define BOOT_HOST_LAYOUT_H
 
 #define USER_START 0x000000010000ull
-#define USER_MMAP  0x110000000000ull
+#define USER_MMAP  0x010000000000ull
 #define USER_END   0x200000000000ull
 
 #define DIRECT_BASE   0x200000000000ull

@@ -24,7 +24,7 @@
 #define PHYS_MASK 0x000ffffffffff000ull
 #define PAGE	  4096ull
 
-#define LOW_MAX	    0x7fff0000ull /* between here and USER_MMAP may lie a sanitizer's shadow */
+#define BOOT_END    (4 * GIB) /* boot's own map, one to one */
 #define MAX_LARGE   64	  /* mappings of more than a page, of which a flush of one page takes all */
 #define MAX_ENTRIES 30000 /* Linux lets a process have 65530 mappings */
 
@@ -37,6 +37,18 @@ static struct span {
 	uint64_t entry; /* that it was made from, but for its accessed and dirty bits */
 } large[MAX_LARGE];
 static unsigned nr_large, nr_low, nr_entries; /* zero: none since the last flush */
+/* Where something was shown since it was taken away: no more is unmapped, since under valgrind the
+ * program's libraries lie low, and its memory checker looks at every page. */
+static struct area {
+	uint64_t low, high;  /* of all that may ever be shown there */
+	uint64_t start, end; /* of what was; equal: nothing */
+} areas[] = {
+	{0, BOOT_END, 0, 0},
+	{BOOT_END, USER_END, 0, 0},
+	{DIRECT_BASE, RECORD_BASE, 0, 0},
+	{RECORD_BASE, KVIRT_BASE, 0, 0},
+	{KVIRT_BASE, KERNEL_BASE, 0, 0},
+};
 static uint8_t last_stack[64 * 1024] __attribute__((aligned(16))); /* of a double fault */
 
 struct leaf {
@@ -73,6 +85,29 @@ static bool walk(uint64_t va, struct leaf *leaf)
 	}
 }
 
+static void note_shown(uint64_t va, uint64_t len)
+{
+	for (struct area *a = areas; a < areas + ARRAY_SIZE(areas); a++) {
+		if (va < a->low || va >= a->high)
+			continue;
+		a->start = a->start == a->end ? va : MIN(a->start, va);
+		a->end = MAX(a->end, va + len);
+	}
+}
+
+/* [from, to) is shown no more. */
+static void hide(uint64_t from, uint64_t to)
+{
+	for (struct area *a = areas; a < areas + ARRAY_SIZE(areas); a++) {
+		uint64_t start = MAX(from, a->start), end = MIN(to, a->end);
+
+		if (start < end)
+			host_unmap(start, end - start);
+		if (from <= a->start && to >= a->end)
+			a->start = a->end = 0;
+	}
+}
+
 static void remember(uint64_t va, uint64_t len, uint64_t entry)
 {
 	if (++nr_entries > MAX_ENTRIES || (len > PAGE && nr_large == MAX_LARGE)) {
@@ -82,6 +117,7 @@ static void remember(uint64_t va, uint64_t len, uint64_t entry)
 	if (len > PAGE)
 		large[nr_large++] = (struct span){va, len, entry & ~(PTE_A | PTE_D)};
 	nr_low += va < USER_END;
+	note_shown(va, len);
 }
 
 /* Maps all of the leaf that is memory. False: there is none where `va` leads to. */
@@ -95,6 +131,10 @@ static bool show(uint64_t va, const struct leaf *leaf)
 		return false;
 	lo = MAX(phys, start);
 	hi = MIN(phys + leaf->size, end);
+	if (at < BOOT_END && leaf->size > PAGE) { /* no more than is asked for */
+		lo = phys + (ALIGN_DOWN(va, PAGE) - at);
+		hi = lo + PAGE;
+	}
 	remember(at + (lo - phys), hi - lo, e);
 	host_map(at + (lo - phys), memory, lo - start, hi - lo,
 		 HOST_READ | (leaf->writable && (e & PTE_D) ? HOST_WRITE : 0));
@@ -109,10 +149,6 @@ static bool fill(uint64_t va, uint64_t error)
 	if (va >= KERNEL_BASE || (error & PF_FETCH) || !walk(va, &leaf) ||
 	    ((error & PF_WRITE) && !leaf.writable))
 		return false;
-	if (va >= LOW_MAX && va < USER_MMAP) {
-		kprintf("machine: 0x%lx is mapped, where this home can show nothing\n", va);
-		host_exit(3);
-	}
 	*leaf.entry |= PTE_A;
 	if ((error & PF_WRITE) || ((*leaf.entry & PTE_G) && leaf.writable))
 		*leaf.entry |= PTE_D;
@@ -139,8 +175,7 @@ void mmu_flush_low(void)
 	for (unsigned i = 0; i < nr_large; i++)
 		if (large[i].va < USER_END)
 			large[i--] = large[--nr_large];
-	host_unmap(0, LOW_MAX);
-	host_unmap(USER_MMAP, USER_END - USER_MMAP);
+	hide(0, USER_END);
 }
 
 /* Would a walk find the same again? */
@@ -177,8 +212,8 @@ void mmu_flush_all(void)
 	nr_entries = nr_large;
 	for (; (s = large_from(at)); at = s->va + s->len)
 		if (s->va > at)
-			host_unmap(at, s->va - at);
-	host_unmap(at, KERNEL_BASE - at);
+			hide(at, s->va);
+	hide(at, KERNEL_BASE);
 }
 
 /* Can a frame be put there? */

@@ -128,6 +128,9 @@ static void *make(struct _reent *re, size_t align, size_t n, uint64_t rbp)
 	mem_note(&b->allocated, rbp);
 	memset(b->red, MEM_RED, FRONT);
 	memset(bytes_of(b) + n, MEM_RED, tail_of(n));
+	mem_close(b, sizeof(*b), MEM_RED);
+	mem_open(bytes_of(b), n);
+	mem_close(bytes_of(b) + n, tail_of(n), MEM_RED);
 	flags = spin_lock_irqsave(&lock);
 	TAILQ_INSERT_TAIL(&live, b, link);
 	spin_unlock_irqrestore(&lock, flags);
@@ -165,6 +168,7 @@ static void drop(struct _reent *re, void *p, uint64_t rbp)
 	}
 	mem_note(&b->freed, rbp);
 	memset(p, MEM_POISON, b->size);
+	mem_close(p, ALIGN_UP(b->size, 8), MEM_POISON);
 	flags = spin_lock_irqsave(&lock);
 	b->state = FREED;
 	TAILQ_REMOVE(&live, b, link);
@@ -249,5 +253,30 @@ void mem_check(void)
 	if (found)
 		mem_fault(&r);
 }
+
+#if SHADOW_BUILD
+static bool find_in(struct block_list *list, struct mem_report *r)
+{
+	struct block *b;
+
+	TAILQ_FOREACH (b, list, link) {
+		if (r->at - (uintptr_t)b >= sizeof(*b) + b->size + tail_of(b->size))
+			continue;
+		r->allocated = b->allocated;
+		r->freed = b->freed;
+		return true;
+	}
+	return false;
+}
+
+void mem_find(struct mem_report *r)
+{
+	uint64_t flags = spin_lock_irqsave(&lock);
+
+	if (!find_in(&live, r))
+		find_in(&waiting, r);
+	spin_unlock_irqrestore(&lock, flags);
+}
+#endif
 
 #endif

@@ -24,6 +24,12 @@
 #else
 #define DEBUG_BUILD 0
 #endif
+/* make host-check: code compiled for the address sanitizer (boot/host/check), with DEBUG */
+#ifdef SHADOW
+#define SHADOW_BUILD 1
+#else
+#define SHADOW_BUILD 0
+#endif
 /* make run EXPLORE=1: the explorer of event orders sees every access (tests/explore) */
 #ifdef EXPLORE
 #define EXPLORE_BUILD 1
@@ -58,7 +64,15 @@ struct intended_race {
 #define MEM_FRAMES  6
 #define MEM_RED_LEN 64 /* bytes behind a block, at least */
 
-enum mem_fault { MEM_OVERFLOW, MEM_UNDERFLOW, MEM_AFTER_FREE, MEM_FREED_TWICE, MEM_NEVER_GIVEN };
+enum mem_fault {
+	MEM_OVERFLOW,
+	MEM_UNDERFLOW,
+	MEM_AFTER_FREE,
+	MEM_FREED_TWICE,
+	MEM_NEVER_GIVEN,
+	MEM_FORBIDDEN, /* an access, `what`: to memory that is closed; make host-check */
+	MEM_UNDEFINED, /* an operation, `what`: C does not define what comes of it; likewise */
+};
 
 /* Who did it: return addresses less KERNEL_BASE, the innermost first; zero ends the list. */
 struct mem_site {
@@ -88,6 +102,22 @@ const uint8_t *mem_other_than(const void *p, uint8_t byte, size_t n);
 /* Looks at every block of the heap, live or in quarantine. Any context. Nothing in a plain build.
  */
 void mem_check(void);
+
+/*
+ * For the sanitizer of `make host-check`, which finds loads too and says so at once: none of
+ * [p, p + n), whose end is aligned to 8, may be touched from now on but by the allocators' own
+ * files; `why` is MEM_RED or MEM_POISON. mem_open(): all of it may again, p is aligned to 8. Any
+ * context; nothing in other builds.
+ */
+#if SHADOW_BUILD
+void mem_close(const void *p, size_t n, uint8_t why);
+void mem_open(const void *p, size_t n);
+/* Says of the heap block that r->at is in or beside who allocated and freed it, if there is one. */
+void mem_find(struct mem_report *r);
+#else
+#define mem_close(p, n, why) ((void)(p), (void)(n), (void)(why))
+#define mem_open(p, n)	     ((void)(p), (void)(n))
+#endif
 
 /* Files that QEMU hands to the guest (-fw_cfg name=…); the same on every boot path. */
 

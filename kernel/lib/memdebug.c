@@ -14,7 +14,7 @@ void mem_note(struct mem_site *s, uint64_t rbp)
 	unsigned n = 0;
 
 	memset(s, 0, sizeof(*s));
-	while (n < MEM_FRAMES && (int64_t)rbp < 0 && rbp % 8 == 0) {
+	while (n < MEM_FRAMES && IN_KERNEL_HALF(rbp) && rbp % 8 == 0) {
 		const uint64_t *frame = (const uint64_t *)rbp;
 
 		if (frame[1] < KERNEL_BASE)
@@ -62,6 +62,8 @@ void mem_fault(const struct mem_report *r)
 		[MEM_AFTER_FREE] = "a store after it was freed",
 		[MEM_FREED_TWICE] = "it is freed a second time",
 		[MEM_NEVER_GIVEN] = "it is freed and was never handed out",
+		[MEM_FORBIDDEN] = "nobody may touch this memory now",
+		[MEM_UNDEFINED] = "the behaviour of this operation is undefined",
 	};
 	void (*fn)(const struct mem_report *) = __atomic_load_n(&divert, __ATOMIC_ACQUIRE);
 

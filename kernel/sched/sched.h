@@ -16,7 +16,8 @@
 
 #include "kernel/lib/lib.h"
 
-#define THREAD_STACK_SIZE (16 * 1024)
+/* The sanitizer's red zones around variables need room. */
+#define THREAD_STACK_SIZE (SHADOW_BUILD ? 64 * 1024 : 16 * 1024)
 #define THREAD_SLICE_NS	  5000000ull /* a tick of preemption, only while another thread is ready */
 
 #define REFUSAL_TEXT 320 /* bytes of a sentence, with its zero */

@@ -110,7 +110,7 @@ static void note_place(struct place *p, uint64_t rbp)
 	unsigned n = 0;
 
 	memset(p, 0, sizeof(*p));
-	while (n < LOCK_ORDER_FRAMES && (int64_t)rbp < 0 && rbp % 8 == 0) {
+	while (n < LOCK_ORDER_FRAMES && IN_KERNEL_HALF(rbp) && rbp % 8 == 0) {
 		const uint64_t *frame = (const uint64_t *)rbp;
 
 		if (frame[1] < KERNEL_BASE)

@@ -69,12 +69,14 @@ void frame_debug_alloc(uint64_t pfn, unsigned order)
 	for (uint64_t end = pfn + (1ull << order); pfn < end; pfn++) {
 		pasts[pfn].poisoned = false;
 		mem_note(&pasts[pfn].allocated, (uintptr_t)__builtin_frame_address(0));
+		mem_open(phys_to_virt(pfn << PAGE_SHIFT), PAGE_SIZE);
 	}
 }
 
 void frame_debug_free(uint64_t pfn, unsigned order)
 {
 	memset(phys_to_virt(pfn << PAGE_SHIFT), MEM_POISON, PAGE_SIZE << order);
+	mem_close(phys_to_virt(pfn << PAGE_SHIFT), PAGE_SIZE << order, MEM_POISON);
 	for (uint64_t p = pfn; p < pfn + (1ull << order); p++) {
 		pasts[p].poisoned = true;
 		mem_note(&pasts[p].freed, (uintptr_t)__builtin_frame_address(0));

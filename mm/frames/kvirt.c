@@ -151,6 +151,8 @@ void *stack_alloc(void)
 	if (stack)
 		spare_stacks = *stack;
 	spin_unlock_irqrestore(&kvirt_lock, flags);
+	if (stack)
+		mem_open(stack, THREAD_STACK_SIZE);
 	return stack ? stack : stack_make();
 }
 
@@ -165,6 +167,7 @@ void stack_free(void *stack)
 
 	*(void **)stack = spare_stacks;
 	spare_stacks = stack;
+	mem_close((char *)stack + 8, THREAD_STACK_SIZE - 8, MEM_POISON);
 	spin_unlock_irqrestore(&kvirt_lock, flags);
 }
 

@@ -39,6 +39,7 @@ void slab_debug_new(const struct slab_cache *c, void *obj)
 	*past_of(c, obj) = (struct past){.state = FREED};
 	memset(obj, MEM_POISON, bytes_of(c));
 	memset((char *)obj + c->size, MEM_RED, bytes_of(c) - c->size + MEM_RED_LEN);
+	mem_close(obj, slab_step(c), MEM_RED);
 }
 
 static bool wrong(const struct slab_cache *c, void *obj, struct mem_report *r)
@@ -72,6 +73,7 @@ void slab_debug_alloc(const struct slab_cache *c, void *obj)
 	}
 	p->state = LIVE;
 	MEM_NOTE(&p->allocated);
+	mem_open(obj, c->size);
 }
 
 bool slab_debug_free(const struct slab_cache *c, void *obj)
@@ -92,6 +94,7 @@ bool slab_debug_free(const struct slab_cache *c, void *obj)
 	MEM_NOTE(&p->freed);
 	memset(obj, MEM_POISON, bytes_of(c));
 	memset((char *)obj + c->size, MEM_RED, bytes_of(c) - c->size + MEM_RED_LEN);
+	mem_close(obj, bytes_of(c), MEM_POISON);
 	return true;
 }
 

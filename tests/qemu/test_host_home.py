@@ -37,8 +37,13 @@ def test_commands_and_their_status():
 
 
 def test_the_scratch_device_need_not_be_pmem1():
-    """The only DIMM here is pmem0."""
-    done = run(*DIMMS, "-c", "selftest seed.s4.10 pmem.one-transition")
+    """The only DIMM here is pmem0; and a mapping lies anywhere in the address space of a process."""
+    done = run(*DIMMS, "-c", "selftest seed.s4.10 pmem.one-transition huge.fallback-length")
+    assert "# 3 passed, 0 failed, 0 skipped\n" in done.stdout, done.stdout
+
+
+def test_a_loop_that_waits_for_another_cpu_ends():
+    done = run(*DIMMS, "-c", "selftest reshape.both-orders xfs.437")
     assert "# 2 passed, 0 failed, 0 skipped\n" in done.stdout, done.stdout
 
 

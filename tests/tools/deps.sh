@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh CONFIG [debug|format|docs|spin|browser]: makes sure that what the build, the runs and the tests need is
+# deps.sh CONFIG [debug|format|docs|gcovr|spin|browser]: makes sure that what the build, the runs and the tests need is
 # there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
 #
 # What is missing is installed with apt-get, as root or through sudo when it asks no password.
@@ -62,6 +62,7 @@ look()
 	need libcmocka-dev found /usr/include/cmocka.h
 	[ "$group" != debug ] || need gdb have gdb
 	[ "$group" != docs ] || need graphviz have dot
+	[ "$group" != gcovr ] || need gcovr have gcovr
 	[ "$group" != spin ] || need spin have spin
 	[ "$group" != browser ] || have chromium ||
 		need chromium-headless-shell have chromium-headless-shell
