@@ -28,8 +28,8 @@ MUSEUM(whole_mode, "whole-mode",
        "permissions passes for a file; shown by selftest dax.kinds and selftest seed.s2.01");
 MUSEUM(unlist_first, "unlist-first",
        "an unmapping leaves the file's list before its entries are gone: a truncate in between "
-       "unmaps nothing, and frees what is still mapped; found by explore file.truncate-munmap "
-       "strategy=random");
+       "unmaps nothing, and frees what is still mapped; found by explore "
+       "file.truncate-munmap-load");
 
 MUSEUM_EXPLORED(unlist_unlocked, "unlist-unlocked",
 		"an unmapping leaves the file's list without the list's lock: who walks the list "

@@ -7,8 +7,8 @@
 
 Each scenario runs under the default lifetime, as sc and as tso: completely; if that does not end in
 SECONDS (60), with at most 3 preemptions, then 2, then 1. Those that differ by lifetime run under the
-other six as well, as sc, in SECONDS / 6, where a weakness may be found: expected.txt, beside the
-scenarios, says which, and why.
+other six as well, as sc, for two fifths of that, where a weakness may be found: expected.txt, beside
+the scenarios, says which.
 
 Outcomes are kept in build/explore-table.json as they come, so that a run that was ended goes on. A
 scenario that was changed, or whose kernel was, is run again. Status 1: one broke that should not
@@ -117,10 +117,10 @@ def fingerprint():
         return hashlib.sha1(stream.read()).hexdigest()[:12]
 
 
-def command(name, lifetime, model, seconds, bound=None):
+def command(name, lifetime, model, seconds, how=""):
     words = ["explore", name] + ([f"lifetime={lifetime}"] if lifetime != DEFAULT else [])
     words += [f"model={model}"] if model != "sc" else []
-    words += [f"bound={bound}"] if bound is not None else []
+    words += [how] if how else []
     return " ".join(words + [f"time={seconds}"])
 
 
@@ -185,21 +185,31 @@ def ended(found):
     return found and (found.bounded in ((), ("preemptions",)) or found.verdict != "safe")
 
 
+def attempts(lifetime):
+    """How, one after the other, until one ends. What is known to break is looked for with one preemption too."""
+    return ("", "bound=3", "bound=2", "bound=1") if lifetime == DEFAULT else ("", "bound=1")
+
+
 def best(kept, name, lifetime, model, seconds):
-    """The first of its attempts that ended; None: none did."""
-    for bound in (None, 3, 2, 1):
-        found, races = result(kept, command(name, lifetime, model, seconds, bound))
-        if ended(found):
-            return bound, found, races
-    return None, found, races
+    """The first of its attempts that ended; if none did, the first one."""
+    all_of_them = [(how, *result(kept, command(name, lifetime, model, seconds, how)))
+                   for how in attempts(lifetime)]
+    return next((attempt for attempt in all_of_them if ended(attempt[1])), all_of_them[0])
 
 
 def explore_all(kept, names, lifetime, model, seconds):
     """Each attempt for those that the one before did not end for."""
-    for bound in (None, 3, 2, 1):
-        run(kept, [command(n, lifetime, model, seconds, bound) for n in names])
+    weak = expected()
+    for how in attempts(lifetime):
+        run(kept, [command(n, lifetime, model, seconds, how) for n in names])
         names = [n for n in names
-                 if not ended(result(kept, command(n, lifetime, model, seconds, bound))[0])]
+                 if not ended(result(kept, command(n, lifetime, model, seconds, how))[0])
+                 and (lifetime == DEFAULT or (n, lifetime) in weak)]
+
+
+def unmodelled():
+    """{lifetime: reason} that the explorer cannot run every scenario of, of expected.txt."""
+    return dict(re.findall(r"^cannot ([a-z-]+): (.*)$", read(SCENARIOS, "expected.txt"), re.M))
 
 
 def expected():
@@ -215,23 +225,25 @@ def expected():
 # ---- tables ----------------------------------------------------------------------------------------
 
 
-def how_far(bound, found, races):
+def how_far(how, found, races):
     """In a few words."""
     if not found:
         return "cannot"
     if found.verdict != "safe":
         return found.verdict.split()[1]
     if not ended(found):
-        return "not ended"
-    far = "complete" if found.bounded == () else f"{bound} preemptions"
+        return "time"
+    far = "complete" if found.bounded == () else f"{how[-1:]} preemptions"
     return far + (", a race" if races else "")
 
 
 def cells(kept, name, lifetime, model, seconds):
-    bound, found, races = best(kept, name, lifetime, model, seconds)
+    how, found, races = best(kept, name, lifetime, model, seconds)
+    if kept.of(command(name, lifetime, model, seconds)) is None:
+        return "not run | | | "
     if not found:
         return "cannot | | | "
-    return f"{how_far(bound, found, races)} | {found.executions:,} | {found.outcomes} | {found.depth}"
+    return f"{how_far(how, found, races)} | {found.executions:,} | {found.outcomes} | {found.depth}"
 
 
 def table(kept, names, seconds):
@@ -244,13 +256,17 @@ def table(kept, names, seconds):
 
 
 def lifetime_table(kept, names, seconds):
+    for lifetime, reason in unmodelled().items():
+        yield f"*cannot*, of {lifetime}: {reason}."
+    yield ""
     yield "| scenario | " + " | ".join(LIFETIMES) + " |"
     yield "| --- |" + " --- |" * len(LIFETIMES)
     weak = expected()
     for name in names:
         row = []
         for lifetime in LIFETIMES:
-            cell = how_far(*best(kept, name, lifetime, "sc", seconds))
+            known = kept.of(command(name, lifetime, "sc", seconds)) is not None
+            cell = how_far(*best(kept, name, lifetime, "sc", seconds)) if known else "not run"
             row.append(cell + (f" ({weak[name, lifetime][0]})" if (name, lifetime) in weak else ""))
         yield f"| {name} | " + " | ".join(row) + " |"
 
@@ -272,18 +288,20 @@ def wrong(kept, every, differing, seconds):
     for name, lifetime, model in ([(n, DEFAULT, m) for n in every for m in ("sc", "tso")]
                                   + [(n, lt, "sc") for n in differing for lt in LIFETIMES]):
         _, found, races = best(kept, name, lifetime, model, seconds if lifetime == DEFAULT
-                               else seconds // 6)
+                               else seconds * 2 // 5)
         broken = bool(found) and found.verdict != "safe"
         should = (name, lifetime) in weak or "known to break" in every[name][1] and (
             model == "tso" or "under tso" not in every[name][1])
         other = (name, lifetime) in weak and broken and found.verdict.split()[1] != weak[name, lifetime][1]
+        if not found and lifetime in unmodelled():
+            continue
         if not found:
             yield f"{name} lifetime={lifetime} model={model} cannot run"
         if broken and (other or not should):
             yield f"{name} lifetime={lifetime} model={model}: {found.verdict}"
         if not broken and should:
             yield f"{name} lifetime={lifetime} model={model} should break, and does not"
-        if races and not should:
+        if races and not should and name != "litmus.race":  # which is there to be listed
             yield f"{name} lifetime={lifetime} model={model}: a race is listed"
 
 
@@ -302,9 +320,9 @@ def main(args):
     for model in ("sc", "tso"):
         explore_all(kept, list(every), DEFAULT, model, seconds)
     for lifetime in LIFETIMES:
-        explore_all(kept, differing, lifetime, "sc", seconds // 6)
+        explore_all(kept, differing, lifetime, "sc", seconds * 2 // 5)
     write("scenarios", table(kept, {n: e[0] for n, e in every.items()}, seconds))
-    write("lifetimes", lifetime_table(kept, differing, seconds // 6))
+    write("lifetimes", lifetime_table(kept, differing, seconds * 2 // 5))
     sentences = list(wrong(kept, every, differing, seconds))
     print("\n".join(sentences))
     sys.exit(bool(sentences))

@@ -105,6 +105,20 @@ PAIR(fsync_fsync, "file.fsync-fsync", "two fsyncs of one dirty page", touched, f
 			 .thread = {{#a, files_##a}, {#b, files_##b}, {#c, files_##c}},            \
 			 ##__VA_ARGS__)
 
+/* Entries that a truncate took away do not come back, so what is mapped then has none (I3). */
+static void files_look(void)
+{
+	bool gone = !__atomic_load_n(&files.f->index.root, __ATOMIC_ACQUIRE);
+	uint64_t v;
+	bool arrives = x_try_load(files.va, &v);
+
+	x_observe(arrives);
+	X_EXPECT("I3", !gone || !arrives, "F's page is mapped, and F has no entry any more");
+}
+
+TRIPLE(truncate_munmap_look, "file.truncate-munmap-load",
+       "a load beside a truncate and an unmapping finds no page without an entry", touched, cut,
+       munmap, look);
 TRIPLE(store_munmap_truncate, "file.store-munmap-truncate",
        "a store, an unmapping and a truncate of one page (F-15)", touched, store, munmap, truncate);
 TRIPLE(gup_put_truncate, "file.gup-put-truncate",
