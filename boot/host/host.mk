@@ -101,12 +101,15 @@ endef
 host-check: $(BASE)/check/holdfast $(BASE)/check/pmem0.img
 	$(call home_run,$<,selftest) exit $$status
 
-# Which lines and branches of mm/ and dax/ the self-tests, races and invariants reach.
+# Which lines and branches of mm/ and dax/ the self-tests, races and invariants reach; the self-tests that
+# lie there are not counted. What failed in them is shown, and is not the status: three rows of `race all`
+# are never as the table says (CAVEATS.md).
 coverage: $(BASE)/coverage/holdfast $(BASE)/coverage/pmem0.img
 	@find $(BASE)/coverage -name '*.gcda' -delete
 	$(call home_run,$<,selftest; race all; check) \
-		gcovr -r . --object-directory $(BASE)/coverage/obj --html-details $(BASE)/coverage/index.html \
-		--html-title 'Holdfast: mm and dax' --print-summary $(BASE)/coverage/obj && exit $$status
+		gcovr -r . --filter mm/ --filter dax/ --exclude '.*/test_.*' --html-title 'Holdfast: mm and dax' \
+		--object-directory $(BASE)/coverage/obj --html-details $(BASE)/coverage/index.html \
+		--print-summary $(BASE)/coverage/obj
 
 # Kept between runs, as build/pmem0.img is.
 HOME_PMEM0 := $(foreach d,host check coverage,$(BASE)/$(d)/pmem0.img)
