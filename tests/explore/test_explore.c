@@ -202,6 +202,23 @@ SELFTEST(explore_bounds, "explore.bounds-agree",
 		}
 }
 
+SELFTEST(explore_bound_counts, "explore.bound-counts",
+	 "a finding that takes a preemption is found with a bound of one, and with none it is not")
+{
+	const struct x_scenario *sc = x_scenario_find("wait.woken-too-early");
+
+	for (enum x_strategy s = X_BRUTE; s <= X_DPOR; s++)
+		for (unsigned bound = 0; bound < 2; bound++) {
+			struct x_options opt = options(s, false);
+
+			opt.bound = bound;
+			EXPECT(!explore_run(sc, &opt, &one), "%s", refusal());
+			EXPECT(one.broken == (bound == 1), "%s bound=%u: %s", x_strategy_name(s),
+			       bound, one.broken ? one.text : "nothing is found");
+			EXPECT(!one.broken || one.preempts == 1, "%u preemptions", one.preempts);
+		}
+}
+
 SELFTEST(explore_findings, "explore.known-findings",
 	 "what is known to break is found, everything else is safe, and memory is put back")
 {
