@@ -62,7 +62,7 @@ endif
 # Whatever lies in the floors' folders; boot/efi is a program of its own. The explorer's kernel has its
 # scenarios, and what they share with the self-tests, instead of the self-tests, races and benches.
 FLOORS := kernel mm drivers dax $(if $(filter 1,$(EXPLORE)),tests/kernel/lib tests/explore,tests/kernel)
-SRC := $(sort $(wildcard boot/*.c) $(shell find $(FLOORS) -name '*.c'))
+SRC := $(sort $(wildcard boot/*.c) $(filter-out tests/explore/home_host.c,$(shell find $(FLOORS) -name '*.c')))
 ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
 OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
 
@@ -90,10 +90,13 @@ ifeq ($(filter 1,$(DEBUG)),1)
 CFLAGS  := $(subst -O2,-Og,$(CFLAGS)) -DDEBUG
 LDFLAGS += $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
 endif
-# What the compiler lets the explorer see, and the functions whose calls come to it first.
-ifeq ($(filter 1,$(EXPLORE)),1)
-CFLAGS += -DEXPLORE
-LDFLAGS += $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb store_fence cache_writeback \
+# What the compiler lets the explorer see (of the files that a scenario can reach), and the functions
+# whose calls come to it first. The home in a Linux process has both always.
+seen = $(foreach f,$(filter kernel/sync/% kernel/sched/% mm/% dax/% drivers/% tests/kernel/lib/% \
+	tests/explore/scenarios/%,$(1)),$(if $(filter test_%,$(notdir $f)),,$f))
+SEEN_CFLAGS := -fsanitize=thread --param tsan-distinguish-volatile=1 \
+	--param tsan-instrument-func-entry-exit=0 -Wno-tsan -Wno-maybe-uninitialized
+WRAPS := $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb store_fence cache_writeback \
 	cpu_by_id cpus_online cpu_call tlb_flush_page_local tlb_flush_all_local write_cr3 copy_cached \
 	memcpy memmove memset strncpy vsnprintf snprintf malloc calloc realloc free \
 	frame_alloc frame_alloc_zero frame_free slab_alloc slab_free holder_add holder_remove \
@@ -102,10 +105,10 @@ LDFLAGS += $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb 
 	panic panic_frame panic_address assert_failed kprintf kvprintf warn notice_post \
 	spin_trylock spin_held spin_lock_irqsave spin_unlock_irqrestore mutex_lock mutex_trylock \
 	mutex_unlock mutex_held down_write down_read_trylock down_write_trylock up_write rwsem_held)
-SEEN := $(filter kernel/sync/% kernel/sched/% mm/% dax/% drivers/% tests/%,$(filter-out tests/explore/%,$(SRC)) \
-	$(filter tests/explore/scenarios/%,$(SRC)))
-$(SEEN:%=$(B)/obj/%.o): CFLAGS += -fsanitize=thread --param tsan-distinguish-volatile=1 \
-	--param tsan-instrument-func-entry-exit=0 -Wno-tsan -Wno-maybe-uninitialized
+ifeq ($(filter 1,$(EXPLORE)),1)
+CFLAGS  += -DEXPLORE
+LDFLAGS += $(WRAPS)
+$(patsubst %,$(B)/obj/%.o,$(call seen,$(SRC))): CFLAGS += $(SEEN_CFLAGS)
 endif
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
 
@@ -232,8 +235,9 @@ run: all
 # host-check and coverage: boot/host/host.mk
 host: $(BASE)/host/holdfast $(BASE)/host/pmem0.img
 
-debug: all
-	@$(RUN) --debug
+# With TOKEN: the home in a process, stopped before the step that breaks the rule.
+debug: $(if $(TOKEN),host,all)
+	$(if $(TOKEN),@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_debug.py "$$TOKEN",@$(RUN) --debug)
 
 host-test: $(HOST_BIN)
 	@HOST_ONLY=1 tests/tools/pytest.sh tests/qemu/test_host.py
@@ -271,22 +275,22 @@ mutants: all
 # Every order of events (docs/explorer.md). A counterexample as a page and a trace; that page in a real
 # browser; every scenario, in JOBS parts at a time; Spin on models of three protocols, whose figures are
 # written into the document.
-export JSON TOKEN COMMIT
-explain:
+export JSON TOKEN COMMIT WHERE
+explorer:
+	@$(MAKE) $(if $(filter kernel,$(WHERE)),EXPLORE=1 all,host)
+explain: $(if $(JSON),,explorer)
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explain.py $(if $(JSON),-i "$$JSON","$$TOKEN")
-explore:
-	@$(MAKE) EXPLORE=1 all
+explore: explorer
 	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore.py run $(or $(JOBS),1) $$NAMES
 explain-check:
 	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
-explore-table:
-	@$(MAKE) EXPLORE=1 all
+explore-table: explorer
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_table.py $(SECONDS)
-explore-peer:
+explore-peer: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
 # Every fault that is built in on purpose: is it found, and nothing without it? NAMES: these only.
-museum: all
+museum: all explorer
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/museum.py $(NAMES)
 
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
@@ -324,6 +328,6 @@ help:
 FORCE:
 
 .PHONY: FORCE all run host host-check coverage debug test quick host-test bench bench-peer linux-truth \
-	test-systems clean-systems explain explain-check explore explore-table explore-peer mutants deps docs \
+	test-systems clean-systems explain explain-check explorer explore explore-table explore-peer museum mutants deps docs \
 	quotes timelines seeds format format-check \
 	clean help

@@ -97,7 +97,7 @@ static void run_cpu(struct lcpu *next)
 		mmu_flush_low();
 	if (prev->nr_breakpoints || next->nr_breakpoints)
 		breakpoints_load();
-	host_set_gs(next->gs);
+	host_cpu = (struct cpu *)next->gs;
 	switch_context(&prev->rsp, next->rsp);
 	if (lcpu->nmi)
 		take_nmi();

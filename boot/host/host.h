@@ -48,11 +48,11 @@ void host_copy(unsigned memory, uint64_t offset, void *buffer, uint64_t len, boo
 uint8_t *host_ram(void); /* RAM, all of it, at an address that stays */
 void host_text_writable(
 	uint64_t va); /* the program's own code around va may be patched from now on */
-void host_set_gs(uint64_t base);
 void host_print(const char *s, size_t n);
 /* The next byte typed, or -1: none within `ns` nanoseconds; -2: there will be none any more. */
 int host_key(uint64_t ns);
 uint64_t host_unix_time(void);
+uint64_t host_clock(void); /* nanoseconds of real time, for what is only told */
 void host_exit(int status) __attribute__((noreturn));
 
 /* ---- the machine, for linux.c */

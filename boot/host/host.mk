@@ -6,9 +6,14 @@
 # doors of boot/host/host.h are made local); linux.c, with the host's C library, is linked around it. The
 # program lies where boot/host/layout.h says. Flavours, each in a folder: home (build/host/holdfast),
 # check (sanitizers), coverage.
+#
+# The explorer (tests/explore) is always in it, but for check: -DEXPLORE everywhere, and the calls that come
+# to it first are turned there before the machine layer is added, whose own calls are no business of its.
+# What coverage counts has no hooks; its `explore` sees nothing of that.
 
 HOME_LESS := kernel/cpu/insn.c kernel/cpu/apic.c kernel/cpu/entry.asm kernel/cpu/trampoline.asm
-HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS),$(SRC))
+HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS) tests/explore/%,$(SRC)) \
+	$(filter-out tests/explore/home_kernel.c,$(shell find tests/explore -name '*.c'))
 HOME_ASM  := $(filter-out boot/%.asm $(HOME_LESS),$(ASM)) boot/host/entry.asm
 HOME_GLUE := boot/host/linux.c boot/host/options.c
 HOME_MACH := $(filter-out $(HOME_GLUE),$(wildcard boot/host/*.c))
@@ -19,14 +24,18 @@ HOME_LIBC := $(BASE)/newlib-host/x86_64-elf/lib/libc.a
 $(HOME_LIBC):
 	@tests/tools/newlib.sh $(NEWLIB_TAR) $(BASE)/newlib-host $(CC) -mcmodel=small -fPIE
 
-# -Og: made in two thirds of the time, and gdb shows the lines in their order.
-HOME_CFLAGS = $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
-	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DHOST_HOME
+# -Og: made in two thirds of the time, and gdb shows the lines in their order. What is explored has
+# -O2 as in the kernel: other code makes other accesses, and both homes are to tell the same.
+HOME_SEEN := $(call seen,$(HOME_SRC))
+HOME_FAST := $(HOME_SEEN) $(filter-out $(HOME_SEEN),$(filter tests/explore/%.c,$(HOME_SRC)))
+HOME_CFLAGS = $(filter-out -O2 -DEXPLORE -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
+	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DHOST_HOME -DEXPLORE
 # Called from stacks of any alignment.
 HOME_GLUE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fPIE -mstackrealign -fno-omit-frame-pointer -I.
 HOME_LDFLAGS = -no-pie -Wl,--no-relax -nostartfiles -Wl,-Ttext-segment=$(HOME_BASE) -Wl,-T,boot/host/image.ld -Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none \
 	$(foreach d,__text_start=__executable_start __text_end=(etext+4095)&~4095 __rodata_start=__text_end \
 	hf_data_start=ADDR(.data)&~4095 __rodata_end=hf_data_start,-Wl,--defsym='$(d)')
+COMMA := ,
 HOME_KSYMS := __start_ksyms __stop_ksyms ksym_names ksym_lines ksym_files
 # $(1): the file to make; $(2): folder of the objects; $(3), $(4): more arguments.
 home_link = $(CC) $(HOME_LDFLAGS) -o $(1) $(call crt,Scrt1.o) $(call crt,crti.o) $(call crt,crtbeginS.o) \
@@ -35,16 +44,20 @@ crt = $(shell $(CC) -print-file-name=$(1))
 
 # $(1): folder of the objects; $(2): more flags for the kernel; $(3): more for linking; $(4): the program;
 # $(5): what of the sources has these flags, as patterns; of the others the plain home's objects are taken.
-# FLAVOUR_SRC: sources that only this one has; FLAVOUR_LD: words for ld -r.
+# FLAVOUR_SRC: sources that only this one has; FLAVOUR_OUT: that it has not, and no explorer; FLAVOUR_LD:
+# words for ld -r.
 define home
-$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_SRC) $(HOME_MACH)) $($(notdir $(1))_SRC)) \
-	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC) $(HOME_MACH)) $(HOME_ASM)) \
+$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(filter-out $($(notdir $(1))_OUT),$(HOME_SRC))) \
+	$($(notdir $(1))_SRC)) \
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC)) $(filter-out boot/%,$(HOME_ASM))) \
 	$(addprefix $(B)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
+$(1)_MACH := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_MACH))) \
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_MACH)) $(filter boot/%,$(HOME_ASM)))
 $(1)/obj/tests/kernel/seed/test_seed_s4.c.o: HOME_MORE := $(2) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(1)/obj/%.c.o: HOME_MORE := $(2)
 # Other flags make other objects; a new Makefile by itself does not.
 $(1)/flags: FORCE
-	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$(HOME_CFLAGS) $(2))
+	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$(HOME_CFLAGS) $(2) $(SEEN_CFLAGS))
 	@cmp -s $$@.new $$@ || cp $$@.new $$@
 $(1)/obj/%.c.o: %.c $(1)/flags | $(LIBC)
 	$$(call say,CC,$$<)
@@ -58,19 +71,25 @@ $(HOME_GLUE:%=$(1)/obj/%.o): $(1)/obj/%.c.o: %.c boot/host/host.mk
 	$$(call say,HOSTCC,$$<)
 	@mkdir -p $$(@D)
 	@$$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
-$(1)/kernel.o: $$($(1)_OBJ) $(HOME_LIBC)
-	@ld -r -z noexecstack $($(notdir $(1))_LD) -o $$@ --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
-	@objcopy $(HOME_DOORS:%=--keep-global-symbol=%) --redefine-sym __data_start=hf_data_start $$@
+$(1)/kernel.o: $$($(1)_OBJ) $$($(1)_MACH) $(HOME_LIBC) boot/host/explorer.ld
+	@ld -r -z noexecstack $(if $($(notdir $(1))_OUT),,-T boot/host/explorer.ld $(WRAPS)) $($(notdir $(1))_LD) \
+		-o $(1)/sources.o --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
+	@ld -r -z noexecstack -o $$@ $(1)/sources.o $$($(1)_MACH)
+	@objcopy $(HOME_DOORS:%=--keep-global-symbol=%) --redefine-sym __data_start=hf_data_start \
+		--set-section-alignment .data=4096 $$@
 # Twice, as the kernel is (see the Makefile): the second time with names and lines.
 $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools/dwarf_lines.py
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	@$$(call home_link,$(1)/pass1,$(1),$(3),$$(HOME_KSYMS:%=-Wl,--defsym=%=_end))
+	@$$(call home_link,$(1)/pass1,$(1),$(3),$$(patsubst %,-Wl$$(COMMA)--defsym=%=_end,$$(HOME_KSYMS) ksym_data ksym_data_end))
 	@PYTHONDONTWRITEBYTECODE=1 $$(PYTHON) tests/tools/ksyms.py $(1)/pass1 0x400000000000 >$(1)/ksyms.asm
+	@PYTHONDONTWRITEBYTECODE=1 $$(PYTHON) tests/tools/datasyms.py $(1)/pass1 hf_data_start >>$(1)/ksyms.asm
 	@nasm -f elf64 -o $(1)/ksyms.o $(1)/ksyms.asm
 	@$$(call home_link,$$@,$(1),$(3),$(1)/ksyms.o $$(filter-out _%,$$(foreach s,$$(HOME_KSYMS),\
 		$$(if $$(filter _%,$$(s)),,-Wl,--defsym='$$(s)=ADDR($$(s))'))))
--include $$(patsubst %.o,%.d,$$($(1)_OBJ))
+	@[ "$$$$(nm $(1)/pass1 | grep -w _etext)" = "$$$$(nm $$@ | grep -w _etext)" ] || \
+		{ echo "$$@: the tables of symbols moved the code that they are about" >&2; rm $$@; false; }
+-include $$(patsubst %.o,%.d,$$($(1)_OBJ) $$($(1)_MACH))
 endef
 
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
@@ -81,8 +100,9 @@ $(eval $(call home,$(BASE)/coverage,--coverage,--coverage,$(BASE)/coverage/holdf
 HEAP_WRAP := $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
 check_SRC := $(wildcard boot/host/check/*.c)
 check_LD  := $(HEAP_WRAP)
+check_OUT := tests/explore/%
 CHECKED_CALLS := memcpy memmove memset memcmp strlen strcmp strcpy strncpy
-CHECK_FLAGS := -DDEBUG -DSHADOW -fsanitize=kernel-address,undefined -fasan-shadow-offset=0x500000000000 \
+CHECK_FLAGS := -UEXPLORE -DDEBUG -DSHADOW -fsanitize=kernel-address,undefined -fasan-shadow-offset=0x500000000000 \
 	-fsanitize-address-use-after-scope --param asan-stack=1 --param asan-globals=1 \
 	--param asan-instrument-allocas=0 --param asan-instrumentation-with-call-threshold=0 \
 	$(foreach f,$(CHECKED_CALLS),-D$(f)=checked_$(f)) -Wno-maybe-uninitialized
@@ -90,7 +110,7 @@ CHECK_PLAIN := $(HOME_MACH) $(addprefix boot/host/check/,shadow.c asan.c ubsan.c
 	$(addprefix kernel/lib/,heap_debug.c memdebug.c test_memdebug.c) \
 	$(addprefix mm/frames/,slab.c slab_debug.c frames.c frames_debug.c test_memdebug.c)
 $(eval $(call home,$(BASE)/check,$(CHECK_FLAGS),,$(BASE)/check/holdfast,%))
-$(CHECK_PLAIN:%=$(BASE)/check/obj/%.o): HOME_MORE := -DDEBUG -DSHADOW
+$(CHECK_PLAIN:%=$(BASE)/check/obj/%.o): HOME_MORE := -UEXPLORE -DDEBUG -DSHADOW
 
 # $(1): the program; $(2): commands. What it prints is kept beside it.
 define home_run
@@ -110,6 +130,9 @@ coverage: $(BASE)/coverage/holdfast $(BASE)/coverage/pmem0.img
 		gcovr -r . --filter mm/ --filter dax/ --exclude '.*/test_.*' --html-title 'Holdfast: mm and dax' \
 		--object-directory $(BASE)/coverage/obj --html-details $(BASE)/coverage/index.html \
 		--print-summary $(BASE)/coverage/obj
+$(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
+$(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
+$(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
 
 # Kept between runs, as build/pmem0.img is.
 HOME_PMEM0 := $(foreach d,host check coverage,$(BASE)/$(d)/pmem0.img)

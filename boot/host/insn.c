@@ -12,6 +12,8 @@
 #define MSR_GS_BASE 0xc0000101u
 #define CR4_PGE	    (1ull << 7)
 
+struct cpu *host_cpu; /* of the CPU that runs */
+
 uint8_t in8(uint16_t port)
 {
 	return (uint8_t)port_read(port, 1);
@@ -58,7 +60,7 @@ void wrmsr(uint32_t msr, uint64_t v)
 		lcpu->efer = v;
 	if (msr == MSR_GS_BASE) {
 		lcpu->gs = v;
-		host_set_gs(v);
+		host_cpu = (struct cpu *)v;
 	}
 }
 

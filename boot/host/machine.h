@@ -60,6 +60,9 @@ void mmu_init(void);
 void mmu_flush_page(uint64_t va);
 void mmu_flush_low(void);
 void mmu_flush_all(void);
+/* Page tables were put back to what they were: mappings made since the last call go, unless a walk
+ * would make them again. */
+void mmu_settle(void);
 /* The exception or interrupt of the frame, which a signal found, gets delivered where it is. */
 void mmu_deliver(struct host_frame *f);
 /* Physical `phys` as bytes that stay where they are; NULL: no RAM is there. */

@@ -26,6 +26,7 @@
 
 #define BOOT_END    (4 * GIB) /* boot's own map, one to one */
 #define MAX_LARGE   64	  /* mappings of more than a page, of which a flush of one page takes all */
+#define MAX_RECENT  64
 #define MAX_ENTRIES 30000 /* Linux lets a process have 65530 mappings */
 
 #define RFLAGS_TF (1ull << 8)
@@ -49,6 +50,8 @@ static struct area {
 	{RECORD_BASE, KVIRT_BASE, 0, 0},
 	{KVIRT_BASE, KERNEL_BASE, 0, 0},
 };
+static struct span recent[MAX_RECENT];	      /* of a page, made since mmu_settle() */
+static unsigned nr_recent;		      /* more than there is room for: not all were kept */
 static uint8_t last_stack[64 * 1024] __attribute__((aligned(16))); /* of a double fault */
 
 struct leaf {
@@ -114,8 +117,11 @@ static void remember(uint64_t va, uint64_t len, uint64_t entry)
 		nr_large = 0;
 		mmu_flush_all();
 	}
+	entry &= ~(PTE_A | PTE_D);
 	if (len > PAGE)
-		large[nr_large++] = (struct span){va, len, entry & ~(PTE_A | PTE_D)};
+		large[nr_large++] = (struct span){va, len, entry};
+	else if (nr_recent++ < MAX_RECENT)
+		recent[nr_recent - 1] = (struct span){va, len, entry};
 	nr_low += va < USER_END;
 	note_shown(va, len);
 }
@@ -183,8 +189,27 @@ static bool stands(const struct span *s)
 {
 	struct leaf leaf;
 
-	return walk(s->va, &leaf) && leaf.size > PAGE &&
+	return walk(s->va, &leaf) && (leaf.size > PAGE) == (s->len > PAGE) &&
 	       (*leaf.entry & ~(PTE_A | PTE_D)) == s->entry;
+}
+
+static void drop_large(unsigned i)
+{
+	host_unmap(large[i].va, large[i].len);
+	large[i] = large[--nr_large];
+}
+
+void mmu_settle(void)
+{
+	if (nr_recent > MAX_RECENT)
+		mmu_flush_all();
+	for (unsigned i = 0; i < nr_recent && i < MAX_RECENT; i++)
+		if (!stands(&recent[i]))
+			host_unmap(recent[i].va, PAGE);
+	for (unsigned i = nr_large; i-- > 0;)
+		if (!stands(&large[i]))
+			drop_large(i);
+	nr_recent = 0;
 }
 
 /* The first large mapping at or above va; NULL: none. */

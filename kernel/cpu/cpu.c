@@ -172,22 +172,19 @@ uint32_t cpus_online(void)
 
 void preempt_switch(void)
 {
-	struct cpu __seg_gs *c = (struct cpu __seg_gs *)0;
-
 	if (!irqs_enabled())
 		return;
 	irq_disable();
 	/* Again with interrupts off: one may just have switched for us. */
-	if (c->need_resched && c->preempt == 0 && c->irq_depth == 0)
+	if (CPU_GET(need_resched) && CPU_GET(preempt) == 0 && CPU_GET(irq_depth) == 0)
 		sched_preempt_forced();
 	irq_enable();
 }
 
 bool may_sleep(void)
 {
-	struct cpu __seg_gs *c = (struct cpu __seg_gs *)0;
-
-	return (c->preempt == 0 && c->irq_depth == 0 && irqs_enabled()) || !sched_running();
+	return (CPU_GET(preempt) == 0 && CPU_GET(irq_depth) == 0 && irqs_enabled()) ||
+	       !sched_running();
 }
 
 void might_sleep_slowly(void)

@@ -40,36 +40,66 @@ struct cpu {
 extern unsigned nr_cpus; /* online CPUs; constant after boot */
 struct cpu *cpu_by_id(unsigned id);
 
+/* A field of the running CPU's struct cpu by one instruction, so that it is of one CPU, whenever
+ * the thread moves. CPU_GET(field); CPU_ADD(field, 1 or -1), which says whether zero came out. */
+#ifndef HOST_HOME
+#define CPU_GET(field)	  (((struct cpu __seg_gs *)0)->field)
+#define CPU_ADD(field, n) ((((struct cpu __seg_gs *)0)->field += (n)) == 0)
+#else
+/* Linux sets a GS base by a system call. All CPUs take turns on one thread there, so a variable
+ * will do; in assembly, which the explorer's hooks pass over as they do with what lies behind GS.
+ */
+extern struct cpu *host_cpu;
+#define HOST_CPU                                                                                   \
+	({                                                                                         \
+		struct cpu *c_;                                                                    \
+		__asm__("mov %1, %0" : "=r"(c_) : "m"(host_cpu));                                  \
+		c_;                                                                                \
+	})
+#define CPU_GET(field)                                                                             \
+	({                                                                                         \
+		__typeof__(((void)0, ((struct cpu *)0)->field)) v_;                                \
+		__asm__("mov %1, %0" : "=r"(v_) : "m"(HOST_CPU->field));                           \
+		v_;                                                                                \
+	})
+#define CPU_ADD(field, n)                                                                          \
+	({                                                                                         \
+		bool zero_;                                                                        \
+		__asm__("addl %2, %0" : "+m"(HOST_CPU->field), "=@ccz"(zero_) : "i"(n));           \
+		zero_;                                                                             \
+	})
+#endif
+
 static inline struct cpu *this_cpu(void)
 {
-	return ((struct cpu __seg_gs *)0)->self;
+	return CPU_GET(self);
 }
 static inline struct thread *current_thread(void)
 {
-	return ((struct cpu __seg_gs *)0)->current;
+	return CPU_GET(current);
 }
 static inline unsigned cpu_id(void)
 {
-	return ((struct cpu __seg_gs *)0)->id;
+	return CPU_GET(id);
 }
 
 /* Preemption off/on; nest; may be used in any context. The last enable switches if one is due. */
 void preempt_switch(void); /* the last enable found need_resched: switches, if interrupts are on */
 static inline void preempt_disable(void)
 {
-	((struct cpu __seg_gs *)0)->preempt++;
+	(void)CPU_ADD(preempt, 1);
 	/* The count before what it protects, else an interrupt in between may switch threads. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 static inline void preempt_enable(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (--((struct cpu __seg_gs *)0)->preempt == 0 && ((struct cpu __seg_gs *)0)->need_resched)
+	if (CPU_ADD(preempt, -1) && CPU_GET(need_resched))
 		preempt_switch();
 }
 static inline bool in_interrupt(void)
 {
-	return ((struct cpu __seg_gs *)0)->irq_depth != 0;
+	return CPU_GET(irq_depth) != 0;
 }
 
 /* What this CPU can do, by CPUID; the same on every CPU (checked when they start). */

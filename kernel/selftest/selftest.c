@@ -57,7 +57,7 @@ void selftest_skip(struct selftest_run *t, const char *fmt, ...)
 /* One load, so that it is right even if the thread moves to another CPU before or behind it. */
 static uint32_t preempt_depth(void)
 {
-	return ((struct cpu __seg_gs *)0)->preempt;
+	return CPU_GET(preempt);
 }
 
 static void check_preempt(struct selftest_run *t)

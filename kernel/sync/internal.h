@@ -52,7 +52,7 @@ void might_sleep_slowly(void); /* a panic, unless threads do not run yet */
  * the caller itself. */
 static inline void might_sleep(void)
 {
-	if (unlikely(((struct cpu __seg_gs *)0)->not_preemptible || !irqs_enabled()))
+	if (unlikely(CPU_GET(not_preemptible) || !irqs_enabled()))
 		might_sleep_slowly();
 }
 

@@ -21,10 +21,10 @@ struct bucket {
 	struct spinlock lock;
 	struct waiter_list list;
 };
-static struct bucket buckets[1u << WAIT_BUCKET_BITS];
+static struct bucket buckets[WAIT_BUCKETS];
 /* Changed under the bucket's lock; zero means a wake has nobody to look for. Apart from the
  * buckets, so that a wake without a waiter reads one word of a small table. */
-uint32_t wait_counts[1u << WAIT_BUCKET_BITS];
+uint32_t wait_counts[WAIT_BUCKETS];
 
 MUSEUM_EXPLORED(wake_one, "wake-first-only",
 		"a wake ends with the first waiter, though all may go on; found by explore "

@@ -52,7 +52,7 @@ int mm_fault(struct mm *mm, uint64_t addr, bool write)
  * fault runs with interrupts on. */
 static bool may_sleep_at(const struct trap_frame *tf)
 {
-	return (tf->rflags & (1u << 9)) && !((struct cpu __seg_gs *)0)->not_preemptible;
+	return (tf->rflags & (1u << 9)) && !CPU_GET(not_preemptible);
 }
 
 static bool page_fault(struct trap_frame *tf, uint64_t addr)

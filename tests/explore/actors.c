@@ -192,7 +192,7 @@ static void say_begin(unsigned cpu)
 	*op = (struct x_op){.kind = X_BEGIN, .nr = 2, .what = "interrupt"};
 	op->place[0] = x_how(X_PLACE_IRQ(cpu), X_WRITE | X_TAKE);
 	op->place[1] = x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_TAKE);
-	op->pc = (uintptr_t)queue[cpu].at[queue[cpu].first].fn;
+	op->pc = (uintptr_t)queue[cpu].at[queue[cpu].first].fn + 1; /* as if it had called */
 	x_locked(op, cpu);
 }
 
@@ -236,7 +236,7 @@ static void run_irq(void)
 		x_tso_over(cpu);
 	x_live = true;
 	p.fn(p.arg);
-	op = x_op(X_END, (void *)p.fn);
+	op = x_op(X_END, (char *)p.fn + 1);
 	x_add(op, x_how(X_PLACE_IRQ(cpu), X_WRITE | X_GIVE));
 	op->what = "interrupt";
 	if (p.pending)

@@ -14,39 +14,13 @@
 
 #define MSR_GS_BASE 0xc0000101u
 #define CR4_PGE	    (1u << 7)
-#define PIECE	    (4 * MIB)
 
 void __real_irq_enable(void), __real_irq_disable(void);
 uint64_t __real_clock_ns(void);
 
-void *machine_memory(size_t bytes)
+bool machine_irqs_enabled(void)
 {
-	unsigned order = 0;
-	uint64_t phys;
-	void *p;
-
-	while ((PAGE_SIZE << order) < bytes)
-		order++;
-	phys = order <= FRAME_MAX_ORDER ? frame_alloc(order) : 0;
-	if (!phys)
-		return NULL;
-	frames_lasting_add(1l << order);
-	p = phys_to_virt(phys);
-	memset(p, 0, bytes);
-	return p;
-}
-
-void machine_enter(void)
-{
-	preempt_disable();
-	__real_irq_disable();
-}
-
-void machine_leave(void)
-{
-	__real_irq_enable();
-	preempt_enable();
-	watch_touch();
+	return __builtin_ia32_readeflags_u64() & RFLAGS_IF;
 }
 
 bool machine_breathe(void)
@@ -73,38 +47,6 @@ void machine_flush(void)
 	write_cr4(cr4);
 }
 
-struct cpu *machine_cpu(void)
-{
-	return this_cpu();
-}
-
-void machine_switch(void **save, void *next)
-{
-	switch_context((uint64_t *)save, (uintptr_t)next);
-}
-
-/* What switch_context() pops, then fn to "return" to; the zero above ends a backtrace. */
-void *machine_stack(void *top, void (*fn)(void))
-{
-	uint64_t *sp = top;
-
-	*--sp = 0;
-	*--sp = 0;
-	*--sp = (uintptr_t)fn;
-	for (int i = 0; i < 6; i++)
-		*--sp = 0;
-	return sp;
-}
-
-bool machine_page_fault(uint64_t va, bool write, bool present, bool interrupts_on)
-{
-	struct trap_frame tf = {.vector = VEC_PAGE_FAULT,
-				.error = (write ? PF_WRITE : 0) | (present ? PF_PRESENT : 0),
-				.rflags = interrupts_on ? RFLAGS_IF : 0};
-
-	return trap_page_fault_handler(&tf, va);
-}
-
 uint64_t machine_clock(void)
 {
 	return __real_clock_ns();
@@ -120,22 +62,4 @@ bool machine_piece(unsigned n, void **start, size_t *bytes)
 	*start = (void *)ALIGN_UP((uintptr_t)__data_start, PAGE_SIZE);
 	*bytes = (size_t)(ALIGN_DOWN((uintptr_t)__explored_end, PAGE_SIZE) - (uintptr_t)*start);
 	return true;
-}
-
-/* By tests/tools/datasyms.py; not there in the first link. */
-extern const struct variable {
-	uint32_t from, bytes, name;
-} ksym_data[] __attribute__((weak)), ksym_data_end[] __attribute__((weak));
-
-const char *machine_name(uintptr_t at, unsigned long *offset)
-{
-	extern char __data_start[];
-	uint64_t from = at - (uintptr_t)__data_start;
-
-	for (const struct variable *v = ksym_data; v < ksym_data_end; v++)
-		if (from - v->from < v->bytes) {
-			*offset = from - v->from;
-			return (const char *)ksym_data_end + v->name;
-		}
-	return NULL;
 }

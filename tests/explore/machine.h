@@ -27,6 +27,9 @@ void machine_leave(void);
  * somebody wants the exploration to end (Ctrl-C). */
 bool machine_breathe(void);
 
+/* The real interrupt flag, whatever is explored. */
+bool machine_irqs_enabled(void);
+
 /* This flow's logical CPU is *c now: what this_cpu() says. */
 void machine_set_cpu(struct cpu *c);
 struct cpu *machine_cpu(void);

@@ -266,6 +266,19 @@ static unsigned choose(void)
 	return id;
 }
 
+/* `make debug TOKEN=…` stops here: on the stack of the actor whose event is the last one that the
+ * token names, and which it makes when this returns. */
+void __attribute__((noinline)) explore_last_step(void)
+{
+	__asm__ volatile("");
+}
+
+static void stop_at_last(void)
+{
+	if (x.replaying && x.depth == x.plan_len)
+		explore_last_step();
+}
+
 /* Chooses, and goes there. Returns on the caller's stack when it is its turn. */
 void x_next(void)
 {
@@ -276,13 +289,18 @@ void x_next(void)
 		x_commit(id);
 		if (x.replaying)
 			x_trail_keep(x.depth - 1);
+		if (a->role > X_IRQ || a->next.kind == X_BEGIN) /* no stack of its own yet */
+			stop_at_last();
 		if (a->role == X_BUFFER) {
 			x_tso_drain(a->cpu);
 		} else if (a->role == X_TIMERS) {
 			x_timers_fire();
 		} else {
-			if (a->role == X_IRQ && a->next.kind == X_BEGIN)
+			if (a->role == X_IRQ && a->next.kind == X_BEGIN) {
 				x_irq_prepare(a);
+				if (x.me == a) /* the one that is over goes nowhere */
+					x.me = NULL;
+			}
 			x_resume(a);
 			return;
 		}
@@ -307,5 +325,6 @@ bool x_wait_turn(void)
 	}
 	if (x_buffers())
 		x_tso_over(me->cpu);
+	stop_at_last();
 	return true;
 }

@@ -77,6 +77,7 @@ static void reset(void)
 	x_tso_reset();
 	x_timers_reset();
 	x_calls_reset();
+	x_sched_reset();
 }
 
 static bool is_checked(void)
@@ -236,10 +237,11 @@ static void tell_progress(uint64_t began)
 static bool out_of_time(uint64_t began)
 {
 	struct x_result *r = x.result;
+	bool look = (r->executions + r->redundant) % BREATHE == 0;
 
-	if (r->executions % BREATHE == 0)
+	if (look)
 		tell_progress(began);
-	if (r->executions % BREATHE == 0 && machine_breathe()) {
+	if (look && machine_breathe()) {
 		r->bounded = "Ctrl-C";
 		return true;
 	}

@@ -2,7 +2,7 @@
 /*
  * What kernel/cpu does, under the explorer: the interrupt flag, calls to other CPUs, fences, spins.
  *
- * The linker turns every call of X in another object into one of __wrap_X (Makefile, EXPLORE_WRAP);
+ * The linker turns every call of X in another object into one of __wrap_X (Makefile, WRAPS);
  * __real_X is the function itself. Without .interrupts in the scenario the interrupt flag is kept
  * as a value and is no event, since nobody could notice.
  */
@@ -26,7 +26,7 @@ void __wrap_cpu_call(uint32_t mask, void (*fn)(void *), void *arg);
 
 bool explore_irqs_enabled(void)
 {
-	return x_on() ? x.irq_on[cpu_id()] : (__builtin_ia32_readeflags_u64() & RFLAGS_IF) != 0;
+	return x_on() ? x.irq_on[cpu_id()] : machine_irqs_enabled();
 }
 
 static void set_irqs(bool on, const void *pc)

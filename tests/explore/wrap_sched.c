@@ -32,6 +32,34 @@ unsigned x_thread_index(const struct thread *t)
 	return X_ACTORS;
 }
 
+/*
+ * The keys that were waited for or woken in this execution get buckets in the order in which they
+ * turned up. By their addresses two of them would meet in one home and not in the other, or one of
+ * them a waiter of the machine outside, and an order would have other events.
+ */
+static const void *keys[EXPLORE_BUCKETS];
+static unsigned nr_keys;
+
+unsigned explore_bucket(const void *key, unsigned by_address)
+{
+	unsigned i = 0;
+
+	if (!x_on())
+		return by_address;
+	while (i < nr_keys && keys[i] != key)
+		i++;
+	if (i == EXPLORE_BUCKETS)
+		return (1u << WAIT_BUCKET_BITS) + EXPLORE_BUCKETS - 1;
+	keys[i] = key;
+	nr_keys = MAX(nr_keys, i + 1);
+	return (1u << WAIT_BUCKET_BITS) + i;
+}
+
+void x_sched_reset(void)
+{
+	nr_keys = 0;
+}
+
 bool x_asleep(const struct thread *t)
 {
 	return t->state == THREAD_SLEEPING;

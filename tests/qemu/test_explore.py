@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""The explorer in the kernel: built beside the plain one, it agrees with itself, finds what is known
-to break, and its tokens lead back there."""
+"""The explorer in its two homes: it agrees with itself, finds what is known to break, tells the same in
+both, and a token of one leads there in the other."""
 
 import json
 import os
 import re
-import subprocess
 import sys
 
+import hf_make
 from hf_config import ROOT
+from hf_machine import Result, split_commands
 from run import run_commands
 from test_selftest import Ktap
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
-
 import explore_table  # noqa: E402
+import museum  # noqa: E402
 
 LINE = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=(\S+): (complete|ended|bounded "
                   r"\(.*\)), (\d+) executions, (\d+) outcomes, depth (\d+), (safe|BROKEN \S+ .*)$", re.M)
-COMMANDS = ["selftest explore.*", "explore lit*", "explore wait.message strategy=brute",
-            "explore wait.message", "explore wait.woken-too-early",
-            "museum half-backtrack on", "selftest explore.brute-equals-dpor",
-            "museum half-backtrack off"]
+TOKEN = re.compile(r"^token (\S+)$", re.M)
+# In the home that is a process: every scenario, to a small bound, and the explorer against itself.
+ALONE = ["explore * runs=60", "selftest explore.*", "explore wait.message strategy=brute",
+         "explore wait.message", "museum half-backtrack on", "selftest explore.brute-equals-dpor",
+         "museum half-backtrack off"]
 # What says nothing, or twice, or what cannot be.
 REFUSED = ["explore no.such", "explore wait.message strategy=magic", "explore wait.message model=pso",
            "explore wait.message bound=many", "replay nonsense", "explore -i more",
@@ -31,6 +33,14 @@ REFUSED = ["explore no.such", "explore wait.message strategy=magic", "explore wa
            "explore wait.message shard=0/2 from=2 strategy=random", "explore wait.message runs=0",
            "explore wait.message time=0", "explore wait.message bound=1 bound=2",
            "explore wait.message lifetime=busy-extent"]
+# As `make run` has them, without a file that another run may use.
+DIMMS = ["-p", "-,size=1G", "-p", "-,size=16G,scratch"]
+# In both: every strategy, both memories, interrupts, page tables, a file system, an unbinding.
+BOTH = ["explore lit*", "explore litmus.* model=tso", "explore wait.message strategy=brute",
+        "explore wait.interrupt", "explore peer.busy strategy=random runs=30 model=tso",
+        "explore tlb.two-loads strategy=pct runs=30", "explore page.put-unbind strategy=sleep runs=60",
+        "explore file.gup-truncate runs=60", "explore lease.truncate strategy=delay runs=30",
+        "explore mutex.three bound=1 runs=60", "explore wait.woken-too-early"]
 
 
 def test_whatever_can_meet_does():
@@ -43,17 +53,35 @@ def test_whatever_can_meet_does():
     assert {lifetime for _, lifetime in explore_table.expected()} <= set(explore_table.LIFETIMES)
 
 
-def test_the_explorer(tmp_path):
-    """One machine: the self-tests, the small scenarios, brute = dpor, refusals, the failing self-check."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    subprocess.run(["make", "-j2", "EXPLORE=1"], cwd=ROOT, env=env, check=True)
-    first = run_commands("; ".join(COMMANDS + REFUSED), tmp_path, EXPLORE=1)
-    said = {command: first.command(command) for command in COMMANDS + REFUSED}
+def in_process(commands):
+    """The commands in the home that is a Linux process."""
+    done = hf_make.home(*DIMMS, "-c", "; ".join(commands))
+    return Result(done.returncode, done.returncode, done.stdout, done.stderr, 0, split_commands(done.stdout))
+
+
+def told(result, commands):
+    """All that is not about time or addresses: verdicts, and the orders that lead to a finding."""
+    return {command: (LINE.findall(result.command(command).output), TOKEN.findall(result.command(command).output))
+            for command in commands}
+
+
+def events(result, token):
+    """The steps of a replayed token, but for values and objects, which may be addresses; the verdict."""
+    rows = [json.loads(line) for line in result.command(f"replay {token} json").output.splitlines()]
+    keys = ("step", "thread", "cpu", "event", "function", "file", "line", "preempts")
+    return [[row[key] for key in keys] for row in rows[:-1]], rows[-1]
+
+
+def test_the_explorer_in_a_process():
+    hf_make.make("host")
+    run = in_process(ALONE + REFUSED)
+    said = {command: run.command(command) for command in ALONE + REFUSED}
+    every = LINE.findall(said["explore * runs=60"].output)
+    assert len(every) >= 130 and len({name for name, *_ in every}) == len(every), run.text
+    assert {name for name, *_, verdict in every if verdict != "safe"} == {
+        "litmus.add-apart", "litmus.locks-crossed", "wait.woken-too-early"}, run.text
     ktap = Ktap(said["selftest explore.*"].output)
-    assert not ktap.failed and len(ktap.passed) >= 9, first.text
-    lines = {m[1]: m for m in LINE.finditer(said["explore lit*"].output)}
-    assert lines["litmus.message"][5] == "complete" and lines["litmus.message"][9] == "safe"
-    assert lines["litmus.locks-crossed"][9].startswith("BROKEN I4 "), first.text
+    assert not ktap.failed and len(ktap.passed) >= 9, run.text
     brute = LINE.search(said["explore wait.message strategy=brute"].output)
     dpor = LINE.search(said["explore wait.message"].output)
     assert brute[5] == dpor[5] == "complete" and brute[7] == dpor[7] and int(dpor[6]) < int(brute[6])
@@ -62,14 +90,39 @@ def test_the_explorer(tmp_path):
     assert "scenario" in said["explore no.such"].output and "token" in said["replay nonsense"].output
     # With every second backtrack point lost, the check that compares with brute force notices.
     assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
-    token = re.search(r"^token (\S+)$", said["explore wait.woken-too-early"].output, re.M)[1]
-    check_replay(tmp_path, token)
 
 
-def check_replay(tmp_path, token):
-    """The token in another machine: the same events, and the same rule broken."""
-    again = run_commands(f"replay {token} json", tmp_path, EXPLORE=1)
-    steps = [json.loads(line) for line in again.command(f"replay {token} json").output.splitlines()]
-    assert steps[-1]["broken"] == "I4" and steps[-1]["token"] == token
-    assert [s["step"] for s in steps[:-1]] == list(range(1, len(steps)))
-    assert any(s["file"] == "kernel/sync/wait.c" and s["event"] == "sleep" for s in steps[:-1])
+def test_every_museum_token_is_replayed():
+    """Each fault that is explored for is found, its token breaks the same rule; without the fault none does."""
+    hf_make.make("host")
+    faults = {fault.name: fault.command for fault in museum.switches() if fault.build == "explore" and not fault.race}
+    run = in_process([line for name, command in faults.items()
+                      for line in (f"museum {name} on", command, f"museum {name} off")])
+    tokens, rules = {}, {}
+    for (name, command), said in zip(faults.items(), run.commands[1::3]):
+        assert said.line == command and TOKEN.search(said.output), f"{name}: {said.output}"
+        tokens[name] = f"replay {TOKEN.search(said.output)[1]}"
+        rules[name] = re.search(r"^ *broken: (\S+):", said.output, re.M)[1]
+    again = in_process([line for name, replay in tokens.items()
+                        for line in (f"museum {name} on", replay, f"museum {name} off", replay)])
+    for name, said, without in zip(tokens, again.commands[1::4], again.commands[3::4]):
+        assert re.search(rf"^ *broken: {rules[name]}:", said.output, re.M), f"{name}: {said.output}"
+        assert "broken:" not in without.output, f"{name}: {without.output}"
+
+
+def test_both_homes_tell_the_same(tmp_path):
+    """The same executions and outcomes for the same words; and the token of one, played in the other."""
+    hf_make.make("host")
+    hf_make.make("EXPLORE=1")
+    one = in_process(BOTH)
+    token = TOKEN.search(one.command("explore wait.woken-too-early").output)[1]
+    replay = f"replay {token} json"
+    two = run_commands("; ".join(BOTH + [replay]), tmp_path, EXPLORE=1)
+    assert told(one, BOTH) == told(two, BOTH)
+    lines = [line for found, _ in told(two, BOTH).values() for line in found]
+    assert len(lines) > 20 and any(line[4] == "complete" for line in lines), two.text
+    steps, verdict = events(two, token)
+    assert verdict["broken"] == "I4" and verdict["token"] == token
+    assert [step[0] for step in steps] == list(range(1, len(steps) + 1))
+    assert any(step[5] == "kernel/sync/wait.c" and step[3] == "sleep" for step in steps)
+    assert (steps, verdict) == events(in_process([replay]), token)

@@ -92,7 +92,9 @@ def engine(folder, monkeypatch, text):
     path.write_text(text)
     path.chmod(0o755)
     monkeypatch.setattr(explore, "ROOT", str(folder))
-    monkeypatch.setattr(explore, "HOST", str(path))
+    monkeypatch.setattr(explore.explore_home, "HOST", str(path))
+    monkeypatch.setattr(explore.explore_home, "DIMMS", [])
+    monkeypatch.delenv("WHERE", raising=False)
 
 
 def test_a_killed_shard_goes_on_behind_its_last_slice(tmp_path, monkeypatch, capfd):

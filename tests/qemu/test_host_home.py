@@ -1,32 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Holdfast as a Linux process: it is built, prints what the machine prints, and refuses in sentences."""
 
-import os
 import re
-import subprocess
 
 import pytest
 
-from hf_config import BUILD, ROOT
+from hf_make import home as run
+from hf_make import make
 
-PROGRAM = os.path.join(BUILD, "host", "holdfast")
 DIMMS = ["-p", "-,size=64M,scratch"]
-
-
-pytestmark = pytest.mark.xdist_group("host_home")  # one worker builds it
 
 
 @pytest.fixture(scope="module", autouse=True)
 def built():
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    done = subprocess.run(["make", "-j2", "host"], cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-def run(*args, **more):
-    return subprocess.run([PROGRAM, *args], cwd=ROOT, text=True, stdin=subprocess.DEVNULL, timeout=120,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **more)
+    make("host")
 
 
 def test_commands_and_their_status():

@@ -72,8 +72,10 @@ def checked_step(row: Dict[str, Any], where: str) -> Dict[str, Any]:
 
 
 def variables() -> List[Tuple[int, int, str]]:
-    """Address, size and name of every variable of the explorer's kernel, in order; none: not built."""
-    done = subprocess.run(["nm", "-S", "-n", os.path.join(ROOT, "build", "explore", "holdfast.elf")],
+    """Address, size and name of every variable of the explorer's program, in order; none: not built."""
+    import explore_home
+
+    done = subprocess.run(["nm", "-S", "-n", explore_home.binary()],
                           check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     rows = [line.split() for line in done.stdout.splitlines()]
     return [(int(r[0], 16), int(r[1], 16), r[3]) for r in rows if len(r) == 4 and r[2] in "bBdDrR"]
@@ -140,11 +142,12 @@ def invariants() -> Dict[str, str]:
 
 
 def replay(token: str) -> List[str]:
-    """What the machine prints of `replay TOKEN json`."""
+    """What the explorer prints of `replay TOKEN json`."""
     if not re.fullmatch(r"[\w.:,=+/@-]+", token):
         raise ExplainError(f"'{token}' is no token: it is one word, as `explore` printed it")
-    command = ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"CMD=replay {token} json"]
-    done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, errors="replace")
+    import explore_home
+
+    done = subprocess.run(explore_home.command(f"replay {token} json", 120), check=False, text=True, stdout=subprocess.PIPE, errors="replace")
     lines = done.stdout.splitlines()
     if not any(line.startswith("{") for line in lines):
         raise ExplainError("the replay printed no step: " + (" / ".join(lines[-3:]) or "nothing"))

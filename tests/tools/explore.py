@@ -10,12 +10,12 @@ SCENARIO is a name or a pattern ('*' if none is given), WORDS are those of `expl
 model=…, bound=…. A shard explores in slices of a minute. After each it adds what was printed to
 FOLDER/shard-K-of-N.part, which is its checkpoint: one that was killed goes on behind the last slice,
 by the same command once more. When it has ended the file is called .out, and it does not run again.
+It runs as a Linux process (make host), with WHERE=kernel in the environment in QEMU.
 
 Status: 0 safe, 1 something is broken, 2 something is missing.
 """
 
 import fnmatch
-import functools
 import os
 import re
 import subprocess
@@ -23,35 +23,19 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, List, Optional
 
+import explore_home
 import explore_merge
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-HOST = os.path.join(ROOT, "build", "host", "holdfast")
-KERNEL = os.path.join(ROOT, "build", "explore", "holdfast.elf")
 FILE = re.compile(r"shard-(\d+)-of-(\d+)\.(out|part)$")
 SAFE, BROKEN, MISSING = 0, 1, 2
 SLICE = 60  # seconds
 
 
-@functools.lru_cache(maxsize=None)
-def explores(host: str) -> bool:
-    """Is the host home built, and does it have the command?"""
-    return os.access(host, os.X_OK) and not subprocess.run(
-        [host, "-c", "explore -l"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        check=False).returncode
-
-
-def command(line: str) -> List[str]:
-    """The process that runs this line: the host home if it explores, else the kernel."""
-    if explores(HOST):
-        return [HOST, "-c", line]
-    return ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"TIMEOUT={SLICE + 300}", f"CMD={line}"]
-
-
 def said(line: str) -> List[str]:
     """What a machine prints of a line."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    done = subprocess.run(command(line), env=env, stdout=subprocess.PIPE, text=True, errors="replace",
+    done = subprocess.run(explore_home.command(line, SLICE + 300), env=env, stdout=subprocess.PIPE, text=True, errors="replace",
                           check=False)
     return done.stdout.splitlines()
 
@@ -135,7 +119,7 @@ def merge_folder(folder: str) -> int:
 
 
 def forget_old(folder: str, binary: str) -> None:
-    """Removes what was kept of a kernel that is none any more."""
+    """Removes what was kept of a program that is none any more."""
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         path = os.path.join(folder, name)
         if FILE.match(name) and os.path.getmtime(path) < os.path.getmtime(binary):
@@ -146,7 +130,7 @@ def run(jobs: int, words: List[str]) -> int:
     """So many shards as jobs, all at once, in a folder named by the words and the division."""
     name = re.sub(r"[^\w.=-]+", "_", "-".join(words).replace("*", "all")) or "all"
     folder = os.path.join(ROOT, "build", "explore-run", f"{name}-{jobs}")
-    forget_old(folder, HOST if explores(HOST) else KERNEL)
+    forget_old(folder, explore_home.binary())
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda k: run_shard(folder, k, jobs, words), range(jobs)))
     return merge_folder(folder)

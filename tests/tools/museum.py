@@ -7,8 +7,8 @@
 A fault is a switch (MUSEUM and MUSEUM_EXPLORED in the sources), or a weakness that is a design (the
 table in docs/weaknesses.md). Its label says what finds it:
 
-    found by explore X …    every order of events, in the explorer's build: strategy, executions and
-                            the time to the first finding are shown
+    found by explore X …    every order of events: strategy, executions and the time to the first
+                            finding are shown. In a Linux process; WHERE=kernel: in QEMU
     shown by race X         one order of events, by script
     shown by selftest X     a test
 
@@ -24,6 +24,8 @@ import re
 import subprocess
 import sys
 import time
+
+import explore_home
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLOORS = ("boot", "kernel", "mm", "drivers", "dax", "tests/kernel")
@@ -92,7 +94,10 @@ def designs():
 def start(build, commands):
     """A machine of that build, which plays the commands and ends; its serial line."""
     env = {**os.environ, "CMD": "; ".join(commands), "TIMEOUT": str(SECONDS[build])}
-    words = ["make", "-s", "-C", ROOT, "run"] + (["EXPLORE=1"] if build == "explore" else [])
+    words = ["make", "-s", "-C", ROOT, "run"]
+    if build == "explore":
+        del env["CMD"]
+        words = explore_home.command("; ".join(commands), SECONDS[build])
     return subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                             text=True, errors="replace")
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Where the explorer runs for the tools: as a Linux process, or, with WHERE=kernel, in QEMU.
+
+Both tell the same (tests/qemu/test_explore.py); the process takes a fraction of the time.
+"""
+
+import os
+import sys
+from typing import List
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HOST = os.path.join(ROOT, "build", "host", "holdfast")
+KERNEL = os.path.join(ROOT, "build", "explore", "holdfast.elf")
+# The two DIMMs of `make run`, in memory: several processes at a time need no file that one has.
+DIMMS = ["-p", "-,size=1G", "-p", "-,size=16G,scratch"]
+
+
+def in_kernel() -> bool:
+    """WHERE: host, which is what no word means, or kernel."""
+    where = os.environ.get("WHERE") or "host"
+    if where not in ("host", "kernel"):
+        sys.exit(f"WHERE={where} is neither host (a Linux process) nor kernel (in QEMU)")
+    return where == "kernel"
+
+
+def binary() -> str:
+    """What has to be built for it."""
+    return KERNEL if in_kernel() else HOST
+
+
+def command(line: str, seconds: int) -> List[str]:
+    """The program that runs this line of commands, and ends."""
+    if in_kernel():
+        return ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"TIMEOUT={seconds}", f"CMD={line}"]
+    return [HOST, *DIMMS, "-c", line]
