@@ -93,6 +93,9 @@ $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools
 endef
 
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
+$(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
+$(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
+$(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
 $(eval $(call home,$(BASE)/coverage,--coverage,--coverage,$(BASE)/coverage/holdfast,mm/% dax/%))
 
 # The debug build under the compiler's sanitizers (boot/host/check). The allocators' own files touch what
@@ -130,9 +133,6 @@ coverage: $(BASE)/coverage/holdfast $(BASE)/coverage/pmem0.img
 		gcovr -r . --filter mm/ --filter dax/ --exclude '.*/test_.*' --html-title 'Holdfast: mm and dax' \
 		--object-directory $(BASE)/coverage/obj --html-details $(BASE)/coverage/index.html \
 		--print-summary $(BASE)/coverage/obj
-$(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
-$(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
-$(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
 
 # Kept between runs, as build/pmem0.img is.
 HOME_PMEM0 := $(foreach d,host check coverage,$(BASE)/$(d)/pmem0.img)

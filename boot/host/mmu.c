@@ -25,7 +25,7 @@
 #define PAGE	  4096ull
 
 #define BOOT_END    (4 * GIB) /* boot's own map, one to one */
-#define MAX_LARGE   64	  /* mappings of more than a page, of which a flush of one page takes all */
+#define MAX_LARGE   64 /* mappings of more than a page, of which a flush of one page takes all */
 #define MAX_RECENT  64
 #define MAX_ENTRIES 30000 /* Linux lets a process have 65530 mappings */
 
@@ -50,8 +50,8 @@ static struct area {
 	{RECORD_BASE, KVIRT_BASE, 0, 0},
 	{KVIRT_BASE, KERNEL_BASE, 0, 0},
 };
-static struct span recent[MAX_RECENT];	      /* of a page, made since mmu_settle() */
-static unsigned nr_recent;		      /* more than there is room for: not all were kept */
+static struct span recent[MAX_RECENT]; /* of a page, made since mmu_settle() */
+static unsigned nr_recent;	       /* more than there is room for: not all were kept */
 static uint8_t last_stack[64 * 1024] __attribute__((aligned(16))); /* of a double fault */
 
 struct leaf {

@@ -85,7 +85,7 @@ def test_tables_with_and_without_the_code():
     alone = peer_compare.figures([(case, "sc", model, None)])
     assert alone[2] == "| `wait WAITERS=1` | sc | 306 | 402 | 0.008 |"
     both = peer_compare.figures([(case, "sc", model, peer_compare.Explored(40, 0.004))])
-    assert both[2] == alone[2] + " `peer.wait` | 40 | 0.004 | 0.50 |"
+    assert both[2] == alone[2] + " `peer.wait` | 40 | 0.0040 | 0.50 |"
     assert len(both[0].split("|")) == len(both[1].split("|")) == len(both[2].split("|"))
 
 
