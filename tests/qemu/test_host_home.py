@@ -17,7 +17,7 @@ def built():
 
 
 def test_commands_and_their_status():
-    done = run(*DIMMS, "-n", "4", "-c", "echo one; cat /none; selftest wait.* lock.* trap.*")
+    done = run(*DIMMS, "-n", "4", "-c", "echo one; cat /none; selftest")
     assert done.returncode == 1, done.stdout
     assert re.search(r"^> cat /none\n.*^\[status 2\]$", done.stdout, re.M | re.S), done.stdout
     assert re.search(r"^# \d+ passed, 0 failed, \d+ skipped\n\[status 0\]", done.stdout, re.M), done.stdout

@@ -10,8 +10,8 @@
 #define MIB_OF_TABLE 256u /* of device memory, whose records one table of 4K entries maps */
 #define TABLES	     40u
 #define PFN_OF(p, n) ((p)->range[0].start + (n) * (MIB_OF_TABLE * MIB >> PAGE_SHIFT))
-/* A few instructions for each table that is absent, and the walk and the call around; the sanitizer of
- * `make host-check` has code of its own before each access, and the explorer a call. */
+/* A few instructions for each table that is absent, and the walk and the call around; the sanitizer
+ * of `make host-check` has code of its own before each access, and the explorer a call. */
 #define INSNS_MAX ((10 * TABLES + 200) * (SHADOW_BUILD ? 16 : EXPLORE_BUILD ? 4 : 1))
 
 static struct search {
