@@ -329,4 +329,5 @@ static void close_exports(int64_t before)
 		if (exports[i])
 			do_close(3, (char *[]){"dmabuf", "close", exports[i]->name});
 }
-SELFTEST_LEAVES(exports, "exported buffer(s) of the shell", LEAVES_USERS, count_exports, close_exports);
+SELFTEST_LEAVES(exports, "exported buffer(s) of the shell", LEAVES_USERS, count_exports,
+		close_exports);

@@ -46,8 +46,9 @@ static int __attribute__((noipa)) hidden(int n)
 #define EXPECT_FORBIDDEN(n, text)                                                                  \
 	do {                                                                                       \
 		mem_divert(NULL);                                                                  \
-		EXPECT(reports == (n) && first.fault == MEM_FORBIDDEN && strstr(first_what, text),   \
-		       "%u reports, the first of kind %d: '%s'", reports, first.fault, first_what);   \
+		EXPECT(reports == (n) && first.fault == MEM_FORBIDDEN && strstr(first_what, text), \
+		       "%u reports, the first of kind %d: '%s'", reports, first.fault,             \
+		       first_what);                                                                \
 	} while (0)
 
 SELFTEST(sanitizer_heap_load, "sanitizer.heap-load",
