@@ -17,9 +17,11 @@
  */
 #include "boot/host/machine.h"
 
-#define TURN_NS	 50000ull    /* that a CPU runs while others could, on the average */
-#define SOON_NS	 2000ull     /* that it runs on after it has interrupted another one */
-#define LOOK_NS	 50ull	     /* about what the code between two looks takes */
+#define TURN_NS 50000ull /* that a CPU runs while others could, on the average */
+#define LOOK_NS 50ull	 /* about what the code between two looks takes */
+/* That a CPU runs on after it has interrupted another one: a look. One that was woken for a lock
+ * finds it taken again if that is long, each time. */
+#define SOON_NS	 LOOK_NS
 #define STUCK_NS 20000000ull /* for which it did not look up */
 #define VEC_TURN 256ull	     /* no vector: another CPU's turn, where nothing looks up */
 
