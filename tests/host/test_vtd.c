@@ -330,8 +330,15 @@ static void begin(enum quirk quirk)
 		m.cap |= 1 << 4;
 	if (quirk == ALL_FAULTS)
 		m.fsts = 0xffff;
+	free(units[0]);
+	units[0] = u = NULL;
 	nr_units = 0;
-	u = &units[0];
+}
+
+static void turn_it_on(bool queue)
+{
+	start(&place, queue);
+	u = units[0];
 }
 
 /* Frames that a unit was told of stay its own, also when it was refused: not so in a test. */
@@ -388,7 +395,7 @@ static void what_it_does_not_do(void **state __unused)
 		const char *word = queue ? cases[i / 2].by_queue : cases[i / 2].by_registers;
 
 		begin(cases[i / 2].quirk);
-		start(&place, queue);
+		turn_it_on(queue);
 		if (!u->refused != !word || (word && !strstr(u->refused, word)))
 			fail_msg("quirk %u, %s: %s", m.quirk, queue ? "queue" : "registers",
 				 m.said);
@@ -417,7 +424,7 @@ static void what_it_says_of_itself(void **state __unused)
 		begin(NONE);
 		m.cap = lies[i].cap;
 		m.ecap = lies[i].ecap;
-		start(&place, true);
+		turn_it_on(true);
 		if (!u->refused || !strstr(u->refused, lies[i].word))
 			fail_msg("%u: %s", i, m.said);
 		assert_int_equal(m.writes, 0); /* what is there may be something else */
@@ -436,7 +443,7 @@ static void each_in_turn(void **state __unused)
 		do {
 			begin(NONE);
 			*which[i / 2] = n++;
-			start(&place, i & 1);
+			turn_it_on(i & 1);
 			is_sound();
 			refused += u->refused != NULL;
 			all = i / 2 == 0 ? m.accesses : i / 2 == 1 ? m.writes : m.allocations;
@@ -456,7 +463,7 @@ static void it_ends_at_work(void **state __unused)
 		bool queue = i & 1;
 
 		begin(NONE);
-		start(&place, queue);
+		turn_it_on(queue);
 		assert_null(u->refused);
 		vtd_forget(u, 3, 0x100000, PAGE_SIZE);
 		assert_true(!u->dead && !m.stopped && u->invalidations == 2);
