@@ -117,7 +117,7 @@ LOADER := $(if $(wildcard boot/efi/*.c),$(B)/efi/BOOTX64.EFI)
 
 all: $(KERNEL) $(B)/k.elf $(LOADER)
 
-# Tests are two fifths of the image, which stays in RAM, and nobody times them: -Og makes them a third
+# Tests are more than half of the image, which stays in RAM, and nobody times them: -Og makes them a third
 # smaller, in half the time. Not so the benchmarks, and the fixtures that these use.
 SMALL := $(sort $(filter-out tests/kernel/bench/% tests/kernel/lib/%,$(filter tests/kernel/%,$(SRC))) \
 	$(foreach f,$(SRC),$(if $(filter test_%,$(notdir $f)),$f)))

@@ -224,7 +224,7 @@ ROWS = [
     Row("memory.prompt", "bytes", "RAM that is not free at the prompt, 1 GiB of persistent memory "
         "bound", 4_000_000,
         scope="of all RAM that the firmware gave to the kernel. Of Holdfast's more than nine tenths "
-              "are its image, and two fifths of that its self-tests, races and benchmarks: the row "
+              "are its image, and more than half of that its self-tests, races and benchmarks: the row "
               "grows with them"),
 ]
 BY_NAME = {row.bench: row for row in ROWS}
