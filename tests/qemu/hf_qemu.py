@@ -28,7 +28,7 @@ WOULD_DO = "7.2 or newer, as Debian 12 and 13 have it, would do"
 PATIENCE = 60  # seconds for the answers
 # The same for a machine with an IOMMU: the disk behind it, and the unit itself.
 NEEDED_FOR_IOMMU = {"intel-iommu": "aw-bits", "virtio-blk-pci": "iommu_platform"}
-ASKED = sorted({**NEEDED, **NEEDED_FOR_IOMMU})
+ASKED = sorted({**NEEDED, **NEEDED_FOR_IOMMU, "iommu-testdev": ""})  # the last: a test uses it
 LIBRARIES = ("usr/lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/pulseaudio")
 FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 

@@ -25,6 +25,18 @@ def test_a_second_qemu(tmp_path):
     assert "race dma-truncate lifetime=busy-extent: safe" in result.text
 
 
+def test_a_second_master(tmp_path):
+    """Where a QEMU has iommu-testdev, whose transfer happens at a register read, it is used."""
+    having = [path for path in [hf_qemu.find("qemu-system-x86_64"), *hf_qemu.others()]
+              if hf_qemu.can(path)["iommu-testdev"]]
+    if not having:
+        pytest.skip("no QEMU here has the device iommu-testdev (QEMU 11.1 has)")
+    result = run_commands("selftest iommu.*; check", tmp_path, QEMU=having[0],
+                          QEMU_ARGS="-device iommu-testdev")
+    assert result.status == 0, result.text + result.stderr
+    assert "iommu.second-master\n" in result.text and ", 0 failed, 0 skipped" in result.text
+
+
 def test_the_binary_is_asked(tmp_path):
     """Machine types, CPU models and properties come from the QEMU itself."""
     known = hf_qemu.ask(hf_qemu.find("qemu-system-x86_64"))
