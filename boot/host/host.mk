@@ -96,7 +96,7 @@ $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
 $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
 $(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
-$(eval $(call home,$(BASE)/coverage,--coverage,--coverage,$(BASE)/coverage/holdfast,mm/% dax/%))
+$(eval $(call home,$(BASE)/coverage,--coverage -Wno-maybe-uninitialized,--coverage,$(BASE)/coverage/holdfast,mm/% dax/%))
 
 # The debug build under the compiler's sanitizers (boot/host/check). The allocators' own files touch what
 # is closed to all others, and the machine layer stands for hardware: they are compiled without.
@@ -126,10 +126,10 @@ host-check: $(BASE)/check/holdfast $(BASE)/check/pmem0.img
 
 # Which lines and branches of mm/ and dax/ the self-tests, races and invariants reach; the self-tests that
 # lie there are not counted. What failed in them is shown, and is not the status: three rows of `race all`
-# are never as the table says (CAVEATS.md).
+# are never as the table says (CAVEATS.md). Without explore.*, which needs the hooks.
 coverage: $(BASE)/coverage/holdfast $(BASE)/coverage/pmem0.img
 	@find $(BASE)/coverage -name '*.gcda' -delete
-	$(call home_run,$<,selftest; race all; check) \
+	$(call home_run,$<,selftest [!e]* e[!x]* ex[!p]*; race all; check) \
 		gcovr -r . --filter mm/ --filter dax/ --exclude '.*/test_.*' --html-title 'Holdfast: mm and dax' \
 		--object-directory $(BASE)/coverage/obj --html-details $(BASE)/coverage/index.html \
 		--print-summary $(BASE)/coverage/obj

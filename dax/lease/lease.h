@@ -65,8 +65,8 @@ struct lease {
 struct lease_list {
 	TAILQ_HEAD(, lease) leases; /* oldest first: told and revoked in the order they were set */
 	uint64_t gone;		    /* moves on when a lease left; zero: none ever did */
-	uint32_t layouts;	    /* how many of them are LEASE_LAYOUT */
-	bool regular;		    /* its file may have leases: regular, or a device-dax node */
+	uint32_t layouts; /* of them LEASE_LAYOUT; zero: who breaks those has nothing to do */
+	bool regular;	  /* its file may have leases: regular, or a device-dax node */
 };
 void lease_list_init(struct lease_list *ll, bool regular);
 

@@ -319,17 +319,11 @@ static void begin(enum quirk quirk)
 {
 	memset(&m, 0, sizeof(m));
 	m.quirk = quirk;
-	m.cap = QEMU_CAP;
+	m.cap = QEMU_CAP | (quirk == HOLDS_BACK ? 1 << 4 : 0);
 	m.ecap = QEMU_ECAP;
 	m.fectl = FECTL_MASKED;
-	if (quirk == TE_STAYS)
-		m.gsts = VTD_TE;
-	if (quirk == QIE_STAYS)
-		m.gsts = VTD_QIE;
-	if (quirk == HOLDS_BACK)
-		m.cap |= 1 << 4;
-	if (quirk == ALL_FAULTS)
-		m.fsts = 0xffff;
+	m.gsts = quirk == TE_STAYS ? VTD_TE : quirk == QIE_STAYS ? VTD_QIE : 0;
+	m.fsts = quirk == ALL_FAULTS ? 0xffff : 0;
 	free(units[0]);
 	units[0] = u = NULL;
 	nr_units = 0;

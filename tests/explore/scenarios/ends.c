@@ -11,6 +11,13 @@
 
 static struct pmem_region *region;
 
+static void close_files(void)
+{
+	dax_put(files.f);
+	dax_put(files.g);
+	files.f = files.g = NULL;
+}
+
 /* F is mapped, touched, pinned, unmapped; `close`: and nobody has it open. */
 static int pinned(void)
 {
@@ -49,9 +56,7 @@ static int closed(void)
 
 	if (err)
 		return err;
-	dax_put(files.f);
-	dax_put(files.g);
-	files.f = files.g = NULL;
+	close_files();
 	return 0;
 }
 
@@ -85,9 +90,7 @@ static int closed_unheld(void)
 	if (err)
 		return err;
 	region = files.fx.fs->region;
-	dax_put(files.f);
-	dax_put(files.g);
-	files.f = files.g = NULL;
+	close_files();
 	return 0;
 }
 
@@ -110,9 +113,7 @@ static int only_mapped(void)
 
 	if (err)
 		return err;
-	dax_put(files.f);
-	dax_put(files.g);
-	files.f = files.g = NULL;
+	close_files();
 	return 0;
 }
 
