@@ -147,21 +147,24 @@ class Unit:
 
 
 def rows(path, lowest):
-    """[(address, file, line)] from address `lowest` on, by address, one per address.
+    """[(address, file, line)] from address `lowest` on, by address, one per address; and {address: (file,
+    line)}, the first row of each.
 
-    Of several rows at one address the last one counts: the earlier ones have no code. What an end
-    of a sequence leaves without a line has no row."""
+    Of several rows at one address the last one counts: the earlier ones have no code. Where a function
+    begins with code in line the first one is its own. What an end of a sequence leaves without a line
+    has no row."""
     with open(path, "rb") as file:
         elf = sections(file.read())
-    found = {}
+    found, first = {}, {}
 
     def put(address, file, line):
         if address >= lowest and file is not None:
             found[address] = (file, line)
+            first.setdefault(address, (file, line))
 
     reader = Reader(elf[".debug_line"])
     while reader.at < len(reader.data):
         unit = Unit(elf, reader)
         unit.run(put)
         reader.at = unit.end
-    return [(address, *found[address]) for address in sorted(found)]
+    return [(address, *found[address]) for address in sorted(found)], first

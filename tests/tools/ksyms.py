@@ -64,13 +64,16 @@ class Nibbles:
         return bytes(padded[i] | padded[i + 1] << 4 for i in range(0, len(padded) - 1, 2))
 
 
-def own_rows(start, end, rows):
-    """(file, [(address, line)]) of one function: the file that it begins in, and that file alone."""
-    if not rows or rows[0][0] != start or os.path.isabs(rows[0][1]):
+def own_rows(start, end, rows, first):
+    """(file, [(address, line)]) of one function: the file that it begins in, and that file alone. `first`
+    is its first row, (file, line), which is its own though code in line may begin at the same address."""
+    if not rows or rows[0][0] != start or os.path.isabs(first[0]):
         return None, []
-    name, kept = rows[0][1], []
+    name, kept = first[0], [(start, first[1])]
     for address, file, line in rows:
-        if file == name and address < end and line and (not kept or kept[-1][1] != line):
+        if file == name and address < end and line and kept[-1][1] != line:
+            if address == start:
+                kept.pop()
             kept.append((address, line))
     return name, kept
 
@@ -116,7 +119,8 @@ class Tables:
 
 def main(elf, base=BASE):
     found = functions(elf, base)
-    rows = dwarf_lines.rows(elf, base)
+    rows, first_rows = dwarf_lines.rows(elf, base)
+    last_rows = {address: (file, line) for address, file, line in rows}
     tables, at = Tables(), 0
     for number, (start, name) in enumerate(found):
         end = found[number + 1][0] if number + 1 < len(found) else start + 0xffff
@@ -125,7 +129,9 @@ def main(elf, base=BASE):
         first = at
         while at < len(rows) and rows[at][0] < end:
             at += 1
-        tables.add(number, start, end, name, *own_rows(start, end, rows[first:at]))
+        # What gcc split off a function (".cold", ".part") begins anywhere in it.
+        own = (first_rows if "." not in name else last_rows).get(start)
+        tables.add(number, start, end, name, *own_rows(start, end, rows[first:at], own))
     print("; made by tests/tools/ksyms.py")
     tables.print(base)
 
