@@ -2,6 +2,7 @@
 """The explorer in its two homes: it agrees with itself, finds what is known to break, tells the same in
 both, and a token of one leads there in the other."""
 
+import concurrent.futures
 import json
 import os
 import re
@@ -90,6 +91,16 @@ def test_the_explorer_in_a_process():
     assert "scenario" in said["explore no.such"].output and "token" in said["replay nonsense"].output
     # With every second backtrack point lost, the check that compares with brute force notices.
     assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
+
+
+def test_a_scenario_needs_no_other_before_it():
+    """Each one in a process of its own, as its shards are, has the verdict and outcomes that it has among all."""
+    hf_make.make("host")
+    among = {line[0]: (line[6], line[8]) for line in LINE.findall(in_process(["explore * runs=60"]).text)}
+    with concurrent.futures.ThreadPoolExecutor(2) as two:
+        runs = two.map(lambda name: in_process([f"explore {name} runs=60"]), among)
+        alone = {line[0]: (line[6], line[8]) for run in runs for line in LINE.findall(run.text)}
+    assert len(among) >= 130 and alone == among
 
 
 def test_every_museum_token_is_replayed():

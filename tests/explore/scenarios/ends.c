@@ -280,12 +280,10 @@ static void never_unmounted(void)
 /* Nobody has the file any more, whichever went last. */
 static void page_is_free(void)
 {
-	const struct page *page = page_to_record(files.page);
+	const struct page *page = files_record();
 
-	X_EXPECT("I3", !page_record_exists(page) || !page_maps(page),
-		 "the page of a file that is gone is mapped");
-	X_EXPECT("I6", !page_record_exists(page) || !page->mapping,
-		 "the page of a file that is gone names a file");
+	X_EXPECT("I3", !page || !page_maps(page), "the page of a file that is gone is mapped");
+	X_EXPECT("I6", !page || !page->mapping, "the page of a file that is gone names a file");
 }
 
 #define ENDS .interrupts = true, .lifetimes = true, .large = true

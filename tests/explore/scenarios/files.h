@@ -46,6 +46,10 @@ void files_hold(void);
 void files_hold_twice(void);	/* by two pins */
 void files_hold_unmapped(void); /* by a pin, and no page of F is mapped any more */
 
+/* The record that counts for F's first page; NULL: the page was never taken or mapped, and has
+ * none. */
+const struct page *files_record(void);
+
 /* After every event: entry, link and mapping agree (I3, I6). */
 void files_step(void);
 /* In the end: G has its own bytes, if it has any (I1), and no reference or mapping is left over. */
