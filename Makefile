@@ -45,7 +45,7 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s %s\n' $(1) '$(2)' >&2;
 # ---- (1) what must be there before anything is built ----
 
 ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
-GROUP   := $(if $(filter debug,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
+GROUP   := $(if $(filter debug test,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter coverage,$(MAKECMDGOALS)),gcovr)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
 	   $(filter explain-check,$(MAKECMDGOALS)),browser)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
@@ -275,7 +275,7 @@ mutants: all
 # Every order of events (docs/explorer.md). A counterexample as a page and a trace; that page in a real
 # browser; every scenario, in JOBS parts at a time; Spin on models of three protocols, whose figures are
 # written into the document.
-export JSON TOKEN COMMIT WHERE
+export JSON TOKEN COMMIT WHERE MUSEUM
 explorer:
 	@$(MAKE) $(if $(filter kernel,$(WHERE)),EXPLORE=1 all,host)
 explain: $(if $(JSON),,explorer)

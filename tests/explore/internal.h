@@ -288,7 +288,8 @@ void x_locked(struct x_op *op, unsigned cpu);
 /* Said; returns when it is the caller's turn. False: it is no event here, go on at once. */
 bool x_wait_turn(void);
 void x_next(void);
-void explore_last_step(void); /* a place for a breakpoint */
+/* A place for a breakpoint. */
+void explore_last_step(const char *actor, const char *event, uintptr_t pc, bool on_its_stack);
 /* The event just made read or wrote this. */
 void x_value(uint64_t v);
 /* The execution ends here. Never returns. */

@@ -266,17 +266,20 @@ static unsigned choose(void)
 	return id;
 }
 
-/* `make debug TOKEN=…` stops here: on the stack of the actor whose event is the last one that the
- * token names, and which it makes when this returns. */
-void __attribute__((noinline)) explore_last_step(void)
+/* `make debug TOKEN=…` stops here: the last event that the token names comes when this returns. It
+ * is one of the code whose stack this is, unless that is no code's: a buffer, a timer. */
+void __attribute__((noinline))
+explore_last_step(const char *actor, const char *event, uintptr_t pc, bool on_its_stack)
 {
-	__asm__ volatile("");
+	__asm__ volatile("" : : "r"(actor), "r"(event), "r"(pc), "r"(on_its_stack));
 }
 
-static void stop_at_last(void)
+static void stop_at_last(const struct x_actor *a, bool on_its_stack)
 {
+	const struct x_node *n = &x.node[x.depth - 1];
+
 	if (x.replaying && x.depth == x.plan_len)
-		explore_last_step();
+		explore_last_step(a->name, x_kind_name(n->op.kind), n->op.pc, on_its_stack);
 }
 
 /* Chooses, and goes there. Returns on the caller's stack when it is its turn. */
@@ -290,7 +293,7 @@ void x_next(void)
 		if (x.replaying)
 			x_trail_keep(x.depth - 1);
 		if (a->role > X_IRQ || a->next.kind == X_BEGIN) /* no stack of its own yet */
-			stop_at_last();
+			stop_at_last(a, false);
 		if (a->role == X_BUFFER) {
 			x_tso_drain(a->cpu);
 		} else if (a->role == X_TIMERS) {
@@ -325,6 +328,6 @@ bool x_wait_turn(void)
 	}
 	if (x_buffers())
 		x_tso_over(me->cpu);
-	stop_at_last();
+	stop_at_last(me, true);
 	return true;
 }

@@ -8,7 +8,7 @@
 
 The page (explain_page.py) is one file that needs nothing else; the trace (explain_trace.py) is for
 Perfetto. Both show the source as it is in this tree, or, with COMMIT=…, as it
-was in that commit.
+was in that commit. MUSEUM=NAME is the fault of the museum with which the order was found.
 """
 
 import bisect
@@ -147,7 +147,8 @@ def replay(token: str) -> List[str]:
         raise ExplainError(f"'{token}' is no token: it is one word, as `explore` printed it")
     import explore_home
 
-    done = subprocess.run(explore_home.command(f"replay {token} json", 120), check=False, text=True, stdout=subprocess.PIPE, errors="replace")
+    done = subprocess.run(explore_home.command(explore_home.replay(token, "json"), 120), check=False,
+                          text=True, stdout=subprocess.PIPE, errors="replace")
     lines = done.stdout.splitlines()
     if not any(line.startswith("{") for line in lines):
         raise ExplainError("the replay printed no step: " + (" / ".join(lines[-3:]) or "nothing"))

@@ -7,30 +7,50 @@
 The token is replayed in the home that is a Linux process. Each time a program begins the explorer
 first learns the scenario, which takes a moment; then the order of the token runs up to its last
 event, and gdb shows the code that is about to make it. Threads that wait their turn are stacks that
-nobody runs; `replay TOKEN` prints what they did. `kill`, then `run`, begins once more.
+nobody runs; `replay TOKEN` prints what they did. `kill`, then `run`, begins once more. MUSEUM=NAME is
+the fault of the museum with which the order was found.
+
+A token that cannot be replayed is refused before gdb begins.
 """
 
 import os
 import re
 import shutil
+import subprocess
 import sys
 from typing import List
 
 import explore_home
 
-# From the explorer's own frames up to the code under test; a scenario is code under test, too.
+# What happens next, in words. Then from the explorer's own frames up to the code under test; a scenario is
+# code under test, too. Where no code makes the event, the line that caused it: a store that leaves its buffer.
 UP = """python
 import gdb
-def show_step(event):
+def code_under_test():
     frame = gdb.newest_frame()
-    while frame and frame.older():
+    while frame:
         line = frame.find_sal()
         file = line.symtab.filename if line.symtab else ""
         if file and (not file.startswith("tests/explore/") or "/scenarios/" in file):
-            break
+            return frame
         frame = frame.older()
-    frame.select()
-    gdb.execute("frame")
+    return None
+def show_step(event):
+    frame = gdb.newest_frame()
+    if frame.name() != "explore_last_step":
+        return
+    said = {name: frame.read_var(name) for name in ("actor", "event", "pc", "on_its_stack")}
+    line = gdb.find_pc_line(int(said["pc"]) - 1)
+    file = line.symtab.filename if line.symtab else "?"
+    print("the last event of the token comes next: %s: %s, %s:%d" % (
+        said["actor"].string(), said["event"].string(), file, line.line))
+    frame = code_under_test() if said["on_its_stack"] else None
+    if frame:
+        frame.select()
+        gdb.execute("frame")
+    elif file != "?":
+        print("no code makes it, so there is no stack of its own")
+        gdb.execute("list %s:%d,+1" % (file, line.line))
 gdb.events.stop.connect(show_step)
 end
 """
@@ -45,7 +65,27 @@ def command(token: str, more: List[str]) -> List[str]:
         file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n" + UP
                    + "break explore_last_step\nrun\n")
     return ["gdb", "-q", "-x", script, *more, "--args", explore_home.HOST, *explore_home.DIMMS, "-c",
-            f"replay {token}"]
+            explore_home.replay(token)]
+
+
+HINT = "; an order that was found with a fault of the museum wants MUSEUM=NAME"
+
+
+def refusal(token: str) -> str:
+    """Why gdb would find nothing to stop at; empty: it does. Said on stderr: that the order breaks nothing."""
+    done = subprocess.run([explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token)],
+                          check=False, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        said = [line for line in done.stdout.splitlines() if re.match(r"(replay|museum): ", line)]
+        if not said:
+            return f"the replay ended with status {done.returncode}: {done.stdout[-400:]}"
+        return said[0] + (HINT if "is not what it was" in said[0] else "")
+    if not token.split(":")[-1]:
+        return f"'{token}' names no event: its order is empty"
+    if not re.search(r"^ *broken: ", done.stdout, re.M):
+        print("debug: this order breaks no rule" + HINT, file=sys.stderr)
+    return ""
 
 
 def main(args: List[str]) -> int:
@@ -56,6 +96,10 @@ def main(args: List[str]) -> int:
         print("debug: gdb is not installed; `make debug` as root installs it", file=sys.stderr)
         return 2
     os.chdir(explore_home.ROOT)
+    why = refusal(args[0])
+    if why:
+        print(f"debug: {why}", file=sys.stderr)
+        return 1
     os.execvp("gdb", command(args[0], args[1:]))
     return 0
 

@@ -33,3 +33,9 @@ def command(line: str, seconds: int) -> List[str]:
     if in_kernel():
         return ["make", "-s", "-C", ROOT, "run", "EXPLORE=1", f"TIMEOUT={seconds}", f"CMD={line}"]
     return [HOST, *DIMMS, "-c", line]
+
+
+def replay(token: str, word: str = "") -> str:
+    """The line of commands that plays a token: with MUSEUM=NAME under that fault of the museum."""
+    fault = os.environ.get("MUSEUM", "")
+    return (f"museum {fault} on; " if fault else "") + f"replay {token}{word and ' ' + word}"
