@@ -142,7 +142,7 @@ SELFTEST(shell_sleep, "shell.sleep", "sleep takes the time it was told, and not 
 	EXPECT(th, "no thread");
 	asleep = sleepers_come(&s, 1);
 	clock_skip(start + MINUTE_NS / 2 - MIN(clock_ns(), start + MINUTE_NS / 2));
-	thread_sleep_ns(1000000);
+	quiet_wait();
 	early = __atomic_load_n(&line.over, __ATOMIC_ACQUIRE) && clock_ns() < start + MINUTE_NS;
 	clock_skip(MINUTE_NS);
 	over = comes_true(&line.over, 1);

@@ -165,7 +165,6 @@ SELFTEST(wait_uninterruptible, "wait.uninterruptible",
 	EXPECT(gang_start(&g, 1, wait_signalled, NULL, false), "no memory for a thread");
 	gathered = gather_on(&flag, 1);
 	thread_signal(g.thread[0]);
-	thread_sleep_ns(1000000);
 	/* Asleep, too: a wait that went on by spinning would be found running. */
 	still = done == 0 && falls_asleep(g.thread[0]) && waiters_on(&flag) == 1;
 	raise_flag();

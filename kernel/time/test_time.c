@@ -90,7 +90,7 @@ SELFTEST(time_cancel, "time.cancel", "a cancelled timer does not fire, and is ca
 	first = timer_cancel(&timers[0]);
 	second = timer_cancel(&timers[0]);
 	clock_skip(HOUR_NS);
-	thread_sleep_ns(1000000);
+	quiet_wait();
 	EXPECT(first && !second, "first cancel %d, second %d", first, second);
 	EXPECT(nr_fired == 0, "it fired");
 }

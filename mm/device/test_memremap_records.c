@@ -213,3 +213,36 @@ SELFTEST(mm_populate_race, "mm.memremap-populate-race",
 	EXPECT(!errors && made == 500, "%u errors, %lu frames for 500", errors, made);
 	EXPECT(frames_kept() == before, "%ld frames lost", (long)(before - frames_kept()));
 }
+
+/* Between the look for an entry and its making, so this one is the first. */
+static void populate_first(void *pfn)
+{
+	if (page_records_populate(*(uint64_t *)pfn, 1))
+		race.errors++;
+}
+
+SELFTEST(mm_populate_loser, "mm.memremap-populate-loser",
+	 "who filled a frame of records, and finds that another's stands there, gives its own back")
+{
+	static struct pgmap p;
+	uint64_t pfn, made = 0, before = frames_kept(), records = record_frames;
+	unsigned passed = 0;
+	int err;
+
+	p = fake_pgmap(0, 64);
+	EXPECT(!memremap_pages(&p), "%s", refusal());
+	pfn = p.range[0].start;
+	race.errors = 0;
+	preempt_disable();
+	err = step_arm("records_unfilled", populate_first, &pfn);
+	if (!err)
+		err = page_records_populate(pfn, 1);
+	passed = step_disarm();
+	preempt_enable();
+	made = record_frames - records;
+	memunmap_pages(&p);
+	EXPECT(!err && !race.errors && passed == 1 && made == 1,
+	       "error %d, another's %u, passed %u time(s), %lu frames of records for one", err,
+	       race.errors, passed, made);
+	EXPECT(frames_kept() == before, "%ld frames lost", (long)(before - frames_kept()));
+}

@@ -65,9 +65,15 @@ def test_every_exhibit_names_its_demonstration():
     assert shown | found | ENDLESS == set(LABELS) | set(EXPLORED)
 
 
+# A CPU may forget any translation at any time, so a race whose fault is a translation that stays
+# in a TLB may miss it. A switch of such a race is on for so many rounds; one of them has to show it.
+ROUNDS = {"race F-15": 3}
+
+
 def play(name, command):
-    """The six lines that show an exhibit: without it, with it, without it again; nothing is left."""
-    return [command, f"museum {name} on", command, f"museum {name} off", command, "check"]
+    """The lines that show an exhibit: without it, with it, without it again; nothing is left."""
+    return [command, f"museum {name} on", *[command] * ROUNDS.get(command, 1),
+            f"museum {name} off", command, "check"]
 
 
 CELLS = list(cells())
@@ -95,9 +101,12 @@ def shows(tmp_path_factory):
 def test_an_exhibit_makes_its_demonstration_fail(shows, show, at, name, command, verdict):
     """With the switch on the named test or race fails, as told; with it off again it passes."""
     result = shows(show)
-    commands = result.commands[at * 6:at * 6 + 6]
-    assert [c.line for c in commands] == play(name, command), result.text
-    before, _, broken, _, after, check = commands
+    first = sum(len(play(n, c)) for n, c, _ in SHOWS[show][:at])
+    lines = play(name, command)
+    commands = result.commands[first:first + len(lines)]
+    assert [c.line for c in commands] == lines, result.text
+    before, _, *rounds, _, after, check = commands
+    broken = next((c for c in rounds if c.status != 0), rounds[0])
     assert (before.status, after.status, check.status) == (0, 0, 0), result.text
     assert broken.status != 0, f"{name} is on and nobody notices:\n{result.text}"
     if command.startswith("selftest"):

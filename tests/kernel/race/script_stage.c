@@ -7,6 +7,9 @@
 
 #include "tests/kernel/race/internal.h"
 
+#define LOOKS_BEFORE 64 /* for others to come to rest, before a play begins */
+#define LOOK_NS	     50000ull
+
 void script_verdict(struct script *s, enum race_verdict v, const char *fmt, ...)
 {
 	va_list ap;
@@ -82,6 +85,18 @@ static void strike(struct script *s)
 		scratch_umount();
 }
 
+/*
+ * Commands before this one leave work behind (the reaper has their threads' stacks to free): a
+ * thread that gets its turn late, on an actor's own CPU, takes the translations there away, and
+ * with them what a race about a TLB has to show. So the play begins when nobody else runs. A job in
+ * the background may run for ever: after LOOKS_BEFORE the play begins beside it.
+ */
+static void let_others_rest(void)
+{
+	for (unsigned i = 0; i < LOOKS_BEFORE && quiet_somebody_runs(NULL, NULL); i++)
+		thread_sleep_ns(look_ns(LOOK_NS, i));
+}
+
 /* The director. */
 static void direct(void *arg)
 {
@@ -89,6 +104,7 @@ static void direct(void *arg)
 	const char *why = "";
 	int err;
 
+	let_others_rest();
 	s->mm = mm_create("race");
 	ASSERT(s->mm, "no memory for an address space");
 	mm_use(s->mm);

@@ -134,9 +134,9 @@ SELFTEST(seed_s3_08, "seed.s3.08",
 	EXPECT_OR(out, io && fx_start(&op), "no direct read: %s", refusal());
 	slept = seed_sleeps_for_lease(&op);
 	clock_skip(2 * SECOND);
-	thread_sleep_ns(5000000);
+	quiet_wait();
 	clock_skip(2 * SECOND);
-	thread_sleep_ns(5000000);
+	quiet_wait();
 	still = !fx_done(&op);
 	bio_delay_off();
 	err = dio_wait(io);
@@ -374,7 +374,7 @@ SELFTEST(
 		  before, cut.inode->collisions);
 	for (; left && polls < 6; polls++) {
 		clock_skip(SECOND);
-		thread_sleep_ns(2000000);
+		quiet_wait();
 		left = lease_count(&fx.inode[1]->leases, LEASE_ALLOCATED);
 	}
 	EXPECT_OR(out, !left, "%u lease(s) after %u polls", left, polls);

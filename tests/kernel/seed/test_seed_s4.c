@@ -113,7 +113,7 @@ static void evict_keeps_block(struct selftest_run *t, const struct lifetime *lt)
 	fx_start(&op);
 	slept = fx_asleep(&op, p);
 	thread_signal(op.thread);
-	thread_sleep_ns(5000000);
+	quiet_wait();
 	still = !fx_done(&op);
 	during = fx.fs->last_freed == pfn - (fx.fs->region->start >> PAGE_SHIFT);
 	unpin_user_pages(&p, 1);

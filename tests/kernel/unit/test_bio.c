@@ -125,7 +125,7 @@ SELFTEST(bio_delay_holds, "bio.delay-holds",
 	for (unsigned i = 0; i < 3; i++)
 		err = err ?: heard_init(&h[i]) ? bio_submit(&fd.dev, &h[i].bio, &why) : -ENOMEM;
 	clock_skip(HOUR_NS / 2); /* half of it is not enough */
-	thread_sleep_ns(1000000);
+	quiet_wait_threads();
 	early = times(&h[0]) + times(&h[1]) + times(&h[2]);
 	held = bio_delay_held();
 	clock_skip(HOUR_NS);

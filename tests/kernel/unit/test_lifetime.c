@@ -67,7 +67,7 @@ SELFTEST(lifetime_two_holders, "lifetime.two-holders",
 	EXPECT_OR(out, fx_start(&op), "no thread");
 	asleep = fx_asleep(&op, p);
 	unpin_user_pages(&again, 1);
-	thread_sleep_ns(5000000);
+	quiet_wait();
 	still = !fx_done(&op);
 	unpin_user_pages(&p, 1);
 	fx_join(&op);

@@ -85,7 +85,7 @@ static void evict_waits(struct selftest_run *t, const struct lifetime *lt)
 	named = slept && op.inode->last_break.busy_seen == 1 &&
 		op.inode->last_break.busy_pfn == page_to_pfn(p);
 	thread_signal(op.thread); /* no signal ends this wait */
-	thread_sleep_ns(5000000);
+	quiet_wait();
 	stays = !fx_done(&op);
 	unpin_user_pages(&p, 1);
 	fx_join(&op);
@@ -324,7 +324,7 @@ SELFTEST(counted_locked, "lifetime.counted-map.waits-for-locked",
 	EXPECT_OR(out, p, "no pinned page");
 	entry = entry_lock(fx.inode[0], 0);
 	fx_start(&op);
-	thread_sleep_ns(5000000);
+	quiet_wait();
 	early = fx_done(&op);
 	entry_unlock(fx.inode[0], 0, entry);
 	fx_join(&op);
