@@ -64,7 +64,14 @@ endif
 FLOORS := kernel mm drivers dax $(if $(filter 1,$(EXPLORE)),tests/kernel/lib tests/explore,tests/kernel)
 SRC := $(sort $(wildcard boot/*.c) $(filter-out tests/explore/home_host.c,$(shell find $(FLOORS) -name '*.c')))
 ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
-OBJ := $(SRC:%=$(B)/obj/%.o) $(ASM:%=$(B)/obj/%.o)
+# The explorer's two homes, this kernel and a process (boot/host/host.mk), are linked from the same
+# objects, less what knows at compile time which home it is in.
+PER_HOME := boot/% kernel/cpu/insn.c kernel/cpu/apic.c mm/frames/kvirt.c mm/frames/test_memory.c mm/space/anon.c
+one_home = $(filter $(PER_HOME),$(1)) $(filter-out tests/explore/scenarios/%,$(filter tests/explore/%,$(1)))
+SHARED := $(if $(filter 1,$(EXPLORE)),$(filter-out $(call one_home,$(SRC)),$(SRC)))
+OBJ := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SHARED),$(SRC))) \
+	$(SHARED:%=$(BASE)/home/obj/%.o) \
+	$(ASM:%=$(BASE)/obj/%.o)
 
 NL   := $(BASE)/newlib/x86_64-elf
 LIBC := $(NL)/lib/libc.a
@@ -108,12 +115,13 @@ WRAPS := $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb st
 ifeq ($(filter 1,$(EXPLORE)),1)
 CFLAGS  += -DEXPLORE
 LDFLAGS += $(WRAPS)
-$(patsubst %,$(B)/obj/%.o,$(call seen,$(SRC))): CFLAGS += $(SEEN_CFLAGS)
+# What PER_HOME names; the other home has them in host.mk.
+$(patsubst %,$(B)/obj/%.o,$(call seen,$(call one_home,$(SRC)))): CFLAGS += $(SEEN_CFLAGS)
 endif
 LIBS := --start-group $(LIBC) $(LIBGCC) --end-group
 
 KERNEL := $(B)/holdfast.elf
-LOADER := $(if $(wildcard boot/efi/*.c),$(B)/efi/BOOTX64.EFI)
+LOADER := $(if $(wildcard boot/efi/*.c),$(BASE)/efi/BOOTX64.EFI)
 
 all: $(KERNEL) $(B)/k.elf $(LOADER)
 
@@ -129,21 +137,21 @@ $(B)/obj/tests/kernel/seed/test_seed_s4.c.o: CFLAGS += -DBUILD_WARNINGS='"$(WARN
 $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 	$(call compile,CC,$<) $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/obj/%.asm.o: %.asm Makefile
+$(BASE)/obj/%.asm.o: %.asm Makefile
 	$(call compile,NASM,$<) nasm -f elf64 -g -F dwarf $(NASM_WARN) -I. -MD $@.d -MP -o $@ $<
 
 # Three fresh file systems for scratch devices (race, bench, self-tests): made by mkfs.ext4, carried
 # in the kernel as the blocks that they have in use. Arguments: bytes, inodes, features.
-OBJ += $(B)/scratch_small.asm.o $(B)/scratch_large.asm.o $(B)/scratch_huge.asm.o
+OBJ += $(BASE)/scratch_small.asm.o $(BASE)/scratch_large.asm.o $(BASE)/scratch_huge.asm.o
 SCRATCH := none,filetype,extent,sparse_super,large_file,extra_isize
-$(B)/scratch_small.asm: SHAPE := 16777216 128 $(SCRATCH)
-$(B)/scratch_large.asm: SHAPE := 1073741824 128 $(SCRATCH)
-$(B)/scratch_huge.asm: SHAPE := 17179869184 1048576 $(SCRATCH),uninit_bg,flex_bg,64bit,huge_file
-$(B)/scratch_%.asm: tests/tools/scratch.py
+$(BASE)/scratch_small.asm: SHAPE := 16777216 128 $(SCRATCH)
+$(BASE)/scratch_large.asm: SHAPE := 1073741824 128 $(SCRATCH)
+$(BASE)/scratch_huge.asm: SHAPE := 17179869184 1048576 $(SCRATCH),uninit_bg,flex_bg,64bit,huge_file
+$(BASE)/scratch_%.asm: tests/tools/scratch.py
 	$(call say,MKFS,$@)
 	@mkdir -p $(@D)
 	@PATH="$$PATH:/usr/sbin:/sbin" $(PYTHON) $< $(basename $(@F)) $(SHAPE) $(@D) >$@
-$(B)/scratch_%.asm.o: $(B)/scratch_%.asm
+$(BASE)/scratch_%.asm.o: $(BASE)/scratch_%.asm
 	@nasm -f elf64 $(NASM_WARN) -o $@ $<
 
 # A source that was removed makes nothing newer: the list of objects is a prerequisite itself.
@@ -174,14 +182,14 @@ $(LIBC):
 # ---- (4) the EFI loader ----
 
 EFI_SRC := $(wildcard boot/efi/*.c)
-EFI_OBJ := $(EFI_SRC:%=$(B)/obj/%.o)
+EFI_OBJ := $(EFI_SRC:%=$(BASE)/obj/%.o)
 EFI_CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fpic -fshort-wchar -fno-stack-protector \
 	-fno-strict-aliasing -mno-red-zone -maccumulate-outgoing-args -fcf-protection=none \
 	-DGNU_EFI_USE_MS_ABI -isystem $(EFI_INC) -isystem $(EFI_INC)/x86_64 -I.
 # gnu-efi 3.0.15 puts constants into .data, 3.0.18 into a .rodata of their own.
 EFI_SECTIONS := .text .rodata .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
-$(EFI_OBJ): $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain
+$(EFI_OBJ): $(BASE)/obj/%.c.o: %.c Makefile $(BASE)/toolchain
 	$(call compile,CC,$<) $(CC) $(EFI_CFLAGS) -MMD -MP -c $< -o $@
 
 $(LOADER): $(EFI_OBJ)
@@ -189,9 +197,9 @@ $(LOADER): $(EFI_OBJ)
 	@mkdir -p $(@D)
 	@ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-warn-rwx-segments \
 		--no-undefined -T $(EFI_LIB)/elf_x86_64_efi.lds $(EFI_LIB)/crt0-efi-x86_64.o $^ \
-		-o $(B)/efi/loader.so -L$(EFI_LIB) -L/usr/lib -lgnuefi -lefi
+		-o $(BASE)/efi/loader.so -L$(EFI_LIB) -L/usr/lib -lgnuefi -lefi
 	@objcopy $(EFI_SECTIONS:%=-j '%') -O efi-app-x86_64 --subsystem=10 \
-		$(B)/efi/loader.so $@
+		$(BASE)/efi/loader.so $@
 
 # ---- (5) host tests: tests/host/test_X.c, with the sources its LINK comments name ----
 
@@ -322,7 +330,7 @@ clean: $(if $(wildcard $(BASE)/systems),clean-systems)
 help:
 	@cat tests/tools/help.txt
 
--include $(OBJ:.o=.d) $(ASM:%=$(B)/obj/%.o.d) $(EFI_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(ASM:%=$(BASE)/obj/%.o.d) $(EFI_OBJ:.o=.d)
 -include $(wildcard $(addprefix $(BASE)/host/obj/,*/*.d */*/*.d */*/*/*.d))
 
 FORCE:

@@ -10,7 +10,28 @@
 #ifndef BOOT_LAYOUT_H
 #define BOOT_LAYOUT_H
 
-#ifdef HOST_HOME
+#include <stdint.h>
+
+/* For code that is linked into both homes: what the rest has as constants (map.c). */
+extern const struct address_map {
+	uint64_t user_start, user_mmap, user_end, direct_base, record_base, compound_base;
+	uint64_t compound_end, kvirt_base, kernel_base;
+	unsigned max_phys_bits;
+} address_map;
+
+#ifdef ANY_HOME
+#define USER_START	   address_map.user_start
+#define USER_MMAP	   address_map.user_mmap
+#define USER_END	   address_map.user_end
+#define DIRECT_BASE	   address_map.direct_base
+#define MAX_PHYS_BITS	   address_map.max_phys_bits
+#define RECORD_BASE	   address_map.record_base
+#define COMPOUND_BASE	   address_map.compound_base
+#define COMPOUND_END	   address_map.compound_end
+#define KVIRT_BASE	   address_map.kvirt_base
+#define KERNEL_BASE	   address_map.kernel_base
+#define IN_KERNEL_HALF(va) ((uint64_t)(va) >= USER_END)
+#elif defined(HOST_HOME)
 #include "boot/host/layout.h"
 #else
 

@@ -342,7 +342,7 @@ void cpu_halt_forever(void)
 	}
 }
 
-uint64_t rdtsc(void)
+uint64_t cpu_ticks(void)
 {
 	cpu_look(20);
 	return machine_now;

@@ -9,14 +9,15 @@
 #
 # The explorer (tests/explore) is always in it, but for check: -DEXPLORE everywhere, and the calls that come
 # to it first are turned there before the machine layer is added, whose own calls are no business of its.
-# What coverage counts has no hooks; its `explore` sees nothing of that.
+# What coverage counts has no hooks; its `explore` sees nothing of that. The objects of home fit the kernel
+# of EXPLORE=1 too (ANY_HOME), which is linked from them.
 
 HOME_LESS := kernel/cpu/insn.c kernel/cpu/apic.c kernel/cpu/entry.asm kernel/cpu/trampoline.asm
 HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS) tests/explore/%,$(SRC)) \
 	$(filter-out tests/explore/home_kernel.c,$(shell find tests/explore -name '*.c'))
-HOME_ASM  := $(filter-out boot/%.asm $(HOME_LESS),$(ASM)) boot/host/entry.asm
+HOME_ASM  := $(filter-out boot/%.asm $(HOME_LESS),$(ASM))
 HOME_GLUE := boot/host/linux.c boot/host/options.c
-HOME_MACH := $(filter-out $(HOME_GLUE),$(wildcard boot/host/*.c))
+HOME_MACH := $(filter-out $(HOME_GLUE),$(wildcard boot/host/*.c)) boot/map.c
 HOME_DOORS := machine_start machine_exception machine_tick
 HOME_BASE := 0x400000100000
 # The C library again, for code that lies there.
@@ -29,7 +30,8 @@ $(HOME_LIBC):
 HOME_SEEN := $(call seen,$(HOME_SRC))
 HOME_FAST := $(HOME_SEEN) $(filter-out $(HOME_SEEN),$(filter tests/explore/%.c,$(HOME_SRC)))
 HOME_CFLAGS = $(filter-out -O2 -DEXPLORE -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
-	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DHOST_HOME -DEXPLORE
+	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DEXPLORE $(HOME_ONLY)
+HOME_ONLY := -DHOST_HOME
 # Called from stacks of any alignment.
 HOME_GLUE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fPIE -mstackrealign -fno-omit-frame-pointer -I.
 HOME_LDFLAGS = -no-pie -Wl,--no-relax -nostartfiles -Wl,-Ttext-segment=$(HOME_BASE) -Wl,-T,boot/host/image.ld -Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none \
@@ -49,28 +51,20 @@ crt = $(shell $(CC) -print-file-name=$(1))
 define home
 $(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(filter-out $($(notdir $(1))_OUT),$(HOME_SRC))) \
 	$($(notdir $(1))_SRC)) \
-	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC)) $(filter-out boot/%,$(HOME_ASM))) \
-	$(addprefix $(B)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC))) $(HOME_ASM:%=$(BASE)/obj/%.o) \
+	$(addprefix $(BASE)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
 $(1)_MACH := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_MACH))) \
-	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_MACH)) $(filter boot/%,$(HOME_ASM)))
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_MACH))) $(BASE)/obj/boot/host/entry.asm.o
 $(1)/obj/tests/kernel/seed/test_seed_s4.c.o: HOME_MORE := $(2) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(1)/obj/%.c.o: HOME_MORE := $(2)
 # Other flags make other objects; a new Makefile by itself does not.
 $(1)/flags: FORCE
-	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$(HOME_CFLAGS) $(2) $(SEEN_CFLAGS))
+	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$(HOME_CFLAGS) $(2) $(SEEN_CFLAGS) $(PER_HOME))
 	@cmp -s $$@.new $$@ || cp $$@.new $$@
 $(1)/obj/%.c.o: %.c $(1)/flags | $(LIBC)
-	$$(call say,CC,$$<)
-	@mkdir -p $$(@D)
-	@$$(CC) $$(HOME_CFLAGS) $$(HOME_MORE) -MMD -MP -c $$< -o $$@
-$(1)/obj/%.asm.o: %.asm
-	$$(call say,NASM,$$<)
-	@mkdir -p $$(@D)
-	@nasm -f elf64 -g -F dwarf $$(NASM_WARN) -I. -MD $$@.d -MP -o $$@ $$<
+	$$(call compile,CC,$$<) $$(CC) $$(HOME_CFLAGS) $$(HOME_MORE) -MMD -MP -c $$< -o $$@
 $(HOME_GLUE:%=$(1)/obj/%.o): $(1)/obj/%.c.o: %.c boot/host/host.mk
-	$$(call say,HOSTCC,$$<)
-	@mkdir -p $$(@D)
-	@$$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
+	$$(call compile,HOSTCC,$$<) $$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
 $(1)/kernel.o: $$($(1)_OBJ) $$($(1)_MACH) $(HOME_LIBC) boot/host/explorer.ld
 	@ld -r -z noexecstack $(if $($(notdir $(1))_OUT),,-T boot/host/explorer.ld $(WRAPS)) $($(notdir $(1))_LD) \
 		-o $(1)/sources.o --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
@@ -96,6 +90,9 @@ $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
 $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
 $(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
+# Also linked into the kernel with EXPLORE=1; bench.h has a constant that says which of the two it is in.
+HOME_ANY := $(filter-out $(call one_home,$(HOME_SRC)) tests/kernel/bench/%,$(HOME_SRC))
+$(HOME_ANY:%=$(BASE)/home/obj/%.o): HOME_ONLY := -DANY_HOME
 $(eval $(call home,$(BASE)/coverage,--coverage -Wno-maybe-uninitialized,--coverage,$(BASE)/coverage/holdfast,mm/% dax/%))
 
 # The debug build under the compiler's sanitizers (boot/host/check). The allocators' own files touch what

@@ -42,14 +42,20 @@ struct cpu *cpu_by_id(unsigned id);
 
 /* A field of the running CPU's struct cpu by one instruction, so that it is of one CPU, whenever
  * the thread moves. CPU_GET(field); CPU_ADD(field, 1 or -1), which says whether zero came out. */
-#ifndef HOST_HOME
+#if !defined(HOST_HOME) && !defined(ANY_HOME)
 #define CPU_GET(field)	  (((struct cpu __seg_gs *)0)->field)
 #define CPU_ADD(field, n) ((((struct cpu __seg_gs *)0)->field += (n)) == 0)
 #else
 /* Linux sets a GS base by a system call. All CPUs take turns on one thread there, so a variable
  * will do; in assembly, which the explorer's hooks pass over as they do with what lies behind GS.
+ * Code for both homes adds the two, of which one is always zero: GS there, the variable here.
  */
 extern struct cpu *host_cpu;
+#ifdef ANY_HOME
+#define HOST_GS "%%gs:"
+#else
+#define HOST_GS ""
+#endif
 #define HOST_CPU                                                                                   \
 	({                                                                                         \
 		struct cpu *c_;                                                                    \
@@ -59,13 +65,15 @@ extern struct cpu *host_cpu;
 #define CPU_GET(field)                                                                             \
 	({                                                                                         \
 		__typeof__(((void)0, ((struct cpu *)0)->field)) v_;                                \
-		__asm__("mov %1, %0" : "=r"(v_) : "m"(HOST_CPU->field));                           \
+		__asm__("mov " HOST_GS "%1, %0" : "=r"(v_) : "m"(HOST_CPU->field));                \
 		v_;                                                                                \
 	})
 #define CPU_ADD(field, n)                                                                          \
 	({                                                                                         \
 		bool zero_;                                                                        \
-		__asm__("addl %2, %0" : "+m"(HOST_CPU->field), "=@ccz"(zero_) : "i"(n));           \
+		__asm__("addl %2, " HOST_GS "%0"                                                   \
+			: "+m"(HOST_CPU->field), "=@ccz"(zero_)                                    \
+			: "i"(n));                                                                 \
 		zero_;                                                                             \
 	})
 #endif
@@ -141,8 +149,9 @@ void out32(uint16_t port, uint32_t v);
 
 /* Not ordered against other instructions by itself; good to some tens of cycles. In line, by a word
  * that C has for it: each look at the clock is one. */
-#ifdef HOST_HOME
-uint64_t rdtsc(void); /* counts looks: boot/host/cpus.c */
+uint64_t cpu_ticks(void); /* the same as a function */
+#if defined(HOST_HOME) || defined(ANY_HOME)
+#define rdtsc cpu_ticks /* on Linux it counts looks: boot/host/cpus.c */
 #else
 static inline uint64_t rdtsc(void)
 {

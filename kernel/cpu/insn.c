@@ -11,6 +11,13 @@
 
 #define CACHE_LINE 64u
 
+struct cpu *host_cpu; /* never set: on a machine the CPU lies behind GS (cpu.h) */
+
+uint64_t cpu_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 uint8_t in8(uint16_t port)
 {
 	uint8_t v;

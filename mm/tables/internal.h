@@ -16,12 +16,10 @@ void mm_count_table(int delta);
 /*
  * The walks of the fast paths. An entry that points at a table holds its address and rights, and
  * nothing above them (table_install() alone makes one), and the direct map begins where no frame's
- * address has a bit. So one exclusive-or makes of a present entry the table's place in the direct
+ * address has a bit (boot/map.c). So one exclusive-or makes of a present entry the table's place in the direct
  * map, but for the rights, and of its PTE_P a zero beside PTE_PS.
  */
 #define TABLE_AT (DIRECT_BASE | PTE_P)
-_Static_assert(!(DIRECT_BASE & ((2ull << MAX_PHYS_BITS) - 1)),
-	       "a frame's address and the direct map's have no bit in common");
 
 /* Does an entry, with TABLE_AT taken out of it, point at a table? And the entry in that for va. */
 static inline bool table_is_there(uint64_t at)

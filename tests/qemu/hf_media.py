@@ -46,7 +46,7 @@ boot
 
 
 def built(config: Config, name: str) -> str:
-    """Where make put it: KERNEL, STRIPPED or LOADER, of the plain build or another one."""
+    """Where make put it: KERNEL or STRIPPED, of the plain build or another one."""
     kind = "debug" if config.debug else "explore" if config.explore else ""
     return os.path.join(BUILD, kind, name)
 
@@ -66,7 +66,7 @@ def make_esp(config: Config, folder: str, cmdline: str) -> str:
     """The EFI system partition as a folder, which QEMU shows as a FAT disk: names in 8.3."""
     esp = os.path.join(folder, "esp")
     os.makedirs(os.path.join(esp, "EFI", "BOOT"), exist_ok=True)
-    shutil.copy(built(config, LOADER), os.path.join(esp, "EFI", "BOOT", "BOOTX64.EFI"))
+    shutil.copy(os.path.join(BUILD, LOADER), os.path.join(esp, "EFI", "BOOT", "BOOTX64.EFI"))
     shutil.copy(built(config, STRIPPED), os.path.join(esp, "k.elf"))
     with open(os.path.join(esp, "cmdline.txt"), "w", encoding="ascii") as text:
         text.write(cmdline + "\n")
