@@ -44,6 +44,9 @@ MUSEUM_EXPLORED(
 MUSEUM_EXPLORED(link_backwards, "link-cleared-backwards",
 		"a page forgets its offset before its file: an observer sees page 0 of the file; "
 		"found by explore entry.observe-delete");
+MUSEUM_EXPLORED(link_late, "link-offset-late",
+		"a page forgets its offset behind its file, when it may be another file's already; "
+		"found by explore entry.one-block-let-go");
 STEP_POINT_DECLARE(entry_seen); /* locked or not, and the tree lock is held */
 
 /* After the lock bit went. Nearly always nobody waits. */
@@ -222,15 +225,17 @@ uint64_t entry_next(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
 }
 
 /* What the lifetime does beside the link, which goes again if that fails: it was made just now, and
- * the entry is ours. */
+ * the entry is ours. The offset stays: without the file it says nothing, and another file may have
+ * the page as soon as ours has let it go (page_attach()). */
 static int __attribute__((noinline))
 attach_by(const struct lifetime *lt, struct page *page, struct dax_inode *inode, uint64_t pgoff)
 {
 	int err = lt->attach(inode, pgoff, page);
 
 	if (unlikely(err) && lt->associates) {
-		page->index = 0;
 		page->mapping = NULL;
+		if (museum_explored(link_late))
+			page->index = 0;
 	}
 	return err;
 }
@@ -263,8 +268,9 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 			__atomic_store_n(&page->index, 0, __ATOMIC_RELEASE);
 			__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
 		}
-		page->mapping = NULL;
-		page->index = 0;
+		page->mapping = NULL; /* the last store: from here on the page may be another's */
+		if (museum_explored(link_late))
+			page->index = 0;
 	}
 }
 

@@ -29,8 +29,8 @@ void share_insert(struct page *page)
 	spin_lock(&share_lock);
 	ASSERT(!page->mapping || page->mapping == &shared,
 	       "pfn 0x%lx is shared, and an entry has it for itself (I6)", page_to_pfn(page));
+	page->index = page->mapping ? page->index + 1 : 1; /* without a file it said nothing */
 	page->mapping = &shared;
-	page->index++; /* zero without a mapping */
 	spin_unlock(&share_lock);
 }
 

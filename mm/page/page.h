@@ -108,7 +108,7 @@ struct pgmap;
 struct page {
 	uint64_t state;
 	struct mapping *mapping; /* the file whose entry names this page; NULL: no entry */
-	uint64_t index;		 /* page offset in that file */
+	uint64_t index;		 /* page offset in that file; without one it says nothing */
 	struct pgmap *pgmap;	 /* constant while the record exists */
 };
 _Static_assert(sizeof(struct page) == RECORD_SIZE, "a page record is 32 bytes");

@@ -261,7 +261,6 @@ static void f4_two_blocks(struct script *s, struct actor *t1, struct actor *t2, 
 			       "which is elsewhere by now",
 			       page_to_pfn(s->page), s->page->index);
 	s->page->mapping = NULL; /* mended, if the museum kept it */
-	s->page->index = 0;
 	if (script_run(t2, piece_punch, "punches that out again: F is a hole, T1 has its page") &&
 	    script_run(t2, piece_make_g, "creates G and writes it: the new block is G's") &&
 	    script_run(t1, piece_device_unpin,
