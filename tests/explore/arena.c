@@ -79,8 +79,12 @@ void *__wrap_malloc(size_t n)
 {
 	void *p;
 
-	if (!x_on())
-		return __real_malloc(n);
+	if (!x_on()) {
+		x_lasting_begin();
+		p = __real_malloc(n);
+		x_lasting_end();
+		return p;
+	}
 	x_live = false;
 	p = give(n);
 	x_live = true;
@@ -89,15 +93,26 @@ void *__wrap_malloc(size_t n)
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return x_on() ? __wrap_malloc(n * size) : __real_calloc(n, size);
+	void *p;
+
+	if (x_on())
+		return __wrap_malloc(n * size);
+	x_lasting_begin();
+	p = __real_calloc(n, size);
+	x_lasting_end();
+	return p;
 }
 
 void *__wrap_realloc(void *p, size_t n)
 {
 	void *q;
 
-	if (!x_on())
-		return __real_realloc(p, n);
+	if (!x_on()) {
+		x_lasting_begin();
+		q = __real_realloc(p, n);
+		x_lasting_end();
+		return q;
+	}
 	x_live = false;
 	q = give(n);
 	if (p && in_arena(p) && q)

@@ -401,6 +401,21 @@ bool x_arena_init(void);
 void x_arena_reset(void);
 bool x_arena_offset(uintptr_t at, unsigned long *offset); /* false: it lies elsewhere */
 
+/* ---- alike.c */
+bool x_alike_init(void); /* memory; false: none */
+/* Before the set-up: until x_alike_end() the calling thread has an empty address space, and frames
+ * come from the explorer's own. False: no memory, and nothing changed. */
+bool x_alike_begin(void);
+void x_alike_end(void);
+/* What the set-up has stays; what an execution took since then is given back. */
+void x_frames_keep(void);
+void x_frames_undo(void);
+/* Between the two: what the caller allocates is not given back with the rest. They nest. */
+void x_lasting_begin(void);
+void x_lasting_end(void);
+uint64_t x_frame_take(void);	       /* 0: it is to come from the frame allocator */
+bool x_frame_give_back(uint64_t phys); /* false: it came from there */
+
 /* ---- freed.c */
 extern uint64_t x_freed_pages; /* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
 void x_freed_reset(void);

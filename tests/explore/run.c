@@ -115,6 +115,7 @@ static void execute(void)
 	nr_cpus = cpus_outside;
 	x.me = NULL;
 	x_undo();
+	x_frames_undo();
 	if (x.tables_changed)
 		machine_flush();
 	x.tables_changed = false;
@@ -343,7 +344,7 @@ static bool memory_for_all(void)
 	if (!x.node)
 		x.node = machine_memory((X_DEPTH + 1) * sizeof(*x.node));
 	return x.node && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
-	       x_chains_init() && x_trail_init();
+	       x_chains_init() && x_trail_init() && x_alike_init();
 }
 
 static int begin(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
@@ -363,9 +364,14 @@ static int begin(const struct x_scenario *sc, const struct x_options *opt, struc
 	x.nr_watches = 0;
 	x.half_count = 0;
 	x.learnt = false;
+	if (!x_alike_begin())
+		return refuse(-ENOMEM, "no memory for an address space of the scenario's own");
 	err = sc->setup ? sc->setup() : 0;
-	if (err)
-		x.sc = NULL;
+	x_frames_keep();
+	if (!err)
+		return 0;
+	x_alike_end();
+	x.sc = NULL;
 	return err;
 }
 
@@ -373,6 +379,7 @@ static void end(void)
 {
 	if (x.sc->teardown)
 		x.sc->teardown();
+	x_alike_end();
 	x.sc = NULL;
 }
 

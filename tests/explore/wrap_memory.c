@@ -112,19 +112,7 @@ void x_quiet_end(void)
 		x.me->quiet--;
 }
 
-#define QUIETLY(type, name, params, args)                                                          \
-	type __real_##name params;                                                                 \
-	type __wrap_##name params;                                                                 \
-	type __wrap_##name params                                                                  \
-	{                                                                                          \
-		type v;                                                                            \
-                                                                                                   \
-		x_quiet_begin();                                                                   \
-		v = __real_##name args;                                                            \
-		x_quiet_end();                                                                     \
-		return v;                                                                          \
-	}
-#define QUIETLY_VOID(name, params, args)                                                           \
+#define QUIETLY(name, params, args)                                                                \
 	void __real_##name params;                                                                 \
 	void __wrap_##name params;                                                                 \
 	void __wrap_##name params                                                                  \
@@ -133,24 +121,60 @@ void x_quiet_end(void)
 		__real_##name args;                                                                \
 		x_quiet_end();                                                                     \
 	}
-QUIETLY(uint64_t, frame_alloc, (unsigned order), (order))
-QUIETLY(uint64_t, frame_alloc_zero, (void), ())
-QUIETLY(void *, slab_alloc, (struct slab_cache * c), (c))
-QUIETLY_VOID(holder_add, (struct holder * h), (h))
-QUIETLY_VOID(holder_remove, (struct holder * h), (h))
+QUIETLY(holder_add, (struct holder * h), (h))
+QUIETLY(holder_remove, (struct holder * h), (h))
+
+uint64_t __real_frame_alloc(unsigned order), __wrap_frame_alloc(unsigned order);
+uint64_t __wrap_frame_alloc(unsigned order)
+{
+	uint64_t phys;
+
+	x_quiet_begin();
+	phys = order ? 0 : x_frame_take();
+	if (!phys)
+		phys = __real_frame_alloc(order);
+	x_quiet_end();
+	return phys;
+}
+
+uint64_t __wrap_frame_alloc_zero(void);
+uint64_t __wrap_frame_alloc_zero(void)
+{
+	uint64_t phys = __wrap_frame_alloc(0);
+
+	x_quiet_begin();
+	if (phys)
+		__wrap_memset(phys_to_virt(phys), 0, PAGE_SIZE);
+	x_quiet_end();
+	return phys;
+}
 
 void __real_frame_free(uint64_t phys, unsigned order);
 void __wrap_frame_free(uint64_t phys, unsigned order);
 void __wrap_frame_free(uint64_t phys, unsigned order)
 {
 	if (!x_on()) {
-		__real_frame_free(phys, order);
+		if (!x_frame_give_back(phys))
+			__real_frame_free(phys, order);
 		return;
 	}
 	x_freed_add((uintptr_t)phys_to_virt(phys), PAGE_SIZE << order, "a frame", HERE);
 	x_live = true;
 	x_quiet_begin(); /* the fence that the allocator's lock is */
 	x_quiet_end();
+}
+
+void *__real_slab_alloc(struct slab_cache *c), *__wrap_slab_alloc(struct slab_cache *c);
+void *__wrap_slab_alloc(struct slab_cache *c)
+{
+	void *p;
+
+	x_quiet_begin();
+	x_lasting_begin();
+	p = __real_slab_alloc(c);
+	x_lasting_end();
+	x_quiet_end();
+	return p;
 }
 
 void __real_slab_free(struct slab_cache *c, void *p);

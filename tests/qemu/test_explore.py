@@ -41,7 +41,8 @@ BOTH = ["explore lit*", "explore litmus.* model=tso", "explore wait.message stra
         "explore wait.interrupt", "explore peer.busy strategy=random runs=30 model=tso",
         "explore tlb.two-loads strategy=pct runs=30", "explore page.put-unbind strategy=sleep runs=60",
         "explore file.gup-truncate runs=60", "explore lease.truncate strategy=delay runs=30",
-        "explore mutex.three bound=1 runs=60", "explore wait.woken-too-early"]
+        "explore mutex.three bound=1 runs=60", "explore wait.woken-too-early",
+        "explore fork.* runs=60", "explore private.copy-* runs=60", "explore file.evict-evict"]
 
 
 def test_whatever_can_meet_does():
@@ -93,14 +94,23 @@ def test_the_explorer_in_a_process():
     assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
 
 
-def test_a_scenario_needs_no_other_before_it():
-    """Each one in a process of its own, as its shards are, has the verdict and outcomes that it has among all."""
+def test_what_ran_before_makes_no_difference():
+    """Each scenario tells alone, as the first of a machine, what it tells behind all the others, either way round;
+    and on a smaller device, but for the entries that an unbinding looks through."""
     hf_make.make("host")
-    among = {line[0]: (line[6], line[8]) for line in LINE.findall(in_process(["explore * runs=60"]).text)}
+    listed = in_process(["explore -l"]).commands[0].output
+    lines = [f"explore {name} runs=60" for name in re.findall(r"^(\S+) +\d\+\d ", listed, re.M)]
+    there, back = in_process(lines), in_process(lines[::-1])
+    small = hf_make.home("-p", "-,size=64M,scratch", "-c", "; ".join(lines)).stdout
+    assert len(lines) >= 130
     with concurrent.futures.ThreadPoolExecutor(2) as two:
-        runs = two.map(lambda name: in_process([f"explore {name} runs=60"]), among)
-        alone = {line[0]: (line[6], line[8]) for run in runs for line in LINE.findall(run.text)}
-    assert len(among) >= 130 and alone == among
+        runs = list(two.map(lambda line: in_process([line]), lines))
+    for line, run in zip(lines, runs):
+        alone = LINE.findall(run.text)
+        assert len(alone) == 1 and alone == LINE.findall(there.command(line).output), line
+        assert alone == LINE.findall(back.command(line).output), line
+    assert [found[:7] + found[8:] for found in LINE.findall(small)] == [
+        found[:7] + found[8:] for found in LINE.findall(there.text)]
 
 
 def test_every_museum_token_is_replayed():

@@ -157,17 +157,9 @@ void files_step(void)
 		entry_agrees(i);
 }
 
-/* The record that counts for F's first page; NULL: the page was never taken or mapped, and has
- * none. */
 const struct page *files_record(void)
 {
-	const struct page *page = NULL;
-
-	x_quiet_begin();
-	if (page_record_exists(files.page))
-		page = page_to_record(files.page);
-	x_quiet_end();
-	return page;
+	return page_record_exists(files.page) ? page_to_record(files.page) : NULL;
 }
 
 void files_end(void)
@@ -241,12 +233,13 @@ void files_take(void)
 	static const uint64_t bytes[PAGE_SIZE / 8] = {[0 ... PAGE_SIZE / 8 - 1] = OF_G};
 	const uint32_t rest = files.fx.fs->lifetime->rest;
 	int64_t n = dax_write(files.g, 0, bytes, PAGE_SIZE);
-	const struct page *page = files_record();
+	const struct page *page;
 
 	x_observe(n == (int64_t)PAGE_SIZE);
 	if (n != (int64_t)PAGE_SIZE)
 		return;
 	__atomic_store_n(&files.given, true, __ATOMIC_RELAXED);
+	page = files_record();
 	X_EXPECT("I1", !page || (page_refs(page) <= rest && !page_maps(page)),
 		 "G has F's block, which has %u references and %u mappings", page_refs(page),
 		 page_maps(page));

@@ -46,8 +46,7 @@ void files_hold(void);
 void files_hold_twice(void);	/* by two pins */
 void files_hold_unmapped(void); /* by a pin, and no page of F is mapped any more */
 
-/* The record that counts for F's first page; NULL: the page was never taken or mapped, and has
- * none. */
+/* The record that counts for F's first page; NULL: nobody touched it so far, so it is at rest. */
 const struct page *files_record(void);
 
 /* After every event: entry, link and mapping agree (I3, I6). */
