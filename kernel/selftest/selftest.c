@@ -171,12 +171,18 @@ static int no_match(const char *glob)
 			  nearest ? nearest->name : "");
 }
 
+/* "!PATTERN" takes its tests out of what the others choose; alone, of all. */
 static bool chosen(const struct selftest *t, int n, char **globs)
 {
-	for (int i = 0; i < n; i++)
-		if (glob_match(globs[i], t->name))
-			return true;
-	return n == 0;
+	bool in = false, wants = false;
+
+	for (int i = 0; i < n; i++) {
+		if (globs[i][0] == '!' && glob_match(globs[i] + 1, t->name))
+			return false;
+		wants |= globs[i][0] != '!';
+		in |= globs[i][0] != '!' && glob_match(globs[i], t->name);
+	}
+	return in || !wants;
 }
 
 static bool matches_any(const char *glob)
@@ -189,14 +195,18 @@ static bool matches_any(const char *glob)
 	return false;
 }
 
-/* The tests that match one of the patterns (none given: all). The caller frees s->test. */
+/* The tests that match one of the patterns (none given: all), but for those of a "!PATTERN". The
+ * caller frees s->test. */
 static int choose(struct selection *s, int n, char **globs)
 {
 	const struct selftest *t;
 
-	for (int i = 0; i < n; i++)
-		if (!matches_any(globs[i]))
-			return no_match(globs[i]);
+	for (int i = 0; i < n; i++) {
+		const char *glob = globs[i] + (globs[i][0] == '!');
+
+		if (!matches_any(glob))
+			return no_match(glob);
+	}
 	s->count = 0;
 	s->test = malloc((nr_tests() + 1) * sizeof(*s->test));
 	if (!s->test)
@@ -205,7 +215,10 @@ static int choose(struct selection *s, int n, char **globs)
 		if (chosen(t, n, globs))
 			s->test[s->count++] = t;
 	qsort(s->test, s->count, sizeof(*s->test), by_name);
-	return 0;
+	if (s->count)
+		return 0;
+	free(s->test);
+	return shell_fail(-ENOENT, "every test that was chosen is taken out again");
 }
 
 /* Two tests of one name: a result line would not say whose it is. */
@@ -354,7 +367,7 @@ SHELL_KIND(test, "PATTERN", "selftest", offer_tests);
 SHELL_COMMAND(
 	selftest, cmd_selftest, "selftest [-l [-v]] [PATTERN ...]",
 	"runs the tests built into the kernel and reports in KTAP\n"
-	"PATTERN picks by name: rwsem.*, *.wait* (no quotes needed). -l lists the names, -l -v\n"
-	"also what each one states. Status EIO when one failed, ENOENT when none matched, ENODATA\n"
-	"when all were skipped.",
+	"PATTERN picks by name: rwsem.*, *.wait* (no quotes needed); !PATTERN takes out what the\n"
+	"others pick, or of all: !stress.*. -l lists the names, -l -v also what each one states.\n"
+	"Status EIO when one failed, ENOENT when none matched, ENODATA when all were skipped.",
 	true);

@@ -10,7 +10,10 @@ import hf_image
 import hf_media
 from hf_config import GIB
 from run import run_commands
-from test_selftest import Ktap
+from test_selftest import BY_CHANCE, Ktap
+
+
+SELFTEST = f"selftest {BY_CHANCE}"
 
 
 def regions(result):
@@ -22,13 +25,14 @@ def regions(result):
 
 def ktap(result):
     """The run's self-tests; none may have failed."""
-    report = Ktap(result.command("selftest").output)
-    assert not report.failed and result.command("selftest").status == 0, result.text
+    run = result.command(SELFTEST)
+    report = Ktap(run.output)
+    assert not report.failed and run.status == 0, result.text
     return report
 
 
 NO_DIMM = ("pmem", "nfit", "pgmap", "map", "pin", "dma", "mount", "check", "memory", "shadow",
-           "lifetime", "sync", "selftest")
+           "lifetime", "sync", SELFTEST)
 
 
 def test_no_dimm(tmp_path):
@@ -59,8 +63,8 @@ def test_no_dimm_refusals(tmp_path):
 def test_one_dimm(tmp_path):
     """A single DIMM: its file system works; what needs a second one skips and says which."""
     image = hf_image.mkfs(tmp_path / "one.img", "64M")
-    result = run_commands("pmem; mount pmem0 /t; write /t/f 0 hello; umount /t; selftest; check",
-                          tmp_path, PMEM=image)
+    result = run_commands("pmem; mount pmem0 /t; write /t/f 0 hello; umount /t; "
+                          f"{SELFTEST}; check", tmp_path, PMEM=image)
     assert result.status == 0, result.text
     assert regions(result) == {"pmem0": (4 * GIB, 4 * GIB + (64 << 20))}
     reasons = {reason for reason in ktap(result).skipped.values()}
@@ -90,7 +94,7 @@ def old_and_shifted(tmp_path):
     hf_media.make_sparse(str(tmp_path / "b.img"), 32 << 20)
     label_areas(tmp_path / "b.img", write=True)
     result = run_commands("pmem; nfit; pgmap; mount pmem0 /t; write /t/f 0 hello; cat /t/f; "
-                          "umount /t; selftest; race all lifetime=busy-extent; check", tmp_path,
+                          f"umount /t; {SELFTEST}; race all lifetime=busy-extent; check", tmp_path,
                           CPU="qemu64", PMEM=LABELLED.format(tmp_path))
     hf_image.fsck_all(tmp_path)
     return result, image
@@ -179,7 +183,7 @@ def test_unarmed_is_read_only(tmp_path):
 
 def test_unarmed_scratch_device(tmp_path):
     """pmem1 unarmed: races and self-tests that write say so and skip; the rest passes."""
-    result = run_commands("selftest; race dma-truncate", tmp_path,
+    result = run_commands(f"{SELFTEST}; race dma-truncate", tmp_path,
                           PMEM=f"{tmp_path}/a.img,size=16M {tmp_path}/b.img,size=64M,unarmed")
     assert any("read-only" in reason for reason in ktap(result).skipped.values())
     assert "skip pmem1 is read-only" in result.command("race dma-truncate").output

@@ -272,8 +272,10 @@ SELFTEST(reshape_both_orders, "reshape.both-orders",
 		fx_join(&one);
 		EXPECT_OR(out, false, "no second thread");
 	}
-	while (!fx_done(&one) || !fx_done(&two))
+	while (!fx_done(&one) || !fx_done(&two)) {
 		n += *word(a, n % 4) && *word(b, n % 4);
+		cpu_pause();
+	}
 	fx_join(&one);
 	fx_join(&two);
 	EXPECT_OR(out, !one.err && !two.err, "errors %d and %d", one.err, two.err);
