@@ -64,14 +64,21 @@ endif
 FLOORS := kernel mm drivers dax $(if $(filter 1,$(EXPLORE)),tests/kernel/lib tests/explore,tests/kernel)
 SRC := $(sort $(wildcard boot/*.c) $(filter-out tests/explore/home_host.c,$(shell find $(FLOORS) -name '*.c')))
 ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
+# The self-tests are compiled once, for every build: plain, debug, the explorer's, in a process
+# (ANY_BUILD in kernel/lib/lib.h), less those that ask which one it is.
+PER_BUILD := kernel/lib/test_memdebug.c kernel/sync/test_lock.c kernel/sync/test_lock_order.c \
+	mm/device/test_memremap_help.c mm/frames/test_memdebug.c mm/frames/test_memory.c \
+	tests/kernel/unit/test_records_next.c
+tests_of = $(foreach f,$(filter-out tests/explore/%,$(1)),$(if $(filter test_%,$(notdir $f)),$f))
+TESTS := $(sort $(filter-out tests/kernel/bench/% tests/kernel/lib/%,$(filter tests/kernel/%,$(SRC))) $(call tests_of,$(SRC)))
+ANY   := $(filter-out $(PER_BUILD),$(TESTS))
 # The explorer's two homes, this kernel and a process (boot/host/host.mk), are linked from the same
 # objects, less what knows at compile time which home it is in.
 PER_HOME := boot/% kernel/cpu/insn.c kernel/cpu/apic.c mm/frames/kvirt.c mm/frames/test_memory.c mm/space/anon.c
 one_home = $(filter $(PER_HOME),$(1)) $(filter-out tests/explore/scenarios/%,$(filter tests/explore/%,$(1)))
-SHARED := $(if $(filter 1,$(EXPLORE)),$(filter-out $(call one_home,$(SRC)),$(SRC)))
-OBJ := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SHARED),$(SRC))) \
-	$(SHARED:%=$(BASE)/home/obj/%.o) \
-	$(ASM:%=$(BASE)/obj/%.o)
+SHARED := $(if $(filter 1,$(EXPLORE)),$(filter-out $(call one_home,$(SRC)) $(ANY),$(SRC)))
+OBJ := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SHARED) $(ANY),$(SRC))) $(SHARED:%=$(BASE)/home/obj/%.o) \
+	$(ANY:%=$(BASE)/obj/%.o) $(ASM:%=$(BASE)/obj/%.o)
 
 NL   := $(BASE)/newlib/x86_64-elf
 LIBC := $(NL)/lib/libc.a
@@ -91,6 +98,7 @@ CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -D__DYNAMIC_REENT__ -D__PERMIT_DEPRECATED_SYS_TREE_H -nostdinc -isystem $(NL)/include -isystem $(GCC_INCLUDE) -I.
 LDFLAGS := -nostdlib -static -n -z max-page-size=4096 -z noexecstack --build-id=none \
 	--gc-sections --no-warn-rwx-segments -T linker.ld
+ANY_CFLAGS := $(filter-out -O2 -mcmodel=kernel -fno-pic -fno-pie,$(CFLAGS)) -Og -fPIE -DANY_HOME -DANY_BUILD
 # What the debug build puts in front of newlib's heap (kernel/lib/heap_debug.c).
 ifeq ($(filter 1,$(DEBUG)),1)
 # -Og: gdb shows the lines in their order, and gcc takes two thirds of the time.
@@ -127,13 +135,14 @@ all: $(KERNEL) $(B)/k.elf $(LOADER)
 
 # Tests are more than half of the image, which stays in RAM, and nobody times them: -Og makes them a third
 # smaller, in half the time. Not so the benchmarks, and the fixtures that these use.
-SMALL := $(sort $(filter-out tests/kernel/bench/% tests/kernel/lib/%,$(filter tests/kernel/%,$(SRC))) \
-	$(foreach f,$(SRC),$(if $(filter test_%,$(notdir $f)),$f)))
-$(SMALL:%=$(B)/obj/%.o): CFLAGS += -Og
+$(patsubst %,$(B)/obj/%.o,$(filter-out $(ANY),$(TESTS))): CFLAGS += -Og
 
 # What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
 WARNED := $(filter -W%,$(CFLAGS))
-$(B)/obj/tests/kernel/seed/test_seed_s4.c.o: CFLAGS += -DBUILD_WARNINGS='"$(WARNED)"'
+$(BASE)/obj/tests/kernel/seed/test_seed_s4.c.o: ANY_CFLAGS += -DBUILD_WARNINGS='"$(WARNED)"'
+$(ANY:%=$(BASE)/obj/%.o): $(BASE)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
+	$(call compile,CC,$<) $(CC) $(ANY_CFLAGS) -MMD -MP -c $< -o $@
+
 $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 	$(call compile,CC,$<) $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 

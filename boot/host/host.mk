@@ -44,6 +44,11 @@ home_link = $(CC) $(HOME_LDFLAGS) -o $(1) $(call crt,Scrt1.o) $(call crt,crti.o)
 	$(2)/kernel.o $(HOME_GLUE:%=$(2)/obj/%.o) $(4) $(3) $(call crt,crtendS.o) $(call crt,crtn.o)
 crt = $(shell $(CC) -print-file-name=$(1))
 
+# Where the plain home's objects of sources are: those of self-tests are the kernel's (ANY, Makefile).
+plain_home = $(patsubst %,$(BASE)/obj/%.o,$(filter $(ANY),$(1))) \
+	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(ANY),$(1)))
+HOME_OWN := $(filter-out $(ANY),$(HOME_SRC)) boot/host/% boot/map.c
+
 # $(1): folder of the objects; $(2): more flags for the kernel; $(3): more for linking; $(4): the program;
 # $(5): what of the sources has these flags, as patterns; of the others the plain home's objects are taken.
 # FLAVOUR_SRC: sources that only this one has; FLAVOUR_OUT: that it has not, and no explorer; FLAVOUR_LD:
@@ -51,7 +56,7 @@ crt = $(shell $(CC) -print-file-name=$(1))
 define home
 $(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(filter-out $($(notdir $(1))_OUT),$(HOME_SRC))) \
 	$($(notdir $(1))_SRC)) \
-	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_SRC))) $(HOME_ASM:%=$(BASE)/obj/%.o) \
+	$(call plain_home,$(filter-out $(5),$(HOME_SRC))) $(HOME_ASM:%=$(BASE)/obj/%.o) \
 	$(addprefix $(BASE)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
 $(1)_MACH := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_MACH))) \
 	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_MACH))) $(BASE)/obj/boot/host/entry.asm.o
@@ -86,12 +91,12 @@ $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools
 -include $$(patsubst %.o,%.d,$$($(1)_OBJ) $$($(1)_MACH))
 endef
 
-$(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,%))
+$(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,$(HOME_OWN)))
 $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
 $(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
 # Also linked into the kernel with EXPLORE=1; bench.h has a constant that says which of the two it is in.
-HOME_ANY := $(filter-out $(call one_home,$(HOME_SRC)) tests/kernel/bench/%,$(HOME_SRC))
+HOME_ANY := $(filter-out $(ANY) $(call one_home,$(HOME_SRC)) tests/kernel/bench/%,$(HOME_SRC))
 $(HOME_ANY:%=$(BASE)/home/obj/%.o): HOME_ONLY := -DANY_HOME
 $(eval $(call home,$(BASE)/coverage,--coverage -Wno-maybe-uninitialized,--coverage,$(BASE)/coverage/holdfast,mm/% dax/%))
 

@@ -26,7 +26,7 @@ static inline const void *entry_wait_key(struct dax_inode *inode, uint64_t pgoff
 	return (const char *)&inode->index + pgoff / FOLIO_PAGES;
 }
 
-#if EXPLORE_BUILD
+#if !defined(ANY_BUILD) && EXPLORE_BUILD
 MUSEUM_DECLARE(entry_unfenced);
 #endif
 /* entry_unlock() for who knows where the entry stands. Without the tree lock: the place of a locked

@@ -176,7 +176,10 @@ static inline void irq_restore(uint64_t flags)
 	if (__builtin_expect((flags & (1u << 9)) != 0, 1)) /* nested: stays off */
 		irq_enable();
 }
-#ifdef EXPLORE
+bool cpu_irqs_enabled(void); /* the same as a function */
+#ifdef ANY_BUILD
+#define irqs_enabled cpu_irqs_enabled
+#elif defined(EXPLORE)
 bool explore_irqs_enabled(void); /* the flag, or a modelled CPU's */
 #define irqs_enabled explore_irqs_enabled
 #elif defined(HOST_HOME)

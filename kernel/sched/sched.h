@@ -83,9 +83,9 @@ struct thread {
 	int refs; /* creator + running thread; zero means the structure may be freed */
 	struct _reent reent;
 	struct thread_watch watch;
-#if DEBUG_BUILD
-	struct lock_holding holding; /* lock_order.c */
-	bool nest_next;		     /* zero means: a second lock of one class is a mistake */
+#if !defined(ANY_BUILD) && DEBUG_BUILD /* last, so that all builds find the rest in one place */
+	struct lock_holding holding;   /* lock_order.c */
+	bool nest_next;		       /* zero means: a second lock of one class is a mistake */
 #endif
 };
 

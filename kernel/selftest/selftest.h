@@ -121,7 +121,7 @@ struct museum {
 
 /* The same, of the explorer's build alone; museum_explored(ident) is the constant false elsewhere.
  */
-#if EXPLORE_BUILD
+#if !defined(ANY_BUILD) && EXPLORE_BUILD
 #define MUSEUM_EXPLORED(ident, name, what) MUSEUM(ident, name, what)
 #define museum_explored(ident)		   museum_on(ident)
 #else

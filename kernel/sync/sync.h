@@ -21,6 +21,24 @@
 #include "kernel/cpu/cpu.h"
 #include "kernel/sched/sched.h"
 
+/* What differs between the builds is in line, or, in code that is linked into all of them
+ * (ANY_BUILD in kernel/lib/lib.h), a function with another name: called.c. */
+#ifdef ANY_BUILD
+#define IN_LINE		  extern
+#define spin_lock	  spin_lock_called
+#define spin_unlock	  spin_unlock_called
+#define down_read	  down_read_called
+#define up_read		  up_read_called
+#define rwsem_held_write  rwsem_held_write_called
+#define might_sleep	  might_sleep_called
+#define wait_bucket	  wait_bucket_called
+#define wait_maybe	  wait_maybe_called
+#define lock_order_drop	  lock_order_drop_called
+#define lock_order_nested lock_order_nested_called
+#else
+#define IN_LINE static inline
+#endif
+
 struct spinlock {
 	uint32_t locked; /* zero means free; else 1 + id of the CPU that holds it */
 	const char *name;
@@ -30,8 +48,8 @@ struct spinlock {
 		0, n                                                                               \
 	}
 void spin_init(struct spinlock *l, const char *name);
-static inline void spin_lock(struct spinlock *l);
-static inline void spin_unlock(struct spinlock *l);
+IN_LINE void spin_lock(struct spinlock *l);
+IN_LINE void spin_unlock(struct spinlock *l);
 bool spin_trylock(struct spinlock *l);
 uint64_t spin_lock_irqsave(struct spinlock *l);
 void spin_unlock_irqrestore(struct spinlock *l, uint64_t flags);
@@ -79,14 +97,14 @@ struct rwsem {
 		{{0, 0}}, NULL, 0, n                                                               \
 	}
 void rwsem_init(struct rwsem *s, const char *name);
-static inline void down_read(struct rwsem *s); /* sleeps; woken by: up_write(), up_read() */
+IN_LINE void down_read(struct rwsem *s); /* sleeps; woken by: up_write(), up_read() */
 bool down_read_trylock(struct rwsem *s);
-static inline void up_read(struct rwsem *s);
+IN_LINE void up_read(struct rwsem *s);
 void down_write(struct rwsem *s);
 bool down_write_trylock(struct rwsem *s);
 void up_write(struct rwsem *s);
-bool rwsem_held(const struct rwsem *s);			    /* by anyone, either way */
-static inline bool rwsem_held_write(const struct rwsem *s); /* by the current thread, for writing */
+bool rwsem_held(const struct rwsem *s);		      /* by anyone, either way */
+IN_LINE bool rwsem_held_write(const struct rwsem *s); /* by the current thread, for writing */
 #define assert_rwsem_held(s) ASSERT(rwsem_held(s), "rwsem '%s' must be held here", (s)->name)
 #define assert_rwsem_held_write(s)                                                                 \
 	ASSERT(rwsem_held_write(s), "rwsem '%s' must be held for writing by the current thread",   \
@@ -103,7 +121,7 @@ const char *global_lock_held(void);	 /* the name of one, NULL: none */
 void held_print(const struct thread *t); /* the sleeping locks that t holds, for reports */
 
 /* Panics when the caller may not sleep: in an interrupt, or with preemption or interrupts off. */
-static inline void might_sleep(void);
+IN_LINE void might_sleep(void);
 bool may_sleep(void); /* the question without the panic */
 
 /*
@@ -155,6 +173,10 @@ void wait_init(void); /* boot CPU, before the first wait */
 
 /* ---- for wakers on measured paths */
 #define WAIT_BUCKET_BITS 8
+#ifdef ANY_BUILD
+unsigned wait_bucket(const void *key);
+bool wait_maybe(const void *key);
+#else
 #if EXPLORE_BUILD
 /* Which keys meet in a bucket is no accident of addresses while the explorer runs: it has buckets
  * of its own, behind the others (tests/explore/wrap_sched.c). */
@@ -181,6 +203,7 @@ static inline bool wait_maybe(const void *key)
 {
 	return __atomic_load_n(&wait_counts[wait_bucket(key)], __ATOMIC_RELAXED) != 0;
 }
+#endif
 
 /* What was woken is off the queue, and tests there first: mostly the condition is true by then, and
  * it need not enlist once more to find that out. */
@@ -247,7 +270,7 @@ static inline bool wait_maybe(const void *key)
 
 enum lock_kind { LOCK_SPIN, LOCK_SLEEP, LOCK_BIT };
 
-#if DEBUG_BUILD
+#if defined(ANY_BUILD) || DEBUG_BUILD
 /* The caller is about to wait for `lock`, or, `tried`, has it by a try that never waits. */
 void lock_order_take(const void *lock, const char *name, enum lock_kind kind, bool tried);
 void lock_order_drop(const void *lock, enum lock_kind kind);
@@ -277,6 +300,8 @@ void lock_order_divert(void (*fn)(const char *text));
 void lock_order_forget(const char *prefix);
 
 /* The bodies of what is in line; it needs what is above. */
+#ifndef ANY_BUILD
 #include "kernel/sync/internal.h"
+#endif
 
 #endif
