@@ -16,8 +16,8 @@ void mm_count_table(int delta);
 /*
  * The walks of the fast paths. An entry that points at a table holds its address and rights, and
  * nothing above them (table_install() alone makes one), and the direct map begins where no frame's
- * address has a bit (boot/map.c). So one exclusive-or makes of a present entry the table's place in the direct
- * map, but for the rights, and of its PTE_P a zero beside PTE_PS.
+ * address has a bit (boot/map.c). So one exclusive-or makes of a present entry the table's place in
+ * the direct map, but for the rights, and of its PTE_P a zero beside PTE_PS.
  */
 #define TABLE_AT (DIRECT_BASE | PTE_P)
 

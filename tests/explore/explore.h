@@ -50,6 +50,11 @@
 struct lifetime;
 struct mm;
 
+enum {
+	X_REAL_SPINS = 1,
+	X_REAL_SLEEPERS = 2, /* mutexes and rwsems */
+};
+
 struct x_thread {
 	const char *name; /* as it heads its column: "truncate" */
 	void (*fn)(void);
@@ -73,8 +78,9 @@ struct x_scenario {
 	struct mm *(*mm)(void);
 	bool lifetimes;	 /* it is another scenario under each lifetime: x_lifetime() */
 	bool interrupts; /* there are some, which need not be found out */
-	/* The kernel's own locks are explored: their words are events, and not the lock as one. */
-	bool real_locks;
+	/* The kernel's own locks of these kinds are explored: their words are events, and not the
+	 * lock as one. */
+	uint8_t real_locks;
 	/* It is known to break: a litmus test of what a rule is for. `explore *` expects that. */
 	bool breaks;
 	bool breaks_tso; /* the same under model=tso only */

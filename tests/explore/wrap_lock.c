@@ -172,24 +172,29 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 	x_live = true;
 }
 
-static bool steps_aside(void)
+static bool steps_aside(enum x_lock_mode mode)
 {
-	return !x_on() || x.sc->real_locks;
+	return !x_on() || (x.sc->real_locks & (mode == X_SPIN ? X_REAL_SPINS : X_REAL_SLEEPERS));
+}
+
+static enum x_lock_mode mode_of(enum explore_lock how)
+{
+	return how == EXPLORE_SPIN ? X_SPIN : X_RWSEM_READ;
 }
 
 bool explore_takes(void *lock, enum explore_lock how)
 {
-	if (steps_aside())
+	if (steps_aside(mode_of(how)))
 		return false;
-	take(lock, how == EXPLORE_SPIN ? X_SPIN : X_RWSEM_READ, HERE);
+	take(lock, mode_of(how), HERE);
 	return true;
 }
 
 bool explore_gives(void *lock, enum explore_lock how)
 {
-	if (steps_aside())
+	if (steps_aside(mode_of(how)))
 		return false;
-	let_go(lock, how == EXPLORE_SPIN ? X_SPIN : X_RWSEM_READ, HERE);
+	let_go(lock, mode_of(how), HERE);
 	return true;
 }
 
@@ -206,7 +211,7 @@ void explore_hush(bool on)
 	DECLARE(void, name, lock_type);                                                            \
 	void __wrap_##name(lock_type *l)                                                           \
 	{                                                                                          \
-		if (steps_aside()) {                                                               \
+		if (steps_aside(mode)) {                                                           \
 			__real_##name(l);                                                          \
 			return;                                                                    \
 		}                                                                                  \
@@ -219,7 +224,7 @@ void explore_hush(bool on)
 	{                                                                                          \
 		bool ok;                                                                           \
                                                                                                    \
-		if (steps_aside())                                                                 \
+		if (steps_aside(mode))                                                             \
 			return __real_##name(l);                                                   \
 		before;                                                                            \
 		ok = try_take(l, mode, HERE);                                                      \
@@ -231,7 +236,7 @@ void explore_hush(bool on)
 	DECLARE(void, name, lock_type);                                                            \
 	void __wrap_##name(lock_type *l)                                                           \
 	{                                                                                          \
-		if (steps_aside())                                                                 \
+		if (steps_aside(mode))                                                             \
 			__real_##name(l);                                                          \
 		else                                                                               \
 			let_go(l, mode, HERE);                                                     \
@@ -269,7 +274,7 @@ uint64_t __wrap_spin_lock_irqsave(struct spinlock *l)
 {
 	uint64_t flags;
 
-	if (steps_aside())
+	if (steps_aside(X_SPIN))
 		return __real_spin_lock_irqsave(l);
 	flags = irq_save();
 	preempt_disable();
@@ -279,7 +284,7 @@ uint64_t __wrap_spin_lock_irqsave(struct spinlock *l)
 
 void __wrap_spin_unlock_irqrestore(struct spinlock *l, uint64_t flags)
 {
-	if (steps_aside()) {
+	if (steps_aside(X_SPIN)) {
 		__real_spin_unlock_irqrestore(l, flags);
 		return;
 	}

@@ -3,7 +3,8 @@
  * The kernel's own locks, word by word: one holder at a time, and nobody sleeps on.
  *
  * In every other scenario a lock is one event. Here .real_locks makes the accesses to its word the
- * events, so that what is explored is the lock.
+ * events, so that what is explored is the lock. Of those that are waited for asleep, with the
+ * spinlocks of the wait queues as one event each: these have scenarios of their own.
  */
 #include "kernel/kernel.h"
 #include "tests/explore/explore.h"
@@ -78,32 +79,32 @@ static void thrice(void)
 
 EXPLORE_SCENARIO(spin_two, "spin.two", "a spinlock lets one CPU in at a time", .start = init,
 		 .thread = {{"first", in_spin}, {"second", in_spin}}, .end = twice,
-		 .real_locks = true);
+		 .real_locks = X_REAL_SPINS);
 EXPLORE_SCENARIO(spin_three, "spin.three", "a spinlock lets one CPU of three in at a time",
 		 .start = init,
 		 .thread = {{"first", in_spin}, {"second", in_spin}, {"third", in_spin}},
-		 .end = thrice, .real_locks = true, .large = true);
+		 .end = thrice, .real_locks = X_REAL_SPINS, .large = true);
 EXPLORE_SCENARIO(mutex_two, "mutex.two",
 		 "a mutex lets one thread in at a time, and its waiter is woken", .start = init,
 		 .thread = {{"first", in_mutex}, {"second", in_mutex}}, .end = twice,
-		 .real_locks = true);
+		 .real_locks = X_REAL_SLEEPERS);
 EXPLORE_SCENARIO(mutex_three, "mutex.three",
 		 "of two that are woken for a mutex one has it, and the other one sleeps again",
 		 .start = init,
 		 .thread = {{"first", in_mutex}, {"second", in_mutex}, {"third", in_mutex}},
-		 .end = thrice, .real_locks = true, .large = true);
+		 .end = thrice, .real_locks = X_REAL_SLEEPERS, .large = true);
 EXPLORE_SCENARIO(rwsem_write_write, "rwsem.write-write",
 		 "an rwsem lets one writer in at a time, and the other one is woken", .start = init,
 		 .thread = {{"first", write_once}, {"second", write_once}}, .end = twice,
-		 .real_locks = true);
+		 .real_locks = X_REAL_SLEEPERS);
 EXPLORE_SCENARIO(rwsem_read_write, "rwsem.read-write",
 		 "a writer and a reader are never inside together, and each is woken by the other",
 		 .start = init, .thread = {{"reader", read_once}, {"writer", write_once}},
-		 .real_locks = true);
+		 .real_locks = X_REAL_SLEEPERS);
 EXPLORE_SCENARIO(rwsem_two_readers, "rwsem.two-readers", "the last of two readers wakes the writer",
 		 .start = init,
 		 .thread = {{"first", read_once}, {"second", read_once}, {"writer", write_once}},
-		 .real_locks = true, .large = true);
+		 .real_locks = X_REAL_SLEEPERS, .large = true);
 
 /* ---- what a reader saw before --------------------------------------------------------------- */
 
@@ -137,7 +138,7 @@ static void look_twice(void)
 EXPLORE_SCENARIO(rwsem_writes, "rwsem.writes",
 		 "what a reader saw is as it was while the count of writes is the same",
 		 .start = init, .thread = {{"reader", look_twice}, {"writer", write_value}},
-		 .real_locks = true);
+		 .real_locks = X_REAL_SLEEPERS);
 
 /* ---- a lock that an interrupt takes as well ------------------------------------------------- */
 
@@ -166,4 +167,4 @@ EXPLORE_SCENARIO(spin_interrupt, "spin.interrupt",
 		 "a lock that an interrupt takes is held with interrupts off: the handler never "
 		 "waits for what it interrupted",
 		 .start = init, .thread = {{"device", interrupt_first}, {"thread", in_spin_masked}},
-		 .end = twice, .real_locks = true, .interrupts = true);
+		 .end = twice, .real_locks = X_REAL_SPINS, .interrupts = true);

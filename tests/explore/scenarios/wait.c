@@ -60,7 +60,8 @@ static void pass_end(void)
 }
 
 EXPLORE_SCENARIO(mutex, "lock.mutex", "one holder at a time, and nobody waits for ever",
-		 .thread = {{"one", pass}, {"two", pass}}, .end = pass_end, .real_locks = true);
+		 .thread = {{"one", pass}, {"two", pass}}, .end = pass_end,
+		 .real_locks = X_REAL_SLEEPERS);
 
 /* ---- a spinlock, by its own code */
 
@@ -77,4 +78,4 @@ static void pass_gate(void)
 
 EXPLORE_SCENARIO(spin, "lock.spin", "one CPU at a time holds a spinlock",
 		 .thread = {{"one", pass_gate}, {"two", pass_gate}}, .end = pass_end,
-		 .real_locks = true);
+		 .real_locks = X_REAL_SPINS);
