@@ -95,8 +95,7 @@ static void run_cpu(struct lcpu *next)
 
 	lcpu = next;
 	turn_end = machine_now + turn_length();
-	if (prev->cr3 != next->cr3)
-		mmu_flush_low();
+	mmu_hide_low();
 	if (prev->nr_breakpoints || next->nr_breakpoints)
 		breakpoints_load();
 	host_cpu = (struct cpu *)next->gs;

@@ -59,6 +59,8 @@ void mmu_init(void);
 /* The running CPU's entry for va is not used any more; all of them but global ones; all of them. */
 void mmu_flush_page(uint64_t va);
 void mmu_flush_low(void);
+/* Another CPU's turn comes: user addresses are shown anew, from its own TLB. */
+void mmu_hide_low(void);
 void mmu_flush_all(void);
 /* Page tables were put back to what they were: mappings made since the last call go, unless a walk
  * would make them again. */

@@ -9,8 +9,9 @@
  * fault, on the stack of the code that caused it. INVLPG and a load of CR3 take mappings away
  * again.
  *
- * As in a TLB an entry that was changed and not flushed goes on being used. Other than in several
- * TLBs, a flush on one CPU is one on all that run the same address space.
+ * As in a TLB an entry that was changed and not flushed goes on being used. Of user addresses each
+ * CPU remembers what it was filled with: when it runs again it is shown that, and no other CPU's
+ * flush takes it away. Kernel addresses are in one TLB for all.
  */
 #include "boot/host/machine.h"
 
@@ -27,6 +28,7 @@
 #define BOOT_END    (4 * GIB) /* boot's own map, one to one */
 #define MAX_LARGE   64 /* mappings of more than a page, of which a flush of one page takes all */
 #define MAX_RECENT  64
+#define TLB_ENTRIES 64
 #define MAX_ENTRIES 30000 /* Linux lets a process have 65530 mappings */
 
 #define RFLAGS_TF (1ull << 8)
@@ -38,6 +40,15 @@ static struct span {
 	uint64_t entry; /* that it was made from, but for its accessed and dirty bits */
 } large[MAX_LARGE];
 static unsigned nr_large, nr_low, nr_entries; /* zero: none since the last flush */
+/* Each CPU's, of user addresses. What was pushed out may still be shown, until somebody else runs. */
+static struct tlb {
+	struct translation {
+		uint64_t va, size; /* size zero: free */
+		uint64_t entry;
+		bool writable;
+	} e[TLB_ENTRIES];
+	unsigned next;
+} tlbs[MAX_CPUS];
 /* Where something was shown since it was taken away: no more is unmapped, since under valgrind the
  * program's libraries lie low, and its memory checker looks at every page. */
 static struct area {
@@ -126,44 +137,86 @@ static void remember(uint64_t va, uint64_t len, uint64_t entry)
 	note_shown(va, len);
 }
 
-/* Maps all of the leaf that is memory. False: there is none where `va` leads to. */
-static bool show(uint64_t va, const struct leaf *leaf)
+/* Maps all of the page that is memory. False: there is none where `va` leads to. */
+static bool show(uint64_t va, const struct translation *t)
 {
-	uint64_t e = *leaf->entry, phys = e & PHYS_MASK & ~(leaf->size - 1), start, end, lo, hi;
-	uint64_t at = va & ~(leaf->size - 1);
+	uint64_t e = t->entry, phys = e & PHYS_MASK & ~(t->size - 1), start, end, lo, hi;
+	uint64_t at = va & ~(t->size - 1);
 	unsigned memory;
 
 	if (!firmware_memory(phys + (va - at), &memory, &start, &end))
 		return false;
 	lo = MAX(phys, start);
-	hi = MIN(phys + leaf->size, end);
-	if (at < BOOT_END && leaf->size > PAGE) { /* no more than is asked for */
+	hi = MIN(phys + t->size, end);
+	if (at < BOOT_END && t->size > PAGE) { /* no more than is asked for */
 		lo = phys + (ALIGN_DOWN(va, PAGE) - at);
 		hi = lo + PAGE;
 	}
 	remember(at + (lo - phys), hi - lo, e);
 	host_map(at + (lo - phys), memory, lo - start, hi - lo,
-		 HOST_READ | (leaf->writable && (e & PTE_D) ? HOST_WRITE : 0));
+		 HOST_READ | (t->writable && (e & PTE_D) ? HOST_WRITE : 0));
 	return true;
 }
 
-/* A TLB miss. False: a page fault. */
+/* What this CPU has for va; NULL: nothing. */
+static struct translation *tlb_find(uint64_t va)
+{
+	for (struct translation *t = tlbs[lcpu->id].e; t < tlbs[lcpu->id].e + TLB_ENTRIES; t++)
+		if (va - t->va < t->size)
+			return t;
+	return NULL;
+}
+
+static void tlb_drop(uint64_t va)
+{
+	struct translation *t;
+
+	while ((t = tlb_find(va)))
+		t->size = 0;
+}
+
+static void tlb_add(const struct translation *t)
+{
+	struct tlb *tlb = &tlbs[lcpu->id];
+
+	tlb->e[tlb->next++ % TLB_ENTRIES] = *t;
+}
+
+/* From the TLB, as it is by now. False: it has nothing that allows the access. */
+static bool show_again(uint64_t va, uint64_t error)
+{
+	const struct translation *t = tlb_find(va);
+
+	if (!t || ((error & PF_WRITE) && (!t->writable || !(t->entry & PTE_D))))
+		return false;
+	return show(va, t);
+}
+
+/* Nothing is shown that allows the access. False: a page fault. */
 static bool fill(uint64_t va, uint64_t error)
 {
+	struct translation t;
 	struct leaf leaf;
 
+	if (va < USER_END && !(error & PF_FETCH) && show_again(va, error))
+		return true;
+	tlb_drop(va); /* as a page fault does, too (4.10.4.1) */
 	if (va >= KERNEL_BASE || (error & PF_FETCH) || !walk(va, &leaf) ||
 	    ((error & PF_WRITE) && !leaf.writable))
 		return false;
 	*leaf.entry |= PTE_A;
 	if ((error & PF_WRITE) || ((*leaf.entry & PTE_G) && leaf.writable))
 		*leaf.entry |= PTE_D;
-	return show(va, &leaf);
+	t = (struct translation){va & ~(leaf.size - 1), leaf.size, *leaf.entry, leaf.writable};
+	if (va < USER_END)
+		tlb_add(&t);
+	return show(va, &t);
 }
 
 void mmu_flush_page(uint64_t va)
 {
 	va &= ~(PAGE - 1);
+	tlb_drop(va);
 	for (unsigned i = 0; i < nr_large; i++) {
 		if (va - large[i].va >= large[i].len)
 			continue;
@@ -173,7 +226,7 @@ void mmu_flush_page(uint64_t va)
 	host_unmap(va, PAGE);
 }
 
-void mmu_flush_low(void)
+void mmu_hide_low(void)
 {
 	if (!nr_low)
 		return;
@@ -182,6 +235,12 @@ void mmu_flush_low(void)
 		if (large[i].va < USER_END)
 			large[i--] = large[--nr_large];
 	hide(0, USER_END);
+}
+
+void mmu_flush_low(void)
+{
+	memset(&tlbs[lcpu->id], 0, sizeof(tlbs[0]));
+	mmu_hide_low();
 }
 
 /* Would a walk find the same again? */
@@ -201,6 +260,7 @@ static void drop_large(unsigned i)
 
 void mmu_settle(void)
 {
+	memset(tlbs, 0, sizeof(tlbs));
 	if (nr_recent > MAX_RECENT)
 		mmu_flush_all();
 	for (unsigned i = 0; i < nr_recent && i < MAX_RECENT; i++)

@@ -41,6 +41,13 @@ def test_a_run_takes_the_same_course_every_time():
     assert first.stdout == second.stdout
 
 
+def test_every_race_ends_as_the_table_says():
+    """F-15 needs a TLB for each CPU, C-5 of era 6.1 a disk or what stands in for one."""
+    done = run(*DIMMS, "-c", "race all; check")
+    assert done.returncode == 0 and re.search(r"^race all: 5\d\d cells, 0 unexpected$", done.stdout, re.M), done.stdout
+    assert re.search(r"^ *race F-15 .*museum=count-before-flush: BROKEN I1", done.stdout, re.M), done.stdout
+
+
 @pytest.mark.parametrize("args,sentence", [
     (["-n", "9"], "-n is 1 to 8, not 9"), (["-p", "/none/x"], "/none/x: No such file"),
     (["-p", "-"], "needs size="), (["more"], "'more' is no option"), (["-z"], "usage: holdfast")])
