@@ -50,12 +50,16 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, u
 		x_wait_turn();
 	}
 	x_touched((uintptr_t)at, bytes);
-	if (write)
+	if (write) {
 		x_log(at, bytes);
-	if (write && x_buffers())
-		x_tso_plain(at, bytes, true);
-	if (!write)
+		if (x_buffers())
+			x_tso_plain(at, bytes, true);
+		else
+			x_value_written(at, bytes);
+	} else {
+		x_value_read(at, bytes);
 		looked(x.me, x_place(at, bytes, X_READ));
+	}
 	x_live = true;
 }
 

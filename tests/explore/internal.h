@@ -292,6 +292,9 @@ void x_next(void);
 void explore_last_step(const char *actor, const char *event, uintptr_t pc, bool on_its_stack);
 /* The event just made read or wrote this. */
 void x_value(uint64_t v);
+/* The same of an access that the code makes itself, when it has its turn. */
+void x_value_read(const volatile void *at, size_t bytes);
+void x_value_written(const volatile void *at, size_t bytes);
 /* The execution ends here. Never returns. */
 void x_leave(enum x_end how) __noreturn;
 void x_stop(const char *rule, const char *fmt, ...) __noreturn __printf(2, 3);

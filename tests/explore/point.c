@@ -49,9 +49,52 @@ void x_add(struct x_op *op, struct x_place place)
 	op->place[op->nr++] = place;
 }
 
+/* What lies there now, if that is a word. */
+static uint64_t word_at(uintptr_t at, size_t bytes)
+{
+	switch (bytes) {
+	case 1: return *(const volatile uint8_t *)at;
+	case 2: return *(const volatile uint16_t *)at;
+	case 4: return *(const volatile uint32_t *)at;
+	case 8: return *(const volatile uint64_t *)at;
+	default: return 0;
+	}
+}
+
+void x_value_read(const volatile void *at, size_t bytes)
+{
+	if (x.replaying)
+		x_value(word_at((uintptr_t)at, bytes));
+}
+
+/* A store that the code makes itself when its hook returns: what it stored is read before the next
+ * event. */
+static struct {
+	uintptr_t at; /* 0: there is none */
+	size_t bytes;
+	unsigned node;
+} stored;
+
+void x_value_written(const volatile void *at, size_t bytes)
+{
+	if (!x.replaying || !x.depth || x.me->quiet)
+		return;
+	stored.at = (uintptr_t)at;
+	stored.bytes = bytes;
+	stored.node = x.depth - 1;
+}
+
+static void read_stored(void)
+{
+	if (stored.at)
+		x.node[stored.node].value = word_at(stored.at, stored.bytes);
+	stored.at = 0;
+}
+
 void x_leave(enum x_end how)
 {
 	x_live = false;
+	read_stored();
 	x.ended = how;
 	x.me = NULL;
 	machine_switch(&x.dead_sp, x.main_sp);
@@ -290,8 +333,10 @@ void x_next(void)
 		struct x_actor *a = &x.actor[id];
 
 		x_commit(id);
-		if (x.replaying)
+		if (x.replaying) {
+			read_stored();
 			x_trail_keep(x.depth - 1);
+		}
 		if (a->role > X_IRQ || a->next.kind == X_BEGIN) /* no stack of its own yet */
 			stop_at_last(a, false);
 		if (a->role == X_BUFFER) {

@@ -131,6 +131,26 @@ def test_every_museum_token_is_replayed():
         assert "broken:" not in without.output, f"{name}: {without.output}"
 
 
+def test_a_counterexample_shows_what_was_there():
+    """A load, plain or not, shows what the last store left: under both models, also of the fatal store."""
+    hf_make.make("host")
+    for model, made in (("sc", "store"), ("tso", "drain")):
+        on, find = "museum link-offset-late on", f"explore entry.one-block-let-go model={model}"
+        token = TOKEN.search(in_process([on, find]).text)[1]
+        rows = [json.loads(line) for line in in_process([on, f"replay {token} json"]).text.splitlines()
+                if line.startswith('{"step"')]
+        now, seen = {}, []
+        for row in rows:
+            if not row["object"].startswith("page "):
+                continue
+            if row["event"] == "load":
+                assert now.setdefault(row["object"], row["value"]) == row["value"], rows
+            now[row["object"]] = row["value"]
+            seen.append((row["object"].split()[-1], row["event"], row["value"]))
+        assert {("index", "load", "0x3"), ("index", made, "0x7"), ("mapping", made, "0x0")} <= set(seen), seen
+        assert seen[-1] == ("index", made, "0x0"), seen
+
+
 def test_both_homes_tell_the_same(tmp_path):
     """The same executions and outcomes for the same words; and the token of one, played in the other."""
     hf_make.make("host")
