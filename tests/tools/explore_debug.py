@@ -61,9 +61,10 @@ def command(token: str, more: List[str]) -> List[str]:
     folder = os.path.join(explore_home.ROOT, "build", "explain")
     os.makedirs(folder, exist_ok=True)
     script = os.path.join(folder, "step.gdb")
-    with open(script, "w", encoding="utf-8") as file:
+    with open(f"{script}.{os.getpid()}", "w", encoding="utf-8") as file:
         file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n" + UP
                    + "break explore_last_step\nrun\n")
+    os.rename(file.name, script)  # another one's gdb may be reading it
     return ["gdb", "-q", "-x", script, *more, "--args", explore_home.HOST, *explore_home.DIMMS, "-c",
             explore_home.replay(token)]
 
