@@ -30,6 +30,7 @@ struct posted {
 static struct {
 	struct posted at[QUEUE];
 	unsigned first, nr;
+	unsigned so_far; /* posted in this execution */
 } queue[X_CPUS];
 
 bool x_actors_init(void)
@@ -72,9 +73,8 @@ static void add_others(void)
 	x.timers = X_ACTORS;
 	if (x.interrupts) {
 		x.timers = (uint8_t)x.nr;
-		add(X_TIMERS, 0, "timer", NULL)->next =
-			(struct x_op){.kind = X_TIMER, .nr = 1, .place = {X_PLACE_TIMERS}};
-		x.actor[x.timers].next.place[0].how = X_WRITE;
+		add(X_TIMERS, 0, "timer", NULL);
+		x_timers_say();
 	}
 }
 
@@ -182,6 +182,25 @@ void x_resume(struct x_actor *a)
 
 /* ---- interrupts */
 
+/*
+ * Who posts competes with others who do, for the order at the end of the queue; and one that begins
+ * is behind its own posting, and behind no other. So each posting has a place of its own, by
+ * number, which is known when its turn has come.
+ */
+void x_irq_say(struct x_op *op, unsigned cpu)
+{
+	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE));
+	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_GIVE));
+}
+
+void x_irq_number(struct x_op *op)
+{
+	for (unsigned i = 0; i < op->nr; i++)
+		for (unsigned cpu = 0; cpu < x.nr_threads && (op->place[i].how & X_GIVE); cpu++)
+			if (op->place[i].at == X_PLACE_QUEUE(cpu).at)
+				op->place[i].at = X_PLACE_POSTED(cpu, queue[cpu].so_far).at;
+}
+
 /* What an interrupt would do next, while none runs: begin the oldest of its CPU's. The stores of
  * the interrupted code are out by then, as its own are when it ends (SDM vol. 3, 11.10). */
 static void say_begin(unsigned cpu)
@@ -191,7 +210,8 @@ static void say_begin(unsigned cpu)
 
 	*op = (struct x_op){.kind = X_BEGIN, .nr = 2, .what = "interrupt"};
 	op->place[0] = x_how(X_PLACE_IRQ(cpu), X_WRITE | X_TAKE);
-	op->place[1] = x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_TAKE);
+	op->place[1] =
+		x_how(X_PLACE_POSTED(cpu, queue[cpu].so_far - queue[cpu].nr), X_WRITE | X_TAKE);
 	op->pc = (uintptr_t)queue[cpu].at[queue[cpu].first].fn + 1; /* as if it had called */
 	x_locked(op, cpu);
 }
@@ -208,6 +228,7 @@ void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, 
 		x_fail("more than %u interrupts wait for CPU %u", QUEUE, cpu);
 	at = (queue[cpu].first + queue[cpu].nr++) % QUEUE;
 	queue[cpu].at[at] = (struct posted){fn, arg, pending, ipi};
+	queue[cpu].so_far++;
 	if (!x.actor[x.irq_of[cpu]].alive)
 		say_begin(cpu);
 }
@@ -270,7 +291,7 @@ void x_interrupt(unsigned cpu, void (*fn)(void *), void *arg)
 {
 	struct x_op *op = x_op(X_IPI, __builtin_return_address(0));
 
-	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_GIVE));
+	x_irq_say(op, cpu);
 	op->what = "interrupt";
 	x_locked(op, x.me->cpu);
 	x_wait_turn();

@@ -65,15 +65,15 @@ static bool interrupts_it(unsigned irq, unsigned thread)
 /*
  * Is event e of the interrupted thread before something that the interrupt did which began at node
  * n? Then all of the interrupt is behind e, since the thread stands still to its end. What one that
- * still runs will do is not known.
+ * still runs will do is not known, and `running` says what to take it for.
  */
-static bool is_behind(unsigned n, unsigned e)
+static bool is_behind(unsigned n, unsigned e, bool running)
 {
 	const struct x_actor *irq = &x.actor[x.node[n].actor];
 
 	if (!interrupts_it(x.node[n].actor, x.node[e].actor))
 		return false;
-	if (irq->alive && irq->began == n)
+	if (running && irq->alive && irq->began == n)
 		return true;
 	for (unsigned k = n + 1; k < x.depth; k++)
 		if (x.node[k].block == n && seen(x.node[k].clock, &x.node[e]))
@@ -98,8 +98,28 @@ static void add_later(struct later *v, unsigned actor, unsigned nth, const uint1
 	v->initials |= (uint16_t)(1u << actor);
 }
 
+/*
+ * Did the interrupt that began at node n do something behind an event of its CPU's thread in v?
+ * Then it cannot begin before that, though its beginning itself is behind nothing there. `actor`
+ * and `clock`: of the event that is owed, perhaps its own.
+ */
+static bool is_behind_its_thread(const struct later *v, unsigned n, unsigned actor,
+				 const uint16_t *clock, bool running)
+{
+	const struct x_actor *irq = &x.actor[x.node[n].actor];
+	uint16_t first = v->first[irq->cpu];
+
+	for (unsigned k = n + 1; k < x.depth && first; k++)
+		if (x.node[k].block == n && x.node[k].clock[irq->cpu] >= first)
+			return true;
+	if (!first || !irq->alive || irq->began != n)
+		return false;
+	return running || (x.node[n].actor == actor && clock[irq->cpu] >= first);
+}
+
 /* The actors that can begin notdep(e, E).x: the events behind e that are not after it, then x. */
-static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_t *clock)
+static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_t *clock,
+			 bool running)
 {
 	struct later v = {.initials = 0};
 	uint16_t behind[X_ACTORS] = {0}; /* the first interrupt of each CPU behind e; 0: none */
@@ -109,7 +129,8 @@ static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_
 		const struct x_node *f = &x.node[n];
 		bool after = seen(f->clock, &x.node[e]);
 
-		if (!after && f->op.kind == X_BEGIN && f->actor != actor && is_behind(n, e)) {
+		if (!after && f->op.kind == X_BEGIN && f->actor != actor &&
+		    is_behind(n, e, running)) {
 			irqs |= (uint16_t)(1u << f->actor);
 			if (!behind[f->actor])
 				behind[f->actor] = f->nth;
@@ -119,7 +140,10 @@ static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_
 
 			after = f->clock[i] >= behind[i];
 		}
-		if (!after)
+		if (!after && f->op.kind == X_BEGIN && !v.first[f->actor] &&
+		    is_behind_its_thread(&v, n, actor, clock, running))
+			v.first[f->actor] = f->nth;
+		else if (!after)
 			add_later(&v, f->actor, f->nth, f->clock);
 	}
 	add_later(&v, actor, nth, clock);
@@ -159,32 +183,83 @@ static void owe_bounded(unsigned e, unsigned actor)
 	owe_turn(switched_at(x.node[e].block), actor);
 }
 
-static void owe_before_interrupts(unsigned e, uint16_t begin, unsigned actor, unsigned nth,
-				  const uint16_t *clock);
-static void owe(unsigned e, unsigned actor, unsigned nth, const uint16_t *clock)
+/* Who is owed a turn before event `from`, and what it does then; its clock is from the events
+ * behind that one. */
+struct turn {
+	unsigned from, actor, nth;
+	const struct x_op *op;
+	const uint16_t *clock;
+};
+
+/* The clock of a turn at event e, before `from`: what it waits for or competes with from there on
+ * comes first, too, if it does not come after e. */
+static void clock_at(unsigned e, const struct turn *t, uint16_t *clock)
+{
+	x_clock_copy(clock, t->clock);
+	for (unsigned n = e + 1; n < t->from; n++)
+		if (x.node[n].actor != t->actor && !seen(x.node[n].clock, &x.node[e]) &&
+		    ops_conflict(&x.node[n].op, t->op))
+			x_clock_join(clock, x.node[n].clock);
+}
+
+static void owe_before_interrupts(unsigned e, uint16_t begin, const struct turn *t, bool running);
+static void owe_one(unsigned e, const struct turn *t, bool running)
 {
 	struct x_node *at = &x.node[e];
-	uint16_t begin, begin_all;
+	uint16_t clock[X_ACTORS], begin, begin_all;
 
-	if (x.opt.bound != X_UNBOUND) {
-		owe_bounded(e, actor);
-		return;
-	}
-	begin = initials(e, actor, nth, clock);
+	clock_at(e, t, clock);
+	begin = initials(e, t->actor, t->nth, clock, running);
 	if (begin & at->todo)
 		return;
 	if (x.opt.half && x.half_count++ % 2)
 		return;
 	begin_all = begin;
 	begin &= at->enabled;
-	if (begin >> actor & 1) {
-		at->todo |= (uint16_t)(1u << actor);
+	if (begin >> t->actor & 1) {
+		at->todo |= (uint16_t)(1u << t->actor);
 	} else if (begin) {
 		at->todo |= begin & (uint16_t)-begin;
 	} else {
 		at->todo |= at->enabled;
-		owe_before_interrupts(e, begin_all, actor, nth, clock);
+		owe_before_interrupts(e, begin_all, t, running);
 	}
+}
+
+/* Something behind e that is not after it was done by the thread that stands still at e, for an
+ * interrupt: it cannot come before e unless that interrupt comes later. */
+static bool thread_goes_on(unsigned e)
+{
+	unsigned cpu = x.actor[x.node[e].actor].cpu;
+
+	for (unsigned n = e + 1; n < x.depth && x.node[e].block != e; n++)
+		if (x.node[n].actor == cpu && !seen(x.node[n].clock, &x.node[e]))
+			return true;
+	return false;
+}
+
+/* An interrupt that began behind e still runs. */
+static bool interrupt_runs(unsigned e)
+{
+	for (unsigned i = 0; i < x.nr_threads && x.interrupts; i++)
+		if (x.actor[x.irq_of[i]].alive && x.actor[x.irq_of[i]].began > e)
+			return true;
+	return false;
+}
+
+/* What an interrupt that still runs will do may be behind its CPU's thread, or not: owed for both.
+ */
+static void owe(unsigned e, const struct turn *t)
+{
+	if (x.opt.bound != X_UNBOUND) {
+		owe_bounded(e, t->actor);
+		return;
+	}
+	owe_one(e, t, true);
+	if (interrupt_runs(e))
+		owe_one(e, t, false);
+	if (thread_goes_on(e))
+		owe(x.node[e].block, t);
 }
 
 /* The event with which the interrupt began that runs on this CPU at event e; e: none does. */
@@ -202,17 +277,16 @@ static unsigned interrupted_at(unsigned e, unsigned cpu)
 }
 
 /* Those that could begin cannot go at e: threads stand still there, for an interrupt. */
-static void owe_before_interrupts(unsigned e, uint16_t begin, unsigned actor, unsigned nth,
-				  const uint16_t *clock)
+static void owe_before_interrupts(unsigned e, uint16_t begin, const struct turn *t, bool running)
 {
 	for (unsigned i = 0; i < x.nr_threads && x.interrupts; i++) {
 		unsigned at = begin >> i & 1 ? interrupted_at(e, i) : e;
 
 		if (at != e)
-			owe(at, actor, nth, clock);
+			owe_one(at, t, running);
 	}
 	if (x.node[e].block != e)
-		owe(x.node[e].block, actor, nth, clock);
+		owe_one(x.node[e].block, t, running);
 }
 
 /* The event at which the two are turned round: of a handler, or a store of its that comes out, and
@@ -304,10 +378,11 @@ static void look_back(unsigned id, const struct x_op *op, uint16_t *clock, bool 
 		}
 		if (races && !seen(before, e)) {
 			uint16_t at[X_ACTORS];
+			struct turn t = {n, id, x.actor[id].nth + 1u, op, at};
 
 			x_clock_copy(at, before);
-			at[id] = (uint16_t)(x.actor[id].nth + 1);
-			owe(turning_point(n, &x.actor[id]), id, x.actor[id].nth + 1u, at);
+			at[id] = (uint16_t)t.nth;
+			owe(turning_point(n, &x.actor[id]), &t);
 		}
 		x_clock_join(before, e->clock);
 		x_clock_join(clock, e->clock);
@@ -356,6 +431,8 @@ static void fill(struct x_node *n, unsigned id)
 
 	x_chains_cut(x.depth); /* while they are what they were */
 	n->op = a->next;
+	if (n->op.kind == X_IPI || n->op.kind == X_TIMER)
+		x_irq_number(&n->op);
 	n->actor = (uint8_t)id;
 	n->nth = (uint16_t)(a->nth + 1);
 	n->value = 0;

@@ -264,12 +264,14 @@ static inline bool x_conflict(const struct x_place *a, const struct x_place *b)
 	return ((a->how | b->how) & X_WRITE) || ((a->how ^ b->how) & X_SHARED);
 }
 /* Places that are no memory. */
-#define X_PLACE_IRQ(cpu)    x_place((void *)(uintptr_t)(64 + 8 * (cpu)), 8, 0)
-#define X_PLACE_QUEUE(cpu)  x_place((void *)(uintptr_t)(256 + 8 * (cpu)), 8, 0)
-#define X_PLACE_THREAD(n)   x_place((void *)(uintptr_t)(512 + 8 * (n)), 8, 0)
-#define X_PLACE_TIMERS	    x_place((void *)(uintptr_t)768, 8, 0)
-#define X_PLACE_IPI(n)	    x_place((void *)(uintptr_t)(1024 + 8 * (n)), 8, 0)
-#define X_PLACE_TLB(cpu)    x_place((void *)(uintptr_t)(2048 + 8 * (cpu)), 8, 0)
+#define X_PLACE_IRQ(cpu)   x_place((void *)(uintptr_t)(64 + 8 * (cpu)), 8, 0)
+#define X_PLACE_QUEUE(cpu) x_place((void *)(uintptr_t)(256 + 8 * (cpu)), 8, 0) /* its end */
+#define X_PLACE_THREAD(n)  x_place((void *)(uintptr_t)(512 + 8 * (n)), 8, 0)
+#define X_PLACE_TIMERS	   x_place((void *)(uintptr_t)768, 8, 0)
+#define X_PLACE_IPI(n)	   x_place((void *)(uintptr_t)(1024 + 8 * (n)), 8, 0)
+#define X_PLACE_TLB(cpu)   x_place((void *)(uintptr_t)(2048 + 8 * (cpu)), 8, 0)
+#define X_PLACE_POSTED(cpu, n)                                                                     \
+	x_place((void *)(uintptr_t)(2304 + 128 * (cpu) + 8 * ((n) % 16)), 8, 0)
 #define X_PLACE_DONE(n)	    x_place((void *)(uintptr_t)(3072 + 8 * (n)), 8, 0)
 #define X_PLACE_BUFFER(cpu) x_place((void *)(uintptr_t)(3584 + 8 * (cpu)), 8, 0)
 #define X_SMALLEST_ADDRESS  4096u /* below: the above, and offsets in struct cpu */
@@ -325,6 +327,9 @@ void x_actors_go(void);	    /* each up to its first event */
 void *x_driver_stack(void); /* the end of it */
 void x_resume(struct x_actor *a);
 void x_irq_prepare(struct x_actor *irq);
+/* The event `op` will post an interrupt to this CPU; and its turn has come: which one. */
+void x_irq_say(struct x_op *op, unsigned cpu);
+void x_irq_number(struct x_op *op);
 void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned ipi);
 bool x_irq_waits(unsigned cpu);
 extern uintptr_t x_stacks; /* of all actors, one behind the other */
@@ -477,6 +482,7 @@ const uint16_t *x_tso_clock(unsigned cpu, bool races);
 void x_timers_reset(void);
 bool x_timers_armed(void);
 void x_timers_fire(void);
+void x_timers_say(void); /* what the timers do next */
 
 /* ---- mmu.c */
 void x_mmu_reset(void);

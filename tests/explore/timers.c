@@ -59,6 +59,17 @@ static void go_off(void *arg)
 	running = NULL;
 }
 
+/* The next one to go off posts to the CPU that armed it. */
+void x_timers_say(void)
+{
+	struct x_op *op = &x.actor[x.timers].next;
+
+	*op = (struct x_op){.kind = X_TIMER};
+	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
+	if (nr_armed)
+		x_irq_say(op, armed[first()]->cpu);
+}
+
 void x_timers_fire(void)
 {
 	unsigned i = first();
@@ -71,6 +82,7 @@ void x_timers_fire(void)
 		x.now = t->deadline_ns;
 	running = t;
 	x_irq_post(t->cpu, go_off, t, NULL, 0);
+	x_timers_say();
 }
 
 static void touch(const char *what, const void *pc)
@@ -100,6 +112,7 @@ void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct t
 	t->cpu = x.me->cpu;
 	t->armed = true;
 	armed[nr_armed++] = t;
+	x_timers_say();
 	x_live = true;
 }
 
@@ -111,6 +124,7 @@ static bool cancel(struct timer *t)
 		remove_at(i);
 		x_log(&t->armed, sizeof(t->armed));
 		t->armed = false;
+		x_timers_say();
 		return true;
 	}
 	return false;

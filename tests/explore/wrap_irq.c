@@ -157,7 +157,7 @@ static void post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending,
 {
 	struct x_op *op = x_op(X_IPI, pc);
 
-	x_add(op, x_how(X_PLACE_QUEUE(cpu), X_WRITE | X_GIVE));
+	x_irq_say(op, cpu);
 	op->what = x.sc->thread[cpu].name;
 	x_locked(op, x.me->cpu);
 	x_wait_turn();

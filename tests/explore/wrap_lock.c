@@ -6,8 +6,10 @@
  * held locks and every assertion say what they always say. What is not modelled is how the code
  * waits; that is explored by scenarios that say .real_locks, where these functions step aside.
  *
- * To let go is no choice: nobody can do anything between the event before it and the release that
- * could not be done before that event or behind the release. So it follows at once.
+ * To let go is no choice: who only takes the lock can do nothing between the event before the
+ * release and the release that could not be done before that event or behind it. So it follows at
+ * once. A lock that is tried, or whose word is looked at, is found taken there: its release is a
+ * choice, as soon as somebody did that (shared.c).
  */
 #include "tests/explore/internal.h"
 
@@ -114,6 +116,7 @@ static bool try_take(void *lock, enum x_lock_mode mode, const void *pc)
 	bool ok;
 
 	op->place[0].how = X_WRITE;
+	x_shared_add(op->place[0].at, op->place[0].bytes);
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	ok = x_lock_free(op);
@@ -164,7 +167,7 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 		x_live = true;
 		return;
 	}
-	op->follows = true;
+	op->follows = !x_shared_is(op->place[0].at, op->place[0].bytes);
 	if (mode != X_SPIN)
 		x_locked(op, x.me->cpu);
 	x_wait_turn();

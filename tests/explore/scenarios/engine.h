@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Scenarios of the explorer's own tests: see engine.c. They are in no list. */
+#ifndef TESTS_EXPLORE_SCENARIOS_ENGINE_H
+#define TESTS_EXPLORE_SCENARIOS_ENGINE_H
+
+#include "tests/explore/explore.h"
+
+#define ENGINE_STEPS	 3
+#define ENGINE_VARIABLES 2
+
+enum engine_kind {
+	ENGINE_NOTHING,
+	ENGINE_LOAD,
+	ENGINE_STORE,
+	ENGINE_ADD,
+	ENGINE_FENCE,
+	ENGINE_LOCKED,
+	ENGINE_OFF,	  /* with interrupts off */
+	ENGINE_INTERRUPT, /* posts one, to the first or the second CPU */
+};
+struct engine_step {
+	enum engine_kind kind;
+	uint32_t variable, value;
+};
+/* What the threads of engine_dice and engine_dice_irq do, one after the other. */
+extern struct engine_step engine_program[X_MAX_THREADS][ENGINE_STEPS];
+
+extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_readers_meet,
+	engine_last_store, engine_spin, engine_spin_own, engine_sleep_window, engine_step,
+	engine_half, engine_plain_behind, engine_drain_order, engine_race_overlap,
+	engine_race_apart, engine_race_crossing, engine_race_load, engine_race_behind,
+	engine_free_last, engine_free_far, engine_free_twice, engine_free_beside, engine_address,
+	engine_timers, engine_dice, engine_dice_irq;
+
+#endif

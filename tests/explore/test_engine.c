@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The explorer against what can be counted by hand: programs of a few events (scenarios/engine.c).
+ *
+ * test_explore.c lets strategies agree with each other, which sees no fault that they share. Here a
+ * number of outcomes, a race, a rule is known beforehand.
+ */
+#include "dax/dax.h"
+#include "tests/explore/internal.h"
+#include "tests/explore/scenarios/engine.h"
+
+static struct x_result r;
+
+static struct x_options options(enum x_strategy strategy, bool tso)
+{
+	return (struct x_options){.lifetime = LIFETIME_DEFAULT,
+				  .lifetime_name = LIFETIME_DEFAULT->name,
+				  .strategy = strategy,
+				  .tso = tso,
+				  .bound = X_UNBOUND,
+				  .go_on = true,
+				  .quick = true,
+				  .seed = 1};
+}
+
+SELFTEST(engine_outcomes, "explore.outcomes-counted",
+	 "a program of a few events has the outcomes that are counted by hand, by every strategy "
+	 "that goes through all orders, under both models")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		unsigned sc_outcomes, tso_outcomes;
+		const char *rule; /* of a finding that is one of them; NULL: there is none */
+	} known[] = {
+		{&engine_lock_kept, 2, 2, "I4"},    {&engine_readers_seen, 3, 3, NULL},
+		{&engine_readers_meet, 3, 3, NULL}, {&engine_last_store, 2, 2, NULL},
+		{&engine_half, 2, 2, NULL},	    {&engine_drain_order, 3, 3, NULL},
+		{&engine_address, 1, 1, NULL},	    {&engine_timers, 1, 1, NULL},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		for (unsigned n = 0; n < 2u * (X_DPOR + 1); n++) {
+			const struct x_scenario *sc = known[i].sc;
+			bool tso = n % 2;
+			struct x_options opt = options((enum x_strategy)(n / 2), tso);
+			unsigned want = tso ? known[i].tso_outcomes : known[i].sc_outcomes;
+
+			EXPECT(!explore_run(sc, &opt, &r) && r.complete, "%s: %s", sc->name,
+			       r.text);
+			EXPECT(r.outcomes == want, "%s model=%s strategy=%s: %u outcomes, not %u",
+			       sc->name, tso ? "tso" : "sc", x_strategy_name(opt.strategy),
+			       r.outcomes, want);
+			EXPECT(r.broken == (known[i].rule != NULL) &&
+				       (!r.broken || !strcmp(r.rule, known[i].rule)),
+			       "%s: %s %s", sc->name, r.rule, r.text);
+		}
+}
+
+SELFTEST(engine_waits, "explore.wait-is-one-event",
+	 "a loop that spins makes one event while nobody changes what it looks at")
+{
+	struct x_options opt = options(X_BRUTE, false);
+
+	EXPECT(!explore_run(&engine_spin, &opt, &r) && r.complete && !r.broken, "%s", r.text);
+	EXPECT(r.depth == 6, "three stores, a look, a wait and a look are %u events", r.depth);
+	EXPECT(!explore_run(&engine_spin_own, &opt, &r) && r.complete && !r.broken, "%s", r.text);
+	EXPECT(r.depth == 5, "a look, two stores, a wait and a look are %u events", r.depth);
+}
+
+SELFTEST(engine_sleep, "explore.sleep-is-an-event",
+	 "others come between a thread's last look and its sleep")
+{
+	struct x_options opt = options(X_BRUTE, false);
+
+	EXPECT(!explore_run(&engine_sleep_window, &opt, &r) && r.complete && !r.broken, "%s",
+	       r.text);
+	EXPECT(r.outcomes == 4, "%u outcomes, not 4", r.outcomes);
+}
+
+SELFTEST(engine_step, "explore.step-is-asked",
+	 "a rule that is broken between two events only is found, and a store does not overtake")
+{
+	struct x_options opt = options(X_DPOR, false);
+
+	EXPECT(!explore_run(&engine_step, &opt, &r) && r.broken, "nothing is found");
+	for (int tso = 0; tso < 2; tso++) {
+		opt = options(X_BRUTE, tso);
+		EXPECT(!explore_run(&engine_plain_behind, &opt, &r) && r.complete && !r.broken,
+		       "model=%s: %s", tso ? "tso" : "sc", r.text);
+	}
+}
+
+SELFTEST(engine_races, "explore.races-by-byte",
+	 "two accesses race if they share a byte, also of a word that one of them only begins in; "
+	 "what is behind a hand-over races, when its store has waited in a buffer as well")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		unsigned races;
+	} known[] = {
+		{&engine_race_overlap, 1}, {&engine_race_apart, 0},  {&engine_race_crossing, 1},
+		{&engine_race_load, 1},	   {&engine_race_behind, 1},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		for (int tso = 0; tso < 2; tso++) {
+			struct x_options opt = options(X_DPOR, tso);
+
+			EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s", r.text);
+			EXPECT(r.races == known[i].races, "%s model=%s: %u races, not %u",
+			       known[i].sc->name, tso ? "tso" : "sc", r.races, known[i].races);
+		}
+}
+
+SELFTEST(
+	engine_freed, "explore.freed-to-the-last-byte",
+	"what was freed may not be touched, from its first page to its last byte, nor freed again; "
+	"what lies beside it may")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		const char *text; /* NULL: nothing is found */
+	} known[] = {
+		{&engine_free_last, "byte 23 of 24 of the heap is touched; frees freed it in "},
+		{&engine_free_far, "byte 8191 of 8192 of the heap is touched"},
+		{&engine_free_twice, "byte 0 of 24 of the heap is freed once more"},
+		{&engine_free_beside, NULL},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+		struct x_options opt = options(X_DPOR, false);
+
+		EXPECT(!explore_run(known[i].sc, &opt, &r), "%s", refusal());
+		EXPECT(r.broken == (known[i].text != NULL) &&
+			       (!r.broken ||
+				(!strcmp(r.rule, "memory") && strstr(r.text, known[i].text))),
+		       "%s: %s", known[i].sc->name, r.broken ? r.text : "nothing is found");
+	}
+}
+
+/* The strategy with this bound finds the lost addition, which takes one switch that nobody asked
+ * for. */
+static bool finds(enum x_strategy strategy, unsigned bound)
+{
+	struct x_options opt = options(strategy, false);
+
+	opt.bound = bound;
+	opt.runs = strategy == X_PCT ? 500 : 0;
+	return !explore_run(x_scenario_find("litmus.add-apart"), &opt, &r) && r.broken;
+}
+
+SELFTEST(engine_bounds, "explore.depth-counts",
+	 "what takes one switch is found with a depth of two or one delay, and not with less")
+{
+	EXPECT(!finds(X_PCT, 1), "pct finds it with no change of priorities: %s", r.text);
+	EXPECT(finds(X_PCT, 2), "pct does not find it with one");
+	EXPECT(!finds(X_DELAY, 0), "without a delay it is found: %s", r.text);
+	EXPECT(r.executions == 1, "without a delay there are %lu orders",
+	       (unsigned long)r.executions);
+	EXPECT(finds(X_DELAY, 1), "one delay does not find it");
+}
+
+SELFTEST(engine_dice, "explore.dice-are-fair",
+	 "of two that can go, random lets each go first in a third of the executions at least")
+{
+	struct x_options opt = options(X_RANDOM, false);
+	unsigned first = 0;
+
+	opt.runs = 1;
+	for (opt.seed = 1; opt.seed <= 300; opt.seed++) {
+		EXPECT(!explore_run(&engine_last_store, &opt, &r), "%s", refusal());
+		first += x.node[0].actor == 0;
+	}
+	EXPECT(first > 100 && first < 200, "the first one %u times of 300", first);
+}
+
+#define PROGRAMS 300u
+#define MOST	 20000u /* executions of brute force; a program that needs more is left out */
+
+/* Steps of the first `kinds` kinds. */
+static void throw_program(uint64_t *dice, unsigned threads, unsigned steps, unsigned kinds)
+{
+	memset(engine_program, 0, sizeof(engine_program));
+	for (unsigned t = 0; t < threads; t++)
+		for (unsigned i = 0; i < steps; i++) {
+			*dice = *dice * 6364136223846793005ull + 1442695040888963407ull;
+			engine_program[t][i] = (struct engine_step){
+				.kind = (enum engine_kind)(1 + (*dice >> 33) % kinds),
+				.variable = (uint32_t)(*dice >> 40) % ENGINE_VARIABLES,
+				.value = 1 + (uint32_t)(*dice >> 50) % 3};
+		}
+}
+
+/* DPOR, in both directions, has the outcomes of brute force. A sentence if not; NULL. */
+static const char *compare(const struct x_scenario *sc, bool tso, unsigned *compared)
+{
+	static char text[120];
+	struct x_options opt = options(X_BRUTE, tso);
+	uint64_t sum;
+	unsigned n;
+
+	opt.runs = MOST;
+	if (explore_run(sc, &opt, &r) || r.failed)
+		return r.failed ? r.text : refusal();
+	if (!r.complete)
+		return NULL;
+	++*compared;
+	sum = r.outcome_sum;
+	n = r.outcomes;
+	for (unsigned i = 0; i < 3; i++) {
+		opt = options(i < 2 ? X_DPOR : X_SLEEP_SETS, tso);
+		opt.reverse = i == 1;
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return r.failed ? r.text : refusal();
+		snprintf(text, sizeof(text), "%s model=%s: %u outcomes, %s%s finds %u", sc->name,
+			 tso ? "tso" : "sc", n, x_strategy_name(opt.strategy),
+			 i == 1 ? " order=reverse" : "", r.outcomes);
+		if (r.outcome_sum != sum || r.outcomes != n)
+			return text;
+	}
+	return NULL;
+}
+
+SELFTEST(
+	engine_programs, "explore.programs-by-dice",
+	"of programs that dice make, with locks, interrupts and store buffers, DPOR and sleep sets "
+	"find the outcomes of brute force")
+{
+	uint64_t dice = 1;
+	unsigned compared = 0;
+
+	for (unsigned n = 0; n < PROGRAMS; n++) {
+		bool irq = n % 3 == 2, tso = n % 2;
+		const char *why;
+
+		throw_program(&dice, irq ? 2 : 3, irq || tso ? 2 : 3,
+			      irq ? ENGINE_INTERRUPT : ENGINE_LOCKED);
+		why = compare(irq ? &engine_dice_irq : &engine_dice, tso, &compared);
+		EXPECT(!why, "program %u: %s", n, why);
+	}
+	EXPECT(compared > PROGRAMS / 2, "only %u programs were small enough", compared);
+}
+
+/* One exploration in slices of so many executions, each going on where the one before was stopped.
+ */
+static uint64_t in_slices(const struct x_scenario *sc, uint64_t runs)
+{
+	struct x_options opt = options(X_DPOR, false);
+	uint64_t sum = 0;
+
+	opt.shards = 1;
+	for (opt.runs = runs; opt.runs < 100000; opt.runs += runs) {
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return 0;
+		if (r.complete)
+			return sum + r.executions;
+		if (x.beginning == opt.from)
+			continue; /* not one beginning was ended: a longer slice */
+		sum += x.executions_before;
+		opt.from = x.beginning;
+		opt.runs = 0;
+	}
+	return 0;
+}
+
+SELFTEST(engine_slices, "explore.slices-are-the-whole",
+	 "an exploration that is stopped and goes on from its last beginning runs each execution "
+	 "once")
+{
+	const struct x_scenario *sc = x_scenario_find("peer.wait-two");
+	struct x_options opt = options(X_DPOR, false);
+	uint64_t whole, slices;
+
+	opt.shards = 1;
+	EXPECT(!explore_run(sc, &opt, &r) && r.complete, "%s", r.text);
+	whole = r.executions;
+	for (uint64_t runs = 20; runs <= 80; runs *= 2) {
+		slices = in_slices(sc, runs);
+		EXPECT(slices == whole, "%lu executions in slices of %lu, %lu at once",
+		       (unsigned long)slices, (unsigned long)runs, (unsigned long)whole);
+	}
+}
+
+/* The fewest switches with which brute force finds something. */
+static unsigned fewest(const struct x_scenario *sc)
+{
+	struct x_options opt = options(X_BRUTE, false);
+
+	for (opt.bound = 0; opt.bound < 8; opt.bound++)
+		if (!explore_run(sc, &opt, &r) && r.broken)
+			break;
+	return opt.bound;
+}
+
+SELFTEST(engine_shortest, "explore.shortest-is-shortest",
+	 "a finding is shown with as few switches as brute force needs, whichever way it was found")
+{
+	static const char *const names[] = {"wait.woken-too-early", "litmus.locks-crossed",
+					    "litmus.add-apart"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		const struct x_scenario *sc = x_scenario_find(names[i]);
+		unsigned most = fewest(sc);
+
+		for (int reverse = 0; reverse < 2; reverse++) {
+			struct x_options opt = options(X_RANDOM, false);
+
+			opt.go_on = opt.quick = false;
+			opt.runs = 500;
+			opt.seed = 1 + (unsigned)reverse;
+			EXPECT(!explore_run(sc, &opt, &r) && r.broken, "%s: %s", names[i], r.text);
+			EXPECT(r.preempts == most, "%s: %u switches, and %u are enough", names[i],
+			       r.preempts, most);
+		}
+	}
+}
+
+SELFTEST(engine_tokens, "explore.token-is-its-order",
+	 "the order that a token names is the one that it was made of, whatever repeats in it")
+{
+	static const uint8_t orders[][8] = {
+		{0, 1, 2, 3}, {0, 0, 1, 1, 1, 2}, {3, 3, 3, 3, 3, 3, 3}, {0},
+		{1, 1},	      {2, 0, 0, 2, 2, 2}};
+	static const unsigned lengths[] = {4, 6, 7, 1, 2, 6};
+	static char token[100];
+	static uint8_t plan[X_DEPTH];
+	const struct x_scenario *sc = x_scenario_find("litmus.message"), *named;
+	struct x_options opt = options(X_DPOR, false);
+	unsigned len;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		memcpy(r.plan, orders[i], lengths[i]);
+		r.plan_len = lengths[i];
+		x_token(sc, &r, token, sizeof(token));
+		EXPECT(!x_token_parse(token, &named, &opt, plan, &len) && named == sc, "%s: %s",
+		       token, refusal());
+		EXPECT(len == lengths[i] && !memcmp(plan, orders[i], len), "%s is another order",
+		       token);
+	}
+}
