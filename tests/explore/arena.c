@@ -50,7 +50,7 @@ bool x_arena_offset(uintptr_t at, unsigned long *offset)
 	return *offset < ARENA_BYTES;
 }
 
-static void *give(size_t n)
+static void *give(size_t n, uintptr_t pc)
 {
 	struct head *h = (struct head *)(arena + given);
 	size_t bytes = ALIGN_UP(n, UNIT) + sizeof(*h) + UNIT;
@@ -60,6 +60,7 @@ static void *give(size_t n)
 	given += bytes;
 	h->bytes = n;
 	memset(h + 1, 0, n);
+	x_freed_made((uintptr_t)(h + 1), pc);
 	return h + 1;
 }
 
@@ -75,19 +76,25 @@ static void take_back(void *p, uintptr_t pc)
 	x_freed_add((uintptr_t)p, MAX(bytes, 1ul), "the heap", pc);
 }
 
+static void *give_quietly(size_t n, uintptr_t pc)
+{
+	void *p;
+
+	x_live = false;
+	p = give(n, pc);
+	x_live = true;
+	return p;
+}
+
 void *__wrap_malloc(size_t n)
 {
 	void *p;
 
-	if (!x_on()) {
-		x_lasting_begin();
-		p = __real_malloc(n);
-		x_lasting_end();
-		return p;
-	}
-	x_live = false;
-	p = give(n);
-	x_live = true;
+	if (x_on())
+		return give_quietly(n, HERE);
+	x_lasting_begin();
+	p = __real_malloc(n);
+	x_lasting_end();
 	return p;
 }
 
@@ -96,7 +103,7 @@ void *__wrap_calloc(size_t n, size_t size)
 	void *p;
 
 	if (x_on())
-		return __wrap_malloc(n * size);
+		return give_quietly(n * size, HERE);
 	x_lasting_begin();
 	p = __real_calloc(n, size);
 	x_lasting_end();
@@ -114,7 +121,7 @@ void *__wrap_realloc(void *p, size_t n)
 		return q;
 	}
 	x_live = false;
-	q = give(n);
+	q = give(n, HERE);
 	if (p && in_arena(p) && q)
 		memcpy(q, p, MIN(n, ((struct head *)p - 1)->bytes));
 	if (p && !in_arena(p))

@@ -6,11 +6,13 @@
  * them is really given back while the explorer is on, so that nobody gets the same bytes again and
  * hides a late access; the undo log takes back what the execution did otherwise. An access is that
  * of the code under test, of a device, or of the modelled MMU, by way of a TLB or of the page
- * tables. It is a finding, "memory", which says who freed what, and where.
+ * tables. It is a finding, "memory", which says who freed what, and where, and who had got it, if
+ * that was in this execution and not long ago.
  */
 #include "tests/explore/internal.h"
 
 #define FREED 512u
+#define MADE  256u /* the last ones that were got */
 #define SMALL 512u /* bytes */
 
 static struct freed {
@@ -19,13 +21,27 @@ static struct freed {
 	const char *what, *by;
 } freed[FREED];
 static unsigned nr;
+static struct {
+	uintptr_t at, pc;
+	const char *by;
+} made[MADE];
+static unsigned nr_made;
 
 uint64_t x_freed_pages;
 
 void x_freed_reset(void)
 {
-	nr = 0;
+	nr = nr_made = 0;
 	x_freed_pages = 0;
+}
+
+void x_freed_made(uintptr_t at, uintptr_t pc)
+{
+	unsigned i = nr_made++ % MADE;
+
+	made[i].at = at;
+	made[i].pc = pc;
+	made[i].by = x.depth || x.starting ? x.me->name : "the set-up";
 }
 
 static const struct freed *find(uintptr_t at, size_t bytes)
@@ -36,14 +52,29 @@ static const struct freed *find(uintptr_t at, size_t bytes)
 	return NULL;
 }
 
+/* Who got it, with a semicolon before; nothing, if that is not known. */
+static void describe_made(uintptr_t at, char *buf, unsigned n)
+{
+	char where[60];
+
+	buf[0] = 0;
+	for (unsigned i = nr_made; i-- > 0 && nr_made - i <= MADE;)
+		if (made[i % MADE].at == at) {
+			snprintf(buf, n, "; %s got it in %s", made[i % MADE].by,
+				 ksym_describe(made[i % MADE].pc, true, where, sizeof(where)));
+			return;
+		}
+}
+
 static void found(const struct freed *f, uintptr_t at, const char *how) __noreturn;
 static void found(const struct freed *f, uintptr_t at, const char *how)
 {
-	char where[80];
+	char where[60], got[100];
 
-	x_stop("memory", "use after free: byte %lu of %lu of %s is %s; %s freed it in %s",
+	describe_made(f->at, got, sizeof(got));
+	x_stop("memory", "use after free: byte %lu of %lu of %s is %s; %s freed it in %s%s",
 	       at > f->at ? (unsigned long)(at - f->at) : 0, (unsigned long)f->bytes, f->what, how,
-	       f->by, ksym_describe(f->pc, true, where, sizeof(where)));
+	       f->by, ksym_describe(f->pc, true, where, sizeof(where)), got);
 }
 
 /* An event, as late accesses may come before or behind it; and of a small object one that the plain

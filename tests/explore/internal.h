@@ -430,6 +430,8 @@ void x_freed_reset(void);
 /* By x.me, in the call that returns to pc. Of what is freed already: a finding. */
 void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc);
 void x_freed_check(uintptr_t at, size_t bytes);
+/* What begins here was got by x.me, in the call that returns to pc. */
+void x_freed_made(uintptr_t at, uintptr_t pc);
 /* These bytes are accessed: a finding if one of them was freed. */
 static inline void x_touched(uintptr_t at, size_t bytes)
 {

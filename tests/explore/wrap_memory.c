@@ -125,7 +125,7 @@ QUIETLY(holder_add, (struct holder * h), (h))
 QUIETLY(holder_remove, (struct holder * h), (h))
 
 uint64_t __real_frame_alloc(unsigned order), __wrap_frame_alloc(unsigned order);
-uint64_t __wrap_frame_alloc(unsigned order)
+static uint64_t take_frame(unsigned order, uintptr_t pc)
 {
 	uint64_t phys;
 
@@ -134,13 +134,20 @@ uint64_t __wrap_frame_alloc(unsigned order)
 	if (!phys)
 		phys = __real_frame_alloc(order);
 	x_quiet_end();
+	if (x_on() && phys)
+		x_freed_made((uintptr_t)phys_to_virt(phys), pc);
 	return phys;
+}
+
+uint64_t __wrap_frame_alloc(unsigned order)
+{
+	return take_frame(order, HERE);
 }
 
 uint64_t __wrap_frame_alloc_zero(void);
 uint64_t __wrap_frame_alloc_zero(void)
 {
-	uint64_t phys = __wrap_frame_alloc(0);
+	uint64_t phys = take_frame(0, HERE);
 
 	x_quiet_begin();
 	if (phys)
@@ -174,6 +181,8 @@ void *__wrap_slab_alloc(struct slab_cache *c)
 	p = __real_slab_alloc(c);
 	x_lasting_end();
 	x_quiet_end();
+	if (x_on() && p)
+		x_freed_made((uintptr_t)p, HERE);
 	return p;
 }
 

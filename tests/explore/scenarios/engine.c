@@ -166,9 +166,15 @@ static void is_off(void)
 	X_EXPECT("step", !a, "it is on");
 }
 
+static void store_other(void)
+{
+	STORE(b, 1);
+}
+
 /* True before and afterwards, and not in between. */
-const struct x_scenario engine_step = {
-	.name = "engine.step", .thread = {{"one", on_and_off}, {"two", store_two}}, .step = is_off};
+const struct x_scenario engine_step = {.name = "engine.step",
+				       .thread = {{"one", on_and_off}, {"two", store_other}},
+				       .step = is_off};
 
 /* ---- places ---- */
 
@@ -343,6 +349,62 @@ const struct x_scenario engine_free_beside = {
 	.name = "engine.free-beside",
 	.start = make_small,
 	.thread = {{"frees", frees}, {"touches", touches_beside}}};
+
+static struct slab_cache cache = SLAB_CACHE_INIT("engine", 48);
+
+static void takes_frame(void)
+{
+	uint64_t phys = frame_alloc(0);
+
+	__atomic_store_n(&memory, phys ? phys_to_virt(phys) : NULL, __ATOMIC_RELEASE);
+	frame_free(phys, 0);
+}
+
+static void takes_slab(void)
+{
+	void *p = slab_alloc(&cache);
+
+	__atomic_store_n(&memory, p, __ATOMIC_RELEASE);
+	slab_free(&cache, p);
+}
+
+static void touch_late(unsigned at)
+{
+	uint8_t *p = __atomic_load_n(&memory, __ATOMIC_ACQUIRE);
+
+	x_point("late");
+	if (p)
+		p[at] = 1;
+}
+
+static void touches_frame(void)
+{
+	touch_late(PAGE_SIZE - 1);
+}
+
+static void touches_slab(void)
+{
+	touch_late(47);
+}
+
+const struct x_scenario engine_free_frame = {
+	.name = "engine.free-frame",
+	.thread = {{"first", takes_frame}, {"touches", touches_frame}}};
+const struct x_scenario engine_free_slab = {
+	.name = "engine.free-slab", .thread = {{"first", takes_slab}, {"touches", touches_slab}}};
+
+static uint8_t from[64], to[64];
+
+static void copies(void)
+{
+	memset(from, 7, sizeof(from));
+	memcpy(to, from, sizeof(to));
+	STORE(b, to[63]);
+}
+
+/* What a copy wrote is put back, to its last byte. */
+const struct x_scenario engine_copies = {.name = "engine.copies",
+					 .thread = {{"copies", copies}, {"two", store_two}}};
 
 static void observe_address(void)
 {

@@ -30,6 +30,7 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_half, engine_plain_behind, engine_drain_order, engine_race_overlap,
 	engine_race_apart, engine_race_crossing, engine_race_load, engine_race_behind,
 	engine_free_last, engine_free_far, engine_free_twice, engine_free_beside, engine_address,
-	engine_timers, engine_dice, engine_dice_irq;
+	engine_timers, engine_dice, engine_dice_irq, engine_copies, engine_free_frame,
+	engine_free_slab;
 
 #endif
