@@ -192,6 +192,29 @@ static bool show_again(uint64_t va, uint64_t error)
 	return show(va, t);
 }
 
+static struct translation translation_of(uint64_t va, const struct leaf *leaf)
+{
+	return (struct translation){va & ~(leaf->size - 1), leaf->size, *leaf->entry,
+				    leaf->writable};
+}
+
+/* The pages below one in kernel space are shown with it, down to the first that is not there: a
+ * stack is all shown or not at all. A CPU may load entries ahead, and valgrind (3.19) does not make
+ * a call or a push again whose store faulted: its stack pointer has moved by then. */
+static void show_below(uint64_t va)
+{
+	struct translation t;
+	struct leaf leaf;
+
+	while ((va -= PAGE) >= KVIRT_BASE && walk(va, &leaf) && leaf.size == PAGE &&
+	       leaf.writable && (*leaf.entry & PTE_G)) {
+		*leaf.entry |= PTE_A | PTE_D;
+		t = translation_of(va, &leaf);
+		if (!show(va, &t))
+			return;
+	}
+}
+
 /* Nothing is shown that allows the access. False: a page fault. */
 static bool fill(uint64_t va, uint64_t error)
 {
@@ -207,10 +230,14 @@ static bool fill(uint64_t va, uint64_t error)
 	*leaf.entry |= PTE_A;
 	if ((error & PF_WRITE) || ((*leaf.entry & PTE_G) && leaf.writable))
 		*leaf.entry |= PTE_D;
-	t = (struct translation){va & ~(leaf.size - 1), leaf.size, *leaf.entry, leaf.writable};
+	t = translation_of(va, &leaf);
 	if (va < USER_END)
 		tlb_add(&t);
-	return show(va, &t);
+	if (!show(va, &t))
+		return false;
+	if (va >= KVIRT_BASE && leaf.size == PAGE)
+		show_below(va);
+	return true;
 }
 
 void mmu_flush_page(uint64_t va)
