@@ -29,6 +29,10 @@ $(HOME_LIBC):
 # -O2 as in the kernel: other code makes other accesses, and both homes are to tell the same.
 HOME_SEEN := $(call seen,$(HOME_SRC))
 HOME_FAST := $(HOME_SEEN) $(filter-out $(HOME_SEEN),$(filter tests/explore/%.c,$(HOME_SRC)))
+# What runs with every event is compiled together, as one object: a tenth of its instructions were calls.
+HOME_ENGINE := $(patsubst %,tests/explore/%.c,actors alike arena chains dpor enabled freed hooks mmu point race run \
+	shared strategy timers tso undo wrap_irq wrap_lock wrap_memory wrap_sched)
+HOME_ONE := $(BASE)/home/obj/tests/explore/engine.o
 HOME_CFLAGS = $(filter-out -O2 -DEXPLORE -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \
 	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DEXPLORE $(HOME_ONLY)
 HOME_ONLY := -DHOST_HOME
@@ -54,9 +58,9 @@ HOME_OWN := $(filter-out $(ANY),$(HOME_SRC)) boot/host/% boot/map.c
 # FLAVOUR_SRC: sources that only this one has; FLAVOUR_OUT: that it has not, and no explorer; FLAVOUR_LD:
 # words for ld -r.
 define home
-$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(filter-out $($(notdir $(1))_OUT),$(HOME_SRC))) \
-	$($(notdir $(1))_SRC)) \
-	$(call plain_home,$(filter-out $(5),$(HOME_SRC))) $(HOME_ASM:%=$(BASE)/obj/%.o) \
+$(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(filter-out $($(notdir $(1))_OUT) $(HOME_ENGINE),$(HOME_SRC))) \
+	$($(notdir $(1))_SRC)) $(if $($(notdir $(1))_OUT),,$(HOME_ONE)) \
+	$(call plain_home,$(filter-out $(5) $(HOME_ENGINE),$(HOME_SRC))) $(HOME_ASM:%=$(BASE)/obj/%.o) \
 	$(addprefix $(BASE)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
 $(1)_MACH := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_MACH))) \
 	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_MACH))) $(BASE)/obj/boot/host/entry.asm.o
@@ -94,6 +98,12 @@ endef
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,$(HOME_OWN)))
 $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
+HOME_TOGETHER := -O3 -fomit-frame-pointer -flto
+$(HOME_ENGINE:%=$(BASE)/home/obj/%.o): HOME_MORE += $(HOME_TOGETHER)
+$(HOME_ONE): $(HOME_ENGINE:%=$(BASE)/home/obj/%.o)
+	$(call say,LD,$@)
+	@$(CC) $(HOME_CFLAGS) $(HOME_TOGETHER) -r -nostdlib -flto-partition=one -flinker-output=nolto-rel -o $@ $^
+-include $(HOME_ENGINE:%=$(BASE)/home/obj/%.d)
 $(HOME_MACH:%=$(BASE)/home/obj/%.o): HOME_MORE := -UEXPLORE
 # Also linked into the kernel with EXPLORE=1; bench.h has a constant that says which of the two it is in.
 HOME_ANY := $(filter-out $(ANY) $(call one_home,$(HOME_SRC)) tests/kernel/bench/%,$(HOME_SRC))

@@ -48,6 +48,7 @@ static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, voi
 
 	ASSERT(x.nr < X_ACTORS, "a scenario has at most %u actors", X_ACTORS);
 	*a = (struct x_actor){.role = role,
+			      .id = (uint8_t)x.nr,
 			      .cpu = (uint8_t)cpu,
 			      .name = name,
 			      .fn = fn,

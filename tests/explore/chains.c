@@ -25,6 +25,7 @@ static struct word *words;
 static uint16_t used[WORDS / 2]; /* of words[] */
 static unsigned nr_used;
 static unsigned linked; /* so many events are in chains */
+uint16_t x_wide_head;
 
 bool x_chains_init(void)
 {
@@ -38,7 +39,7 @@ void x_chains_reset(void)
 {
 	while (nr_used)
 		words[used[--nr_used]] = (struct word){0};
-	linked = 0;
+	linked = x_wide_head = 0;
 }
 
 const struct x_place x_wide = {.at = 8, .bytes = 8, .how = X_WRITE};
@@ -48,13 +49,25 @@ bool x_is_wide(const struct x_place *p)
 	return (p->at & 7) + p->bytes > 8;
 }
 
-static struct word *find(uintptr_t at)
+static void claim(struct word *w, uintptr_t at)
 {
+	if (nr_used == WORDS / 2)
+		x_fail("more than %u words are touched by events: make the scenario smaller",
+		       WORDS / 2);
+	w->at = at;
+	used[nr_used++] = (uint16_t)(w - words);
+}
+
+uint16_t x_chain_word(const struct x_place *p)
+{
+	uintptr_t at = x_is_wide(p) ? x_wide.at : p->at & ~7ul;
 	unsigned i = x_hash(at) % WORDS;
 
 	while (words[i].at && words[i].at != at)
 		i = (i + 1) % WORDS;
-	return &words[i];
+	if (!words[i].at)
+		claim(&words[i], at);
+	return (uint16_t)i;
 }
 
 static bool changes(const struct x_place *p)
@@ -62,11 +75,9 @@ static bool changes(const struct x_place *p)
 	return p->how & (X_WRITE | X_SHARED);
 }
 
-unsigned x_chain_head(const struct x_place *p)
+unsigned x_chain_head(const struct x_place *p, uint16_t word)
 {
-	const struct word *w = find(p->at & ~7ul);
-
-	return changes(p) ? w->newest : w->changed;
+	return changes(p) ? words[word].newest : words[word].changed;
 }
 
 void x_chains_add(unsigned n)
@@ -74,24 +85,15 @@ void x_chains_add(unsigned n)
 	struct x_node *node = &x.node[n];
 
 	for (unsigned i = 0; i < node->op.nr; i++) {
-		const struct x_place *p = &node->op.place[i];
-		uintptr_t at = x_is_wide(p) ? x_wide.at : p->at & ~7ul;
-		struct word *w = find(at);
+		struct word *w = &words[node->link[i].word];
 
-		if (!w->at) {
-			if (nr_used == WORDS / 2)
-				x_fail("more than %u words are touched by events: make the "
-				       "scenario smaller",
-				       WORDS / 2);
-			w->at = at;
-			used[nr_used++] = (uint16_t)(w - words);
-		}
-		node->link[i].word = (uint16_t)(w - words);
 		node->link[i].older = w->newest;
 		node->link[i].changed = w->changed;
 		w->newest = (uint16_t)(n * X_PLACES + i + 1);
-		if (changes(p))
+		if (changes(&node->op.place[i]))
 			w->changed = w->newest;
+		if (w->at == x_wide.at)
+			x_wide_head = w->newest;
 	}
 	linked = n + 1;
 }
@@ -106,6 +108,8 @@ void x_chains_cut(unsigned depth)
 
 			w->newest = node->link[i].older;
 			w->changed = node->link[i].changed;
+			if (w->at == x_wide.at)
+				x_wide_head = w->newest;
 		}
 	}
 }

@@ -303,39 +303,42 @@ static unsigned turning_point(unsigned e, const struct x_actor *a)
 /* ---- the events before op that touched one of its places, from the newest on */
 struct past {
 	unsigned link[X_PLACES + 1]; /* where each place's chain is, then x_wide's; 0: at its end */
+	unsigned nr;		     /* of them */
 	bool whole;		     /* all events, not only those */
 };
 
-static unsigned newest(const struct past *p, const struct x_op *op)
+static unsigned newest(const struct past *p)
 {
-	unsigned most = 0;
+	unsigned most = p->link[0];
 
-	for (unsigned i = 0; i <= op->nr; i++)
+	for (unsigned i = 1; i < p->nr; i++)
 		most = MAX(most, p->link[i]);
 	return most ? X_LINK_NODE(most) : X_DEPTH;
 }
 
-static unsigned last_touch(struct past *p, const struct x_op *op)
+static unsigned last_touch(struct past *p, const struct x_op *op, const uint16_t *word)
 {
 	p->whole = x.opt.whole;
 	for (unsigned i = 0; i < op->nr; i++) {
 		p->whole |= x_is_wide(&op->place[i]);
-		p->link[i] = x_chain_head(&op->place[i]);
+		p->link[i] = x_chain_head(&op->place[i], word[i]);
 	}
-	p->link[op->nr] = op->nr ? x_chain_head(&x_wide) : 0;
+	p->nr = op->nr;
+	if (!op->nr || x_wide_head)
+		p->link[p->nr++] = op->nr ? x_wide_head : 0;
 	if (p->whole)
 		return x.depth ? x.depth - 1 : X_DEPTH;
-	return newest(p, op);
+	return newest(p);
 }
 
 static unsigned touch_before(struct past *p, const struct x_op *op, unsigned n)
 {
 	if (p->whole)
 		return n ? n - 1 : X_DEPTH;
-	for (unsigned i = 0; i <= op->nr; i++)
+	for (unsigned i = 0; i < p->nr; i++)
 		while (p->link[i] && X_LINK_NODE(p->link[i]) == n)
 			p->link[i] = x_chain_next(p->link[i], i < op->nr ? &op->place[i] : &x_wide);
-	return newest(p, op);
+	return newest(p);
 }
 
 /* What event n overwrote is before it, and so is known already: the chain ends with it. */
@@ -357,13 +360,14 @@ static void skip_older(struct past *p, const struct x_op *op, unsigned n)
  * The clock of op, the next event of actor `id`, from the events before it; and, with `races`, what
  * is owed for it.
  */
-static void look_back(unsigned id, const struct x_op *op, uint16_t *clock, bool races)
+static void look_back(unsigned id, const struct x_op *op, const uint16_t *word, uint16_t *clock,
+		      bool races)
 {
 	struct past p;
 	uint16_t before[X_ACTORS];
 
 	x_clock_copy(before, clock);
-	for (unsigned n = last_touch(&p, op); n < X_DEPTH; n = touch_before(&p, op, n)) {
+	for (unsigned n = last_touch(&p, op, word); n < X_DEPTH; n = touch_before(&p, op, n)) {
 		const struct x_node *e = &x.node[n];
 
 		if (e->actor == id) {
@@ -396,10 +400,13 @@ static uint16_t sleepers(const struct x_node *last)
 {
 	uint16_t asleep = last->asleep | last->done, still = 0;
 
-	for (unsigned i = 0; i < x.nr; i++)
-		if ((asleep >> i & 1) && i != last->actor && !interrupts_it(i, last->actor) &&
+	for (uint16_t left = asleep; left; left &= (uint16_t)(left - 1)) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+
+		if (i != last->actor && !interrupts_it(i, last->actor) &&
 		    x_independent(&x.actor[i].next, i, &last->op, last->actor))
 			still |= (uint16_t)(1u << i);
+	}
 	return still;
 }
 
@@ -425,12 +432,19 @@ static uint16_t block_of(const struct x_actor *a)
 	return irq < X_ACTORS && x.actor[irq].alive ? x.actor[irq].began : (uint16_t)x.depth;
 }
 
+static inline void copy_op(struct x_op *to, const struct x_op *from)
+{
+	__builtin_memcpy(to, from, offsetof(struct x_op, place));
+	for (unsigned i = 0; i < from->nr; i++)
+		to->place[i] = from->place[i];
+}
+
 static void fill(struct x_node *n, unsigned id)
 {
 	struct x_actor *a = &x.actor[id];
 
 	x_chains_cut(x.depth); /* while they are what they were */
-	n->op = a->next;
+	copy_op(&n->op, &a->next);
 	if (n->op.kind == X_IPI || n->op.kind == X_TIMER)
 		x_irq_number(&n->op);
 	n->actor = (uint8_t)id;
@@ -447,7 +461,11 @@ static void fill(struct x_node *n, unsigned id)
 	if (a->role == X_BUFFER)
 		x_clock_join(n->clock, x_tso_clock(a->cpu, false));
 	if (x.opt.strategy == X_DPOR) {
-		look_back(id, &n->op, n->clock, x.depth >= x.plan_len);
+		uint16_t word[X_PLACES];
+
+		for (unsigned i = 0; i < n->op.nr; i++)
+			n->link[i].word = word[i] = x_chain_word(&n->op.place[i]);
+		look_back(id, &n->op, word, n->clock, x.depth >= x.plan_len);
 		x_chains_add(x.depth);
 	}
 	n->clock[id] = n->nth;
@@ -474,21 +492,29 @@ void x_commit(unsigned id)
 
 uint16_t x_asleep_here(void)
 {
-	return x.depth && uses_sleep_sets() ? sleepers(&x.node[x.depth - 1]) : 0;
+	const struct x_node *last = &x.node[x.depth - 1];
+
+	if (!x.depth || !(last->asleep | last->done))
+		return 0;
+	return uses_sleep_sets() ? sleepers(last) : 0;
 }
 
 /* The execution hangs: what the waiting threads would do next competes with what was done. */
 void x_blocked_races(void)
 {
-	uint16_t clock[X_ACTORS];
+	uint16_t clock[X_ACTORS], word[X_PLACES];
 
 	if (x.opt.strategy != X_DPOR || x.depth < x.keep)
 		return;
 	x_chains_cut(x.depth);
 	for (unsigned i = 0; i < x.nr; i++) {
+		const struct x_op *op = &x.actor[i].next;
+
 		if (!x.actor[i].alive)
 			continue;
+		for (unsigned k = 0; k < op->nr; k++)
+			word[k] = x_chain_word(&op->place[k]);
 		x_clock_copy(clock, x.actor[i].clock);
-		look_back(i, &x.actor[i].next, clock, true);
+		look_back(i, op, word, clock, true);
 	}
 }

@@ -8,6 +8,11 @@
  */
 #include "tests/explore/internal.h"
 
+/* The kinds of events that are not always possible. */
+#define MAY_WAIT                                                                                   \
+	(1u << X_LOCK | 1u << X_WOKEN | 1u << X_PAUSE | 1u << X_IPI_WAIT | 1u << X_JOIN |          \
+	 1u << X_STORE)
+
 /* Has an event of another actor changed what this one looked at? */
 static bool changed_since(const struct x_actor *a)
 {
@@ -26,6 +31,8 @@ static inline bool op_can_go(const struct x_actor *a, const struct x_op *op)
 {
 	if (op->atomic_lock && x.opt.tso && !x_tso_empty(a->cpu))
 		return false;
+	if (!(MAY_WAIT >> op->kind & 1))
+		return true;
 	switch (op->kind) {
 	case X_LOCK: return x_lock_free(op);
 	case X_WOKEN: return !x_asleep(op->arg);
@@ -45,22 +52,24 @@ static bool takes_interrupts(unsigned cpu)
 	return x.irq_on[cpu] || !t->alive || t->next.kind == X_WOKEN;
 }
 
+static bool irq_is_enabled(const struct x_actor *a)
+{
+	if (!a->alive && !(x_irq_waits(a->cpu) && takes_interrupts(a->cpu)))
+		return false;
+	return op_can_go(a, &a->next);
+}
+
 static inline bool is_enabled(const struct x_actor *a)
 {
-	switch (a->role) {
-	case X_IRQ:
-		if (!a->alive)
-			return x_irq_waits(a->cpu) && takes_interrupts(a->cpu) &&
-			       op_can_go(a, &a->next);
-		return op_can_go(a, &a->next);
-	case X_BUFFER: return !x_tso_empty(a->cpu);
-	case X_TIMERS: return x_timers_armed();
-	default: break;
-	}
+	if (unlikely(a->role > X_DEVICE))
+		return a->role == X_IRQ	     ? irq_is_enabled(a)
+		       : a->role == X_BUFFER ? !x_tso_empty(a->cpu)
+					     : x_timers_armed();
 	if (!a->alive)
 		return false;
 	/* An interrupt that has begun on its CPU comes first. */
-	if (a->role == X_THREAD && x.irq_of[a->cpu] < X_ACTORS && x.actor[x.irq_of[a->cpu]].alive)
+	if (x.interrupts && a->role == X_THREAD && x.irq_of[a->cpu] < X_ACTORS &&
+	    x.actor[x.irq_of[a->cpu]].alive)
 		return false;
 	return op_can_go(a, &a->next);
 }

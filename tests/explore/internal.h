@@ -77,10 +77,10 @@ struct x_op {
 	bool follows;	  /* is no choice: made at once */
 	bool atomic_lock; /* under tso: waits until its CPU's buffer is empty */
 	uint8_t mode;	  /* X_LOCK: enum x_lock_mode */
-	struct x_place place[X_PLACES];
 	uintptr_t pc;
 	const char *what; /* the object in words; NULL: by its address */
 	const void *arg;  /* X_LOCK: the lock; X_WOKEN: the thread; X_JOIN: the thread */
+	struct x_place place[X_PLACES];
 };
 
 enum x_lock_mode { X_SPIN, X_MUTEX, X_RWSEM_READ, X_RWSEM_WRITE };
@@ -112,7 +112,7 @@ enum x_role { X_THREAD, X_DEVICE, X_IRQ, X_BUFFER, X_TIMERS };
 
 struct x_actor {
 	enum x_role role;
-	uint8_t cpu;
+	uint8_t cpu, id;
 	bool alive;	/* it has code to run */
 	bool waits_irq; /* it is an interrupt that has begun */
 	uint16_t quiet; /* depth of x_quiet_begin() */
@@ -242,15 +242,17 @@ static inline void x_clock_copy(uint16_t *to, const uint16_t *from)
 	for (unsigned i = 0; i < x.nr; i += 4)
 		*(x_four *)(to + i) = *(const x_four *)(from + i);
 }
-/* To what both have seen. */
+/* To what both have seen: the larger of each. No clock comes to the top bit, which here says of
+ * each of the four, after the subtraction, whether `a` is the larger one. */
 static inline void x_clock_join(uint16_t *to, const uint16_t *from)
 {
+	const uint64_t top = 0x8000800080008000ull;
+
 	for (unsigned i = 0; i < x.nr; i += 4) {
-		if (*(x_four *)(to + i) == *(const x_four *)(from + i))
-			continue;
-		for (unsigned k = i; k < i + 4; k++)
-			if (from[k] > to[k])
-				to[k] = from[k];
+		uint64_t a = *(x_four *)(to + i), b = *(const x_four *)(from + i);
+		uint64_t larger = (((a | top) - b) & top) >> 15, mask = (larger << 16) - larger;
+
+		*(x_four *)(to + i) = (a & mask) | (b & ~mask);
 	}
 }
 static inline struct x_place x_place(const volatile void *at, size_t bytes, unsigned how)
@@ -339,7 +341,7 @@ static inline bool x_on_stack(uintptr_t at)
 }
 static inline unsigned x_id(const struct x_actor *a)
 {
-	return (unsigned)(a - x.actor);
+	return a->id;
 }
 
 /* ---- dpor.c */
@@ -355,14 +357,17 @@ bool x_preempts(unsigned id, uint16_t enabled);
 /* ---- chains.c */
 bool x_chains_init(void);
 void x_chains_reset(void);
-void x_chains_add(unsigned n);	   /* node n is made */
+void x_chains_add(unsigned n);	   /* node n is made, and the words of its links are known */
 void x_chains_cut(unsigned depth); /* nodes from this one on are none any more */
+/* The word that this place is a part of, by its number: what the next two take. */
+uint16_t x_chain_word(const struct x_place *p);
 /* The newest event that this place could compete with, as X_LINK_NODE() and X_LINK_PLACE() say; 0:
  * there is none. x_chain_next(): the next older one. */
-unsigned x_chain_head(const struct x_place *p);
+unsigned x_chain_head(const struct x_place *p, uint16_t word);
 /* Places that are no part of one word have a chain of their own, which this one stands for. */
 bool x_is_wide(const struct x_place *p);
 extern const struct x_place x_wide;
+extern uint16_t x_wide_head; /* of its chain */
 #define X_LINK_NODE(link)  (((link)-1) / X_PLACES)
 #define X_LINK_PLACE(link) (((link)-1) % X_PLACES)
 static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
@@ -395,15 +400,6 @@ void x_undo(void);
 bool x_check_copy(void);		     /* takes the copy */
 bool x_check_compare(char *buf, unsigned n); /* false: something was not put back */
 
-/* ---- race.c */
-bool x_race_init(void);
-void x_race_reset(void);
-void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc);
-void x_race_sync(struct x_actor *a, const struct x_op *op);
-void x_race_join(struct x_actor *to, const uint16_t *from);
-void x_race_print(void);
-void x_race_print_intended(void);
-
 /* ---- arena.c */
 bool x_arena_init(void);
 void x_arena_reset(void);
@@ -424,44 +420,7 @@ void x_lasting_end(void);
 uint64_t x_frame_take(void);	       /* 0: it is to come from the frame allocator */
 bool x_frame_give_back(uint64_t phys); /* false: it came from there */
 
-/* ---- freed.c */
-extern uint64_t x_freed_pages; /* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
-void x_freed_reset(void);
-/* By x.me, in the call that returns to pc. Of what is freed already: a finding. */
-void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc);
-void x_freed_check(uintptr_t at, size_t bytes);
-/* What begins here was got by x.me, in the call that returns to pc. */
-void x_freed_made(uintptr_t at, uintptr_t pc);
-/* These bytes are accessed: a finding if one of them was freed. */
-static inline void x_touched(uintptr_t at, size_t bytes)
-{
-	if (unlikely((x_freed_pages >> (at >> 12) % 64 |
-		      x_freed_pages >> ((at + bytes - 1) >> 12) % 64) &
-		     1))
-		x_freed_check(at, bytes);
-}
-
-/* ---- shared.c */
-void x_shared_reset(void);
-/* Words, and in their low bits which half: 1 the first, 2 the second. Zero: free. */
-extern uintptr_t x_shared[X_SHARED_SLOTS];
-static inline uintptr_t *x_shared_slot(uintptr_t word)
-{
-	unsigned i = x_hash(word) % X_SHARED_SLOTS;
-
-	while (x_shared[i] && (x_shared[i] & ~7ul) != word)
-		i = (i + 1) % X_SHARED_SLOTS;
-	return &x_shared[i];
-}
-static inline bool x_shared_is(uintptr_t at, size_t bytes)
-{
-	uintptr_t halves = *x_shared_slot(at & ~7ul) & (at & 4 ? 2 : bytes > 4 ? 3 : 1);
-
-	if (unlikely((at & 4) && bytes > 4))
-		halves |= *x_shared_slot((at & ~7ul) + 8) & 1;
-	return halves;
-}
-void x_shared_add(uintptr_t at, size_t bytes);
+#include "tests/explore/plain.h"
 
 /* ---- names.c */
 void x_name_address(uintptr_t at, char *buf, unsigned n);

@@ -168,7 +168,7 @@ void x_watch(const char *what, uint64_t (*fn)(void))
 
 void x_value(uint64_t v)
 {
-	if (x.depth && x.replaying && !(x.me && x.me->quiet))
+	if (unlikely(x.replaying) && x.depth && !(x.me && x.me->quiet))
 		x.node[x.depth - 1].value = v;
 }
 
@@ -368,7 +368,8 @@ bool x_wait_turn(void)
 		x.me = NULL;
 		machine_switch(&me->sp, x.driver_sp);
 	} else {
-		x_check_step();
+		if (x.sc->step)
+			x_check_step();
 		x_next();
 	}
 	if (x_buffers())

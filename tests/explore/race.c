@@ -15,9 +15,7 @@
 #include "tests/explore/internal.h"
 
 #define SYNC_SLOTS     2048u
-#define WORD_SLOTS     16384u
 #define LISTED	       32u
-#define LOADS	       4u
 #define PROBES	       32u
 #define INTENDED_LINES 3u /* that a mark is for, its own included */
 
@@ -25,22 +23,10 @@ struct sync {
 	uintptr_t at;
 	uint32_t round;
 	uint16_t vc[X_ACTORS];
-};
-struct access {
-	uintptr_t pc;
-	uint16_t epoch;
-	uint8_t actor, bytes; /* a bit for each byte of the word; zero: no access */
-};
-struct word {
-	uintptr_t at;
-	uint32_t round;
-	uint32_t next_load;
-	struct access store, load[LOADS];
-};
-
+} __attribute__((aligned(64)));
 static struct sync *syncs;
-static struct word *words_seen;
-static uint32_t round_now; /* execution; slots of another one are free */
+struct x_word *x_words;
+uint32_t x_round;
 static struct {
 	uintptr_t a, b;
 	bool a_stores, b_stores;
@@ -53,36 +39,44 @@ bool x_race_init(void)
 {
 	if (!syncs)
 		syncs = machine_memory(SYNC_SLOTS * sizeof(*syncs));
-	if (!words_seen)
-		words_seen = machine_memory(WORD_SLOTS * sizeof(*words_seen));
+	if (!x_words)
+		x_words = machine_memory(X_WORD_SLOTS * sizeof(*x_words));
 	nr_listed = 0;
-	return syncs && words_seen;
+	return syncs && x_words;
 }
 
 void x_race_reset(void)
 {
-	round_now++;
+	x_round++;
 }
 
-static struct sync *find_sync(uintptr_t at, bool make)
+static struct sync *find_sync_further(uintptr_t at, unsigned i, bool make)
 {
-	unsigned i = x_hash(at) % SYNC_SLOTS;
-
 	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (SYNC_SLOTS - 1)) {
 		struct sync *s = &syncs[i];
 
-		if (s->round == round_now && s->at == at)
+		if (s->round == x_round && s->at == at)
 			return s;
-		if (s->round == round_now)
+		if (s->round == x_round)
 			continue;
 		if (!make)
 			return NULL;
 		s->at = at;
-		s->round = round_now;
+		s->round = x_round;
 		memset(s->vc, 0, sizeof(s->vc));
 		return s;
 	}
 	return NULL;
+}
+
+static inline struct sync *find_sync(uintptr_t at, bool make)
+{
+	unsigned i = x_hash(at) % SYNC_SLOTS;
+	struct sync *s = &syncs[i];
+
+	if (s->round == x_round)
+		return s->at == at ? s : find_sync_further(at, i, make);
+	return make ? find_sync_further(at, i, make) : NULL;
 }
 
 void x_race_sync(struct x_actor *a, const struct x_op *op)
@@ -93,9 +87,11 @@ void x_race_sync(struct x_actor *a, const struct x_op *op)
 		bool loads = !(p->how & X_WRITE) || op->kind != X_STORE;
 		struct sync *s = find_sync(p->at, stores);
 
-		if (s && loads)
+		if (!s)
+			continue;
+		if (loads)
 			x_clock_join(a->vc, s->vc);
-		if (s && stores)
+		if (stores)
 			x_clock_join(s->vc, a->vc);
 	}
 	a->vc[x_id(a)]++;
@@ -150,7 +146,7 @@ static bool is_intended(uintptr_t a, uintptr_t b)
 	return r != NULL;
 }
 
-static void list_race(const struct access *before, bool before_stores, uintptr_t pc, bool stores)
+static void list_race(const struct x_access *before, bool before_stores, uintptr_t pc, bool stores)
 {
 	for (unsigned i = 0; i < nr_listed; i++)
 		if (listed[i].a == before->pc && listed[i].b == pc)
@@ -165,89 +161,91 @@ static void list_race(const struct access *before, bool before_stores, uintptr_t
 	x.result->races += !listed[nr_listed++].meant;
 }
 
-static struct word *find_further(uintptr_t at, unsigned i)
+static struct x_word *find_further(uintptr_t at, unsigned i)
 {
-	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (WORD_SLOTS - 1)) {
-		struct word *w = &words_seen[i];
+	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (X_WORD_SLOTS - 1)) {
+		struct x_word *w = &x_words[i];
 
-		if (w->round == round_now && w->at == at)
+		if (w->round == x_round && w->at == at)
 			return w;
-		if (w->round == round_now)
+		if (w->round == x_round)
 			continue;
 		w->at = at;
-		w->round = round_now;
-		w->next_load = 0;
-		w->store.bytes = 0;
-		for (unsigned k = 0; k < LOADS; k++)
-			w->load[k].bytes = 0;
+		x_race_new(w);
 		return w;
 	}
 	return NULL;
 }
 
-static inline struct word *find_word(uintptr_t at)
+static inline struct x_word *find_word(uintptr_t at)
 {
-	unsigned i = x_hash(at) % WORD_SLOTS;
-	struct word *w = &words_seen[i];
+	unsigned i = x_hash(at) % X_WORD_SLOTS;
+	struct x_word *w = &x_words[i];
 
-	return w->at == at && w->round == round_now ? w : find_further(at, i);
-}
-
-static inline bool races(const struct access *before, unsigned bytes, unsigned id)
-{
-	return (before->bytes & bytes) && before->actor != id &&
-	       before->epoch > x.me->vc[before->actor];
+	return w->at == at && w->round == x_round ? w : find_further(at, i);
 }
 
 /* Where a load by this actor is kept: in place of one of the same bytes, else of the oldest. */
-static inline struct access *place_of_load(struct word *w, unsigned bytes, unsigned id)
+static inline struct x_access *place_of_load(struct x_word *w, unsigned bytes, unsigned id)
 {
-	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
+	for (unsigned i = 0; i < X_LOADS && i < w->next_load; i++)
 		if (w->load[i].actor == id && w->load[i].bytes == bytes)
 			return &w->load[i];
-	return &w->load[w->next_load++ % LOADS];
+	return &w->load[w->next_load++ % X_LOADS];
 }
 
+/* The access competes with those that other actors made before. */
+static __attribute__((noinline)) void list_races(struct x_word *w, const struct x_access *now,
+						 bool write)
+{
+	w->by = X_SEVERAL;
+	if (x_races(&w->store, now->bytes))
+		list_race(&w->store, true, now->pc, write);
+	for (unsigned i = 0; write && i < X_LOADS && i < w->next_load; i++)
+		if (x_races(&w->load[i], now->bytes))
+			list_race(&w->load[i], false, now->pc, true);
+}
+
+/* One word, or a part of it: `bytes` has a bit for each. */
 static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsigned bytes,
 							      bool write, uintptr_t pc)
 {
-	struct word *w = find_word(at);
-	unsigned id = x_id(x.me);
-	struct access now = {pc, x.me->vc[id], (uint8_t)id, (uint8_t)bytes};
+	struct x_word *w = find_word(at);
+	unsigned id = x.me->id;
+	struct x_access now = {pc, x.me->vc[id], (uint8_t)id, (uint8_t)bytes};
 
-	if (!w)
+	if (unlikely(!w))
 		return;
 	/* Nobody else has had a turn since the last look at this store: nothing can have raced. */
-	if (w->store.actor == id && w->store.epoch == now.epoch && w->store.bytes == bytes)
+	if (w->store.bytes == bytes && w->store.epoch == now.epoch && w->store.actor == id)
 		return;
-	if (races(&w->store, bytes, id))
-		list_race(&w->store, true, pc, write);
-	if (!write) {
+	if (unlikely(w->by != id))
+		list_races(w, &now, write);
+	if (write)
+		w->store = now;
+	else
 		*place_of_load(w, bytes, id) = now;
-		return;
-	}
-	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
-		if (races(&w->load[i], bytes, id))
-			list_race(&w->load[i], false, pc, true);
-	w->store = now;
 }
 
-void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)
+static __attribute__((noinline)) void access_words(uintptr_t at, size_t bytes, bool write,
+						   uintptr_t pc)
 {
 	uintptr_t end = at + bytes;
 
-	if ((at & 7) + bytes <= 8) {
-		access_word(at & ~7ul, (0xffu >> (8 - bytes)) << (at & 7), write, pc);
-		return;
-	}
-	if (bytes > 256) /* a page that is cleared or copied: nobody shares it yet */
-		return;
 	for (uintptr_t word = ALIGN_DOWN(at, 8); word < end; word += 8) {
 		unsigned from = word < at ? (unsigned)(at - word) : 0;
 		unsigned to = end - word < 8 ? (unsigned)(end - word) : 8;
 
 		access_word(word, (0xffu >> (8 - (to - from))) << from, write, pc);
 	}
+}
+
+void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)
+{
+	if (likely((at & 7) + bytes <= 8))
+		access_word(at & ~7ul, (0xffu >> (8 - bytes)) << (at & 7), write, pc);
+	else if (bytes <= 256) /* not a page that is cleared or copied: nobody shares it yet */
+		access_words(at, bytes, write, pc);
 }
 
 void x_race_print(void)

@@ -34,7 +34,7 @@ static void add_halves(uintptr_t word, uintptr_t halves)
 	x.learnt = true;
 }
 
-void x_shared_add(uintptr_t at, size_t bytes)
+void x_shared_new(uintptr_t at, size_t bytes)
 {
 	if (x_on_stack(at))
 		return;

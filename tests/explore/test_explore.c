@@ -304,6 +304,8 @@ SELFTEST(explore_races, "explore.races-listed",
 
 	EXPECT(!explore_run(x_scenario_find("litmus.race"), &opt, &one), "%s", refusal());
 	EXPECT(one.races && !one.broken, "%u races", one.races);
+	EXPECT(!explore_run(x_scenario_find("litmus.race-read"), &opt, &one), "%s", refusal());
+	EXPECT(one.races == 1 && !one.broken, "%u races of a load with a store", one.races);
 	EXPECT(!explore_run(x_scenario_find("litmus.race-intended"), &opt, &one), "%s", refusal());
 	EXPECT(!one.races, "%u races that are marked as meant", one.races);
 	EXPECT(!explore_run(x_scenario_find("litmus.locks-ordered"), &opt, &one), "%s", refusal());

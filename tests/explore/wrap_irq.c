@@ -46,7 +46,7 @@ static void set_irqs(bool on, const void *pc)
 	x.irq_on[cpu] = on;
 }
 
-uint64_t __wrap_irq_save(void)
+uint64_t __attribute__((noinline)) __wrap_irq_save(void)
 {
 	uint64_t flags;
 
@@ -113,7 +113,7 @@ void __wrap_smp_mb(void)
 		__real_smp_mb();
 }
 
-void x_fence(void)
+void __attribute__((noinline)) x_fence(void)
 {
 	fence(HERE);
 }

@@ -96,7 +96,7 @@ int __wrap_snprintf(char *buf, size_t n, const char *fmt, ...)
 
 /* ---- quiet */
 
-void x_quiet_begin(void)
+void __attribute__((noinline)) x_quiet_begin(void)
 {
 	if (!x_on())
 		return;

@@ -158,5 +158,34 @@ static void counted(void)
 	STORE(b, 1);
 }
 
+/* The reader's load comes behind what the writer waits for, so nothing orders it before the second
+ * store, and in every execution it is made before that. */
+static uint64_t stored, ready, go_on;
+
+static void await(const uint64_t *flag)
+{
+	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+		cpu_pause();
+}
+
+static void store_twice(void)
+{
+	stored = 1;
+	__atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
+	await(&go_on);
+	stored = 2;
+}
+
+static void load_between(void)
+{
+	await(&ready);
+	__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
+	x_observe(stored);
+}
+
+EXPLORE_SCENARIO(race_read, "litmus.race-read",
+		 "a load races with the store behind it, though the store before it is ordered",
+		 .thread = {{"writer", store_twice}, {"reader", load_between}});
+
 EXPLORE_SCENARIO(intended, "litmus.race-intended", "a race that is marked as meant is not listed",
 		 .thread = {{"first", counted}, {"second", counted}});
