@@ -47,6 +47,7 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s %s\n' $(1) '$(2)' >&2;
 ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug test,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter coverage,$(MAKECMDGOALS)),gcovr)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
+	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind)$(if \
 	   $(filter explain-check,$(MAKECMDGOALS)),browser)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
@@ -303,6 +304,10 @@ explain-check:
 	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
 explore-table: explorer
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_table.py $(SECONDS)
+explore-count: host
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_count.py $(NAMES)
+explore-ratio: host
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_ratio.py
 explore-peer: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
@@ -345,6 +350,6 @@ help:
 FORCE:
 
 .PHONY: FORCE all run host host-check coverage debug test quick host-test bench bench-peer linux-truth \
-	test-systems clean-systems explain explain-check explorer explore explore-table explore-peer museum mutants deps docs \
+	test-systems clean-systems explain explain-check explorer explore explore-table explore-count explore-ratio explore-peer museum mutants deps docs \
 	quotes timelines seeds format format-check \
 	clean help

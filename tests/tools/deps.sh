@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh CONFIG [debug|format|docs|gcovr|spin|browser]: makes sure that what the build, the runs and the tests need is
+# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser]: makes sure that what the build, the runs and the tests need is
 # there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
 #
 # What is missing is installed with apt-get, as root or through sudo when it asks no password.
@@ -64,6 +64,7 @@ look()
 	[ "$group" != docs ] || need graphviz have dot
 	[ "$group" != gcovr ] || need gcovr have gcovr
 	[ "$group" != spin ] || need spin have spin
+	[ "$group" != valgrind ] || need valgrind have valgrind
 	[ "$group" != browser ] || have chromium ||
 		need chromium-headless-shell have chromium-headless-shell
 	[ "$group" != format ] || need clang-format have clang-format

@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""`make explore-count`: instructions that an execution costs in the home that is a process, and where they go.
+
+    explore_count.py                writes the tables of docs/explorer.md
+    explore_count.py SCENARIO…      counts these, and writes nothing
+    explore_count.py -v SCENARIO    of one, what each function takes
+
+Each scenario is explored twice under cachegrind, which counts every instruction of the process: up to
+half of its executions, and up to all of them (at most 2 × MOST). The difference of the two counts,
+divided by that of the executions, is what one costs: the start of the machine, the set-up and
+what the first executions learn are in both, and cancel. Status 1: one is above its limit (LIMITS).
+"""
+
+import collections
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+import explore_home
+import explore_table
+
+ROOT = explore_home.ROOT
+DIMMS = ["-p", "-,size=1G,scratch", "-p", "-,size=1G"]
+# Without the last two words a page fault finds registers of earlier.
+CACHEGRIND = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--px-default=allregs-at-mem-access",
+              "--px-file-backed=allregs-at-mem-access"]
+MOST = 400
+# A seventh above what was measured: another gcc may take as many more.
+LIMITS = {"wait.message": 26500, "page.put-wait": 27000, "wait.ping-pong": 39500, "file.gup-gup": 63500,
+          "lock.mutex": 43000, "peer.busy": 110000, "tlb.store-protect": 53500, "page.put-truncate": 118000}
+LINE = re.compile(r"^explore \S+ .*, (\d+) executions,", re.M)
+MEAN = re.compile(r"^ +\d+ executions/s, \d+ ns and (\d+) events an execution; (\d+) more", re.M)
+# Of the source files, what each is about; all others are the code under test and its libraries.
+PARTS = {
+    "plain accesses: races, the log of what was before": "hooks.c plain.h race.c undo.c shared.c freed.c",
+    "what happened before what, what is owed": "dpor.c chains.c",
+    "whose turn it is, changes of stack": "point.c enabled.c strategy.c",
+    "places, clocks, hashes, in line in all of these": "internal.h",
+    "threads, set-up, what came out": "actors.c arena.c run.c mmu.c timers.c tso.c home.c home_host.c",
+    "locks, sleeps, interrupts, copies": "wrap_irq.c wrap_lock.c wrap_memory.c wrap_sched.c wrap_report.c",
+}
+CODE = "the code itself, and its libraries"
+
+Count = collections.namedtuple("Count", "executions events instructions files functions")
+Cost = collections.namedtuple("Cost", "executions events instructions parts functions")
+
+
+def explored(words, before=()):
+    """(executions, known ones included; events of one), of what the explorer printed."""
+    done = subprocess.run([*before, explore_home.HOST, *DIMMS, "-c", "explore " + " ".join(words)], cwd=ROOT,
+                          text=True, errors="replace", check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line, mean = LINE.search(done.stdout), MEAN.search(done.stdout)
+    if not line or not mean:
+        sys.exit(f"{' '.join(words)} was not explored:\n{done.stdout}{done.stderr}")
+    return int(line[1]) + int(mean[2]), int(mean[1])
+
+
+def sums(path):
+    """({file: instructions}, {function: instructions}) of a file that cachegrind wrote."""
+    files, functions = collections.Counter(), collections.Counter()
+    file = function = ""
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            key, _, name = line.rstrip().partition("=")
+            if key in ("fl", "fi", "fe"):
+                file = name
+            elif key == "fn":
+                function = name
+            elif line[0].isdigit() or line[0] in "+-*":
+                cost = int(line.split()[1])
+                files[file] += cost
+                functions[function] += cost
+    return files, functions
+
+
+def counted(name, runs):
+    """So many executions of a scenario, counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out")
+        executions, events = explored([name, f"runs={runs}"], CACHEGRIND + [f"--cachegrind-out-file={path}"])
+        files, functions = sums(path)
+    return Count(executions, events, sum(files.values()), files, functions)
+
+
+def part_of(path):
+    for part, names in PARTS.items():
+        if "/tests/explore/" in path and os.path.basename(path) in names.split():
+            return part
+    return CODE
+
+
+def cost(name):
+    """What an execution of a scenario costs, of those in the second half."""
+    half = min(explored([name])[0] // 2, MOST)
+    one, two = counted(name, half), counted(name, 2 * half)
+    n = two.executions - one.executions
+    parts, functions = collections.Counter(), collections.Counter()
+    for path in two.files:
+        parts[part_of(path)] += (two.files[path] - one.files[path]) / n
+    for function in two.functions:
+        functions[function] += (two.functions[function] - one.functions[function]) / n
+    return Cost(n, two.events, round((two.instructions - one.instructions) / n), parts, functions)
+
+
+def costs(names):
+    """{scenario: what it costs}."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(names, pool.map(cost, names)))
+
+
+def figures(found):
+    yield "| scenario | executions | events | instructions | an event |"
+    yield "| --- | --: | --: | --: | --: |"
+    for name, c in found.items():
+        yield f"| `{name}` | {c.executions} | {c.events} | {c.instructions:,} | {c.instructions // c.events:,} |"
+    yield ""
+    yield "| in a hundredth | " + " | ".join(f"`{name}`" for name in found) + " |"
+    yield "| --- |" + " --: |" * len(found)
+    for part in [*PARTS, CODE]:
+        yield f"| {part} | " + " | ".join(f"{100 * c.parts[part] / c.instructions:.0f}" for c in found.values()) + " |"
+
+
+def main(args):
+    if args[:1] == ["-v"]:
+        found = cost(args[1])
+        for function, n in found.functions.most_common(40):
+            print(f"{n:10.0f} {100 * n / found.instructions:5.1f} % {function}")
+        return
+    found = costs(args or list(LIMITS))
+    lines = list(figures(found))
+    if not args:
+        explore_table.write("cost", [explore_table.measured("make explore-count"), ""] + lines)
+    print("\n".join(lines))
+    above = [name for name, c in found.items() if c.instructions > LIMITS.get(name, c.instructions)]
+    if above:
+        sys.exit(f"explore-count: above its limit: {', '.join(above)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
