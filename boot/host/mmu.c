@@ -40,7 +40,8 @@ static struct span {
 	uint64_t entry; /* that it was made from, but for its accessed and dirty bits */
 } large[MAX_LARGE];
 static unsigned nr_large, nr_low, nr_entries; /* zero: none since the last flush */
-/* Each CPU's, of user addresses. What was pushed out may still be shown, until somebody else runs. */
+/* Each CPU's, of user addresses. What was pushed out may still be shown, until somebody else runs.
+ */
 static struct tlb {
 	struct translation {
 		uint64_t va, size; /* size zero: free */
