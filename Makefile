@@ -118,7 +118,7 @@ WRAPS := $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb st
 	frame_alloc frame_alloc_zero frame_free slab_alloc slab_free holder_add holder_remove \
 	sched_sleep sched_wake sched_wake_irqs_off thread_yield thread_create thread_join thread_exit \
 	thread_describe timer_arm timer_cancel timer_cancel_wait clock_ns \
-	panic panic_frame panic_address assert_failed kprintf kvprintf warn notice_post \
+	report_nmi panic panic_frame panic_address assert_failed kprintf kvprintf warn notice_post \
 	spin_trylock spin_held spin_lock_irqsave spin_unlock_irqrestore mutex_lock mutex_trylock \
 	mutex_unlock mutex_held down_write down_read_trylock down_write_trylock up_write rwsem_held)
 ifeq ($(filter 1,$(EXPLORE)),1)

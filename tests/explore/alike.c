@@ -58,18 +58,17 @@ bool x_alike_init(void)
 
 bool x_alike_begin(void)
 {
-	struct mm *mm;
+	struct mm *mm = mm_create("explored");
 
-	scratch_forget_records(); /* unless it is in use: then the set-up says so */
-	owner = current_thread();
+	if (!mm)
+		return false;
 	before = current_mm();
 	if (before)
 		mm_get(before);
-	mm = mm_create("explored");
-	if (!mm)
-		return false;
 	mm_use(mm);
-	mm_put(mm); /* the thread has it now */
+	mm_put(mm);		  /* the thread has it now */
+	scratch_forget_records(); /* unless it is in use: then the set-up says so */
+	owner = current_thread();
 	return true;
 }
 

@@ -198,6 +198,8 @@ struct x_engine {
 	bool learnt;		/* something that earlier events did not know of: begin again */
 	uint64_t rng;
 	uint64_t told;			       /* when a line of progress was printed */
+	uint64_t breathed;		       /* when the machine around was looked at */
+	struct cpu *outside;		       /* where the explorer runs, as that sees it */
 	uint64_t beginnings;		       /* that were reached (shards) */
 	uint64_t beginning, executions_before; /* our last one, and what came before it */
 	uint8_t priority[X_ACTORS];

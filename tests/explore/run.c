@@ -12,7 +12,9 @@
 #include "dax/dax.h"
 
 #define OUTCOMES       4096u
-#define BREATHE	       256u  /* executions between two looks at the machine around */
+#define BREATHE	       256u /* executions between two looks at the machine around */
+#define BREATHE_SLOWLY 16u  /* or so many, if they took this long: */
+#define BREATHE_NS     500000000ull
 #define MEMORY_DIFFERS 3u    /* checks in a row that found a difference: then it is one */
 #define LEARN_RUNS     2000u /* executions before a token from elsewhere is run */
 #define PROGRESS_NS    2000000000ull
@@ -101,9 +103,9 @@ static void compare_memory(void)
 
 static void execute(void)
 {
-	struct cpu *outside = machine_cpu();
 	unsigned cpus_outside = nr_cpus;
 
+	x.outside = machine_cpu();
 	reset();
 	if (is_checked() && !x_check_copy())
 		x.opt.check = 0;
@@ -111,7 +113,7 @@ static void execute(void)
 	while (nr_cpus < X_MAX_THREADS && x.sc->thread[nr_cpus].name)
 		nr_cpus++;
 	machine_switch(&x.main_sp, machine_stack(x_driver_stack(), drive));
-	machine_set_cpu(outside);
+	machine_set_cpu(x.outside);
 	nr_cpus = cpus_outside;
 	x.me = NULL;
 	x_undo();
@@ -238,10 +240,14 @@ static void tell_progress(uint64_t began)
 static bool out_of_time(uint64_t began)
 {
 	struct x_result *r = x.result;
-	bool look = (r->executions + r->redundant) % BREATHE == 0;
+	uint64_t begun = r->executions + r->redundant;
+	bool look = begun % BREATHE == 0 ||
+		    (begun % BREATHE_SLOWLY == 0 && machine_clock() - x.breathed > BREATHE_NS);
 
-	if (look)
+	if (look) {
 		tell_progress(began);
+		x.breathed = machine_clock();
+	}
 	if (look && machine_breathe()) {
 		r->bounded = "Ctrl-C";
 		return true;
@@ -286,7 +292,7 @@ static void search(void)
 	x.branching = false;
 	x.beginnings = 0;
 	x_chains_reset();
-	x.told = began;
+	x.told = x.breathed = began;
 	x_strategy_start();
 	for (;;) {
 		execute();

@@ -24,10 +24,15 @@ void __wrap_warn(const char *fmt, ...) __printf(1, 2);
 void __real_notice_post(unsigned tid, const char *fmt, ...) __printf(2, 3);
 void __wrap_notice_post(unsigned tid, const char *fmt, ...) __printf(2, 3);
 
+static bool cpu_is_logical(void)
+{
+	return (uintptr_t)machine_cpu() - (uintptr_t)x_cpu < sizeof(x_cpu);
+}
+
 /* Does this CPU explore, in the code under test or in the explorer itself? */
 static bool exploring(void)
 {
-	return x.me && (uintptr_t)machine_cpu() - (uintptr_t)x_cpu < sizeof(x_cpu);
+	return x.me && cpu_is_logical();
 }
 
 static void found(const char *rule, const char *fmt, va_list ap) __noreturn __printf(2, 0);
@@ -145,4 +150,27 @@ void __wrap_warn(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	__real_warn("%s", text);
+}
+
+/*
+ * An NMI comes to the CPU that the explorer runs on, whichever one the code under test is on: a
+ * watchdog that had to wait asks what that does. If it goes on, so does the exploration, none the
+ * wiser; if not, the panic is the machine's.
+ */
+bool __real_report_nmi(const struct trap_frame *tf), __wrap_report_nmi(const struct trap_frame *tf);
+bool __wrap_report_nmi(const struct trap_frame *tf)
+{
+	struct cpu *cpu = machine_cpu();
+	bool live = x_live, known;
+
+	if (!cpu_is_logical())
+		return __real_report_nmi(tf);
+	x_live = false;
+	machine_set_cpu(x.outside);
+	known = __real_report_nmi(tf);
+	if (!known)
+		return false;
+	machine_set_cpu(cpu);
+	x_live = live;
+	return true;
 }

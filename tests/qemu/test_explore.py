@@ -158,7 +158,9 @@ def test_both_homes_tell_the_same(tmp_path):
     one = in_process(BOTH)
     token = TOKEN.search(one.command("explore wait.woken-too-early").output)[1]
     replay = f"replay {token} json"
-    two = run_commands("; ".join(BOTH + [replay]), tmp_path, EXPLORE=1)
+    nmi = "selftest explore.nmi-goes-by"
+    two = run_commands("; ".join(BOTH + [replay, nmi]), tmp_path, EXPLORE=1)
+    assert "# 1 passed, 0 failed, 0 skipped" in two.command(nmi).output, two.text
     assert told(one, BOTH) == told(two, BOTH)
     lines = [line for found, _ in told(two, BOTH).values() for line in found]
     assert len(lines) > 20 and any(line[4] == "complete" for line in lines), two.text
