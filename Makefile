@@ -315,6 +315,19 @@ explore-peer: host
 museum: all explorer
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/museum.py $(NAMES)
 
+# Coursework (labs/): a tree with stubs where a lab's answers stand; what an answer does; all right and
+# wrong answers of the grader's own tests; the tables of checks in the pages of the labs.
+export LAB
+override export DIR := $(value DIR)
+lab:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/lab.py "$$LAB" "$$DIR"
+grade:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/grade.py "$$LAB" $(if $(DIR),--from "$$DIR") $(if $(JSON),--json "$$JSON")
+test-labs: all host
+	@ALL_LABS=1 tests/tools/pytest.sh tests/qemu/test_labs.py
+labs-tables:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/lab.py --tables
+
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
 # diagrams, from their .dot sources; a race as a picture, from what the page quotes.
 docs: seeds timelines $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
@@ -350,6 +363,7 @@ help:
 FORCE:
 
 .PHONY: FORCE all run host host-check coverage debug test quick host-test bench bench-peer linux-truth \
-	test-systems clean-systems explain explain-check explorer explore explore-table explore-count explore-ratio explore-peer museum mutants deps docs \
+	test-systems clean-systems lab grade test-labs labs-tables explain explain-check explorer explore \
+	explore-table explore-count explore-ratio explore-peer museum mutants deps docs \
 	quotes timelines seeds format format-check \
 	clean help

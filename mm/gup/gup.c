@@ -187,12 +187,14 @@ static unsigned long take_one(const uint64_t *ptep, uint64_t need, struct page *
 	if ((pte & (need | PTE_HEAD | PTE_SLOW)) != need)
 		return 0;
 	STEP_POINT(gup_one_before_ref);
+	/* LAB 04 take-one: the same among many, where 0 says that the slow path has to decide */
 	if (!page_get(page, 1))
 		return 0;
 	if (__atomic_load_n(ptep, __ATOMIC_ACQUIRE) != pte)
 		return end_changed(page, pages);
 	*pages = page;
 	return 1;
+	/* END */
 }
 
 /* Pages through the `nr` entries of one page table from ptep on; value: how many it got. What stops
@@ -277,8 +279,9 @@ static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 	pte = __atomic_load_n(ptep, __ATOMIC_ACQUIRE);
 	if (unlikely(gup_fast_refuses(pte, flags)))
 		goto other;
-	page = pfn_to_page(pte_to_pfn(pte));
 	STEP_POINT(gup_fast_before_ref);
+	/* LAB 04 fast-one: take the page that the entry showed */
+	page = pfn_to_page(pte_to_pfn(pte));
 	if (unlikely(!page_get_one(page)))
 		return one_refused(page, ptep, pte, irq, pages);
 	*pages = page;
@@ -286,6 +289,7 @@ static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 		return one_changed(page, irq);
 	irq_restore(irq);
 	return true;
+	/* END */
 other:
 	irq_restore(irq);
 	return false;

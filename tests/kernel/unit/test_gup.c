@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Self-tests: get_user_pages, its ways back, and the TLB rule (gup.*, tlb.*). */
+/* Self-tests: get_user_pages and its ways back (gup.*). */
 #include "tests/kernel/lib/fixture.h"
 
 #define PIN (FOLL_PIN | FOLL_WRITE)
 
 SELFTEST(gup_fast_gets, "gup.fast-gets",
-	 "the fast path alone takes mapped pages, one reference each")
+	 "the fast path alone takes mapped pages, one reference each: four at once, and a single "
+	 "one")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	uint64_t va = fx_map(&fx, "f", 4, 'a');
-	struct page *p[4];
+	struct page *p[4], *one;
 	long n;
 
 	EXPECT_OR(out, va, "not mapped");
@@ -22,6 +23,11 @@ SELFTEST(gup_fast_gets, "gup.fast-gets",
 			  p[i] == fx_va_to_page(va + i * PAGE_SIZE) &&
 				  page_refs(p[i]) == p[i]->pgmap->rest + 1,
 			  "page %u: %u references", i, page_refs(p[i]));
+	n = get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &one);
+	EXPECT_OR(put, n == 1 && one == p[0], "%ld pages for a single one", n);
+	n = page_refs(one) - one->pgmap->rest;
+	unpin_user_pages(&one, 1);
+	EXPECT_OR(put, n == 2, "%ld references of a page that was taken twice", n);
 put:
 	unpin_user_pages(p, 4);
 out:
@@ -187,6 +193,29 @@ SELFTEST(gup_one_rechecks, "gup.one-rechecks",
 	EXPECT_OR(out, fired == 1, "the step point fired %u times", fired);
 	EXPECT_OR(out, n == 0 && !refs,
 		  "%ld page(s) through an entry that had gone, %u reference(s)", n, refs);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(gup_one_takes, "gup.one-takes",
+	 "the way of single entries takes a page: one of them, one reference")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 1, 'a');
+	struct page *p = NULL, *page;
+	uint32_t refs;
+	long n;
+
+	EXPECT_OR(out, va, "not mapped");
+	at(va)[0] = 'b';
+	page = fx_va_to_page(va);
+	__atomic_fetch_or(&page->state, PAGE_FOLIO, __ATOMIC_ACQ_REL);
+	n = get_user_pages_fast(va, 1, PIN | FOLL_FAST_ONLY, &p);
+	refs = page_refs(page) - page->pgmap->rest;
+	__atomic_fetch_and(&page->state, ~PAGE_FOLIO, __ATOMIC_ACQ_REL);
+	if (n == 1)
+		unpin_user_pages(&p, 1);
+	EXPECT_OR(out, n == 1 && p == page && refs == 1, "%ld page(s), %u reference(s)", n, refs);
 out:
 	fixture_end(&fx);
 }
@@ -375,101 +404,6 @@ SELFTEST(gup_holders_named, "gup.holders-named",
 	holders_describe(p, after, sizeof(after));
 	EXPECT_OR(out, strstr(during, "the self-test") && !strstr(after, "the self-test"),
 		  "during: %s; after: %s", during, after);
-out:
-	fixture_end(&fx);
-}
-
-/* ---- TLB ------------------------------------------------------------------------------------- */
-
-struct stale {
-	struct mm *mm;
-	uint64_t va;
-	struct page *page;
-	bool loaded, count_gone, stop;
-};
-
-/*
- * On another CPU, with interrupts off so that it cannot acknowledge a flush: loads a translation
- * and watches the mapping count. It must not reach zero while this CPU can still use the
- * translation.
- */
-static void keep_translation(void *arg)
-{
-	struct stale *s = arg;
-
-	mm_use(s->mm);
-	irq_disable();
-	*(volatile char *)s->va = 'x';
-	__atomic_store_n(&s->loaded, true, __ATOMIC_RELEASE);
-	for (unsigned i = 0; i < 2000000 && !s->count_gone; i++)
-		s->count_gone = page_maps(s->page) == 0;
-	irq_enable();
-	mm_use(NULL);
-}
-
-SELFTEST(tlb_count_after_flush, "tlb.count-after-flush",
-	 "a mapping count is dropped only after every CPU has acknowledged the flush (F-15)")
-{
-	FIXTURE(fx, LIFETIME_DEFAULT);
-	struct stale s = {.mm = current_mm()};
-	struct thread *th;
-	unsigned other;
-
-	if (nr_cpus < 2) {
-		fixture_end(&fx);
-		SKIP("needs two CPUs (SMP=2)");
-	}
-	s.va = fx_map(&fx, "f", 1, 'a');
-	EXPECT_OR(out, s.va, "not mapped");
-	at(s.va)[0] = 'b';
-	s.page = fx_va_to_page(s.va);
-	preempt_disable();
-	other = cpu_id() == 0 ? 1 : 0;
-	preempt_enable();
-	th = thread_create("stale TLB", keep_translation, &s, 1u << other);
-	EXPECT_OR(out, th, "no memory");
-	while (!__atomic_load_n(&s.loaded, __ATOMIC_ACQUIRE))
-		thread_yield();
-	fx_unmap(&fx, s.va);
-	thread_join(th);
-	EXPECT_OR(out, !s.count_gone,
-		  "the count was zero while another CPU could still write through its TLB");
-	EXPECT_OR(out, page_maps(s.page) == 0, "%u mapping(s) left", page_maps(s.page));
-out:
-	fixture_end(&fx);
-}
-
-SELFTEST(tlb_unmapped_faults, "tlb.unmapped-faults",
-	 "after unmap returns, no CPU reaches the page through the old address")
-{
-	FIXTURE(fx, LIFETIME_DEFAULT);
-	uint64_t va = fx_map(&fx, "f", 80, 'a'), v; /* more than are flushed one by one */
-	unsigned reached = 0;
-
-	EXPECT_OR(out, va, "not mapped");
-	for (unsigned i = 0; i < 80; i++)
-		at(va)[i * PAGE_SIZE] = 'b';
-	fx_unmap(&fx, va);
-	for (unsigned i = 0; i < 80; i++)
-		reached += !load_checked((uint64_t *)(va + i * PAGE_SIZE), &v);
-	EXPECT_OR(out, !reached, "%u of 80 pages still reached", reached);
-out:
-	fixture_end(&fx);
-}
-
-SELFTEST(tlb_only_where_it_runs, "tlb.only-where-it-runs",
-	 "unmapping interrupts no CPU that does not run the address space")
-{
-	FIXTURE(fx, LIFETIME_DEFAULT);
-	uint64_t va = fx_map(&fx, "f", 8, 'a');
-	unsigned long before;
-
-	EXPECT_OR(out, va, "not mapped");
-	for (unsigned i = 0; i < 8; i++)
-		at(va)[i * PAGE_SIZE] = 'b';
-	before = ipi_sent;
-	fx_unmap(&fx, va);
-	EXPECT_OR(out, ipi_sent == before, "%lu IPIs", ipi_sent - before);
 out:
 	fixture_end(&fx);
 }

@@ -125,3 +125,98 @@ SELFTEST(tlb_count_last_everywhere, "tlb.count-last-everywhere",
 	}
 	EXPECT(!wrong, "%s: %s", ways[i - 1].name, wrong);
 }
+
+/* ---- unmapping ------------------------------------------------------------------------------- */
+
+struct stale {
+	struct mm *mm;
+	uint64_t va;
+	struct page *page;
+	bool loaded, count_gone, stop;
+};
+
+/*
+ * On another CPU, with interrupts off so that it cannot acknowledge a flush: loads a translation
+ * and watches the mapping count. It must not reach zero while this CPU can still use the
+ * translation.
+ */
+static void keep_translation(void *arg)
+{
+	struct stale *s = arg;
+
+	mm_use(s->mm);
+	irq_disable();
+	*(volatile char *)s->va = 'x';
+	__atomic_store_n(&s->loaded, true, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < 2000000 && !s->count_gone; i++)
+		s->count_gone = page_maps(s->page) == 0;
+	irq_enable();
+	mm_use(NULL);
+}
+
+SELFTEST(tlb_count_after_flush, "tlb.count-after-flush",
+	 "a mapping count is dropped only after every CPU has acknowledged the flush (F-15)")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct stale s = {.mm = current_mm()};
+	struct thread *th;
+	unsigned other;
+
+	if (nr_cpus < 2) {
+		fixture_end(&fx);
+		SKIP("needs two CPUs (SMP=2)");
+	}
+	s.va = fx_map(&fx, "f", 1, 'a');
+	EXPECT_OR(out, s.va, "not mapped");
+	at(s.va)[0] = 'b';
+	s.page = fx_va_to_page(s.va);
+	preempt_disable();
+	other = cpu_id() == 0 ? 1 : 0;
+	preempt_enable();
+	th = thread_create("stale TLB", keep_translation, &s, 1u << other);
+	EXPECT_OR(out, th, "no memory");
+	while (!__atomic_load_n(&s.loaded, __ATOMIC_ACQUIRE))
+		thread_yield();
+	fx_unmap(&fx, s.va);
+	thread_join(th);
+	EXPECT_OR(out, !s.count_gone,
+		  "the count was zero while another CPU could still write through its TLB");
+	EXPECT_OR(out, page_maps(s.page) == 0, "%u mapping(s) left", page_maps(s.page));
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(tlb_unmapped_faults, "tlb.unmapped-faults",
+	 "after unmap returns, no CPU reaches the page through the old address")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 80, 'a'), v; /* more than are flushed one by one */
+	unsigned reached = 0;
+
+	EXPECT_OR(out, va, "not mapped");
+	for (unsigned i = 0; i < 80; i++)
+		at(va)[i * PAGE_SIZE] = 'b';
+	fx_unmap(&fx, va);
+	for (unsigned i = 0; i < 80; i++)
+		reached += !load_checked((uint64_t *)(va + i * PAGE_SIZE), &v);
+	EXPECT_OR(out, !reached, "%u of 80 pages still reached", reached);
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(tlb_only_where_it_runs, "tlb.only-where-it-runs",
+	 "unmapping interrupts no CPU that does not run the address space")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 8, 'a');
+	unsigned long before;
+
+	EXPECT_OR(out, va, "not mapped");
+	for (unsigned i = 0; i < 8; i++)
+		at(va)[i * PAGE_SIZE] = 'b';
+	before = ipi_sent;
+	fx_unmap(&fx, va);
+	EXPECT_OR(out, ipi_sent == before, "%lu IPIs", ipi_sent - before);
+out:
+	fixture_end(&fx);
+}

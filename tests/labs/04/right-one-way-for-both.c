@@ -1,0 +1,16 @@
+/* Part 1 by way of part 2, which asks once more what the entry allows. */
+/* REGION fast-one */
+	(void)page, (void)one_refused, (void)one_changed;
+	if (!take_one(ptep, gup_needed(flags), pages))
+		goto other;
+	irq_restore(irq);
+	return true;
+/* REGION take-one */
+	if (!page_get(page, 1))
+		return 0;
+	if (__atomic_load_n(ptep, __ATOMIC_ACQUIRE) == pte) {
+		*pages = page;
+		return 1;
+	}
+	give_back(page_to_record(page), 1);
+	return 0;

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""`make lab LAB=4 DIR=~/lab4`: a tree to work in, with stubs where that lab's answers stand.
+
+    lab.py NUMBER DIR
+    lab.py --tables         writes the tables of checks into the pages of the labs
+
+Everything else is the product. What is built here already goes along, so that a first `make grade`
+there compiles what differs. Not in the tree: the answers of the grader's own tests (tests/labs).
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import labs
+
+# What a build needs and has made already; whatever is missing is made there.
+BUILT = ("config.mk", "toolchain", "x86_64-elf", "newlib", "newlib-host", "home", "host", "obj", "objects")
+NOT_THERE = {"build", ".git", ".ci", "__pycache__", os.path.join("tests", "labs")}
+
+
+def sources(root):
+    """The files of the tree: what git lists, or all that there are."""
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-z", "-co", "--exclude-standard"],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if listed.returncode == 0 and os.path.exists(os.path.join(root, ".git")):
+        names = [name for name in listed.stdout.decode().split("\0") if name]
+    else:
+        names = [os.path.relpath(os.path.join(at, name), root)
+                 for at, folders, files in os.walk(root) for name in files
+                 if not folders.__setitem__(slice(None), [f for f in folders if f not in NOT_THERE])]
+    parts = lambda name: {name.split(os.sep)[0], os.path.join(*name.split(os.sep)[:2])}
+    return [n for n in names if not parts(n) & NOT_THERE and os.path.exists(os.path.join(root, n))]
+
+
+def copy(root, folder):
+    """The tree's files, with their times, so that make finds nothing to do; and what is built."""
+    for name in sources(root):
+        there = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(there), exist_ok=True)
+        shutil.copy2(os.path.join(root, name), there, follow_symlinks=False)
+    os.makedirs(os.path.join(folder, "build"), exist_ok=True)
+    there = [os.path.join(root, "build", name) for name in BUILT if os.path.exists(os.path.join(root, "build", name))]
+    if there:
+        subprocess.run(["cp", "-a", "--reflink=auto", *there, os.path.join(folder, "build")], check=True)
+
+
+def make(number, folder, root=labs.ROOT):
+    """Makes the tree; value: the lab. Nothing is left of it if that fails."""
+    which = labs.lab(number, root)
+    if not folder:
+        raise labs.Wrong("DIR is missing: make lab LAB=4 DIR=~/lab4")
+    folder = os.path.abspath(os.path.expanduser(folder))
+    if os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
+        raise labs.Wrong(f"{folder} is there and not empty: nothing was changed; choose another DIR")
+    if folder.startswith(os.path.join(root, "")) and not folder.startswith(os.path.join(root, "build", "")):
+        raise labs.Wrong(f"{folder} lies in the tree that it would be a copy of; choose a DIR outside")
+    try:
+        copy(root, folder)
+        labs.rewrite(folder, which, {region.name: region.stub for region in which.regions})
+        with open(os.path.join(folder, "labs", "THIS"), "w", encoding="utf-8") as this:
+            this.write(f"{which.number}\n")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return which
+
+
+def tables():
+    """The table of each lab, where its page has it."""
+    for which in labs.every():
+        path = os.path.join(which.folder, "README.md")
+        with open(path, encoding="utf-8") as page:
+            text = re.sub(r"(?s)(<!-- checks -->\n).*?(<!-- end -->)",
+                          lambda found: f"{found[1]}\n{labs.table(which)}\n\n{found[2]}", page.read())
+        with open(path, "w", encoding="utf-8") as page:
+            page.write(text)
+    return 0
+
+
+def main(argv):
+    """Makes it and says where to begin."""
+    if argv[1:] == ["--tables"]:
+        return tables()
+    if len(argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        which = make(argv[1], argv[2])
+    except (labs.Wrong, OSError) as err:
+        print(f"lab: {err}", file=sys.stderr)
+        return 2
+    folder = os.path.abspath(os.path.expanduser(argv[2]))
+    print(f"lab {which.number}, {which.title}: {folder}\n"
+          f"read  {os.path.join('labs', os.path.basename(which.folder), 'README.md')}")
+    for region in which.regions:
+        print(f"write {region.file}, between /* LAB {which.number:02} {region.name}: … */ and /* END */")
+    print("then  make grade")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Labs: marked regions of the real sources, what replaces them, and what is checked.
+
+A region stands between two comments, and stays between them in a student's tree too:
+
+    /* LAB 04 fast-one: what it is for, in a few words */
+    …
+    /* END */
+
+labs/04-NAME/checks.toml has for each region its file and the stub that takes its place, and a table
+for each check: its name, its points, what it asks, the line that shows it (`run`), and for wrong
+answers that were foreseen what they mean (`because`: a pattern in the output, and a sentence). A check
+that also holds where nothing was written `needs` another one by name, and counts when that has passed.
+"""
+
+import collections
+import glob
+import os
+import re
+import tomllib
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/\n", re.M)
+END = re.compile(r"^[ \t]*/\* END \*/\n", re.M)
+KINDS = ("build", "selftest", "race", "explore", "bench")
+
+Region = collections.namedtuple("Region", "name file stub")
+Check = collections.namedtuple("Check", "name points asks run expect because atmost needs")
+Lab = collections.namedtuple("Lab", "number title folder regions checks")
+
+
+class Wrong(Exception):
+    """What is wrong with a lab, a tree or a call, in a sentence."""
+
+
+def check(table):
+    """One [[check]]; `run` begins with its kind."""
+    known = {"name", "points", "asks", "run", "expect", "because", "atmost", "needs"}
+    if set(table) - known or {"name", "points", "asks", "run"} - set(table):
+        raise Wrong(f"a check has {sorted(known)}, the first four always: {table}")
+    if table["run"].split()[0] not in KINDS:
+        raise Wrong(f"check {table['name']}: run begins with one of {', '.join(KINDS)}")
+    because = [(re.compile(b["when"], re.M), " ".join(b["says"].split())) for b in table.get("because", [])]
+    return Check(table["name"], table["points"], " ".join(table["asks"].split()), table["run"],
+                 table.get("expect"), because, table.get("atmost"), table.get("needs", []))
+
+
+def read(folder):
+    """The lab of one folder, labs/NN-NAME."""
+    path = os.path.join(folder, "checks.toml")
+    try:
+        with open(path, "rb") as source:
+            text = tomllib.load(source)
+    except tomllib.TOMLDecodeError as err:
+        raise Wrong(f"{path}: {err}") from err
+    regions = [Region(r["name"], r["file"], r["stub"]) for r in text["region"]]
+    checks = [check(c) for c in text["check"]]
+    for at, one in enumerate(checks):
+        before = [other.name for other in checks[:at]]
+        if one.name in before or set(one.needs) - set(before):
+            raise Wrong(f"{path}: check {one.name} is there twice, or needs what does not come before it")
+    return Lab(int(os.path.basename(folder)[:2]), text["title"], folder, regions, checks)
+
+
+def table(which):
+    """What is checked, as README.md has it between <!-- checks --> and <!-- end -->."""
+    rows = [f"| {c.name} | {c.points} | {c.asks} | `{c.run}` |" for c in which.checks]
+    return "\n".join([f"{len(rows)} checks, {sum(c.points for c in which.checks)} points:", "",
+                      "| check | points | what is asked | what is run |", "| --- | --: | --- | --- |", *rows])
+
+
+def every(root=ROOT):
+    """All labs of a tree, by number."""
+    return [read(folder) for folder in sorted(glob.glob(os.path.join(root, "labs", "[0-9][0-9]-*")))]
+
+
+def lab(number, root=ROOT):
+    """The lab of that number, which may be a word that somebody typed."""
+    there = {one.number: one for one in every(root)}
+    if not str(number).isdecimal() or int(number) not in there:
+        raise Wrong(f"LAB={number}: there is no such lab; there are {', '.join(map(str, there))}")
+    return there[int(number)]
+
+
+def span(text, number, name):
+    """Where the inside of a region begins and ends."""
+    found = [m for m in MARK.finditer(text) if int(m.group(1)) == number and m.group(2) == name]
+    end = END.search(text, found[0].end()) if found else None
+    if len(found) != 1 or not end:
+        raise Wrong(f"region '{name}' of lab {number} is there {len(found)} time(s)"
+                    + ("" if end or not found else ", and has no /* END */"))
+    if MARK.search(text, found[0].end(), end.start()):
+        raise Wrong(f"region '{name}' of lab {number} has no /* END */ of its own")
+    return found[0].end(), end.start()
+
+
+def inside(text, number, name):
+    """What stands in a region."""
+    begin, end = span(text, number, name)
+    return text[begin:end]
+
+
+def put(text, number, name, new):
+    """The text with something else in a region."""
+    begin, end = span(text, number, name)
+    return text[:begin] + new.strip("\n") + "\n" + text[end:]
+
+
+def rewrite(root, which, answers):
+    """Puts each of {region: text} into its file below root."""
+    for region in which.regions:
+        if region.name not in answers:
+            continue
+        path = os.path.join(root, region.file)
+        with open(path, encoding="utf-8") as source:
+            text = put(source.read(), which.number, region.name, answers[region.name])
+        with open(path, "w", encoding="utf-8") as source:
+            source.write(text)
+
+
+def answers_of(root, which):
+    """{region: what stands there} in a tree: somebody's answer, and nothing else of that tree."""
+    found = {}
+    for region in which.regions:
+        path = os.path.join(root, region.file)
+        try:
+            with open(path, encoding="utf-8") as source:
+                found[region.name] = inside(source.read(), which.number, region.name)
+        except (OSError, UnicodeDecodeError) as err:
+            raise Wrong(f"{path} cannot be read: {err}") from err
+    return found
+
+
+ANSWER = re.compile(r"^/\* REGION ([a-z0-9-]+) \*/\n", re.M)
+
+
+def answer(path):
+    """({region: text}, comment) of a file of tests/labs: an answer, and what it is about."""
+    with open(path, encoding="utf-8") as source:
+        text = source.read()
+    parts = ANSWER.split(text)
+    return dict(zip(parts[1::2], parts[2::2])), parts[0]
