@@ -76,29 +76,29 @@ static void change_command(const struct pci_device *d, uint16_t set, uint16_t cl
 	spin_unlock_irqrestore(&command_lock, flags);
 }
 
-/* List one function if it is there. True: it is, and says it has siblings. */
+/* List one function if it is there; one that is not listed may not write to memory either. True: it
+ * is there, and says it has siblings. */
 static bool add_function(uint8_t bus, uint8_t dev, uint8_t fn)
 {
 	struct pci_device probe = {.bus = bus, .dev = dev, .fn = fn}, *found;
+	bool room = nr_functions < MAX_FUNCTIONS;
 
 	if ((pci_read32(&probe, 0) & 0xffff) == 0xffff)
 		return false;
-	if (nr_functions == MAX_FUNCTIONS) {
-		warn("PCI function %02x:%02x.%x ignored: room for %u", bus, dev, fn, MAX_FUNCTIONS);
-		return false;
-	}
 	read_identity(&probe);
 	if (!probe.bridge) {
 		probe.master_at_boot = pci_is_bus_master(&probe);
 		change_command(&probe, 0, PCI_COMMAND_MASTER);
 	}
-	found = malloc(sizeof(*found));
-	if (!found) {
+	found = room ? malloc(sizeof(*found)) : NULL;
+	if (found) {
+		*found = probe;
+		functions[nr_functions++] = found;
+	} else if (room) {
 		warn("PCI function %s ignored: no memory", probe.name);
-		return false;
+	} else {
+		warn("PCI function %s ignored: room for %u", probe.name, MAX_FUNCTIONS);
 	}
-	*found = probe;
-	functions[nr_functions++] = found;
 	return pci_read8(&probe, 0x0e) & HEADER_MULTI;
 }
 
@@ -118,6 +118,7 @@ static void scan_all(void)
 {
 	static bool seen[256];
 
+	memset(seen, 0, sizeof(seen));
 	seen[0] = true;
 	scan_bus(0);
 	for (unsigned i = 0; i < nr_functions; i++) { /* grows while we look */
