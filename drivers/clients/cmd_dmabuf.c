@@ -167,6 +167,8 @@ static int do_export(int argc, char **argv)
 	uint64_t addr, nr, len = 0;
 	int err = argc > 3 ? shell_number("length", argv[3], &len) : 0;
 
+	if (argc > 4)
+		return shell_usage();
 	err = err ?: client_pages(argv[2], len, &addr, &nr);
 	if (err)
 		return err;

@@ -55,7 +55,11 @@ int longterm_pin(uint64_t addr, unsigned nr, struct page **pages)
 static int no_map(int err, const struct dma_device *dev, const char *what)
 {
 	switch (err) {
-	case -EEXIST: return refuse(err, "%s uses some of these bus addresses already", dev->name);
+	case -EEXIST:
+		return refuse(err,
+			      "%s uses some of these bus addresses already, or they are kept: for "
+			      "interrupts, the windows of devices, the firmware",
+			      dev->name);
 	case -ENOSPC:
 	case -ENOMEM:
 		return refuse(err, "%s has no %s for a %s", dev->name,
