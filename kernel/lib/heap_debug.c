@@ -269,13 +269,16 @@ static bool find_in(struct block_list *list, struct mem_report *r)
 	return false;
 }
 
+void (*mem_find_above)(struct mem_report *r);
+
 void mem_find(struct mem_report *r)
 {
 	uint64_t flags = spin_lock_irqsave(&lock);
+	bool found = find_in(&live, r) || find_in(&waiting, r);
 
-	if (!find_in(&live, r))
-		find_in(&waiting, r);
 	spin_unlock_irqrestore(&lock, flags);
+	if (!found && mem_find_above)
+		mem_find_above(r);
 }
 #endif
 

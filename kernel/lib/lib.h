@@ -119,8 +119,10 @@ void mem_check(void);
 #if SHADOW_BUILD
 void mem_close(const void *p, size_t n, uint8_t why);
 void mem_open(const void *p, size_t n);
-/* Says of the heap block that r->at is in or beside who allocated and freed it, if there is one. */
+/* Says of the heap block that r->at is in or beside who allocated and freed it, if there is one;
+ * the floor above of a slab object or a frame: set at boot. */
 void mem_find(struct mem_report *r);
+extern void (*mem_find_above)(struct mem_report *r);
 #else
 #define mem_close(p, n, why) ((void)(p), (void)(n), (void)(why))
 #define mem_open(p, n)	     ((void)(p), (void)(n))

@@ -27,8 +27,28 @@ static uint64_t queued_pages;
 static struct mem_report found; /* with the lock held; said later */
 static bool is_found;
 
+#if SHADOW_BUILD
+static uint64_t nr_pasts;
+
+/* For the sanitizer: whose is the byte that it complains of? */
+static void find_past(struct mem_report *r)
+{
+	uint64_t pfn = (r->at - DIRECT_BASE) >> PAGE_SHIFT;
+
+	if (pfn >= nr_pasts || slab_find(r))
+		return;
+	r->allocated = pasts[pfn].allocated;
+	if (pasts[pfn].poisoned)
+		r->freed = pasts[pfn].freed;
+}
+#endif
+
 uint64_t frame_debug_size(uint64_t pfns)
 {
+#if SHADOW_BUILD
+	nr_pasts = pfns;
+	mem_find_above = find_past;
+#endif
 	return ALIGN_UP(pfns * sizeof(struct past), PAGE_SIZE);
 }
 

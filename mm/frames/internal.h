@@ -63,6 +63,10 @@ uint32_t slab_step(const struct slab_cache *c);
 void slab_debug_new(const struct slab_cache *c, void *obj);
 void slab_debug_alloc(const struct slab_cache *c, void *obj);
 bool slab_debug_free(const struct slab_cache *c, void *obj); /* false: said; it stays as it is */
+/* Who allocated and freed this object. */
+void slab_debug_tell(const struct slab_cache *c, void *obj, struct mem_report *r);
+/* The same of the object that r->at is in or beside; false: that is in no slab. slab.c */
+bool slab_find(struct mem_report *r);
 /* The frame of this chain of free objects goes. c->lock held. */
 void slab_debug_gone(const struct slab_cache *c, void *chain);
 #else

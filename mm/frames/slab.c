@@ -64,6 +64,22 @@ uint64_t slab_frames(void)
 	return __atomic_load_n(&frames, __ATOMIC_RELAXED);
 }
 
+#if SHADOW_BUILD
+bool slab_find(struct mem_report *r)
+{
+	struct slab_page *s = (struct slab_page *)ALIGN_DOWN(r->at, PAGE_SIZE);
+	const struct slab_cache *c = __atomic_load_n(&all_caches, __ATOMIC_ACQUIRE);
+	uint64_t offset = r->at - (uintptr_t)s - SLAB_HEADER;
+
+	while (c && c != s->cache)
+		c = c->next;
+	if (!c || offset / slab_step(c) >= s->capacity)
+		return false;
+	slab_debug_tell(c, (char *)s + SLAB_HEADER + offset / slab_step(c) * slab_step(c), r);
+	return true;
+}
+#endif
+
 static struct slab_page *slab_new(struct slab_cache *c)
 {
 	uint64_t phys = frame_alloc(0);

@@ -98,6 +98,15 @@ bool slab_debug_free(const struct slab_cache *c, void *obj)
 	return true;
 }
 
+void slab_debug_tell(const struct slab_cache *c, void *obj, struct mem_report *r)
+{
+	const struct past *p = past_of(c, obj);
+
+	r->allocated = p->allocated;
+	if (p->state == FREED)
+		r->freed = p->freed;
+}
+
 void slab_debug_gone(const struct slab_cache *c, void *chain)
 {
 	struct mem_report r;

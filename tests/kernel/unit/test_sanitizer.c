@@ -69,7 +69,8 @@ SELFTEST(sanitizer_heap_load, "sanitizer.heap-load",
 }
 
 SELFTEST(sanitizer_after_free, "sanitizer.use-after-free",
-	 "loads from a heap block, a slab object and a frame that were freed are found")
+	 "loads from a heap block, a slab object and a frame that were freed are found, with who "
+	 "did it")
 {
 	static struct slab_cache cache = SLAB_CACHE_INIT("sanitizer test", 40);
 	volatile uint64_t *p = hide(malloc(64)), *keep = slab_alloc(&cache),
@@ -84,10 +85,14 @@ SELFTEST(sanitizer_after_free, "sanitizer.use-after-free",
 	listen();
 	(void)p[3];
 	EXPECT(heard() == 1 && first.freed.pc[0], "heap: %u reports", reports);
+	listen();
 	(void)q[2];
-	EXPECT(heard() == 2, "slab: %u reports", reports);
+	EXPECT(heard() == 1 && first.allocated.pc[0] && first.freed.pc[0], "slab: %u reports",
+	       reports);
+	listen();
 	(void)frame[511];
-	EXPECT_FORBIDDEN(3, "memory that was freed");
+	EXPECT_FORBIDDEN(1, "memory that was freed");
+	EXPECT(first.allocated.pc[0] && first.freed.pc[0], "the frame's past is not told");
 	slab_free(&cache, (void *)keep);
 }
 
