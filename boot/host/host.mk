@@ -74,10 +74,10 @@ $(1)/obj/%.c.o: %.c $(1)/flags | $(LIBC)
 	$$(call compile,CC,$$<) $$(CC) $$(HOME_CFLAGS) $$(HOME_MORE) -MMD -MP -c $$< -o $$@
 $(HOME_GLUE:%=$(1)/obj/%.o): $(1)/obj/%.c.o: %.c boot/host/host.mk
 	$$(call compile,HOSTCC,$$<) $$(CC) $$(HOME_GLUE_CFLAGS) -MMD -MP -c $$< -o $$@
-$(1)/kernel.o: $$($(1)_OBJ) $$($(1)_MACH) $(HOME_LIBC) boot/host/explorer.ld
+$(1)/kernel.o: $$($(1)_OBJ) $$($(1)_MACH) $(HOME_LIBC) boot/host/explorer.ld boot/host/machine.ld
 	@ld -r -z noexecstack $(if $($(notdir $(1))_OUT),,-T boot/host/explorer.ld $(WRAPS)) $($(notdir $(1))_LD) \
 		-o $(1)/sources.o --start-group $$($(1)_OBJ) $(HOME_LIBC) --end-group
-	@ld -r -z noexecstack -o $$@ $(1)/sources.o $$($(1)_MACH)
+	@ld -r -z noexecstack $(if $($(notdir $(1))_OUT),,-T boot/host/machine.ld) -o $$@ $(1)/sources.o $$($(1)_MACH)
 	@objcopy $(HOME_DOORS:%=--keep-global-symbol=%) --redefine-sym __data_start=hf_data_start \
 		--set-section-alignment .data=4096 $$@
 # Twice, as the kernel is (see the Makefile): the second time with names and lines.

@@ -22,7 +22,8 @@ LINE = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=(\S+): (c
                   r"\(.*\)), (\d+) executions, (\d+) outcomes, depth (\d+), (safe|BROKEN \S+ .*)$", re.M)
 TOKEN = re.compile(r"^token (\S+)$", re.M)
 # In the home that is a process: every scenario, to a small bound, and the explorer against itself.
-ALONE = ["explore * runs=60", "selftest explore.*", "explore wait.message strategy=brute",
+PUT_BACK = "explore * runs=40 check=4"
+ALONE = ["explore * runs=60", PUT_BACK, "selftest explore.*", "explore wait.message strategy=brute",
          "explore wait.message", "museum half-backtrack on", "selftest explore.brute-equals-dpor",
          "museum half-backtrack off"]
 # What says nothing, or twice, or what cannot be.
@@ -82,8 +83,10 @@ def test_the_explorer_in_a_process():
     assert len(every) >= 130 and len({name for name, *_ in every}) == len(every), run.text
     assert {name for name, *_, verdict in every if verdict != "safe"} == {
         "litmus.add-apart", "litmus.locks-crossed", "wait.woken-too-early"}, run.text
+    assert said[PUT_BACK].status == 0 and "cannot" not in said[PUT_BACK].output, "memory is not as it was"
+    assert [line[:3] for line in LINE.findall(said[PUT_BACK].output)] == [line[:3] for line in every]
     ktap = Ktap(said["selftest explore.*"].output)
-    assert not ktap.failed and len(ktap.passed) >= 9, run.text
+    assert not ktap.failed and len(ktap.passed) >= 25, run.text
     brute = LINE.search(said["explore wait.message strategy=brute"].output)
     dpor = LINE.search(said["explore wait.message"].output)
     assert brute[5] == dpor[5] == "complete" and brute[7] == dpor[7] and int(dpor[6]) < int(brute[6])

@@ -395,11 +395,17 @@ const struct x_scenario engine_free_slab = {
 
 static uint8_t from[64], to[64];
 
+static volatile size_t length = sizeof(from); /* so that it is a call */
+
+/* Other bytes than those of before, in each execution. */
 static void copies(void)
 {
-	memset(from, 7, sizeof(from));
-	memcpy(to, from, sizeof(to));
-	STORE(b, to[63]);
+	size_t n = length;
+
+	memset(from, to[63] + 1, n);
+	memcpy(to, from, n);
+	for (unsigned i = 0; i < 4; i++)
+		STORE(b, i);
 }
 
 /* What a copy wrote is put back, to its last byte. */
