@@ -23,10 +23,25 @@ static int direct_and_other(void)
 	return files_setup(1, FILES_TOUCHED | FILES_DIRECT | FILES_G_HAS_ONE);
 }
 
+static bool exchanged;
+
+static void not_exchanged(void)
+{
+	exchanged = false;
+}
+
 static void files_break_exchange(void)
 {
-	files_exchange();
+	exchanged = !files_exchange();
 	__atomic_store_n(&files.broken, true, __ATOMIC_RELEASE);
+}
+
+/* Where the cut comes first there is nothing to exchange: G was written in its own block, and F's
+ * is nobody's. */
+static void end_exchange(void)
+{
+	files.given &= exchanged;
+	files_end();
 }
 
 #define DIRECT(ident, name, claim, set_up, a, ...)                                                 \
@@ -51,8 +66,13 @@ DIRECT(direct_fork, "direct.fork-break", "a copy of the mapping is revoked with 
        fork);
 DIRECT(direct_punch, "direct.punch-break", "two break one lease, and both go on", direct,
        break_punch);
-DIRECT(direct_exchange, "direct.exchange-break", "an exchange breaks the lease as well",
-       direct_and_other, break_exchange);
+EXPLORE_SCENARIO(direct_exchange, "direct.exchange-break", "an exchange breaks the lease as well",
+		 .setup = direct_and_other, .teardown = files_teardown, .mm = files_mm,
+		 .start = not_exchanged, .step = files_step, .end = end_exchange,
+		 .thread = {{"exchange", files_break_exchange},
+			    {"break", files_break},
+			    {"revoke", files_revoke}},
+		 .interrupts = true, .lifetimes = true, .large = true);
 EXPLORE_SCENARIO(direct_store_munmap, "direct.store-munmap-break",
 		 "a store, the last close and the revocation of one mapping", FILES,
 		 .setup = direct,
