@@ -94,7 +94,7 @@ static void verify(int i, struct ext4_inode *ip)
 
 	assert_int_equal(ip->size, m->size);
 	assert_int_equal(ext4_read(ip, 0, scratch, MAX), m->size);
-	assert_memory_equal(scratch, m->data, m->size);
+	assert_same_bytes(scratch, m->data, m->size);
 }
 
 static void grow(struct model *m, uint64_t size)
