@@ -92,6 +92,7 @@ def engine(folder, monkeypatch, text):
     path.write_text(text)
     path.chmod(0o755)
     monkeypatch.setattr(explore, "ROOT", str(folder))
+    monkeypatch.setattr(explore, "PER_JOB", 1)
     monkeypatch.setattr(explore.explore_home, "HOST", str(path))
     monkeypatch.setattr(explore.explore_home, "DIMMS", [])
     monkeypatch.delenv("WHERE", raising=False)

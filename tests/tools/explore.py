@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """All orders of events on several processors or machines: `make explore JOBS=n`.
 
-    explore.py run JOBS [SCENARIO [WORDS…]]   JOBS shards at a time, here; then the merge
+    explore.py run JOBS [SCENARIO [WORDS…]]   JOBS at a time of 4 × JOBS shards, here; then the merge
     explore.py shard FOLDER K N [SCENARIO [WORDS…]]   shard K of 0 … N-1 alone; see explore_job.sh
     explore.py merge FOLDER                   one result out of what the shards left in FOLDER
 
@@ -30,6 +30,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 FILE = re.compile(r"shard-(\d+)-of-(\d+)\.(out|part)$")
 SAFE, BROKEN, MISSING = 0, 1, 2
 SLICE = 60  # seconds
+PER_JOB = 4  # shards: they are of different size, and whoever is done with one takes the next
 
 
 def said(line: str) -> List[str]:
@@ -127,12 +128,13 @@ def forget_old(folder: str, binary: str) -> None:
 
 
 def run(jobs: int, words: List[str]) -> int:
-    """So many shards as jobs, all at once, in a folder named by the words and the division."""
+    """So many shards at a time as jobs, in a folder named by the words and the division."""
+    count = jobs * PER_JOB if jobs > 1 else 1
     name = re.sub(r"[^\w.=-]+", "_", "-".join(words).replace("*", "all")) or "all"
-    folder = os.path.join(ROOT, "build", "explore-run", f"{name}-{jobs}")
+    folder = os.path.join(ROOT, "build", "explore-run", f"{name}-{count}")
     forget_old(folder, explore_home.binary())
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda k: run_shard(folder, k, jobs, words), range(jobs)))
+        list(pool.map(lambda k: run_shard(folder, k, count, words), range(count)))
     return merge_folder(folder)
 
 

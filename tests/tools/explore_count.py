@@ -24,7 +24,7 @@ import explore_home
 import explore_table
 
 ROOT = explore_home.ROOT
-DIMMS = ["-p", "-,size=1G,scratch", "-p", "-,size=1G"]
+DIMMS = ["-m", "64", "-p", "-,size=64M,scratch"]  # under valgrind the boot is what takes time
 # Without the last three words a page fault finds registers of earlier, or a call that is made twice.
 CACHEGRIND = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--vex-guest-chase=no", "--px-default=allregs-at-mem-access",
               "--px-file-backed=allregs-at-mem-access"]
