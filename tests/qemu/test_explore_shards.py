@@ -121,6 +121,14 @@ def test_a_killed_shard_goes_on_behind_its_last_slice(tmp_path, monkeypatch, cap
     assert "shards of 2 divisions" in capfd.readouterr().err
 
 
+def test_a_beginning_that_takes_longer_than_a_slice_gets_more_time():
+    """Else the same slice would be made for ever."""
+    places = [4, 9, 9, 9, 12]
+    parts = [explore_merge.results([f"beginnings {at} executions 3", (SAFE % "").replace("complete", "bounded (time)")])[0]
+             for at in places]
+    assert [explore.patience(parts[:n]) // explore.SLICE for n in range(6)] == [1, 1, 1, 2, 4, 1]
+
+
 def test_a_finding_is_the_status(tmp_path, monkeypatch, capfd):
     script = f'#!/bin/sh\necho "a.b    claim"; case "$2" in *-l*) ;; *) echo "{BROKEN % ""}"; echo token q;; esac'
     engine(tmp_path, monkeypatch, script)

@@ -33,10 +33,10 @@ SLICE = 60  # seconds
 PER_JOB = 4  # shards: they are of different size, and whoever is done with one takes the next
 
 
-def said(line: str) -> List[str]:
-    """What a machine prints of a line."""
+def said(line: str, seconds: int = SLICE) -> List[str]:
+    """What a machine prints of a line that may take so long."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    done = subprocess.run(explore_home.command(line, SLICE + 300), env=env, stdout=subprocess.PIPE, text=True, errors="replace",
+    done = subprocess.run(explore_home.command(line, seconds + 300), env=env, stdout=subprocess.PIPE, text=True, errors="replace",
                           check=False)
     return done.stdout.splitlines()
 
@@ -47,10 +47,20 @@ def scenarios(pattern: str) -> List[str]:
     return [row.group(1) for row in rows if row and fnmatch.fnmatchcase(row.group(1), pattern)]
 
 
-def slice_of(name: str, words: List[str], at: int, out) -> Optional[explore_merge.Result]:
-    """Explores one scenario for a minute from beginning `at` on, and keeps what was printed."""
-    limit = [] if any(word.startswith("time=") for word in words) else [f"time={SLICE}"]
-    lines = said(" ".join(["explore", name] + words + limit + ([f"from={at}"] if at else [])))
+def patience(mine: List[explore_merge.Result]) -> int:
+    """Seconds for the next slice. One that came no further than the one before gets twice the time: a slice
+    goes on at a beginning, which may take longer."""
+    places = [explore_merge.goes_on(result) for result in mine]
+    stuck = 0
+    while stuck + 1 < len(places) and places[-1 - stuck] == places[-2 - stuck]:
+        stuck += 1
+    return SLICE << stuck
+
+
+def slice_of(name: str, words: List[str], at: int, seconds: int, out) -> Optional[explore_merge.Result]:
+    """Explores one scenario for a slice from beginning `at` on, and keeps what was printed."""
+    limit = [] if any(word.startswith("time=") for word in words) else [f"time={seconds}"]
+    lines = said(" ".join(["explore", name] + words + limit + ([f"from={at}"] if at else [])), seconds)
     found = explore_merge.results(lines)
     if len(found) != 1:
         print("\n".join(lines[-3:]), file=sys.stderr)
@@ -66,9 +76,10 @@ def explore_one(name: str, words: List[str], before: List[explore_merge.Result],
     last = mine[-1] if mine else None
     timed = any(word.startswith("time=") for word in words)
     while not last or (not timed and explore_merge.goes_on(last) is not None):
-        last = slice_of(name, words, explore_merge.goes_on(last) if last else 0, out)
+        last = slice_of(name, words, explore_merge.goes_on(last) if last else 0, patience(mine), out)
         if not last:
             return False
+        mine.append(last)
     return True
 
 
