@@ -19,7 +19,8 @@
 #include <stdint.h>
 
 /* ANY_BUILD: self-tests, whose objects are linked into all of these builds. Which one it is they
- * cannot know, and do not compile if they ask. */
+ * cannot know, and do not compile if they ask: who must know is named by PER_BUILD in the Makefile.
+ */
 #ifdef ANY_BUILD
 #define DEBUG_BUILD   (1 / 0)
 #define EXPLORE_BUILD (1 / 0)
