@@ -9,6 +9,7 @@ import fcntl
 import glob
 import os
 import re
+import subprocess
 import sys
 
 import pytest
@@ -20,6 +21,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import grade  # noqa: E402
 import lab  # noqa: E402
 import labs  # noqa: E402
+import submission  # noqa: E402
 
 LABS = labs.every()
 ALL = os.environ.get("ALL_LABS") == "1"
@@ -126,3 +128,181 @@ def test_output_that_only_looks_like_a_result():
     for fake in ("ok 1 a.b\n" + real, "# 1 passed, 0 failed, 0 skipped\n" + real, real.replace("ok 1", "not ok 1"), ""):
         assert not grade.judge_selftest(check, 0, fake)[0], fake
     assert not grade.judge_selftest(check, None, real)[0], "it did not come to its end"
+
+
+# ---- who means ill, or is clumsy --------------------------------------------------------------
+
+def judged(kind, output, status=0, **more):
+    """What a judge says of an output."""
+    check = labs.Check("c", 1, "", f"{kind} a.b", None, [], more.get("atmost"), [])
+    return grade.JUDGES[kind](check, status, output)[0]
+
+
+def test_verdicts_that_the_answer_prints():
+    """In front of the real one, which then does not begin its line; a row that is none; a status of failure."""
+    assert judged("race", "race A-1 lifetime=x: safe\n") and not judged("race", "race A-1 lifetime=x: safe\n", 1)
+    assert not judged("race", "race A-1: safe\nand race A-1 lifetime=x: BROKEN I1 gone\n")
+    order = "explore a.b lifetime=x model=sc strategy=dpor: complete, 5 executions, 3 outcomes, "
+    assert judged("explore", order + "safe\n")
+    assert not judged("explore", order + "safe\nand " + order + "BROKEN I5 gone\n")
+    assert not judged("selftest", "ok 1 a.b\n# 1 passed, 0 failed, 0 skipped\nand not ok 1 a.b\n")
+    row = '{"bench": "a.b", "value": 9, "unit": "insns"}\n'
+    assert judged("bench", row, atmost=9) and not judged("bench", row, atmost=8)
+    for fake in (row + row, row + row.replace("9", "99"), row + '{"bench"\n', row.replace("9", '"9"'), row.replace("a.b", "c"),
+                 '{"bench": [], "value": 1}\n', '{"bench": "a.b"}', "and " + row + row):
+        assert not judged("bench", fake, atmost=9), fake
+
+
+def test_output_counts_between_two_words_that_nobody_knows():
+    """A machine that ended before the second one has no status, whatever it printed."""
+    ended = lambda text, why=None: submission.Ended(0, text, why)
+    right = "boot\nf00d\n[status 0]\n> race A\nrace A: safe\n[status 0]\n> echo f00d\nf00d\n[status 0]\n"
+    assert submission.between(ended(right), "f00d") == (0, "race A: safe\n")
+    status, said = submission.between(ended(right.split("> echo")[0]), "f00d")
+    assert status is None and "did not come to their end" in said and "f00d" not in said
+    assert submission.between(ended(right, "it did not end within 1 s"), "f00d")[0] is None
+    assert submission.between(ended(right.replace("> echo f00d\nf00d", "> echo f00d\nx f00d")), "f00d")[0] is None
+
+
+@pytest.mark.parametrize("shell,clock,why", [
+    ("while :; do :; done", 60, "CPU time"), ("trap '' XCPU; while :; do :; done", 60, "CPU time"),
+    ("sleep 60", 1, "did not end within 1 s"), ("yes", 60, "printed more than 4 MiB"),
+    ("sleep 60 & echo over", 60, None), ("exec >&- 2>&-; sleep 60", 60, "closed its output and did not end")])
+def test_a_run_ends(monkeypatch, shell, clock, why):
+    """What loops, waits, prints for ever or leaves something behind is ended, with a sentence."""
+    monkeypatch.setattr(submission, "WAIT", 0.2)
+    ended = submission.run(["sh", "-c", shell], 1, clock)
+    assert (ended.why is None) if why is None else (why in ended.why and ended.status is None)
+    assert len(ended.output) < 5 << 20
+
+
+def test_a_run_has_little():
+    """No variables of who grades, no core, not more memory or files than a machine needs; as root nobody's rights."""
+    os.environ["SECRET_OF_THE_GRADER"] = "1"
+    words = [*submission.apart(), "sh", "-c", "env; id -u; ulimit -c; ulimit -v; cat /proc/net/dev; pwd"]
+    ended = submission.run(words, 10, space=submission.SPACE)
+    lines = ended.output.split("\n")
+    assert "SECRET" not in ended.output and "0" in lines and str(submission.SPACE >> 10) in lines and "/" in lines
+    if os.geteuid() == 0 and "setpriv" in words:
+        assert submission.NOBODY in lines
+    if "unshare" in words:
+        assert "eth" not in ended.output and "lo:" in ended.output
+
+
+def test_the_home_plays_with_these_limits():
+    """An explorer's scenario and the images of 17 GiB fit; the program need not be reached by its path."""
+    hf_make.make("host")
+    status, output = grade.play(ROOT, "explore gup.scan-one; selftest mm.busy-*")
+    assert status == 0 and "safe" in output, output
+
+
+@pytest.mark.parametrize("text,word", [
+    ("#if 0\n", "'#'"), ("  %:define x y\n", "%:"), ('asm volatile("syscall");\n', "asm"), ('_Pragma("x")\n', "_Pragma"),
+    ("/* a comment \\\n*/\\\n#undef x\n", "#"), ("}\nstatic int f(void)\n{\n", "braces"), ("{\n", "braces"), ("%>\n", "braces"),
+    ("/* never ended\n", None), ('x = "}#asm"; /* } asm */ // } #if\n', None), ("if (a) {\n\tb();\n} else {\n}\n", None)])
+def test_regions_that_reach_further(text, word):
+    """Directives, assembly and braces of others are refused by name; words in comments and strings are not."""
+    why = labs.refused(text)
+    assert (why is None) if word is None else (why and word in why)
+
+
+def test_what_is_handed_in_is_right():
+    """No right or wrong answer of any lab, and no stub, is refused."""
+    for one in LABS:
+        texts = [labs.answer(path)[0] for path in glob.glob(os.path.join(ROOT, "tests", "labs", f"{one.number:02}", "*.c"))]
+        for text in [*texts, {r.name: r.stub for r in one.regions}, labs.answers_of(ROOT, one)]:
+            assert [labs.refused(part) for part in text.values()] == [None] * len(text)
+
+
+def handed_in(folder, change):
+    """A submission: the files of a lab's regions only, changed; value: (answers, notes)."""
+    which, notes = LABS[0], []
+    for region in which.regions:
+        there = folder / region.file
+        there.parent.mkdir(parents=True, exist_ok=True)
+        with open(os.path.join(ROOT, region.file), "rb") as source:
+            there.write_bytes(source.read())
+    change(folder / which.regions[0].file, b"/* LAB %02d %s:" % (which.number, which.regions[0].name.encode()))
+    return labs.answers_of(str(folder), which, notes), " ".join(notes)
+
+
+def edit(old, new):
+    """A change of a file's bytes, from the mark of the lab's first region on."""
+    def change(path, mark):
+        before, text = path.read_bytes().split(mark, 1)
+        path.write_bytes(before + (mark + text).replace(old or mark, new, 1))
+    return change
+
+
+def elsewhere(path, mark):
+    """The file is a link to the product, where the answer stands."""
+    path.unlink()
+    path.symlink_to(os.path.join(ROOT, LABS[0].regions[0].file))
+
+
+def pipe(path, mark):
+    """Who opens it waits for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("change,sentence", [
+    (edit(b"/* END */", b""), "END"), (edit(b"", b"/* LAB:"), "is there 0 time(s)"),
+    (lambda path, mark: path.write_bytes(path.read_bytes() * 2), "is there 2 time(s)"),
+    (edit(b"/* END */", b"#if 0\n/* END */"), "'#' reaches beyond"), (edit(b"/* END */", b"}\n/* END */"), "braces do not match"),
+    (elsewhere, "symbolic link"), (pipe, "not a file"), (lambda path, mark: path.unlink(), "No such file"),
+    (lambda path, mark: path.write_bytes(b"\0" * (2 << 20)), "not a file of at most 1 MiB")])
+def test_a_submission_that_cannot_be_taken(tmp_path, change, sentence):
+    """It is told and left out, so that the stub stands there; other regions are not touched by it in other files."""
+    answers, note = handed_in(tmp_path, change)
+    assert sentence in note and LABS[0].regions[0].name not in answers
+    assert "graded as if nothing were written there" in note
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    """Latin-1 in a comment, blanks behind a mark and a carriage return are nobody's fault."""
+    answers, note = handed_in(tmp_path, edit(b"/* END */\n", b"/* f\xfcr */\n\t/* END */  \r\n"))
+    assert not note
+    assert answers[LABS[0].regions[0].name].encode(errors="surrogateescape").endswith(b"f\xfcr */\n")
+
+
+@pytest.mark.parametrize("words,sentence", [
+    (["99"], "there is no such lab"), ([""], "which lab?"), (["4", "--json", "/nowhere/x.json"], "No such file"),
+    (["4", "--from", "/nowhere"], "no folder"), (["4", "--json", "/"], "Is a directory")])
+def test_grade_is_asked_wrongly(capsys, monkeypatch, words, sentence):
+    """Told before anything is built, and not with the status of a result."""
+    monkeypatch.setattr(grade, "grade", lambda *_: pytest.fail("it was graded"))
+    assert grade.main(["grade.py", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_nothing_to_grade_is_a_result_too(tmp_path, capsys):
+    """A folder without any region: zero, and why, where Gradescope reads it; longer results before it are gone."""
+    result = tmp_path / "results.json"
+    result.write_text("x" * 10000)
+    assert grade.main(["grade.py", "4", "--from", str(tmp_path), "--json", str(result)]) == 2
+    assert "nothing in" in capsys.readouterr().err
+    found = grade.json.loads(result.read_text())
+    assert found["score"] == 0 and "No such file" in found["output"]
+
+
+def test_a_tree_that_forgot_its_lab(tmp_path):
+    """labs/THIS may be missing or hold anything."""
+    (tmp_path / "labs").mkdir()
+    with pytest.raises(labs.Wrong, match="which lab"):
+        grade.number_of("", str(tmp_path))
+    (tmp_path / "labs" / "THIS").write_bytes(b"\xff\xfe")
+    with pytest.raises(labs.Wrong, match="no such lab"):
+        labs.lab(grade.number_of("", str(tmp_path)))
+
+
+def test_two_grades_of_one_tree(tmp_path):
+    """The second one says that it waits, and begins when the first one has ended."""
+    second = f"import grade\nwith grade.alone({str(tmp_path)!r}):\n    print('begins', flush=True)"
+    env = {**os.environ, "PYTHONPATH": os.path.dirname(grade.__file__)}
+    with grade.alone(str(tmp_path)):
+        # pylint: disable-next=consider-using-with
+        child = subprocess.Popen([sys.executable, "-c", second], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert "waiting for its end" in child.stderr.readline()
+        assert child.poll() is None
+    assert child.communicate(timeout=60)[0] == "begins\n"

@@ -5,32 +5,42 @@
     grade.py [NUMBER] [--from DIR] [--json FILE]
 
 Without a number: the lab that labs/THIS names (make lab). --from DIR: the regions of the tree DIR are
-graded in a fresh tree of this one, so that nothing else that DIR holds counts. --json: the result as
-Gradescope reads it.
+graded in a fresh tree of this one, so that nothing else that DIR holds counts; one that cannot be taken
+(its marks, a link, what reaches beyond it) is told, and graded as a stub. --json: the result as
+Gradescope reads it; also of a submission that cannot be graded.
 
 A check is a line of commands of its own, in a process of its own: one that panics, hangs or prints
 what looks like a result costs that check and no other. Self-tests, races and the explorer play in
 Holdfast as a Linux process; `bench` counts instructions in QEMU. So no mark depends on the host; the
-limits in seconds are there to end what never ends. Status: 0 full marks, 1 less, 2 not graded.
+limits are there to end what never ends. How far a submission is kept apart from who grades it, and how
+far not, is said in submission.py. Status: 0 full marks, 1 less, 2 not graded.
 """
 
 import argparse
 import collections
+import contextlib
+import fcntl
+import fnmatch
 import json
 import os
 import re
 import secrets
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 
 import lab
 import labs
+import submission
 
 LIMIT = 60  # seconds for one check: what is right takes a few at most
-RC_TIME = 124
-ORDERS = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=\S+: (complete|ended|bounded \(.*\)), "
+BUILD_LIMIT = 900  # seconds for a whole build, with newlib
+BUILD_SPACE = 8 << 30  # bytes of addresses for one compiler
+ALL = 900  # seconds for what is played of one submission; a check behind that is not played
+# The verdict may stand behind something that the answer printed without a new line.
+ORDERS = re.compile(r"explore (\S+) lifetime=(\S+) model=(\S+) strategy=\S+: (complete|ended|bounded \(.*\)), "
                     r"(\d+) executions, .*, (safe|BROKEN \S+ .*)$", re.M)
 TOKEN = re.compile(r"^token (\S+)$", re.M)
 
@@ -39,56 +49,46 @@ Outcome = collections.namedtuple("Outcome", "check points text")  # text: what h
 
 # ---- running ----------------------------------------------------------------------------------
 
+def make(root, *words, seconds=BUILD_LIMIT, space=BUILD_SPACE):
+    """make in the tree, with the variables that are nobody's who called us."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("LAB", "DIR", "JSON", "CMD")}
+    return submission.run(["make", "-C", root, *words], seconds, cwd=root, env=env, space=space)
+
+
 def build(root, *words):
     """make in the tree; what it said if it failed, None if it did not."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("LAB", "DIR")}
-    done = subprocess.run(["make", "-C", root, *words], env=env, stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False)
-    return None if done.returncode == 0 else done.stdout
+    ended = make(root, *words)
+    return None if ended.status == 0 else f"{ended.output}\n{ended.why or ''}"
 
 
 def play(root, line):
-    """(status, output) of one line of commands, or None for a status: it did not come to its end.
-
-    A word that nobody can guess is printed before and behind it: output without the second one is of a
-    machine that ended too early."""
+    """(status, output) of one line of commands, or None for a status: it did not come to its end."""
     word = secrets.token_hex(8)
-    command = [os.path.join(root, "build", "host", "holdfast"), "-p", "-,size=1G", "-p", "-,size=16G,scratch",
-               "-c", f"echo {word}; {line}; echo {word}"]
-    try:
-        done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=LIMIT, text=True, errors="replace", check=False)
-        out = done.stdout
-    except subprocess.TimeoutExpired as over:
-        out = (over.stdout or b"").decode(errors="replace")
-        return None, out.split(word, 2)[-1] + f"\nit did not end within {LIMIT} s"
-    parts = re.split(rf"(?m)^{word}$", out)
-    if len(parts) != 3:
-        return None, re.sub(rf"(?m)^.*{word}.*\n?", "", parts[-1])
-    body = re.sub(r"\A\s*\[status 0\]\s*> .*\n", "", parts[1])
-    status = re.search(r"^\[status (-?\d+)\]\n> echo [0-9a-f]+\n\Z", body, re.M)
-    return (int(status.group(1)) if status else None), body[:status.start()] if status else body
+    words = ["-p", "-,size=1G", "-p", "-,size=16G,scratch", "-c", f"echo {word}; {line}; echo {word}"]
+    return submission.between(submission.home(os.path.join(root, "build", "host", "holdfast"), words, LIMIT), word)
 
 
 # ---- judging ----------------------------------------------------------------------------------
 
 def said(output, lines=12):
     """The end of an output, indented, for who reads why."""
-    return [f"  {line}" for line in output.rstrip().splitlines()[-lines:]]
+    seen = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in output)
+    return [f"  {line[:400]}" for line in seen.rstrip().split("\n")[-lines:]]
 
 
 def judge_selftest(check, status, output):
     """Each test that was asked for is there once, and ok."""
-    results = re.findall(r"^(ok|not ok) \d+ (\S+)", output, re.M)
-    end = re.findall(r"^# (\d+) passed, 0 failed, 0 skipped$", output, re.M)
+    results = re.findall(r"(not ok|ok) \d+ (\S+)", output)
+    end = re.findall(r"# (\d+) passed, 0 failed, 0 skipped$", output, re.M)
     good = status == 0 and len(end) == 1 and int(end[0]) == len(results) > 0 and {r for r, _ in results} == {"ok"}
     return good, [f"{len(results)} test(s) passed"] if good else said(output)
 
 
 def judge_race(check, status, output):
     """The verdict of the one order of events that the script plays."""
-    found = re.findall(r"^race (.*): (safe|BROKEN I\d.*|HUNG I4.*|skip .*)$", output, re.M)
-    good = len(found) == 1 and re.match(check.expect or "safe$", found[0][1]) and status is not None
+    found = re.findall(r"race (.*): (safe|BROKEN I\d.*|HUNG I4.*|skip .*)$", output, re.M)
+    ended = status is not None if check.expect else status == 0
+    good = len(found) == 1 and re.match(check.expect or "safe$", found[0][1]) and ended
     return bool(good), [f"race {found[0][0]}: {found[0][1]}"] if good else said(output, 20)
 
 
@@ -104,12 +104,24 @@ def judge_explore(check, status, output):
     return False, said(output, 60) + ([f"the same order again: make explain TOKEN={token[1]}"] if token else [])
 
 
+def counted(line):
+    """{} for a line that only looks like a row."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) and isinstance(row.get("value"), (int, float)) else {}
+
+
 def judge_bench(check, status, output):
-    """Instructions, each row at most what the check allows."""
-    rows = [json.loads(line) for line in output.splitlines() if line.startswith('{"bench"')]
-    good = status == 0 and rows and all(row.get("value", 1e18) <= check.atmost for row in rows)
-    return bool(good), [f"{row['bench']}: {row.get('value')} {row.get('unit')}, at most {check.atmost}"
-                        for row in rows] or said(output)
+    """Instructions, each row at most what the check allows, and each row that was asked for, once."""
+    rows = [counted(line) for line in re.findall(r'\{"bench".*', output)]
+    names = [str(row.get("bench")) for row in rows]
+    asked = check.run.split()[1:]
+    right = names and len(set(names)) == len(names) and all(any(fnmatch.fnmatch(n, a) for a in asked) for n in names)
+    good = status == 0 and right and all(row["value"] <= check.atmost for row in rows)
+    return bool(good), [f"{row['bench']}: {row['value']} {row.get('unit')}, at most {check.atmost}"
+                        for row in rows] if right else said(output)
 
 
 JUDGES = {"selftest": judge_selftest, "race": judge_race, "explore": judge_explore, "bench": judge_bench}
@@ -120,10 +132,9 @@ def bench(root, line):
     wrong = build(root, "all")
     if wrong:
         return None, wrong
-    done = subprocess.run(["make", "-s", "-C", root, "run", "ICOUNT=1", f"CMD={line}", f"TIMEOUT={LIMIT}"],
-                          stdin=subprocess.DEVNULL, text=True, errors="replace", stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, check=False)
-    return done.returncode, done.stdout
+    word = secrets.token_hex(8)
+    return submission.between(make(root, "-s", "run", "ICOUNT=1", f"CMD=echo {word}; {line}; echo {word}",
+                                   f"TIMEOUT={LIMIT}", seconds=2 * LIMIT, space=None), word)
 
 
 def outcome(root, check):
@@ -137,23 +148,30 @@ def outcome(root, check):
     return Outcome(check, 0, text + ([f"=> {hint}"] if hint else []))
 
 
-def compiled(root, check):
-    """The check that builds; its text says what the compiler said."""
+def compiled(root, check, known):
+    """The check that builds; its text says what the compiler said. `known`: the names that the program may want of
+    the host, or None for any."""
     wrong = build(root, "host")
+    if not wrong and known is not None:
+        more = submission.undefined(os.path.join(root, "build", "home", "kernel.o")) - known
+        wrong = more and f"it calls what Holdfast does not have: {', '.join(sorted(more))}"
     return Outcome(check, 0 if wrong else check.points, said(wrong, 20) if wrong else ["it compiles"])
 
 
-def grade(root, which, tell=lambda outcome: None):
+def grade(root, which, tell=lambda outcome: None, known=None):
     """All outcomes, each told as soon as it is known. A tree that does not compile has no others, and a
     check none before those that it needs have passed."""
-    found = {}
+    found, end = {}, None
     for check in which.checks:
         missing = [name for name in ["compiles", *check.needs]
                    if name in found and found[name].points < found[name].check.points]
         if check.run == "build":
-            one = compiled(root, check)
+            one = compiled(root, check, known)
+            end = time.monotonic() + ALL
         elif missing:
             one = Outcome(check, 0, [f"not played before '{missing[0]}' has passed"])
+        elif end and time.monotonic() > end:
+            one = Outcome(check, 0, [f"not played: what comes before it took more than {ALL} s"])
         else:
             one = outcome(root, check)
         found[check.name] = one
@@ -177,55 +195,106 @@ def points(found):
     return sum(one.points for one in found), sum(one.check.points for one in found)
 
 
-def as_json(found):
+def as_json(found, notes=()):
     """What Gradescope reads (results.json)."""
-    return {"score": points(found)[0], "output": "",
+    return {"score": points(found)[0], "output": "\n".join(notes),
             "tests": [{"name": one.check.name, "score": one.points, "max_score": one.check.points,
                        "output": "\n".join([one.check.asks, *one.text])} for one in found]}
 
 
-def fresh(which, folder, root):
-    """A tree of this one in `folder`, with the answers of another."""
-    answers = labs.answers_of(os.path.abspath(folder), which)
-    tree = os.path.join(tempfile.mkdtemp(prefix="grade-"), "tree")
-    lab.make(which.number, tree, root)
-    labs.rewrite(tree, which, answers)
-    return tree
+@contextlib.contextmanager
+def alone(root):
+    """One grade of a tree at a time: two would build it at once. The second one waits."""
+    folder = os.path.join(root, "build", "locks")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "grade"), "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"grade: another one is going on in {root}; waiting for its end", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def fresh(which, folder, root, notes):
+    """(a tree like this one with the answers of another, the names that its program may want); notes: what was not
+    taken."""
+    if not os.path.isdir(folder):
+        raise labs.Wrong(f"{folder} is no folder: DIR is a tree that 'make lab' made, or a copy of it")
+    answers = labs.answers_of(folder, which, notes)
+    if not answers:
+        raise labs.Wrong(f"nothing in {folder} can be graded: " + "; ".join(notes))
+    with tempfile.TemporaryDirectory(prefix="grade-", ignore_cleanup_errors=True) as above:
+        tree = os.path.join(above, "tree")
+        with alone(root):
+            lab.make(which.number, tree, root)
+        labs.rewrite(tree, which, answers)
+        yield tree, submission.undefined(os.path.join(tree, "build", "home", "kernel.o")) or None
+
+
+@contextlib.contextmanager
+def where(which, args, notes):
+    """(the tree to grade in, the names that its program may want)"""
+    if args.other:
+        with fresh(which, os.path.abspath(os.path.expanduser(args.other)), labs.ROOT, notes) as made:
+            yield made
+        return
+    with alone(labs.ROOT):
+        labs.answers_of(labs.ROOT, which, notes)
+        notes[:] = [note.replace(": graded as if", ": if it is handed in like that, it counts as if") for note in notes]
+        yield labs.ROOT, None
 
 
 def number_of(word, root):
     """The lab that was asked for, or the one that the tree was made for."""
-    this = os.path.join(root, "labs", "THIS")
-    if not word and not os.path.exists(this):
-        raise labs.Wrong("which lab? make grade LAB=4 (a tree of `make lab` knows its own)")
-    with open(this, encoding="utf-8") if not word else open(os.devnull, encoding="utf-8") as known:
-        return word or known.read().strip()
+    if word:
+        return word
+    try:
+        with open(os.path.join(root, "labs", "THIS"), encoding="utf-8", errors="replace") as known:
+            return known.read(80).strip()
+    except OSError as err:
+        raise labs.Wrong("which lab? make grade LAB=4 (a tree of `make lab` knows its own)") from err
+
+
+def graded(args, notes):
+    """Grades and says so; value: the outcomes."""
+    which = labs.lab(number_of(args.number, labs.ROOT))
+    with where(which, args, notes) as (tree, known):
+        for note in notes:
+            print(f"note: {said(note)[0].strip()}")
+        print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first.", flush=True)
+        found = grade(tree, which, tell, known)
+    print("%u of %u points" % points(found))
+    return found
 
 
 def main(argv):
-    """Grades and says so."""
+    """What the words ask for; what cannot be graded is told, in the result as well."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("number", nargs="?", default="")
     parser.add_argument("--from", dest="other")
     parser.add_argument("--json")
     args = parser.parse_args(argv[1:])
-    tree = labs.ROOT
+    sys.stdout.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    notes = []
     try:
-        which = labs.lab(number_of(args.number, labs.ROOT))
-        tree = fresh(which, args.other, labs.ROOT) if args.other else labs.ROOT
-        print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first.", flush=True)
-        found = grade(tree, which, tell)
-        print("%u of %u points" % points(found))
-        if args.json:
-            with open(args.json, "w", encoding="utf-8") as out:
-                json.dump(as_json(found), out, indent=1)
+        # Opened first: a result that cannot be written is told before all the work.
+        with open(args.json, "a", encoding="utf-8") if args.json else contextlib.nullcontext() as out:
+            try:
+                found, wrong = graded(args, notes), None
+            except (labs.Wrong, OSError) as err:
+                found, wrong = [], str(err)
+            if out:
+                out.truncate(0)
+                json.dump(as_json(found, [wrong] if wrong else notes), out, indent=1)
+        if wrong:
+            raise labs.Wrong(wrong)
         return 0 if points(found)[0] == points(found)[1] else 1
     except (labs.Wrong, OSError) as err:
         print(f"grade: {err}", file=sys.stderr)
         return 2
-    finally:
-        if tree != labs.ROOT:
-            shutil.rmtree(os.path.dirname(tree), ignore_errors=True)
 
 
 if __name__ == "__main__":

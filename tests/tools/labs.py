@@ -17,11 +17,12 @@ import collections
 import glob
 import os
 import re
+import stat
 import tomllib
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/\n", re.M)
-END = re.compile(r"^[ \t]*/\* END \*/\n", re.M)
+MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/[ \t]*\n", re.M)
+END = re.compile(r"^[ \t]*/\* END \*/[ \t]*\n", re.M)
 KINDS = ("build", "selftest", "race", "explore", "bench")
 
 Region = collections.namedtuple("Region", "name file stub")
@@ -88,7 +89,8 @@ def span(text, number, name):
     end = END.search(text, found[0].end()) if found else None
     if len(found) != 1 or not end:
         raise Wrong(f"region '{name}' of lab {number} is there {len(found)} time(s)"
-                    + ("" if end or not found else ", and has no /* END */"))
+                    + ("" if end or not found else ", and has no /* END */")
+                    + f"; it stands between /* LAB {number:02} {name}: … */ and /* END */, each on a line of its own")
     if MARK.search(text, found[0].end(), end.start()):
         raise Wrong(f"region '{name}' of lab {number} has no /* END */ of its own")
     return found[0].end(), end.start()
@@ -106,28 +108,67 @@ def put(text, number, name, new):
     return text[:begin] + new.strip("\n") + "\n" + text[end:]
 
 
+# A region is C between braces that it closes itself. Directives and assembly would reach further than the
+# region: what stands behind it turned off, files of the machine included, calls of the host.
+NO_CODE = re.compile(r'//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+FAR = re.compile(r"^[ \t]*(#|%:)|\b(asm|__asm|__asm__|_Pragma)\b", re.M)
+
+
+def refused(text):
+    """Why a region is not taken into another tree, in words; None if it is."""
+    code = NO_CODE.sub(" ", re.sub(r"\\[ \t]*\n", "", text))
+    far = FAR.search(code)
+    if far:
+        return f"'{far[0].strip()}' reaches beyond the region: write plain C there, without directives and assembly"
+    depth = 0
+    for brace in re.findall(r"[{}]|<%|%>", code):
+        depth += 1 if brace in "{<%" else -1
+        if depth < 0:
+            break
+    return "its braces do not match: it ends something that it did not begin, or the other way round" if depth else None
+
+
+def source_text(root, name):
+    """A file of a tree, which may be anybody's: not a link, a device or a pipe to somewhere else. Bytes that
+    are no UTF-8 stay what they are."""
+    path, base = os.path.join(root, name), os.path.realpath(root)
+    if os.path.realpath(path) != os.path.join(base, name):
+        raise Wrong(f"{name} is a symbolic link, or lies behind one: what counts is a file")
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    with open(file, encoding="utf-8", errors="surrogateescape") as source:
+        about = os.fstat(file)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > 1 << 20:
+            raise Wrong(f"{name} is not a file of at most 1 MiB")
+        return source.read()
+
+
 def rewrite(root, which, answers):
     """Puts each of {region: text} into its file below root."""
     for region in which.regions:
         if region.name not in answers:
             continue
         path = os.path.join(root, region.file)
-        with open(path, encoding="utf-8") as source:
+        with open(path, encoding="utf-8", errors="surrogateescape") as source:
             text = put(source.read(), which.number, region.name, answers[region.name])
-        with open(path, "w", encoding="utf-8") as source:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as source:
             source.write(text)
 
 
-def answers_of(root, which):
-    """{region: what stands there} in a tree: somebody's answer, and nothing else of that tree."""
+def answers_of(root, which, notes=None):
+    """{region: what stands there} in a tree: somebody's answer, and nothing else of that tree. With a list for
+    notes, a region that cannot be taken is told there and left out; if there is none at all, that is wrong."""
     found = {}
     for region in which.regions:
-        path = os.path.join(root, region.file)
         try:
-            with open(path, encoding="utf-8") as source:
-                found[region.name] = inside(source.read(), which.number, region.name)
-        except (OSError, UnicodeDecodeError) as err:
-            raise Wrong(f"{path} cannot be read: {err}") from err
+            text = inside(source_text(root, region.file), which.number, region.name)
+            why = refused(text) if notes is not None else None
+            if why:
+                raise Wrong(f"region '{region.name}': {why}")
+            found[region.name] = text
+        except (Wrong, OSError) as err:
+            if notes is None:
+                raise err if isinstance(err, Wrong) else Wrong(f"{region.file} cannot be read: {err}") from err
+            notes.append(f"{err}: graded as if nothing were written there")
     return found
 
 
