@@ -52,16 +52,18 @@ static struct tlb {
 } tlbs[MAX_CPUS];
 /* Where something was shown since it was taken away: no more is unmapped, since under valgrind the
  * program's libraries lie low, and its memory checker looks at every page. */
-static struct area {
-	uint64_t low, high;  /* of all that may ever be shown there */
-	uint64_t start, end; /* of what was; equal: nothing */
+static const struct {
+	uint64_t low, high; /* of all that may ever be shown there */
 } areas[] = {
-	{0, BOOT_END, 0, 0},
-	{BOOT_END, USER_END, 0, 0},
-	{DIRECT_BASE, RECORD_BASE, 0, 0},
-	{RECORD_BASE, KVIRT_BASE, 0, 0},
-	{KVIRT_BASE, KERNEL_BASE, 0, 0},
+	{0, BOOT_END},
+	{BOOT_END, USER_END},
+	{DIRECT_BASE, RECORD_BASE},
+	{RECORD_BASE, KVIRT_BASE},
+	{KVIRT_BASE, KERNEL_BASE},
 };
+static struct {
+	uint64_t start, end; /* equal: nothing */
+} shown[ARRAY_SIZE(areas)];
 static struct span recent[MAX_RECENT]; /* of a page, made since mmu_settle() */
 static unsigned nr_recent;	       /* more than there is room for: not all were kept */
 static uint8_t last_stack[64 * 1024] __attribute__((aligned(16))); /* of a double fault */
@@ -102,24 +104,24 @@ static bool walk(uint64_t va, struct leaf *leaf)
 
 static void note_shown(uint64_t va, uint64_t len)
 {
-	for (struct area *a = areas; a < areas + ARRAY_SIZE(areas); a++) {
-		if (va < a->low || va >= a->high)
+	for (unsigned i = 0; i < ARRAY_SIZE(areas); i++) {
+		if (va < areas[i].low || va >= areas[i].high)
 			continue;
-		a->start = a->start == a->end ? va : MIN(a->start, va);
-		a->end = MAX(a->end, va + len);
+		shown[i].start = shown[i].start == shown[i].end ? va : MIN(shown[i].start, va);
+		shown[i].end = MAX(shown[i].end, va + len);
 	}
 }
 
 /* [from, to) is shown no more. */
 static void hide(uint64_t from, uint64_t to)
 {
-	for (struct area *a = areas; a < areas + ARRAY_SIZE(areas); a++) {
-		uint64_t start = MAX(from, a->start), end = MIN(to, a->end);
+	for (unsigned i = 0; i < ARRAY_SIZE(areas); i++) {
+		uint64_t start = MAX(from, shown[i].start), end = MIN(to, shown[i].end);
 
 		if (start < end)
 			host_unmap(start, end - start);
-		if (from <= a->start && to >= a->end)
-			a->start = a->end = 0;
+		if (from <= shown[i].start && to >= shown[i].end)
+			shown[i].start = shown[i].end = 0;
 	}
 }
 

@@ -87,6 +87,30 @@ SELFTEST(engine_copies, "explore.copies-are-put-back",
 	EXPECT(r.executions > 1 && x.opt.check, "it was not compared");
 }
 
+SELFTEST(engine_mmu, "explore.mmu-is-modelled",
+	 "a TLB keeps what it has until it is flushed, which is a finding in the end; a load marks "
+	 "an "
+	 "entry accessed, a store dirty")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		const char *text; /* of the finding; NULL: there is none */
+	} known[] = {{&engine_tlb_kept, "the TLB of CPU 0 still allows stores"},
+		     {&engine_tlb_flushed, NULL},
+		     {&engine_tlb_all, NULL},
+		     {&engine_marks, NULL}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+		struct x_options opt = options(X_DPOR, false);
+
+		EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s: %s",
+		       known[i].sc->name, r.text);
+		EXPECT(r.broken == (known[i].text != NULL) &&
+			       (!r.broken || strstr(r.text, known[i].text)),
+		       "%s: %s", known[i].sc->name, r.broken ? r.text : "nothing is found");
+	}
+}
+
 SELFTEST(engine_step, "explore.step-is-asked",
 	 "a rule that is broken between two events only is found, and a store does not overtake")
 {

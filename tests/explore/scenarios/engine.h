@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of the explorer's own tests: see engine.c. They are in no list. */
+/* Scenarios of the explorer's own tests: see engine.c and engine_mmu.c. They are in no list. */
 #ifndef TESTS_EXPLORE_SCENARIOS_ENGINE_H
 #define TESTS_EXPLORE_SCENARIOS_ENGINE_H
 
@@ -31,6 +31,6 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_race_apart, engine_race_crossing, engine_race_load, engine_race_behind,
 	engine_free_last, engine_free_far, engine_free_twice, engine_free_beside, engine_address,
 	engine_timers, engine_dice, engine_dice_irq, engine_copies, engine_free_frame,
-	engine_free_slab;
+	engine_free_slab, engine_tlb_kept, engine_tlb_flushed, engine_tlb_all, engine_marks;
 
 #endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the explorer is asked about its modelled MMU: programs that change page tables themselves,
+ * without the kernel's care (tests/explore/test_engine.c).
+ */
+#include "mm/mm.h"
+#include "mm/tables/internal.h"
+#include "tests/explore/scenarios/engine.h"
+
+static struct mm *mm;
+static uint64_t va, *pte[2]; /* of two pages that are mapped writable */
+
+static int map_two(void)
+{
+	int err;
+
+	mm = current_mm();
+	va = 0;
+	err = mm_map_anon(mm, &va, 2 * PAGE_SIZE, true);
+	for (unsigned i = 0; i < 2 && !err; i++)
+		err = mm_fault(mm, va + i * PAGE_SIZE, true);
+	for (unsigned i = 0; i < 2 && !err; i++)
+		pte[i] = pte_leaf(mm->root, va + i * PAGE_SIZE);
+	return err ? refuse(err, "no memory is mapped") : 0;
+}
+
+static void unmap_two(void)
+{
+	mm_unmap(mm, va, 2 * PAGE_SIZE);
+}
+
+static struct mm *its_space(void)
+{
+	return mm;
+}
+
+#define TWO_PAGES .setup = map_two, .teardown = unmap_two, .mm = its_space, .interrupts = true
+
+/* An entry by way of a whole word, as the hardware looks at it. */
+static void set_entry(unsigned i, uint64_t v)
+{
+	__atomic_store_n(pte[i], v, __ATOMIC_SEQ_CST);
+}
+
+static void load_and_protect(void)
+{
+	x_load(va);
+	x_store(va + PAGE_SIZE, 1);
+	set_entry(1, *pte[1] & ~PTE_W);
+}
+
+static void rests(void)
+{
+	x_point("nothing");
+}
+
+/* The TLB keeps a right to write that the page tables do not give any more. */
+const struct x_scenario engine_tlb_kept = {
+	.name = "engine.tlb-kept",
+	TWO_PAGES,
+	.thread = {{"protects", load_and_protect}, {"rests", rests}}};
+
+static void protect_and_flush(void)
+{
+	load_and_protect();
+	tlb_flush_page_local(va + PAGE_SIZE);
+}
+
+const struct x_scenario engine_tlb_flushed = {
+	.name = "engine.tlb-flushed",
+	TWO_PAGES,
+	.thread = {{"protects", protect_and_flush}, {"rests", rests}}};
+
+/* Both entries point to the first page's frame, after a flush of everything. */
+static void load_both_again(void)
+{
+	uint64_t first;
+
+	x_store(va, 11);
+	x_store(va + PAGE_SIZE, 22);
+	first = *pte[0];
+	set_entry(1, first);
+	tlb_flush_all_local();
+	x_observe(x_load(va) * 100 + x_load(va + PAGE_SIZE));
+	X_EXPECT("flush", x_load(va + PAGE_SIZE) == 11, "a flush of everything left a translation");
+	set_entry(1, 0);
+	tlb_flush_all_local();
+}
+
+const struct x_scenario engine_tlb_all = {
+	.name = "engine.tlb-all",
+	TWO_PAGES,
+	.thread = {{"flushes", load_both_again}, {"rests", rests}}};
+
+static void marks(void)
+{
+	set_entry(0, *pte[0] & ~(PTE_A | PTE_D));
+	set_entry(1, *pte[1] & ~(PTE_A | PTE_D));
+	tlb_flush_all_local();
+	x_load(va);
+	x_store(va + PAGE_SIZE, 1);
+	X_EXPECT("marks", (*pte[0] & (PTE_A | PTE_D)) == PTE_A, "a load marks an entry 0x%lx",
+		 *pte[0]);
+	X_EXPECT("marks", (*pte[1] & (PTE_A | PTE_D)) == (PTE_A | PTE_D),
+		 "a store marks an entry 0x%lx", *pte[1]);
+}
+
+const struct x_scenario engine_marks = {
+	.name = "engine.marks", TWO_PAGES, .thread = {{"accesses", marks}, {"rests", rests}}};
