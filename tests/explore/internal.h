@@ -23,7 +23,7 @@
 #define X_CPUS	       4 /* of threads; devices have one more each, which no interrupt reaches */
 #define X_PLACES       4
 #define X_DEPTH	       4096 /* events of one execution */
-#define X_BEGINNING    16u  /* of those, a beginning has so many: what goes to one shard */
+#define X_BEGINNING    40u  /* of those, a beginning has so many: what goes to one shard */
 #define X_PCT_DEPTH    16u  /* priorities of strategy=pct change so often, at most */
 #define X_STACK_BYTES  (32 * KIB)
 #define X_SHARED_SLOTS 4096u
