@@ -100,6 +100,8 @@ $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
 HOME_TOGETHER := -O3 -fomit-frame-pointer -flto
 $(HOME_ENGINE:%=$(BASE)/home/obj/%.o): HOME_MORE += $(HOME_TOGETHER)
+# What stands between the kernel and its own functions is a frame of the chain, or its caller is none.
+$(patsubst %,$(BASE)/home/obj/%.o,$(filter tests/explore/wrap_%,$(HOME_ENGINE))): HOME_MORE += -fno-omit-frame-pointer
 $(HOME_ONE): $(HOME_ENGINE:%=$(BASE)/home/obj/%.o)
 	$(call say,LD,$@)
 	@$(CC) $(HOME_CFLAGS) $(HOME_TOGETHER) -r -nostdlib -flto-partition=one -flinker-output=nolto-rel -o $@ $^
