@@ -44,6 +44,7 @@ static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
 	const uint64_t rest = pgmap->rest;
 
 	STEP_POINT(records_unfilled);
+	/* LAB 02 fill: each record of the frame, at rest */
 	if (pgmap_has_altmap(pgmap)) {
 		uint64_t first = pgmap_pfn_to_va(pgmap, altmap_first_pfn(&pgmap->altmap));
 
@@ -57,6 +58,7 @@ static void frame_fill(struct pgmap *pgmap, uint64_t phys, uint64_t va)
 		p->index = 0;
 		p->pgmap = pgmap;
 	}
+	/* END */
 }
 
 static void count_frame(const struct pgmap *pgmap)
@@ -68,6 +70,7 @@ static void count_frame(const struct pgmap *pgmap)
 
 static int populate_ram(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
 {
+	/* LAB 02 publish: a frame of records for everybody, made by one of those who want it */
 	uint64_t none = 0, phys = frame_alloc(0);
 
 	if (!phys)
@@ -83,6 +86,7 @@ static int populate_ram(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
 	if (museum_explored(record_shown_early) && !none)
 		frame_fill(pgmap, phys, va);
 	return 0;
+	/* END */
 }
 
 static int populate_altmap(struct pgmap *pgmap, uint64_t *pte, uint64_t va)
@@ -178,9 +182,11 @@ static bool exists(uint64_t va)
 
 struct page *pgmap_pfn_to_record(const struct pgmap *pgmap, uint64_t pfn)
 {
+	/* LAB 02 find: the record of a page, if the page is the device's and the record was made */
 	struct page *p = pgmap_pfn_to_page(pgmap, pfn);
 
 	return pgmap_pfn_valid(pgmap, pfn) && exists((uint64_t)p) ? p : NULL;
+	/* END */
 }
 
 /* The walk for `va` ends at *entry, of this level, where nothing is: the first address behind that

@@ -53,6 +53,49 @@ SELFTEST(mm_populate_outside, "mm.populate-outside",
 	       across, behind);
 }
 
+SELFTEST(mm_record_of_its_range, "mm.record-of-its-range",
+	 "a frame holds records that are nobody's: none beside the range is found, though it is "
+	 "made")
+{
+	struct pgmap p = fake_pgmap(0, 2);
+	uint64_t end = p.range[0].end;
+	bool last, made, behind, before;
+	int err;
+
+	p.type = PGMAP_GENERIC;
+	p.vmemmap_shift = SHIFT_2M; /* one record, and 127 beside it in its frame */
+	err = memremap_pages(&p);
+	EXPECT(!err, "error %d", err);
+	err = page_records_populate(p.range[0].start, 1);
+	last = pgmap_pfn_to_record(&p, end - 1) != NULL;
+	made = page_record_exists(pgmap_pfn_to_page(&p, end));
+	behind = pgmap_pfn_to_record(&p, end) != NULL;
+	before = pgmap_pfn_to_record(&p, p.range[0].start - 1) != NULL;
+	memunmap_pages(&p);
+	EXPECT(!err && last && made, "error %d, record of the last page %d, made beside it %d", err,
+	       last, made);
+	EXPECT(!behind && !before, "a record is found behind the range: %d, before it: %d", behind,
+	       before);
+}
+
+SELFTEST(mm_record_look_makes_nothing, "mm.record-look-makes-nothing",
+	 "a look for a record that was never made finds none and makes no table on its way")
+{
+	struct pgmap p = fake_pgmap(0, 4096);
+	uint64_t tables, after;
+	unsigned seen = 0;
+	int err = memremap_pages(&p);
+
+	EXPECT(!err, "error %d", err);
+	tables = page_table_frames();
+	for (uint64_t pfn = p.range[0].start; pfn < p.range[0].end; pfn += SECTION_PAGES)
+		seen += pgmap_pfn_to_record(&p, pfn) != NULL;
+	after = page_table_frames();
+	memunmap_pages(&p);
+	EXPECT(!seen && after == tables, "%u records, %ld tables were made", seen,
+	       (long)(after - tables));
+}
+
 /* ---- compounds ------------------------------------------------------------------------------- */
 
 static int count_records(struct page *p, void *arg)

@@ -7,10 +7,14 @@
 #include "tests/explore/explore.h"
 
 static struct pgmap pgmap, beside;
+static const struct page *found[2]; /* by thread 0, and by thread 1 */
+static uint64_t frames;		    /* of records, before */
 
 static int bound(void)
 {
 	pgmap = fake_pgmap(0, 2);
+	found[0] = found[1] = NULL;
+	frames = record_frames;
 	return memremap_pages(&pgmap);
 }
 
@@ -43,13 +47,25 @@ static void populate(void)
 	int err = page_records_populate(pgmap.range[0].start, 1);
 
 	X_EXPECT("I4", !err, "populate: error %d", err);
-	X_EXPECT("I2", record(), "a record was made, and is not there");
+	found[cpu_id()] = record();
+	X_EXPECT("I2", found[cpu_id()], "a record was made, and is not there");
 	check_record();
+}
+
+/* Whoever took a reference by the first frame would have lost it with that. */
+static void check_one_frame(void)
+{
+	uint64_t counted = record_frames - frames;
+
+	X_EXPECT("I2", found[0] == found[1] && record() == found[0],
+		 "a frame of records was replaced by another one");
+	X_EXPECT("books", counted == 1, "one frame of records was made, and %lu are counted",
+		 counted);
 }
 
 EXPLORE_SCENARIO(populate_two, "records.populate-two",
 		 "of two that make the same records one frame is left, and it is whole",
-		 .setup = bound, .teardown = unbind, .step = check_record,
+		 .setup = bound, .teardown = unbind, .step = check_record, .end = check_one_frame,
 		 .thread = {{"first", populate}, {"second", populate}});
 
 /* ---- the table of ranges -----------------------------------------------------------------------
