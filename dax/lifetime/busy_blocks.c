@@ -123,6 +123,7 @@ static void mark(struct dax_fs *fs, struct page *record)
 		record->index = 0;
 	}
 	fs->marked++;
+	/* LAB 11 freed: count it and mark it; each busy record counts once */
 	/* Counted before it is marked, as the release may come at once. */
 	__atomic_fetch_add(&d->busy, 1, __ATOMIC_ACQ_REL);
 	if (page_mark_busy(record) == PAGE_MARKED_BEFORE)
@@ -130,6 +131,7 @@ static void mark(struct dax_fs *fs, struct page *record)
 	else if (museum_on(marker_releases) &&
 		 (__atomic_fetch_and(&record->state, ~PAGE_BUSY, __ATOMIC_ACQ_REL) & PAGE_BUSY))
 		busy_block_released(record);
+	/* END */
 }
 
 /* The records of one frame of them, or of a part of it. Whoever is at rest is not touched: nobody

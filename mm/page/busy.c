@@ -103,6 +103,7 @@ enum page_marked page_mark_busy(struct page *record)
 	       "pfn 0x%lx is marked busy, but its pgmap rests at %u, or nobody takes what is "
 	       "released",
 	       page_to_pfn(record), pgmap->rest);
+	/* LAB 11 mark-busy: mark it, and release it if nobody else will */
 	old = set_mark(record);
 	if (old & PAGE_FOLIO)
 		held_by &= ~PAGE_MAP_MASK;
@@ -110,4 +111,5 @@ enum page_marked page_mark_busy(struct page *record)
 		return old & PAGE_BUSY ? PAGE_MARKED_BEFORE : PAGE_MARKED;
 	page_release_busy(record);
 	return PAGE_RELEASED;
+	/* END */
 }

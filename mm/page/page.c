@@ -119,9 +119,11 @@ static inline bool wants_to_know(const struct pgmap *pgmap, uint64_t old)
  * of a folio, whose mappings are those of the part that its file still has (F-9). */
 static bool __attribute__((noinline)) busy_ends(uint64_t old)
 {
+	/* LAB 11 put-ends: is the release that of the put whose change found old? */
 	const bool folio = (old & PAGE_FOLIO) && !museum_on(folio_waits);
 
 	return (old & PAGE_BUSY) && (folio || !(old & PAGE_MAP_MASK));
+	/* END */
 }
 
 static void __attribute__((noinline)) release_all(struct page *p, unsigned long nr)

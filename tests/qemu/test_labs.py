@@ -24,6 +24,7 @@ import labs  # noqa: E402
 import submission  # noqa: E402
 
 LABS = labs.every()
+FOURTH = labs.lab(4)
 ALL = os.environ.get("ALL_LABS") == "1"
 
 
@@ -216,7 +217,7 @@ def test_what_is_handed_in_is_right():
 
 def handed_in(folder, change):
     """A submission: the files of a lab's regions only, changed; value: (answers, notes)."""
-    which, notes = LABS[0], []
+    which, notes = FOURTH, []
     for region in which.regions:
         there = folder / region.file
         there.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +238,7 @@ def edit(old, new):
 def elsewhere(path, mark):
     """The file is a link to the product, where the answer stands."""
     path.unlink()
-    path.symlink_to(os.path.join(ROOT, LABS[0].regions[0].file))
+    path.symlink_to(os.path.join(ROOT, FOURTH.regions[0].file))
 
 
 def pipe(path, mark):
@@ -255,7 +256,7 @@ def pipe(path, mark):
 def test_a_submission_that_cannot_be_taken(tmp_path, change, sentence):
     """It is told and left out, so that the stub stands there; other regions are not touched by it in other files."""
     answers, note = handed_in(tmp_path, change)
-    assert sentence in note and LABS[0].regions[0].name not in answers
+    assert sentence in note and FOURTH.regions[0].name not in answers
     assert "graded as if nothing were written there" in note
 
 
@@ -263,7 +264,7 @@ def test_bytes_that_are_no_text(tmp_path):
     """Latin-1 in a comment, blanks behind a mark and a carriage return are nobody's fault."""
     answers, note = handed_in(tmp_path, edit(b"/* END */\n", b"/* f\xfcr */\n\t/* END */  \r\n"))
     assert not note
-    assert answers[LABS[0].regions[0].name].encode(errors="surrogateescape").endswith(b"f\xfcr */\n")
+    assert answers[FOURTH.regions[0].name].encode(errors="surrogateescape").endswith(b"f\xfcr */\n")
 
 
 @pytest.mark.parametrize("words,sentence", [
