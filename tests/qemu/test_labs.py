@@ -200,7 +200,8 @@ def test_the_home_plays_with_these_limits():
 @pytest.mark.parametrize("text,word", [
     ("#if 0\n", "'#'"), ("  %:define x y\n", "%:"), ('asm volatile("syscall");\n', "asm"), ('_Pragma("x")\n', "_Pragma"),
     ("/* a comment \\\n*/\\\n#undef x\n", "#"), ("}\nstatic int f(void)\n{\n", "braces"), ("{\n", "braces"), ("%>\n", "braces"),
-    ("/* never ended\n", None), ('x = "}#asm"; /* } asm */ // } #if\n', None), ("if (a) {\n\tb();\n} else {\n}\n", None)])
+    ("#pragma GCC diagnostic ignored \"-Wall\"\n", "'#'"),
+    ("#pragma GCC unroll 8\nfor (;;)\n", None), ("/* never ended\n", None), ('x = "}#asm"; /* } asm */ // } #if\n', None), ("if (a) {\n\tb();\n} else {\n}\n", None)])
 def test_regions_that_reach_further(text, word):
     """Directives, assembly and braces of others are refused by name; words in comments and strings are not."""
     why = labs.refused(text)

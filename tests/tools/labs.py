@@ -109,9 +109,10 @@ def put(text, number, name, new):
 
 
 # A region is C between braces that it closes itself. Directives and assembly would reach further than the
-# region: what stands behind it turned off, files of the machine included, calls of the host.
+# region: what stands behind it turned off, files of the machine included, calls of the host. A pragma about the loop
+# behind it does not.
 NO_CODE = re.compile(r'//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
-FAR = re.compile(r"^[ \t]*(#|%:)|\b(asm|__asm|__asm__|_Pragma)\b", re.M)
+FAR = re.compile(r"^[ \t]*(#(?![ \t]*pragma[ \t]+GCC[ \t]+unroll\b)|%:)|\b(asm|__asm|__asm__|_Pragma)\b", re.M)
 
 
 def refused(text):
