@@ -45,6 +45,7 @@ static void flush_local(void *arg)
 {
 	const struct flush *f = arg;
 
+	/* LAB 07 forget: what a CPU that was asked forgets */
 	if (this_cpu()->mm != f->mm)
 		return; /* switched away meanwhile: CR3 was reloaded, nothing is left */
 	if ((f->end - f->start) >> PAGE_SHIFT > FLUSH_ALL_ABOVE) {
@@ -53,6 +54,7 @@ static void flush_local(void *arg)
 	}
 	for (uint64_t va = f->start; va < f->end; va += PAGE_SIZE)
 		tlb_flush_page_local(va);
+	/* END */
 }
 
 static void flush_others(uint32_t mask, struct flush *f)
@@ -67,6 +69,7 @@ static void flush_others(uint32_t mask, struct flush *f)
 
 void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
 {
+	/* LAB 07 whom: which CPUs are asked, and when that is looked up */
 	struct flush f = {mm, start, end};
 	uint32_t mask;
 
@@ -84,4 +87,5 @@ void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
 	else if (mask)
 		flush_others(mask, &f);
 	preempt_enable();
+	/* END */
 }

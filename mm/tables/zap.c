@@ -53,11 +53,13 @@ static void drop_counts(struct zap *z)
 /* Entries gathered so far: flush, then counts. ptl held. */
 static void zap_flush(struct zap *z)
 {
+	/* LAB 07 in-order: the CPUs forget the entries, the pages lose the counts */
 	if (museum_on(count_before_flush))
 		drop_counts(z);
 	tlb_flush_range(z->vma->mm, z->start, z->end);
 	drop_counts(z);
 	z->start = z->end = 0;
+	/* END */
 }
 
 /* `entries` of [start, end) were changed; what they counted is in the list. ptl held. */

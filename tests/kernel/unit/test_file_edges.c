@@ -181,10 +181,13 @@ out:
 }
 
 SELFTEST(file_nothing_to_flush, "tlb.nothing-to-flush",
-	 "a range without a page flushes nothing, on no CPU")
+	 "a range without a page flushes nothing, on no CPU; one with a page flushes once")
 {
-	unsigned long before = __atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED);
+	unsigned long before = __atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED), none, one;
 
 	tlb_flush_range(current_mm(), USER_MMAP, USER_MMAP);
-	EXPECT(__atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED) == before, "it flushed");
+	none = __atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED) - before;
+	tlb_flush_range(current_mm(), USER_MMAP, USER_MMAP + PAGE_SIZE);
+	one = __atomic_load_n(&tlb_flushes, __ATOMIC_RELAXED) - before - none;
+	EXPECT(!none && one == 1, "without a page %lu flushes, with a page %lu", none, one);
 }
