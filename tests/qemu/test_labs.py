@@ -268,6 +268,17 @@ def test_bytes_that_are_no_text(tmp_path):
     assert answers[FOURTH.regions[0].name].encode(errors="surrogateescape").endswith(b"f\xfcr */\n")
 
 
+def test_all_that_is_played_has_an_end(monkeypatch):
+    """Twenty checks that never end are not waited for one by one: what comes too late is told so, and costs itself."""
+    clock = iter(range(0, 10**6, grade.ALL // 2 + 1))
+    monkeypatch.setattr(grade.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(grade, "compiled", lambda root, check, known: grade.Outcome(check, check.points, ["it compiles"]))
+    monkeypatch.setattr(grade, "outcome", lambda root, check: grade.Outcome(check, check.points, ["played"]))
+    found = grade.grade("", FOURTH)
+    assert [one.text for one in found[:2]] == [["it compiles"], ["played"]] and found[1].points
+    assert all("not played" in one.text[0] and not one.points for one in found[2:])
+
+
 @pytest.mark.parametrize("words,sentence", [
     (["99"], "there is no such lab"), ([""], "which lab?"), (["4", "--json", "/nowhere/x.json"], "No such file"),
     (["4", "--from", "/nowhere"], "no folder"), (["4", "--json", "/"], "Is a directory")])
