@@ -242,6 +242,12 @@ def elsewhere(path, mark):
     path.symlink_to(os.path.join(ROOT, FOURTH.regions[0].file))
 
 
+def behind_a_link(path, mark):
+    """A folder above the file is a link to the product's."""
+    grade.shutil.rmtree(path.parent)
+    path.parent.symlink_to(os.path.join(ROOT, os.path.dirname(FOURTH.regions[0].file)))
+
+
 def pipe(path, mark):
     """Who opens it waits for ever."""
     path.unlink()
@@ -252,7 +258,7 @@ def pipe(path, mark):
     (edit(b"/* END */", b""), "END"), (edit(b"", b"/* LAB:"), "is there 0 time(s)"),
     (lambda path, mark: path.write_bytes(path.read_bytes() * 2), "is there 2 time(s)"),
     (edit(b"/* END */", b"#if 0\n/* END */"), "'#' reaches beyond"), (edit(b"/* END */", b"}\n/* END */"), "braces do not match"),
-    (elsewhere, "symbolic link"), (pipe, "not a file"), (lambda path, mark: path.unlink(), "No such file"),
+    (elsewhere, "symbolic link"), (behind_a_link, "or lies behind one"), (pipe, "not a file"), (lambda path, mark: path.unlink(), "No such file"),
     (lambda path, mark: path.write_bytes(b"\0" * (2 << 20)), "not a file of at most 1 MiB")])
 def test_a_submission_that_cannot_be_taken(tmp_path, change, sentence):
     """It is told and left out, so that the stub stands there; other regions are not touched by it in other files."""
