@@ -230,11 +230,13 @@ def test_what_stays_mounted_is_named_and_fails(tmp_path):
 
 
 def test_wait_reads_the_serial_line(tmp_path):
-    """Machine.wait() takes what a machine prints while it ends, however much that is."""
+    """Machine.wait() takes what a machine prints while it ends, however much that is: else the machine would
+    stand still. (Not asked: each byte. QEMU drops some of a serial line whose reader has no time.)"""
     with Machine(tmp_path, PMEM="") as m:
         m.send("help; help; help; acpi; selftest -l -v; poweroff")
         assert m.wait(60) in (0, 33)
-        assert "wait.woken-early" in m.text()
+        lines = m.text().split("selftest -l -v")[-1].splitlines()
+        assert len(lines) > 800 and lines[-1] == "power off", m.text()
 
 
 def users_of(image):

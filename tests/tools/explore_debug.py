@@ -13,12 +13,13 @@ the fault of the museum with which the order was found.
 A token that cannot be replayed is refused before gdb begins.
 """
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from typing import List
+from typing import List, Tuple
 
 import explore_home
 
@@ -39,21 +40,29 @@ def show_step(event):
     frame = gdb.newest_frame()
     if frame.name() != "explore_last_step":
         return
-    said = {name: frame.read_var(name) for name in ("actor", "event", "pc", "on_its_stack")}
-    line = gdb.find_pc_line(int(said["pc"]) - 1)
-    file = line.symtab.filename if line.symtab else "?"
+    said = {name: frame.read_var(name) for name in ("actor", "event", "on_its_stack")}
     print("the last event of the token comes next: %s: %s, %s:%d" % (
-        said["actor"].string(), said["event"].string(), file, line.line))
+        said["actor"].string(), said["event"].string(), file, line))
     frame = code_under_test() if said["on_its_stack"] else None
     if frame:
         frame.select()
         gdb.execute("frame")
-    elif file != "?":
+    elif line:
         print("no code makes it, so there is no stack of its own")
-        gdb.execute("list %s:%d,+1" % (file, line.line))
+        gdb.execute("list %s:%d,+1" % (file, line))
 gdb.events.stop.connect(show_step)
 end
 """
+
+
+def place(token: str) -> Tuple[str, int]:
+    """File and line of the token's last event, as `replay` tells them: those of the function itself, where gdb
+    would name a header whose code stands there in line."""
+    done = subprocess.run([explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token, "json")],
+                          check=False, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    steps = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"step"')]
+    return (steps[-1].get("file") or "?", steps[-1].get("line") or 0) if steps else ("?", 0)
 
 
 def command(token: str, more: List[str]) -> List[str]:
@@ -62,7 +71,8 @@ def command(token: str, more: List[str]) -> List[str]:
     os.makedirs(folder, exist_ok=True)
     script = os.path.join(folder, "step.gdb")
     with open(f"{script}.{os.getpid()}", "w", encoding="utf-8") as file:
-        file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n" + UP
+        file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n"
+                   + "python\nfile, line = %r, %d\nend\n" % place(token) + UP
                    + "break explore_last_step\nrun\n")
     os.rename(file.name, script)  # another one's gdb may be reading it
     return ["gdb", "-q", "-x", script, *more, "--args", explore_home.HOST, *explore_home.DIMMS, "-c",
