@@ -66,6 +66,20 @@ SELFTEST(wait_woken_early, "wait.woken-early", "a wake between enlisting and sle
 	EXPECT(!w.enlisted && waiters_on(&flag) == 0, "still enlisted");
 }
 
+SELFTEST(wait_counted_once, "wait.counted-once",
+	 "of two wakes before a waiter comes back the first one counts it, and the second nobody")
+{
+	struct waiter w = {0};
+	int first, second;
+
+	wait_prepare(&w, &flag, "nothing", "the test itself");
+	first = wake_up(&flag);
+	second = wake_up(&flag);
+	wait_sleep(&w);
+	wait_finish(&w);
+	EXPECT(first == 1 && second == 0, "the first counted %d, the second %d", first, second);
+}
+
 #define PINGS 2000
 static unsigned turn;
 

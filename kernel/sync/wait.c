@@ -53,12 +53,17 @@ void wait_init(void)
 static void enlist(struct waiter *w)
 {
 	unsigned i = wait_bucket(w->key);
-	uint64_t flags = spin_lock_irqsave(&buckets[i].lock);
+	uint64_t flags;
 
+	/* LAB 05 enlist: stand where wakers look, before the caller looks at its condition */
+	flags = spin_lock_irqsave(&buckets[i].lock);
 	TAILQ_INSERT_TAIL(&buckets[i].list, w, link);
 	__atomic_store_n(&wait_counts[i], wait_counts[i] + 1, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&buckets[i].lock, flags);
 	w->enlisted = true;
+	/* Enlisted before the caller tests its condition, else its waker finds nobody. */
+	smp_mb();
+	/* END */
 }
 
 void wait_prepare(struct waiter *w, const void *key, const char *what, const char *waker)
@@ -76,8 +81,6 @@ void wait_prepare(struct waiter *w, const void *key, const char *what, const cha
 	if (museum_explored(enlist_late))
 		return;
 	enlist(w);
-	/* Enlisted before the caller tests its condition, else its waker finds nobody. */
-	smp_mb();
 }
 
 void wait_finish(struct waiter *w)
@@ -138,6 +141,7 @@ static int __attribute__((noinline)) wake_waiters(const void *key)
 	int n = 0;
 
 	spin_lock(&b->lock);
+	/* LAB 05 mark: every waiter on this key is told, and made ready */
 	TAILQ_FOREACH (w, &b->list, link) {
 		if (w->key != key || w->woken)
 			continue;
@@ -150,6 +154,7 @@ static int __attribute__((noinline)) wake_waiters(const void *key)
 		if (museum_explored(wake_one))
 			break;
 	}
+	/* END */
 	spin_unlock(&b->lock);
 	irq_restore(flags);
 	return n;
@@ -157,11 +162,13 @@ static int __attribute__((noinline)) wake_waiters(const void *key)
 
 int wake_up(const void *key)
 {
+	/* LAB 05 wake: is there anybody to look for? */
 	/* The caller's condition before our look at the count, else a waiter that saw the old
 	 * condition is not seen here. */
 	if (!museum_explored(wake_unfenced))
 		smp_mb();
 	return wait_maybe(key) ? wake_waiters(key) : 0;
+	/* END */
 }
 
 int waiters_on(const void *key)
