@@ -71,12 +71,11 @@ def command(token: str, more: List[str]) -> List[str]:
     os.makedirs(folder, exist_ok=True)
     script = os.path.join(folder, "step.gdb")
     with open(f"{script}.{os.getpid()}", "w", encoding="utf-8") as file:
-        file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n"
-                   + "python\nfile, line = %r, %d\nend\n" % place(token) + UP
+        file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n" + UP
                    + "break explore_last_step\nrun\n")
-    os.rename(file.name, script)  # another one's gdb may be reading it
-    return ["gdb", "-q", "-x", script, *more, "--args", explore_home.HOST, *explore_home.DIMMS, "-c",
-            explore_home.replay(token)]
+    os.rename(file.name, script)  # another one's gdb may be reading it, whose token has another place
+    return ["gdb", "-q", "-iex", "python file, line = %r, %d" % place(token), "-x", script, *more, "--args",
+            explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token)]
 
 
 HINT = "; an order that was found with a fault of the museum wants MUSEUM=NAME"
