@@ -120,10 +120,11 @@ static bool device_at(uint64_t phys, unsigned *device, unsigned *reg)
 	return false;
 }
 
-/* One MOV between a register, or a constant, and memory. */
+/* One MOV between a register, or a constant, and memory; or TEST or CMP of memory and a constant,
+ * which gcc 16 makes of a volatile load and a look at what came. */
 struct mov {
 	unsigned len, bytes, reg;
-	bool store, constant;
+	bool store, constant, test, compare;
 	int32_t imm;
 };
 
@@ -148,12 +149,14 @@ static bool decode(const uint8_t *p, struct mov *m)
 
 	if ((*p & 0xf0) == 0x40)
 		rex = *p++;
-	if (*p != 0x8b && *p != 0x89 && *p != 0xc7)
+	m->test = *p == 0xf7 && (p[1] >> 3 & 7) == 0;
+	m->compare = *p == 0x81 && (p[1] >> 3 & 7) == 7;
+	if (*p != 0x8b && *p != 0x89 && *p != 0xc7 && !m->test && !m->compare)
 		return false;
-	m->store = *p != 0x8b;
-	m->constant = *p++ == 0xc7;
+	m->store = *p == 0x89 || *p == 0xc7;
+	m->constant = *p == 0xc7 || m->test || m->compare;
 	m->bytes = rex & 8 ? 8 : 4;
-	m->reg = (*p >> 3 & 7) | (rex & 4 ? 8 : 0);
+	m->reg = (*++p >> 3 & 7) | (rex & 4 ? 8 : 0);
 	p += operand_length(p);
 	if (m->constant) {
 		memcpy(&m->imm, p, 4);
@@ -171,6 +174,21 @@ static uint64_t *register_of(struct host_frame *f, unsigned n)
 	return n < 8 ? low[n] : &f->r8 - (n - 8);
 }
 
+/* The flags that TEST (x and y) or CMP (x less y) leaves: CF, PF, ZF, SF and OF (SDM vol.
+ * 1, 3.4.3.1). */
+static void set_flags(struct host_frame *f, const struct mov *m, uint64_t x, uint64_t y)
+{
+	const unsigned top = 8 * m->bytes - 1;
+	uint64_t v = m->test ? x & y : x - y;
+
+	f->rflags &= ~0x8c5ull;
+	f->rflags |= m->compare && x < y;
+	f->rflags |= !(__builtin_popcountll(v & 0xff) & 1) << 2;
+	f->rflags |= !(v << (63 - top)) << 6;
+	f->rflags |= (v >> top & 1) << 7;
+	f->rflags |= m->compare ? (((x ^ y) & (x ^ v)) >> top & 1) << 11 : 0;
+}
+
 bool pci_access(struct host_frame *f, uint64_t phys)
 {
 	unsigned device, reg;
@@ -181,6 +199,9 @@ bool pci_access(struct host_frame *f, uint64_t phys)
 	if (m.store)
 		edu_write(device, reg,
 			  m.constant ? (uint64_t)(int64_t)m.imm : *register_of(f, m.reg));
+	else if (m.constant)
+		set_flags(f, &m, edu_read(device, reg),
+			  m.bytes == 8 ? (uint64_t)(int64_t)m.imm : (uint32_t)m.imm);
 	else
 		*register_of(f, m.reg) = edu_read(device, reg);
 	f->rip += m.len;

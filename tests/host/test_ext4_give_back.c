@@ -71,8 +71,8 @@ static void all_runs_are_told_before_any_is_free(void **state)
 	assert_int_equal(ext4_truncate(ip, 0), 0);
 	assert_int_equal(told.blocks, blocks);
 	assert_int_equal(told.early, 0);
-	assert_in_range(told.calls, 4, 8); /* over 60 runs */
-	assert_in_range(told.most, 9, 64);
+	assert_true(told.calls >= 4 && told.calls <= 8); /* over 60 runs */
+	assert_true(told.most >= 9 && told.most <= 64);
 	assert_int_equal(im.fs->free_blocks, free);
 	im_put(ip);
 	image_check(&im);

@@ -19,6 +19,9 @@
 #define GROUPS                                                                                     \
 	"-b 4096 -I 256 -g 256 -N 128 -O none,filetype,extent,sparse_super,large_file,"            \
 	"extra_isize,uninit_bg,dir_nlink"
+/* Of its 16 groups mke2fs 1.47.0 marks 14 as never used, 1.47.2 nine: not those with a copy of the
+ * superblock. */
+#define FEWEST 9
 
 static struct image im;
 static uint32_t seed = 77;
@@ -160,7 +163,7 @@ static void groups_that_a_file_leaves_are_as_if_unused(void **state)
 		after = never_used();
 		sums_fit();
 		assert_int_equal(ext4_check(im.fs, NULL, NULL), 0);
-		assert_true(during + 8 < before);
+		assert_true(2 * during < before);
 		/* all but the first, where the inode is, and the last one that it was in */
 		assert_true(after >= before - 2);
 	}
@@ -287,7 +290,7 @@ static void extents_cross_groups(void **state)
 	ip = im_create(&im, "/big");
 	assert_int_equal(ext4_fallocate(ip, 0, 12 << 20, 0), 0);
 	assert_int_equal(ext4_for_each_extent(im.fs, count_extents, &extents), 0);
-	assert_in_range(extents, 1, 8); /* copies of the superblock lie in the way */
+	assert_true(extents >= 1 && extents <= 8); /* copies of the superblock lie in the way */
 	assert_int_equal(ext4_truncate(ip, 0), 0);
 	sums_fit();
 	im_put(ip);
@@ -325,7 +328,7 @@ static void whole_groups_are_as_if_unused(void **state)
 	assert_int_equal(never_used(), 0);
 	assert_int_equal(ext4_truncate(ip, 0), 0);
 	sums_fit();
-	assert_true(never_used() >= before - 3 && before > 10);
+	assert_true(never_used() >= before - 3 && before >= FEWEST);
 	assert_false(ext4_desc_counts(im.fs, used).flags & BG_BLOCK_UNINIT);
 	assert_false(ext4_desc_counts(im.fs, last).flags & BG_BLOCK_UNINIT);
 	im_put(ip);
@@ -354,8 +357,8 @@ static void a_damaged_count_is_set_right(void **state)
 	assert_int_equal(ext4_truncate(ip, 0), 0);
 	sums_fit();
 	assert_int_equal(ext4_desc_counts(im.fs, damaged).free_blocks, im.fs->blocks_per_group);
-	assert_in_range(never_used(), before - 2, before - 1);
-	assert_in_range(during, 0, before - 8);
+	assert_true(never_used() >= before - 2 && never_used() <= im.fs->groups - 3);
+	assert_true(during <= before / 2);
 	im_put(ip);
 }
 
@@ -385,10 +388,10 @@ static void tables_are_forbidden_by_hint_and_by_search(void **state)
 		bool want = forbidden(im.fs, pblk, count);
 
 		assert_int_equal(ext4_forbidden(im.fs, pblk, count), want);
-		assert_in_range(im.fs->gap, 0, im.fs->zones);
+		assert_true(im.fs->gap <= im.fs->zones);
 		allowed += !want;
 	}
-	assert_in_range(allowed, 20000, 180000);
+	assert_true(allowed >= 20000 && allowed <= 180000);
 }
 
 static bool *is_table; /* by block, from the descriptors */
@@ -421,7 +424,7 @@ static void check_zones(uint32_t most)
 		assert_true(!i || fs->zone[i].first > end);
 	for (uint64_t b = 1; b < fs->blocks; b++)
 		assert_int_equal(ext4_forbidden(im.fs, b, 1), is_table[b]);
-	assert_in_range(fs->zones, 1, most);
+	assert_true(fs->zones >= 1 && fs->zones <= most);
 	free(is_table);
 }
 
