@@ -61,6 +61,46 @@ SELFTEST(pci_edu, "pci.edu-decoded",
 	}
 }
 
+/* What a compiler makes of a load and a look at what came: one instruction, as gcc 16 does. */
+static unsigned flags_of_cmp(const volatile uint32_t *p)
+{
+	unsigned found;
+	bool equal, below, less, sign;
+
+	__asm__ volatile("cmpl $0x010000ed, %1" : "=@ccz"(equal) : "m"(*p));
+	__asm__ volatile("cmpl $0x010000ee, %1" : "=@ccc"(below) : "m"(*p));
+	__asm__ volatile("cmpl $0x81000000, %1" : "=@ccl"(less) : "m"(*p)); /* it is negative */
+	__asm__ volatile("cmpl $0x020000ed, %1" : "=@ccs"(sign) : "m"(*p));
+	found = equal | below << 1 | less << 2 | sign << 3;
+	__asm__ volatile("cmpl $0x010000ec, %1" : "=@ccz"(equal) : "m"(*p));
+	__asm__ volatile("cmpl $0x010000ec, %1" : "=@ccc"(below) : "m"(*p));
+	return found | equal << 4 | below << 5;
+}
+
+static unsigned flags_of_test(const volatile uint32_t *p)
+{
+	bool none, some, even;
+
+	__asm__ volatile("testl $0x12, %1" : "=@ccz"(none) : "m"(*p));
+	__asm__ volatile("testl $0x01000000, %1" : "=@ccz"(some) : "m"(*p));
+	__asm__ volatile("testl $0x21, %1" : "=@ccp"(even) : "m"(*p)); /* two bits of 0xed */
+	return none | some << 1 | even << 2;
+}
+
+SELFTEST(pci_any_instruction, "pci.register-by-any-instruction",
+	 "a register that is compared or tested where it lies gives the flags of its value")
+{
+	struct pci_device *d = pci_find(EDU_VENDOR, EDU_DEVICE, 0);
+	volatile uint32_t *regs;
+
+	if (!d)
+		SKIP("no edu device");
+	regs = pci_map_bar(d, 0);
+	EXPECT(regs, "BAR0 can be mapped");
+	EXPECT(flags_of_cmp(regs) == 0xb, "CMP: 0x%x", flags_of_cmp(regs));
+	EXPECT(flags_of_test(regs) == 5, "TEST: 0x%x", flags_of_test(regs));
+}
+
 SELFTEST(pci_beyond, "pci.beyond-is-all-ones",
 	 "a register that a capability puts behind the end of configuration space reads as all "
 	 "ones, and stores to it change nothing")

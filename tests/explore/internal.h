@@ -459,6 +459,9 @@ unsigned x_thread_index(const struct thread *t);
 /* ---- wrap_lock.c */
 bool x_lock_free(const struct x_op *op);
 
+/* ---- test_explore.c: no bound, and on behind a finding; for self-tests */
+struct x_options x_all_orders(enum x_strategy strategy, bool tso);
+
 /* ---- run.c */
 int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r);
 /* Runs exactly this order once, and leaves it in x.node. `fresh`: it does not come from the

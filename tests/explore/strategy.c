@@ -15,7 +15,7 @@
  *
  * The first three take a preemption bound (Musuvathi, Qadeer: "Iterative context bounding", 2007):
  * executions with more switches away from a thread that could go on are left out. A bound makes
- * sleep sets unsound, so they are off then, and DPOR owes more (dpor.c, owe_at_block()).
+ * sleep sets unsound, so they are off then, and DPOR owes more (owed.c, owe_bounded()).
  */
 #include "tests/explore/internal.h"
 

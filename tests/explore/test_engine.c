@@ -11,18 +11,6 @@
 
 static struct x_result r;
 
-static struct x_options options(enum x_strategy strategy, bool tso)
-{
-	return (struct x_options){.lifetime = LIFETIME_DEFAULT,
-				  .lifetime_name = LIFETIME_DEFAULT->name,
-				  .strategy = strategy,
-				  .tso = tso,
-				  .bound = X_UNBOUND,
-				  .go_on = true,
-				  .quick = true,
-				  .seed = 1};
-}
-
 SELFTEST(engine_outcomes, "explore.outcomes-counted",
 	 "a program of a few events has the outcomes that are counted by hand, by every strategy "
 	 "that goes through all orders, under both models")
@@ -42,7 +30,7 @@ SELFTEST(engine_outcomes, "explore.outcomes-counted",
 		for (unsigned n = 0; n < 2u * (X_DPOR + 1); n++) {
 			const struct x_scenario *sc = known[i].sc;
 			bool tso = n % 2;
-			struct x_options opt = options((enum x_strategy)(n / 2), tso);
+			struct x_options opt = x_all_orders((enum x_strategy)(n / 2), tso);
 			unsigned want = tso ? known[i].tso_outcomes : known[i].sc_outcomes;
 
 			EXPECT(!explore_run(sc, &opt, &r) && r.complete, "%s: %s", sc->name,
@@ -59,7 +47,7 @@ SELFTEST(engine_outcomes, "explore.outcomes-counted",
 SELFTEST(engine_waits, "explore.wait-is-one-event",
 	 "a loop that spins makes one event while nobody changes what it looks at")
 {
-	struct x_options opt = options(X_BRUTE, false);
+	struct x_options opt = x_all_orders(X_BRUTE, false);
 
 	EXPECT(!explore_run(&engine_spin, &opt, &r) && r.complete && !r.broken, "%s", r.text);
 	EXPECT(r.depth == 6, "three stores, a look, a wait and a look are %u events", r.depth);
@@ -70,7 +58,7 @@ SELFTEST(engine_waits, "explore.wait-is-one-event",
 SELFTEST(engine_sleep, "explore.sleep-is-an-event",
 	 "others come between a thread's last look and its sleep")
 {
-	struct x_options opt = options(X_BRUTE, false);
+	struct x_options opt = x_all_orders(X_BRUTE, false);
 
 	EXPECT(!explore_run(&engine_sleep_window, &opt, &r) && r.complete && !r.broken, "%s",
 	       r.text);
@@ -80,7 +68,7 @@ SELFTEST(engine_sleep, "explore.sleep-is-an-event",
 SELFTEST(engine_copies, "explore.copies-are-put-back",
 	 "after each execution memory is as it was, also where a copy wrote many words")
 {
-	struct x_options opt = options(X_BRUTE, false);
+	struct x_options opt = x_all_orders(X_BRUTE, false);
 
 	opt.check = 1;
 	EXPECT(!explore_run(&engine_copies, &opt, &r) && r.complete && !r.failed, "%s", r.text);
@@ -101,7 +89,7 @@ SELFTEST(engine_mmu, "explore.mmu-is-modelled",
 		     {&engine_marks, NULL}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
-		struct x_options opt = options(X_DPOR, false);
+		struct x_options opt = x_all_orders(X_DPOR, false);
 
 		EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s: %s",
 		       known[i].sc->name, r.text);
@@ -114,11 +102,11 @@ SELFTEST(engine_mmu, "explore.mmu-is-modelled",
 SELFTEST(engine_step, "explore.step-is-asked",
 	 "a rule that is broken between two events only is found, and a store does not overtake")
 {
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 
 	EXPECT(!explore_run(&engine_step, &opt, &r) && r.broken, "nothing is found");
 	for (int tso = 0; tso < 2; tso++) {
-		opt = options(X_BRUTE, tso);
+		opt = x_all_orders(X_BRUTE, tso);
 		EXPECT(!explore_run(&engine_plain_behind, &opt, &r) && r.complete && !r.broken,
 		       "model=%s: %s", tso ? "tso" : "sc", r.text);
 	}
@@ -138,7 +126,7 @@ SELFTEST(engine_races, "explore.races-by-byte",
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (int tso = 0; tso < 2; tso++) {
-			struct x_options opt = options(X_DPOR, tso);
+			struct x_options opt = x_all_orders(X_DPOR, tso);
 
 			EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s", r.text);
 			EXPECT(r.races == known[i].races, "%s model=%s: %u races, not %u",
@@ -168,7 +156,7 @@ SELFTEST(
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
-		struct x_options opt = options(X_DPOR, false);
+		struct x_options opt = x_all_orders(X_DPOR, false);
 
 		EXPECT(!explore_run(known[i].sc, &opt, &r), "%s", refusal());
 		EXPECT(r.broken == (known[i].text != NULL) &&
@@ -182,7 +170,7 @@ SELFTEST(
  * for. */
 static bool finds(enum x_strategy strategy, unsigned bound)
 {
-	struct x_options opt = options(strategy, false);
+	struct x_options opt = x_all_orders(strategy, false);
 
 	opt.bound = bound;
 	opt.runs = strategy == X_PCT ? 500 : 0;
@@ -203,7 +191,7 @@ SELFTEST(engine_bounds, "explore.depth-counts",
 SELFTEST(engine_dice, "explore.dice-are-fair",
 	 "of two that can go, random lets each go first in a third of the executions at least")
 {
-	struct x_options opt = options(X_RANDOM, false);
+	struct x_options opt = x_all_orders(X_RANDOM, false);
 	unsigned first = 0;
 
 	opt.runs = 1;
@@ -235,7 +223,7 @@ static void throw_program(uint64_t *dice, unsigned threads, unsigned steps, unsi
 static const char *compare(const struct x_scenario *sc, bool tso, unsigned *compared)
 {
 	static char text[120];
-	struct x_options opt = options(X_BRUTE, tso);
+	struct x_options opt = x_all_orders(X_BRUTE, tso);
 	uint64_t sum;
 	unsigned n;
 
@@ -248,7 +236,7 @@ static const char *compare(const struct x_scenario *sc, bool tso, unsigned *comp
 	sum = r.outcome_sum;
 	n = r.outcomes;
 	for (unsigned i = 0; i < 3; i++) {
-		opt = options(i < 2 ? X_DPOR : X_SLEEP_SETS, tso);
+		opt = x_all_orders(i < 2 ? X_DPOR : X_SLEEP_SETS, tso);
 		opt.reverse = i == 1;
 		if (explore_run(sc, &opt, &r) || r.failed)
 			return r.failed ? r.text : refusal();
@@ -321,7 +309,7 @@ SELFTEST(
  */
 static uint64_t in_slices(const struct x_scenario *sc, uint64_t runs)
 {
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 	uint64_t sum = 0;
 
 	opt.shards = 1;
@@ -344,7 +332,7 @@ SELFTEST(engine_slices, "explore.slices-are-the-whole",
 	 "once")
 {
 	const struct x_scenario *sc = x_scenario_find("peer.wait-two");
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 	uint64_t whole, slices;
 
 	opt.shards = 1;
@@ -360,7 +348,7 @@ SELFTEST(engine_slices, "explore.slices-are-the-whole",
 /* The fewest switches with which brute force finds something. */
 static unsigned fewest(const struct x_scenario *sc)
 {
-	struct x_options opt = options(X_BRUTE, false);
+	struct x_options opt = x_all_orders(X_BRUTE, false);
 
 	for (opt.bound = 0; opt.bound < 8; opt.bound++)
 		if (!explore_run(sc, &opt, &r) && r.broken)
@@ -379,7 +367,7 @@ SELFTEST(engine_shortest, "explore.shortest-is-shortest",
 		unsigned most = fewest(sc);
 
 		for (int reverse = 0; reverse < 2; reverse++) {
-			struct x_options opt = options(X_RANDOM, false);
+			struct x_options opt = x_all_orders(X_RANDOM, false);
 
 			opt.go_on = opt.quick = false;
 			opt.runs = 500;
@@ -401,7 +389,7 @@ SELFTEST(engine_tokens, "explore.token-is-its-order",
 	static char token[100];
 	static uint8_t plan[X_DEPTH];
 	const struct x_scenario *sc = x_scenario_find("litmus.message"), *named;
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 	unsigned len;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {

@@ -16,7 +16,7 @@ MUSEUM(half_backtrack, "half-backtrack",
 static struct x_result one, other;
 static unsigned compared;
 
-static struct x_options options(enum x_strategy strategy, bool tso)
+struct x_options x_all_orders(enum x_strategy strategy, bool tso)
 {
 	return (struct x_options){.lifetime = LIFETIME_DEFAULT,
 				  .lifetime_name = LIFETIME_DEFAULT->name,
@@ -75,7 +75,8 @@ SELFTEST(explore_brute_dpor, "explore.brute-equals-dpor",
 	compared = 0;
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
-			struct x_options brute = options(X_BRUTE, tso), dpor = options(X_DPOR, tso);
+			struct x_options brute = x_all_orders(X_BRUTE, tso),
+					 dpor = x_all_orders(X_DPOR, tso);
 
 			brute.runs = SMALL_RUNS;
 			dpor.half = museum_on(half_backtrack);
@@ -95,7 +96,7 @@ SELFTEST(explore_chains, "explore.chains-are-all",
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
-			struct x_options chains = options(X_DPOR, tso), all = chains;
+			struct x_options chains = x_all_orders(X_DPOR, tso), all = chains;
 
 			chains.runs = all.runs = SMALL_RUNS;
 			all.whole = true;
@@ -133,7 +134,8 @@ SELFTEST(explore_models, "explore.tso-includes-sc",
 	uint64_t o;
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++) {
-		struct x_options tso = options(X_DPOR, true), plain = options(X_DPOR, false);
+		struct x_options tso = x_all_orders(X_DPOR, true),
+				 plain = x_all_orders(X_DPOR, false);
 
 		if (!is_small(sc))
 			continue;
@@ -160,10 +162,10 @@ SELFTEST(explore_sleep, "explore.sleep-sets-equal-dpor",
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		if (is_small(sc)) {
-			struct x_options sleep = options(X_SLEEP_SETS, false);
+			struct x_options sleep = x_all_orders(X_SLEEP_SETS, false);
 
 			sleep.runs = SMALL_RUNS;
-			why = differ(sc, sleep, options(X_DPOR, false));
+			why = differ(sc, sleep, x_all_orders(X_DPOR, false));
 			EXPECT(!why, "%s", why);
 		}
 }
@@ -176,7 +178,7 @@ SELFTEST(explore_orders, "explore.orders-agree",
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
-			struct x_options forward = options(X_DPOR, tso), reverse = forward;
+			struct x_options forward = x_all_orders(X_DPOR, tso), reverse = forward;
 
 			reverse.reverse = true;
 			why = differ(sc, forward, reverse);
@@ -192,8 +194,8 @@ SELFTEST(explore_bounds, "explore.bounds-agree",
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (unsigned bound = 0; bound < 2 && is_small(sc); bound++) {
-			struct x_options brute = options(X_BRUTE, false);
-			struct x_options dpor = options(X_DPOR, false);
+			struct x_options brute = x_all_orders(X_BRUTE, false);
+			struct x_options dpor = x_all_orders(X_DPOR, false);
 
 			brute.runs = SMALL_RUNS;
 			brute.bound = dpor.bound = bound;
@@ -209,7 +211,7 @@ SELFTEST(explore_bound_counts, "explore.bound-counts",
 
 	for (enum x_strategy s = X_BRUTE; s <= X_DPOR; s++)
 		for (unsigned bound = 0; bound < 2; bound++) {
-			struct x_options opt = options(s, false);
+			struct x_options opt = x_all_orders(s, false);
 
 			opt.bound = bound;
 			EXPECT(!explore_run(sc, &opt, &one), "%s", refusal());
@@ -226,7 +228,7 @@ SELFTEST(explore_findings, "explore.known-findings",
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
-			struct x_options opt = options(X_DPOR, tso);
+			struct x_options opt = x_all_orders(X_DPOR, tso);
 			bool known = sc->breaks || (sc->breaks_tso && tso);
 
 			opt.go_on = false;
@@ -245,7 +247,7 @@ SELFTEST(explore_replay, "explore.token-replays",
 {
 	static char token[X_DEPTH * 3];
 	static uint8_t plan[X_DEPTH];
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 	const struct x_scenario *sc = x_scenario_find("wait.woken-too-early"), *named;
 	unsigned len;
 
@@ -290,7 +292,7 @@ SELFTEST(explore_bad_tokens, "explore.bad-tokens", "a word that is no token is r
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT(x_token_parse(bad[i], &sc, &opt, plan, &len) == -EINVAL, "'%s' passes",
 		       bad[i]);
-	opt = options(X_DPOR, false);
+	opt = x_all_orders(X_DPOR, false);
 	memset(plan, 7, sizeof(plan));
 	sc = x_scenario_find("litmus.message");
 	EXPECT(!explore_replay(sc, &opt, true, plan, 5, &one) && one.failed,
@@ -300,7 +302,7 @@ SELFTEST(explore_bad_tokens, "explore.bad-tokens", "a word that is no token is r
 SELFTEST(explore_races, "explore.races-listed",
 	 "two plain additions are listed as a race, and nothing else of the litmus tests is")
 {
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 
 	EXPECT(!explore_run(x_scenario_find("litmus.race"), &opt, &one), "%s", refusal());
 	EXPECT(one.races && !one.broken, "%u races", one.races);
@@ -320,7 +322,7 @@ SELFTEST(explore_random, "explore.random-repeats",
 	const struct x_scenario *sc = x_scenario_find("wait.woken-too-early");
 
 	for (enum x_strategy s = X_PCT; s <= X_RANDOM; s++) {
-		struct x_options opt = options(s, false);
+		struct x_options opt = x_all_orders(s, false);
 
 		opt.runs = 500;
 		opt.bound = 3;
@@ -339,7 +341,8 @@ SELFTEST(explore_fences, "explore.barrier-needed",
 {
 	struct museum *m = museum_find("wake-unfenced");
 	const struct x_scenario *sc = x_scenario_find("wait.message");
-	struct x_options sc_options = options(X_DPOR, false), tso_options = options(X_DPOR, true);
+	struct x_options sc_options = x_all_orders(X_DPOR, false),
+			 tso_options = x_all_orders(X_DPOR, true);
 	int err;
 
 	EXPECT(m && sc, "the exhibit is gone");
@@ -373,7 +376,7 @@ static int run_parts(const struct x_scenario *sc, unsigned n, uint64_t *executio
 		     unsigned *outcomes)
 {
 	static uint64_t seen[UNION_MAX];
-	struct x_options opt = options(X_DPOR, false);
+	struct x_options opt = x_all_orders(X_DPOR, false);
 
 	*executions = *outcomes = 0;
 	opt.shards = n;
@@ -395,7 +398,7 @@ SELFTEST(explore_shards, "explore.shards-are-the-whole",
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		const struct x_scenario *sc = x_scenario_find(names[i]);
-		struct x_options opt = options(X_DPOR, false);
+		struct x_options opt = x_all_orders(X_DPOR, false);
 		uint64_t whole, sum;
 		unsigned outcomes;
 

@@ -88,7 +88,10 @@ def test_a_store_that_leaves_its_buffer(tmp_path):
     begun = re.sub(r":a(\d+)c.*", lambda found: f":a{int(found[1]) - 1}c", token)
     done = gdb(begun, "backtrace", "frame", "kill", "quit", home=tmp_path)
     before, stack, frame, *_ = done.stdout.split("(gdb)")
-    assert "comes next: buffer 0: drain, " in before and "x_wait_turn" in stack, done.stdout
+    rows = hf_make.home(*DIMMS, "-c", f"replay {begun} json").stdout.splitlines()
+    # `replay` goes on behind the token's last event, which is the one that gdb is stopped before.
+    last = [json.loads(row) for row in rows if row.startswith('{"step"')][int(re.search(r":a(\d+)c$", begun)[1])]
+    assert last["event"] == "drain" and comes_next(last) in before and "x_wait_turn" in stack, done.stdout
     assert "explore_last_step" in frame, done.stdout
     done = gdb(token, "kill", "quit", home=tmp_path)
     with open(os.path.join(ROOT, step["file"]), encoding="utf-8") as source:

@@ -37,7 +37,7 @@ MEAN = re.compile(r"^ +\d+ executions/s, \d+ ns and (\d+) events an execution; (
 # Of the source files, what each is about; all others are the code under test and its libraries.
 PARTS = {
     "plain accesses: races, the log of what was before": "hooks.c plain.h race.c undo.c shared.c freed.c",
-    "what happened before what, what is owed": "dpor.c chains.c",
+    "what happened before what, what is owed": "dpor.c owed.c owed.h chains.c",
     "whose turn it is, changes of stack": "point.c enabled.c strategy.c",
     "places, clocks, hashes, in line in all of these": "internal.h",
     "threads, set-up, what came out": "actors.c alike.c arena.c run.c mmu.c timers.c tso.c home.c home_host.c",

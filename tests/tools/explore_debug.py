@@ -55,17 +55,7 @@ end
 """
 
 
-def place(token: str) -> Tuple[str, int]:
-    """File and line of the token's last event, as `replay` tells them: those of the function itself, where gdb
-    would name a header whose code stands there in line."""
-    done = subprocess.run([explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token, "json")],
-                          check=False, text=True, errors="replace", stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    steps = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"step"')]
-    return (steps[-1].get("file") or "?", steps[-1].get("line") or 0) if steps else ("?", 0)
-
-
-def command(token: str, more: List[str]) -> List[str]:
+def command(token: str, place: Tuple[str, int], more: List[str]) -> List[str]:
     """gdb with the home; a page fault and a tick are signals, which are the machine's own affair."""
     folder = os.path.join(explore_home.ROOT, "build", "explain")
     os.makedirs(folder, exist_ok=True)
@@ -74,28 +64,42 @@ def command(token: str, more: List[str]) -> List[str]:
         file.write("handle SIGSEGV SIGVTALRM nostop noprint pass\nset breakpoint pending on\n" + UP
                    + "break explore_last_step\nrun\n")
     os.rename(file.name, script)  # another one's gdb may be reading it, whose token has another place
-    return ["gdb", "-q", "-iex", "python file, line = %r, %d" % place(token), "-x", script, *more, "--args",
+    return ["gdb", "-q", "-iex", "python file, line = %r, %d" % place, "-x", script, *more, "--args",
             explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token)]
 
 
 HINT = "; an order that was found with a fault of the museum wants MUSEUM=NAME"
 
 
-def refusal(token: str) -> str:
-    """Why gdb would find nothing to stop at; empty: it does. Said on stderr: that the order breaks nothing."""
-    done = subprocess.run([explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token)],
+def replay(token: str) -> Tuple[int, str]:
+    """Status and output of the replay, a line of JSON for each step."""
+    done = subprocess.run([explore_home.HOST, *explore_home.DIMMS, "-c", explore_home.replay(token, "json")],
                           check=False, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        said = [line for line in done.stdout.splitlines() if re.match(r"(replay|museum): ", line)]
-        if not said:
-            return f"the replay ended with status {done.returncode}: {done.stdout[-400:]}"
-        return said[0] + (HINT if "is not what it was" in said[0] else "")
+    return done.returncode, done.stdout
+
+
+def refusal(token: str, status: int, said: str) -> str:
+    """Why gdb would find nothing to stop at; empty: it does. Said on stderr: that the order breaks nothing."""
+    if status:
+        why = [line for line in said.splitlines() if re.match(r"(replay|museum): ", line)]
+        if not why:
+            return f"the replay ended with status {status}: {said[-400:]}"
+        return why[0] + (HINT if "is not what it was" in why[0] else "")
     if not token.split(":")[-1]:
         return f"'{token}' names no event: its order is empty"
-    if not re.search(r"^ *broken: ", done.stdout, re.M):
+    if not re.search(r'^{"broken":"[^"]', said, re.M):
         print("debug: this order breaks no rule" + HINT, file=sys.stderr)
     return ""
+
+
+def place_of(token: str, said: str) -> Tuple[str, int]:
+    """File and line of the token's last event, as `replay` tells them, which goes on behind it: those of the
+    function itself, where gdb would name a header whose code stands there in line."""
+    events = sum(int(times or 1) for times in re.findall(r"[a-z](\d*)", token.split(":")[-1]))
+    steps = [json.loads(line) for line in said.splitlines() if line.startswith('{"step"')]
+    last = steps[events - 1] if 0 < events <= len(steps) else {}
+    return last.get("file") or "?", last.get("line") or 0
 
 
 def main(args: List[str]) -> int:
@@ -106,11 +110,12 @@ def main(args: List[str]) -> int:
         print("debug: gdb is not installed; `make debug` as root installs it", file=sys.stderr)
         return 2
     os.chdir(explore_home.ROOT)
-    why = refusal(args[0])
+    status, said = replay(args[0])
+    why = refusal(args[0], status, said)
     if why:
         print(f"debug: {why}", file=sys.stderr)
         return 1
-    os.execvp("gdb", command(args[0], args[1:]))
+    os.execvp("gdb", command(args[0], place_of(args[0], said), args[1:]))
     return 0
 
 

@@ -18,8 +18,14 @@ import sys
 import labs
 
 # What a build needs and has made already; whatever is missing is made there.
-BUILT = ("config.mk", "toolchain", "x86_64-elf", "newlib", "newlib-host", "home", "host", "obj", "objects")
+BUILT = ("config.mk", "toolchain", "newlib", "newlib-host", "home", "host", "obj", "objects")
 NOT_THERE = {"build", ".git", ".ci", "__pycache__", os.path.join("tests", "labs")}
+
+
+def belongs(name):
+    """Does a file, or a folder above it, go along?"""
+    parts = name.split(os.sep)
+    return not NOT_THERE & {*parts, *(os.path.join(*parts[:n]) for n in range(1, len(parts)))}
 
 
 def sources(root):
@@ -29,11 +35,8 @@ def sources(root):
     if listed.returncode == 0 and os.path.exists(os.path.join(root, ".git")):
         names = [name for name in listed.stdout.decode().split("\0") if name]
     else:
-        names = [os.path.relpath(os.path.join(at, name), root)
-                 for at, folders, files in os.walk(root) for name in files
-                 if not folders.__setitem__(slice(None), [f for f in folders if f not in NOT_THERE])]
-    parts = lambda name: {name.split(os.sep)[0], os.path.join(*name.split(os.sep)[:2])}
-    return [n for n in names if not parts(n) & NOT_THERE and os.path.exists(os.path.join(root, n))]
+        names = [os.path.relpath(os.path.join(at, name), root) for at, _, files in os.walk(root) for name in files]
+    return [name for name in names if belongs(name) and os.path.exists(os.path.join(root, name))]
 
 
 def copy(root, folder):

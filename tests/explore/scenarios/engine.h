@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of the explorer's own tests: see engine.c and engine_mmu.c. They are in no list. */
+/* Scenarios of the explorer's own tests: see engine.c and its neighbours engine_*.c. They are in no
+ * list. */
 #ifndef TESTS_EXPLORE_SCENARIOS_ENGINE_H
 #define TESTS_EXPLORE_SCENARIOS_ENGINE_H
 
 #include "tests/explore/explore.h"
+
+#define LOAD(v)	    __atomic_load_n(&(v), __ATOMIC_ACQUIRE)
+#define STORE(v, x) __atomic_store_n(&(v), x, __ATOMIC_RELEASE)
 
 #define ENGINE_STEPS	 3
 #define ENGINE_VARIABLES 2

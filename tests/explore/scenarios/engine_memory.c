@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the explorer is asked about itself, of memory (see engine.c): what was freed and is touched
+ * late, what a copy wrote, where what is allocated lies.
+ */
+#include "kernel/kernel.h"
+#include "mm/mm.h"
+#include "tests/explore/scenarios/engine.h"
+
+static uint32_t a, b;
+
+static void store_two(void)
+{
+	STORE(a, 2);
+}
+
+#define LARGE 8192u
+
+static uint8_t *memory;
+
+static void make_small(void)
+{
+	memory = malloc(24);
+}
+
+static void make_large(void)
+{
+	memory = malloc(LARGE);
+}
+
+static void frees(void)
+{
+	free(memory);
+}
+
+static void touches_last(void)
+{
+	x_point("late");
+	memory[23] = 1;
+}
+
+static void touches_far(void)
+{
+	x_point("late");
+	memory[LARGE - 1] = 1;
+}
+
+static void touches_beside(void)
+{
+	uint8_t *other = malloc(24);
+
+	x_point("late");
+	other[0] = 1;
+}
+
+const struct x_scenario engine_free_last = {
+	.name = "engine.free-last",
+	.start = make_small,
+	.thread = {{"frees", frees}, {"touches", touches_last}}};
+const struct x_scenario engine_free_far = {.name = "engine.free-far",
+					   .start = make_large,
+					   .thread = {{"frees", frees}, {"touches", touches_far}}};
+const struct x_scenario engine_free_twice = {.name = "engine.free-twice",
+					     .start = make_small,
+					     .thread = {{"frees", frees}, {"frees too", frees}}};
+const struct x_scenario engine_free_beside = {
+	.name = "engine.free-beside",
+	.start = make_small,
+	.thread = {{"frees", frees}, {"touches", touches_beside}}};
+
+static struct slab_cache cache = SLAB_CACHE_INIT("engine", 48);
+
+static void takes_frame(void)
+{
+	uint64_t phys = frame_alloc(0);
+
+	__atomic_store_n(&memory, phys ? phys_to_virt(phys) : NULL, __ATOMIC_RELEASE);
+	frame_free(phys, 0);
+}
+
+static void takes_slab(void)
+{
+	void *p = slab_alloc(&cache);
+
+	__atomic_store_n(&memory, p, __ATOMIC_RELEASE);
+	slab_free(&cache, p);
+}
+
+static void touch_late(unsigned at)
+{
+	uint8_t *p = __atomic_load_n(&memory, __ATOMIC_ACQUIRE);
+
+	x_point("late");
+	if (p)
+		p[at] = 1;
+}
+
+static void touches_frame(void)
+{
+	touch_late(PAGE_SIZE - 1);
+}
+
+static void touches_slab(void)
+{
+	touch_late(47);
+}
+
+const struct x_scenario engine_free_frame = {
+	.name = "engine.free-frame",
+	.thread = {{"first", takes_frame}, {"touches", touches_frame}}};
+const struct x_scenario engine_free_slab = {
+	.name = "engine.free-slab", .thread = {{"first", takes_slab}, {"touches", touches_slab}}};
+
+static uint8_t from[64], to[64];
+
+static volatile size_t length = sizeof(from); /* so that it is a call */
+
+/* Other bytes than those of before, in each execution. */
+static void copies(void)
+{
+	size_t n = length;
+
+	memset(from, to[63] + 1, n);
+	memcpy(to, from, n);
+	for (unsigned i = 0; i < 4; i++)
+		STORE(b, i);
+}
+
+/* What a copy wrote is put back, to its last byte. */
+const struct x_scenario engine_copies = {.name = "engine.copies",
+					 .thread = {{"copies", copies}, {"two", store_two}}};
+
+static void observe_address(void)
+{
+	void *p = malloc(16);
+
+	STORE(a, 1);
+	x_observe((uintptr_t)p);
+}
+
+/* What is allocated lies where it lay in the execution before. */
+const struct x_scenario engine_address = {
+	.name = "engine.address", .thread = {{"allocates", observe_address}, {"two", store_two}}};
