@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from hf_config import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
@@ -110,3 +112,16 @@ def test_what_nobody_calls_is_named(tmp_path, monkeypatch):
     header = "struct ops {\n\tint (*used)(int);\n\tint (*chosen)(int);\n\tint (*idle)(int);\n};\n"
     texts = {"mm/a.h": header, "mm/a.c": "x = o->used(1);\nf = y ? o->used : o->chosen;\no->idle = g;\n"}
     assert unused.unused_operations(texts) == ["mm/a.h:4: nobody calls the operation idle"]
+
+
+TOP = {".ci", ".clang-format", ".gitignore", "CAVEATS.md", "LICENSE", "Makefile", "README.md",
+       "linker.ld", "boot", "dax", "docs", "drivers", "findings", "kernel", "labs", "mm", "tests"}
+
+
+def test_the_top_level_is_the_documented_one():
+    """What is in the repository at its top is meant to be there: a note of somebody's own is not."""
+    done = subprocess.run(["git", "-C", ROOT, "ls-tree", "--name-only", "HEAD"],
+                          capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("no repository here (an unpacked archive): nothing says what belongs to it")
+    assert set(done.stdout.split()) == TOP
