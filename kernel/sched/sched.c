@@ -263,6 +263,7 @@ void thread_yield(void)
 {
 	might_sleep();
 	sched_preempt();
+	cpu_pause(); /* whoever yields in a loop leaves the core to others */
 }
 
 void sched_exit(void)

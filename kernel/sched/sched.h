@@ -96,6 +96,11 @@ int thread_join(
 	struct thread *t); /* sleeps; woken by: the thread's exit. Returns its exit status */
 void thread_detach(struct thread *t);
 void thread_exit(int status) __attribute__((noreturn));
+/*
+ * Lets another thread that can run have this CPU; thread context. Then one PAUSE: under QEMU's
+ * -icount, where CPUs take turns, a loop of yields without one keeps most of the turns of the
+ * others.
+ */
 void thread_yield(void);
 void thread_sleep_ns(uint64_t ns); /* woken by: a timer */
 /* Interrupts an interruptible wait of `t` (-EINTR). Any context. */

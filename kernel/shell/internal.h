@@ -254,4 +254,10 @@ struct shell_usage_word {
 void shell_usage_next(const char *usage, int argc, const char *const *argv,
 		      void (*found)(void *arg, const struct shell_usage_word *w), void *arg);
 
+/*
+ * The first of the words argv[1, argc) that gives an option a second time, 0: none does. Options
+ * are what the usage writes as KEY=, and single words in brackets of their own ([deaf]).
+ */
+int shell_usage_repeated(const char *usage, int argc, const char *const *argv);
+
 #endif

@@ -169,6 +169,15 @@ int shell_unknown_command(const char *name)
 	return shell_fail(-ENOENT, "unknown command '%.40s': `help` lists all of them", name);
 }
 
+static int run_command(const struct shell_command *c, int argc, char **argv)
+{
+	int again = shell_usage_repeated(c->usage, argc, (const char *const *)argv);
+
+	return again ? shell_fail(-EINVAL, "'%.40s' says again what an earlier word said",
+				  argv[again])
+		     : c->run(argc, argv);
+}
+
 int shell_run_argv(int argc, char **argv)
 {
 	struct running r = {current_thread(), shell_find(argv[0]), {NULL, NULL}};
@@ -182,7 +191,7 @@ int shell_run_argv(int argc, char **argv)
 	LIST_INSERT_HEAD(&running_list, &r, link);
 	spin_unlock_irqrestore(&running_lock, flags);
 	outermost = r.command->batch && batch_begin();
-	status = r.command->run(argc, argv);
+	status = run_command(r.command, argc, argv);
 	if (outermost && batch_end())
 		status = -EINTR;
 	flags = spin_lock_irqsave(&running_lock);

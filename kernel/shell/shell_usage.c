@@ -224,3 +224,30 @@ void shell_usage_next(const char *usage, int argc, const char *const *argv,
 			found(arg, &w);
 	}
 }
+
+/* Does the usage have `word` as one, with nothing of it left: "edu=" of [edu=N], "deaf" of [deaf]?
+ */
+static bool has_word(const char *usage, const char *word, size_t len)
+{
+	bool key = word[len - 1] == '=';
+
+	for (const char *at = usage; (at = strchr(at, word[0])); at++)
+		if (at > usage && strchr(key ? "[ |" : "[", at[-1]) && !strncmp(at, word, len) &&
+		    (key || at[len] == ']'))
+			return true;
+	return false;
+}
+
+int shell_usage_repeated(const char *usage, int argc, const char *const *argv)
+{
+	for (int i = 2; i < argc; i++) {
+		const char *equals = strchr(argv[i], '=');
+		size_t len = equals ? (size_t)(equals + 1 - argv[i]) : strlen(argv[i]) + 1;
+
+		for (int j = 1; j < i; j++)
+			if (len > 1 && !strncmp(argv[j], argv[i], len) &&
+			    has_word(usage, argv[i], equals ? len : len - 1))
+				return i;
+	}
+	return 0;
+}

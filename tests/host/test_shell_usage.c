@@ -117,6 +117,31 @@ static void once_more(void **state)
 }
 
 /* Usage lines come from the source, but a slip in one must not bring the prompt down. */
+static void an_option_twice(void **state)
+{
+	static const char usage[] = "import BUF [deaf] [edu=N] | ping pid|deaf pong=K|pang=K";
+	static const struct {
+		const char *words[5];
+		int at;
+	} lines[] = {
+		{{"b1", "edu=0", "deaf", "deaf"}, 4},  {{"b1", "edu=0", "edu=1", "deaf"}, 3},
+		{{"b1", "deaf", "edu=", "edu=1"}, 4},  {{"b1", "edu=0", "deaf", "eduard"}, 0},
+		{{"deaf", "", "", "edu=0"}, 0},	       {{"pid", "pid", "=", "="}, 0},
+		{{"pong=1", "b1", "b1", "pong=1"}, 4}, {{"pang=1", "pong=1", "ed", "u=0"}, 0},
+		{{"x=1", "x=1", "x", "u=0"}, 0},       {{"edu=", "b1", "b1", "edu="}, 4},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		const char *argv[5] = {"import"};
+
+		memcpy(argv + 1, lines[i].words, 4 * sizeof(argv[0]));
+		assert_int_equal(shell_usage_repeated(usage, 5, argv), lines[i].at);
+	}
+	assert_int_equal(shell_usage_repeated("", 0, NULL), 0);
+	assert_int_equal(shell_usage_repeated("huge", 3, (const char *[]){"huge", "a", "a"}), 0);
+}
+
 static void random_usages_are_harmless(void **state)
 {
 	static const char *const argv[] = {"a", "B=1", "%2", "a", "a", "x", "a", "a"};
@@ -146,6 +171,7 @@ int main(void)
 		cmocka_unit_test(options_in_any_order),
 		cmocka_unit_test(rows_of_words),
 		cmocka_unit_test(once_more),
+		cmocka_unit_test(an_option_twice),
 		cmocka_unit_test(random_usages_are_harmless),
 	};
 

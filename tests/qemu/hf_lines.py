@@ -349,6 +349,7 @@ TABLE: Dict[str, List[Row]] = {
                no("dmabuf export m2 4096 x", "usage: dmabuf"),
                ok("dmabuf export m2", "b1: 2 page(s)"), no("dmabuf receive b1", "has not imported b1"),
                ok("dmabuf import b1"), no("dmabuf import b1", "imported b1 already"), no("dmabuf import b1 edu=9", "edu9"),
+               no("dmabuf import b1 edu=0 edu=0", "says again"), no("dmabuf import b1 deaf deaf", "says again"),
                no("dmabuf import b1 x", "'x'"), ok("dmabuf", "edu0: mapped"), ok("dmabuf receive b1 SHARED"),
                ok("touch m2", "SHARED"), no("dmabuf receive b1 ''", "text"), no("dmabuf receive b1 A B", "'B'"),
                no("dmabuf revoke b2", "b2"), no("dmabuf revoke b1 ms=99999", "a minute"), no("dmabuf revoke b1 x", "'x'"),

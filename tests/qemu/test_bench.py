@@ -113,3 +113,12 @@ def test_lifetimes_side_by_side(tmp_path):
     polls = got["lease-poll"]
     assert 0.9 <= polls["poll.looks"]["value"] <= 1.1, "the poll comes once a second"
     assert 90 <= polls["poll.wakeups"]["value"] <= 110, "the sleeper looks every 10 ms"
+
+
+def test_two_counted_cpus_wait_for_each_other(tmp_path):
+    """With counted instructions CPUs take turns: who waits for another CPU lets it have its own.
+
+    Without the PAUSE of thread_yield() the second one did not end in 100 s."""
+    result = run_commands("selftest tlb.count-after-flush tlb.count-last-everywhere", tmp_path,
+                          ICOUNT="1", SMP="2")
+    assert "# 2 passed, 0 failed, 0 skipped" in result.text, result.text
