@@ -420,25 +420,24 @@ void entries_unlock(struct dax_inode *inode, const struct entry_run *run, bool c
 
 /* ---- deleting ------------------------------------------------------------------------------- */
 
-/*
- * The 2 MiB entry around pgoff, if there is one, reaches over an end of [first, last). All of it is
- * unmapped, not only the range, else its neighbours stay mapped without an entry
- * (docs/weaknesses.md E-5); what they have dirty goes back now, as the mark that fsync looks for
- * goes too.
- */
+/* The 2 MiB entry around pgoff, if there is one, may reach over an end of [first, last). */
 static void break_huge(struct dax_inode *inode, uint64_t pgoff, uint64_t first, uint64_t last)
 {
 	uint64_t at = pgoff, entry = entry_next(inode, &at, pgoff + 1), end = at + FOLIO_PAGES;
 	const char *bytes = phys_to_virt(entry_to_pfn(entry) << PAGE_SHIFT);
 
+	/* LAB 08 break: a part of an entry goes, and the entry with it */
 	if (!(entry & ENTRY_PMD) || (at >= first && end <= last))
 		return;
+	/* All of it, else the neighbours stay mapped without an entry (docs/weaknesses.md E-5). */
 	if (!museum_on(break_narrow))
 		unmap_mapping_range(&inode->mapping, at, end);
+	/* Now, as the mark that fsync looks for goes too. */
 	if ((entry & ENTRY_DIRTY) && at < first)
 		cache_writeback(bytes, (first - at) << PAGE_SHIFT);
 	if ((entry & ENTRY_DIRTY) && end > last)
 		cache_writeback(bytes + ((last - at) << PAGE_SHIFT), (end - last) << PAGE_SHIFT);
+	/* END */
 }
 
 /* Both ends of the range; nothing else can reach over. */

@@ -77,11 +77,13 @@ void huge_trace(const struct dax_inode *inode, const struct vm_fault *vmf, enum 
 /* Is the run the blocks of a 2 MiB entry, or could it become that by a store? */
 static enum huge_result check_run(const struct dax_run *run, bool write)
 {
+	/* LAB 08 fits: what these blocks can be mapped by */
 	if (run->count < FOLIO_PAGES)
 		return HUGE_EXTENT;
 	if (!run->written && !write)
 		return HUGE_ZEROES;
 	return run->pfn && !IS_ALIGNED(run->pfn, FOLIO_PAGES) ? HUGE_EXTENT : HUGE_INSTALLED;
+	/* END */
 }
 
 /*
@@ -111,6 +113,7 @@ static enum huge_result map_blocks(struct dax_inode *inode, uint64_t first, bool
 static enum huge_result make_entry(struct dax_inode *inode, uint64_t pgoff,
 				   const struct dax_run *run, uint64_t *entry)
 {
+	/* LAB 08 entry: one record counts for all 512 pages, and the entry names it */
 	/* Down: a fault in the middle belongs to the entry that begins before it (D-2). */
 	uint64_t first =
 		museum_on(round_up) ? ALIGN_UP(pgoff, FOLIO_PAGES) : ALIGN_DOWN(pgoff, FOLIO_PAGES);
@@ -128,6 +131,7 @@ static enum huge_result make_entry(struct dax_inode *inode, uint64_t pgoff,
 	}
 	*entry = entry_for(inode->fs, run->pfn) | ENTRY_PMD;
 	return HUGE_INSTALLED;
+	/* END */
 }
 
 static enum huge_result why_not_mapped(int err)

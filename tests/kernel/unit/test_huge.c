@@ -211,6 +211,22 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(huge_part_hole, "huge.fallback-part-hole",
+	 "a load of a hole beside which one page of the 2 MiB was written shows single zeroes, and "
+	 "not over that page")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = sparse("f", N);
+
+	EXPECT_OR(out, f && dax_write(f, 5 * PAGE_SIZE, "x", 1) == 1, "no file");
+	fx_map_as_is(&fx, f, N, true);
+	EXPECT_FALLBACK(out, fx.va[0], false, HUGE_EXTENT);
+	EXPECT_OR(out, at(PAGE(fx.va[0], 5))[0] == 'x', "the page written before reads 0x%x",
+		  at(PAGE(fx.va[0], 5))[0]);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(huge_unaligned_extent, "huge.fallback-unaligned-extent",
 	 "512 contiguous blocks that do not begin at a multiple of 2 MiB: single pages")
 {

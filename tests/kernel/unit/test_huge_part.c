@@ -89,13 +89,15 @@ out:
 static struct seen {
 	const struct persist_observer *before;
 	const char *from;
-	uint64_t bytes, in_range, len;
+	uint64_t bytes, in_range, len; /* bytes: of 6 MiB from there on */
 } seen;
 
 static void see(const void *p, size_t n)
 {
 	if ((const char *)p - seen.from < (int64_t)seen.len && (const char *)p >= seen.from)
 		seen.in_range += n;
+	if ((const char *)p - seen.from < 3 * (int64_t)PMD_SIZE && (const char *)p >= seen.from)
+		seen.bytes += n;
 	if (seen.before && seen.before->wrote_back)
 		seen.before->wrote_back(p, n);
 }
@@ -150,7 +152,7 @@ SELFTEST(huge_punch_beyond, "huge.punch-writes-nothing-beyond",
 	 "nothing else")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
-	uint64_t va = map_huge(&fx, "f", 3), beyond;
+	uint64_t va = map_huge(&fx, "f", 3), before, all;
 	struct page *head;
 	int err;
 
@@ -158,11 +160,31 @@ SELFTEST(huge_punch_beyond, "huge.punch-writes-nothing-beyond",
 	head = va_to_head(va);
 	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
 	number_pages(va); /* the only dirty ones */
-	watch(head + 100, 3 * N - 100);
+	watch(head, 100);
 	err = dax_punch(fx.inode[0], 100 * PAGE_SIZE, (2 * N - 100) * PAGE_SIZE);
-	beyond = watched();
-	EXPECT_OR(out, !err && !beyond, "error %d, %lu bytes beyond", err, beyond);
+	before = watched();
+	all = seen.bytes;
+	EXPECT_OR(out, !err && before == 100 * PAGE_SIZE && all == before,
+		  "error %d, %lu bytes before it, %ld bytes beyond", err, before,
+		  (long)(all - before));
 	EXPECT_OR(out, !wrong_numbers(va, 0, 100), "what is before it");
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(huge_punch_clean, "huge.punch-writes-clean-nothing",
+	 "a hole in 2 MiB that fsync has cleaned writes nothing of them back")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = map_huge(&fx, "f", 1), bytes;
+	int err;
+
+	EXPECT_OR(out, va && level_at(va) == 2, "not mapped by 2 MiB");
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
+	watch(va_to_head(va), N);
+	err = dax_punch(fx.inode[0], 200 * PAGE_SIZE, 10 * PAGE_SIZE);
+	bytes = watched();
+	EXPECT_OR(out, !err && !bytes, "error %d, %lu bytes of clean pages", err, bytes);
 out:
 	fixture_end(&fx);
 }

@@ -1,0 +1,10 @@
+/* Clean pages are written back as well. "nobody stored since the last fsync" */
+/* REGION break */
+	(void)museum_on(break_narrow);
+	if (!(entry & ENTRY_PMD) || (at >= first && end <= last))
+		return;
+	unmap_mapping_range(&inode->mapping, at, end);
+	if (at < first)
+		cache_writeback(bytes, (first - at) << PAGE_SHIFT);
+	if (end > last)
+		cache_writeback(bytes + ((last - at) << PAGE_SHIFT), (end - last) << PAGE_SHIFT);

@@ -1,0 +1,8 @@
+/* Only what lies before the hole is written back. "Write back [at, first) and [last, end)" */
+/* REGION break */
+	(void)museum_on(break_narrow);
+	if (!(entry & ENTRY_PMD) || (at >= first && end <= last))
+		return;
+	unmap_mapping_range(&inode->mapping, at, end);
+	if ((entry & ENTRY_DIRTY) && at < first)
+		cache_writeback(bytes, (first - at) << PAGE_SHIFT);
