@@ -80,6 +80,21 @@ SELFTEST(wait_counted_once, "wait.counted-once",
 	EXPECT(first == 1 && second == 0, "the first counted %d, the second %d", first, second);
 }
 
+SELFTEST(wait_stays_listed, "wait.stays-listed",
+	 "a waiter that is woken stays in the list until it takes itself off")
+{
+	struct waiter w = {0};
+	bool before, woken;
+
+	wait_prepare(&w, &flag, "nothing", "the test itself");
+	before = w.enlisted && *w.link.tqe_prev == &w;
+	wake_up(&flag);
+	woken = w.enlisted && *w.link.tqe_prev == &w;
+	wait_finish(&w);
+	EXPECT(before && woken, "in the list: %d, behind the wake: %d", before, woken);
+	EXPECT(!w.enlisted && *w.link.tqe_prev != &w, "still in the list");
+}
+
 #define PINGS 2000
 static unsigned turn;
 

@@ -100,13 +100,16 @@ static int parse_number(const char *word, struct x_options *opt)
 		opt->check = (unsigned)v;
 	} else if ((text = value_of(word, "from"))) {
 		err = parse_count("from", text, UINT32_MAX, &opt->from);
+	} else if ((text = value_of(word, "short"))) {
+		err = parse_count("short", text, 1, &v);
+		opt->quick = !v;
 	} else if ((text = value_of(word, "shard"))) {
 		err = parse_shard(text, opt);
 	} else {
 		return shell_fail(-EINVAL,
 				  "'%s' is no word of this command: lifetime=L, strategy=S, "
 				  "model=M, order=O, bound=N, runs=N, seed=N, time=T, check=N, "
-				  "shard=k/n, from=N",
+				  "shard=k/n, from=N, short=0",
 				  word);
 	}
 	return err;
@@ -125,6 +128,7 @@ enum {
 	GIVEN_MODEL = 1u << 8,
 	GIVEN_CHECK = 1u << 9,
 	GIVEN_SHARD = 1u << 10,
+	GIVEN_SHORT = 1u << 11,
 };
 
 /* The bit of this word in `given`; 0: it is none of them. */
@@ -132,7 +136,7 @@ static unsigned bit_of(const char *word)
 {
 	static const char *const words[] = {"bound", "runs",  "seed",	  "time",
 					    "order", "from",  "lifetime", "strategy",
-					    "model", "check", "shard"};
+					    "model", "check", "shard",	  "short"};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		if (value_of(word, words[i]))
@@ -421,7 +425,7 @@ SHELL_KIND(scenario, "SCENARIO", "explore", offer_scenarios);
 SHELL_COMMAND(
 	explore, cmd_explore,
 	"explore -l|-i|SCENARIO [lifetime=L] [strategy=S] [model=M] [order=O] [bound=N] "
-	"[runs=N] [seed=N] [time=T] [check=N] [shard=k/n] [from=N]",
+	"[runs=N] [seed=N] [time=T] [check=N] [shard=k/n] [from=N] [short=0]",
 	"run a scenario in every order of its events, on the real code\n"
 	"SCENARIO may be a pattern; -l lists them, -i what may race. strategy=dpor (orders\n"
 	"that differ), sleep, brute (all of them), delay, pct, random; model=sc, or tso:\n"
@@ -430,7 +434,7 @@ SHELL_COMMAND(
 	"order=reverse: the other way round; check=N: compare memory with a copy after every\n"
 	"N executions; shard=k/n: the k-th of n parts (0 to n-1), from=N: from its beginning\n"
 	"N on, which its line 'beginnings N' says. A broken rule is shown as the shortest way\n"
-	"to it, a column a thread, and a token for 'replay'.",
+	"to it, a column a thread, and a token for 'replay'; short=0: by the first way.",
 	true);
 SHELL_COMMAND(replay, cmd_replay, "replay TOKEN [json]",
 	      "run exactly the order of events that a finding of 'explore' was\n"

@@ -65,6 +65,34 @@ SELFTEST(engine_sleep, "explore.sleep-is-an-event",
 	EXPECT(r.outcomes == 4, "%u outcomes, not 4", r.outcomes);
 }
 
+SELFTEST(engine_turns, "explore.turns-are-all",
+	 "others come between a mark and its wake; a sleep with interrupts off is interrupted")
+{
+	struct x_options opt = x_all_orders(X_BRUTE, false);
+
+	EXPECT(!explore_run(&engine_wake_window, &opt, &r) && r.complete && !r.broken, "%s",
+	       r.text);
+	EXPECT(r.outcomes == 4, "%u outcomes, not 4", r.outcomes);
+	for (unsigned n = 0; n < 2u * (X_DPOR + 1); n++) {
+		opt = x_all_orders((enum x_strategy)(n / 2), n % 2);
+		EXPECT(!explore_run(&engine_sleep_closed, &opt, &r) && r.complete && !r.broken,
+		       "strategy=%s: %s", x_strategy_name(opt.strategy), r.text);
+	}
+}
+
+SELFTEST(engine_known_orders, "explore.orders-are-new",
+	 "of two threads that share nothing DPOR begins one order, with store buffers too")
+{
+	for (int tso = 0; tso < 2; tso++) {
+		struct x_options opt = x_all_orders(X_DPOR, tso);
+
+		EXPECT(!explore_run(&engine_apart, &opt, &r) && r.complete, "%s", r.text);
+		EXPECT(r.executions == 1 && !r.redundant,
+		       "model=%s: %lu executions, and %lu more were begun", tso ? "tso" : "sc",
+		       (unsigned long)r.executions, (unsigned long)r.redundant);
+	}
+}
+
 SELFTEST(engine_copies, "explore.copies-are-put-back",
 	 "after each execution memory is as it was, also where a copy wrote many words")
 {

@@ -66,6 +66,28 @@ static void pong(void)
 EXPLORE_SCENARIO(wait_ping_pong, "wait.ping-pong", "two threads that wake each other both go on",
 		 .thread = {{"ping", ping}, {"pong", pong}});
 
+/* ---- a waiter whose memory goes -------------------------------------------------------------- */
+
+/* As a stack frame does; and what was freed may not be touched any more. */
+static void await_and_free(void)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+
+	X_EXPECT("set-up", w, "no memory for a waiter");
+	while (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE)) {
+		wait_prepare(w, &ready, "a flag", "set_ready()");
+		if (__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
+			wait_finish(w);
+		else
+			wait_sleep(w);
+	}
+	free(w);
+}
+
+EXPLORE_SCENARIO(wait_waiter_goes, "wait.waiter-goes",
+		 "a waiter that takes itself off the list is known to no waker any more",
+		 .thread = {{"waker", set_ready}, {"waiter", await_and_free}});
+
 /* ---- the locked exchange in place of the fence ---------------------------------------------- */
 
 static void exchange_and_look(void)

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns that no strategy may leave out: between a mark and its wake, in a sleep with interrupts
+ * off; and one that none may make up: behind a store that has not been made yet.
+ */
+#include "kernel/kernel.h"
+#include "kernel/sched/internal.h"
+#include "tests/explore/scenarios/engine.h"
+
+static uint32_t a, b;
+static struct waiter waiter;
+
+/* Of the first thread, on whose CPU the start runs. */
+static void start(void)
+{
+	waiter = (struct waiter){.thread = current_thread(), .what = "it", .waker = "wakes()"};
+}
+
+static void sleeps(void)
+{
+	sched_sleep(&waiter);
+}
+
+static void wakes(void)
+{
+	STORE(waiter.woken, true);
+	sched_wake(waiter.thread);
+}
+
+static void looks(void)
+{
+	x_point("looks");
+	x_observe(waiter.woken * 2u + (waiter.thread->state == THREAD_SLEEPING));
+}
+
+/* Marked or not, asleep or not: each of the four, since a mark comes before its wake. */
+const struct x_scenario engine_wake_window = {
+	.name = "engine.wake-window",
+	.start = start,
+	.thread = {{"sleeps", sleeps}, {"wakes", wakes}, {"looks", looks}}};
+
+static void rings(void *unused)
+{
+	(void)unused;
+	wakes();
+}
+
+static void sleeps_closed(void)
+{
+	irq_disable();
+	sleeps();
+	irq_enable();
+}
+
+static void posts(void)
+{
+	x_interrupt(0, rings, NULL);
+}
+
+/* Its CPU is idle while it sleeps, and takes interrupts whatever the sleeper's flag says. */
+const struct x_scenario engine_sleep_closed = {
+	.name = "engine.sleep-closed",
+	.start = start,
+	.thread = {{"sleeps", sleeps_closed}, {"posts", posts}},
+	.interrupts = true};
+
+static void add_store(void)
+{
+	__atomic_fetch_add(&a, 1, __ATOMIC_SEQ_CST);
+	STORE(a, 1);
+}
+
+static void load_store(void)
+{
+	x_observe(LOAD(b));
+	STORE(b, 1);
+}
+
+/* They share nothing, and a store comes out behind what its maker did before: one order is all. */
+const struct x_scenario engine_apart = {.name = "engine.apart",
+					.thread = {{"one", add_store}, {"two", load_store}}};
