@@ -150,10 +150,11 @@ $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 $(BASE)/obj/%.asm.o: %.asm Makefile
 	$(call compile,NASM,$<) nasm -f elf64 -g -F dwarf $(NASM_WARN) -I. -MD $@.d -MP -o $@ $<
 
-# Three fresh file systems for scratch devices (race, bench, self-tests): made by mkfs.ext4, carried
-# in the kernel as the blocks that they have in use. Arguments: bytes, inodes, features.
-OBJ += $(BASE)/scratch_small.asm.o $(BASE)/scratch_large.asm.o $(BASE)/scratch_huge.asm.o
+# Fresh file systems for scratch devices (race, bench, self-tests) and, the tiny one, for power cuts: made by
+# mkfs.ext4, carried in the kernel as the blocks that they have in use. Arguments: bytes, inodes, features.
+OBJ += $(BASE)/scratch_tiny.asm.o $(BASE)/scratch_small.asm.o $(BASE)/scratch_large.asm.o $(BASE)/scratch_huge.asm.o
 SCRATCH := none,filetype,extent,sparse_super,large_file,extra_isize
+$(BASE)/scratch_tiny.asm: SHAPE := 1048576 64 $(SCRATCH)
 $(BASE)/scratch_small.asm: SHAPE := 16777216 128 $(SCRATCH)
 $(BASE)/scratch_large.asm: SHAPE := 1073741824 128 $(SCRATCH)
 $(BASE)/scratch_huge.asm: SHAPE := 17179869184 1048576 $(SCRATCH),uninit_bg,flex_bg,64bit,huge_file

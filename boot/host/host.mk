@@ -61,7 +61,7 @@ define home
 $(1)_OBJ := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(filter-out $($(notdir $(1))_OUT) $(HOME_ENGINE),$(HOME_SRC))) \
 	$($(notdir $(1))_SRC)) $(if $($(notdir $(1))_OUT),,$(HOME_ONE)) \
 	$(call plain_home,$(filter-out $(5) $(HOME_ENGINE),$(HOME_SRC))) $(HOME_ASM:%=$(BASE)/obj/%.o) \
-	$(addprefix $(BASE)/,scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
+	$(addprefix $(BASE)/,scratch_tiny.asm.o scratch_small.asm.o scratch_large.asm.o scratch_huge.asm.o)
 $(1)_MACH := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_MACH))) \
 	$(patsubst %,$(BASE)/home/obj/%.o,$(filter-out $(5),$(HOME_MACH))) $(BASE)/obj/boot/host/entry.asm.o
 $(1)/obj/tests/kernel/seed/test_seed_s4.c.o: HOME_MORE := $(2) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'

@@ -51,6 +51,7 @@ static struct ext4_dirent *use_entry(struct ext4_inode *dir, struct ext4_dirent 
 	uint32_t need = ext4_entry_size(e->len), used = ext4_entry_size(de->name_len);
 	struct ext4_dirent *fresh;
 
+	/* LAB 12 entry: a name comes, by one small store */
 	if (!de->inode) {
 		put(de, de->rec_len, e, 0);
 		pm_wb(fs, de, need);
@@ -68,6 +69,7 @@ static struct ext4_dirent *use_entry(struct ext4_inode *dir, struct ext4_dirent 
 	pm_set16(fs, &de->rec_len, (uint16_t)used);
 	pm_fence(fs);
 	return fresh;
+	/* END */
 }
 
 /* A new block at the end with this one entry. */

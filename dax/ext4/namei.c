@@ -314,6 +314,7 @@ static void remove_name(struct ext4_inode *dir, struct ext4_slot *slot, struct e
 {
 	struct ext4_fs *fs = dir->fs;
 
+	/* LAB 12 unname: list, name, links */
 	if (!links)
 		ext4_orphan_add(victim);
 	ext4_dir_remove(dir, slot);
@@ -321,6 +322,7 @@ static void remove_name(struct ext4_inode *dir, struct ext4_slot *slot, struct e
 	ext4_stamp(fs, victim->raw, EXT4_CTIME);
 	ext4_touch(dir);
 	pm_fence(fs);
+	/* END */
 }
 
 int ext4_unlink(struct ext4_inode *dir, const char *name, struct ext4_inode **victim)

@@ -12,7 +12,7 @@
 #ifndef TESTS_HOST_EXT4_CRASH_H
 #define TESTS_HOST_EXT4_CRASH_H
 
-#include "tests/host/ext4_cut.h"
+#include "tests/kernel/lib/ext4_cut.h"
 #include "tests/host/ext4_image.h"
 
 #define FILES 8

@@ -3,7 +3,7 @@
  * Power cuts at every fence of every operation; the method is in ext4_crash.h.  The last tests lose
  * fences on purpose and expect the judge to notice.
  */
-/* LINK: tests/host/ext4_image.c tests/host/ext4_cut.c tests/host/ext4_crash.c */
+/* LINK: tests/host/ext4_image.c tests/kernel/lib/ext4_cut.c tests/host/ext4_crash.c */
 /* LINK: tests/host/ext4_judge.c dax/ext4/[a-z]*.c */
 #include <errno.h>
 #include <setjmp.h>

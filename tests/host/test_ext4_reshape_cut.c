@@ -3,7 +3,7 @@
  * Power cuts at every fence of zero range, collapse range, insert range and exchange; the method is
  * in ext4_crash.h.  Collapse, insert and exchange must be atomic: the judge compares whole files.
  */
-/* LINK: tests/host/ext4_image.c tests/host/ext4_cut.c tests/host/ext4_crash.c */
+/* LINK: tests/host/ext4_image.c tests/kernel/lib/ext4_cut.c tests/host/ext4_crash.c */
 /* LINK: tests/host/ext4_judge.c dax/ext4/[a-z]*.c */
 #include <errno.h>
 #include <setjmp.h>

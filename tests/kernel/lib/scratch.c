@@ -26,6 +26,7 @@ struct template
 #define TEMPLATE_OF(name)                                                                          \
 	((struct template){scratch_##name##_bytes, scratch_##name##_nr_runs,                       \
 			   scratch_##name##_runs, scratch_##name##_words, scratch_##name##_times})
+TEMPLATE(tiny);
 TEMPLATE(small);
 TEMPLATE(large);
 TEMPLATE(huge);
@@ -171,11 +172,11 @@ static void write_block(uint64_t *to, const struct template *t, int64_t at)
 			*to++ = t->words[at];
 }
 
-static void write_template(struct pmem_region *r, const struct template *t)
+static void write_template(void *base, const struct template *t)
 {
 	for (uint64_t i = 0; i < t->nr_runs; i++) {
 		const struct run *run = &t->runs[i];
-		char *to = (char *)r->kaddr + run->first * PAGE_SIZE;
+		char *to = (char *)base + run->first * PAGE_SIZE;
 
 		if (run->at < 0)
 			memset(to, 0, run->count * PAGE_SIZE);
@@ -200,11 +201,20 @@ int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_
 			r->name, r->len / MIB, t.bytes / MIB);
 	if (!err) {
 		wipe_signatures(r);
-		write_template(r, &t);
+		write_template(r->kaddr, &t);
 		err = dax_mount(r, SCRATCH_PATH, lt, fs);
 	}
 	*why = refusal();
 	return err;
+}
+
+void scratch_image(void *base)
+{
+	const struct template t = TEMPLATE_OF(tiny);
+
+	ASSERT(t.bytes == SCRATCH_IMAGE, "the tiny file system has %lu bytes", t.bytes);
+	memset(base, 0, t.bytes);
+	write_template(base, &t);
 }
 
 int scratch_forget_records(void)

@@ -47,6 +47,9 @@ struct edu *scratch_edu(unsigned n); /* the n-th of those chosen last */
  * that was on the region stays. Sleepable. */
 int scratch_mount(enum scratch_size size, const struct lifetime *lt, struct dax_fs **fs,
 		  const char **why);
+/* A fresh file system of SCRATCH_IMAGE bytes in plain memory, for whoever mounts it by himself. */
+#define SCRATCH_IMAGE (1u << 20)
+void scratch_image(void *base);
 /* Binds the scratch region anew, so that none of its page records exists. Nothing is mounted on it.
  * 0, or a negative errno. */
 int scratch_forget_records(void);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/host/ext4_cut.h"
+#include "tests/kernel/lib/ext4_cut.h"
 
 #define PAGE 4096u
 
@@ -124,6 +124,11 @@ void cut_fence(void)
 	}
 	now->low = now->size / LINE;
 	now->high = 0;
+}
+
+void cut_drop(void)
+{
+	buffers_free(&spare);
 }
 
 static void maybe_line(const struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out,

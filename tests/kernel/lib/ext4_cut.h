@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The power-cut recorder: what is on a DIMM when the power goes?
+ * The power-cut recorder: what is on a DIMM when the power goes?  Pure code: the self-tests cut.*
+ * play with it in the kernel (cut_play.c), the host tests of dax/ext4 (tests/host/ext4_crash.h) as
+ * well.
  *
  * `live` is what the CPU sees; `durable` is what survives for certain.  A write-back makes a line
  * pending, a fence makes all pending lines durable.  Between two fences anything may have arrived:
  * a pending line or not, a dirty line that was never written back (a cache may evict any line at
  * any time), even single 8-byte words of one.  cut_make builds one such outcome.
  */
-#ifndef TESTS_HOST_EXT4_CUT_H
-#define TESTS_HOST_EXT4_CUT_H
+#ifndef TESTS_KERNEL_LIB_EXT4_CUT_H
+#define TESTS_KERNEL_LIB_EXT4_CUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +45,7 @@ struct cut {
 /* Start recording on @live: all of it is durable now.  May nest; cut_end returns to the outer. */
 void cut_begin(struct cut *c, uint8_t *live, size_t size, void (*moment)(struct cut *c));
 void cut_end(struct cut *c);
+void cut_drop(void); /* gives back what cut_end keeps for the next cut_begin */
 /* One outcome of a cut at this moment, into @out (which may hold an older one). */
 void cut_make(struct cut *c, enum cut_kind kind, uint32_t *seed, uint8_t *out);
 

@@ -1,0 +1,7 @@
+/* No list: the links are zero soon enough. "gets on the list (ext4_orphan_add) before its name goes" */
+/* REGION unname */
+	ext4_dir_remove(dir, slot);
+	ext4_store_links(victim, links);
+	ext4_stamp(fs, victim->raw, EXT4_CTIME);
+	ext4_touch(dir);
+	pm_fence(fs);
