@@ -17,6 +17,11 @@ static int both_entries(void)
 	return files_setup(2, FILES_TOUCHED);
 }
 
+static int one_touched(void)
+{
+	return files_setup(1, FILES_TOUCHED);
+}
+
 static void lock_and_unlock(void)
 {
 	uint64_t value = entry_lock(files.f, 0);
@@ -134,3 +139,67 @@ EXPLORE_SCENARIO(entry_unlock_at, "entry.unlock-at",
 		 "an unlock that knows the entry's place wakes who waits for it", FILES,
 		 .setup = both_entries,
 		 .thread = {{"first", lock_and_unlock_at}, {"second", lock_and_unlock_at}});
+/* An entry that somebody has locked when a scan for who holds a page comes by: whoever handles an
+ * error of the page does that, without the file's fault lock (C-2). */
+static uint64_t locked_value;
+
+static void hold_and_lock(void)
+{
+	files_hold();
+	locked_value = entry_lock(files.f, 0);
+	X_EXPECT("set-up", locked_value, "no entry of F's page");
+}
+
+static void unlock(void)
+{
+	entry_unlock(files.f, 0, locked_value);
+}
+
+/* What every change of a layout does first: holders are waited for, or it is refused. Where freed
+ * blocks are marked (lifetime->freed) nobody is asked, and nobody need be found. */
+static void scan_for_held(void)
+{
+	const struct lifetime *lt = files.fx.fs->lifetime;
+	uint32_t refs;
+	int err;
+
+	down_write(&files.f->fault_lock);
+	err = lt->break_layout(files.f, 0, 1, LAYOUT_SPACE);
+	refs = page_refs(files.page);
+	X_EXPECT("I5", err || lt->freed || refs <= lt->rest,
+		 "the scan is over and found nobody; F's page has %u references, and rests at %u",
+		 refs, lt->rest);
+	up_write(&files.f->fault_lock);
+	x_observe((uint64_t)-err);
+}
+
+EXPLORE_SCENARIO(entry_locked_scan, "entry.locked-scan",
+		 "a scan for who holds a page finds him, though somebody has locked the entry",
+		 FILES, .setup = one_touched, .start = hold_and_lock,
+		 .thread = {{"unlock", unlock}, {"scan", scan_for_held}, {"put", files_put}});
+
+/* zap-to-zero: an entry holds a reference of its page, until a hole anywhere in the file takes it
+ * back (D-1). */
+static void store_twice(void)
+{
+	files_store();
+	files_store();
+}
+
+static void entry_holds_still(void)
+{
+	const uint64_t *pte = pte_leaf(files.mm->root, files.va);
+	const uint32_t refs = page_refs(files.page);
+
+	X_EXPECT("I5", !files.fx.fs->lifetime->entry_holds || !pte || !(*pte & PTE_P) || refs,
+		 "page 0 of F has its entry, is mapped, and counts %u: a pin would be born from "
+		 "zero",
+		 refs);
+}
+
+EXPLORE_SCENARIO(entry_zapped_elsewhere, "entry.zapped-elsewhere",
+		 "a page that is mapped again after a hole elsewhere in its file counts as in use",
+		 .setup = both_entries, .teardown = files_teardown, .mm = files_mm,
+		 .end = entry_holds_still,
+		 .thread = {{"punch", punch_second}, {"store", store_twice}}, .interrupts = true,
+		 .lifetimes = true, .large = true);
