@@ -154,6 +154,73 @@ def test_verdicts_that_the_answer_prints():
         assert not judged("bench", fake, atmost=9), fake
 
 
+# ---- answers in words -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("value,line", [
+    ("1 0", "1 reference(s), 0 mapping(s)"), ("1 reference, 0 mappings", "state 0x1: 1 reference(s), 0 mapping(s)"), ("2/1", "count 2 to 1;"),
+    ("broken i1", "race C-2: BROKEN I1 gone"), ("a locked entry", "| a locked | | |\n | | entry | |"), ("4", "  4 | stops")])
+def test_an_answer_in_another_form(value, line):
+    """Numbers with anything between them, letters of any size, words that a column of a race has broken."""
+    assert grade.re.search(grade.as_pattern(value), line, re.I), grade.as_pattern(value)
+
+
+@pytest.mark.parametrize("value,line", [
+    ("1 0", "1 reference(s), 10 mapping(s)"), ("0 1", "1 reference(s), 0 mapping(s)"), ("1", "BROKEN I1, 10, 0x1a"), (".*", "safe"),
+    ("safe|BROKEN", "safe"), ("I1", "I12"), ("(safe", "safe")])
+def test_an_answer_is_no_pattern(value, line):
+    """Nothing that would match whatever the machine says, and no half of a number or a word."""
+    assert not grade.re.search(grade.as_pattern(value), line, re.I), grade.as_pattern(value)
+
+
+def asked(monkeypatch, check, values, output, status=0):
+    """The outcome of an `ask` of a machine that prints this; value: it, and the lines that were played."""
+    lines = []
+    monkeypatch.setattr(grade, "play", lambda root, line: (lines.append(line), (status, output))[1])
+    return grade.asked("", labs.check({"name": "c", "points": 3, "asks": "?", **check}), values), lines
+
+
+ASK = {"run": "ask race {which}", "expect": ["^race .*: {how}$", "I1|safe"],
+       "because": [{"when": "how: safe", "says": "It is not."}, {"when": "^race D", "says": "Another race."}]}
+
+
+def test_the_machine_is_asked(monkeypatch):
+    """Answers stand in the line and in what must be seen; all patterns count; a status of failure is a verdict like any other."""
+    one, lines = asked(monkeypatch, ASK, {"which": "C-2", "how": "BROKEN I1"}, "race C-2: BROKEN I1\n", 5)
+    assert one.points == 3 and lines == ["race C-2"], one
+    one, _ = asked(monkeypatch, ASK, {"which": "C-2", "how": "safe"}, "race C-2: BROKEN I1\n", 5)
+    assert not one.points and one.text[-1] == "=> It is not." and "BROKEN" not in "".join(one.text), one
+    one, _ = asked(monkeypatch, ASK, {"which": "D-1", "how": "BROKEN I5"}, "race D-1: BROKEN I5\n", 5)
+    assert not one.points and one.text[-1] == "=> Another race.", one
+    one, _ = asked(monkeypatch, ASK, {"which": "C-2", "how": "BROKEN I1"}, "race C-2: BROKEN I1\n", None)
+    assert not one.points, "the machine stopped"
+
+
+@pytest.mark.parametrize("values,sentence", [
+    ({"which": "C-2"}, "no answer to 'how' yet"), ({}, "no answer to 'which' yet"), ({"which": "C-2; poweroff", "how": "x"}, "is not one word"),
+    ({"which": "$(x)", "how": "x"}, "is not one word"), ({"which": "", "how": "x"}, "is not one word")])
+def test_what_cannot_be_asked(monkeypatch, values, sentence):
+    """Nothing is played for it: no answer, or one that would be more than a word of the line."""
+    one, lines = asked(monkeypatch, ASK, values, "")
+    assert not one.points and sentence in one.text[-1] and not lines, one
+
+
+def test_a_token_by_the_line_that_finds_it(monkeypatch):
+    """`explore NAME lifetime=L` stands for the token of its finding."""
+    one, lines = asked(monkeypatch, {"run": "ask replay {token}", "expect": "broken"}, {"token": "explore a.b lifetime=c-d"},
+                       "broken\ntoken a.b:c-d:sc:a5b3\n")
+    assert one.points and lines == ["explore a.b lifetime=c-d", "replay a.b:c-d:sc:a5b3"]
+    one, _ = asked(monkeypatch, {"run": "ask replay {token}", "expect": "broken"}, {"token": "explore a.b"}, "safe\n")
+    assert not one.points and "finds nothing" in one.text[-1]
+
+
+def test_answers_are_read(tmp_path):
+    """The last line of a name counts, a question mark is none, blanks and other lines do not matter."""
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "labs" / "a.txt").write_text("/* LAB 13 answers: x */\nSay: no\na: 1\n  a:  2 3 \r\nb: ?\nc-d: x\n/* END */\ne: 4\n")
+    which = labs.Lab(13, "", "", [labs.Region("answers", "labs/a.txt", ""), labs.Region("code", "code.c", "")], [])
+    assert labs.values(str(tmp_path), which) == {"a": "2 3", "c-d": "x"}
+
+
 def test_output_counts_between_two_words_that_nobody_knows():
     """A machine that ended before the second one has no status, whatever it printed."""
     ended = lambda text, why=None: submission.Ended(0, text, why)

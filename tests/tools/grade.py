@@ -11,7 +11,7 @@ Gradescope reads it; also of a submission that cannot be graded.
 
 A check is a line of commands of its own, in a process of its own: one that panics, hangs or prints
 what looks like a result costs that check and no other. Self-tests, races and the explorer play in
-Holdfast as a Linux process; `bench` counts instructions in QEMU. So no mark depends on the host; the
+Holdfast as a Linux process, and so is what a reading lab asks; `bench` counts instructions in QEMU. So no mark depends on the host; the
 limits are there to end what never ends. How far a submission is kept apart from who grades it, and how
 far not, is said in submission.py. Status: 0 full marks, 1 less, 2 not graded.
 """
@@ -148,6 +148,62 @@ def outcome(root, check):
     return Outcome(check, 0, text + ([f"=> {hint}"] if hint else []))
 
 
+# ---- answers in words (`ask`) -----------------------------------------------------------------
+
+FIELD = re.compile(r"\{([a-z][a-z0-9-]*)\}")
+WORD = re.compile(r"[A-Za-z0-9.:_-]{1,200}")
+FINDS = re.compile(r"explore [a-z0-9.-]+( (lifetime|model|bound|strategy)=[a-z0-9-]+)*")
+
+
+def as_word(root, name, value):
+    """An answer that becomes a word of a command. For a token the line that finds it will do, `explore NAME lifetime=L`."""
+    if FINDS.fullmatch(value):
+        token = TOKEN.search(play(root, value)[1])
+        if not token:
+            raise labs.Wrong(f"{name}: '{value}' finds nothing that breaks")
+        return token[1]
+    value = value.removeprefix("lifetime=")
+    if not WORD.fullmatch(value):
+        raise labs.Wrong(f"{name}: '{value}' is not one word")
+    return value
+
+
+def as_pattern(value):
+    """An answer in what the machine prints: several numbers may have anything between them, `1 0` or `1 reference, 0
+    mappings`."""
+    numbers = re.findall(r"\d+", value)
+    if len(numbers) > 1 and not re.search(r"\d[xX.]", value):
+        return r"\b" + r"\b\D{1,20}\b".join(numbers) + r"\b"
+    words = r"[\s|]+".join(re.escape(word) for word in value.split())  # a column of a race breaks its lines
+    return rf"(?<!\w){words}(?!\w)"
+
+
+def expected(check):
+    """The patterns of an `ask`."""
+    return [check.expect] if isinstance(check.expect, str) else check.expect
+
+
+def asked(root, check, values):
+    """The outcome of an `ask`: the machine is asked, and answers as was said before."""
+    names = list(dict.fromkeys(FIELD.findall(" ".join([check.run, *expected(check)]))))
+    without = [name for name in names if name not in values]
+    if without:
+        return Outcome(check, 0, [f"no answer to '{without[0]}' yet"])
+    text = [f"answer {name}: {values[name]}" for name in names]
+    try:
+        line = FIELD.sub(lambda m: as_word(root, m[1], values[m[1]]), check.run.removeprefix("ask "))
+    except labs.Wrong as err:
+        return Outcome(check, 0, [*text, str(err)])
+    status, output = play(root, line)
+    wanted = [FIELD.sub(lambda m: as_pattern(values[m[1]]), pattern) for pattern in expected(check)]
+    if status is not None and all(re.search(pattern, output, re.M | re.I) for pattern in wanted):
+        return Outcome(check, check.points, [*text, "the machine says so too"])
+    seen = "\n".join(text) + "\n" + output
+    hint = next((says for when, says in check.because if when.search(seen)), None)
+    return Outcome(check, 0, [*text, f"the machine says something else: build/host/holdfast -c \"{line}\"",
+                              *([f"=> {hint}"] if hint else [])])
+
+
 def compiled(root, check, known):
     """The check that builds; its text says what the compiler said. `known`: the names that the program may want of
     the host, or None for any."""
@@ -172,6 +228,8 @@ def grade(root, which, tell=lambda outcome: None, known=None):
             one = Outcome(check, 0, [f"not played before '{missing[0]}' has passed"])
         elif end and time.monotonic() > end:
             one = Outcome(check, 0, [f"not played: what comes before it took more than {ALL} s"])
+        elif check.run.startswith("ask "):
+            one = asked(root, check, labs.values(root, which))
         else:
             one = outcome(root, check)
         found[check.name] = one

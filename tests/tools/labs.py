@@ -23,7 +23,7 @@ import tomllib
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/[ \t]*\n", re.M)
 END = re.compile(r"^[ \t]*/\* END \*/[ \t]*\n", re.M)
-KINDS = ("build", "selftest", "race", "explore", "bench")
+KINDS = ("build", "selftest", "race", "explore", "bench", "ask")
 
 Region = collections.namedtuple("Region", "name file stub")
 Check = collections.namedtuple("Check", "name points asks run expect because atmost needs")
@@ -171,6 +171,15 @@ def answers_of(root, which, notes=None):
                 raise err if isinstance(err, Wrong) else Wrong(f"{region.file} cannot be read: {err}") from err
             notes.append(f"{err}: graded as if nothing were written there")
     return found
+
+
+VALUE = re.compile(r"^[ \t]*([a-z0-9-]+):[ \t]*(\S.*?)[ \t\r]*$", re.M)
+
+
+def values(root, which):
+    """{name: value}: what was answered in the regions of files of answers; the last one of a name counts. `?` is none."""
+    texts = [inside(source_text(root, r.file), which.number, r.name) for r in which.regions if r.file.endswith(".txt")]
+    return {name: value for text in texts for name, value in VALUE.findall(text) if value != "?"}
 
 
 ANSWER = re.compile(r"^/\* REGION ([a-z0-9-]+) \*/\n", re.M)

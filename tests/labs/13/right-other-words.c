@@ -1,0 +1,23 @@
+/* Other races, the other function, another cure, words in another form; a bound. */
+/* REGION answers */
+verdict: broken i1
+scan-step: 4
+unlock-step: 5
+second-owner-step: 7
+unaware: BROKEN I1
+lease-poll: safe
+idle-at-one: BROKEN I1
+zap-to-zero: BROKEN I1
+counted-map: safe
+refuse-busy: safe
+busy-extent: safe
+token: explore entry.locked-scan lifetime=idle-at-one model=tso
+passed-in: index_next_slot
+references: 2
+rests: 1
+other-token: explore entry.locked-scan lifetime=zap-to-zero
+cure: lifetime=refuse-busy
+sleeps-for: locked index entry
+refused-with: ENOSPC
+not-mapped: C-3-umount
+never-locked: safe

@@ -1,0 +1,23 @@
+/* "For the holder it sleeps later" */
+/* REGION answers */
+verdict: BROKEN I1
+scan-step: 4
+unlock-step: 5
+second-owner-step: 7
+unaware: BROKEN I1
+lease-poll: safe
+idle-at-one: BROKEN I1
+zap-to-zero: BROKEN I1
+counted-map: HUNG I4
+refuse-busy: safe
+busy-extent: safe
+token: explore entry.locked-scan lifetime=idle-at-one
+passed-in: entries_next
+references: 2
+rests: 1
+other-token: explore entry.locked-scan lifetime=zap-to-zero
+cure: counted-map
+sleeps-for: pfn 0x140011 to be idle
+refused-with: ENOSPC
+not-mapped: C-1
+never-locked: safe
