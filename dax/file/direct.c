@@ -40,7 +40,7 @@ MUSEUM(direct_leak, "direct-leak",
        "by race L-2 (BROKEN I4)");
 MUSEUM(direct_no_lock, "direct-no-lock",
        "L-3: a mapping is revoked without the fault lock, so a fault under way maps its page "
-       "afterwards; shown by race L-3 (BROKEN I5)");
+       "afterwards; shown by race L-3 (BROKEN I5) and found by explore direct.store-break");
 MUSEUM(direct_one_vma, "direct-one-vma",
        "L-4: the revocation unmaps what the first VMA shows, not what its pieces and copies show; "
        "shown by race L-4 (BROKEN I5)");
@@ -99,6 +99,7 @@ static void range_of(const struct direct_map *m, uint64_t *first, uint64_t *last
 static void revoke(struct lease *l)
 {
 	struct direct_map *m = to_map(l);
+	/* LAB 09 revoke: from here on nobody reaches a page through this mapping */
 	const bool locked = !museum_on(direct_no_lock);
 	uint64_t first, last;
 
@@ -109,6 +110,7 @@ static void revoke(struct lease *l)
 	unmap_mapping_range(&m->inode->mapping, first, last);
 	if (locked)
 		up_write(&m->inode->fault_lock);
+	/* END */
 }
 
 static const struct lease_ops direct_ops = {.what = "MAP_DIRECT", .told = told, .revoke = revoke};
@@ -233,6 +235,7 @@ static int lease_of_file(struct dax_inode *inode, struct direct_lease *d)
 static int direct_lease_of(struct vma *vma, struct direct_lease *l)
 {
 	struct direct_map *m = vma->private;
+	/* LAB 09 client: a lease beside the mapping's, or none */
 	int err = lease_of_file(m->inode, l);
 
 	/* The client's lease before the look at the mapping's: a break after the look finds the
@@ -245,6 +248,7 @@ static int direct_lease_of(struct vma *vma, struct direct_lease *l)
 		      "the lease of the mapping of %s is %s; map the file again when the "
 		      "change is over",
 		      m->inode->name, state_of(m));
+	/* END */
 }
 
 const struct vma_ops dax_direct_vma_ops = {

@@ -372,6 +372,7 @@ static void revoke(struct lease *l)
 {
 	struct lease_list *ll = l->list;
 
+	/* LAB 09 take-back: what a deaf owner has, and then the lease */
 	if (l->ops->revoke)
 		l->ops->revoke(l);
 	/* Off the list after the revoke, else a breaker changes what it still protects. */
@@ -380,6 +381,7 @@ static void revoke(struct lease *l)
 	spin_unlock(&lock);
 	if (l->ops->gone)
 		l->ops->gone(l);
+	/* END */
 	/* `l` may be freed by now. The list is there: whoever drops it waits for this. Breakers
 	 * look again behind the owner's gone, which they may rely on. */
 	spin_lock(&lock);

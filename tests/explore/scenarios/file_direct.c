@@ -80,3 +80,63 @@ EXPLORE_SCENARIO(direct_store_munmap, "direct.store-munmap-break",
 			    {"munmap", files_munmap},
 			    {"break", files_break},
 			    {"revoke", files_revoke}});
+
+/* ---- a client of the mapping ------------------------------------------------------------------
+ */
+
+static struct direct_lease client;
+static bool client_told;
+
+static void tell_client(struct direct_lease *l)
+{
+	(void)l;
+	__atomic_store_n(&client_told, true, __ATOMIC_RELEASE);
+}
+
+static void revoke_client(struct direct_lease *l)
+{
+	(void)l; /* it has no page so far */
+}
+
+static const struct direct_lease_ops client_ops = {
+	.what = "a client", .told = tell_client, .revoke = revoke_client};
+
+static void no_client(void)
+{
+	client = (struct direct_lease){.ops = &client_ops};
+	client_told = false;
+}
+
+/* What a lease of a client promises: it is told before the mapping is revoked under it. */
+static void take_and_end(void)
+{
+	const char *state;
+	int err;
+
+	down_read(&files.mm->mmap_lock);
+	err = direct_lease_take(mm_find_vma(files.mm, files.va), &client);
+	up_read(&files.mm->mmap_lock);
+	x_observe((uint64_t)-err);
+	if (err)
+		return;
+	state = dax_direct_state(files.mm, files.va, NULL);
+	X_EXPECT("L",
+		 __atomic_load_n(&client_told, __ATOMIC_ACQUIRE) || strcmp(state, "revoked") != 0,
+		 "a client has a lease of a mapping that is revoked, and was told nothing");
+	direct_lease_end(&client);
+}
+
+/* A change that does not wait, and the end of the break time. */
+static void break_and_revoke(void)
+{
+	down_write(&files.f->fault_lock);
+	lease_break(&files.f->leases, LEASE_LAYOUT, false);
+	up_write(&files.f->fault_lock);
+	lease_revoke_due(UINT64_MAX);
+}
+
+EXPLORE_SCENARIO(
+	direct_client, "direct.client-break",
+	"a client takes its lease before the mapping is broken, and is told, or is refused", FILES,
+	.setup = direct, .start = no_client,
+	.thread = {{"client", take_and_end}, {"break", break_and_revoke}});

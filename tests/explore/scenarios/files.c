@@ -155,6 +155,9 @@ void files_step(void)
 		return;
 	for (unsigned i = 0; i < files.pages; i++)
 		entry_agrees(i);
+	/* A fault that saw the mapping live has mapped its page before (L-3). */
+	X_EXPECT("I5", !files.revoked || !mapped_entry(files.va),
+		 "the mapping was revoked, and a page is mapped by it");
 }
 
 const struct page *files_record(void)
@@ -301,8 +304,8 @@ void files_revoke(void)
 			break;
 		cpu_pause();
 	}
-	if (pending)
-		lease_revoke_due(UINT64_MAX);
+	if (pending && lease_revoke_due(UINT64_MAX))
+		files.revoked = true;
 }
 
 void files_munmap(void)

@@ -25,8 +25,9 @@ struct files {
 	struct page *page; /* F's first page: the one block that anybody can get */
 	struct page *held; /* by start(); NULL: none */
 	struct page *held_too;
-	bool given;  /* G has the block */
-	bool broken; /* a change that a lease was in the way of is made */
+	bool given;   /* G has the block */
+	bool broken;  /* a change that a lease was in the way of is made */
+	bool revoked; /* the revocation of F's mapping is over */
 };
 extern struct files files;
 
@@ -49,7 +50,7 @@ void files_hold_unmapped(void); /* by a pin, and no page of F is mapped any more
 /* The record that counts for F's first page; NULL: nobody touched it so far, so it is at rest. */
 const struct page *files_record(void);
 
-/* After every event: entry, link and mapping agree (I3, I6). */
+/* After every event: entry, link and mapping agree (I3, I6), and what was revoked shows no page. */
 void files_step(void);
 /* In the end: G has its own bytes, if it has any (I1), and no reference or mapping is left over. */
 void files_end(void);

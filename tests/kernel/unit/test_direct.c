@@ -416,6 +416,8 @@ SELFTEST(direct_client_refused, "direct.client-refused",
 	broken = take(&l, d.va);
 	AWAIT_POLLS(!leases(&d), "the revoke");
 	revoked = take(&l, d.va);
+	if (!revoked)
+		direct_lease_end(&l);
 	EXPECT_OR(out,
 		  broken == -ENXIO && revoked == -ENXIO && d.f->refs == refs - 2 && !leases(&d),
 		  "broken %d, revoked %d, %u references, %u leases: %s", broken, revoked, d.f->refs,

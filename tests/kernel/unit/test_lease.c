@@ -137,6 +137,40 @@ SELFTEST(lease_expires, "lease.expires",
 	       clock_ns() - start);
 }
 
+static struct lease_list *gone_from;
+static unsigned left;
+
+/* Whoever looks at the lease behind this meets no lease. */
+static void gone_for_good(struct lease *l)
+{
+	left = lease_count(gone_from, LEASE_ALL);
+	memset(l, 0x5a, sizeof(*l));
+	__atomic_fetch_add(&went, 1, __ATOMIC_RELEASE);
+}
+
+SELFTEST(lease_gone_last, "lease.gone-is-last",
+	 "a lease that has left may be freed by its owner's gone, which is called without a lock, "
+	 "and behind which nobody looks at it")
+{
+	static const struct lease_ops last = {.what = "a test", .gone = gone_for_good};
+	const uint64_t before = lease_break_time_ns;
+	static struct lease_list ll;
+	static struct lease a;
+	int err;
+
+	lease_list_init(&ll, true);
+	gone_from = &ll;
+	went = 0;
+	a = (struct lease){.class = LEASE_LAYOUT, .ops = &last};
+	err = lease_set(&ll, &a, true);
+	lease_break_time_ns = 20000000;
+	err = err ?: lease_break(&ll, LEASE_LAYOUT, true);
+	lease_break_time_ns = before;
+	lease_drop_all(&ll);
+	EXPECT(!err && went == 1 && !left, "error %d, gone %u time(s), %u lease(s) left then", err,
+	       went, left);
+}
+
 /* A breaker in a thread of its own. */
 struct breaker {
 	struct lease_list *ll;
