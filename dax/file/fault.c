@@ -85,6 +85,7 @@ static inline __attribute__((always_inline)) int fault_locked(struct dax_inode *
 			return err;
 		share_give_up(inode, vmf->pgoff, entry);
 	}
+	/* LAB 03 answer: the block of the page, and the entry that names it */
 	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
 		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block);
 		if (err)
@@ -105,6 +106,7 @@ static inline __attribute__((always_inline)) int fault_locked(struct dax_inode *
 				return err;
 		}
 	}
+	/* END */
 	STEP_POINT(fault_entry_made);
 	err = vmf_insert_pfn(vmf, entry_pgoff_to_pfn(*entry, vmf->pgoff), vmf->write);
 	return err ? refuse(err, "no memory for a page table") : 0;

@@ -100,6 +100,15 @@ void x_frames_undo(void)
 	memcpy(taken, taken_by_setup, sizeof(taken));
 }
 
+long x_frames_taken(void)
+{
+	long n = 0;
+
+	for (unsigned i = 0; i < FRAMES / 64; i++)
+		n += __builtin_popcountl(taken[i] & ~taken_by_setup[i]);
+	return n - x_freed_frames();
+}
+
 uint64_t x_frame_take(void)
 {
 	if (!x_on() && (lasting || !owner || current_thread() != owner))

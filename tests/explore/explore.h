@@ -134,6 +134,9 @@ void x_interrupt(unsigned cpu, void (*fn)(void *), void *arg);
 /* An event of the scenario's own: others may come before and after. `what` is shown. */
 void x_point(const char *what);
 
+/* In threads and end(): single frames that were taken in this execution, less those given back. */
+long x_frames_taken(void);
+
 /* Between these nothing is an event: what the thread does there happens at once. They nest. */
 void x_quiet_begin(void);
 void x_quiet_end(void);

@@ -35,6 +35,15 @@ void x_freed_reset(void)
 	x_freed_pages = 0;
 }
 
+unsigned x_freed_frames(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < nr; i++)
+		n += !strcmp(freed[i].what, "a frame") && freed[i].bytes >> 12 == 1;
+	return n;
+}
+
 void x_freed_made(uintptr_t at, uintptr_t pc)
 {
 	unsigned i = nr_made++ % MADE;

@@ -13,6 +13,7 @@
 /* ---- freed.c */
 extern uint64_t x_freed_pages; /* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
 void x_freed_reset(void);
+unsigned x_freed_frames(void); /* single ones */
 /* By x.me, in the call that returns to pc. Of what is freed already: a finding. */
 void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc);
 void x_freed_check(uintptr_t at, size_t bytes);

@@ -1,0 +1,20 @@
+/* The time of the store is not noted. "is called for each fault that is a store" */
+/* REGION answer */
+	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
+		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block);
+		if (err)
+			return err;
+		if (!block.pfn)
+			return vmf_insert_zero(vmf) ? refuse(-ENOMEM, "no memory") : 0;
+		err = insert_entry(inode, vmf->pgoff, &block, entry);
+		if (unlikely(err))
+			return refuse(err, "%s", why_no_entry(err));
+	}
+	if (vmf->write) {
+		*entry |= ENTRY_DIRTY;
+		if (unlikely(vmf->vma->flags & VM_SYNC)) {
+			err = map_settle(inode);
+			if (err)
+				return err;
+		}
+	}

@@ -1,0 +1,20 @@
+/* A store leaves no mark. "ENTRY_DIRTY is the mark of a store" */
+/* REGION answer */
+	if (*entry & (ENTRY_EMPTY | ENTRY_ZERO)) {
+		err = inode->ops->map(inode, vmf->pgoff, vmf->write, &block);
+		if (err)
+			return err;
+		if (!block.pfn)
+			return vmf_insert_zero(vmf) ? refuse(-ENOMEM, "no memory") : 0;
+		err = insert_entry(inode, vmf->pgoff, &block, entry);
+		if (unlikely(err))
+			return refuse(err, "%s", why_no_entry(err));
+	}
+	if (vmf->write) {
+		times_note_store(inode);
+		if (unlikely(vmf->vma->flags & VM_SYNC)) {
+			err = map_settle(inode);
+			if (err)
+				return err;
+		}
+	}

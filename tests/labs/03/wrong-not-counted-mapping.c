@@ -1,0 +1,17 @@
+/* A mapping is not counted. "this one was never counted" */
+/* REGION show */
+	spin_lock(&mm->ptl);
+	if ((vmf->address | (PMD_SIZE - 1)) != mm->walked_for &&
+	    !walk(mm, vmf->address)) {
+		spin_unlock(&mm->ptl);
+		return -ENOMEM;
+	}
+	pte = &mm->walked[vmf->address >> PAGE_SHIFT & 511];
+	old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+	(void)count_mapping;
+	if (old)
+		replace_entry(vmf, pte, old, entry);
+	else
+		__atomic_store_n(pte, entry, __ATOMIC_RELEASE);
+	spin_unlock(&mm->ptl);
+	return 0;
