@@ -48,7 +48,7 @@ ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),a
 GROUP   := $(if $(filter debug test,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter coverage,$(MAKECMDGOALS)),gcovr)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
 	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind)$(if \
-	   $(filter explain-check,$(MAKECMDGOALS)),browser)
+	   $(filter explain-check show-check,$(MAKECMDGOALS)),browser)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
@@ -252,6 +252,13 @@ RUN := PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/qemu/run.py
 run: all
 	@$(RUN)
 
+# Its pages live in a browser, on PORT; that page in a real browser.
+export PORT
+show: all
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/show/show.py
+show-check: all
+	@JOBS=1 tests/tools/pytest.sh tests/show
+
 # host-check and coverage: boot/host/host.mk
 host: $(BASE)/host/holdfast $(BASE)/host/pmem0.img
 
@@ -365,7 +372,7 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run host host-check coverage debug test quick host-test bench bench-peer linux-truth \
+.PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
 	test-systems clean-systems lab grade test-labs labs-tables explain explain-check explorer explore \
 	explore-table explore-count explore-ratio explore-peer museum mutants deps docs \
 	quotes timelines seeds format format-check \

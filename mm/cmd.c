@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pgmap, page, memory: what there is, decoded. */
+/* pgmap, memory: what there is, decoded. */
 #include "mm/device/internal.h"
 
 static const char *type_name(enum pgmap_type t)
@@ -62,81 +62,6 @@ static int cmd_pgmap(int argc, char **argv)
 }
 SHELL_COMMAND(pgmap, cmd_pgmap, "pgmap",
 	      "claims on device memory: ranges, references, page records made");
-
-static bool no_name(const struct mapping *mapping, char *buf, unsigned n)
-{
-	(void)mapping, (void)buf, (void)n;
-	return false;
-}
-bool (*page_file_name)(const struct mapping *mapping, char *buf, unsigned n) = no_name;
-
-/* What a record's link says; it was read before, so the file may be gone by now. */
-static void print_file(const struct mapping *mapping, uint64_t index)
-{
-	char name[128];
-
-	if (!mapping)
-		kprintf("  no file's entry names it\n");
-	else if (page_file_name(mapping, name, sizeof(name)))
-		kprintf("  belongs to page %lu of %s\n", index, name);
-	else
-		kprintf("  belonged to page %lu of a file that just went\n", index);
-}
-
-static void print_page(uint64_t pfn, const struct page *p)
-{
-	uint64_t s = page_state(p);
-	char who[256];
-
-	kprintf("pfn 0x%lx (address 0x%lx) of %s, record at %p%s\n", pfn, pfn << PAGE_SHIFT,
-		p->pgmap->name, (const void *)p,
-		s & PAGE_FOLIO ? ", which counts for all pages of its 2 MiB" : "");
-	kprintf("  state 0x%016lx: %u reference(s), %u mapping(s)%s; rests at %u: %s\n", s,
-		state_refs(s), state_maps(s), s & PAGE_BUSY ? ", busy" : "", p->pgmap->rest,
-		state_refs(s) > p->pgmap->rest ? "held" : "not held");
-	holders_describe(p, who, sizeof(who));
-	kprintf("  held by: %s\n", who);
-}
-
-static int cmd_page(int argc, char **argv)
-{
-	struct pgmap_walk walk;
-	struct mapping *mapping = NULL;
-	uint64_t pfn, index = 0;
-	struct page *p;
-	int err;
-
-	if (argc != 2)
-		return shell_usage();
-	err = shell_number("pfn", argv[1], &pfn);
-	if (err)
-		return err;
-	if (pfn >> (MAX_PHYS_BITS - PAGE_SHIFT) || !pfn_valid(pfn))
-		return shell_fail(-ENXIO,
-				  "pfn 0x%lx is not device memory; 'pgmap' lists the ranges", pfn);
-	if (!pgmap_walk_begin(&walk, pfn))
-		return shell_fail(-EBUSY,
-				  "the device of pfn 0x%lx is being bound or unbound, and its "
-				  "records with it; ask again when that is done ('pgmap', 'ps')",
-				  pfn);
-	p = pfn_to_record(ALIGN_DOWN(pfn, FOLIO_PAGES));
-	if (!p || !(page_state(p) & PAGE_FOLIO))
-		p = pfn_to_record(pfn);
-	if (p) {
-		print_page(pfn, p);
-		mapping = __atomic_load_n(&p->mapping, __ATOMIC_RELAXED);
-		index = p->index;
-	} else {
-		kprintf("pfn 0x%lx of %s: never touched, so at rest; its record does not exist "
-			"yet\n",
-			pfn, walk.pgmap->name);
-	}
-	pgmap_walk_end(&walk);
-	if (p)
-		print_file(mapping, index);
-	return 0;
-}
-SHELL_COMMAND(page, cmd_page, "page PFN", "decode one page record: counts, file, holders");
 
 static int print_mm(struct mm *mm, void *arg)
 {

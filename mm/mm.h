@@ -41,5 +41,6 @@ uint64_t virt_to_phys(const void *p);
 #include "mm/device/memremap.h"
 #include "mm/space/space.h"
 #include "mm/gup/gup.h"
+#include "mm/picture/picture.h"
 
 #endif

@@ -49,7 +49,7 @@ struct search {
 	const struct mapping *mapping;
 	char *buf;
 	unsigned n;
-	bool found;
+	bool wait, found;
 };
 
 static int search_fs(struct dax_fs *fs, void *arg)
@@ -57,7 +57,10 @@ static int search_fs(struct dax_fs *fs, void *arg)
 	struct search *s = arg;
 	struct dax_inode *inode;
 
-	mutex_lock(&fs->lock);
+	if (s->wait)
+		mutex_lock(&fs->lock);
+	else if (!mutex_trylock(&fs->lock))
+		return 0;
 	LIST_FOREACH (inode, &fs->inodes, link)
 		if (&inode->mapping == s->mapping) {
 			snprintf(s->buf, s->n, "%s", inode->name);
@@ -68,9 +71,9 @@ static int search_fs(struct dax_fs *fs, void *arg)
 }
 
 /* Compares addresses only, so that a file that went meanwhile is not touched. */
-static bool file_name(const struct mapping *mapping, char *buf, unsigned n)
+static bool file_name(const struct mapping *mapping, bool wait, char *buf, unsigned n)
 {
-	struct search s = {mapping, buf, n, false};
+	struct search s = {mapping, buf, n, wait, false};
 
 	dax_fs_for_each(search_fs, &s);
 	return s.found;

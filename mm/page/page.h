@@ -113,9 +113,10 @@ struct page {
 };
 _Static_assert(sizeof(struct page) == RECORD_SIZE, "a page record is 32 bytes");
 
-/* The floor above puts a file's name into buf: false if no file has this mapping (any more). It may
- * sleep, and is called with nothing held. Set at boot by the file layer; the default knows none. */
-extern bool (*page_file_name)(const struct mapping *mapping, char *buf, unsigned n);
+/* The floor above puts a file's name into buf: false if no file has this mapping (any more), or,
+ * not to `wait`, if somebody has the lock of its file system. It may sleep, and is called with
+ * nothing held. Set at boot by the file layer; the default knows none. */
+extern bool (*page_file_name)(const struct mapping *mapping, bool wait, char *buf, unsigned n);
 
 #define PAGE_REF	  1ull
 #define PAGE_REF_MASK	  0xffffffffull

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 
+#include "drivers/show/show.h"
 #include "tests/kernel/race/internal.h"
 
 extern const struct race __start_hf_races[], __stop_hf_races[];
@@ -54,6 +55,7 @@ void race_say(const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	kprintf("  %s\n", text);
+	show_step("race", text);
 }
 
 /* As a person sorts: C-5 before C-5-undo before C-10, and capitals first. */
@@ -128,6 +130,7 @@ struct race_result race_run(const struct race *race, const struct lifetime *lt, 
 	describe(&r, text, sizeof(text));
 	kprintf("race %s lifetime=%s%s%s: %s\n", race->name, lt->name, era ? " era=" : "",
 		era ? era : "", text);
+	show_step(lt->name, text);
 	return r;
 }
 

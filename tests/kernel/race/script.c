@@ -9,6 +9,7 @@
  */
 #include <stdarg.h>
 
+#include "drivers/show/show.h"
 #include "tests/kernel/race/internal.h"
 
 #define LOOK_NS 200000ull
@@ -151,8 +152,21 @@ enum actor_state script_look(struct actor *a)
 	return ACTOR_DONE;
 }
 
+/* For who watches: what the actor did, and what became of it. */
+static void show(const struct actor *a, enum actor_state st, const char *text)
+{
+	static const char *const became[] = {[ACTOR_DONE] = "",
+					     [ACTOR_ASLEEP] = ", and sleeps",
+					     [ACTOR_STOPPED] = ", and is stopped"};
+	char line[300];
+
+	snprintf(line, sizeof(line), "%s%s", text,
+		 st == ACTOR_DONE && a->err ? ", and fails" : became[st]);
+	show_step(a->name, line);
+}
+
 /* What became of the piece, in its column. */
-static enum actor_state tell(struct actor *a, enum actor_state st)
+static enum actor_state tell(struct actor *a, enum actor_state st, const char *text)
 {
 	char what[200], waker[200];
 
@@ -164,6 +178,7 @@ static enum actor_state tell(struct actor *a, enum actor_state st)
 		script_say(a, "sleeps: %s", what);
 	else if (st == ACTOR_DONE && a->err)
 		script_say(a, "= %s: %s", errno_name(a->err), a->why);
+	show(a, st, text);
 	return st;
 }
 
@@ -189,7 +204,7 @@ enum actor_state script_step(struct actor *a, piece_fn fn, const char *fmt, ...)
 	char text[240];
 
 	FORMAT(text, fmt);
-	return tell(a, start(a, fn, text));
+	return tell(a, start(a, fn, text), text);
 }
 
 enum actor_state script_go(struct actor *a, const char *fmt, ...)
@@ -205,7 +220,7 @@ enum actor_state script_go(struct actor *a, const char *fmt, ...)
 	/* It may be stopped again, but not still. */
 	while (step_stopped(&a->stop) && stops == __atomic_load_n(&a->stop.stops, __ATOMIC_ACQUIRE))
 		thread_sleep_ns(LOOK_NS);
-	return tell(a, script_look(a));
+	return tell(a, script_look(a), text);
 }
 
 /*
@@ -267,7 +282,7 @@ bool script_await(struct actor *a, const char *fmt, ...)
 	if (!must_finish(a))
 		return false;
 	script_line(a, true, text);
-	tell(a, ACTOR_DONE);
+	tell(a, ACTOR_DONE, text);
 	return true;
 }
 
@@ -275,7 +290,7 @@ static bool try(struct actor *a, piece_fn fn, const char *text)
 {
 	if (start(a, fn, text) != ACTOR_DONE && !must_finish(a))
 		return false;
-	tell(a, ACTOR_DONE);
+	tell(a, ACTOR_DONE, text);
 	return true;
 }
 
