@@ -200,6 +200,7 @@ class Machine:
     def go_on(self) -> None:
         self.waiting = False
         self.send("n")
+        self.tell("state", self.state())
 
     def send(self, text: str) -> None:
         with self.lock:
