@@ -44,7 +44,7 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s %s\n' $(1) '$(2)' >&2;
 
 # ---- (1) what must be there before anything is built ----
 
-ifneq ($(filter-out clean clean-systems test-systems help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean clean-systems test-systems help preflight,$(or $(MAKECMDGOALS),all)),)
 GROUP   := $(if $(filter debug test,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter coverage,$(MAKECMDGOALS)),gcovr)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
 	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind)$(if \
@@ -352,6 +352,10 @@ docs/%.svg: docs/%.dot
 
 deps: ;
 
+# What is there of what all this needs, in which version, and what it is for; installs nothing.
+preflight:
+	@CC='$(CC)' tests/tools/deps.sh preflight
+
 # The answers in tests/labs are pieces of files.
 STYLED = $(filter-out tests/labs/% ./tests/labs/%,$(shell git ls-files -co --exclude-standard '*.c' '*.h' 2>/dev/null || \
 	find . -name '*.[ch]' -not -path './$(BASE)/*'))
@@ -374,6 +378,6 @@ FORCE:
 
 .PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
 	test-systems clean-systems lab grade test-labs labs-tables explain explain-check explorer explore \
-	explore-table explore-count explore-ratio explore-peer museum mutants deps docs \
+	explore-table explore-count explore-ratio explore-peer museum mutants deps preflight docs \
 	quotes timelines seeds format format-check \
 	clean help

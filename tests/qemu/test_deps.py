@@ -126,3 +126,74 @@ def test_the_same_versions_rebuild_nothing(tmp_path):
     (tmp_path / "config.mk").unlink()
     assert deps(tmp_path) == (0, "")
     assert os.stat(tmp_path / "toolchain").st_mtime_ns == before
+
+
+def path_without(folder, *names):
+    """A PATH with every program of this one but `names`."""
+    folder.mkdir()
+    for place in os.environ["PATH"].split(":") + ["/usr/sbin", "/sbin"]:
+        for name in os.listdir(place) if os.path.isdir(place) else ():
+            if name not in names and not (folder / name).is_symlink():
+                (folder / name).symlink_to(os.path.join(place, name))
+    return str(folder)
+
+
+def preflight(folder, script="tests/tools/deps.sh", **env):
+    """Status and lines of the report; it writes nothing, and installs nothing."""
+    tool(folder / "never", "apt-get", f"touch {folder}/installed")
+    path = f"{folder / 'never'}:{env.pop('PATH', os.environ['PATH'])}"
+    done = subprocess.run([script, "preflight"], cwd=ROOT, text=True, check=False,
+                          env=dict(os.environ, PATH=path, **env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert not (folder / "installed").exists()
+    assert not os.path.exists(os.path.join(ROOT, "preflight"))
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_preflight_says_what_is_there(tmp_path):
+    """Every package of a build, with its version and what it is for; also by make, which builds nothing."""
+    status, lines = preflight(tmp_path)
+    assert status == 0 and lines[-1] == "Nothing is missing that a build needs, and nothing is too old."
+    found = dict(re.findall(r"(?m)^  ok +(\S+) +(\S+) ", "\n".join(lines)))
+    assert {"gcc", "nasm", "newlib-source", "qemu-system-x86", "ovmf", "e2fsprogs", "python3-pytest"} <= set(found)
+    assert all(re.match(r"[0-9]", version) for version in found.values()), found
+    made = subprocess.run(["make", "--no-print-directory", "preflight", f"BASE={tmp_path}/build"], cwd=ROOT,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    assert made.returncode == 0 and made.stdout.splitlines() == lines
+    assert not (tmp_path / "build").exists()
+
+
+def test_preflight_names_what_is_missing(tmp_path):
+    """By its package, with what it is for; what only some targets need does not count."""
+    path = path_without(tmp_path / "bin", "nasm", "xorriso", "gcovr")
+    status, lines = preflight(tmp_path, PATH=path)
+    # The script adds places of its own to the PATH, in which neither of them lies.
+    gone = [line.split()[1] for line in lines if line.startswith("  missing ")]
+    assert status == 1 and {"nasm", "xorriso", "gcovr"} <= set(gone), lines
+    assert any(re.match(r"  missing +nasm .*assembles the first instructions", line) for line in lines)
+    assert "make installs, as root or with sudo: nasm xorriso" in lines
+
+
+def test_preflight_names_every_odd_version(tmp_path):
+    """All of them at once, each with the version that would do."""
+    tool(tmp_path / "bin", "nasm", "echo NASM version 2.14.02 compiled on Dec 26 2018")
+    tool(tmp_path / "bin", "qemu-system-x86_64", "echo 'QEMU emulator version 6.2.0 (Debian)'")
+    folder = tool(tmp_path / "bin", "grub-mkrescue", "echo no version at all").parent
+    status, lines = preflight(tmp_path, PATH=first_on_path(folder))
+    assert status == 1, lines
+    wrong = lines[lines.index("What is there and of no use:") + 1:]
+    assert [line.split(";")[0] for line in wrong] == [
+        "  nasm is version 2.14.02", '  grub-mkrescue says "no version at all" of its version',
+        "  qemu-system-x86_64 is version 6.2.0"]
+
+
+def test_what_is_missing_is_said_before_it_is_installed(tmp_path):
+    """A build says it too: which tool, what for, and then what it does about it."""
+    path = path_without(tmp_path / "bin", "nasm", "apt-get", "sudo")
+    tool(tmp_path / "apt", "apt-get", "echo no network >&2; exit 100")
+    folder = tool(tmp_path / "apt", "sudo", 'while [ "$1" = -n ]; do shift; done; exec "$@"').parent
+    done = subprocess.run(["tests/tools/deps.sh", str(tmp_path / "config.mk")], cwd=ROOT, text=True, check=False,
+                          env=dict(os.environ, PATH=f"{folder}:{path}"), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    assert done.returncode == 1 and "installing failed; by hand: sudo sh -c" in done.stdout
+    assert ("what is missing, and what it is for:\n  nasm: assembles the first instructions and entry code\n"
+            "installing: nasm\n") in done.stderr

@@ -3,11 +3,13 @@
 #
 # deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser]: makes sure that what the build, the runs and the tests need is
 # there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
+# deps.sh preflight: says of everything whether it is there, in which version, what it is for and which
+# package has it, installs nothing and writes nothing; status 1 if something is missing or too old.
 #
-# What is missing is installed with apt-get, as root or through sudo when it asks no password.
-# Otherwise, and for a tool of an unsuitable version, the one line on stdout says what would help,
-# and the status is 1. When CONFIG is newer than this script and everything is still in its place,
-# nothing but a few file look-ups happens.
+# What is missing is said with what it is for, and installed with apt-get, as root or through sudo when it
+# asks no password. Otherwise, and for a tool of an unsuitable version, the one line on stdout says what
+# would help, and the status is 1. When CONFIG is newer than this script and everything is still in its
+# place, nothing but a few file look-ups happens.
 
 config=$1 group=$2
 # gnu-efi's start-up code: Debian 12 and 13; a multiarch system; Debian from forky on.
@@ -18,8 +20,14 @@ newlib_places="/usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz"
 cc=${CC:-gcc}
 PATH=$PATH:/usr/sbin:/sbin
 
+# The end, but for preflight, which tells all that is wrong.
 fail()
 {
+	if [ "$config" = preflight ]; then
+		wrong="$wrong
+  $*"
+		return
+	fi
 	echo "$*"
 	exit 1
 }
@@ -27,49 +35,65 @@ fail()
 have() { command -v "$1" >/dev/null 2>&1; }
 found() { for f in "$@"; do [ -e "$f" ] && return; done; return 1; }
 
-# `need PACKAGE test...`: adds PACKAGE to $missing when the test fails.
+# `need PACKAGE WHAT-FOR test...`: adds PACKAGE to $missing when the test fails, and a line to $lacking.
 need()
 {
-	package=$1
-	shift
-	"$@" || missing="$missing $package"
+	package=$1 why=$2
+	shift 2
+	"$@" && there=yes || there=
+	[ "$config" != preflight ] || report
+	[ -n "$there" ] && return
+	missing="$missing $package"
+	lacking="$lacking
+  $package: $why"
+}
+
+# The same of what only one group of targets needs, GROUP and the targets' name.
+need_for()
+{
+	[ "$group" = "$1" ] || [ "$config" = preflight ] || return 0
+	only=$2
+	shift 2
+	need "$@"
+	only=
 }
 
 look()
 {
-	missing=
+	missing= lacking=
 	[ "$cc" = gcc ] || have "$cc" || fail "CC=$cc is not installed; gcc 12 or newer would do"
-	need gcc have "$cc"
-	need binutils have objcopy
-	need libc6-dev found /usr/include/elf.h
-	need make have make
-	need nasm have nasm
-	need newlib-source found $newlib_places
-	need xz-utils have xz
-	need gnu-efi found $efi_places
-	need qemu-system-x86 have qemu-system-x86_64
-	need ovmf found $ovmf
-	need grub-common have grub-mkrescue
-	need grub-pc-bin found /usr/lib/grub/i386-pc/multiboot2.mod
-	need grub-efi-amd64-bin found /usr/lib/grub/x86_64-efi/multiboot2.mod
-	need xorriso have xorriso
-	need mtools have mformat
-	need e2fsprogs have mkfs.ext4
-	need python3 found /usr/bin/python3
-	need python3-pytest found /usr/lib/python3/dist-packages/pytest
-	need python3-pexpect found /usr/lib/python3/dist-packages/pexpect
-	need python3-xdist found /usr/lib/python3/dist-packages/xdist
-	need libcmocka-dev found /usr/include/cmocka.h
-	[ "$group" != debug ] || need gdb have gdb
-	[ "$group" != docs ] || need graphviz have dot
-	[ "$group" != gcovr ] || need gcovr have gcovr
-	[ "$group" != spin ] || need spin have spin
-	[ "$group" != valgrind ] || need valgrind have valgrind
-	[ "$group" != browser ] || have chromium ||
-		need chromium-headless-shell have chromium-headless-shell
-	[ "$group" != format ] || need clang-format have clang-format
-	missing=$(echo $missing | sed 's/python3-xdist/python3-pytest-xdist/')
+	need gcc "compiles all of it" have "$cc"
+	need binutils "links it" have objcopy
+	need libc6-dev "what runs on this system" found /usr/include/elf.h
+	need make "says what is to be built" have make
+	need nasm "assembles the first instructions and entry code" have nasm
+	need newlib-source "the C library inside the kernel" found $newlib_places
+	need xz-utils "unpacks that library" have xz
+	need gnu-efi "the start of our EFI loader" found $efi_places
+	need qemu-system-x86 "the machine" have qemu-system-x86_64
+	need ovmf "the machine's UEFI firmware" found $ovmf
+	need grub-common "makes a medium to boot from" have grub-mkrescue
+	need grub-pc-bin "GRUB for BIOS" found /usr/lib/grub/i386-pc/multiboot2.mod
+	need grub-efi-amd64-bin "GRUB for UEFI" found /usr/lib/grub/x86_64-efi/multiboot2.mod
+	need xorriso "writes that medium" have xorriso
+	need mtools "writes its EFI part" have mformat
+	need e2fsprogs "makes and checks file systems" have mkfs.ext4
+	need python3 "starts the machine" found /usr/bin/python3
+	need python3-pytest "runs the tests" found /usr/lib/python3/dist-packages/pytest
+	need python3-pexpect "types in the tests" found /usr/lib/python3/dist-packages/pexpect
+	need python3-pytest-xdist "runs tests beside each other" found /usr/lib/python3/dist-packages/xdist
+	need libcmocka-dev "unit tests on this system" found /usr/include/cmocka.h
+	need_for debug "make debug, make test" gdb "looks into the machine" have gdb
+	need_for docs "make docs" graphviz "draws diagrams" have dot
+	need_for gcovr "make coverage" gcovr "counts lines that tests reach" have gcovr
+	need_for spin "make explore-peer" spin "checks the protocols' models" have spin
+	need_for valgrind "make explore-count, make test" valgrind "counts instructions" have valgrind
+	need_for browser "make show-check, make explain-check" chromium-headless-shell "shows the pages" browser
+	need_for format "make format" clang-format "lays out C files" have clang-format
+	missing=$(echo $missing)
 }
+
+browser() { have chromium || have chromium-headless-shell; }
 
 install_missing()
 {
@@ -83,6 +107,7 @@ install_missing()
 	else
 		fail "packages are missing; run: sudo sh -c '$command'"
 	fi
+	echo "what is missing, and what it is for:$lacking" >&2
 	echo "installing: $missing" >&2
 	$sudo sh -c "export DEBIAN_FRONTEND=noninteractive; $command" </dev/null >&2 ||
 		fail "installing failed; by hand: sudo sh -c '$command'"
@@ -103,8 +128,17 @@ still_missing()
 # `version TOOL MINIMUM TEXT`: the first number like 12.2 in TEXT must be at least MINIMUM.
 version()
 {
+	have "$1" && at_least "$@"
+	return 0
+}
+
+at_least()
+{
 	is=$(echo "$3" | grep -oE '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1)
-	[ -n "$is" ] || fail "$1 says \"$3\" of its version; $2 or newer is needed (Debian 12 and 13 have it)"
+	if [ -z "$is" ]; then
+		fail "$1 says \"$3\" of its version; $2 or newer is needed (Debian 12 and 13 have it)"
+		return
+	fi
 	lowest=$(printf '%s\n%s\n' "$2" "$is" | sort -V | head -n 1)
 	[ "$lowest" = "$2" ] || too_old "$1" "$is" "$2"
 }
@@ -114,7 +148,7 @@ too_old() { fail "$1 is version $2; $3 or newer is needed (Debian 12 and 13 have
 check_versions()
 {
 	version "$cc" 12.0 "$($cc -dumpfullversion -dumpversion)"
-	[ "$($cc -dumpmachine | cut -d- -f1)" = x86_64 ] ||
+	[ "$($cc -dumpmachine | cut -d- -f1)" = x86_64 ] || ! have "$cc" ||
 		fail "$cc compiles for $($cc -dumpmachine); a compiler for x86_64 is needed (make CC=...)"
 	version make 4.0 "$(make --version | head -n 1)"
 	version nasm 2.15 "$(nasm -v)"
@@ -123,7 +157,7 @@ check_versions()
 	package gnu-efi 3.0.15
 	package ovmf 2022.11
 	case $newlib in
-	*/newlib-3.[3-9]*|*/newlib-4.*) ;;
+	''|*/newlib-3.[3-9]*|*/newlib-4.*) ;;
 	*) fail "$newlib is neither newlib 3.3 or newer nor newlib 4; Debian 12 (3.3.0) and 13 (4.5.0) have one" ;;
 	esac
 }
@@ -136,7 +170,7 @@ package()
 	case $is in
 	'') ;;
 	0~*) too_old "$1" "$is" "$2" ;;
-	*) version "$1" "$2" "$is" ;;
+	*) at_least "$1" "$2" "$is" ;;
 	esac
 }
 
@@ -191,6 +225,43 @@ note_toolchain()
 	echo "$versions" | cmp -s - "$base/toolchain" || echo "$versions" >"$base/toolchain"
 }
 
+# ---- the report
+
+# One line of it: what $package has, for what, and whether it is there.
+report()
+{
+	state=ok
+	[ -n "$there" ] || state=missing
+	printf '  %-8s %-24s %-26s %s%s\n' "$state" "$package" "$(package_version "$package" | cut -c1-25)" \
+		"$why" "${only:+ (only for $only)}"
+}
+
+# Status 1: something is missing that every build needs, or is too old. What only some targets need
+# is in the list alone.
+preflight()
+{
+	wrong=
+	echo "What the build, the machine and the tests need, by Debian package:"
+	look
+	for package in $missing; do
+		case " gdb graphviz gcovr spin valgrind chromium-headless-shell clang-format " in
+		*" $package "*) ;;
+		*) needed="$needed $package" ;;
+		esac
+	done
+	newlib=$(first $newlib_places)
+	check_versions 2>/dev/null
+	version qemu-system-x86_64 7.2 "$(qemu-system-x86_64 --version 2>/dev/null | head -n 1)"
+	[ -z "$wrong" ] || echo "What is there and of no use:$wrong"
+	[ -z "$needed" ] || echo "make installs, as root or with sudo:$needed"
+	[ -n "$needed$wrong" ] || echo "Nothing is missing that a build needs, and nothing is too old."
+	[ -z "$needed$wrong" ]
+}
+
+if [ "$config" = preflight ]; then
+	preflight
+	exit
+fi
 look
 if [ -z "$missing" ] && still_true; then
 	exit 0
