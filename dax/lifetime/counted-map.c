@@ -85,9 +85,11 @@ static struct page *scan(struct dax_inode *inode, uint64_t first, uint64_t last)
 	widen(inode, &first, &last);
 	if (museum_on(break_end_zero) && last == DAX_TO_END)
 		last = 0;
+	/* LAB 06 look: the first held page of a range that nobody maps any more */
 	unmap_mapping_range(&inode->mapping, first, last);
 	entries_wait_unlocked(inode, first, last);
 	return entries_find_held(inode, first, last, 0);
+	/* END */
 }
 
 static int break_layout(struct dax_inode *inode, uint64_t first, uint64_t last,

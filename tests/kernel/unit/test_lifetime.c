@@ -101,6 +101,45 @@ out:
 	fixture_end(&fx);
 }
 
+static int write_word(struct dax_inode *inode, uint64_t at)
+{
+	return dax_write(inode, at, "word", 4) == 4 ? 0 : -EIO;
+}
+
+static int allocate_page(struct dax_inode *inode, uint64_t at)
+{
+	return dax_fallocate(inode, at, PAGE_SIZE, false);
+}
+
+/* Breaks it: a break for LAYOUT_WRITE that asks the lifetime. */
+SELFTEST(lifetime_write_goes_on, "lifetime.write-goes-on",
+	 "idle-at-one: what only adds blocks, a write, an allocation and a truncate to more, waits "
+	 "for nobody who holds a page")
+{
+	FIXTURE(fx, &lifetime_idle_at_one);
+	struct page *p = pinned_page(&fx);
+	struct fx_op op[] = {{.fn = write_word},
+			     {.fn = write_word, .arg = PAGE_SIZE},
+			     {.fn = allocate_page, .arg = 2 * PAGE_SIZE},
+			     {.fn = fx_truncate, .arg = 5 * PAGE_SIZE}};
+	bool over[ARRAY_SIZE(op)] = {false};
+	unsigned n = 0;
+
+	EXPECT_OR(out, p, "no pinned page");
+	for (; n < ARRAY_SIZE(op) && (!n || over[n - 1]); n++) {
+		op[n].inode = fx.inode[0];
+		over[n] = fx_start(&op[n]) && fx_ends(&op[n]) && !op[n].err;
+	}
+	unpin_user_pages(&p, 1);
+	for (unsigned i = 0; i < n; i++)
+		if (op[i].thread)
+			fx_join(&op[i]);
+	EXPECT_OR(out, n == ARRAY_SIZE(op) && over[n - 1],
+		  "the one with number %u waits, or fails with %d", n - 1, op[n - 1].err);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(lifetime_faults_go_on, "lifetime.faults-go-on",
 	 "while truncate sleeps, faults in the file go on: the holder cannot deadlock with it")
 {

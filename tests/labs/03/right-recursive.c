@@ -1,4 +1,4 @@
-/* The walk as a function that calls itself; the table is looked up at each fault; the entry is complete before the lock is taken. */
+/* The walk as a function that calls itself; the entry is complete before the lock is taken. */
 /* REGION walk */
 static uint64_t *below(uint64_t table, uint64_t va, unsigned l, unsigned level, bool make, unsigned *at)
 {
@@ -32,17 +32,18 @@ uint64_t *pte_walk(uint64_t root, uint64_t va, unsigned level, bool make, unsign
 	int err = 0;
 
 	spin_lock(&mm->ptl);
-	pte = pte_walk(mm->root, vmf->address, 1, true, NULL);
+	if (vmf->address >> 21 != mm->walked_for >> 21 || !mm->walked_for)
+		err = walk(mm, vmf->address) ? 0 : -ENOMEM;
+	pte = err ? NULL : mm->walked + (vmf->address >> 12) % 512;
 	old = pte ? *pte : 0;
 	if (!pte)
-		err = -ENOMEM;
+		; /* there is no table */
 	else if (old)
 		replace_entry(vmf, pte, old, entry);
 	else
 		*(volatile uint64_t *)pte =
 			entry & PTE_DEVMAP ? entry | count_mapping(pfn_to_page(pte_to_pfn(entry))) : entry;
 	spin_unlock(&mm->ptl);
-	(void)walk;
 	return err;
 /* REGION answer */
 	const bool named = !(*entry & (ENTRY_EMPTY | ENTRY_ZERO));
