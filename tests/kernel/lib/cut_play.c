@@ -23,6 +23,7 @@ static struct {
 	struct cut_found *found;
 	struct ext4_fs *fs;	/* of `left`, while it is mounted */
 	uint32_t owner[BLOCKS]; /* of each block, by the names; zero: none */
+	uint32_t nameless[4];	/* inodes that had no name before the change; zero: no more */
 	bool seen[CUT_NAMES];	/* of `before`: its inode has a name still */
 	uint32_t seed;
 	char sentence[EXT4_WHY]; /* of the last failure, in either */
@@ -100,6 +101,47 @@ static int own_all(void *ctx, const char *path, struct ext4_inode *ip)
 	return ext4_for_each_of(play.fs, ip->ino, own, NULL);
 }
 
+static bool on_list(const struct ext4_fs *fs, uint32_t ino)
+{
+	uint32_t at = fs->sb->s_last_orphan;
+
+	for (uint32_t i = 0; i < fs->inodes && at - 1 < fs->inodes; i++) {
+		if (at == ino)
+			return true;
+		at = ext4_raw(fs, at)->i_dtime;
+	}
+	return false;
+}
+
+/* In use, without a name: somebody had it open when its name went. */
+static bool is_nameless(const struct ext4_fs *fs, uint32_t ino)
+{
+	struct ext4_disk_inode *raw = ext4_raw(fs, ino);
+
+	return raw->i_mode && !raw->i_links_count && ext4_has_tree(raw) &&
+	       ext4_root(raw)->eh_entries;
+}
+
+static void find_nameless(const struct ext4_fs *fs)
+{
+	unsigned n = 0;
+
+	memset(play.nameless, 0, sizeof(play.nameless));
+	for (uint32_t ino = fs->first_ino; ino <= fs->inodes; ino++)
+		if (is_nameless(fs, ino) && on_list(fs, ino) && n < ARRAY_SIZE(play.nameless))
+			play.nameless[n++] = ino;
+}
+
+/* e2fsck, and other systems, free by the list and by nothing else. */
+static void judge_list(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(play.nameless) && play.nameless[i]; i++)
+		if (is_nameless(play.fs, play.nameless[i]) && !on_list(play.fs, play.nameless[i]))
+			wrong("as it lies: inode %u has blocks, and neither a name nor a place on "
+			      "the list",
+			      (unsigned)play.nameless[i]);
+}
+
 static void judge_as_it_lies(void)
 {
 	const struct ext4_super *sb = (const struct ext4_super *)(const void *)(play.left + 1024);
@@ -115,6 +157,7 @@ static void judge_as_it_lies(void)
 	err = cut_walk(play.fs, own_all, NULL);
 	if (err < 0)
 		wrong("as it lies: %.150s", play.sentence);
+	judge_list();
 	ext4_unmount(play.fs);
 }
 
@@ -286,6 +329,7 @@ static int cut(const struct cut_change *c, struct cut *recorder)
 		return err;
 	err = c->before ? c->before(fs) : 0;
 	cut_fence(); /* data may be written back and not fenced */
+	find_nameless(fs);
 	fences = recorder->fences;
 	recorder->moment = judge_moment;
 	recorder->lose_one_in = c->lose_one_in;
