@@ -11,9 +11,12 @@
 #include "drivers/iommu/internal.h"
 
 MUSEUM(iommu_stale, "iommu-stale",
-       "unmapping does not make the unit forget: the device writes on (iommu.unmap-ends-it)");
+       "unmapping does not make the unit forget: the device writes on (iommu.unmap-ends-it); found "
+       "by explore iommu.unmap-write");
 MUSEUM(iova_early, "iova-early",
-       "cutting a translation frees its bus addresses (iommu.address-stays-taken)");
+       "cutting a translation frees its bus addresses (iommu.address-stays-taken); found by "
+       "explore "
+       "iommu.cut-map-write");
 
 /* Which page the mapping's i-th is. */
 static uint64_t mapping_to_pfn(const struct dma_mapping *m, unsigned long i)
@@ -214,6 +217,7 @@ int dma_fill(struct dma_mapping *m, unsigned long first, unsigned long nr)
 /* lock held. The translation of these bytes goes, and is forgotten. */
 static int cut(struct iommu_domain *d, struct dma_mapping *m, uint64_t at, uint64_t bytes)
 {
+	/* LAB 10 cut: from here on the device reaches none of it */
 	int err = slpt_unmap(&d->tables, m->bus + at, bytes);
 
 	if (err)
@@ -223,6 +227,7 @@ static int cut(struct iommu_domain *d, struct dma_mapping *m, uint64_t at, uint6
 		vtd_forget(d->unit, d->id, m->bus + at, bytes);
 	slpt_settle(&d->tables);
 	return 0;
+	/* END */
 }
 
 /* lock held. */
@@ -254,10 +259,12 @@ int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes)
 		return no_domain(m->dev);
 	at = ALIGN_DOWN(at, PAGE_SIZE);
 	flags = spin_lock_irqsave(&d->lock);
+	/* LAB 10 bytes: some pages of a mapping go, or all, and its bus addresses stay */
 	if (at || pages < m->nr)
 		err = m->cut ? 0 : cut(d, m, at, pages * PAGE_SIZE);
 	else
 		cut_all(d, m);
+	/* END */
 	if (m->cut && museum_on(iova_early) && m->range.end != m->range.start)
 		iova_deregister(&d->space, &m->range);
 	spin_unlock_irqrestore(&d->lock, flags);

@@ -271,6 +271,11 @@ struct vtd {
 	int vector;
 	struct vtd_fault_log log;
 	uint64_t told, told_overflows; /* what of the log was printed */
+#ifdef EXPLORE
+	/* A scenario's unit, whose registers are memory: called behind each store to one. NULL:
+	 * there is a unit. */
+	void (*model)(unsigned off, uint64_t v);
+#endif
 };
 #define VTD_QUEUE 256u /* descriptors: a frame, the smallest queue there is */
 
@@ -298,6 +303,10 @@ static inline void vtd_write32(const struct vtd *u, unsigned off, uint32_t v)
 static inline void vtd_write64(const struct vtd *u, unsigned off, uint64_t v)
 {
 	*(volatile uint64_t *)(u->regs + off) = v;
+#ifdef EXPLORE
+	if (u->model)
+		u->model(off, v);
+#endif
 }
 #endif
 /* Until (GSTS & mask) == want; false: not within a second. */

@@ -207,10 +207,12 @@ void vtd_forget_all(struct vtd *u)
  * large, or no blocks at all. */
 static int block_order(const struct vtd *u, uint64_t iova, uint64_t bytes)
 {
+	/* LAB 10 block: what the unit is told to forget */
 	uint64_t differ = (iova ^ (iova + bytes - 1)) >> PAGE_SHIFT;
 	int order = differ ? 64 - __builtin_clzll(differ) : 0;
 
 	return order <= u->most_order ? order : -1;
+	/* END */
 }
 
 void vtd_forget(struct vtd *u, uint16_t id, uint64_t iova, uint64_t bytes)

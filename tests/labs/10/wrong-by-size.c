@@ -1,0 +1,7 @@
+/* A block as large as the bytes, wherever they begin. "lie in no block of two" */
+/* REGION block */
+	uint64_t pages = bytes >> PAGE_SHIFT;
+	int order = pages > 1 ? 64 - __builtin_clzll(pages - 1) : 0;
+
+	(void)iova;
+	return order <= u->most_order ? order : -1;
