@@ -32,6 +32,7 @@ INTERNAL = "internal.h"
 MORE_HEADERS = {
     "boot/layout.h": "addresses alone, for headers that host tests read too",
     "dax/ext4/disk.h": "the format on the device, which is nobody's interface",
+    "tests/explore/scenarios/unit.h": "an IOMMU in memory, which few scenarios and the self-tests of it need",
     "tests/explore/scenarios/engine.h": "for the explorer's tests of itself, and not for other scenarios",
     "tests/explore/machine.h": "what a home gives the explorer, which is nothing for scenarios",
     "tests/explore/plain.h": "a part of internal.h, which would be too long with it",
