@@ -62,9 +62,10 @@ void mmu_flush_low(void);
 /* Another CPU's turn comes: user addresses are shown anew, from its own TLB. */
 void mmu_hide_low(void);
 void mmu_flush_all(void);
-/* Page tables were put back to what they were: mappings made since the last call go, unless a walk
- * would make them again. */
-void mmu_settle(void);
+/* Page tables were put back to what they were: mappings made since the last call that was for good
+ * go, unless a walk would make them again. For good: the tables will not be put back to what they
+ * were before now. */
+void mmu_settle(bool for_good);
 /* The exception or interrupt of the frame, which a signal found, gets delivered where it is. */
 void mmu_deliver(struct host_frame *f);
 /* Physical `phys` as bytes that stay where they are; NULL: no RAM is there. */

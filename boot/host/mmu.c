@@ -64,7 +64,7 @@ static const struct {
 static struct {
 	uint64_t start, end; /* equal: nothing */
 } shown[ARRAY_SIZE(areas)];
-static struct span recent[MAX_RECENT]; /* of a page, made since mmu_settle() */
+static struct span recent[MAX_RECENT]; /* of a page, made since mmu_settle(true) */
 static unsigned nr_recent;	       /* more than there is room for: not all were kept */
 static uint8_t last_stack[64 * 1024] __attribute__((aligned(16))); /* of a double fault */
 
@@ -288,18 +288,24 @@ static void drop_large(unsigned i)
 	large[i] = large[--nr_large];
 }
 
-void mmu_settle(void)
+void mmu_settle(bool for_good)
 {
+	unsigned kept = 0;
+
 	memset(tlbs, 0, sizeof(tlbs));
-	if (nr_recent > MAX_RECENT)
+	if (nr_recent > MAX_RECENT) {
 		mmu_flush_all();
-	for (unsigned i = 0; i < nr_recent && i < MAX_RECENT; i++)
+		nr_recent = 0;
+	}
+	for (unsigned i = 0; i < nr_recent; i++)
 		if (!stands(&recent[i]))
 			host_unmap(recent[i].va, PAGE);
+		else if (!for_good)
+			recent[kept++] = recent[i];
 	for (unsigned i = nr_large; i-- > 0;)
 		if (!stands(&large[i]))
 			drop_large(i);
-	nr_recent = 0;
+	nr_recent = kept;
 }
 
 /* The first large mapping at or above va; NULL: none. */

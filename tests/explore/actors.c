@@ -27,7 +27,7 @@ struct posted {
 	uint32_t *pending; /* who waits for it counts here; NULL: nobody */
 	unsigned ipi;	   /* number of the call, for X_PLACE_IPI */
 };
-static struct {
+static struct queue {
 	struct posted at[QUEUE];
 	unsigned first, nr;
 	unsigned so_far; /* posted in this execution */
@@ -52,6 +52,7 @@ static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, voi
 			      .cpu = (uint8_t)cpu,
 			      .name = name,
 			      .fn = fn,
+			      .tag = X_ACTOR(x.nr),
 			      .stack = stack_tops[x.nr]};
 	a->vc[x.nr] = 1;
 	x.nr++;
@@ -110,7 +111,7 @@ static void make_thread(struct x_actor *a)
 	if (x.sc->mm && a->role == X_THREAD)
 		t->mm = c->mm = x.sc->mm();
 	a->thread = t;
-	x.irq_on[a->cpu] = a->role == X_THREAD;
+	x.state.irq_on[a->cpu] = a->role == X_THREAD;
 }
 
 static void run_actor(void) __noreturn;
@@ -172,10 +173,11 @@ void *x_driver_stack(void)
 
 void x_resume(struct x_actor *a)
 {
-	void **save = x.me ? &x.me->sp : &x.driver_sp;
+	void **save = x.me ? &x.me->sp : x.driving ? &x.driver_sp : &x.dead_sp;
 
 	if (x.me == a)
 		return;
+	x.driving = false;
 	x.me = a;
 	machine_set_cpu(&x_cpu[a->cpu]);
 	machine_switch(save, a->sp);
@@ -217,6 +219,11 @@ static void say_begin(unsigned cpu)
 	x_locked(op, cpu);
 }
 
+static void log_counts(unsigned cpu)
+{
+	x_log(&queue[cpu].first, sizeof(queue[cpu]) - offsetof(struct queue, first));
+}
+
 void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned ipi)
 {
 	unsigned at;
@@ -227,7 +234,10 @@ void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, 
 		x_need_interrupts();
 	if (queue[cpu].nr == QUEUE)
 		x_fail("more than %u interrupts wait for CPU %u", QUEUE, cpu);
-	at = (queue[cpu].first + queue[cpu].nr++) % QUEUE;
+	at = (queue[cpu].first + queue[cpu].nr) % QUEUE;
+	x_log(&queue[cpu].at[at], sizeof(queue[cpu].at[at]));
+	log_counts(cpu);
+	queue[cpu].nr++;
 	queue[cpu].at[at] = (struct posted){fn, arg, pending, ipi};
 	queue[cpu].so_far++;
 	if (!x.actor[x.irq_of[cpu]].alive)
@@ -245,13 +255,14 @@ static void run_irq(void)
 	struct x_actor *me = x.me;
 	unsigned cpu = me->cpu;
 	struct posted p = queue[cpu].at[queue[cpu].first];
-	bool on = x.irq_on[cpu]; /* off: its thread sleeps, or is over */
+	bool on = x.state.irq_on[cpu]; /* off: its thread sleeps, or is over */
 	struct x_op *op;
 
+	log_counts(cpu);
 	queue[cpu].first = (queue[cpu].first + 1) % QUEUE;
 	queue[cpu].nr--;
 	x_cpu[cpu].irq_depth++;
-	x.irq_on[cpu] = false;
+	x.state.irq_on[cpu] = false;
 	if (x.nr_threads > cpu)
 		x_race_join(me, x.actor[cpu].vc);
 	if (x.opt.tso)
@@ -265,10 +276,12 @@ static void run_irq(void)
 		x_add(op, x_how(X_PLACE_IPI(p.ipi), X_WRITE | X_GIVE));
 	x_locked(op, cpu);
 	x_wait_turn();
-	if (p.pending)
+	if (p.pending) {
+		x_log(p.pending, sizeof(*p.pending));
 		--*p.pending;
+	}
 	x_cpu[cpu].irq_depth--;
-	x.irq_on[cpu] = on;
+	x.state.irq_on[cpu] = on;
 	if (x.nr_threads > cpu)
 		x_race_join(&x.actor[cpu], me->vc);
 	me->alive = false;

@@ -21,7 +21,8 @@
 #define FRAMES (1ul << FRAME_MAX_ORDER)
 
 static uint64_t first; /* address of the block; 0: none so far */
-static uint64_t taken[FRAMES / 64], taken_by_setup[FRAMES / 64];
+static uint64_t taken_by_setup[FRAMES / 64];
+_Static_assert(sizeof(x.state.frames) == sizeof(taken_by_setup), "a bit for each frame");
 static struct thread *owner; /* whose frames come from there, beside the scenario's threads */
 static struct mm *before;    /* the owner's address space outside of explorations; NULL: none */
 static unsigned lasting;     /* zero: what the owner allocates goes with the exploration */
@@ -92,12 +93,12 @@ void x_lasting_end(void)
 
 void x_frames_keep(void)
 {
-	memcpy(taken_by_setup, taken, sizeof(taken));
+	memcpy(taken_by_setup, x.state.frames, sizeof(taken_by_setup));
 }
 
 void x_frames_undo(void)
 {
-	memcpy(taken, taken_by_setup, sizeof(taken));
+	memcpy(x.state.frames, taken_by_setup, sizeof(taken_by_setup));
 }
 
 long x_frames_taken(void)
@@ -105,7 +106,7 @@ long x_frames_taken(void)
 	long n = 0;
 
 	for (unsigned i = 0; i < FRAMES / 64; i++)
-		n += __builtin_popcountl(taken[i] & ~taken_by_setup[i]);
+		n += __builtin_popcountl(x.state.frames[i] & ~taken_by_setup[i]);
 	return n - x_freed_frames();
 }
 
@@ -114,10 +115,10 @@ uint64_t x_frame_take(void)
 	if (!x_on() && (lasting || !owner || current_thread() != owner))
 		return 0;
 	for (unsigned i = 0; i < FRAMES / 64; i++)
-		if (~taken[i]) {
-			unsigned bit = (unsigned)__builtin_ctzl(~taken[i]);
+		if (~x.state.frames[i]) {
+			unsigned bit = (unsigned)__builtin_ctzl(~x.state.frames[i]);
 
-			taken[i] |= 1ull << bit;
+			x.state.frames[i] |= 1ull << bit;
 			return first + (i * 64 + bit) * PAGE_SIZE;
 		}
 	return 0;
@@ -129,7 +130,8 @@ bool x_frame_give_back(uint64_t phys)
 
 	if (!first || phys < first || n >= FRAMES)
 		return false;
-	ASSERT(taken[n / 64] & 1ull << n % 64, "a frame that nobody has is freed: 0x%lx", phys);
-	taken[n / 64] &= ~(1ull << n % 64);
+	ASSERT(x.state.frames[n / 64] & 1ull << n % 64, "a frame that nobody has is freed: 0x%lx",
+	       phys);
+	x.state.frames[n / 64] &= ~(1ull << n % 64);
 	return true;
 }

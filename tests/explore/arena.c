@@ -26,7 +26,6 @@ void *__wrap_realloc(void *p, size_t n);
 void __wrap_free(void *p);
 
 static char *arena;
-static size_t given;
 
 struct head {
 	size_t bytes, unused;
@@ -41,7 +40,7 @@ bool x_arena_init(void)
 
 void x_arena_reset(void)
 {
-	given = 0;
+	x.state.heap = 0;
 }
 
 bool x_arena_offset(uintptr_t at, unsigned long *offset)
@@ -52,12 +51,12 @@ bool x_arena_offset(uintptr_t at, unsigned long *offset)
 
 static void *give(size_t n, uintptr_t pc)
 {
-	struct head *h = (struct head *)(arena + given);
+	struct head *h = (struct head *)(arena + x.state.heap);
 	size_t bytes = ALIGN_UP(n, UNIT) + sizeof(*h) + UNIT;
 
-	if (given + bytes > ARENA_BYTES)
+	if (x.state.heap + bytes > ARENA_BYTES)
 		return NULL;
-	given += bytes;
+	x.state.heap += bytes;
 	h->bytes = n;
 	memset(h + 1, 0, n);
 	x_freed_made((uintptr_t)(h + 1), pc);

@@ -64,7 +64,7 @@ static unsigned last_touch(struct past *p, const struct x_op *op, const uint16_t
 	if (!op->nr || x_wide_head)
 		p->link[p->nr++] = op->nr ? x_wide_head : 0;
 	if (p->whole)
-		return x.depth ? x.depth - 1 : X_DEPTH;
+		return x.state.depth ? x.state.depth - 1 : X_DEPTH;
 	return newest(p);
 }
 
@@ -155,7 +155,7 @@ static bool uses_sleep_sets(void)
 
 bool x_preempts(unsigned id, uint16_t enabled)
 {
-	unsigned last = x.last_thread;
+	unsigned last = x.state.last_thread;
 
 	return last < X_ACTORS && last != id && x.actor[id].role <= X_DEVICE &&
 	       (enabled >> last & 1);
@@ -166,7 +166,7 @@ static uint16_t block_of(const struct x_actor *a)
 {
 	unsigned irq = a->role <= X_DEVICE || a->role == X_TIMERS ? X_ACTORS : x.irq_of[a->cpu];
 
-	return irq < X_ACTORS && x.actor[irq].alive ? x.actor[irq].began : (uint16_t)x.depth;
+	return irq < X_ACTORS && x.actor[irq].alive ? x.actor[irq].began : (uint16_t)x.state.depth;
 }
 
 static inline void copy_op(struct x_op *to, const struct x_op *from)
@@ -180,19 +180,19 @@ static void fill(struct x_node *n, unsigned id)
 {
 	struct x_actor *a = &x.actor[id];
 
-	x_chains_cut(x.depth); /* while they are what they were */
+	x_chains_cut(x.state.depth); /* while they are what they were */
 	copy_op(&n->op, &a->next);
 	if (n->op.kind == X_IPI || n->op.kind == X_TIMER)
 		x_irq_number(&n->op);
 	n->actor = (uint8_t)id;
 	n->nth = (uint16_t)(a->nth + 1);
 	n->value = 0;
-	n->last_thread = (uint8_t)x.last_thread;
+	n->last_thread = (uint8_t)x.state.last_thread;
 	n->preempts = x_preempts(id, n->enabled);
-	n->cost = (uint16_t)((x.depth ? n[-1].cost : 0) +
+	n->cost = (uint16_t)((x.state.depth ? n[-1].cost : 0) +
 			     (x.opt.strategy == X_DELAY ? x_cost(n->enabled, id) : n->preempts));
 	if (n->op.kind == X_BEGIN)
-		a->began = (uint16_t)x.depth;
+		a->began = (uint16_t)x.state.depth;
 	n->block = block_of(a);
 	x_clock_copy(n->clock, a->clock);
 	if (a->role == X_BUFFER)
@@ -202,8 +202,8 @@ static void fill(struct x_node *n, unsigned id)
 
 		for (unsigned i = 0; i < n->op.nr; i++)
 			n->link[i].word = word[i] = x_chain_word(&n->op.place[i]);
-		look_back(id, &n->op, word, n->clock, x.depth >= x.plan_len);
-		x_chains_add(x.depth);
+		look_back(id, &n->op, word, n->clock, x.state.depth >= x.plan_len);
+		x_chains_add(x.state.depth);
 	}
 	n->clock[id] = n->nth;
 }
@@ -211,27 +211,30 @@ static void fill(struct x_node *n, unsigned id)
 void x_commit(unsigned id)
 {
 	struct x_actor *a = &x.actor[id];
-	struct x_node *n = &x.node[x.depth];
+	struct x_node *n = &x.node[x.state.depth];
 
-	if (x.depth >= x.keep)
+	if (x.state.depth >= x.keep)
 		fill(n, id);
 	else if (n->op.kind == X_BEGIN)
-		a->began = (uint16_t)x.depth;
+		a->began = (uint16_t)x.state.depth;
 	x_clock_copy(a->clock, n->clock);
 	a->nth++;
 	if (a->role == X_BUFFER)
 		x_race_join(a, x_tso_clock(a->cpu, true));
 	x_race_sync(a, &n->op);
+	x.ran |= 1u << id;
 	if (a->role <= X_DEVICE)
-		x.last_thread = id;
-	x.depth++;
+		x.state.last_thread = id;
+	else if (a->role == X_IRQ) /* on that thread's CPU */
+		x.ran |= 1u << a->cpu;
+	x.state.depth++;
 }
 
 uint16_t x_asleep_here(void)
 {
-	const struct x_node *last = &x.node[x.depth - 1];
+	const struct x_node *last = &x.node[x.state.depth - 1];
 
-	if (!x.depth || !(last->asleep | last->done))
+	if (!x.state.depth || !(last->asleep | last->done))
 		return 0;
 	return uses_sleep_sets() ? sleepers(last) : 0;
 }
@@ -241,9 +244,9 @@ void x_blocked_races(void)
 {
 	uint16_t clock[X_ACTORS], word[X_PLACES];
 
-	if (x.opt.strategy != X_DPOR || x.depth < x.keep)
+	if (x.opt.strategy != X_DPOR || x.state.depth < x.keep)
 		return;
-	x_chains_cut(x.depth);
+	x_chains_cut(x.state.depth);
 	for (unsigned i = 0; i < x.nr; i++) {
 		const struct x_op *op = &x.actor[i].next;
 

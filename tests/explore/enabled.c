@@ -16,7 +16,7 @@
 /* Has an event of another actor changed what this one looked at? */
 static bool changed_since(const struct x_actor *a)
 {
-	for (unsigned n = a->looked_from; n < x.depth; n++) {
+	for (unsigned n = a->looked_from; n < x.state.depth; n++) {
 		const struct x_node *node = &x.node[n];
 
 		for (unsigned i = 0; i < node->op.nr && node->actor != x_id(a); i++)
@@ -24,7 +24,7 @@ static bool changed_since(const struct x_actor *a)
 				if (x_conflict(&node->op.place[i], &a->looked[k]))
 					return true;
 	}
-	return !a->nr_looked && x.depth > a->looked_from;
+	return !a->nr_looked && x.state.depth > a->looked_from;
 }
 
 static inline bool op_can_go(const struct x_actor *a, const struct x_op *op)
@@ -49,7 +49,7 @@ static bool takes_interrupts(unsigned cpu)
 {
 	const struct x_actor *t = &x.actor[cpu];
 
-	return x.irq_on[cpu] || !t->alive || t->next.kind == X_WOKEN;
+	return x.state.irq_on[cpu] || !t->alive || t->next.kind == X_WOKEN;
 }
 
 static bool irq_is_enabled(const struct x_actor *a)

@@ -25,9 +25,10 @@
  *
  * What is where. setup() and teardown() run as an ordinary thread, with the explorer off, once for
  * an exploration: they may mount, map, allocate and sleep. Everything else runs under the explorer,
- * once or more in every execution, and every byte that it writes is put back afterwards: start(),
- * before the threads; the threads; step(), after every event; end(), when all threads are over.
- * step() and end() see memory as it is and make no events; they write nothing that others need, and
+ * and every byte that it writes is put back afterwards: start(), before the threads; the threads;
+ * step(), after every event that wrote; end(), when all threads are over. An execution goes on from
+ * a moment that it has in common with the one before, so start() is not called for each. step()
+ * and end() see memory as it is and make no events; they write nothing that others need, and
  * take no locks. A thread that must sleep for ever is a finding (I4), and so is a panic.
  *
  * Each thread runs on a CPU of its own, thread i on CPU i. Where interrupts come (IPIs,

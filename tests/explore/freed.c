@@ -20,42 +20,39 @@ static struct freed {
 	size_t bytes;
 	const char *what, *by;
 } freed[FREED];
-static unsigned nr;
 static struct {
 	uintptr_t at, pc;
 	const char *by;
 } made[MADE];
-static unsigned nr_made;
-
-uint64_t x_freed_pages;
 
 void x_freed_reset(void)
 {
-	nr = nr_made = 0;
-	x_freed_pages = 0;
+	x.state.freed = x.state.made = 0;
+	x.state.freed_pages = 0;
 }
 
 unsigned x_freed_frames(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < x.state.freed; i++)
 		n += !strcmp(freed[i].what, "a frame") && freed[i].bytes >> 12 == 1;
 	return n;
 }
 
 void x_freed_made(uintptr_t at, uintptr_t pc)
 {
-	unsigned i = nr_made++ % MADE;
+	unsigned i = x.state.made++ % MADE;
 
+	x_log(&made[i], sizeof(made[i]));
 	made[i].at = at;
 	made[i].pc = pc;
-	made[i].by = x.depth || x.starting ? x.me->name : "the set-up";
+	made[i].by = x.state.depth || x.starting ? x.me->name : "the set-up";
 }
 
 static const struct freed *find(uintptr_t at, size_t bytes)
 {
-	for (unsigned i = 0; i < nr; i++)
+	for (unsigned i = 0; i < x.state.freed; i++)
 		if (at < freed[i].at + freed[i].bytes && freed[i].at < at + bytes)
 			return &freed[i];
 	return NULL;
@@ -67,7 +64,7 @@ static void describe_made(uintptr_t at, char *buf, unsigned n)
 	char where[60];
 
 	buf[0] = 0;
-	for (unsigned i = nr_made; i-- > 0 && nr_made - i <= MADE;)
+	for (unsigned i = x.state.made; i-- > 0 && x.state.made - i <= MADE;)
 		if (made[i % MADE].at == at) {
 			snprintf(buf, n, "; %s got it in %s", made[i % MADE].by,
 				 ksym_describe(made[i % MADE].pc, true, where, sizeof(where)));
@@ -106,11 +103,11 @@ void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc)
 	f = find(at, 1);
 	if (f)
 		found(f, at, "freed once more");
-	if (nr == FREED)
+	if (x.state.freed == FREED)
 		x_fail("an execution frees more than %u times", FREED);
-	freed[nr++] = (struct freed){at, pc, bytes, what, x.me->name};
+	freed[x.state.freed++] = (struct freed){at, pc, bytes, what, x.me->name};
 	for (uintptr_t page = at >> 12; page <= (at + bytes - 1) >> 12; page++)
-		x_freed_pages |= 1ull << page % 64;
+		x.state.freed_pages |= 1ull << page % 64;
 }
 
 void x_freed_check(uintptr_t at, size_t bytes)

@@ -36,9 +36,9 @@ void machine_set_cpu(struct cpu *c)
 	host_cpu = c;
 }
 
-void machine_flush(void)
+void machine_flush(bool for_good)
 {
-	mmu_settle();
+	mmu_settle(for_good);
 }
 
 uint64_t machine_clock(void)

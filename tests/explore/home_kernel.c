@@ -39,10 +39,11 @@ void machine_set_cpu(struct cpu *c)
 }
 
 /* Global entries go with a change of CR4.PGE (SDM vol. 3, 4.10.4.1). */
-void machine_flush(void)
+void machine_flush(bool for_good)
 {
 	uint64_t cr4 = read_cr4();
 
+	(void)for_good;
 	write_cr4(cr4 ^ CR4_PGE);
 	write_cr4(cr4);
 }

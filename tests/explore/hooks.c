@@ -23,7 +23,7 @@ static void looked(struct x_actor *a, struct x_place p)
 	if (a->quiet)
 		return;
 	if (!a->nr_looked) {
-		a->looked_from = (uint16_t)x.depth;
+		a->looked_from = (uint16_t)x.state.depth;
 		a->oldest_looked = 0;
 	}
 	for (unsigned i = 0; i < a->nr_looked; i++)
@@ -89,13 +89,15 @@ static inline __attribute__((always_inline)) void plain(const volatile void *p, 
 {
 	uintptr_t at = (uintptr_t)p;
 
-	if (!x_on() || (x.me->quiet && !write && !x_freed_pages))
+	if (!x_on() || (x.me->quiet && !write && !x_freed_near(at, bytes)))
 		return;
-	if (bytes > 8 || x.me->quiet || is_cpu_offset(p) || x.opt.tso || x_freed_near(at, bytes) ||
-	    x_shared[x_hash(at & ~7ul) % X_SHARED_SLOTS] || !x_race_not(at, bytes, write, pc))
-		x_plain(p, bytes, write, pc);
-	else if (write)
-		x_log(p, bytes);
+	if (bytes > 8 || x.me->quiet || (write && x.opt.tso) || x_freed_in_page(at) ||
+	    !x_races_with_nobody(at, bytes, write)) {
+		if (!is_cpu_offset(p))
+			x_plain(p, bytes, write, pc);
+	} else if (write) {
+		x_log_word(at & ~7ul);
+	}
 }
 
 #define PLAIN(name, bytes, write)                                                                  \
@@ -145,6 +147,13 @@ void __tsan_write_range(void *at, size_t n)
 }
 
 /* ---- atomics */
+
+/* A load that is no event. */
+static inline void look_quietly(const volatile void *at, size_t bytes)
+{
+	x_shared_add((uintptr_t)at, bytes);
+	x_touched((uintptr_t)at, bytes);
+}
 
 /* No event is made: what is left of one. */
 static inline void quietly(const volatile void *at, size_t bytes, bool write)
@@ -266,6 +275,10 @@ static void done(uint64_t v)
 		(void)order;                                                                       \
 		if (!x_on() || is_cpu_offset(at))                                                  \
 			return __atomic_load_n(at, SEQ);                                           \
+		if (x.me->quiet) {                                                                 \
+			look_quietly(at, sizeof(v));                                               \
+			return *at;                                                                \
+		}                                                                                  \
 		x_atomic_load(at, sizeof(v), HERE);                                                \
 		v = *at;                                                                           \
 		done(v);                                                                           \

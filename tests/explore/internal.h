@@ -129,7 +129,10 @@ struct x_actor {
 	uint16_t oldest_looked;		 /* of looked[], when it is full */
 	uint16_t began;			 /* of an interrupt: the node of its first event */
 	struct thread *thread;		 /* of a thread */
+	uint64_t tag;			 /* plain.h */
 };
+
+#include "tests/explore/moment.h"
 
 /* ---- one exploration */
 
@@ -144,6 +147,7 @@ struct x_options {
 	bool half;	/* a fault of the explorer: every second backtrack point is lost */
 	bool quick;	/* no shortest counterexample */
 	bool whole;	/* look at all earlier events, not only at those of a place (chains.c) */
+	bool afresh;	/* each execution begins with its first event (moment.c) */
 	uint32_t bound; /* preemptions or delays; pct: depth */
 	uint64_t runs, seed, time_ns;
 	unsigned shard, shards; /* shards 0: all of it */
@@ -178,24 +182,25 @@ struct x_engine {
 	struct x_actor *me; /* whose code runs; NULL: the explorer's own */
 	void *main_sp, *driver_sp, *dead_sp;
 	bool starting, at_end;
+	bool wrote;   /* somebody did since .step was asked */
+	bool driving; /* the driver itself is about to give a turn */
+	struct x_state state;
+	unsigned ran; /* a bit an actor: not as it was at the last moment */
 
 	struct x_node *node;
-	unsigned depth; /* events so far */
-	unsigned keep;	/* so many are as before */
+	unsigned keep; /* so many are as before */
 	const uint8_t *plan;
 	unsigned plan_len; /* replay; and for the rest the strategy */
-	unsigned last_thread;
-	bool irq_on[X_CPUS + X_MAX_DEVICES];
-	bool branching; /* node number `keep` has its actor already */
+	bool branching;	   /* node number `keep` has its actor already */
 	enum x_end ended;
 	char rule[X_RULE], text[X_TEXT];
 	uintptr_t broken_pc;
 	uint64_t observed_end;
-	uint64_t now; /* the clock that the code under test sees */
 
 	bool shortening, stale; /* stale: the finding's order is of before something was learnt */
 	bool interrupts;	/* there are some: irq_save() is an event */
 	bool learnt;		/* something that earlier events did not know of: begin again */
+	bool again;		/* the same order once more, for its races */
 	uint64_t rng;
 	uint64_t told;			       /* when a line of progress was printed */
 	uint64_t breathed;		       /* when the machine around was looked at */
@@ -395,13 +400,6 @@ unsigned x_done_part(void);
 unsigned x_cost(uint16_t mask, unsigned id);
 const char *x_strategy_name(enum x_strategy s);
 
-/* ---- undo.c */
-bool x_undo_init(void);
-void x_log(const volatile void *at, size_t bytes);
-void x_undo(void);
-bool x_check_copy(void);		     /* takes the copy */
-bool x_check_compare(char *buf, unsigned n); /* false: something was not put back */
-
 /* ---- arena.c */
 bool x_arena_init(void);
 void x_arena_reset(void);
@@ -435,6 +433,11 @@ void x_tso_turn(struct x_op *op);
 void x_tso_push(const volatile void *at, unsigned bytes, uint64_t v, unsigned how);
 void x_tso_plain(const volatile void *at, size_t bytes, bool event);
 void x_tso_off(unsigned cpu);
+void x_tso_all_off(void);
+/* Of all buffers, while none is laid over memory: so many bytes of a copy; the copy. */
+size_t x_tso_bytes(void);
+void x_tso_copy(void *to);
+void x_tso_put_back(const void *from);
 void x_tso_over(unsigned cpu);
 void x_tso_drain(unsigned cpu);
 void x_tso_next(unsigned cpu, struct x_op *op);
@@ -462,15 +465,18 @@ bool x_lock_free(const struct x_op *op);
 /* ---- test_explore.c: no bound, and on behind a finding; for self-tests */
 struct x_options x_all_orders(enum x_strategy strategy, bool tso);
 
+/* ---- outcomes.c */
+void x_outcomes_reset(void);
+void x_outcome_count(void); /* of the execution that is over */
+/* The n-th of them; 0: there are no more. */
+uint64_t x_outcome_nth(unsigned n);
+
 /* ---- run.c */
 int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r);
 /* Runs exactly this order once, and leaves it in x.node. `fresh`: it does not come from the
  * exploration just before. */
 int explore_replay(const struct x_scenario *sc, const struct x_options *opt, bool fresh,
 		   const uint8_t *plan, unsigned len, struct x_result *r);
-/* The n-th outcome of the last exploration, a word that both homes agree on; 0: there are no more.
- */
-uint64_t x_outcome_nth(unsigned n);
 const struct x_scenario *x_scenario_find(const char *name);
 const struct x_scenario *x_scenario_nth(unsigned n);
 

@@ -39,8 +39,9 @@ void machine_switch(void **save, void *next);
 /* What machine_switch() takes to call fn() on a new stack that ends at `top`; fn never returns. */
 void *machine_stack(void *top, void (*fn)(void));
 
-/* Memory was put back, page tables included: the machine forgets what it keeps of them. */
-void machine_flush(void);
+/* Memory was put back, page tables included: the machine forgets what it keeps of them. `for_good`:
+ * it will not be put back to what it was before this. */
+void machine_flush(bool for_good);
 
 /* A page fault at va, as the kernel's handler gets it; false: it is not handled. */
 bool machine_page_fault(uint64_t va, bool write, bool present, bool interrupts_on);

@@ -97,8 +97,11 @@ static bool fill(uint64_t va, bool write, bool *present, const void *pc)
 	x_log(entry, 8);
 	*entry |= write ? PTE_A | PTE_D : PTE_A;
 	to = find(t, va);
-	if (!to)
+	if (!to) {
+		x_log(&t->next, sizeof(t->next));
 		to = &t->e[t->next++ % ENTRIES];
+	}
+	x_log(to, sizeof(*to));
 	*to = (struct translation){.va = ALIGN_DOWN(va, bytes),
 				   .phys = *entry & PTE_PHYS & ~(bytes - 1),
 				   .bytes = bytes,
@@ -117,7 +120,7 @@ static bool take_fault(uint64_t va, bool write, bool present)
 	bool handled;
 
 	x_live = true;
-	handled = machine_page_fault(va, write, present, x.irq_on[x.me->cpu]);
+	handled = machine_page_fault(va, write, present, x.state.irq_on[x.me->cpu]);
 	x_live = false;
 	return handled;
 }
@@ -200,6 +203,19 @@ void __real_tlb_flush_page_local(uint64_t va), __wrap_tlb_flush_page_local(uint6
 void __real_tlb_flush_all_local(void), __wrap_tlb_flush_all_local(void);
 void __real_write_cr3(uint64_t v), __wrap_write_cr3(uint64_t v);
 
+static void drop(struct translation *e)
+{
+	x_log(&e->bytes, sizeof(e->bytes));
+	e->bytes = 0;
+}
+
+static void drop_all(struct tlb *t)
+{
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (t->e[i].bytes)
+			drop(&t->e[i]);
+}
+
 static void flush_event(const void *pc)
 {
 	struct x_op *op;
@@ -224,7 +240,7 @@ void __wrap_tlb_flush_page_local(uint64_t va)
 	}
 	flush_event(__builtin_return_address(0));
 	while ((e = find(&tlb[x.me->cpu], va)))
-		e->bytes = 0;
+		drop(e);
 }
 
 void __wrap_tlb_flush_all_local(void)
@@ -234,7 +250,7 @@ void __wrap_tlb_flush_all_local(void)
 		return;
 	}
 	flush_event(__builtin_return_address(0));
-	memset(tlb[x.me->cpu].e, 0, sizeof(tlb[0].e));
+	drop_all(&tlb[x.me->cpu]);
 }
 
 void __wrap_write_cr3(uint64_t v)
@@ -244,7 +260,8 @@ void __wrap_write_cr3(uint64_t v)
 		return;
 	}
 	flush_event(__builtin_return_address(0));
-	memset(tlb[x.me->cpu].e, 0, sizeof(tlb[0].e));
+	drop_all(&tlb[x.me->cpu]);
+	x_log(&tlb[x.me->cpu].root, sizeof(v));
 	tlb[x.me->cpu].root = v;
 }
 

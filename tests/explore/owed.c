@@ -23,7 +23,7 @@ static bool is_behind(unsigned n, unsigned e, bool running)
 		return false;
 	if (running && irq->alive && irq->began == n)
 		return true;
-	for (unsigned k = n + 1; k < x.depth; k++)
+	for (unsigned k = n + 1; k < x.state.depth; k++)
 		if (x.node[k].block == n && x_seen(x.node[k].clock, &x.node[e]))
 			return true;
 	return false;
@@ -57,7 +57,7 @@ static bool is_behind_its_thread(const struct later *v, unsigned n, unsigned act
 	const struct x_actor *irq = &x.actor[x.node[n].actor];
 	uint16_t first = v->first[irq->cpu];
 
-	for (unsigned k = n + 1; k < x.depth && first; k++)
+	for (unsigned k = n + 1; k < x.state.depth && first; k++)
 		if (x.node[k].block == n && x.node[k].clock[irq->cpu] >= first)
 			return true;
 	if (!first || !irq->alive || irq->began != n)
@@ -73,7 +73,7 @@ static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_
 	uint16_t behind[X_ACTORS] = {0}; /* the first interrupt of each CPU behind e; 0: none */
 	uint16_t irqs = 0;		 /* those that have one */
 
-	for (unsigned n = e + 1; n < x.depth; n++) {
+	for (unsigned n = e + 1; n < x.state.depth; n++) {
 		const struct x_node *f = &x.node[n];
 		bool after = x_seen(f->clock, &x.node[e]);
 
@@ -172,7 +172,7 @@ static bool thread_goes_on(unsigned e)
 {
 	unsigned cpu = x.actor[x.node[e].actor].cpu;
 
-	for (unsigned n = e + 1; n < x.depth && x.node[e].block != e; n++)
+	for (unsigned n = e + 1; n < x.state.depth && x.node[e].block != e; n++)
 		if (x.node[n].actor == cpu && !x_seen(x.node[n].clock, &x.node[e]))
 			return true;
 	return false;

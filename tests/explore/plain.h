@@ -4,14 +4,43 @@
  * The part of it that is in line in the compiler's hooks stands here. Included by internal.h.
  *
  * Hundreds of plain accesses are made in an execution, and nearly all of them are of a word that
- * the same actor has accessed before and nobody else has stored to. So each word says who accessed
- * it, and such an access is noted where it is made; all others go to race.c.
+ * nobody else accesses, or that nobody stores to. So it is known of each word who does (race.c),
+ * and such an access is over in some twenty instructions, without a call.
  */
 #ifndef TESTS_EXPLORE_PLAIN_H
 #define TESTS_EXPLORE_PLAIN_H
 
+/* ---- undo.c */
+bool x_undo_init(void);
+void x_log(const volatile void *at, size_t bytes);
+void x_log_own(const volatile void *at, size_t bytes); /* of the engine */
+/* Words as they were, then their address and how many they are. */
+#define X_LOG_WORDS (512 * KIB)
+extern uint64_t *x_log_words;
+extern unsigned x_log_used;
+void x_log_is_full(void) __noreturn;
+static inline void x_log_word(uintptr_t at)
+{
+	uint64_t *w = x_log_words + x_log_used;
+
+	x.wrote = true;
+	if (x_on_stack(at)) {
+		x.ran |= 1u << (at - x_stacks) / X_STACK_BYTES;
+		return;
+	}
+	if (unlikely(x_log_used > X_LOG_WORDS - 3))
+		x_log_is_full();
+	w[0] = *(const uint64_t *)at;
+	w[1] = at;
+	w[2] = 1;
+	x_log_used += 3;
+}
+void x_undo(unsigned log); /* down to what x_log_used was */
+bool x_log_is_half_full(void);
+bool x_check_copy(void);		     /* takes the copy */
+bool x_check_compare(char *buf, unsigned n); /* false: something was not put back */
+
 /* ---- freed.c */
-extern uint64_t x_freed_pages; /* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
 void x_freed_reset(void);
 unsigned x_freed_frames(void); /* single ones */
 /* By x.me, in the call that returns to pc. Of what is freed already: a finding. */
@@ -19,12 +48,14 @@ void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc);
 void x_freed_check(uintptr_t at, size_t bytes);
 /* What begins here was got by x.me, in the call that returns to pc. */
 void x_freed_made(uintptr_t at, uintptr_t pc);
-/* Perhaps. */
+/* Perhaps a byte was freed in its page; perhaps one of these. */
+static inline bool x_freed_in_page(uintptr_t at)
+{
+	return x.state.freed_pages >> (at >> 12) % 64 & 1;
+}
 static inline bool x_freed_near(uintptr_t at, size_t bytes)
 {
-	return x_freed_pages && ((x_freed_pages >> (at >> 12) % 64 |
-				  x_freed_pages >> ((at + bytes - 1) >> 12) % 64) &
-				 1);
+	return x.state.freed_pages && (x_freed_in_page(at) || x_freed_in_page(at + bytes - 1));
 }
 /* These bytes are accessed: a finding if one of them was freed. */
 static inline void x_touched(uintptr_t at, size_t bytes)
@@ -63,64 +94,32 @@ static inline void x_shared_add(uintptr_t at, size_t bytes)
 }
 
 /* ---- race.c */
-#define X_LOADS	     4u
-#define X_WORD_SLOTS 16384u
-#define X_SEVERAL    255u /* actors */
-struct x_access {
-	uintptr_t pc;
-	uint16_t epoch;
-	uint8_t actor, bytes; /* a bit for each byte of the word; zero: no access */
-};
-struct x_word {
-	uintptr_t at;
-	uint32_t round;
-	uint32_t next_load;
-	uint8_t by; /* the actor that made all accesses; X_SEVERAL: there is not one */
-	struct x_access store, load[X_LOADS];
-} __attribute__((aligned(128)));
-extern struct x_word *x_words;
-extern uint32_t x_round; /* execution; slots of another one are free */
-static inline void x_race_new(struct x_word *w)
-{
-	w->round = x_round;
-	w->next_load = 0;
-	w->store.bytes = 0;
-	w->by = x.me->id;
-}
-static inline bool x_races(const struct x_access *before, unsigned bytes)
-{
-	return (before->bytes & bytes) && before->actor != x.me->id &&
-	       before->epoch > x.me->vc[before->actor];
-}
+#define X_KNOWN_SLOTS 16384u
 /*
- * Most accesses are of a word that this actor has accessed before, and race with nobody: they are
- * noted here, in few instructions. False: x_race_access() is to look.
+ * What is known of each word of memory since the exploration began: nobody but one actor has
+ * accessed it plainly, or nobody has stored to it. No such access can race. An entry is the word's
+ * address; over its upper bits, which say nothing, lies who: an actor's tag, or one of these; its
+ * lowest bit says that there was a store. Zero: free. Words of which more is to be looked at each
+ * time are X_WATCHED.
  */
-static inline __attribute__((always_inline)) bool x_race_not(uintptr_t at, unsigned bytes,
-							     bool write, uintptr_t pc)
+extern uint64_t x_known[X_KNOWN_SLOTS];
+#define X_TAG(n)   ((uint64_t)(n) << 48)
+#define X_ACTOR(n) X_TAG((n) + 1u)
+#define X_LOADED   X_TAG(X_ACTORS + 1)
+#define X_WATCHED  X_TAG(X_ACTORS + 2)
+static inline bool x_races_with_nobody(uintptr_t at, unsigned bytes, bool write)
 {
-	struct x_word *w = &x_words[x_hash(at & ~7ul) % X_WORD_SLOTS];
-	unsigned id = x.me->id, bits = (0xffu >> (8 - bytes)) << (at & 7);
-	struct x_access *a = write ? &w->store : &w->load[0];
+	uintptr_t word = at & ~7ul;
+	uint64_t known = x_known[x_hash(word) % X_KNOWN_SLOTS], mine = word ^ x.me->tag;
 
-	if (w->at != (at & ~7ul) || bits > 0xff)
+	if (bytes > 1 && unlikely((at & 7) + bytes > 8))
 		return false;
-	if (w->round != x_round)
-		x_race_new(w);
-	if (w->by != id && (write || x_races(&w->store, bits)))
-		return false;
-	if (w->by != id)
-		w->by = X_SEVERAL;
-	if (w->store.bytes == bits && w->store.epoch == x.me->vc[id] && w->store.actor == id)
-		return true; /* and nobody else has had a turn since */
-	if (!write && !w->next_load)
-		w->next_load = 1;
-	else if (!write && !(a->bytes == bits && a->actor == id) &&
-		 !(w->next_load > 1 && (++a)->bytes == bits && a->actor == id))
-		return false;
-	*a = (struct x_access){pc, x.me->vc[id], (uint8_t)id, (uint8_t)bits};
-	return true;
+	if (write)
+		return known == (mine | 1);
+	return (known & ~1ull) == mine || known == (word ^ X_LOADED);
 }
+void x_known_reset(void);
+void x_known_watch(uintptr_t word);
 bool x_race_init(void);
 void x_race_reset(void);
 void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc);

@@ -77,11 +77,11 @@ static struct {
 
 void x_value_written(const volatile void *at, size_t bytes)
 {
-	if (!x.replaying || !x.depth || x.me->quiet)
+	if (!x.replaying || !x.state.depth || x.me->quiet)
 		return;
 	stored.at = (uintptr_t)at;
 	stored.bytes = bytes;
-	stored.node = x.depth - 1;
+	stored.node = x.state.depth - 1;
 }
 
 static void read_stored(void)
@@ -168,23 +168,26 @@ void x_watch(const char *what, uint64_t (*fn)(void))
 
 void x_value(uint64_t v)
 {
-	if (unlikely(x.replaying) && x.depth && !(x.me && x.me->quiet))
-		x.node[x.depth - 1].value = v;
+	if (unlikely(x.replaying) && x.state.depth && !(x.me && x.me->quiet))
+		x.node[x.state.depth - 1].value = v;
 }
 
-/* The scenario's own look after each event: it writes what it likes, and makes no event. */
+/* The scenario's own look after each event that changed memory: it writes what it likes, and makes
+ * no event. */
 void x_check_step(void)
 {
 	struct x_actor *me = x.me;
 
-	if (!x.sc->step)
+	if (!x.sc->step || !x.wrote)
 		return;
 	if (!me) /* an actor without a stack: the explorer's own, which code may borrow */
 		x.me = &x.actor[0];
 	x.me->quiet++;
+	x.ran |= 1u << x_id(x.me); /* if it ends here */
 	x_live = true;
 	x.sc->step();
 	x_live = false;
+	x.wrote = false;
 	x.me->quiet--;
 	x.me = me;
 }
@@ -218,6 +221,7 @@ static void finish(void)
 	if (x.sc->end) {
 		x.me = &x.actor[0];
 		x.me->quiet++;
+		x.ran |= 1u;
 		machine_set_cpu(&x_cpu[0]);
 		x.at_end = true;
 		x_live = true;
@@ -239,12 +243,12 @@ static bool threads_over(void)
 /* The replayed order says so. */
 static unsigned planned(uint16_t mask)
 {
-	unsigned id = x.plan[x.depth];
+	unsigned id = x.plan[x.state.depth];
 
 	if (id >= x.nr || !(mask >> id & 1))
 		x_fail("event %u of the token is %s's, which cannot go on there: the code, or the "
 		       "scenario, is not what it was",
-		       x.depth + 1, id < x.nr ? x.actor[id].name : "nobody");
+		       x.state.depth + 1, id < x.nr ? x.actor[id].name : "nobody");
 	return id;
 }
 
@@ -258,13 +262,13 @@ static void compare(const struct x_node *n, unsigned id)
 		return;
 	x_fail("event %u differs from the same event of the execution before (%s and %s at %p): "
 	       "something that is not put back decides in this scenario",
-	       x.depth + 1, x_kind_name(was->kind), x_kind_name(is->kind), (void *)is->pc);
+	       x.state.depth + 1, x_kind_name(was->kind), x_kind_name(is->kind), (void *)is->pc);
 }
 
 /* What is no choice. Others are owed a turn here only if a race shows it. */
 static unsigned follow(uint16_t mask, unsigned id)
 {
-	struct x_node *n = &x.node[x.depth];
+	struct x_node *n = &x.node[x.state.depth];
 
 	n->done = 0;
 	n->asleep = x_asleep_here();
@@ -280,14 +284,14 @@ static unsigned choose(void)
 	uint16_t mask;
 	unsigned id;
 
-	if (x.depth < x.keep) {
-		id = x.node[x.depth].actor;
-		compare(&x.node[x.depth], id);
+	if (x.state.depth < x.keep) {
+		id = x.node[x.state.depth].actor;
+		compare(&x.node[x.state.depth], id);
 		return id;
 	}
-	if (x.branching && x.depth == x.keep) {
+	if (x.branching && x.state.depth == x.keep) {
 		x.branching = false;
-		return x.node[x.depth].actor;
+		return x.node[x.state.depth].actor;
 	}
 	mask = x_enabled_actors();
 	if (!mask) {
@@ -295,15 +299,15 @@ static unsigned choose(void)
 			deadlock();
 		finish();
 	}
-	if (x.depth == X_DEPTH)
+	if (x.state.depth == X_DEPTH)
 		x_fail("an execution has more than %u events: make the scenario smaller", X_DEPTH);
-	x.node[x.depth].enabled = mask;
+	x.node[x.state.depth].enabled = mask;
 	if (!x_beginning_is_ours())
 		x_leave(X_REDUNDANT);
-	if (x.me && x.me->alive && x.me->next.follows && x.depth >= x.plan_len &&
+	if (x.me && x.me->alive && x.me->next.follows && x.state.depth >= x.plan_len &&
 	    (mask >> x_id(x.me) & 1) && !x_in_beginning())
 		return follow(mask, x_id(x.me));
-	id = x.depth < x.plan_len ? planned(mask) : x_choose(mask, &x.node[x.depth]);
+	id = x.state.depth < x.plan_len ? planned(mask) : x_choose(mask, &x.node[x.state.depth]);
 	if (id == X_ACTORS)
 		x_leave(X_REDUNDANT);
 	return id;
@@ -319,9 +323,9 @@ explore_last_step(const char *actor, const char *event, uintptr_t pc, bool on_it
 
 static void stop_at_last(const struct x_actor *a, bool on_its_stack)
 {
-	const struct x_node *n = &x.node[x.depth - 1];
+	const struct x_node *n = &x.node[x.state.depth - 1];
 
-	if (x.replaying && x.depth == x.plan_len)
+	if (x.replaying && x.state.depth == x.plan_len)
 		explore_last_step(a->name, x_kind_name(n->op.kind), n->op.pc, on_its_stack);
 }
 
@@ -335,7 +339,7 @@ void x_next(void)
 		x_commit(id);
 		if (x.replaying) {
 			read_stored();
-			x_trail_keep(x.depth - 1);
+			x_trail_keep(x.state.depth - 1);
 		}
 		if (a->role > X_IRQ || a->next.kind == X_BEGIN) /* no stack of its own yet */
 			stop_at_last(a, false);
@@ -370,7 +374,12 @@ bool x_wait_turn(void)
 	} else {
 		if (x.sc->step)
 			x_check_step();
-		x_next();
+		if (x.state.depth >= x_moment_next && !me->next.follows) {
+			x.me = NULL;
+			machine_switch(&me->sp, x.driver_sp);
+		} else {
+			x_next();
+		}
 	}
 	if (x_buffers())
 		x_tso_over(me->cpu);

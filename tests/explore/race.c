@@ -10,11 +10,18 @@
  * the last loads, as "event n of actor a" (an epoch: Flanagan, Freund, "FastTrack", 2009), and
  * where in the code they were.
  *
+ * That is kept of words alone which several actors access, one of them by a store. Which these are
+ * turns out: the execution that shows it of a word is run once more, as what came before in it was
+ * not kept; in all executions before it the word raced with nobody (plain.h).
+ *
  * A race is no finding: the execution goes on, and what raced is listed.
  */
 #include "tests/explore/internal.h"
 
 #define SYNC_SLOTS     2048u
+#define WORD_SLOTS     16384u
+#define LOADS	       4u
+#define SEVERAL	       255u /* actors */
 #define LISTED	       32u
 #define PROBES	       32u
 #define INTENDED_LINES 3u /* that a mark is for, its own included */
@@ -22,11 +29,25 @@
 struct sync {
 	uintptr_t at;
 	uint32_t round;
+	uint32_t stamp;
 	uint16_t vc[X_ACTORS];
 } __attribute__((aligned(64)));
 static struct sync *syncs;
-struct x_word *x_words;
-uint32_t x_round;
+struct access {
+	uint32_t pc; /* its low half: pc_of() */
+	uint16_t epoch;
+	uint8_t actor, bytes; /* a bit for each byte of the word; zero: no access */
+};
+static struct word {
+	uintptr_t at;
+	uint32_t round;	    /* free, if it is another execution's */
+	uint32_t stamp;	    /* x_stamp, when it was written last */
+	uint32_t next_load; /* what follows is undefined, when it is free */
+	uint8_t by;	    /* the actor that made all accesses; SEVERAL: there is not one */
+	struct access store, load[LOADS];
+} __attribute__((aligned(64))) * words;
+static uint32_t round; /* the number of the execution */
+uint64_t x_known[X_KNOWN_SLOTS];
 static struct {
 	uintptr_t a, b;
 	bool a_stores, b_stores;
@@ -39,15 +60,30 @@ bool x_race_init(void)
 {
 	if (!syncs)
 		syncs = machine_memory(SYNC_SLOTS * sizeof(*syncs));
-	if (!x_words)
-		x_words = machine_memory(X_WORD_SLOTS * sizeof(*x_words));
+	if (!words)
+		words = machine_memory(WORD_SLOTS * sizeof(*words));
 	nr_listed = 0;
-	return syncs && x_words;
+	return syncs && words;
 }
 
 void x_race_reset(void)
 {
-	x_round++;
+	round++;
+	x_stamp++;
+}
+
+void x_known_reset(void)
+{
+	memset(x_known, 0, sizeof(x_known));
+}
+
+/* A moment has it from now on in the log: it is about to change. */
+static inline void keep_sync(struct sync *s)
+{
+	if (s->stamp == x_stamp)
+		return;
+	x_log_own(s, offsetof(struct sync, vc) + x.nr * sizeof(*s->vc));
+	s->stamp = x_stamp;
 }
 
 static struct sync *find_sync_further(uintptr_t at, unsigned i, bool make)
@@ -55,14 +91,15 @@ static struct sync *find_sync_further(uintptr_t at, unsigned i, bool make)
 	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (SYNC_SLOTS - 1)) {
 		struct sync *s = &syncs[i];
 
-		if (s->round == x_round && s->at == at)
+		if (s->round == round && s->at == at)
 			return s;
-		if (s->round == x_round)
+		if (s->round == round)
 			continue;
 		if (!make)
 			return NULL;
+		keep_sync(s);
 		s->at = at;
-		s->round = x_round;
+		s->round = round;
 		memset(s->vc, 0, sizeof(s->vc));
 		return s;
 	}
@@ -74,7 +111,7 @@ static inline struct sync *find_sync(uintptr_t at, bool make)
 	unsigned i = x_hash(at) % SYNC_SLOTS;
 	struct sync *s = &syncs[i];
 
-	if (s->round == x_round)
+	if (s->round == round)
 		return s->at == at ? s : find_sync_further(at, i, make);
 	return make ? find_sync_further(at, i, make) : NULL;
 }
@@ -91,8 +128,10 @@ void x_race_sync(struct x_actor *a, const struct x_op *op)
 			continue;
 		if (loads)
 			x_clock_join(a->vc, s->vc);
-		if (stores)
+		if (stores) {
+			keep_sync(s);
 			x_clock_join(s->vc, a->vc);
+		}
 	}
 	a->vc[x_id(a)]++;
 }
@@ -146,73 +185,150 @@ static bool is_intended(uintptr_t a, uintptr_t b)
 	return r != NULL;
 }
 
-static void list_race(const struct x_access *before, bool before_stores, uintptr_t pc, bool stores)
+/* All code lies in the same 4 GiB. */
+static uintptr_t pc_of(const struct access *a)
+{
+	return ((uintptr_t)x_race_access & ~(uintptr_t)UINT32_MAX) | a->pc;
+}
+
+static void list_race(const struct access *before, bool before_stores, uintptr_t pc, bool stores)
 {
 	for (unsigned i = 0; i < nr_listed; i++)
-		if (listed[i].a == before->pc && listed[i].b == pc)
+		if (listed[i].a == pc_of(before) && listed[i].b == pc)
 			return;
 	if (nr_listed == LISTED)
 		return;
-	listed[nr_listed].a = before->pc;
+	listed[nr_listed].a = pc_of(before);
 	listed[nr_listed].a_stores = before_stores;
 	listed[nr_listed].b = pc;
 	listed[nr_listed].b_stores = stores;
-	listed[nr_listed].meant = is_intended(before->pc, pc);
+	listed[nr_listed].meant = is_intended(pc_of(before), pc);
 	x.result->races += !listed[nr_listed++].meant;
 }
 
-static struct x_word *find_further(uintptr_t at, unsigned i)
+/* A word is written for the first time behind a moment, or in an execution. */
+static void keep_word(struct word *w)
 {
-	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (X_WORD_SLOTS - 1)) {
-		struct x_word *w = &x_words[i];
+	bool is_new = w->round != round;
 
-		if (w->round == x_round && w->at == at)
+	if (is_new)
+		x_log_own(w, offsetof(struct word, next_load));
+	else
+		x_log_own(w, offsetof(struct word, load) +
+				     MIN(w->next_load, LOADS) * sizeof(*w->load));
+	w->stamp = x_stamp;
+	if (!is_new)
+		return;
+	w->round = round;
+	w->next_load = 0;
+	w->store.bytes = 0;
+	w->by = x.me->id;
+}
+
+static struct word *find_further(uintptr_t at, unsigned i)
+{
+	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (WORD_SLOTS - 1)) {
+		struct word *w = &words[i];
+
+		if (w->round == round && w->at == at)
 			return w;
-		if (w->round == x_round)
+		if (w->round == round)
 			continue;
+		keep_word(w);
 		w->at = at;
-		x_race_new(w);
 		return w;
 	}
 	return NULL;
 }
 
-static inline struct x_word *find_word(uintptr_t at)
+static inline struct word *find_word(uintptr_t at)
 {
-	unsigned i = x_hash(at) % X_WORD_SLOTS;
-	struct x_word *w = &x_words[i];
+	unsigned i = x_hash(at) % WORD_SLOTS;
+	struct word *w = &words[i];
 
-	return w->at == at && w->round == x_round ? w : find_further(at, i);
+	if (w->at != at || w->round != round)
+		w = find_further(at, i);
+	if (w && w->stamp != x_stamp)
+		keep_word(w);
+	return w;
 }
 
 /* Where a load by this actor is kept: in place of one of the same bytes, else of the oldest. */
-static inline struct x_access *place_of_load(struct x_word *w, unsigned bytes, unsigned id)
+static inline struct access *place_of_load(struct word *w, unsigned bytes, unsigned id)
 {
-	for (unsigned i = 0; i < X_LOADS && i < w->next_load; i++)
+	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
 		if (w->load[i].actor == id && w->load[i].bytes == bytes)
 			return &w->load[i];
-	return &w->load[w->next_load++ % X_LOADS];
+	return &w->load[w->next_load++ % LOADS];
+}
+
+static inline bool races(const struct access *before, unsigned bytes)
+{
+	return (before->bytes & bytes) && before->actor != x.me->id &&
+	       before->epoch > x.me->vc[before->actor];
 }
 
 /* The access competes with those that other actors made before. */
-static __attribute__((noinline)) void list_races(struct x_word *w, const struct x_access *now,
+static __attribute__((noinline)) void list_races(struct word *w, const struct access *now,
 						 bool write)
 {
-	w->by = X_SEVERAL;
-	if (x_races(&w->store, now->bytes))
-		list_race(&w->store, true, now->pc, write);
-	for (unsigned i = 0; write && i < X_LOADS && i < w->next_load; i++)
-		if (x_races(&w->load[i], now->bytes))
-			list_race(&w->load[i], false, now->pc, true);
+	w->by = SEVERAL;
+	if (races(&w->store, now->bytes))
+		list_race(&w->store, true, pc_of(now), write);
+	for (unsigned i = 0; write && i < LOADS && i < w->next_load; i++)
+		if (races(&w->load[i], now->bytes))
+			list_race(&w->load[i], false, pc_of(now), true);
+}
+
+/* What is known of this word, or where it will be; NULL: there is no room. */
+static inline uint64_t *find_known(uintptr_t at)
+{
+	unsigned i = x_hash(at) % X_KNOWN_SLOTS;
+
+	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) % X_KNOWN_SLOTS)
+		if (!x_known[i] || ((x_known[i] ^ at) & (X_TAG(1) - 8)) == 0)
+			return &x_known[i];
+	return NULL;
+}
+
+void x_known_watch(uintptr_t word)
+{
+	uint64_t *known = find_known(word);
+
+	if (known)
+		*known = word ^ X_WATCHED;
+}
+
+/*
+ * This access is noted in what is known of its word. True: the word is to be watched. If it was not
+ * up to now, what came before in this execution was not noted, and the same order is run again.
+ */
+static inline bool is_watched(uintptr_t at, bool write)
+{
+	uint64_t *known = find_known(at), mine = at ^ x.me->tag;
+
+	if (!known || *known == (at ^ X_WATCHED))
+		return true;
+	if (!*known || (*known | 1) == (mine | 1)) {
+		*known = mine | (*known & 1) | write;
+		return false;
+	}
+	if (!write && !(*known & 1)) {
+		*known = at ^ X_LOADED;
+		return false;
+	}
+	*known = at ^ X_WATCHED;
+	x.again = true;
+	return true;
 }
 
 /* One word, or a part of it: `bytes` has a bit for each. */
 static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsigned bytes,
 							      bool write, uintptr_t pc)
 {
-	struct x_word *w = find_word(at);
+	struct word *w = is_watched(at, write) ? find_word(at) : NULL;
 	unsigned id = x.me->id;
-	struct x_access now = {pc, x.me->vc[id], (uint8_t)id, (uint8_t)bytes};
+	struct access now = {(uint32_t)pc, x.me->vc[id], (uint8_t)id, (uint8_t)bytes};
 
 	if (unlikely(!w))
 		return;

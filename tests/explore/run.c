@@ -11,7 +11,6 @@
 #include "tests/explore/internal.h"
 #include "dax/dax.h"
 
-#define OUTCOMES       4096u
 #define BREATHE	       256u /* executions between two looks at the machine around */
 #define BREATHE_SLOWLY 16u  /* or so many, if they took this long: */
 #define BREATHE_NS     500000000ull
@@ -21,8 +20,6 @@
 #define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
 
 extern const struct x_scenario __start_hf_scenarios[], __stop_hf_scenarios[];
-
-static uint64_t outcomes[OUTCOMES];
 
 const struct x_scenario *x_scenario_nth(unsigned n)
 {
@@ -46,6 +43,18 @@ const struct lifetime *x_lifetime(void)
 
 /* ---- one execution */
 
+/* The driver gives the first turn, and the one behind each moment that it keeps. */
+static void go_on(void) __noreturn;
+static void go_on(void)
+{
+	for (;;) {
+		if (x.state.depth >= x_moment_next)
+			x_moment_keep();
+		x.driving = true;
+		x_next();
+	}
+}
+
 static void drive(void) __noreturn;
 static void drive(void)
 {
@@ -61,18 +70,15 @@ static void drive(void)
 		x.me->quiet--;
 	}
 	x_actors_go();
-	x_next();
-	panic("the explorer's driver was given a turn");
+	go_on();
 }
 
 static void reset(void)
 {
-	x.depth = 0;
-	x.last_thread = X_ACTORS;
-	x.ended = X_GOES_ON;
-	x.observed_end = 0;
-	x.at_end = x.starting = false;
-	x.rule[0] = x.text[0] = 0;
+	x.state.depth = 0;
+	x.state.last_thread = X_ACTORS;
+	x_moment_next = 0;
+	x.wrote = true;
 	x_arena_reset();
 	x_freed_reset();
 	x_race_reset();
@@ -101,79 +107,74 @@ static void compare_memory(void)
 	}
 }
 
-static void execute(void)
+static void begin_state(void)
+{
+	x.ended = X_GOES_ON;
+	x.observed_end = 0;
+	x.at_end = x.starting = false;
+	x.rule[0] = x.text[0] = 0;
+}
+
+static void run_once(void)
 {
 	unsigned cpus_outside = nr_cpus;
+	void (*way)(void) = go_on;
 
 	x.outside = machine_cpu();
-	reset();
+	begin_state();
+	if (is_checked())
+		x_moment_forget();
 	if (is_checked() && !x_check_copy())
 		x.opt.check = 0;
+	if (!x_moment_return(x.keep)) {
+		reset();
+		way = drive;
+	}
 	nr_cpus = 0;
 	while (nr_cpus < X_MAX_THREADS && x.sc->thread[nr_cpus].name)
 		nr_cpus++;
-	machine_switch(&x.main_sp, machine_stack(x_driver_stack(), drive));
+	machine_switch(&x.main_sp, machine_stack(x_driver_stack(), way));
 	machine_set_cpu(x.outside);
 	nr_cpus = cpus_outside;
 	x.me = NULL;
-	x_undo();
-	x_frames_undo();
-	if (x.tables_changed)
-		machine_flush();
-	x.tables_changed = false;
-	if (is_checked())
+	if (is_checked()) {
+		x_moment_forget();
 		compare_memory();
+	}
+}
+
+/* The same order from its first event on, for races that were not looked for (race.c). One that is
+ * known already ends where it does for a reason that is not in it. */
+static void run_again(void)
+{
+	x.again = false;
+	if (x.learnt || (x.ended != X_OVER && x.ended != X_BROKEN))
+		return;
+	x_moment_forget();
+	x.keep = x.state.depth;
+	x.branching = false;
+	run_once();
+}
+
+static void execute(void)
+{
+	x.again = false;
+	run_once();
+	if (x.again)
+		run_again();
 	x.result->executions++;
 	x.result->runs++;
-	x.result->steps += x.depth;
-	x.result->depth = MAX(x.result->depth, x.depth);
+	x.result->steps += x.state.depth;
+	x.result->depth = MAX(x.result->depth, x.state.depth);
 }
 
 /* ---- what came out */
-
-static uint64_t outcome(void)
-{
-	uint64_t h = x.observed_end;
-
-	for (unsigned i = 0; i < x.nr; i++) {
-		const struct x_actor *a = &x.actor[i];
-
-		/* Whether there are buffers makes no other outcome. */
-		if (a->role <= X_DEVICE || a->observed)
-			h = (h ^ a->observed) * 0x100000001b3ull + a->role * X_ACTORS + a->cpu;
-	}
-	for (const char *c = x.rule; *c; c++)
-		h = (h ^ (uint8_t)*c) * 0x100000001b3ull;
-	return h ? h : 1;
-}
-
-static void count_outcome(void)
-{
-	uint64_t h = outcome();
-	unsigned i = (unsigned)(h >> 40) % OUTCOMES;
-
-	while (outcomes[i] && outcomes[i] != h)
-		i = (i + 1) % OUTCOMES;
-	if (outcomes[i] || x.result->outcomes > OUTCOMES / 2)
-		return;
-	outcomes[i] = h;
-	x.result->outcomes++;
-	x.result->outcome_sum += h;
-}
-
-uint64_t x_outcome_nth(unsigned n)
-{
-	for (unsigned i = 0; i < OUTCOMES; i++)
-		if (outcomes[i] && n-- == 0)
-			return outcomes[i];
-	return 0;
-}
 
 static unsigned preemptions(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < x.depth; i++)
+	for (unsigned i = 0; i < x.state.depth; i++)
 		n += x.node[i].preempts;
 	return n;
 }
@@ -185,14 +186,14 @@ static void keep_finding(void)
 	unsigned p = preemptions();
 
 	if (r->broken && (strcmp(r->rule, x.rule) || p > r->preempts ||
-			  (p == r->preempts && x.depth >= r->plan_len)))
+			  (p == r->preempts && x.state.depth >= r->plan_len)))
 		return;
 	r->broken = true;
 	strcpy(r->rule, x.rule);
 	strcpy(r->text, x.text);
-	r->plan_len = x.depth;
+	r->plan_len = x.state.depth;
 	r->preempts = p;
-	for (unsigned i = 0; i < x.depth; i++)
+	for (unsigned i = 0; i < x.state.depth; i++)
 		r->plan[i] = x.node[i].actor;
 }
 
@@ -213,7 +214,7 @@ static bool judge(void)
 		strcpy(r->text, x.text);
 		return false;
 	}
-	count_outcome();
+	x_outcome_count();
 	if (x.ended == X_BROKEN)
 		keep_finding();
 	return x.ended != X_BROKEN || x.opt.go_on;
@@ -245,6 +246,7 @@ static bool out_of_time(uint64_t began)
 		    (begun % BREATHE_SLOWLY == 0 && machine_clock() - x.breathed > BREATHE_NS);
 
 	if (look) {
+		x_moment_forget();
 		tell_progress(began);
 		x.breathed = machine_clock();
 	}
@@ -268,16 +270,17 @@ static void begin_again(void)
 {
 	struct x_result *r = x.result;
 
+	x_moment_forget();
 	x.learnt = false;
 	x.stale = true;
 	if (x.shortening) /* an order of before means another one now */
 		r->preempts = r->plan_len = UINT32_MAX;
 	else
 		r->broken = false;
-	memset(outcomes, 0, sizeof(outcomes));
+	x_outcomes_reset();
 	r->executions = r->redundant = r->steps = r->outcome_sum = 0;
 	r->outcomes = r->depth = 0;
-	x.keep = x.depth = x.half_count = 0;
+	x.keep = x.state.depth = x.half_count = 0;
 	x.branching = false;
 	x.beginnings = 0;
 	x_chains_reset();
@@ -309,6 +312,7 @@ static void search(void)
 			break;
 		}
 	}
+	x_moment_forget();
 	x.result->ns += machine_clock() - began;
 }
 
@@ -350,7 +354,7 @@ static bool memory_for_all(void)
 	if (!x.node)
 		x.node = machine_memory((X_DEPTH + 1) * sizeof(*x.node));
 	return x.node && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
-	       x_chains_init() && x_trail_init() && x_alike_init();
+	       x_chains_init() && x_moment_init() && x_trail_init() && x_alike_init();
 }
 
 static int begin(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
@@ -361,7 +365,7 @@ static int begin(const struct x_scenario *sc, const struct x_options *opt, struc
 		return refuse(-ENOMEM,
 			      "the explorer wants some MiB of memory: give the machine more");
 	memset(r, 0, sizeof(*r));
-	memset(outcomes, 0, sizeof(outcomes));
+	x_outcomes_reset();
 	x.sc = sc;
 	x.opt = *opt;
 	x.result = r;
@@ -393,6 +397,7 @@ static void end(void)
 static void forget(const struct x_scenario *sc)
 {
 	x_shared_reset();
+	x_known_reset();
 	x.interrupts = sc->interrupts;
 }
 
@@ -416,7 +421,7 @@ static void learn(void)
 	search();
 	x.opt = opt;
 	memset(x.result, 0, sizeof(*x.result));
-	memset(outcomes, 0, sizeof(outcomes));
+	x_outcomes_reset();
 }
 
 int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
@@ -455,6 +460,7 @@ static void replay(void)
 	do {
 		x.learnt = false;
 		execute();
+		x_moment_forget();
 	} while (x.learnt);
 	judge();
 	x.replaying = false;

@@ -52,7 +52,7 @@ static bool is_random(void)
 
 static unsigned delays_to(uint16_t mask, unsigned id)
 {
-	unsigned at = x.last_thread < X_ACTORS ? x.last_thread : 0, cost = 0;
+	unsigned at = x.state.last_thread < X_ACTORS ? x.state.last_thread : 0, cost = 0;
 
 	for (; at != id; at = (at + 1) % x.nr)
 		cost += mask >> at & 1;
@@ -67,7 +67,7 @@ unsigned x_cost(uint16_t mask, unsigned id)
 /* Those of `mask` that the bound allows after the events so far. */
 static uint16_t affordable(uint16_t mask)
 {
-	unsigned spent = x.depth ? x.node[x.depth - 1].cost : 0;
+	unsigned spent = x.state.depth ? x.node[x.state.depth - 1].cost : 0;
 	uint16_t out = 0;
 
 	if (x.opt.bound == X_UNBOUND || is_random())
@@ -91,8 +91,8 @@ static unsigned pick_in_order(uint16_t mask)
 {
 	if (x.opt.reverse)
 		return mask ? 31u - (unsigned)__builtin_clz(mask) : X_ACTORS;
-	if (x.last_thread < X_ACTORS && (mask >> x.last_thread & 1))
-		return x.last_thread;
+	if (x.state.last_thread < X_ACTORS && (mask >> x.state.last_thread & 1))
+		return x.state.last_thread;
 	return lowest(mask);
 }
 
@@ -124,13 +124,13 @@ static unsigned pick_pct(uint16_t mask)
 {
 	unsigned best = X_ACTORS;
 
-	if (!x.depth)
+	if (!x.state.depth)
 		pct_begin();
 	for (unsigned i = 0; i < x.nr; i++)
 		if ((mask >> i & 1) && (best == X_ACTORS || x.priority[i] > x.priority[best]))
 			best = i;
 	for (unsigned i = 0; i + 1 < x.opt.bound && i < X_PCT_DEPTH; i++)
-		if (x.change_at[i] == x.depth)
+		if (x.change_at[i] == x.state.depth)
 			x.priority[best] = (uint8_t)(64 - i);
 	return best;
 }
@@ -148,19 +148,19 @@ static bool is_sharded(void)
 
 bool x_in_beginning(void)
 {
-	return is_sharded() && x.depth < X_BEGINNING;
+	return is_sharded() && x.state.depth < X_BEGINNING;
 }
 
 bool x_ends_in_beginning(void)
 {
-	return is_sharded() && x.depth <= X_BEGINNING;
+	return is_sharded() && x.state.depth <= X_BEGINNING;
 }
 
 bool x_beginning_is_ours(void)
 {
 	uint64_t n;
 
-	if (!is_sharded() || x.depth != X_BEGINNING)
+	if (!is_sharded() || x.state.depth != X_BEGINNING)
 		return true;
 	n = x.beginnings++;
 	if (n < x.opt.from || n % x.opt.shards != x.opt.shard)
@@ -205,7 +205,7 @@ unsigned x_choose(uint16_t mask, struct x_node *n)
 
 bool x_backtrack(void)
 {
-	unsigned n = x.depth;
+	unsigned n = x.state.depth;
 
 	if (is_random()) {
 		x.keep = 0;
@@ -235,7 +235,7 @@ unsigned x_done_part(void)
 {
 	uint64_t part = 0, share = 1u << 30;
 
-	for (unsigned n = x.plan_len; n < x.depth && share; n++) {
+	for (unsigned n = x.plan_len; n < x.state.depth && share; n++) {
 		const struct x_node *node = &x.node[n];
 		unsigned ways = (unsigned)__builtin_popcount(node->todo | node->done);
 

@@ -16,31 +16,29 @@ void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct t
 bool __wrap_timer_cancel(struct timer *t), __wrap_timer_cancel_wait(struct timer *t);
 
 static struct timer *armed[ARMED];
-static unsigned nr_armed;
-static struct timer *running; /* posted or at work; NULL: none */
 
 void x_timers_reset(void)
 {
-	nr_armed = 0;
-	running = NULL;
-	x.now = BEGIN;
+	x.state.armed = 0;
+	x.state.going = NULL;
+	x.state.now = BEGIN;
 }
 
 uint64_t __wrap_clock_ns(void)
 {
-	return x_on() ? x.now : __real_clock_ns();
+	return x_on() ? x.state.now : __real_clock_ns();
 }
 
 bool x_timers_armed(void)
 {
-	return nr_armed && !running;
+	return x.state.armed && !x.state.going;
 }
 
 static unsigned first(void)
 {
 	unsigned best = 0;
 
-	for (unsigned i = 1; i < nr_armed; i++)
+	for (unsigned i = 1; i < x.state.armed; i++)
 		if (armed[i]->deadline_ns < armed[best]->deadline_ns)
 			best = i;
 	return best;
@@ -48,7 +46,8 @@ static unsigned first(void)
 
 static void remove_at(unsigned i)
 {
-	armed[i] = armed[--nr_armed];
+	x_log(&armed[i], sizeof(armed[i]));
+	armed[i] = armed[--x.state.armed];
 }
 
 static void go_off(void *arg)
@@ -56,7 +55,7 @@ static void go_off(void *arg)
 	struct timer *t = arg;
 
 	t->fn(t);
-	running = NULL;
+	x.state.going = NULL;
 }
 
 /* The next one to go off posts to the CPU that armed it. */
@@ -66,7 +65,7 @@ void x_timers_say(void)
 
 	*op = (struct x_op){.kind = X_TIMER};
 	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
-	if (nr_armed)
+	if (x.state.armed)
 		x_irq_say(op, armed[first()]->cpu);
 }
 
@@ -78,9 +77,9 @@ void x_timers_fire(void)
 	remove_at(i);
 	x_log(&t->armed, sizeof(t->armed));
 	t->armed = false;
-	if (t->deadline_ns > x.now)
-		x.now = t->deadline_ns;
-	running = t;
+	if (t->deadline_ns > x.state.now)
+		x.state.now = t->deadline_ns;
+	x.state.going = t;
 	x_irq_post(t->cpu, go_off, t, NULL, 0);
 	x_timers_say();
 }
@@ -104,21 +103,22 @@ void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct t
 	touch("armed", __builtin_return_address(0));
 	if (!x.interrupts)
 		x_need_interrupts();
-	if (nr_armed == ARMED)
+	if (x.state.armed == ARMED)
 		x_fail("more than %u timers are armed at a time", ARMED);
 	x_log(t, sizeof(*t));
 	t->deadline_ns = deadline_ns;
 	t->fn = fn;
 	t->cpu = x.me->cpu;
 	t->armed = true;
-	armed[nr_armed++] = t;
+	x_log(&armed[x.state.armed], sizeof(t));
+	armed[x.state.armed++] = t;
 	x_timers_say();
 	x_live = true;
 }
 
 static bool cancel(struct timer *t)
 {
-	for (unsigned i = 0; i < nr_armed; i++) {
+	for (unsigned i = 0; i < x.state.armed; i++) {
 		if (armed[i] != t)
 			continue;
 		remove_at(i);
@@ -151,16 +151,16 @@ bool __wrap_timer_cancel_wait(struct timer *t)
 		return __real_timer_cancel_wait(t);
 	touch("cancelled", __builtin_return_address(0));
 	pending = cancel(t);
-	while (running == t) {
+	while (x.state.going == t) {
 		struct x_op *op = x_op(X_PAUSE, __builtin_return_address(0));
 
 		x.me->nr_looked = 1;
 		x.me->looked[0] = X_PLACE_QUEUE(t->cpu);
-		x.me->looked_from = (uint16_t)(x.depth ? x.depth - 1 : 0);
+		x.me->looked_from = (uint16_t)(x.state.depth ? x.state.depth - 1 : 0);
 		x_add(op, x_how(X_PLACE_IRQ(t->cpu), X_WRITE | X_TAKE));
 		op->what = "a timer's end";
 		x.me->looked[0] = x_how(X_PLACE_IRQ(t->cpu), X_READ);
-		x.me->looked_from = (uint16_t)x.depth;
+		x.me->looked_from = (uint16_t)x.state.depth;
 		x_wait_turn();
 		x.me->nr_looked = 0;
 	}

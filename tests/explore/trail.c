@@ -97,7 +97,7 @@ void x_trail_print(const struct x_result *r)
 	for (unsigned i = 0; i < x.nr; i++)
 		kprintf("%-*s", COLUMN, x.actor[i].name);
 	kprintf("\n");
-	for (unsigned n = 0; n < x.depth; n++)
+	for (unsigned n = 0; n < x.state.depth; n++)
 		print_step(n);
 	if (r->broken)
 		kprintf("  broken: %s: %s\n", r->rule, r->text);
@@ -140,7 +140,7 @@ void x_trail_json(const struct x_scenario *sc, const struct x_result *r)
 {
 	static char token[X_DEPTH * 3];
 
-	for (unsigned n = 0; n < x.depth; n++)
+	for (unsigned n = 0; n < x.state.depth; n++)
 		json_step(n);
 	x_token(sc, r, token, sizeof(token));
 	kprintf("{");

@@ -94,7 +94,7 @@ bool x_tso_full(unsigned cpu)
 void x_tso_turn(struct x_op *op)
 {
 	unsigned cpu = x.me->cpu;
-	bool interrupted = x.interrupts && x.me->role == X_THREAD && x.irq_on[cpu];
+	bool interrupted = x.interrupts && x.me->role == X_THREAD && x.state.irq_on[cpu];
 
 	if (interrupted)
 		x_add(op, x_how(X_PLACE_IRQ(cpu), X_TAKE));
@@ -168,6 +168,58 @@ void x_tso_off(unsigned cpu)
 	for (unsigned i = b->over ? b->nr : 0; i-- > 0;)
 		put(b->e[i].at, b->e[i].bytes, b->e[i].before);
 	b->over = false;
+}
+
+void x_tso_all_off(void)
+{
+	for (unsigned i = 0; i < CPUS; i++)
+		x_tso_off(i);
+}
+
+/*
+ * A copy: of each buffer how many stores, and these, with what memory holds there now. The log does
+ * not know that: when a place is stored to twice, it has of the second store what the first one
+ * laid over memory.
+ */
+size_t x_tso_bytes(void)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < CPUS; i++)
+		bytes += sizeof(uint64_t) + buffer[i].nr * sizeof(struct entry);
+	return bytes;
+}
+
+void x_tso_copy(void *to)
+{
+	char *at = to;
+
+	for (unsigned i = 0; i < CPUS; i++) {
+		size_t bytes = buffer[i].nr * sizeof(struct entry);
+
+		for (unsigned k = 0; k < buffer[i].nr; k++)
+			buffer[i].e[k].before = get(buffer[i].e[k].at, buffer[i].e[k].bytes);
+		*(uint64_t *)at = buffer[i].nr;
+		memcpy(at + sizeof(uint64_t), buffer[i].e, bytes);
+		at += sizeof(uint64_t) + bytes;
+	}
+}
+
+void x_tso_put_back(const void *from)
+{
+	const char *at = from;
+
+	for (unsigned i = 0; i < CPUS; i++) {
+		size_t bytes;
+
+		buffer[i].nr = (unsigned)*(const uint64_t *)at;
+		bytes = buffer[i].nr * sizeof(struct entry);
+		memcpy(buffer[i].e, at + sizeof(uint64_t), bytes);
+		at += sizeof(uint64_t) + bytes;
+		buffer[i].over = buffer[i].unfetched = false;
+		for (unsigned k = 0; k < buffer[i].nr; k++)
+			put(buffer[i].e[k].at, buffer[i].e[k].bytes, buffer[i].e[k].before);
+	}
 }
 
 void x_tso_over(unsigned cpu)

@@ -4,54 +4,73 @@
  *
  * The hooks come before a store and log whole words, newest at the end; going through the log
  * backwards brings everything back. A stack of an actor needs none of it: the next execution begins
- * on it anew.
+ * on it anew, or on a copy of it (moment.c), which is not good any more when others write there.
  *
  * The check takes a copy of all memory that the code under test may write, and compares it after
  * the log was undone: what is different was written behind the hooks' back.
  */
 #include "tests/explore/internal.h"
 
-#define LOG_WORDS (512 * KIB)
-
-static uint64_t *words; /* bytes before, then address and number of words */
-static unsigned used;
+uint64_t *x_log_words;
+unsigned x_log_used;
 
 bool x_undo_init(void)
 {
-	if (!words)
-		words = machine_memory(LOG_WORDS * 8);
-	used = 0;
-	return words != NULL;
+	if (!x_log_words)
+		x_log_words = machine_memory(X_LOG_WORDS * 8);
+	x_log_used = 0;
+	return x_log_words != NULL;
+}
+
+void x_log_is_full(void)
+{
+	x_fail("an execution writes more than %lu bytes", X_LOG_WORDS * 8);
 }
 
 void x_log(const volatile void *at, size_t bytes)
 {
+	x.wrote = true;
+	x_log_own(at, bytes);
+}
+
+void x_log_own(const volatile void *at, size_t bytes)
+{
 	uintptr_t first = ALIGN_DOWN((uintptr_t)at, 8), end = ALIGN_UP((uintptr_t)at + bytes, 8);
 	unsigned n = (unsigned)((end - first) / 8);
 	const uint64_t *from = (const uint64_t *)first;
+	uint64_t *to;
 
-	if (first < X_SMALLEST_ADDRESS || x_on_stack(first) || !n)
+	if (first < X_SMALLEST_ADDRESS || !n)
 		return;
-	if (used + n + 2 > LOG_WORDS)
-		x_fail("an execution writes more than %lu bytes", LOG_WORDS * 8);
-	if (n == 1)
-		words[used++] = *from;
-	else
-		for (unsigned i = 0; i < n; i++)
-			words[used++] = from[i];
-	words[used++] = first;
-	words[used++] = n;
+	if (x_on_stack(first)) {
+		x.ran |= 1u << (first - x_stacks) / X_STACK_BYTES;
+		return;
+	}
+	if (x_log_used + n + 2 > X_LOG_WORDS)
+		x_log_is_full();
+	for (to = x_log_words + x_log_used; n--;)
+		*to++ = *from++;
+	*to++ = first;
+	*to++ = (end - first) / 8;
+	x_log_used = (unsigned)(to - x_log_words);
 }
 
-void x_undo(void)
+bool x_log_is_half_full(void)
 {
-	while (used) {
-		unsigned n = (unsigned)words[used - 1];
-		uint64_t *to = (uint64_t *)words[used - 2];
+	return x_log_used > X_LOG_WORDS / 2;
+}
 
-		used -= n + 2;
-		for (unsigned i = 0; i < n; i++)
-			to[i] = words[used + i];
+void x_undo(unsigned log)
+{
+	while (x_log_used > log) {
+		unsigned n = (unsigned)x_log_words[x_log_used - 1];
+		uint64_t *to = (uint64_t *)x_log_words[x_log_used - 2], *from;
+
+		x_log_used -= n + 2;
+		from = x_log_words + x_log_used;
+		do
+			*to++ = *from++;
+		while (--n);
 	}
 }
 

@@ -26,7 +26,7 @@ void __wrap_cpu_call(uint32_t mask, void (*fn)(void *), void *arg);
 
 bool explore_irqs_enabled(void)
 {
-	return x_on() ? x.irq_on[cpu_id()] : machine_irqs_enabled();
+	return x_on() ? x.state.irq_on[cpu_id()] : machine_irqs_enabled();
 }
 
 static void set_irqs(bool on, const void *pc)
@@ -34,7 +34,7 @@ static void set_irqs(bool on, const void *pc)
 	unsigned cpu = x.me->cpu;
 	struct x_op *op;
 
-	if (x.irq_on[cpu] == on)
+	if (x.state.irq_on[cpu] == on)
 		return;
 	if (x.interrupts && x.me->role == X_THREAD) {
 		op = x_op(on ? X_IRQ_ON : X_IRQ_OFF, pc);
@@ -43,7 +43,7 @@ static void set_irqs(bool on, const void *pc)
 		x_wait_turn();
 		x_live = true;
 	}
-	x.irq_on[cpu] = on;
+	x.state.irq_on[cpu] = on;
 }
 
 uint64_t __attribute__((noinline)) __wrap_irq_save(void)
@@ -52,7 +52,7 @@ uint64_t __attribute__((noinline)) __wrap_irq_save(void)
 
 	if (!x_on())
 		return __real_irq_save();
-	flags = x.irq_on[x.me->cpu] ? RFLAGS_IF : 0;
+	flags = x.state.irq_on[x.me->cpu] ? RFLAGS_IF : 0;
 	set_irqs(false, HERE);
 	return flags;
 }
@@ -89,7 +89,7 @@ void __wrap_cpu_pause(void)
 		x_add(op, x_how(x.me->looked[i], X_TAKE));
 	x_wait_turn();
 	x.me->nr_looked = 0;
-	x.me->looked_from = (uint16_t)x.depth;
+	x.me->looked_from = (uint16_t)x.state.depth;
 	x_live = true;
 }
 
@@ -145,11 +145,9 @@ uint32_t __wrap_cpus_online(void)
 
 /* ---- calls to other CPUs */
 
-static unsigned calls; /* so many were made in this execution */
-
 void x_calls_reset(void)
 {
-	calls = 0;
+	x.state.calls = 0;
 }
 
 static void post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, unsigned n,
@@ -187,10 +185,10 @@ void __wrap_cpu_call(uint32_t mask, void (*fn)(void *), void *arg)
 	}
 	mask &= (1u << x.nr_threads) - 1;
 	others = mask & ~(1u << x.me->cpu);
-	if (others && (!x.irq_on[x.me->cpu] || in_interrupt()))
+	if (others && (!x.state.irq_on[x.me->cpu] || in_interrupt()))
 		x_stop("I4", "a call to other CPUs with interrupts off: two callers wait for each "
 			     "other for ever");
-	n = calls++ % 32;
+	n = x.state.calls++ % 32;
 	pending = (uint32_t)__builtin_popcount(others);
 	for (uint32_t left = others; left; left &= left - 1)
 		post((unsigned)__builtin_ctz(left), fn, arg, &pending, n, HERE);

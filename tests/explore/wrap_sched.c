@@ -38,7 +38,6 @@ unsigned x_thread_index(const struct thread *t)
  * them a waiter of the machine outside, and an order would have other events.
  */
 static const void *keys[EXPLORE_BUCKETS];
-static unsigned nr_keys;
 
 unsigned explore_bucket(const void *key, unsigned by_address)
 {
@@ -46,18 +45,20 @@ unsigned explore_bucket(const void *key, unsigned by_address)
 
 	if (!x_on())
 		return by_address;
-	while (i < nr_keys && keys[i] != key)
+	while (i < x.state.keys && keys[i] != key)
 		i++;
 	if (i == EXPLORE_BUCKETS)
 		return (1u << WAIT_BUCKET_BITS) + EXPLORE_BUCKETS - 1;
-	keys[i] = key;
-	nr_keys = MAX(nr_keys, i + 1);
+	if (i == x.state.keys) {
+		x_log(&keys[i], sizeof(keys[i]));
+		keys[x.state.keys++] = key;
+	}
 	return (1u << WAIT_BUCKET_BITS) + i;
 }
 
 void x_sched_reset(void)
 {
-	nr_keys = 0;
+	x.state.keys = 0;
 }
 
 bool x_asleep(const struct thread *t)
@@ -75,6 +76,7 @@ static void sleep_once(struct thread *t, unsigned id, const void *pc)
 	struct x_op *op;
 
 	t->state = THREAD_SLEEPING;
+	x.wrote = true;
 	op = x_op(X_WOKEN, pc);
 	x_add(op, x_how(X_PLACE_THREAD(id), X_WRITE | X_TAKE));
 	op->arg = t;
@@ -122,6 +124,8 @@ static void wake(struct thread *t, const void *pc)
 	op->what = x.actor[id].name;
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
+	x.ran |= 1u << id;
+	x.wrote = true;
 	if (t->state == THREAD_SLEEPING)
 		t->state = THREAD_READY;
 	x_live = true;

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Explorations whose executions begin in the middle are those whose executions begin at the start.
+ */
+#include "dax/dax.h"
+#include "tests/explore/internal.h"
+
+#define RUNS 40
+
+static struct x_result one, other;
+
+/* Every strategy that goes through all orders, forward and in reverse, comes to its turn. */
+static struct x_options some_options(unsigned n)
+{
+	struct x_options opt = x_all_orders(n % 3   ? X_DPOR
+					    : n % 2 ? X_SLEEP_SETS
+						    : X_BRUTE,
+					    n / 2 % 2);
+
+	opt.reverse = n / 4 % 2;
+	opt.runs = RUNS;
+	return opt;
+}
+
+static bool same(void)
+{
+	return one.executions == other.executions && one.redundant == other.redundant &&
+	       one.steps == other.steps && one.depth == other.depth && one.races == other.races &&
+	       one.outcome_sum == other.outcome_sum && one.complete == other.complete;
+}
+
+SELFTEST(explore_moments, "explore.moments-are-the-start",
+	 "executions that begin where they leave the one before tell what they tell from their "
+	 "first event on")
+{
+	const struct x_scenario *sc;
+	unsigned n = 0, went = 0;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (unsigned k = 0; k < 2; k++) {
+			struct x_options opt = some_options(n++);
+
+			if (explore_run(sc, &opt, &one))
+				continue; /* it is not for this machine */
+			opt.afresh = true;
+			EXPECT(!explore_run(sc, &opt, &other), "%s: %s", sc->name, refusal());
+			EXPECT(!one.failed && !other.failed, "%s: %s%s", sc->name, one.text,
+			       other.text);
+			EXPECT(same(),
+			       "%s model=%s strategy=%s%s: %lu executions of %lu events and %u "
+			       "races, from the first event on %lu of %lu and %u",
+			       sc->name, opt.tso ? "tso" : "sc", x_strategy_name(opt.strategy),
+			       opt.reverse ? " in reverse" : "", (unsigned long)one.executions,
+			       (unsigned long)one.steps, one.races, (unsigned long)other.executions,
+			       (unsigned long)other.steps, other.races);
+			went++;
+		}
+	EXPECT(went > 300, "only %u explorations were compared", went);
+}
