@@ -23,6 +23,21 @@ static int direct_and_other(void)
 	return files_setup(1, FILES_TOUCHED | FILES_DIRECT | FILES_G_HAS_ONE);
 }
 
+static int direct_two(void)
+{
+	return files_setup(2, FILES_TOUCHED | FILES_DIRECT);
+}
+
+/* The cut unmaps the page behind it, which is looked at again. */
+static void files_protect_second(void)
+{
+	int err = mm_protect(files.mm, files.va + PAGE_SIZE, PAGE_SIZE, VM_READ);
+	uint64_t v = 0;
+
+	X_EXPECT("I4", !err, "mprotect: error %d", err);
+	x_observe(x_try_load(files.va + PAGE_SIZE, &v));
+}
+
 static bool exchanged;
 
 static void not_exchanged(void)
@@ -62,6 +77,9 @@ DIRECT(direct_munmap, "direct.munmap-break",
        "the last close of the mapping beside its revocation frees it once (L-1)", direct, munmap);
 DIRECT(direct_protect, "direct.mprotect-break", "a loss of rights beside the revocation", direct,
        protect);
+DIRECT(direct_pieces, "direct.pieces-break",
+       "a loss of rights cuts the mapping in two, and both pieces are revoked (L-4)", direct_two,
+       protect_second);
 DIRECT(direct_fork, "direct.fork-break", "a copy of the mapping is revoked with it (L-4)", direct,
        fork);
 DIRECT(direct_punch, "direct.punch-break", "two break one lease, and both go on", direct,

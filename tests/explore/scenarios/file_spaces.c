@@ -68,8 +68,11 @@ PAIR(punch_munmap, "file.punch-munmap",
      punch, munmap);
 PAIR(put_munmap, "file.put-munmap", "a page loses its mapping and its holder at once", touched, put,
      munmap, .start = files_hold);
-PAIR(munmap_munmap, "file.munmap-munmap", "of two unmappings one finds the page", touched,
-     try_munmap, try_munmap);
+EXPLORE_SCENARIO(munmap_munmap, "file.munmap-munmap", "of two unmappings one finds the page",
+		 .setup = touched, .teardown = files_teardown, .mm = files_mm, .step = files_step,
+		 .end = files_one_unmapped,
+		 .thread = {{"try_munmap", files_try_munmap}, {"try_munmap", files_try_munmap}},
+		 .interrupts = true, .lifetimes = true, .large = true);
 
 /* ---- a copy of the address space ------------------------------------------------------------- */
 
@@ -87,7 +90,8 @@ PAIR(fork_punch, "file.fork-punch", "the same of a hole", touched, fork, punch);
 PAIR(fork_munmap, "file.fork-munmap", "a copy has the mapping, or does not", touched, fork, munmap);
 PAIR(fork_protect, "file.fork-mprotect", "a copy has the right, or does not", touched, fork,
      protect);
-PAIR(fork_fork, "file.fork-fork", "two copies of one space at once", touched, fork, fork);
+PAIR(fork_fork, "file.fork-fork", "two copies of one space at once, of which one shows the page",
+     touched, fork, fork_only);
 
 /* ---- three ----------------------------------------------------------------------------------- */
 

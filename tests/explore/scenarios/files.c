@@ -72,6 +72,8 @@ int files_setup(unsigned pages, unsigned how)
 		err = map_file(how);
 	if (!err && (how & FILES_TOUCHED))
 		err = touch();
+	if (!err && (how & FILES_DIRECT) && !lt->no_fast_gup)
+		files.direct_pte = pte_walk(files.mm->root, files.va, 1, true, NULL);
 	if (err)
 		files_teardown();
 	return err;
@@ -165,10 +167,26 @@ const struct page *files_record(void)
 	return page_record_exists(files.page) ? page_to_record(files.page) : NULL;
 }
 
+/* Nobody holds it any more: what shows it, and what it says of itself. */
+static void page_agrees(const struct page *page)
+{
+	uint64_t pte = mapped_entry(files.va);
+	bool shown = pte && pte_to_pfn(pte) == page_to_pfn(files.page);
+
+	X_EXPECT("I3", page_maps(page) == shown, "F's page has %u mappings, and is %sshown",
+		 page_maps(page), shown ? "" : "not ");
+	X_EXPECT("I3", !(files.taken & FILES_READ_ONLY) || !(pte & PTE_W),
+		 "F's page may be written through a mapping that is read-only");
+	X_EXPECT("I6", page->mapping != &files.f->mapping || index_load(&files.f->index, 0),
+		 "F's page names F, which has no entry");
+}
+
 void files_end(void)
 {
 	const struct page *page = files_record();
 
+	if (page)
+		page_agrees(page);
 	X_EXPECT("I1", !files.given || first_word() == OF_G,
 		 "G has F's block, and reads back what F's holder wrote: 0x%lx", first_word());
 	X_EXPECT("I2",
@@ -179,9 +197,17 @@ void files_end(void)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
+static bool mapping_is_taken(void)
+{
+	return __atomic_load_n(&files.taken, __ATOMIC_ACQUIRE);
+}
+
 void files_store(void)
 {
-	x_observe(x_try_store(files.va, STORE));
+	bool taken = mapping_is_taken(), arrives = x_try_store(files.va, STORE);
+
+	x_observe(arrives);
+	X_EXPECT("I3", !taken || !arrives, "a store arrives through what munmap or mprotect took");
 }
 
 void files_load(void)
@@ -202,20 +228,24 @@ static void device_writes(struct page *page)
 
 void files_gup_fast(void)
 {
+	bool taken = mapping_is_taken();
 	struct page *page;
 	long n = get_user_pages_fast(files.va, 1, FOLL_GET | FOLL_WRITE, &page);
 
 	x_observe(n == 1);
+	X_EXPECT("I3", !taken || n != 1, "a page is had of what munmap or mprotect took");
 	if (n == 1)
 		device_writes(page);
 }
 
 void files_gup_slow(void)
 {
+	bool taken = mapping_is_taken();
 	struct page *page;
 	long n = get_user_pages(files.mm, files.va, 1, FOLL_GET | FOLL_WRITE, &page);
 
 	x_observe(n == 1);
+	X_EXPECT("I3", !taken || n != 1, "a page is had of what munmap or mprotect took");
 	if (n == 1)
 		device_writes(page);
 }
@@ -304,8 +334,12 @@ void files_revoke(void)
 			break;
 		cpu_pause();
 	}
-	if (pending && lease_revoke_due(UINT64_MAX))
-		files.revoked = true;
+	if (!pending || !lease_revoke_due(UINT64_MAX))
+		return;
+	for (unsigned i = 0; files.direct_pte && i < MAX(files.pages, 1u); i++)
+		X_EXPECT("I5", !__atomic_load_n(files.direct_pte + i, __ATOMIC_ACQUIRE),
+			 "a mapping whose lease was revoked shows its page %u", i);
+	__atomic_store_n(&files.revoked, true, __ATOMIC_RELEASE);
 }
 
 void files_munmap(void)
@@ -313,6 +347,7 @@ void files_munmap(void)
 	int err = mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE);
 
 	X_EXPECT("I4", !err, "munmap: error %d", err);
+	__atomic_fetch_or(&files.taken, FILES_GONE, __ATOMIC_RELEASE);
 }
 
 void files_protect(void)
@@ -320,11 +355,22 @@ void files_protect(void)
 	int err = mm_protect(files.mm, files.va, files.pages * PAGE_SIZE, VM_READ);
 
 	X_EXPECT("I4", !err, "mprotect: error %d", err);
+	__atomic_fetch_or(&files.taken, FILES_READ_ONLY, __ATOMIC_RELEASE);
 }
 
 void files_try_munmap(void)
 {
-	x_observe((uint64_t)-mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE));
+	int err = mm_unmap(files.mm, files.va, files.pages * PAGE_SIZE);
+
+	x_observe((uint64_t)-err);
+	__atomic_fetch_add(&files.unmapped, !err, __ATOMIC_RELEASE);
+}
+
+void files_one_unmapped(void)
+{
+	X_EXPECT("I3", files.unmapped == 1, "%lu of two unmappings found what was mapped",
+		 files.unmapped);
+	files_end();
 }
 
 void files_try_protect(void)
@@ -332,13 +378,43 @@ void files_try_protect(void)
 	x_observe((uint64_t)-mm_protect(files.mm, files.va, files.pages * PAGE_SIZE, VM_READ));
 }
 
-void files_fork(void)
+bool files_load_in(struct mm *child, uint64_t *v)
+{
+	bool arrives;
+
+	mm_get(files.mm); /* no thread of a scenario has a reference of its own */
+	mm_use(child);
+	arrives = x_try_load(files.va, v);
+	mm_use(files.mm);
+	mm_put(files.mm);
+	x_observe(arrives);
+	return arrives;
+}
+
+struct mm *files_copy(void)
 {
 	struct mm *child = mm_fork(files.mm, "child");
 
 	X_EXPECT("I4", child, "no memory for a copy of the address space");
-	x_point("the copy is there");
+	return child;
+}
+
+void files_fork(void)
+{
+	struct mm *child = files_copy();
+	bool revoked = __atomic_load_n(&files.revoked, __ATOMIC_ACQUIRE);
+	uint64_t v = 0;
+	bool arrives = files_load_in(child, &v);
+
+	X_EXPECT("I1", v != OF_G, "the copy of F's mapping shows G's bytes");
+	X_EXPECT("I5", !revoked || !arrives,
+		 "a load arrives through the copy of a mapping whose lease was revoked");
 	mm_put(child);
+}
+
+void files_fork_only(void)
+{
+	mm_put(files_copy());
 }
 
 int files_exchange(void)

@@ -25,11 +25,18 @@ struct files {
 	struct page *page; /* F's first page: the one block that anybody can get */
 	struct page *held; /* by start(); NULL: none */
 	struct page *held_too;
-	bool given;   /* G has the block */
-	bool broken;  /* a change that a lease was in the way of is made */
-	bool revoked; /* the revocation of F's mapping is over */
+	bool given;	/* G has the block */
+	bool broken;	/* a change that a lease was in the way of is made */
+	uint64_t taken; /* atomic: FILES_GONE, FILES_READ_ONLY, when that is over; zero: neither */
+	uint64_t unmapped; /* atomic: how many unmappings found something */
+	bool revoked;	   /* atomic: the mapping with MAP_DIRECT is */
+	/* What a revocation takes away: the entries of F with MAP_DIRECT. NULL: there are
+	 * none, or others have leases as well. */
+	uint64_t *direct_pte;
 };
 extern struct files files;
+
+enum { FILES_GONE = 1, FILES_READ_ONLY = 2 }; /* what became of the mapping of F */
 
 enum {
 	FILES_TOUCHED = 1,   /* each page has its entry, and is mapped writable */
@@ -67,9 +74,14 @@ void files_cut(void);	     /* the same, and no more */
 void files_take(void);	     /* G is written, if there is a block */
 void files_punch(void);	     /* the first page; then G is written */
 void files_munmap(void);
-void files_try_munmap(void); /* where somebody else may have done it already */
+void files_try_munmap(void);   /* where somebody else may have done it already */
+void files_one_unmapped(void); /* in .end: one of them has found something */
 void files_try_protect(void);
-void files_fork(void);	  /* the space; the copy is there for an event, and goes */
+struct mm *files_copy(void); /* by a fork */
+/* A load of F's first page through the copy's own tables, as by a process that runs there. */
+bool files_load_in(struct mm *child, uint64_t *v);
+void files_fork_only(void);
+void files_fork(void);	  /* the space; F is looked at through the copy, which goes */
 void files_protect(void); /* read-only */
 void files_fsync(void);
 /* As files_truncate() and files_punch(), of a file with FILES_DIRECT; beside files_revoke(), which

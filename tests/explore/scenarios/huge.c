@@ -53,12 +53,14 @@ static int mapped_direct(void)
 
 	if (err)
 		return err;
-	files.broken = false;
+	files = (struct files){0};
 	mm_unmap(mm, va, N * PAGE_SIZE);
 	fx.va[0] = 0;
 	err = dax_map(mm, f, &rq, &fx.va[0]);
 	va = fx.va[0];
 	err = err ?: mm_fault(mm, va, true);
+	if (!err && !fx.fs->lifetime->no_fast_gup)
+		files.direct_pte = pte_walk(mm->root, va, 2, false, NULL);
 	if (err)
 		fixture_end(&fx);
 	return err;
@@ -85,11 +87,21 @@ static struct mm *of_setup(void)
 	return mm;
 }
 
+static bool was_held; /* a head that is held as it is split goes on counting for its tails */
+
+static void note_held(void)
+{
+	x_quiet_begin();
+	__atomic_store_n(&was_held, true, __ATOMIC_RELAXED);
+	x_quiet_end();
+}
+
 static void hold_tail(void)
 {
 	long n = get_user_pages_fast(PAGE(va, 7), 1, PIN, &held);
 
 	X_EXPECT("set-up", n == 1 && held == head + 7, "page 7 is not to be had");
+	note_held();
 }
 
 /* ---- threads -----------------------------------------------------------------------------------
@@ -101,8 +113,10 @@ static void gup_tail(void)
 	long n = get_user_pages_fast(PAGE(va, 7), 1, PIN, &page);
 
 	x_observe(n == 1);
-	if (n == 1)
-		put_user_page(page);
+	if (n != 1)
+		return;
+	note_held();
+	put_user_page(page);
 }
 
 static void slow_tail(void)
@@ -111,8 +125,10 @@ static void slow_tail(void)
 	long n = get_user_pages(mm, PAGE(va, 7), 1, PIN, &page);
 
 	x_observe(n == 1);
-	if (n == 1)
-		put_user_page(page);
+	if (n != 1)
+		return;
+	note_held();
+	put_user_page(page);
 }
 
 static void put_tail(void)
@@ -149,12 +165,33 @@ static void unmap_all(void)
 	X_EXPECT("I4", !mm_unmap(mm, va, N * PAGE_SIZE), "munmap fails");
 }
 
-static void end(void)
+static bool read_only; /* protect_all() is over; put back behind each execution */
+
+static void released(void)
 {
 	const struct page *record = page_to_record(head);
 
 	X_EXPECT("I2", page_refs(record) == fx.fs->lifetime->rest || fx.fs->lifetime->attach,
 		 "the head has %u references left", page_refs(record));
+}
+
+/* What the head says of itself, what the file says, and what is mapped. */
+static void end(void)
+{
+	bool whole = index_load(&f->index, 0) & ENTRY_PMD, shown = level_at(va) == 2;
+	const struct page *record = page_to_record(head);
+
+	released();
+	X_EXPECT("I6", was_held || !(page_state(head) & PAGE_FOLIO) == !whole,
+		 "the head counts for %s, and the file has %s entry of 2 MiB",
+		 page_state(head) & PAGE_FOLIO ? "512 pages" : "itself", whole ? "an" : "no");
+	X_EXPECT("I3", !shown || (whole && page_maps(record) == 1),
+		 "2 MiB are mapped, the head has %u mappings, the file %s entry of 2 MiB",
+		 page_maps(record), whole ? "an" : "no");
+	X_EXPECT("I3", shown || !whole || !page_maps(record),
+		 "the head of 2 MiB that nothing shows has %u mappings", page_maps(record));
+	X_EXPECT("I3", !read_only || !shown || !(*pte_walk(mm->root, va, 2, false, NULL) & PTE_W),
+		 "2 MiB may be written through a mapping that is read-only");
 }
 
 #define HUGE_ENTRY                                                                                 \
@@ -198,6 +235,7 @@ static void punch_second(void)
 static void protect_all(void)
 {
 	X_EXPECT("I4", !mm_protect(mm, va, N * PAGE_SIZE, VM_READ), "mprotect fails");
+	__atomic_store_n(&read_only, true, __ATOMIC_RELAXED);
 }
 
 static void fork_all(void)
@@ -294,8 +332,8 @@ static void close_f(void)
 EXPLORE_SCENARIO(huge_evict_put, "huge.evict-put",
 		 "the last close of a file whose tail is held: the folio waits for the put",
 		 .setup = nameless, .teardown = end_nameless, .mm = of_setup,
-		 .thread = {{"close", close_f}, {"put", put_tail}}, .end = end, .interrupts = true,
-		 .lifetimes = true, .large = true);
+		 .thread = {{"close", close_f}, {"put", put_tail}}, .end = released,
+		 .interrupts = true, .lifetimes = true, .large = true);
 
 /* ---- an empty table that gives way -------------------------------------------------------------
  */
@@ -312,8 +350,10 @@ static void gup_fast_only(void)
 	long n = get_user_pages_fast(PAGE(va, 7), 1, PIN | FOLL_FAST_ONLY, &page);
 
 	x_observe(n == 1);
-	if (n == 1)
-		put_user_page(page);
+	if (n != 1)
+		return;
+	note_held();
+	put_user_page(page);
 }
 
 EXPLORE_SCENARIO(huge_table_walk, "huge.table-walk",

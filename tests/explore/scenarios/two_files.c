@@ -73,6 +73,17 @@ static void hold_slowly(void)
 		check_held(page);
 }
 
+static void fork_and_look(void)
+{
+	struct mm *child = files_copy();
+	uint64_t over = __atomic_load_n(&done, __ATOMIC_SEQ_CST), v = 0;
+
+	X_EXPECT("I6", files_load_in(child, &v) && (v == OF_G || (v == OF_F && !over)),
+		 "%s the exchange the copy of F's mapping shows 0x%lx", over ? "behind" : "beside",
+		 v);
+	mm_put(child);
+}
+
 #define TWO                                                                                        \
 	.setup = both_have_one, .teardown = files_teardown, .mm = files_mm, .step = files_step,    \
 	.interrupts = true, .lifetimes = true, .large = true
@@ -103,7 +114,7 @@ EXPLORE_SCENARIO(exchange_protect, "file.exchange-mprotect",
 		 .thread = {{"exchange", exchange}, {"mprotect", files_protect}});
 EXPLORE_SCENARIO(exchange_fork, "file.exchange-fork",
 		 "a copy of the space shows behind an exchange what was G's", TWO,
-		 .thread = {{"exchange", exchange}, {"fork", files_fork}});
+		 .thread = {{"exchange", exchange}, {"fork", fork_and_look}});
 EXPLORE_SCENARIO(exchange_load_munmap, "file.exchange-load-munmap",
 		 "a load, an exchange and an unmapping of one page", TWO,
 		 .thread = {{"exchange", exchange},
