@@ -80,15 +80,23 @@ def test_the_page_adds_up():
     """Chosen is what was tried, every survivor is explained, and every line is counted."""
     with open(mutants_report.PAGE, encoding="utf-8") as stream:
         page = stream.read()
-    chosen, same, none, mutants, killed, survived = (int(n) for n in re.search(
-        r"chose (\d+) changes\. (\d+) of them make the same code, (\d+) do not compile[^;]*; "
-        r"(\d+) are mutants.*?: (\d+) killed .*?, (\d+) survived", page, re.S).groups())
-    left = int((re.search(r"(\d+) were not tried yet", page) or [0, 0])[1])
-    assert chosen == same + none + mutants + left and mutants == killed + survived
+    chosen, left, mutants, killed, survived, gone, same, none = (int(n) for n in re.search(
+        r"chooses (\d+) changes of the tree as it is; (\d+) of them were not tried yet\. (\d+) are mutants.*?: "
+        r"(\d+) killed .*?, (\d+) survived\. (\d+) of them are of places .*? (\d+) more made the same code, "
+        r"(\d+) did not compile", page, re.S).groups())
+    assert chosen == left + mutants - gone + same + none and mutants == killed + survived
     rows = re.findall(r"^\| \w+:\d+ \| (\w+) \w+ \|", page, re.M)
     assert len(rows) == mutants and set(rows) <= set(mutants_source.KINDS)
-    assert len(re.findall(r" \| survived \| \*\*(?:equivalent|explorer|text|guard)\*\* ", page)) == \
-        survived
+    assert page.count(" † | ") == gone
+    assert len(re.findall(r" \| survived(?: †)? \| \*\*(?:equivalent|explorer|text|guard)\*\* ", page)) == survived
+
+
+def test_the_page_comes_whole_from_its_generator():
+    """Read and written again it is the same, so that nothing in it was typed."""
+    with open(mutants_report.PAGE, encoding="utf-8") as stream:
+        page = stream.read()
+    chosen = int(re.search(r"chooses (\d+) changes", page)[1])
+    assert mutants_report.page(chosen, mutants_report.of_page(page)) == page
 
 
 def test_files_of_the_page_and_of_the_reasons_are_there():

@@ -16,10 +16,10 @@ as it is now. QUICK=1 leaves the races for another time: AGAIN=unraced. Two camp
 the work. TESTS names a few tests, by patterns: a mutant that they kill is killed, of one that passes
 them nothing is learnt, and what is kept of it stays.
 
-docs/mutants.md is written from the outcomes and from mutants_explained.txt, in which a person says
+docs/mutants.md is written from the outcomes (REPORT=1: without trying any), from what it says of those
+that were not tried here, and from mutants_explained.txt, in which a person says
 of a survivor why it is equivalent, or why only one rare order of events or the memory model can
-show it. The page has the sample as it is of the tree now: outcomes of places that have changed since
-are left out.
+show it. Outcomes of places that have changed since are marked there.
 """
 
 import fnmatch
@@ -294,9 +294,12 @@ class Campaign:
         mutants_report.write(len(self.chosen), self.outcomes())
 
     def outcomes(self) -> Dict[str, dict]:
-        """What is kept of the sample; each says of which commit it is."""
-        found = {m.name: self.outcome(m) | {"line": m.line} for m in self.chosen}
-        return {name: outcome for name, outcome in found.items() if outcome.get("verdict")}
+        """What is kept of the sample, here or in the page; each says of which commit it is."""
+        before = mutants_report.of_page(read(os.path.relpath(mutants_report.PAGE, ROOT)))
+        found = {m.name: (self.outcome(m) or before.get(m.name, {})) | {"line": m.line, "change": m.show()}
+                 | {"gone": False} for m in self.chosen}
+        gone = {name: outcome | {"gone": True} for name, outcome in before.items() if name not in found}
+        return {name: outcome for name, outcome in {**gone, **found}.items() if outcome.get("verdict")}
 
 
 def read_at(worker: Worker, file: str) -> str:

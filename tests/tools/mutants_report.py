@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""docs/mutants.md, from the outcomes of a campaign and mutants_explained.txt.
+"""docs/mutants.md, from the outcomes of campaigns and mutants_explained.txt.
+
+The page itself keeps the outcomes of earlier campaigns (of_page()): what this one has not tried
+stays as it was, with today's line, and with its date and commit.
 
 mutants_explained.txt has a paragraph for each survivor that no test can or should kill: its name, a
 colon and a kind, then the reason, indented. The name says floor and file, and no folder between
@@ -67,7 +70,7 @@ def cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    return "`" + cell(text[:110] + ("…" if len(text) > 110 else "")) + "`"
+    return "`" + cell(text if text.endswith("…") else text[:110] + ("…" if len(text) > 110 else "")) + "`"
 
 
 def row(name: str, outcome: dict, why: Dict[str, Tuple[str, str]]) -> str:
@@ -79,24 +82,27 @@ def row(name: str, outcome: dict, why: Dict[str, Tuple[str, str]]) -> str:
     verdict = outcome["verdict"]
     if outcome.get("by", "").startswith("race "):
         verdict = "killed by race " + by.split()[1]
+    if outcome.get("gone"):
+        verdict += " †"
     _, function, kind, mark = name.rsplit(":", 3)
     return (f"| {function}:{outcome['line']} | {kind} {mark} | {code(outcome['change'])} | "
             f"{verdict} | {by[:430]} | {outcome['date']} {outcome['commit']} |")
 
 
 def place(file: str, names: Iterable[str]) -> str:
-    """Where the file lies today that mutants call by its floor and its own name (short())."""
+    """Where the file lies today that mutants call by its floor and its own name (short()): those files
+    that have one of the functions; if none has, as those were renamed, all of that name."""
     functions = {name.split(":")[1] for name in names}
-    found = []
+    found, others = [], []
     for folder, _, inside in os.walk(os.path.join(ROOT, file.split("/")[0])):
         path = os.path.relpath(os.path.join(folder, os.path.basename(file)), ROOT)
         if os.path.basename(file) not in inside or mutants_source.short(path) != file:
             continue
         with open(os.path.join(ROOT, path), encoding="utf-8") as stream:
             text = stream.read()
-        if any(re.search(rf"^[^\n;]*\b{name}\([^;]*\)\n{{", text, re.M) for name in functions):
-            found.append(path)
-    return ", ".join(sorted(found)) or file
+        here = any(re.search(rf"^[^\n;]*\b{name}\([^;]*\)\n{{", text, re.M) for name in functions)
+        (found if here else others).append(path)
+    return ", ".join(sorted(found or others)) or file
 
 
 def totals(outcomes: Dict[str, dict], why) -> List[str]:
@@ -115,22 +121,49 @@ def totals(outcomes: Dict[str, dict], why) -> List[str]:
     return lines
 
 
-def write(chosen: int, outcomes: Dict[str, dict]) -> None:
+ROW = re.compile(r"\| (\w+):(\d+) \| (\w+) (\w+) \| `(.*?)` \| (\S.*?) \| (.*?) \| (\S+) (\S+) \|$")
+SAME = "Changes from which the compiler makes the same code: "
+
+
+def of_page(text: str) -> Dict[str, dict]:
+    """{name: outcome} of what stands in the page."""
+    found: Dict[str, dict] = {}
+    file = ""
+    for line in text.split("\n"):
+        if line.startswith("## "):
+            file = mutants_source.short(line[3:].split(", ")[0])
+        if line.startswith(SAME):
+            for name in re.findall(r"`(\S+)`", line):
+                found[name] = {"verdict": "same-code"}
+        row = ROW.match(line.replace("\\|", "\0"))
+        if not row:
+            continue
+        function, at, kind, mark, change, verdict, by, date, commit = (
+            cell.replace("\0", "|") for cell in row.groups())
+        outcome = {"verdict": verdict.split()[0].strip("†"), "line": int(at), "gone": "†" in verdict, "change": change, "date": date,
+                   "commit": commit, "raced": by.endswith(" *`race all` passes, too.*")}
+        if outcome["verdict"] == "killed":
+            outcome["by"] = by if "race" in verdict else "selftest " + by
+        found[f"{file}:{function}:{kind}:{mark}"] = outcome
+    return found
+
+
+def page(chosen: int, outcomes: Dict[str, dict]) -> str:
     why = explanations()
     built = {n: o for n, o in outcomes.items() if o.get("verdict") and o["verdict"] not in NONE}
     none = Counter(o["verdict"] for o in outcomes.values() if o.get("verdict") in NONE)
-    if not built:
-        return
     killed = sum(o["verdict"] == "killed" for o in built.values())
     same = sum(o["verdict"] == "survived" and why.get(n, ("",))[0] == "equivalent"
                for n, o in built.items())
     dates = sorted(o["date"] for o in built.values())
-    left = chosen - len(outcomes)
-    lines = [HEAD, f"The seed chose {chosen} changes. {none['same-code']} of them make the same code, "
-             f"{none['no-build']} do not compile" + (f", {left} were not tried yet" if left else "")
-             + f"; {len(built)} are mutants, tried from {dates[0]} to {dates[-1]}: {killed} killed "
+    gone = sum(bool(o.get("gone")) for o in built.values())
+    left = chosen - sum(not o.get("gone") for o in outcomes.values())
+    lines = [HEAD, f"The seed chooses {chosen} changes of the tree as it is; {left} of them were not tried yet. "
+             f"{len(built)} are mutants, tried from {dates[0]} to {dates[-1]}: {killed} killed "
              f"({100 * killed / len(built):.1f} %; {100 * killed / (len(built) - same):.1f} % of those "
-             f"that are not equivalent), {len(built) - killed} survived.", ""]
+             f"that are not equivalent), {len(built) - killed} survived. {gone} of them are of places that have "
+             f"changed since (†), with the lines of then. {none['same-code']} more made the same code, "
+             f"{none['no-build']} did not compile.", ""]
     lines += totals(built, why)
     for file in sorted({n.split(":")[0] for n in built}):
         mine = [n for n in built if n.split(":")[0] == file]
@@ -138,8 +171,19 @@ def write(chosen: int, outcomes: Dict[str, dict]) -> None:
                   "when |", "|---|---|---|---|---|---|"]
         lines += [row(n, built[n], why)
                   for n in sorted(mine, key=lambda n: (built[n]["line"], n))]
+    same_code = sorted(name for name, o in outcomes.items() if o.get("verdict") == "same-code")
+    if same_code:
+        lines += ["", "## Not counted", "", SAME + ", ".join(f"`{name}`" for name in same_code) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def write(chosen: int, outcomes: Dict[str, dict]) -> None:
+    why = explanations()
+    text = page(chosen, outcomes)
+    built = {n: o for n, o in outcomes.items() if o.get("verdict") and o["verdict"] not in NONE}
+    killed = sum(o["verdict"] == "killed" for o in built.values())
     with open(PAGE, "w", encoding="utf-8") as stream:
-        stream.write("\n".join(lines) + "\n")
+        stream.write(text)
     for name in why:
         if outcomes.get(name, {}).get("verdict", "survived") != "survived":
             print(f"mutants: explained, but no survivor: {name}", file=sys.stderr)
