@@ -317,6 +317,8 @@ explore-count: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_count.py $(NAMES)
 explore-ratio: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_ratio.py
+explore-faults: host
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_faults.py $(NAMES)
 explore-peer: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
@@ -378,6 +380,6 @@ FORCE:
 
 .PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
 	test-systems clean-systems lab grade test-labs labs-tables explain explain-check explorer explore \
-	explore-table explore-count explore-ratio explore-peer museum mutants deps preflight docs \
+	explore-table explore-count explore-ratio explore-faults explore-peer museum mutants deps preflight docs \
 	quotes timelines seeds format format-check \
 	clean help

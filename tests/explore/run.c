@@ -15,7 +15,8 @@
 #define BREATHE_SLOWLY 16u  /* or so many, if they took this long: */
 #define BREATHE_NS     500000000ull
 #define MEMORY_DIFFERS 3u    /* checks in a row that found a difference: then it is one */
-#define LEARN_RUNS     2000u /* executions before a token from elsewhere is run */
+#define LEARN_RUNS     1000u /* executions by each strategy before a token from elsewhere is run */
+#define LEARN_DEPTH    3u
 #define PROGRESS_NS    2000000000ull
 #define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
 
@@ -401,26 +402,30 @@ static void forget(const struct x_scenario *sc)
 	x.interrupts = sc->interrupts;
 }
 
+static void learn_by(enum x_strategy strategy)
+{
+	x.opt.strategy = strategy;
+	x.opt.bound = strategy == X_PCT ? LEARN_DEPTH : X_UNBOUND;
+	search();
+	memset(x.result, 0, sizeof(*x.result));
+}
+
 /* Which places are accessed atomically is part of what an order means, and of what a shard's
  * beginnings are: some executions tell. DPOR comes last to what is seen only if another thread goes
- * first, dice soon. */
+ * first, dice soon; priorities to what is seen only if one is over before another begins. */
 static void learn(void)
 {
 	struct x_options opt = x.opt;
 
 	forget(x.sc);
-	x.opt.bound = X_UNBOUND;
 	x.opt.runs = LEARN_RUNS;
 	x.opt.shards = x.opt.shard = 0;
 	x.opt.seed = 1;
 	x.opt.go_on = x.opt.quick = true;
-	x.opt.strategy = X_RANDOM;
-	search();
-	memset(x.result, 0, sizeof(*x.result));
-	x.opt.strategy = X_DPOR;
-	search();
+	learn_by(X_RANDOM);
+	learn_by(X_PCT);
+	learn_by(X_DPOR);
 	x.opt = opt;
-	memset(x.result, 0, sizeof(*x.result));
 	x_outcomes_reset();
 }
 

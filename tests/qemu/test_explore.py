@@ -15,6 +15,7 @@ from run import run_commands
 from test_selftest import Ktap
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+import explore_faults  # noqa: E402
 import explore_table  # noqa: E402
 import museum  # noqa: E402
 
@@ -114,6 +115,13 @@ def test_what_ran_before_makes_no_difference():
         assert alone == LINE.findall(back.command(line).output), line
     assert [found[:7] + found[8:] for found in LINE.findall(small)] == [
         found[:7] + found[8:] for found in LINE.findall(there.text)]
+
+
+def test_every_scenario_can_fail():
+    """Each notices a fault: those of the museum are played, edits of the sources by `make explore-faults`."""
+    hf_make.make("host")
+    assert not list(explore_faults.complaints(explore_faults.scenarios()))
+    assert not list(explore_faults.missed_by_switches())
 
 
 def test_every_museum_token_is_replayed():

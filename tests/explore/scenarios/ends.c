@@ -173,12 +173,15 @@ static void evict(void)
 		 "G has the block of a file that is gone, which is held");
 }
 
+static bool unmounted_it; /* unmount() was not refused */
+
 /* Where each reference is asked for by a lease, one that is held refuses it. */
 static void unmount(void)
 {
 	const bool leased = files.fx.fs->lifetime->no_fast_gup;
 	int err = dax_umount(SCRATCH_PATH);
 
+	unmounted_it = !err;
 	x_observe((uint64_t)-err);
 	X_EXPECT("I4", !err || (leased && err == -EBUSY), "umount: error %d, %s", err, refusal());
 }
@@ -204,8 +207,15 @@ EXPLORE_SCENARIO(
 	"the last close of an unlinked file whose page is held: its block waits for the put",
 	.setup = unlinked, .teardown = end_pinned, .thread = {{"close", evict}, {"put", put}},
 	.interrupts = true, .lifetimes = true, .large = true);
+/* What was held outlives its file, and says so. */
+static void names_no_file(void)
+{
+	X_EXPECT("I6", !unmounted_it || !page_to_record(files.held)->mapping,
+		 "a page that was held names a file of a mount that is gone");
+}
+
 EXPLORE_SCENARIO(umount_put, "mount.umount-put", "an unmount beside the put of a held page",
-		 .setup = closed, .teardown = end_pinned,
+		 .setup = closed, .teardown = end_pinned, .end = names_no_file,
 		 .thread = {{"umount", unmount}, {"put", put}}, .interrupts = true,
 		 .lifetimes = true, .large = true);
 EXPLORE_SCENARIO(unbind_put, "device.unbind-put",
@@ -259,7 +269,10 @@ static void unbind_once(void)
 
 static void unbind_if_unused(void)
 {
-	count_end(dax_unbind(region, false), -EBUSY);
+	int err = dax_unbind(region, false);
+
+	count_end(err, -EBUSY);
+	X_EXPECT("I2", err || !region->pgmap.owner, "a device goes while a file system has it");
 }
 
 static void close_f(void)
@@ -362,7 +375,8 @@ static void complete(void)
 EXPLORE_SCENARIO(dma_evict, "dma.evict", "the last close beside a completion", .setup = unlinked,
 		 .teardown = end_pinned, .thread = {{"close", evict}}, COMPLETION);
 EXPLORE_SCENARIO(dma_umount, "dma.umount", "an unmount beside a completion", .setup = closed,
-		 .teardown = end_pinned, .thread = {{"umount", unmount}}, COMPLETION);
+		 .end = names_no_file, .teardown = end_pinned, .thread = {{"umount", unmount}},
+		 COMPLETION);
 EXPLORE_SCENARIO(dma_unbind, "dma.unbind", "an unbinding beside a completion is refused, or goes",
 		 .setup = unmounted, .teardown = end_unmounted, .thread = {{"unbind", unbind}},
 		 COMPLETION);

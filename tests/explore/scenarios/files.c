@@ -123,11 +123,16 @@ void files_hold_unmapped(void)
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
-static uint64_t mapped_entry(uint64_t va)
+static uint64_t entry_in(const struct mm *mm, uint64_t va)
 {
-	const uint64_t *pte = va ? pte_leaf(files.mm->root, va) : NULL;
+	const uint64_t *pte = va ? pte_leaf(mm->root, va) : NULL;
 
 	return pte && (*pte & PTE_P) && (*pte & PTE_DEVMAP) ? *pte : 0;
+}
+
+static uint64_t mapped_entry(uint64_t va)
+{
+	return entry_in(files.mm, va);
 }
 
 /* While nobody is in the middle of a change. */
@@ -160,6 +165,10 @@ void files_step(void)
 	/* A fault that saw the mapping live has mapped its page before (L-3). */
 	X_EXPECT("I5", !files.revoked || !mapped_entry(files.va),
 		 "the mapping was revoked, and a page is mapped by it");
+	X_EXPECT("I3",
+		 !files.copy || files.copy->ptl.locked || !entry_in(files.copy, files.va) ||
+			 index_load(&files.f->index, 0),
+		 "page 0 of F is mapped in a copy of the address space, and has no entry");
 }
 
 const struct page *files_record(void)
@@ -404,8 +413,12 @@ void files_fork(void)
 	struct mm *child = files_copy();
 	bool revoked = __atomic_load_n(&files.revoked, __ATOMIC_ACQUIRE);
 	uint64_t v = 0;
-	bool arrives = files_load_in(child, &v);
+	bool arrives;
 
+	files.copy = child;
+	arrives = files_load_in(child, &v);
+	x_point("the copy is looked at");
+	files.copy = NULL;
 	X_EXPECT("I1", v != OF_G, "the copy of F's mapping shows G's bytes");
 	X_EXPECT("I5", !revoked || !arrives,
 		 "a load arrives through the copy of a mapping whose lease was revoked");

@@ -29,6 +29,7 @@ struct files {
 	bool broken;	/* a change that a lease was in the way of is made */
 	uint64_t taken; /* atomic: FILES_GONE, FILES_READ_ONLY, when that is over; zero: neither */
 	uint64_t unmapped; /* atomic: how many unmappings found something */
+	struct mm *copy;   /* of files_fork(), while it is looked at; NULL: none */
 	bool revoked;	   /* atomic: the mapping with MAP_DIRECT is */
 	/* What a revocation takes away: the entries of F with MAP_DIRECT. NULL: there are
 	 * none, or others have leases as well. */
