@@ -335,7 +335,7 @@ static void find_pending(const struct lease *l, void *arg)
  * the scenario's: so this is it, and for this one the time is over. */
 void files_revoke(void)
 {
-	bool pending = false;
+	bool pending = false, revoked;
 
 	for (;;) {
 		lease_for_each(find_pending, &pending);
@@ -343,12 +343,14 @@ void files_revoke(void)
 			break;
 		cpu_pause();
 	}
-	if (!pending || !lease_revoke_due(UINT64_MAX))
+	if (!pending)
 		return;
+	revoked = lease_revoke_due(UINT64_MAX);
 	for (unsigned i = 0; files.direct_pte && i < MAX(files.pages, 1u); i++)
 		X_EXPECT("I5", !__atomic_load_n(files.direct_pte + i, __ATOMIC_ACQUIRE),
 			 "a mapping whose lease was revoked shows its page %u", i);
-	__atomic_store_n(&files.revoked, true, __ATOMIC_RELEASE);
+	if (revoked)
+		__atomic_store_n(&files.revoked, true, __ATOMIC_RELEASE);
 }
 
 void files_munmap(void)
