@@ -232,7 +232,7 @@ endif
 $(BASE)/host/obj/%.c.o: %.c Makefile | $(LIBC)
 	$(call compile,HOSTCC,$<) $(CC) $(HOST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(HOST_BIN):
+$(HOST_BIN): $(BASE)/host/obj/tests/host/one_case.c.o
 	$(call say,HOSTLD,$@)
 	@$(CC) -fsanitize=address,undefined -o $@ $^ -lcmocka
 

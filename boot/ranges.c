@@ -60,6 +60,7 @@ void boot_add_range(struct boot_info *bi, uint64_t base, uint64_t len, uint32_t 
 		*last = (struct boot_range){.base = base, .len = len, .type = type};
 }
 
+/* LAB 01 ranges: sorted, apart from each other, the more restrictive type first */
 static uint32_t collect_cuts(const struct boot_info *bi, uint64_t *cuts)
 {
 	uint32_t n = 0;
@@ -110,6 +111,7 @@ void boot_normalise_ranges(struct boot_info *bi)
 	bi->nr_ranges = out.nr_ranges;
 	bi->ranges_dropped = out.ranges_dropped;
 }
+/* END */
 
 uint64_t boot_ram_bytes(const struct boot_info *bi)
 {

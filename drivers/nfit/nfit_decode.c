@@ -52,6 +52,7 @@ static enum nfit_kind kind_of(const uint8_t guid[16])
 	return NFIT_KIND_UNKNOWN;
 }
 
+/* LAB 01 decode: the fields of a range and of a DIMM's part in it, each at its offset */
 static void decode_spa(struct nfit *n, const uint8_t *s)
 {
 	struct nfit_spa *p = &n->spas[n->nr_spas++];
@@ -86,6 +87,7 @@ static void decode_memdev(struct nfit *n, const uint8_t *s)
 		.flags = le16(s + 44),
 	};
 }
+/* END */
 
 static void decode_dcr(struct nfit *n, const uint8_t *s)
 {

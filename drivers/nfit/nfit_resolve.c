@@ -187,24 +187,6 @@ static void __attribute__((format(printf, 2, 3))) reject(struct nfit_spa *p, con
 	p->verdict = NFIT_REJECTED;
 }
 
-/* Addresses that no memory can have. */
-static bool refuse_addresses(struct nfit_spa *p, unsigned int phys_bits)
-{
-	if (!p->index)
-		reject(p, "range index 0 is reserved (expected 1 or more)");
-	else if (!p->length)
-		reject(p, "length 0");
-	else if (p->base + (p->length - 1) < p->base)
-		reject(p, "base 0x%" PRIx64 " + length 0x%" PRIx64 " wraps around", p->base,
-		       p->length);
-	else if ((p->base + (p->length - 1)) >> phys_bits)
-		reject(p, "ends at 0x%" PRIx64 ", beyond the %u address bits of this CPU",
-		       p->base + (p->length - 1), phys_bits);
-	else
-		return false;
-	return true;
-}
-
 static bool refuse_ram(struct nfit_spa *p, const struct nfit_env *env)
 {
 	for (unsigned int i = 0; i < env->nr_ram; i++) {
@@ -269,6 +251,25 @@ uint64_t nfit_pages_lost(const struct nfit_spa *p)
 	return (p->lost_start + PAGE - 1) / PAGE + (p->lost_end + PAGE - 1) / PAGE;
 }
 
+/* LAB 01 usable: addresses that no memory can have are refused, the others are trimmed to 2 MiB */
+/* Addresses that no memory can have. */
+static bool refuse_addresses(struct nfit_spa *p, unsigned int phys_bits)
+{
+	if (!p->index)
+		reject(p, "range index 0 is reserved (expected 1 or more)");
+	else if (!p->length)
+		reject(p, "length 0");
+	else if (p->base + (p->length - 1) < p->base)
+		reject(p, "base 0x%" PRIx64 " + length 0x%" PRIx64 " wraps around", p->base,
+		       p->length);
+	else if ((p->base + (p->length - 1)) >> phys_bits)
+		reject(p, "ends at 0x%" PRIx64 ", beyond the %u address bits of this CPU",
+		       p->base + (p->length - 1), phys_bits);
+	else
+		return false;
+	return true;
+}
+
 /* Keep whole multiples of NFIT_ALIGN. True: nothing is left. */
 static bool trim(struct nfit_spa *p)
 {
@@ -298,6 +299,7 @@ static bool trim(struct nfit_spa *p)
 			 nfit_pages_lost(p), start_pad, end_pad);
 	return false;
 }
+/* END */
 
 /* What trimming left has to be a place where memory can be bound: an accepted range is. */
 static bool refuse_place(struct nfit_spa *p, const struct nfit_env *env)

@@ -133,6 +133,23 @@ static void a_reserved_range_too_many_costs_ram(void **state)
 	assert_int_equal(bi.ranges_dropped, 1);
 }
 
+/* Reserved pieces inside one RAM range: cutting makes nearly twice as many ranges as there were. */
+static void pieces_that_do_not_fit_are_counted(void **state)
+{
+	uint32_t ram = 0;
+
+	(void)state;
+	boot_add_range(&bi, 0, BOOT_MAX_RANGES * 0x2000ull, BOOT_RAM);
+	for (uint64_t i = 1; i < BOOT_MAX_RANGES; i++)
+		boot_add_range(&bi, i * 0x2000, 0x1000, BOOT_RESERVED);
+	boot_normalise_ranges(&bi);
+	assert_int_equal(bi.nr_ranges, BOOT_MAX_RANGES);
+	assert_int_equal(bi.ranges_dropped, BOOT_MAX_RANGES - 1);
+	for (uint32_t i = 0; i < bi.nr_ranges; i++)
+		ram += bi.ranges[i].type == BOOT_RAM;
+	assert_int_equal(ram, 1);
+}
+
 /* Against a byte-wise model: every cell of a small memory has the most restrictive type given. */
 static void ranges_agree_with_a_model(void **state)
 {
@@ -182,6 +199,7 @@ int main(void)
 		TEST(a_range_past_the_last_address_is_cut),
 		TEST(what_does_not_fit_is_counted),
 		TEST(a_reserved_range_too_many_costs_ram),
+		TEST(pieces_that_do_not_fit_are_counted),
 		TEST(ranges_agree_with_a_model),
 	};
 

@@ -36,6 +36,22 @@ static void qemu_one_dimm(void **state)
 	nfit_free(&n);
 }
 
+/* Addresses and lengths are numbers of 64 bits. */
+static void sixteen_tib(void **state)
+{
+	const uint64_t base = 4096 * GiB, length = 16384 * GiB;
+
+	(void)state;
+	begin(&t);
+	add_qemu_dimm(&t, 0, base, length);
+	assert_int_equal(parse(&n, &t, NULL), 0);
+	assert_int_equal(range(&n, 2)->verdict, NFIT_ACCEPTED);
+	assert_int_equal(range(&n, 2)->usable_base, base);
+	assert_int_equal(range(&n, 2)->usable_length, length);
+	assert_int_equal(range(&n, 2)->memdev->region_size, length);
+	nfit_free(&n);
+}
+
 /* Eight DIMMs in QEMU's odd order come out by address, each with its own serial. */
 static void eight_dimms_by_address(void **state)
 {
@@ -223,10 +239,10 @@ static void location_cookie(void **state)
 	s = add_spa(&t, 1, 4 * GiB, 64 * MiB);
 	add(&t, 0, 8); /* eight more bytes */
 	put(s + 2, 64, 2);
-	put(s + 6, 7, 2);
+	put(s + 6, 4, 2); /* bit 2, and no other */
 	put(s + 56, 0x1122334455667788, 8);
 	assert_int_equal(parse(&n, &t, NULL), 0);
-	assert_true(range(&n, 1)->has_location);
+	assert_true(range(&n, 1)->has_location && !range(&n, 1)->has_proximity);
 	assert_true(range(&n, 1)->location == 0x1122334455667788);
 	nfit_free(&n);
 }
@@ -234,10 +250,14 @@ static void location_cookie(void **state)
 /* Proximity counts only when its flag says so. */
 static void proximity(void **state)
 {
+	uint8_t *s;
+
 	(void)state;
 	begin(&t);
-	put(add_spa(&t, 1, 4 * GiB, 64 * MiB) + 12, 2, 4);
-	put(add_spa(&t, 2, 5 * GiB, 64 * MiB) + 6, 0, 2);
+	s = add_spa(&t, 1, 4 * GiB, 64 * MiB);
+	put(s + 6, 2, 2); /* bit 1, and no other */
+	put(s + 12, 2, 4);
+	put(add_spa(&t, 2, 5 * GiB, 64 * MiB) + 6, 1, 2);
 	assert_int_equal(parse(&n, &t, NULL), 0);
 	assert_true(range(&n, 1)->has_proximity);
 	assert_int_equal(range(&n, 1)->proximity, 2);
@@ -411,6 +431,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(qemu_one_dimm),
+		cmocka_unit_test(sixteen_tib),
 		cmocka_unit_test(eight_dimms_by_address),
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(handle_is_decoded),

@@ -79,7 +79,7 @@ def test_an_answer(trees, which, path):
     text, comment = labs.answer(path) if path else ({r.name: r.stub for r in which.regions}, "")
     outcomes = graded(trees(which), which, {**labs.answers_of(ROOT, which), **text})
     reached, most = grade.points(outcomes)
-    assert outcomes[0].check.run == "build" and outcomes[0].points, outcomes[0].text
+    assert outcomes[0].check.run.split()[0] == "build" and outcomes[0].points, outcomes[0].text
     if "right-" in path:
         assert reached == most, told(outcomes)
         return
@@ -92,7 +92,7 @@ def test_an_answer(trees, which, path):
 @pytest.mark.parametrize("which", LABS, ids=lambda one: str(one.number))
 def test_the_product_passes(which):
     """What stands in the tree is a right answer."""
-    hf_make.make("host")
+    hf_make.make("host", *{f"build/host/{c.run.split()[1]}" for c in which.checks if c.run.startswith("host ")})
     outcomes = grade.grade(ROOT, which._replace(checks=[c for c in which.checks if c.run.split()[0] not in ("build", "bench")]))
     assert grade.points(outcomes)[0] == grade.points(outcomes)[1], told(outcomes)
 
@@ -129,6 +129,21 @@ def test_output_that_only_looks_like_a_result():
     for fake in ("ok 1 a.b\n" + real, "# 1 passed, 0 failed, 0 skipped\n" + real, real.replace("ok 1", "not ok 1"), ""):
         assert not grade.judge_selftest(check, 0, fake)[0], fake
     assert not grade.judge_selftest(check, None, real)[0], "it did not come to its end"
+
+
+def test_cases_of_a_host_test():
+    """Those that were asked for, each in a process of its own, and no others: one that is not there is not passed."""
+    check = labs.Check("c", 1, "", "host test_x one two", None, [], None, [])
+    real = "[       OK ] one\n[       OK ] two\n"
+    assert grade.judge_host(check, 0, real)[0] and not grade.judge_host(check, 1, real)[0]
+    for fake in ("", real + real, real.replace("two", "three"), real.replace("OK ] one", "FAILED ] one")):
+        assert not grade.judge_host(check, 0, fake)[0], fake
+    hf_make.make("build/host/test_boot_ranges")
+    line = "host test_boot_ranges empty_ranges_vanish"
+    status, output = grade.host(ROOT, line)
+    assert grade.judge_host(check._replace(run=line), status, output)[0] and output.count("RUN") == 1, output
+    line += " no_such_case"
+    assert not grade.judge_host(check._replace(run=line), *grade.host(ROOT, line))[0]
 
 
 # ---- who means ill, or is clumsy --------------------------------------------------------------

@@ -11,7 +11,8 @@ Gradescope reads it; also of a submission that cannot be graded.
 
 A check is a line of commands of its own, in a process of its own: one that panics, hangs or prints
 what looks like a result costs that check and no other. Self-tests, races and the explorer play in
-Holdfast as a Linux process, and so is what a reading lab asks; `bench` counts instructions in QEMU. So no mark depends on the host; the
+Holdfast as a Linux process, and so is what a reading lab asks; `host` plays cases of a host test (tests/host),
+which links the region's file as a library, with sanitizers; `bench` counts instructions in QEMU. So no mark depends on the host; the
 limits are there to end what never ends. How far a submission is kept apart from who grades it, and how
 far not, is said in submission.py. Status: 0 full marks, 1 less, 2 not graded.
 """
@@ -124,7 +125,14 @@ def judge_bench(check, status, output):
                         for row in rows] if right else said(output)
 
 
-JUDGES = {"selftest": judge_selftest, "race": judge_race, "explore": judge_explore, "bench": judge_bench}
+def judge_host(check, status, output):
+    """Each case that was asked for ran once, and is ok."""
+    asked = check.run.split()[2:]
+    good = status == 0 and re.findall(r"^\[ +OK \] (\w+)$", output, re.M) == asked
+    return good, [f"{len(asked)} case(s) passed"] if good else said(output)
+
+
+JUDGES = {"host": judge_host, "selftest": judge_selftest, "race": judge_race, "explore": judge_explore, "bench": judge_bench}
 
 
 def bench(root, line):
@@ -137,10 +145,30 @@ def bench(root, line):
                                    f"TIMEOUT={LIMIT}", seconds=2 * LIMIT, space=None), word)
 
 
+def host(root, line):
+    """(status, output) of cases of a host test, each in a process of its own; the sanitizers want more addresses than
+    there is memory."""
+    _, name, *cases = line.split()
+    # Warnings have been asked about: the compiler of a test has others, and costs no points.
+    wrong, program = build(root, f"build/host/{name}", "WARN="), os.path.join(root, "build", "host", name)
+    if wrong:
+        return None, wrong
+    output = ""
+    for case in cases:
+        ended = submission.home(program, [case], LIMIT, space=None)
+        if ended.status != 0:
+            return ended.status, f"{ended.output}\n{ended.why or ''}"
+        output += ended.output
+    return 0, output
+
+
+PLAYERS = {"bench": bench, "host": host}
+
+
 def outcome(root, check):
     """Plays one check and judges it; the first wrong answer that was foreseen and fits is named."""
     kind = check.run.split()[0]
-    status, output = (bench if kind == "bench" else play)(root, check.run)
+    status, output = PLAYERS.get(kind, play)(root, check.run)
     good, text = JUDGES[kind](check, status, output)
     if good:
         return Outcome(check, check.points, text)
@@ -207,7 +235,7 @@ def asked(root, check, values):
 def compiled(root, check, known):
     """The check that builds; its text says what the compiler said. `known`: the names that the program may want of
     the host, or None for any."""
-    wrong = build(root, "host")
+    wrong = build(root, "host", *check.run.split()[1:])
     if not wrong and known is not None:
         more = submission.undefined(os.path.join(root, "build", "home", "kernel.o")) - known
         wrong = more and f"it calls what Holdfast does not have: {', '.join(sorted(more))}"
@@ -221,7 +249,7 @@ def grade(root, which, tell=lambda outcome: None, known=None):
     for check in which.checks:
         missing = [name for name in ["compiles", *check.needs]
                    if name in found and found[name].points < found[name].check.points]
-        if check.run == "build":
+        if check.run.split()[0] == "build":
             one = compiled(root, check, known)
             end = time.monotonic() + ALL
         elif missing:

@@ -23,7 +23,7 @@ import tomllib
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/[ \t]*\n", re.M)
 END = re.compile(r"^[ \t]*/\* END \*/[ \t]*\n", re.M)
-KINDS = ("build", "selftest", "race", "explore", "bench", "ask")
+KINDS = ("build", "selftest", "race", "explore", "bench", "host", "ask")
 
 Region = collections.namedtuple("Region", "name file stub")
 Check = collections.namedtuple("Check", "name points asks run expect because atmost needs")

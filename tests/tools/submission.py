@@ -14,6 +14,7 @@ runs as whoever grades, with limits only; for that, no region of a submission ma
 assembly (labs.refused()), and the program may call of the host what the product calls, and no more.
 Memory that is shared with the host's (images, the machine's own) is not within RLIMIT_AS: 17 GiB of
 it can be touched. Not as root, the run has the rights of its user: files, and other processes.
+A host test has the C library beside it, with the same limits but that of addresses, which its sanitizers need.
 `bench` runs in QEMU as whoever grades: what is kept apart there is what QEMU keeps apart.
 """
 
@@ -108,12 +109,12 @@ def run(command, seconds, clock=None, cwd="/", env=None, space=None, fds=()):
     return Ended(None if why else status, output.decode(errors="replace"), why)
 
 
-def home(program, words, seconds):
-    """Holdfast as a Linux process."""
+def home(program, words, seconds, space=SPACE):
+    """Holdfast as a Linux process, or a host test."""
     os.chmod(program, os.stat(program).st_mode | 0o555)
     file = os.open(program, os.O_RDONLY)
     try:
-        return run([*apart(), f"/proc/self/fd/{file}", *words], seconds, space=SPACE, fds=(file,))
+        return run([*apart(), f"/proc/self/fd/{file}", *words], seconds, space=space, fds=(file,))
     finally:
         os.close(file)
 
