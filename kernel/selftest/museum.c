@@ -34,13 +34,25 @@ static bool bit_of(const struct museum_set *set, unsigned n)
 	return set->on[n / 64] >> n % 64 & 1;
 }
 
+/* As a switch: what is planted is none. */
+static bool is_on(const struct museum *m)
+{
+	return m->on == 1;
+}
+
+static void turn(struct museum *m, bool on)
+{
+	if (m->on != MUSEUM_PLANTED)
+		m->on = on;
+}
+
 bool museum_any(void)
 {
 	struct museum *m;
 	bool any = false;
 
 	for (unsigned i = 0; (m = museum_at(i)); i++)
-		any |= m->on;
+		any |= is_on(m);
 	return any;
 }
 
@@ -50,7 +62,7 @@ void museum_save(struct museum_set *set)
 
 	*set = (struct museum_set){{0}};
 	for (unsigned i = 0; (m = museum_at(i)) && i < MUSEUM_MAX; i++)
-		set->on[i / 64] |= (uint64_t)m->on << i % 64;
+		set->on[i / 64] |= (uint64_t)is_on(m) << i % 64;
 }
 
 void museum_restore(const struct museum_set *set)
@@ -58,7 +70,7 @@ void museum_restore(const struct museum_set *set)
 	struct museum *m;
 
 	for (unsigned i = 0; (m = museum_at(i)) && i < MUSEUM_MAX; i++)
-		m->on = bit_of(set, i);
+		turn(m, bit_of(set, i));
 }
 
 struct museum *museum_changed(const struct museum_set *set)
@@ -66,14 +78,14 @@ struct museum *museum_changed(const struct museum_set *set)
 	struct museum *m;
 
 	for (unsigned i = 0; (m = museum_at(i)) && i < MUSEUM_MAX; i++)
-		if (m->on != bit_of(set, i))
+		if (is_on(m) != bit_of(set, i))
 			return m;
 	return NULL;
 }
 
 static void show(const struct museum *m)
 {
-	kprintf("%-20s %-3s  %s\n", m->name, m->on ? "on" : "off", m->what);
+	kprintf("%-20s %-3s  %s\n", m->name, is_on(m) ? "on" : "off", m->what);
 }
 
 static int list(void)
@@ -117,7 +129,7 @@ static int set_one(const char *name, const char *state)
 	on = parse_state(state);
 	if (on < 0)
 		return on;
-	m->on = on;
+	turn(m, on);
 	show(m);
 	return 0;
 }
@@ -204,4 +216,19 @@ SELFTEST(museum_set, "museum.set",
 		back &= !museum_changed(&before);
 	}
 	EXPECT(found && back && any, "found %d, back %d, any %d", found, back, any);
+}
+
+SELFTEST(museum_planted, "museum.planted", "a planted bug is no switch: it looks off, and stays")
+{
+	struct museum *m = museum_find("selftest-fails");
+	struct museum_set before;
+	bool hidden, stays;
+
+	museum_save(&before);
+	m->on = MUSEUM_PLANTED;
+	hidden = !museum_any() && !museum_changed(&before);
+	museum_restore(&(struct museum_set){{0}});
+	stays = shell_run_line("museum selftest-fails off") == 0 && m->on == MUSEUM_PLANTED;
+	m->on = 0;
+	EXPECT(hidden && stays, "hidden %d, stays %d", hidden, stays);
 }

@@ -106,16 +106,21 @@ struct selftest_leaves {
  * A switch costs a test of a byte where its rule is kept. What cannot afford that, and what only an
  * explorer notices anyway, is MUSEUM_EXPLORED: it exists in the explorer's build, and in the plain
  * one is nothing at all, neither a name nor an instruction.
+ *
+ * A program whose file says MUSEUM_PLANTED of one exhibit has that bug for good: `museum` says
+ * "off" of it like of all others, and no switch reaches it. It is there to be found
+ * (tests/tools/bug.py).
  */
 
+#define MUSEUM_PLANTED 2u
 struct museum {
 	const char *name, *what; /* what goes wrong, and the test that shows it */
-	bool on;
+	unsigned char on;	 /* 0, 1 or MUSEUM_PLANTED */
 };
 /* Defines exhibit `ident`; test it with museum_on(ident) where the rule is broken. */
 #define MUSEUM(ident, name, what)                                                                  \
 	struct museum museum_##ident                                                               \
-		__attribute__((used, section("hf_museum"), aligned(8))) = {name, what, false}
+		__attribute__((used, section("hf_museum"), aligned(8))) = {name, what, 0}
 #define MUSEUM_DECLARE(ident) extern struct museum museum_##ident
 #define museum_on(ident)      __builtin_expect(museum_##ident.on, 0)
 
