@@ -45,11 +45,11 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s %s\n' $(1) '$(2)' >&2;
 # ---- (1) what must be there before anything is built ----
 
 ifneq ($(filter-out clean clean-systems test-systems help preflight,$(or $(MAKECMDGOALS),all)),)
-GROUP   := $(if $(filter debug test,$(MAKECMDGOALS)),debug)$(if $(filter format%,$(MAKECMDGOALS)),format)$(if \
-	   $(filter docs,$(MAKECMDGOALS)),docs)$(if $(filter coverage,$(MAKECMDGOALS)),gcovr)$(if $(filter explore-peer,$(MAKECMDGOALS)),spin)$(if \
-	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind)$(if \
-	   $(filter explain-check show-check,$(MAKECMDGOALS)),browser)
-PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUP))
+GROUPS  := $(if $(filter debug test,$(MAKECMDGOALS)),debug) $(if $(filter format%,$(MAKECMDGOALS)),format) $(if \
+	   $(filter docs,$(MAKECMDGOALS)),docs) $(if $(filter coverage,$(MAKECMDGOALS)),gcovr) $(if $(filter explore-peer,$(MAKECMDGOALS)),spin) $(if \
+	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind) $(if \
+	   $(filter explain-check show-check,$(MAKECMDGOALS)),browser) $(if $(filter grade-all test-labs test,$(MAKECMDGOALS)),grader)
+PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUPS))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
 endif
@@ -60,10 +60,14 @@ endif
 
 # ---- (2) the kernel ----
 
+# A handout (tests/tools/handout.py) has some objects in place of their sources.
+-include labs/handout/solved.mk
+
 # Whatever lies in the floors' folders; boot/efi is a program of its own. The explorer's kernel has its
 # scenarios, and what they share with the self-tests, instead of the self-tests, races and benches.
 FLOORS := kernel mm drivers dax $(if $(filter 1,$(EXPLORE)),tests/kernel/lib tests/explore,tests/kernel)
-SRC := $(sort $(wildcard boot/*.c) $(filter-out tests/explore/home_host.c,$(shell find $(FLOORS) -name '*.c')))
+SRC := $(sort $(wildcard boot/*.c) $(filter-out tests/explore/home_host.c,$(shell find $(FLOORS) -name '*.c')) \
+	$(if $(filter 1,$(EXPLORE)),,$(HANDOUT_SRC)))
 ASM := $(sort $(wildcard boot/*.asm) $(shell find $(FLOORS) -name '*.asm'))
 # The self-tests are compiled once, for every build: plain, debug, the explorer's, in a process
 # (ANY_BUILD in kernel/lib/lib.h), less those that ask which one it is.
@@ -141,7 +145,7 @@ $(patsubst %,$(B)/obj/%.o,$(filter-out $(ANY),$(TESTS))): CFLAGS += -Og
 # What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
 WARNED := $(filter -W%,$(CFLAGS))
 $(BASE)/obj/tests/kernel/seed/test_seed_s4.c.o: ANY_CFLAGS += -DBUILD_WARNINGS='"$(WARNED)"'
-$(ANY:%=$(BASE)/obj/%.o): $(BASE)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
+$(filter-out $(HANDOUT_OBJ),$(ANY:%=$(BASE)/obj/%.o)): $(BASE)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
 	$(call compile,CC,$<) $(CC) $(ANY_CFLAGS) -MMD -MP -c $< -o $@
 
 $(B)/obj/%.c.o: %.c Makefile $(BASE)/toolchain | $(LIBC)
@@ -328,14 +332,24 @@ museum: all explorer
 
 # Coursework (labs/): a tree with stubs where a lab's answers stand; what an answer does; all right and
 # wrong answers of the grader's own tests; the tables of checks in the pages of the labs.
-export LAB
+export LAB OUT
 override export DIR := $(value DIR)
 lab:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/lab.py "$$LAB" "$$DIR"
 grade:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/grade.py "$$LAB" $(if $(DIR),--from "$$DIR") $(if $(JSON),--json "$$JSON")
+# What students get, and their submissions, graded (docs/teaching.md). TERM is the shell's as well: only the one
+# that was given here is the term's.
+export STUDENTS
+export TERM_OF_YEAR := $(if $(filter command,$(origin TERM)),$(value TERM))
+handout: all host
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/handout.py "$$TERM_OF_YEAR" "$$DIR" "$$LAB" "$$STUDENTS"
+grade-all: all host
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/grade_all.py run "$$DIR" "$$LAB" --jobs "$${JOBS:-1}" --term "$$TERM_OF_YEAR" --out "$$OUT"
+grade-pages:
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/grade_all.py pages "$$OUT"
 test-labs: all host
-	@ALL_LABS=1 tests/tools/pytest.sh tests/qemu/test_labs.py
+	@ALL_LABS=1 tests/tools/pytest.sh tests/qemu/test_labs.py tests/qemu/test_teaching.py tests/qemu/test_grade_all.py
 labs-tables:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/lab.py --tables
 
@@ -379,7 +393,7 @@ help:
 FORCE:
 
 .PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
-	test-systems clean-systems lab grade test-labs labs-tables explain explain-check explorer explore \
+	test-systems clean-systems lab grade handout grade-all grade-pages test-labs labs-tables explain explain-check explorer explore \
 	explore-table explore-count explore-ratio explore-faults explore-peer museum mutants deps preflight docs \
 	quotes timelines seeds format format-check \
 	clean help

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser]: makes sure that what the build, the runs and the tests need is
+# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser|grader]…: makes sure that what the build, the runs and the tests need is
 # there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
 # deps.sh preflight: says of everything whether it is there, in which version, what it is for and which
 # package has it, installs nothing and writes nothing; status 1 if something is missing or too old.
@@ -11,7 +11,9 @@
 # would help, and the status is 1. When CONFIG is newer than this script and everything is still in its
 # place, nothing but a few file look-ups happens.
 
-config=$1 group=$2
+config=$1
+shift
+groups=" $* "
 # gnu-efi's start-up code: Debian 12 and 13; a multiarch system; Debian from forky on.
 efi_places="/usr/lib/crt0-efi-x86_64.o /usr/lib/x86_64-linux-gnu/gnuefi/crt0-efi-x86_64.o
 	/usr/lib/x86_64-linux-gnu/crt0-efi-x86_64.o"
@@ -51,7 +53,7 @@ need()
 # The same of what only one group of targets needs, GROUP and the targets' name.
 need_for()
 {
-	[ "$group" = "$1" ] || [ "$config" = preflight ] || return 0
+	case "$groups $config " in *" $1 "* | *" preflight "*) ;; *) return 0 ;; esac
 	only=$2
 	shift 2
 	need "$@"
@@ -89,6 +91,9 @@ look()
 	need_for spin "make explore-peer" spin "checks the protocols' models" have spin
 	need_for valgrind "make explore-count, make test" valgrind "counts instructions" have valgrind
 	need_for browser "make show-check, make explain-check" chromium-headless-shell "shows the pages" browser
+	need_for grader "make grade-all, make test" bubblewrap "keeps submissions apart" have bwrap
+	need_for grader "make grade-all, make test" parallel "grades some at once" have parallel
+	need_for grader "make grade-all, make test" patch "reads submissions that are patches" have patch
 	need_for format "make format" clang-format "lays out C files" have clang-format
 	missing=$(echo $missing)
 }

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 """`make grade [LAB=4]`: what an answer does, check by check.
 
-    grade.py [NUMBER] [--from DIR] [--json FILE]
+    grade.py [NUMBER] [--from DIR] [--json FILE] [--term TERM --student WHO]
 
 Without a number: the lab that labs/THIS names (make lab). --from DIR: the regions of the tree DIR are
 graded in a fresh tree of this one, so that nothing else that DIR holds counts; one that cannot be taken
 (its marks, a link, what reaches beyond it) is told, and graded as a stub. --json: the result as
-Gradescope reads it; also of a submission that cannot be graded.
+Gradescope reads it; also of a submission that cannot be graded. --term, --student: with the checks that are hidden
+(tests/labs/NN/hidden.toml), and with what is drawn for that student (variant.py).
 
 A check is a line of commands of its own, in a process of its own: one that panics, hangs or prints
 what looks like a result costs that check and no other. Self-tests, races and the explorer play in
@@ -31,10 +32,13 @@ import signal
 import sys
 import tempfile
 import time
+import types
 
+import judge
 import lab
 import labs
 import submission
+import variant
 
 LIMIT = 60  # seconds for one check: what is right takes a few at most
 BUILD_LIMIT = 900  # seconds for a whole build, with newlib
@@ -53,7 +57,10 @@ Outcome = collections.namedtuple("Outcome", "check points text")  # text: what h
 def make(root, *words, seconds=BUILD_LIMIT, space=BUILD_SPACE):
     """make in the tree, with the variables that are nobody's who called us."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("LAB", "DIR", "JSON", "CMD")}
-    return submission.run(["make", "-C", root, *words], seconds, cwd=root, env=env, space=space)
+    strange = root in submission.STRANGE
+    return submission.run([*submission.within(root, submission.IMAGES if "run" in words else submission.jail.TEMPORARY),
+                           "make", "-C", root, *words], seconds, cwd=root, env=env, space=space,
+                          files=submission.OBJECT if strange and "run" not in words else submission.FILES)
 
 
 def build(root, *words):
@@ -65,7 +72,7 @@ def build(root, *words):
 def play(root, line):
     """(status, output) of one line of commands, or None for a status: it did not come to its end."""
     word = secrets.token_hex(8)
-    words = ["-p", "-,size=1G", "-p", "-,size=16G,scratch", "-c", f"echo {word}; {line}; echo {word}"]
+    words = [*variant.machine(variant.read(root)), "-c", f"echo {word}; {line}; echo {word}"]
     return submission.between(submission.home(os.path.join(root, "build", "host", "holdfast"), words, LIMIT), word)
 
 
@@ -132,7 +139,13 @@ def judge_host(check, status, output):
     return good, [f"{len(asked)} case(s) passed"] if good else said(output)
 
 
-JUDGES = {"host": judge_host, "selftest": judge_selftest, "race": judge_race, "explore": judge_explore, "bench": judge_bench}
+def judge_shell(check, status, output):
+    """Commands, each with status 0, that print what was expected."""
+    others = re.findall(r"^\[status (-?\d+)\]$", output, re.M)
+    return status == 0 and set(others) <= {"0"} and bool(re.search(check.expect or "", output, re.M)), said(output, 20)
+
+
+JUDGES = {"shell": judge_shell, "host": judge_host, "selftest": judge_selftest, "race": judge_race, "explore": judge_explore, "bench": judge_bench}
 
 
 def bench(root, line):
@@ -141,7 +154,8 @@ def bench(root, line):
     if wrong:
         return None, wrong
     word = secrets.token_hex(8)
-    return submission.between(make(root, "-s", "run", "ICOUNT=1", f"CMD=echo {word}; {line}; echo {word}",
+    images = ["PMEM=/tmp/0.img,size=1G,align=2M /tmp/1.img,size=16G,align=2M,scratch"] if root in submission.STRANGE else []
+    return submission.between(make(root, "-s", "run", "ICOUNT=1", *images, f"CMD=echo {word}; {line}; echo {word}",
                                    f"TIMEOUT={LIMIT}", seconds=2 * LIMIT, space=None), word)
 
 
@@ -165,15 +179,21 @@ def host(root, line):
 PLAYERS = {"bench": bench, "host": host}
 
 
+def explained(check, reached, text, output=None):
+    """An outcome; of one that failed the first wrong answer that was foreseen and fits is named."""
+    seen = "\n".join(text) if output is None else output
+    hint = next((says for when, says in check.because if when.search(seen)), None) if reached < check.points else None
+    return Outcome(check, reached, text + ([f"=> {hint}"] if hint else []))
+
+
 def outcome(root, check):
-    """Plays one check and judges it; the first wrong answer that was foreseen and fits is named."""
+    """Plays one check and judges it."""
     kind = check.run.split()[0]
-    status, output = PLAYERS.get(kind, play)(root, check.run)
+    status, output = PLAYERS.get(kind, play)(root, check.run.removeprefix("shell "))
     good, text = JUDGES[kind](check, status, output)
     if good:
         return Outcome(check, check.points, text)
-    hint = next((says for when, says in check.because if when.search(output)), None)
-    return Outcome(check, 0, text + ([f"=> {hint}"] if hint else []))
+    return explained(check, 0, text, output)
 
 
 # ---- answers in words (`ask`) -----------------------------------------------------------------
@@ -226,19 +246,14 @@ def asked(root, check, values):
     wanted = [FIELD.sub(lambda m: as_pattern(values[m[1]]), pattern) for pattern in expected(check)]
     if status is not None and all(re.search(pattern, output, re.M | re.I) for pattern in wanted):
         return Outcome(check, check.points, [*text, "the machine says so too"])
-    seen = "\n".join(text) + "\n" + output
-    hint = next((says for when, says in check.because if when.search(seen)), None)
-    return Outcome(check, 0, [*text, f"the machine says something else: build/host/holdfast -c \"{line}\"",
-                              *([f"=> {hint}"] if hint else [])])
+    return explained(check, 0, [*text, f"the machine says something else: build/host/holdfast -c \"{line}\""],
+                     "\n".join(text) + "\n" + output)
 
 
 def compiled(root, check, known):
-    """The check that builds; its text says what the compiler said. `known`: the names that the program may want of
-    the host, or None for any."""
-    wrong = build(root, "host", *check.run.split()[1:])
-    if not wrong and known is not None:
-        more = submission.undefined(os.path.join(root, "build", "home", "kernel.o")) - known
-        wrong = more and f"it calls what Holdfast does not have: {', '.join(sorted(more))}"
+    """The check that builds; its text says what the compiler said. `known`: what the product calls, or None for
+    anything."""
+    wrong = build(root, "host", *check.run.split()[1:]) or judge.wrong(root, known)
     return Outcome(check, 0 if wrong else check.points, said(wrong, 20) if wrong else ["it compiles"])
 
 
@@ -246,6 +261,7 @@ def grade(root, which, tell=lambda outcome: None, known=None):
     """All outcomes, each told as soon as it is known. A tree that does not compile has no others, and a
     check none before those that it needs have passed."""
     found, end = {}, None
+    os.environ["WRITTEN"] = " ".join(sorted({region.file for region in which.regions}))  # for a handout's Makefile
     for check in which.checks:
         missing = [name for name in ["compiles", *check.needs]
                    if name in found and found[name].points < found[name].check.points]
@@ -282,10 +298,12 @@ def points(found):
 
 
 def as_json(found, notes=()):
-    """What Gradescope reads (results.json)."""
+    """What Gradescope reads (results.json; gradescope-autograders.readthedocs.io, "Autograder Specifications")."""
     return {"score": points(found)[0], "output": "\n".join(notes),
             "tests": [{"name": one.check.name, "score": one.points, "max_score": one.check.points,
-                       "output": "\n".join([one.check.asks, *one.text])} for one in found]}
+                       "status": "passed" if one.points == one.check.points else "failed",
+                       "output": "\n".join([one.check.asks, *one.text]),
+                       "visibility": "after_published" if one.check.hidden else "visible"} for one in found]}
 
 
 @contextlib.contextmanager
@@ -303,27 +321,36 @@ def alone(root):
 
 
 @contextlib.contextmanager
-def fresh(which, folder, root, notes):
-    """(a tree like this one with the answers of another, the names that its program may want); notes: what was not
-    taken."""
-    if not os.path.isdir(folder):
-        raise labs.Wrong(f"{folder} is no folder: DIR is a tree that 'make lab' made, or a copy of it")
-    answers = labs.answers_of(folder, which, notes)
-    if not answers:
-        raise labs.Wrong(f"nothing in {folder} can be graded: " + "; ".join(notes))
+def tree_with(which, answers, root, drawn=types.MappingProxyType({})):
+    """(a tree like this one with somebody's answers, what the product calls); drawn: what is of that student alone."""
     with tempfile.TemporaryDirectory(prefix="grade-", ignore_cleanup_errors=True) as above:
         tree = os.path.join(above, "tree")
         with alone(root):
             lab.make(which.number, tree, root)
         labs.rewrite(tree, which, answers)
-        yield tree, submission.undefined(os.path.join(tree, "build", "home", "kernel.o")) or None
+        variant.write(tree, drawn)
+        known = judge.known(tree, which)
+        with submission.strange(tree):
+            yield tree, known
+
+
+def answers_in(which, folder, notes):
+    """The answers of a tree; notes: what was not taken."""
+    if not os.path.isdir(folder):
+        raise labs.Wrong(f"{folder} is no folder: DIR is a tree that 'make lab' made, or a copy of it")
+    answers = labs.answers_of(folder, which, notes)
+    if not answers:
+        raise labs.Wrong(f"nothing in {folder} can be graded: " + "; ".join(notes))
+    return answers
 
 
 @contextlib.contextmanager
 def where(which, args, notes):
-    """(the tree to grade in, the names that its program may want)"""
+    """(the tree to grade in, what the product calls)"""
     if args.other:
-        with fresh(which, os.path.abspath(os.path.expanduser(args.other)), labs.ROOT, notes) as made:
+        drawn = variant.values(args.term, args.student) if args.student else {}
+        answers = answers_in(which, os.path.abspath(os.path.expanduser(args.other)), notes)
+        with tree_with(which, answers, labs.ROOT, drawn) as made:
             yield made
         return
     with alone(labs.ROOT):
@@ -343,9 +370,18 @@ def number_of(word, root):
         raise labs.Wrong("which lab? make grade LAB=4 (a tree of `make lab` knows its own)") from err
 
 
+def lab_of(args):
+    """The lab with all its checks, as they are for that student."""
+    which = labs.lab(number_of(args.number, labs.ROOT))
+    if not args.student:
+        return which
+    drawn, word = variant.values(args.term, args.student), variant.who(args.term, args.student)
+    return which._replace(checks=[*which.checks, *(variant.fill(one, drawn, word) for one in labs.hidden(which))])
+
+
 def graded(args, notes):
     """Grades and says so; value: the outcomes."""
-    which = labs.lab(number_of(args.number, labs.ROOT))
+    which = lab_of(args)
     with where(which, args, notes) as (tree, known):
         for note in notes:
             print(f"note: {said(note)[0].strip()}")
@@ -361,6 +397,8 @@ def main(argv):
     parser.add_argument("number", nargs="?", default="")
     parser.add_argument("--from", dest="other")
     parser.add_argument("--json")
+    parser.add_argument("--term", default="")
+    parser.add_argument("--student", default="")
     args = parser.parse_args(argv[1:])
     sys.stdout.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))

@@ -18,7 +18,8 @@ import sys
 import labs
 
 # What a build needs and has made already; whatever is missing is made there.
-BUILT = ("config.mk", "toolchain", "newlib", "newlib-host", "home", "host", "obj", "objects")
+BUILT = ("config.mk", "toolchain", "newlib", "newlib-host", "home", "host", "obj", "objects", "efi",
+         *(f"scratch_{size}.asm{end}" for size in ("small", "large", "huge") for end in ("", ".o")))
 NOT_THERE = {"build", ".git", ".ci", "__pycache__", os.path.join("tests", "labs")}
 
 
@@ -51,6 +52,13 @@ def copy(root, folder):
         subprocess.run(["cp", "-a", "--reflink=auto", *there, os.path.join(folder, "build")], check=True)
 
 
+def stub(folder, some, files=None):
+    """Puts the stubs of some labs into a tree; files: into these only."""
+    for one in some:
+        regions = [region for region in one.regions if files is None or region.file in files]
+        labs.rewrite(folder, one._replace(regions=regions), {region.name: region.stub for region in regions})
+
+
 def make(number, folder, root=labs.ROOT):
     """Makes the tree; value: the lab. Nothing is left of it if that fails."""
     which = labs.lab(number, root)
@@ -63,7 +71,7 @@ def make(number, folder, root=labs.ROOT):
         raise labs.Wrong(f"{folder} lies in the tree that it would be a copy of; choose a DIR outside")
     try:
         copy(root, folder)
-        labs.rewrite(folder, which, {region.name: region.stub for region in which.regions})
+        stub(folder, [which])
         with open(os.path.join(folder, "labs", "THIS"), "w", encoding="utf-8") as this:
             this.write(f"{which.number}\n")
     except BaseException:

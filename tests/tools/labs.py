@@ -23,10 +23,11 @@ import tomllib
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/[ \t]*\n", re.M)
 END = re.compile(r"^[ \t]*/\* END \*/[ \t]*\n", re.M)
-KINDS = ("build", "selftest", "race", "explore", "bench", "host", "ask")
+KINDS = ("build", "selftest", "race", "explore", "bench", "host", "ask", "shell", "bug")
 
 Region = collections.namedtuple("Region", "name file stub")
-Check = collections.namedtuple("Check", "name points asks run expect because atmost needs")
+Check = collections.namedtuple("Check", "name points asks run expect because atmost needs pick hidden",
+                               defaults=((), False))
 Lab = collections.namedtuple("Lab", "number title folder regions checks")
 
 
@@ -36,14 +37,14 @@ class Wrong(Exception):
 
 def check(table):
     """One [[check]]; `run` begins with its kind."""
-    known = {"name", "points", "asks", "run", "expect", "because", "atmost", "needs"}
+    known = {"name", "points", "asks", "run", "expect", "because", "atmost", "needs", "pick"}
     if set(table) - known or {"name", "points", "asks", "run"} - set(table):
         raise Wrong(f"a check has {sorted(known)}, the first four always: {table}")
     if table["run"].split()[0] not in KINDS:
         raise Wrong(f"check {table['name']}: run begins with one of {', '.join(KINDS)}")
     because = [(re.compile(b["when"], re.M), " ".join(b["says"].split())) for b in table.get("because", [])]
     return Check(table["name"], table["points"], " ".join(table["asks"].split()), table["run"],
-                 table.get("expect"), because, table.get("atmost"), table.get("needs", []))
+                 table.get("expect"), because, table.get("atmost"), table.get("needs", []), tuple(table.get("pick", ())))
 
 
 def read(folder):
@@ -61,6 +62,21 @@ def read(folder):
         if one.name in before or set(one.needs) - set(before):
             raise Wrong(f"{path}: check {one.name} is there twice, or needs what does not come before it")
     return Lab(int(os.path.basename(folder)[:2]), text["title"], folder, regions, checks)
+
+
+def hidden(which, root=ROOT):
+    """The checks of tests/labs/NN/hidden.toml, which no handout has; none, where there is no such file."""
+    path = os.path.join(root, "tests", "labs", f"{which.number:02}", "hidden.toml")
+    if not os.path.exists(path):
+        return []
+    with open(path, "rb") as source:
+        found = [check(one)._replace(hidden=True) for one in tomllib.load(source)["check"]]
+    known = [one.name for one in which.checks]
+    for one in found:
+        if one.name in known or set(one.needs) - set(known):
+            raise Wrong(f"{path}: check {one.name} is there twice, or needs what is not there")
+        known.append(one.name)
+    return found
 
 
 def table(which):

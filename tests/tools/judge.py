@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What an answer calls: nothing of the host's that the product does not call, and nothing of who judges it.
+
+An answer is a part of the kernel whose self-tests judge it. So that it does not print verdicts, turn switches of
+the museum or tell the explorer what to see, the names that its file wants are compared with those that the
+product's file wants: a new one must not be defined by the judge. That holds for names only (submission.py).
+"""
+
+import collections
+import glob
+import os
+import re
+import subprocess
+
+JUDGE = ("tests", "kernel/selftest", "kernel/console", "kernel/shell")
+KERNEL = os.path.join("build", "home", "kernel.o")
+# wanted: {object of the tree: the names that the product's wants}; judges: what only the judge has.
+Known = collections.namedtuple("Known", "wanted judges")
+
+
+def nm(word, *paths):
+    """The names of objects; those that are not there have none."""
+    done = subprocess.run(["nm", "-g", word, *paths], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return set(re.findall(r"^[0-9a-f ]*[A-Za-z] (\S+)$", done.stdout, re.M))
+
+
+def undefined(path):
+    """The names that an object wants of others."""
+    return nm("--undefined-only", path)
+
+
+def known(tree, which):
+    """What the product's objects want, before anything is built; None of a tree that is not built."""
+    objects = [KERNEL, *(os.path.join("build", "home", "obj", f"{region.file}.o") for region in which.regions)]
+    if not os.path.exists(os.path.join(tree, KERNEL)):
+        return None
+    found = [path for folder in JUDGE for where in ("build/home/obj", "build/obj")
+             for path in glob.glob(os.path.join(tree, where, folder, "**", "*.c.o"), recursive=True)]
+    return Known({name: undefined(os.path.join(tree, name)) for name in objects}, nm("--defined-only", *found))
+
+
+def wrong(tree, before):
+    """What is wrong with the names of what was built, in a sentence; None: nothing."""
+    for name, wanted in before.wanted.items() if before else ():
+        more = undefined(os.path.join(tree, name)) - wanted
+        if name == KERNEL and more:
+            return f"it calls what Holdfast does not have: {', '.join(sorted(more))}"
+        called = sorted(one for one in more & before.judges if not one.startswith("__"))  # the compiler's, for the explorer
+        if name != KERNEL and called:
+            return (f"it calls who judges it: {', '.join(called)}. What prints, tests or explores is no "
+                    "business of an answer: take it out before you hand it in")
+    return None
