@@ -17,7 +17,7 @@
 #define MEMORY_DIFFERS 3u    /* checks in a row that found a difference: then it is one */
 #define LEARN_RUNS     1000u /* executions by each strategy before a token from elsewhere is run */
 #define LEARN_DEPTH    3u
-#define PROGRESS_NS    2000000000ull
+#define PROGRESS_NS    1000000000ull
 #define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
 
 extern const struct x_scenario __start_hf_scenarios[], __stop_hf_scenarios[];
