@@ -233,10 +233,11 @@ def test_a_jail_has_no_network():
 
 
 @JAILED
-def test_a_jail_is_full_some_time():
+def test_a_jail_is_full_some_time(monkeypatch):
     """Its /tmp has an end, and memory has one, shared memory too."""
+    monkeypatch.setattr(submission, "MEMORY", 96 << 20)
     assert "No space left" in jailed("dd if=/dev/zero of=/tmp/x bs=1M count=999", temporary=8 << 20).output
-    code = "import mmap, time; m = mmap.mmap(-1, 3 << 30); [m.__setitem__(n, 1) for n in range(0, 3 << 30, 4096)]; time.sleep(30)"
+    code = "import mmap, time; m = mmap.mmap(-1, 1 << 28); [m.__setitem__(n, 1) for n in range(0, 1 << 28, 4096)]; time.sleep(30)"
     assert "memory at once" in submission.run([*jail.words(), "/usr/bin/python3", "-c", code], 60, 60, space=submission.SPACE).why
 
 
@@ -251,6 +252,7 @@ def test_what_hangs_costs_itself():
 @pytest.mark.skipif(os.geteuid() != 0, reason="not root: a jail has the rights of its user")
 def test_a_jail_has_a_user_of_its_own(monkeypatch):
     """Nobody's, without a capability, and another one in another slot."""
+    monkeypatch.setenv("GRADE_SLOT", "0")
     first = jailed("id -u; grep CapBnd /proc/self/status").output.split()
     monkeypatch.setenv("GRADE_SLOT", "7")
     assert first[0] == str(jail.USERS) and first[-1] == "0" * 16 and jailed("id -u").output.strip() == str(jail.USERS + 7)

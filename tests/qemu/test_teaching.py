@@ -32,6 +32,9 @@ CLEAN = os.path.join(BUILD, "host", "holdfast")
 PLANTS, BAND = bug.table()
 
 
+pytestmark = pytest.mark.xdist_group("teaching")  # one worker makes the handout, and the programs with bugs
+
+
 # ---- the handout ------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module", name="course")

@@ -7,7 +7,8 @@ root, `setpriv` makes it a user that owns nothing else, without any capability a
 not as root, the namespace is a user's own, and the rights are those of whoever grades, who sees no more
 of the disk either. `prlimit` counts its processes. All three are packaged: nothing of this is written here.
 
-Two that run at once have two users (USERS + GRADE_SLOT), so that the processes of one do not count for the other.
+Two that run at once have two users, so that processes and memory of one do not count for the other: USERS and the
+slot of who grades, GRADE_SLOT, or what its process's number makes of it.
 """
 
 import functools
@@ -31,7 +32,7 @@ def works(*command):
 
 def user():
     """The user of what runs in this slot, if we are root; otherwise the one that we are."""
-    return USERS + int(os.environ.get("GRADE_SLOT") or 0) % SLOTS if os.geteuid() == 0 else os.geteuid()
+    return USERS + int(os.environ.get("GRADE_SLOT") or os.getpid()) % SLOTS if os.geteuid() == 0 else os.geteuid()
 
 
 def drop(processes):
