@@ -90,6 +90,37 @@ def test_verdicts_of_what_the_tools_print():
                                           "test_run.py::test_a; skipped: no second QEMU")
 
 
+def phase(name, clock, user, system):
+    """What the shell of a check prints between two phases: `times` says of itself, then of its children."""
+    return f"phase {name} {clock}\n0m0.01s 0m0.00s\n{user // 60}m{user % 60}.50s 0m{system}.250000s\n"
+
+
+def test_the_first_hour_is_judged_by_cpu_time():
+    """Packages, build and boot together, and the first lab; a slow clock is told, a slow machine is wrong."""
+    hour = (phase("cloned", 100, 0, 0) + "noise\n" + phase("packages", 500, 12, 4) + phase("prompt", 560, 59, 9)
+            + "lab 2: Page records and populate; 23 checks. Building first.\nok\n100 of 100 points\n"
+            + phase("graded", 600, 119, 9))
+    assert systems.first_hour(0, hour) == (
+        True, "CPU time: 16 s to install packages, 52 s from there to the prompt, 60 s to make lab 2's tree, paste its "
+        "solution and grade it (100 of 100 points); 500 s by the clock, with whatever else ran")
+    assert not systems.first_hour(1, hour)[0]
+    assert not systems.first_hour(0, hour.replace("100 of 100", "99 of 100"))[0]
+    assert not systems.first_hour(0, hour.replace("0m9.25", "3m9.25"))[0]
+    assert systems.first_hour(2, hour[:60]) == (False, "status 2, 0 of 3 phases, 0 labs graded")
+
+
+def test_each_lab_is_graded_in_time():
+    each = phase("begin", 1, 0, 0) + phase("built", 9, 200, 0) + phase("02", 9, 220, 0) + phase("03", 9, 230, 5)
+    assert systems.graded_each(0, each) == (True, "CPU time, at most 45 s: 02 20 s, 03 15 s")
+    assert not systems.graded_each(0, each + phase("04", 9, 290, 5))[0]
+    assert not systems.graded_each(2, each)[0]
+
+
+def test_what_a_check_of_its_own_system_says_stands_in_a_table():
+    """No command has what ends a cell."""
+    assert all("|" not in check.command for one in systems.SYSTEMS for check in systems.checks(one))
+
+
 def test_a_section_is_replaced_and_the_others_stay(tmp_path):
     page = str(tmp_path / "systems.md")
     row = ("make", "make -j2", "right", "status 0", "2026-01-02")

@@ -56,6 +56,7 @@ class Check:
     command: str  # of a shell, in the tree
     verdict: Callable[[int, str], Tuple[bool, str]]  # from status and output: is it right, in words
     seconds: int = 4000
+    bare: bool = False  # on a system made for it alone: nothing but git and make, and no tree yet
 
 
 # ---- verdicts -------------------------------------------------------------------------------
@@ -113,6 +114,39 @@ def compiled(status: int, text: str) -> Tuple[bool, str]:
     return seconds <= NEWLIB_SECONDS, f"{seconds:.0f} s of CPU time, at most {NEWLIB_SECONDS}"
 
 
+def phases(text: str) -> List[Tuple[str, float, int]]:
+    """(name, seconds of CPU time, seconds by the clock) between the lines that `phase` printed."""
+    told = re.findall(r"(?m)^phase (\S+) (\d+)\n.*\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s$", text)
+    points = [(name, 60 * (int(um) + int(sm)) + float(us) + float(ss), int(clock))
+              for name, clock, um, us, sm, ss in told]
+    return [(name, cpu - points[n][1], clock - points[n][2]) for n, (name, cpu, clock) in enumerate(points[1:])]
+
+
+def first_hour(status: int, text: str) -> Tuple[bool, str]:
+    """From the clone to a prompt, and from there to full marks in the first lab, in CPU time.
+
+    What the clock says depends on the network and on who else computes; it is told and not judged."""
+    took = phases(text)
+    lab = re.findall(r"(?m)^lab (\d+): .*; \d+ checks\.", text)
+    marks = re.findall(r"(?m)^(\d+) of (\d+) points$", text)
+    if status or len(took) != 3 or not lab or not marks:
+        return False, f"status {status}, {len(took)} of 3 phases, {len(marks)} labs graded"
+    (_, packages, _), (_, build, _), (_, graded, _) = took
+    number, (points, of) = lab[-1], marks[-1]
+    words = (f"CPU time: {packages:.0f} s to install packages, {build:.0f} s from there to the prompt, {graded:.0f} s to "
+             f"make lab {number}'s tree, paste its solution and grade it ({points} of {of} points); "
+             f"{sum(clock for _, _, clock in took)} s by the clock, with whatever else ran")
+    return packages + build <= PROMPT_SECONDS and graded <= PROMPT_SECONDS and points == of, words
+
+
+def graded_each(status: int, text: str) -> Tuple[bool, str]:
+    """Every lab's own answer, in CPU time, after a first grading that built what they share."""
+    took = phases(text)[1:]
+    slow = [f"{name} {cpu:.0f} s" for name, cpu, _ in took if cpu > GRADE_SECONDS]
+    words = ", ".join(f"{name} {cpu:.0f} s" for name, cpu, _ in took)
+    return not status and bool(took) and not slow, f"CPU time, at most {GRADE_SECONDS} s: {words}"
+
+
 def succeeded(status: int, text: str) -> Tuple[bool, str]:
     """pytest's last line, and what it skipped and why."""
     skipped = re.findall(r"(?m)^SKIPPED \[\d+\] \S+ (.*)$", text)
@@ -126,6 +160,17 @@ def succeeded(status: int, text: str) -> Tuple[bool, str]:
 # ---- what is done on a system ------------------------------------------------------------------
 
 NEWLIB_SECONDS = 100
+PROMPT_SECONDS = 180  # from nothing to the prompt, and once more to the marks of the first lab
+GRADE_SECONDS = 45  # less than a tenth of what `make test` computes
+# What `times` says of the children is in its second line.
+PHASE = 'phase() { echo "phase $1 $(date +%s)"; times; }; '
+FIRST_HOUR = (
+    PHASE + "git clone -q /source.git . && phase cloned && make deps >/dev/null 2>&1 && phase packages && "
+    "make run CMD=pmem && phase prompt && set -- labs/* && lab=${1#labs/} && make lab LAB=${lab%%-*} DIR=/root/lab && "
+    "for f in $(sed -n 's/^file = \"\\(.*\\)\"/\\1/p' labs/$lab/checks.toml); do cp $f /root/lab/$f; done && "
+    "make -C /root/lab grade && phase graded")
+EACH_LAB = (PHASE + "set -e; phase begin; make host all >/dev/null 2>&1; phase built; for lab in $(ls labs); do "
+            "make grade LAB=${lab%%-*}; phase ${lab%%-*}; done")
 NEWLIB = ("tests/tools/newlib.sh $(sed -n 's/^NEWLIB_TAR := //p' build/config.mk) /tmp/newlib gcc && "
           "times; rm -rf /tmp/newlib")
 BOOT = "pmem; nfit; selftest init.* nfit.* mm.* dax.*; race dma-truncate; check"
@@ -138,13 +183,14 @@ def run(cmd: str, **variables) -> str:
 
 def checks(system: System) -> List[Check]:
     """In this order: the first one begins on a system that has nothing yet."""
-    found = [Check("make", "make -j$(nproc)", built, 7200)]
+    found = [Check("first hour", FIRST_HOUR, first_hour, bare=True), Check("make", "make -j$(nproc)", built, 7200)]
     found += [Check(f"boot {path}", run(BOOT, BOOT=path), booted)
               for path in ("direct", "grub", "grub-uefi", "efi")]
     found += [Check(f"selftest, SMP={smp}", run("selftest", SMP=smp), tested)
               for smp in (1, 2, 8)]
     found += [Check("race all", run("race all"), raced),
               Check("bench", "make bench", measured),
+              Check("make grade, each lab", EACH_LAB, graded_each),
               Check("make host-test", "make host-test JOBS=2", succeeded),
               Check("make test", "make test", succeeded, 7200),
               Check("newlib", NEWLIB, compiled)]
@@ -176,8 +222,8 @@ def mirror() -> str:
     raise Refusal("apt here knows no mirror of Debian; /etc/apt/sources.list.d/ needs one")
 
 
-def bootstrap(system: System, root: str) -> None:
-    """The smallest system, and make. Under another name until it is whole.
+def bootstrap(system: System, root: str, more: str = "") -> None:
+    """The smallest system, and make (`more`: ",git"). Under another name until it is whole.
 
     debootstrap of an older Debian has no script for a newer one: they are all as sid's."""
     if not shutil.which("debootstrap"):
@@ -190,7 +236,7 @@ def bootstrap(system: System, root: str) -> None:
     os.makedirs(new)
     say(f"{system.name}: debootstrap, some minutes")
     with open(root + ".debootstrap.log", "w", encoding="utf-8") as log:
-        done = subprocess.run(["debootstrap", "--variant=minbase", "--include=make,ca-certificates",
+        done = subprocess.run(["debootstrap", "--variant=minbase", "--include=make,ca-certificates" + more,
                                suite, new, uri] + script, stdout=log,
                               stderr=subprocess.STDOUT, check=False)
     if done.returncode:
@@ -254,6 +300,21 @@ def versions(root: str) -> List[Tuple[str, str]]:
     return [(name, full if name == "gcc" else version) for name, version in found]
 
 
+def play(system: System, root: str, check: Check) -> Tuple[int, str]:
+    """inside(), or the same in a system made for this check, whose source is a clone of what is committed."""
+    if not check.bare:
+        return inside(root, check.command, check.seconds)
+    alone = root + ".alone"
+    shutil.rmtree(alone, ignore_errors=True)
+    bootstrap(system, alone, ",git")
+    os.makedirs(f"{alone}/holdfast")
+    subprocess.run(["git", "clone", "-q", "--bare", ROOT, f"{alone}/source.git"], check=True)
+    shutil.copy("/etc/resolv.conf", f"{alone}/etc/resolv.conf")
+    status, text = inside(alone, check.command, check.seconds)
+    shutil.rmtree(alone)
+    return status, text
+
+
 def test(system: System) -> bool:
     """All checks on one system; its section of the page is written whatever they say."""
     root = os.path.join(PLACE, system.name)
@@ -272,7 +333,7 @@ def test(system: System) -> bool:
         if not re.search(os.environ.get("CHECK", ""), check.what):
             continue
         start = time.monotonic()
-        status, text = inside(root, check.command, check.seconds)
+        status, text = play(system, root, check)
         right, words = check.verdict(status, text)
         say(f"{system.name}: {check.what}: {words} ({time.monotonic() - start:.0f} s)"
             + ("" if right else "  WRONG"))
@@ -313,7 +374,7 @@ def clean(place: str) -> None:
     Mounts go first: a removal that went into one would take what lies elsewhere."""
     place = os.path.realpath(place)
     for system in SYSTEMS:
-        for root in (os.path.join(place, system.name), os.path.join(place, system.name + ".new")):
+        for root in (os.path.join(place, system.name + end) for end in ("", ".new", ".alone", ".alone.new")):
             unmount(root)
             if os.path.isdir(root):
                 subprocess.run(["rm", "-rf", "--one-file-system", root], check=True)
