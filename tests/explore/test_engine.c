@@ -133,6 +133,7 @@ SELFTEST(engine_step, "explore.step-is-asked",
 	struct x_options opt = x_all_orders(X_DPOR, false);
 
 	EXPECT(!explore_run(&engine_step, &opt, &r) && r.broken, "nothing is found");
+	EXPECT(!explore_run(&engine_step_plain, &opt, &r) && r.broken, "no plain store is seen");
 	for (int tso = 0; tso < 2; tso++) {
 		opt = x_all_orders(X_BRUTE, tso);
 		EXPECT(!explore_run(&engine_plain_behind, &opt, &r) && r.complete && !r.broken,
@@ -149,7 +150,8 @@ SELFTEST(engine_races, "explore.races-by-byte",
 		unsigned races;
 	} known[] = {
 		{&engine_race_overlap, 1}, {&engine_race_apart, 0},  {&engine_race_crossing, 1},
-		{&engine_race_load, 1},	   {&engine_race_behind, 1},
+		{&engine_race_load, 1},	   {&engine_race_behind, 1}, {&engine_race_unseen, 1},
+		{&engine_race_stored, 1},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)

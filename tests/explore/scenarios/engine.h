@@ -36,6 +36,7 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_free_last, engine_free_far, engine_free_twice, engine_free_beside, engine_address,
 	engine_timers, engine_dice, engine_dice_irq, engine_copies, engine_free_frame,
 	engine_free_slab, engine_tlb_kept, engine_tlb_flushed, engine_tlb_all, engine_marks,
-	engine_wake_window, engine_sleep_closed, engine_apart;
+	engine_wake_window, engine_sleep_closed, engine_apart, engine_race_unseen,
+	engine_race_stored, engine_step_plain;
 
 #endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an execution that goes on from a moment may not bring along from the order that was left,
+ * and what is known of a word from earlier orders may not hide.
+ */
+#include "tests/explore/scenarios/engine.h"
+
+static uint32_t flag, told;
+static uint64_t plain; /* a word of its own */
+
+static void start(void)
+{
+	flag = told = 0;
+	plain = 0;
+}
+
+static void tell(void)
+{
+	plain = 1;
+	STORE(flag, 1);
+}
+
+static void look(void)
+{
+	x_observe(LOAD(flag));
+	x_observe(plain);
+}
+
+/* Ordered if the flag was seen, which is the first order that is run. */
+const struct x_scenario engine_race_unseen = {
+	.name = "engine.race-unseen", .start = start, .thread = {{"tell", tell}, {"look", look}}};
+
+static void load_then_store(void)
+{
+	x_observe(plain);
+	STORE(flag, 1);
+	plain = 2;
+	STORE(flag, 2);
+}
+
+static void load_late(void)
+{
+	STORE(told, 1);
+	if (LOAD(flag) == 1)
+		x_observe(plain);
+}
+
+/* Its owner loads the word for some orders before another actor does; and stores to it. */
+const struct x_scenario engine_race_stored = {
+	.name = "engine.race-stored",
+	.start = start,
+	.thread = {{"store", load_then_store}, {"load", load_late}}};
+
+static void on_and_off(void)
+{
+	x_point("begins");
+	plain = 0; /* from here on it is known whose word it is */
+	x_point("on");
+	plain = 1;
+	x_point("off");
+	plain = 0;
+}
+
+static void is_off(void)
+{
+	X_EXPECT("step", !plain, "it is on");
+}
+
+static void look_at_flag(void)
+{
+	x_observe(LOAD(flag));
+}
+
+/* True before and afterwards; the events themselves write nothing, and nobody else looks. */
+const struct x_scenario engine_step_plain = {.name = "engine.step-plain",
+					     .start = start,
+					     .thread = {{"one", on_and_off}, {"two", look_at_flag}},
+					     .step = is_off};
