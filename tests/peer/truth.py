@@ -19,6 +19,9 @@ import peer_machine
 from peer_machine import ROOT, ConfigError, PeerError, printable, say
 from truth_rows import LEFT_OUT, ROWS
 
+sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+from progress import Progress  # noqa: E402
+
 PAGE = os.path.join(ROOT, "docs", "linux-truth.md")
 ERAS = os.path.join(ROOT, "tests", "kernel", "race", "race_eras.c")
 INITRD = "initrd-truth"
@@ -105,7 +108,8 @@ def main() -> int:
     start = time.monotonic()
     linux = prepare()
     say(f"asking {len(ROWS)} questions; some minutes")
-    run = ask(linux)
+    with Progress("asking Linux"):
+        run = ask(linux)
     answers = {row["truth"]: row["answer"] for row in run.rows if "truth" in row}
     errors = [row["error"] for row in run.rows if "error" in row]
     with open(ERAS, encoding="utf-8") as text:

@@ -24,6 +24,9 @@ from typing import Callable, List, Tuple
 
 import systems_page
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools"))
+from progress import Progress  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLACE = os.path.join(ROOT, "build", "systems")
 PACKAGES = ["gcc", "binutils", "newlib-source", "nasm", "gnu-efi", "grub-common", "ovmf",
@@ -236,9 +239,11 @@ def bootstrap(system: System, root: str, more: str = "") -> None:
     os.makedirs(new)
     say(f"{system.name}: debootstrap, some minutes")
     with open(root + ".debootstrap.log", "w", encoding="utf-8") as log:
-        done = subprocess.run(["debootstrap", "--variant=minbase", "--include=make,ca-certificates" + more,
-                               suite, new, uri] + script, stdout=log,
-                              stderr=subprocess.STDOUT, check=False)
+        with Progress(f"{system.name}: debootstrap"):
+            done = subprocess.run(["debootstrap", "--variant=minbase",
+                                   "--include=make,ca-certificates" + more,
+                                   suite, new, uri] + script, stdout=log,
+                                  stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise Refusal(f"debootstrap failed; {root}.debootstrap.log says why")
     with open(f"{new}/etc/apt/sources.list", "w", encoding="ascii") as sources:
@@ -333,7 +338,8 @@ def test(system: System) -> bool:
         if not re.search(os.environ.get("CHECK", ""), check.what):
             continue
         start = time.monotonic()
-        status, text = play(system, root, check)
+        with Progress(f"{system.name}: {check.what}"):
+            status, text = play(system, root, check)
         right, words = check.verdict(status, text)
         say(f"{system.name}: {check.what}: {words} ({time.monotonic() - start:.0f} s)"
             + ("" if right else "  WRONG"))

@@ -25,6 +25,7 @@ from typing import Dict, List, Optional
 
 import explore_home
 import explore_merge
+from progress import Progress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FILE = re.compile(r"shard-(\d+)-of-(\d+)\.(out|part)$")
@@ -92,7 +93,11 @@ def run_shard(folder: str, k: int, count: int, words: List[str]) -> int:
         with open(path + ".part", "a+", encoding="utf-8") as out:
             out.seek(0)
             before = explore_merge.results(out)
-            ended = [explore_one(name, words[1:] + [f"shard={k}/{count}"], before, out) for name in names]
+            ended = []
+            with Progress(f"exploring, part {k} of {count}", len(names)) as bar:
+                for name in names:
+                    bar.step(name)
+                    ended.append(explore_one(name, words[1:] + [f"shard={k}/{count}"], before, out))
         if not names or not all(ended):
             print(f"explore: shard {k} of {count} has no result for "
                   f"{', '.join(n for n, e in zip(names, ended) if not e) or words[0]}", file=sys.stderr)

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import explore_home
 import explore_table
+from progress import Progress
 
 ROOT = explore_home.ROOT
 DIMMS = ["-m", "64", "-p", "-,size=64M,scratch"]  # under valgrind the boot is what takes time
@@ -131,7 +132,8 @@ def main(args):
         for function, n in found.functions.most_common(40):
             print(f"{n:10.0f} {100 * n / found.instructions:5.1f} % {function}")
         return
-    found = costs(args or list(LIMITS))
+    with Progress("counting"):
+        found = costs(args or list(LIMITS))
     lines = list(figures(found))
     if not args:
         explore_table.write("cost", [explore_table.measured("make explore-count"), ""] + lines)

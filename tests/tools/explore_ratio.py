@@ -20,6 +20,7 @@ import sys
 
 import explore
 import explore_table
+from progress import Progress
 
 MOST = 100000
 STRATEGIES = ("brute", "sleep", "dpor")
@@ -72,10 +73,12 @@ def main(args):
     most = int(args[0]) if args else MOST
     names = [name for name in explore.scenarios("*") if fnmatch.fnmatchcase(name, args[1] if args[1:] else "*")]
     rows = []
-    for name in names:
-        found = row(name, most)
-        print(found or f"{name}: more", flush=True)
-        rows += [found] if found else []
+    with Progress("exploring", len(names)) as bar:
+        for name in names:
+            bar.step(name)
+            found = row(name, most)
+            bar.print(found or f"{name}: more")
+            rows += [found] if found else []
     lines = [summary(rows, len(names), most), ""] + list(table(rows))
     if not args[1:]:
         explore_table.write("ratio", [explore_table.measured("make explore-ratio"), ""] + lines)

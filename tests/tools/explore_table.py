@@ -27,6 +27,7 @@ import explore
 import explore_home
 import explore_merge
 import museum
+from progress import Progress
 
 ROOT = explore.ROOT
 PAGE = os.path.join(ROOT, "docs", "explorer.md")
@@ -163,10 +164,13 @@ class Kept:
 def run(kept, asked):
     """Those that are not known yet."""
     missing = [line for line in asked if kept.of(line) is None]
-    for line, text in play(missing):
-        kept.keep(line, text)
-        found = explore_merge.results(text.splitlines())
-        print(found[0].line() if found else f"{line}: {text.strip().splitlines()[-1:]}", flush=True)
+    with Progress("exploring", len(missing)) as bar:
+        bar.step()
+        for line, text in play(missing):
+            kept.keep(line, text)
+            found = explore_merge.results(text.splitlines())
+            bar.print(found[0].line() if found else f"{line}: {text.strip().splitlines()[-1:]}")
+            bar.step()
 
 
 def result(kept, line):

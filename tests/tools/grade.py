@@ -37,6 +37,7 @@ import types
 import judge
 import lab
 import labs
+import progress
 import submission
 import variant
 
@@ -262,22 +263,25 @@ def grade(root, which, tell=lambda outcome: None, known=None):
     check none before those that it needs have passed."""
     found, end = {}, None
     os.environ["WRITTEN"] = " ".join(sorted({region.file for region in which.regions}))  # for a handout's Makefile
-    for check in which.checks:
-        missing = [name for name in ["compiles", *check.needs]
-                   if name in found and found[name].points < found[name].check.points]
-        if check.run.split()[0] == "build":
-            one = compiled(root, check, known)
-            end = time.monotonic() + ALL
-        elif missing:
-            one = Outcome(check, 0, [f"not played before '{missing[0]}' has passed"])
-        elif end and time.monotonic() > end:
-            one = Outcome(check, 0, [f"not played: what comes before it took more than {ALL} s"])
-        elif check.run.startswith("ask "):
-            one = asked(root, check, labs.values(root, which))
-        else:
-            one = outcome(root, check)
-        found[check.name] = one
-        tell(one)
+    with progress.Progress("grading", len(which.checks)) as bar:
+        for check in which.checks:
+            bar.step(check.name)
+            missing = [name for name in ["compiles", *check.needs]
+                       if name in found and found[name].points < found[name].check.points]
+            if check.run.split()[0] == "build":
+                one = compiled(root, check, known)
+                end = time.monotonic() + ALL
+            elif missing:
+                one = Outcome(check, 0, [f"not played before '{missing[0]}' has passed"])
+            elif end and time.monotonic() > end:
+                one = Outcome(check, 0, [f"not played: what comes before it took more than {ALL} s"])
+            elif check.run.startswith("ask "):
+                one = asked(root, check, labs.values(root, which))
+            else:
+                one = outcome(root, check)
+            found[check.name] = one
+            bar.clear()
+            tell(one)
     return list(found.values())
 
 

@@ -26,6 +26,7 @@ import sys
 import time
 
 import explore_home
+from progress import Progress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FLOORS = ("boot", "kernel", "mm", "drivers", "dax", "tests/kernel")
@@ -130,7 +131,14 @@ def describe(fault, outcome):
 
 def play(build, faults, with_fault):
     """{fault: outcome}; lines are shown as they come."""
+    with Progress("museum" if with_fault else "without a fault", len(faults)) as bar:
+        return play_with(bar, build, faults, with_fault)
+
+
+def play_with(bar, build, faults, with_fault):
+    """play(), which `bar` tells about."""
     left, outcomes = list(faults), {}
+    bar.step()
     while left:
         part = left[:TOGETHER if build == "plain" else len(left)]
         lines = [line for fault in part for line in
@@ -141,8 +149,9 @@ def play(build, faults, with_fault):
             if at < len(part) and command == part[at].command:
                 outcomes[part[at]] = outcome
                 at += 1
+                bar.step(part[at].command if at < len(part) else "")
                 if with_fault:
-                    show(part[at - 1], outcome)
+                    show(part[at - 1], outcome, bar)
         if not at:  # it did not even begin
             outcomes[part[0]] = Outcome(None, 0, "")
             at = 1
@@ -166,9 +175,9 @@ def found(fault, outcome):
     return bool(re.search(r"(?m)^not ok 1 ", outcome.text))
 
 
-def show(fault, outcome):
+def show(fault, outcome, bar):
     what = "found" if found(fault, outcome) else "NOT FOUND"
-    print(f"{fault.name:28} {what:9} {outcome.seconds:7.2f} s  {describe(fault, outcome)}", flush=True)
+    bar.print(f"{fault.name:28} {what:9} {outcome.seconds:7.2f} s  {describe(fault, outcome)}")
 
 
 def main(names):

@@ -18,6 +18,8 @@ import re
 import sys
 import tempfile
 
+from progress import Progress
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
 PAGE = os.path.join(ROOT, "docs", "lifetimes.md")
@@ -136,7 +138,8 @@ def same_verdicts(text, fresh):
 def main():
     """Writes or checks the page."""
     text = page()
-    fresh = told(text, run(commands(text)))
+    with Progress("asking the machine, some minutes"):
+        fresh = told(text, run(commands(text)))
     if sys.argv[1:] == ["--check"]:
         if not same_verdicts(text, fresh):
             print("docs/lifetimes.md is not what the machine says: run 'make docs'", file=sys.stderr)
