@@ -78,6 +78,9 @@ int input_byte(void); /* next byte, or -1: none yet */
 bool input_ready(void);
 /* While a thread is in the foreground, Ctrl-C signals it instead of being input. NULL: none is. */
 void input_set_foreground(struct thread *t);
+/* ---- shell_waiting.c: the current thread runs this command at the prompt, until waiting_end() */
+void waiting_begin(const char *text, size_t len);
+void waiting_end(void);
 
 /*
  * The words of a command line. Pure code: no kernel service, also tested on the host.

@@ -231,13 +231,21 @@ static void print_status(int status, enum shell_mode mode)
  * one. */
 static int run_here(const struct shell_words *w, enum shell_mode mode)
 {
+	const struct shell_command *command;
+	bool tells;
 	int status;
 
 	if (mode == SHELL_QUIET)
 		return shell_run_argv(w->argc, (char **)w->argv);
 	signal_clear();
 	input_set_foreground(current_thread());
+	command = shell_find(w->argv[0]);
+	tells = mode == SHELL_INTERACTIVE && command && !command->batch;
+	if (tells)
+		waiting_begin(w->text, w->text_len);
 	status = shell_run_argv(w->argc, (char **)w->argv);
+	if (tells)
+		waiting_end();
 	input_set_foreground(NULL);
 	signal_clear();
 	return status;

@@ -2,12 +2,14 @@
 """What takes its time says how far it is: at a terminal, and nowhere else (tests/tools/progress.py)."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pexpect
 
 from hf_config import ROOT
+from run import Machine, run_commands
 
 TOOLS = os.path.join(ROOT, "tests", "tools")
 STEPS = f"""
@@ -58,3 +60,23 @@ def test_without_a_total():
     bar = progress.Progress("asking")
     bar.step("Linux")
     assert bar.line() == "asking: 0 s Linux"
+
+
+def test_a_command_at_the_prompt_says_what_it_waits_for(tmp_path):
+    """After two seconds, and again later; not what is made of pieces, and not in a list of commands."""
+    with Machine(tmp_path) as machine:
+        said = machine.ask("sleep 4500")
+        assert re.findall(r"(?m)^\[\d+ s\] .*$", said) == [
+            "[2 s] sleep 4500: waits for time to pass", "[4 s] sleep 4500: waits for time to pass"]
+        for line in ("mount pmem0 /t lifetime=idle-at-one", "write /t/f 0 x", "map /t/f", "touch m1", "pin m1",
+                     "dma p1 in X times=10"):
+            machine.ask(line)
+        said = machine.ask("truncate /t/f 0")
+        assert re.search(r"(?m)^\[2 s\] truncate /t/f 0: waits for pfn 0x[0-9a-f]+ \(/t/f page 0, 2 references, "
+                         r"rest 1\) to be idle$", said), said
+        machine.ask("unmap m1; umount /t; museum skip-wake on")
+        said = machine.ask("time race A-1 lifetime=idle-at-one")
+        assert " s] " not in said and "HUNG I4 nothing runnable, no event pending: T2 waits for pfn" in said
+    said = run_commands("sleep 2500; soak 503 40", tmp_path)
+    assert " s] " not in said.text
+    assert re.search(r"(?m)^  \d+ of 40 transfers begun, \d+ rounds$", said.command("soak 503 40").output)

@@ -8,6 +8,7 @@
 #include "dax/dax.h"
 
 struct soak_result {
+	bool tells;		  /* given: say how far it is, every two seconds */
 	const char *skip;	  /* a sentence: it could not run; NULL: it did */
 	int err;		  /* of a device that is missing or in use; zero: none is */
 	unsigned transfers;	  /* direct I/O that the disk did */

@@ -28,7 +28,7 @@ static int cmd_soak(int argc, char **argv)
 {
 	const struct lifetime *lt = LIFETIME_DEFAULT;
 	static const char *const names[] = {"503"};
-	struct soak_result r;
+	struct soak_result r = {.tells = true};
 	uint64_t ops = 200;
 	int err = 0;
 

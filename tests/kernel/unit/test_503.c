@@ -46,7 +46,9 @@ struct soak {
 	struct dax_inode *f, *g;
 	struct mm *mm;
 	uint64_t va;
-	unsigned ops; /* transfers still to be begun (atomic) */
+	unsigned ops;	  /* transfers still to be begun (atomic) */
+	unsigned all;	  /* how many there are */
+	uint64_t told_ns; /* when that was told last; zero: it never is */
 	bool punch_only;
 	struct page *pinned; /* a page of F that stays held until the last round; NULL: none does */
 	bool changing;	     /* the layout thread is letting blocks go */
@@ -292,12 +294,25 @@ static void play_round(struct soak *s)
 	s->r->rounds++;
 }
 
+/* How far it is, in a line every two seconds, for who asked for it. */
+static void tell(struct soak *s)
+{
+	uint64_t now = clock_ns();
+
+	if (!s->told_ns || now - s->told_ns < 2000000000)
+		return;
+	s->told_ns = now;
+	kprintf("  %u of %u transfers begun, %u rounds\n",
+		s->all - __atomic_load_n(&s->ops, __ATOMIC_RELAXED), s->all, s->r->rounds);
+}
+
 static void play_rounds(struct soak *s)
 {
 	while (busy_threads(s)) {
 		if (batch_stopped()) /* no transfer begins any more; those under way end */
 			__atomic_store_n(&s->ops, 0, __ATOMIC_RELAXED);
 		play_round(s);
+		tell(s);
 	}
 }
 
@@ -390,6 +405,8 @@ void soak_503(const struct lifetime *lt, unsigned ops, bool held, struct soak_re
 			 .mm = current_mm(),
 			 .punch_only = lt == &lifetime_lease_poll,
 			 .ops = ops,
+			 .all = ops,
+			 .told_ns = r->tells ? clock_ns() : 0,
 			 .lock = SPINLOCK_INIT("soak evidence")};
 	const char *why = NULL;
 	struct dax_fs *fs;
@@ -422,7 +439,7 @@ SELFTEST(soak_503_safe, "soak.503",
 	 "was not told of, and the invariants hold")
 {
 	const struct lifetime *lt;
-	struct soak_result r;
+	struct soak_result r = {0};
 
 	for (unsigned n = 0; (lt = lifetime_nth(n)); n++) {
 		if (lt == &lifetime_unaware)
@@ -444,7 +461,7 @@ SELFTEST(soak_503_held, "soak.503-refused-until-let-go",
 	 "change is "
 	 "refused, and the one behind the last put succeeds")
 {
-	struct soak_result r;
+	struct soak_result r = {0};
 
 	soak_503(&lifetime_refuse_busy, 1, true, &r);
 	if (r.skip)
@@ -459,7 +476,7 @@ SELFTEST(soak_503_unaware, "soak.503-unaware-corrupts",
 	 "generic/503 under the lifetime unaware: a file holds bytes that a device wrote for "
 	 "another")
 {
-	struct soak_result r;
+	struct soak_result r = {0};
 
 	/* A window in which the first reader was done, or had a page that stayed, shows nothing. */
 	for (unsigned ops = TEST_OPS; ops <= 16 * TEST_OPS; ops *= 4) {

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A command at the prompt that takes long says what it waits for: after 2 seconds, 4, 8, and so on.
+ *
+ * A timer of the shell's looks at the command's thread and prints a line of its own; it never moves
+ * the cursor, so what the command prints stays as it is. What is made of pieces (a batch) tells of
+ * them itself, and its races ask whether a timer is armed at all: there this one is not armed
+ * again.
+ */
+#include "kernel/shell/internal.h"
+#include "kernel/sched/internal.h"
+
+#define FIRST_S 2u
+
+static struct {
+	struct timer timer;
+	const struct thread *thread;
+	const char *text; /* of the command, len bytes */
+	size_t len;
+	uint64_t began_ns, next_s;
+} waiting;
+
+struct seen {
+	const struct thread *thread;
+	char what[100]; /* empty: it does not sleep */
+};
+
+/* Under the run-queue lock, where the waiter on the thread's stack cannot go away. */
+static void copy_what(struct thread *t, void *arg)
+{
+	struct seen *s = arg;
+
+	if (t == s->thread && t->state == THREAD_SLEEPING && t->waiting)
+		snprintf(s->what, sizeof(s->what), "%s", t->waiting->what);
+}
+
+static void arm(void (*fn)(struct timer *t))
+{
+	timer_arm(&waiting.timer, waiting.began_ns + waiting.next_s * 1000000000, fn);
+}
+
+static void tell(struct timer *t)
+{
+	struct seen s = {.thread = waiting.thread};
+
+	(void)t;
+	if (__atomic_load_n(&waiting.thread->batch, __ATOMIC_RELAXED))
+		return;
+	thread_for_each(copy_what, &s);
+	kprintf("[%lu s] %.*s: %s%s\n", waiting.next_s, (int)MIN(waiting.len, (size_t)100),
+		waiting.text, s.what[0] ? "waits for " : "at work", s.what);
+	waiting.next_s *= 2;
+	arm(tell);
+}
+
+void waiting_begin(const char *text, size_t len)
+{
+	waiting.thread = current_thread();
+	waiting.text = text;
+	waiting.len = len;
+	waiting.began_ns = clock_ns();
+	waiting.next_s = FIRST_S;
+	arm(tell);
+}
+
+void waiting_end(void)
+{
+	timer_cancel_wait(&waiting.timer);
+}
