@@ -48,7 +48,8 @@ ifneq ($(filter-out clean clean-systems test-systems help preflight,$(or $(MAKEC
 GROUPS  := $(if $(filter debug test,$(MAKECMDGOALS)),debug) $(if $(filter format%,$(MAKECMDGOALS)),format) $(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs) $(if $(filter coverage,$(MAKECMDGOALS)),gcovr) $(if $(filter explore-peer,$(MAKECMDGOALS)),spin) $(if \
 	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind) $(if \
-	   $(filter explain-check show-check,$(MAKECMDGOALS)),browser) $(if $(filter grade-all test-labs test,$(MAKECMDGOALS)),grader)
+	   $(filter explain-check show-check test-book,$(MAKECMDGOALS)),browser) $(if $(filter grade-all test-labs test,$(MAKECMDGOALS)),grader) $(if \
+	   $(filter book test-book,$(MAKECMDGOALS)),book)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUPS))
 ifneq ($(PROBLEM),)
 $(error $(PROBLEM))
@@ -353,6 +354,14 @@ test-labs: all host
 labs-tables:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/lab.py --tables
 
+# The book (docs/book): what its chapters quote from the machine, its pictures, build/book/html and a PDF.
+# N: these chapters only, and no more than their text. test-book: all that is quoted is what the machine
+# says; the folder, in a real browser; the PDF.
+book: all host
+	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/book.py $(if $(N),write $(N))
+test-book: all host
+	@ALL_BOOK=1 tests/tools/pytest.sh tests/qemu/test_book.py tests/qemu/test_quiz.py tests/book
+
 # docs/seeds.md, from the self-tests named seed.*; what docs/lifetimes.md quotes from the machine; the
 # diagrams, from their .dot sources; a race as a picture, from what the page quotes.
 docs: seeds timelines $(patsubst %.dot,%.svg,$(wildcard docs/*.dot))
@@ -394,6 +403,6 @@ FORCE:
 
 .PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
 	test-systems clean-systems lab grade handout grade-all grade-pages test-labs labs-tables explain explain-check explorer explore \
-	explore-table explore-count explore-ratio explore-faults explore-peer museum mutants deps preflight docs \
+	explore-table explore-count explore-ratio explore-faults explore-peer museum mutants deps preflight docs book test-book \
 	quotes timelines seeds format format-check \
 	clean help

@@ -30,6 +30,11 @@ static struct spinlock out_lock = SPINLOCK_INIT("console output");
 static bool quoting, line_start = true; /* out_lock */
 static bool break_seen;			/* zero means nobody asks for a report */
 static bool lock_broken;		/* zero means output is serialised by out_lock */
+static struct {
+	const struct thread *thread; /* who looks at the output; NULL: it goes out */
+	char *buf;
+	size_t room, len;
+} capture; /* out_lock */
 
 static struct spinlock in_lock = SPINLOCK_INIT("console input");
 static char ring[RING];
@@ -89,20 +94,50 @@ static void put_quoted(void *arg, char c)
 	put_byte(c);
 }
 
+int console_capture(char *buf, size_t n)
+{
+	const struct thread *self = current_thread();
+	uint64_t flags = spin_lock_irqsave(&out_lock);
+	bool free = !capture.thread || capture.thread == self;
+
+	if (free) {
+		capture.thread = buf ? self : NULL;
+		capture.buf = buf;
+		capture.room = n;
+		capture.len = 0;
+		if (buf)
+			buf[0] = '\0';
+	}
+	spin_unlock_irqrestore(&out_lock, flags);
+	return free ? 0 : -EBUSY;
+}
+
+static void put_captured(void *arg, char c)
+{
+	(void)arg;
+	if (capture.len + 1 < capture.room) {
+		capture.buf[capture.len++] = c;
+		capture.buf[capture.len] = '\0';
+	}
+}
+
 /* One piece of output, whole. Without `lines` every byte goes out as it is. */
 static void write_piece(const char *s, size_t n, const struct text_lines *lines)
 {
 	uint64_t flags = 0;
 	bool locked = !__atomic_load_n(&lock_broken, __ATOMIC_ACQUIRE);
+	void (*put)(void *arg, char c) = put_quoted;
 
 	if (locked)
 		flags = spin_lock_irqsave(&out_lock);
+	if (locked && capture.thread)
+		put = put_captured;
 	console_written += n;
 	if (lines)
-		text_render(s, n, lines, put_quoted, NULL);
+		text_render(s, n, lines, put, NULL);
 	else
 		for (size_t i = 0; i < n; i++)
-			put_quoted(NULL, s[i]);
+			put(NULL, s[i]);
 	if (locked)
 		spin_unlock_irqrestore(&out_lock, flags);
 }

@@ -29,6 +29,10 @@ void console_quote(bool on);
 /* Line ends are the format's alone: one that an argument brings along shows as \n. */
 int kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int kvprintf(const char *fmt, va_list ap);
+/* What is printed from now on, by any thread, goes into buf[0, n), terminated and cut to fit, and
+ * not to the line, but for a panic's report. NULL: to the line again, by the same thread. -EBUSY:
+ * another thread has that already. */
+int console_capture(char *buf, size_t n);
 
 /* Next input byte; sleeps until one comes (woken by: the serial interrupt). Thread context. */
 int console_getc(void);

@@ -7,6 +7,11 @@
  * own around the sentence (a file's name); the command prints refusal(). The sentence belongs to
  * the thread: one that fails beside it, or holds the same file system, changes nothing of it.
  *
+ * The place in the code is kept with the sentence: it is the book's, which explains what was
+ * refused (kernel/shell/book.c). Words that are put around a sentence leave it where it was;
+ * a sentence that did not come by refuse(), as ext4's pure code writes its own, has the place of
+ * the first words around it.
+ *
  * What runs in any context has no thread of its own to say it to: bio_submit() and the rings hand
  * out a literal, and the first function that runs in a thread makes a refusal of it.
  */
@@ -21,6 +26,8 @@ int refuse(int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (!self->refused_at || !self->refusal[0] || !strstr(text, self->refusal))
+		self->refused_at = (uintptr_t)__builtin_return_address(0);
 	memcpy(self->refusal, text, sizeof(text));
 	return err;
 }
@@ -30,7 +37,13 @@ const char *refusal(void)
 	return current_thread()->refusal;
 }
 
+uintptr_t refused_at(void)
+{
+	return current_thread()->refused_at;
+}
+
 void refusal_clear(void)
 {
 	current_thread()->refusal[0] = '\0';
+	current_thread()->refused_at = 0;
 }

@@ -75,6 +75,7 @@ struct thread {
 	void *mm;	  /* address space of the mm floor, NULL: the kernel's only */
 	void *walks;	  /* of page records, by the mm floor; NULL: none */
 	char refusal[REFUSAL_TEXT]; /* refuse() */
+	uintptr_t refused_at;	    /* the same; zero: it has refused nothing yet */
 	uint64_t ran_ns;
 	int exit_status;
 	bool signalled;		/* set by thread_signal(), cleared by signal_clear() */
@@ -284,6 +285,8 @@ int refuse(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The sentence of the current thread's last refuse(): after a call that failed, of that call. Good
  * until the next one; "" if there was none. */
 const char *refusal(void);
+/* Where in the code that sentence was made: a return address. */
+uintptr_t refused_at(void);
 void refusal_clear(void); /* what comes may fail without a sentence */
 
 #endif

@@ -67,6 +67,17 @@ extern bool shell_in_script;	/* a command list from firmware is running */
 extern bool shell_script_end;	/* set by `poweroff`: the list ends here */
 extern int shell_script_status; /* first failing status of the list so far; zero: none failed */
 
+/* Asks the person at the prompt: a line into buf[0, n), terminated. -EINTR: Ctrl-C or Ctrl-D.
+ * -ENOTTY: a list of commands or a job, and nobody is there. */
+int shell_ask(const char *prompt, char *buf, size_t n);
+
+/* ---- book.c */
+
+/* A command has printed a refusal: its sentence, and the code that printed it. */
+void book_note(const char *command, const char *text, uintptr_t from);
+/* Was one printed since the last call, and is it of a chapter? */
+bool book_has_more(void);
+
 /* ---- shell_poweroff.c */
 /* Runs what shell_at_poweroff() collected, last first. Stops at the first refusal unless `force`;
  * value: how many refused, each named. */

@@ -120,6 +120,7 @@ int shell_fail(int err, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	kprintf("%s: %s\n", running_name(), text);
+	book_note(running_name(), text, (uintptr_t)__builtin_return_address(0));
 	return err;
 }
 
@@ -191,6 +192,7 @@ int shell_run_argv(int argc, char **argv)
 	LIST_INSERT_HEAD(&running_list, &r, link);
 	spin_unlock_irqrestore(&running_lock, flags);
 	outermost = r.command->batch && batch_begin();
+	refusal_clear();
 	status = run_command(r.command, argc, argv);
 	if (outermost && batch_end())
 		status = -EINTR;
@@ -223,8 +225,8 @@ static void print_status(int status, enum shell_mode mode)
 	if (mode == SHELL_SCRIPT)
 		kprintf("[status %d]\n", abs(status));
 	else if (mode == SHELL_INTERACTIVE && status)
-		kprintf("[status %d] %s: %s\n", abs(status), errno_name(status),
-			errno_text(status));
+		kprintf("[status %d] %s: %s%s\n", abs(status), errno_name(status),
+			errno_text(status), book_has_more() ? " (`why` says more)" : "");
 }
 
 /* In the foreground. A signal meant for an earlier command, or come too late, must not end this

@@ -104,6 +104,54 @@ void notice_post(unsigned tid, const char *fmt, ...) __attribute__((format(print
 /* The current thread's oldest notice, which is gone then; false: it has none. */
 bool notice_take(char *buf, unsigned n);
 
+/*
+ * ---- the book (docs/book; book.c)
+ *
+ * A chapter is about files of the sources. Whatever a file refuses, and every panic in it, is
+ * explained in its chapter: `why` and the report of a panic say which one that is. The table is
+ * data in a linker section, made by the floor whose subject the book is (dax/book/places.c).
+ */
+struct book_chapter {
+	unsigned number;
+	const char *file, *title; /* "06-break-layouts", of docs/book/06-break-layouts.md */
+};
+#define BOOK_PAGE ".md" /* behind `file`, where it is printed */
+/* The files whose names begin with `path`, if no longer path fits. */
+struct book_place {
+	const char *path;
+	unsigned chapter;
+};
+#define BOOK_CHAPTERS(ident, ...)                                                                  \
+	static const struct book_chapter ident[]                                                   \
+		__attribute__((used, section("hf_chapters"), aligned(8))) = {__VA_ARGS__}
+#define BOOK_PLACES(ident, ...)                                                                    \
+	static const struct book_place ident[]                                                     \
+		__attribute__((used, section("hf_places"), aligned(8))) = {__VA_ARGS__}
+
+const struct book_chapter *book_chapter(unsigned number); /* NULL: none */
+const struct book_chapter *book_chapter_nth(unsigned n);  /* NULL: past the last */
+/* Of the innermost of these code addresses (a backtrace) whose file has one; *file: that file. */
+const struct book_chapter *book_of_code(const uint64_t *pc, unsigned n, const char **file);
+
+/*
+ * A question at the end of a chapter, for `quiz` (quiz.c). The answer is not in the table: the
+ * shell runs `run` and takes the word behind `find` in what that prints. So it is what the machine
+ * does.
+ */
+struct book_question {
+	unsigned chapter, turn; /* 1 to 3 */
+	const char *ask;
+	const char *words; /* "safe BROKEN HUNG": what may be answered; NULL: a number */
+	const char *run;   /* one line of commands; its status does not matter */
+	const char *find;  /* the answer is the word behind it */
+	const char *hint;  /* said to a wrong answer */
+	uint64_t (*value)(
+		void); /* in place of `find`: the number; `run` says where it comes from */
+};
+#define BOOK_QUESTIONS(ident, ...)                                                                 \
+	static const struct book_question ident[]                                                  \
+		__attribute__((used, section("hf_questions"), aligned(8))) = {__VA_ARGS__}
+
 /* Something to be done before power-off (unmount…); called in reverse order of registration.
  * Nonzero: it could not be done cleanly (a sentence was printed), which fails the run. */
 void shell_at_poweroff(int (*fn)(void), const char *name);

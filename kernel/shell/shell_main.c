@@ -18,7 +18,7 @@ struct shell_history shell_history;
 struct mutex shell_history_lock = MUTEX_INIT("shell history");
 bool shell_in_script, shell_script_end;
 int shell_script_status;
-static struct shell_edit editor;
+static struct shell_edit editor, asker;
 
 /* ---- a list of commands */
 
@@ -76,7 +76,7 @@ static void edit_out(void *arg, const char *s, size_t n)
 static const struct shell_edit_ops edit_ops = {edit_out, shell_candidate, NULL};
 
 /* Next byte of input; lines about jobs that end meanwhile are printed above the prompt. */
-static unsigned char prompt_byte(void)
+static unsigned char prompt_byte(struct shell_edit *e)
 {
 	int c;
 
@@ -85,9 +85,9 @@ static unsigned char prompt_byte(void)
 			   "the console reader, or a job or transfer that ends");
 		if (!anything_to_report())
 			continue;
-		shell_edit_hide(&editor);
+		shell_edit_hide(e);
 		jobs_report();
-		shell_edit_show(&editor);
+		shell_edit_show(e);
 	}
 	return (unsigned char)c;
 }
@@ -100,15 +100,46 @@ static void run_typed(void)
 	shell_run_text(editor.line, editor.len, SHELL_INTERACTIVE);
 }
 
+static enum shell_edit_event edit_line(struct shell_edit *e)
+{
+	enum shell_edit_event event;
+
+	shell_edit_start(e);
+	do {
+		event = shell_edit_byte(e, prompt_byte(e));
+	} while (event == EDIT_MORE);
+	return event;
+}
+
+static const char *no_candidate(void *arg, const char *line, size_t pos, size_t *typed, unsigned n)
+{
+	(void)arg, (void)line, (void)pos, (void)typed, (void)n;
+	return NULL;
+}
+
+/* A command asks: Ctrl-C drops the line then, and does not signal the thread that reads it. */
+int shell_ask(const char *prompt, char *buf, size_t n)
+{
+	static const struct shell_edit_ops ops = {edit_out, no_candidate, NULL};
+	static struct shell_history none;
+	enum shell_edit_event event;
+
+	if (shell_in_script || in_job())
+		return -ENOTTY;
+	input_set_foreground(NULL);
+	shell_edit_init(&asker, &ops, prompt, &none);
+	event = edit_line(&asker);
+	input_set_foreground(current_thread());
+	snprintf(buf, n, "%s", asker.line);
+	return event == EDIT_LINE ? 0 : -EINTR;
+}
+
 static void prompt_once(void)
 {
 	enum shell_edit_event event;
 
 	jobs_report();
-	shell_edit_start(&editor);
-	do {
-		event = shell_edit_byte(&editor, prompt_byte());
-	} while (event == EDIT_MORE);
+	event = edit_line(&editor);
 	if (event == EDIT_LINE)
 		run_typed();
 	else if (event == EDIT_EOF)

@@ -150,6 +150,20 @@ static void print_replay(void)
 		bi ? bi->path : "unknown", bi ? bi->cmdline : "");
 }
 
+/* The chapter of the innermost frame that has one. */
+static void print_book(const struct trap_frame *tf, uint64_t rbp)
+{
+	uint64_t pc[16];
+	unsigned n = tf ? backtrace_collect_frame(tf, pc, ARRAY_SIZE(pc))
+			: backtrace_collect(rbp, pc, ARRAY_SIZE(pc));
+	const char *file;
+	const struct book_chapter *c = book_of_code(pc, n, &file);
+
+	if (c)
+		kprintf("book: chapter %u, %s: docs/book/%s" BOOK_PAGE " explains %s\n", c->number,
+			c->title, c->file, file);
+}
+
 static void __noreturn report(const struct trap_frame *tf, bool irqs_were_on, uint64_t rbp)
 {
 	print_context(irqs_were_on);
@@ -161,6 +175,7 @@ static void __noreturn report(const struct trap_frame *tf, bool irqs_were_on, ui
 		kprintf("backtrace:\n");
 		backtrace(rbp);
 	}
+	print_book(tf, rbp);
 	print_replay();
 	machine_exit(EXIT_PANIC);
 }

@@ -50,7 +50,7 @@ def complaint(row, command: Command) -> str:
 
 # A command whose lines name no device, job or lease is content with any mount at /t: such commands
 # share a machine, each with a file system of its own. The others have a machine each.
-ALONE = re.compile(r"pmem|&|%|\blease\b|\bregion\b|^(race|history|museum|soak|bench|poweroff)\b")
+ALONE = re.compile(r"pmem|&|%|\blease\b|\bregion\b|^(race|quiz|history|museum|soak|bench|poweroff)\b")
 SHARING = [name for name, rows in TABLE.items() if not any(ALONE.search(row.line) for row in rows)]
 TOGETHER = 8
 GROUPS = [SHARING[at:at + TOGETHER] for at in range(0, len(SHARING), TOGETHER)]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser|grader]…: makes sure that what the build, the runs and the tests need is
+# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser|grader|book]…: makes sure that what the build, the runs and the tests need is
 # there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
 # deps.sh preflight: says of everything whether it is there, in which version, what it is for and which
 # package has it, installs nothing and writes nothing; status 1 if something is missing or too old.
@@ -18,6 +18,7 @@ groups=" $* "
 efi_places="/usr/lib/crt0-efi-x86_64.o /usr/lib/x86_64-linux-gnu/gnuefi/crt0-efi-x86_64.o
 	/usr/lib/x86_64-linux-gnu/crt0-efi-x86_64.o"
 ovmf=/usr/share/OVMF/OVMF_CODE_4M.fd
+letters=/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf
 newlib_places="/usr/src/newlib/newlib-*.tar.xz /usr/src/newlib-*.tar.xz"
 cc=${CC:-gcc}
 PATH=$PATH:/usr/sbin:/sbin
@@ -94,6 +95,10 @@ look()
 	need_for grader "make grade-all, make test" bubblewrap "keeps submissions apart" have bwrap
 	need_for grader "make grade-all, make test" parallel "grades some at once" have parallel
 	need_for grader "make grade-all, make test" patch "reads submissions that are patches" have patch
+	need_for book "make book" pandoc "makes HTML of the book" have pandoc
+	need_for book "make book" weasyprint "makes a PDF of it" have weasyprint
+	need_for book "make book" fonts-dejavu-core "the letters of both" found $letters
+	need_for book "make test-book" poppler-utils "looks into the PDF" have pdftotext
 	need_for format "make format" clang-format "lays out C files" have clang-format
 	missing=$(echo $missing)
 }

@@ -57,8 +57,12 @@ def text(x, y, words, extra=""):
 
 
 def draw(lines):
-    """The picture, as SVG."""
-    actors, steps, verdict = parse(lines)
+    """The picture of a quoted race, as SVG."""
+    return picture(*parse(lines))
+
+
+def picture(actors, steps, verdict):
+    """Time goes down, a column an actor; steps: [number, column, words]."""
     left = 40
     wide = (WIDTH - left) // len(actors)
     body, y = "", 56
@@ -74,7 +78,7 @@ def draw(lines):
             body += text(x + PAD, y + LINE * (n + 1) - 2, row)
         y += high + 12
     verdict_rows = textwrap.wrap(verdict, int((WIDTH - 20) / (FONT * 0.58)))
-    kind = re.search(r": (safe|BROKEN|HUNG)", verdict).group(1)
+    kind = re.search(r"\b(safe|BROKEN|HUNG)\b", verdict).group(1)
     head = ""
     for n, actor in enumerate(actors):
         middle = left + n * wide + wide // 2
