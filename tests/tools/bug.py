@@ -3,15 +3,15 @@
 """Find the bug: a program in which one bug of the museum is planted, by seed, and what is handed in about it.
 
     bug.py plant PROGRAM NAME OUT     OUT is PROGRAM with that bug for good
-    bug.py measure                    the table below anew, on the terminal
+    bug.py measure                    what finding each of them costs, on the terminal
 
 The student gets Holdfast as a Linux process with one byte changed: that bug is there whatever `museum` says.
 Handed in is bug.toml: `token`, of an order that breaks a rule, and `function`, where the rule is not kept.
 The token is replayed in the planted program, where it has to break, and in one without, where it must not:
 an order that breaks there too shows a weakness of a lifetime and no bug.
 
-tests/labs/bug.toml has the bugs that are alike, with what finding one costs: executions to the first finding of
-its scenario, and steps of the shortest order that is shown. Both are counts, the same on any machine.
+tests/labs/bug.toml has the bugs that are alike in what finding one costs: executions to the first finding of its
+scenario, and steps of the shortest order that is shown. Both are counts, the same on any machine.
 """
 
 import collections
@@ -38,7 +38,7 @@ DIMMS = ["-p", "-,size=1G", "-p", "-,size=16G,scratch"]
 FOUND = re.compile(r"^explore \S+ .*: ended, (\d+) executions, .*, BROKEN ", re.M)
 STEP = re.compile(r"^ {1,4}(\d+)[> ] +", re.M)
 
-Plant = collections.namedtuple("Plant", "name command executions steps")
+Plant = collections.namedtuple("Plant", "name command")
 
 
 # ---- the program ------------------------------------------------------------------------------
