@@ -33,7 +33,7 @@ OBJECTS = os.path.join("labs", "handout")
 RACES = re.compile(r"tests/kernel/race/(race_\w+|matrix_table)\.c$")
 # Not there, besides what lab.py leaves out: the product's tests, what judges races, and what the instructor has.
 OURS = re.compile(r"(tests/qemu/(test_\w+|conftest)\.py|tests/(peer|systems|explore/browser|explore/peer)/.*|findings/.*|"
-                  r"tests/explore/scenarios/expected\.txt|docs/teaching\.md|docs/mutants\.md|"
+                  r"tests/explore/scenarios/(expected|faults)\.txt|docs/teaching\.md|docs/mutants\.md|"
                   r"tests/tools/(bug|class_page|grade_all|handout|museum|mutants\w*|explore_table)\.(py|txt)|tests/tools/grade_job\.sh)$")
 LABEL = "a bug of the museum"
 VERDICT = re.compile(r"^(\| [A-G]-\d+ \| `lifetime=[a-z-]+` \| `race \S+` \|) \S+ I\d \|$", re.M)
