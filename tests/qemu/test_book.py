@@ -83,6 +83,9 @@ def test_a_chapter_has_its_parts(chapter):
     assert heads[-2:] == ["What is refused here", "Questions"] and len(set(heads)) == len(heads)
     assert re.findall(r"(?m)^> (quiz \d+)$", text) == [f"quiz {chapter.number}"]
     assert f"| {chapter.number} | [{title}]({chapter.file}.md) |" in text_of(PAGES[0])
+    lab = re.search(r"\]\(../../(labs/\d+[\w-]+)/", text.splitlines()[2]).group(1)
+    assert int(lab.split("/")[1][:2]) == chapter.number, "a chapter a lab"
+    assert f"(../../docs/book/{chapter.file}.md)" in read(os.path.join(lab, "README.md")), f"{lab} does not name its chapter"
     assert len(prose(text).split()) > 250, "a chapter has something to tell"
 
 

@@ -5,17 +5,17 @@
 (function () {
   const input = document.getElementById('search');
   const list = document.getElementById('found');
-  const lower = BOOK_INDEX.map((s) => ({ head: (s.of + ' ' + s.head).toLowerCase(), text: s.text.toLowerCase() }));
+  const lower = BOOK_INDEX.map((s) => ({ page: s.of.toLowerCase(), head: s.head.toLowerCase(), text: s.text.toLowerCase() }));
 
   function points(at, words) {
     let sum = 0;
     for (const word of words) {
-      const inHead = lower[at].head.includes(word);
+      const inHead = lower[at].head.includes(word), inPage = lower[at].page.includes(word);
       const times = lower[at].text.split(word).length - 1;
-      if (!inHead && !times) return 0;
-      sum += (inHead ? 10 : 0) + Math.min(times, 5);
+      if (!inHead && !inPage && !times) return 0;
+      sum += (inHead ? 10 : 0) + (inPage ? 4 : 0) + Math.min(times, 5);
     }
-    return sum;
+    return BOOK_INDEX[at].own ? sum + 100 : sum; // the book's own pages come first
   }
 
   function around(section, words) {

@@ -151,7 +151,8 @@ def make_site() -> Dict[str, str]:
     for path, body in pages.items():
         write(page_name(path), PAGE.format(title=html.escape(title_of(body)), body=body,
                                            contents=contents(path, pages), onward=onward(path, pages)))
-    index = [{"page": page_name(path), "of": title_of(body), "at": anchor, "head": head, "text": text}
+    own = book_pages()
+    index = [{"page": page_name(path), "own": path in own, "of": title_of(body), "at": anchor, "head": head, "text": text}
              for path, body in pages.items() for anchor, head, text in sections(path, body)]
     write("book-index.js", "var BOOK_INDEX = " + json.dumps(index, ensure_ascii=False) + ";\n")
     for name in ("book.css", "book.js"):
