@@ -337,7 +337,7 @@ export LAB OUT
 override export DIR := $(value DIR)
 lab:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/lab.py "$$LAB" "$$DIR"
-grade:
+grade: $(if $(DIR),host)
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/grade.py "$$LAB" $(if $(DIR),--from "$$DIR") $(if $(JSON),--json "$$JSON")
 # What students get, and their submissions, graded (docs/teaching.md). TERM is the shell's as well: only the one
 # that was given here is the term's.

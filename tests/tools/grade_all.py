@@ -238,7 +238,7 @@ def run(folder, number, jobs, term, out):
     numbers = "".join(f"{n}\n" for n in range(1, len(work["submissions"]) + 1))
     os.makedirs(os.path.join(out, "log"), exist_ok=True)
     # Its status counts failed jobs; what counts here is which results are there.
-    subprocess.run(["parallel", "--will-cite", f"-j{jobs}", "--eta", "--timeout", str(LONGEST), "--joblog",
+    subprocess.run(["parallel", "--will-cite", f"-j{jobs}", *(["--eta"] if sys.stderr.isatty() else []), "--timeout", str(LONGEST), "--joblog",
                            os.path.join(out, "joblog"), JOB, out, "{}", ">", os.path.join(out, "log", "{}.txt"), "2>&1"],
                           input=numbers, text=True, check=False, stdout=subprocess.DEVNULL)
     return 0 if pages(out) else 1
