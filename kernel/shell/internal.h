@@ -89,7 +89,8 @@ int input_byte(void); /* next byte, or -1: none yet */
 bool input_ready(void);
 /* While a thread is in the foreground, Ctrl-C signals it instead of being input. NULL: none is. */
 void input_set_foreground(struct thread *t);
-/* ---- shell_waiting.c: the current thread runs this command at the prompt, until waiting_end() */
+/* ---- shell_waiting.c: the current thread runs this command at the prompt, until waiting_end(),
+ * which may come more than once, and without a beginning. */
 void waiting_begin(const char *text, size_t len);
 void waiting_end(void);
 

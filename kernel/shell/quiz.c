@@ -96,8 +96,10 @@ static int take_word(const char *text, const char *find, struct said *s)
 static int run_line(const struct book_question *q, char *text)
 {
 	struct museum_set was;
-	int err = console_capture(text, OUTPUT_SIZE);
+	int err;
 
+	waiting_end(); /* else its line is taken for the machine's */
+	err = console_capture(text, OUTPUT_SIZE);
 	if (err)
 		return err;
 	museum_save(&was);

@@ -126,6 +126,7 @@ int shell_ask(const char *prompt, char *buf, size_t n)
 
 	if (shell_in_script || in_job())
 		return -ENOTTY;
+	waiting_end(); /* who asks is not silent */
 	input_set_foreground(NULL);
 	shell_edit_init(&asker, &ops, prompt, &none);
 	event = edit_line(&asker);

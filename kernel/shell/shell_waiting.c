@@ -14,6 +14,7 @@
 
 static struct {
 	struct timer timer;
+	bool on; /* atomic; zero: the command is over, and the timer's look says nothing */
 	const struct thread *thread;
 	const char *text; /* of the command, len bytes */
 	size_t len;
@@ -44,7 +45,8 @@ static void tell(struct timer *t)
 	struct seen s = {.thread = waiting.thread};
 
 	(void)t;
-	if (__atomic_load_n(&waiting.thread->batch, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&waiting.on, __ATOMIC_ACQUIRE) ||
+	    __atomic_load_n(&waiting.thread->batch, __ATOMIC_RELAXED))
 		return;
 	thread_for_each(copy_what, &s);
 	kprintf("[%lu s] %.*s: %s%s\n", waiting.next_s, (int)MIN(waiting.len, (size_t)100),
@@ -60,10 +62,14 @@ void waiting_begin(const char *text, size_t len)
 	waiting.len = len;
 	waiting.began_ns = clock_ns();
 	waiting.next_s = FIRST_S;
+	__atomic_store_n(&waiting.on, true, __ATOMIC_RELEASE);
 	arm(tell);
 }
 
 void waiting_end(void)
 {
+	__atomic_store_n(&waiting.on, false, __ATOMIC_RELEASE);
+	/* A look that was under way may have armed the timer once more; the next one cannot. */
+	timer_cancel_wait(&waiting.timer);
 	timer_cancel_wait(&waiting.timer);
 }

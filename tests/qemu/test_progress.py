@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pexpect
+import pytest
 
 from hf_config import ROOT
+from hf_machine import PROMPT
 from run import Machine, run_commands
 
 TOOLS = os.path.join(ROOT, "tests", "tools")
@@ -74,6 +76,12 @@ def test_a_command_at_the_prompt_says_what_it_waits_for(tmp_path):
         said = machine.ask("truncate /t/f 0")
         assert re.search(r"(?m)^\[2 s\] truncate /t/f 0: waits for pfn 0x[0-9a-f]+ \(/t/f page 0, 2 references, "
                          r"rest 1\) to be idle$", said), said
+        machine.send("quiz 4")
+        machine.expect(r"answer> ")
+        with pytest.raises(AssertionError):  # who asks is not silent, and waits for no page
+            machine.expect(r"\[\d+ s\]", 5)
+        machine.type("\x03")
+        machine.expect(PROMPT)
         machine.ask("unmap m1; umount /t; museum skip-wake on")
         said = machine.ask("time race A-1 lifetime=idle-at-one")
         assert " s] " not in said and "HUNG I4 nothing runnable, no event pending: T2 waits for pfn" in said
