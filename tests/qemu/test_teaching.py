@@ -141,7 +141,7 @@ def test_a_handout_is_worked_in(course):
     assert status == 0 and "race D-1 lifetime=busy-extent: safe" in said
     some = which._replace(checks=[check for check in which.checks if not check.run.startswith("bench")])
     stub, most = grade.points(grade.grade(tree, some))
-    assert stub < most / 5
+    assert stub < most / 2  # without bench, which others would wait for
     labs.rewrite(tree, which, labs.answers_of(ROOT, which))
     assert grade.points(grade.grade(tree, some)) == (most, most)
 
