@@ -37,7 +37,7 @@ HOME_CFLAGS = $(filter-out -O2 -DEXPLORE -mcmodel=kernel -fno-pic -fno-pie -mpre
 	-Og -malign-data=abi -fPIE -mpreferred-stack-boundary=4 -DEXPLORE $(HOME_ONLY)
 HOME_ONLY := -DHOST_HOME
 # Called from stacks of any alignment.
-HOME_GLUE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fPIE -mstackrealign -fno-omit-frame-pointer -I.
+HOME_GLUE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -fPIE -mstackrealign -mincoming-stack-boundary=3 -fno-omit-frame-pointer -I.
 HOME_LDFLAGS = -no-pie -Wl,--no-relax -nostartfiles -Wl,-Ttext-segment=$(HOME_BASE) -Wl,-T,boot/host/image.ld -Wl,-z,norelro -Wl,-z,noexecstack -Wl,--build-id=none \
 	$(foreach d,__text_start=__executable_start __text_end=(etext+4095)&~4095 __rodata_start=__text_end \
 	hf_data_start=ADDR(.data)&~4095 __rodata_end=hf_data_start,-Wl,--defsym='$(d)')

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Holdfast as a Linux process: it is built, prints what the machine prints, and refuses in sentences."""
 
+import os
 import re
+import subprocess
 
 import pytest
 
+from hf_config import BUILD
 from hf_make import home as run
 from hf_make import make
 
@@ -21,6 +24,14 @@ def test_commands_and_their_status():
     assert done.returncode == 1, done.stdout
     assert re.search(r"^> cat /none\n.*^\[status 2\]$", done.stdout, re.M | re.S), done.stdout
     assert re.search(r"^# \d+ passed, 0 failed, \d+ skipped\n\[status 0\]", done.stdout, re.M), done.stdout
+
+
+def test_commands_that_are_typed():
+    """At its prompt, where it waits for a key in the host's own library; the end of the input turns it off."""
+    done = subprocess.run([os.path.join(BUILD, "host", "holdfast"), "-p", "-,size=64M"], input="echo typed\nsleep 2500\n", text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400)
+    assert done.returncode == 0 and "power off" in done.stdout and "PANIC" not in done.stdout, done.stdout
+    assert "[2 s] sleep 2500: waits for time to pass\n" in done.stdout.replace("\r", "")
 
 
 def test_the_scratch_device_need_not_be_pmem1():
