@@ -360,11 +360,61 @@ def test_all_that_is_played_has_an_end(monkeypatch):
     """Twenty checks that never end are not waited for one by one: what comes too late is told so, and costs itself."""
     clock = iter(range(0, 10**6, grade.ALL // 2 + 1))
     monkeypatch.setattr(grade.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(grade, "compiled", lambda root, check, known: grade.Outcome(check, check.points, ["it compiles"]))
+    monkeypatch.setattr(grade, "compiled", lambda root, check, known, seen: grade.Outcome(check, check.points, ["it compiles"]))
     monkeypatch.setattr(grade, "outcome", lambda root, check: grade.Outcome(check, check.points, ["played"]))
     found = grade.grade("", FOURTH)
     assert [one.text for one in found[:2]] == [["it compiles"], ["played"]] and found[1].points
     assert all("not played" in one.text[0] and not one.points for one in found[2:])
+
+
+def test_what_waits_is_no_failure(monkeypatch, capsys):
+    """A check that was not played for another one's sake has a word and no points; what failed is told again behind all."""
+    checks = [labs.Check(name, 2, f"Is {name} so?", run, None, [], None, needs)
+              for name, run, needs in (("compiles", "build", []), ("a", "selftest a", []), ("b", "selftest b", ["a"]), ("c", "selftest c", []))]
+    monkeypatch.setattr(grade, "compiled", lambda root, check, known, seen: grade.Outcome(check, 2, ["it compiles"]))
+    monkeypatch.setattr(grade, "outcome", lambda root, check: grade.Outcome(check, 2, ["1"]) if check.name == "c" else
+                        grade.Outcome(check, 0, ["not ok 1 a", "=> It is not.", "replay: x"]))
+    found = grade.grade("", FOURTH._replace(checks=checks), grade.tell)
+    said = capsys.readouterr().out
+    assert "FAIL  0/2  a: Is a so?" in said and "wait  0/2  b: Is b so?" in said and "ok    2/2  c: " in said, said
+    assert said.count("FAIL") == 1 and grade.points(found) == (4, 8)
+    assert grade.summary(found) == ["what failed, once more; 1 more wait for these:", "FAIL a: => It is not."]
+    assert not grade.summary([found[0], found[3]])
+
+
+def test_a_panic_keeps_its_reason():
+    """Of a long report the begin is shown; of another output the end."""
+    trace = "".join(f"  frame {n}\n" for n in range(40))
+    shown = grade.said("> selftest a\n" + "x\n" * 40 + "PANIC: expected: held\n  rule:  the reason\n  found: at a.c:1\nbacktrace:\n" + trace)
+    assert len(shown) == 12 and shown[:3] == ["  x", "  PANIC: expected: held", "    rule:  the reason"], shown
+    assert grade.said(trace)[-1] == "    frame 39" and len(grade.said("a\nPANIC: b\n")) == 2
+    assert grade.reason(grade.Outcome(FOURTH.checks[0], 0, shown)) == "PANIC: expected: held"
+
+
+def test_a_long_order_says_what_is_left_out():
+    """The verdict and the threads' names stand above what is shown of an order, and how much is not shown between."""
+    head = "explore a.b lifetime=x model=sc strategy=dpor: ended, 5 executions, 3 outcomes, depth 9, BROKEN I5 it is gone\n      store    break\n"
+    steps = "".join(f"   {n} load\n" for n in range(90))
+    shown = grade.order("> explore a.b\n" + head + steps + "token a.b:x:sc:1\n")
+    assert "BROKEN I5" in shown[0] and "store    break" in shown[1] and shown[2] == "  … 41 lines before these"
+    assert len(shown) == 53 and shown[3] == "     41 load" and shown[-1] == "  token a.b:x:sc:1", shown
+    assert grade.order(head + "  1 load\n")[-1] == "    1 load" and len(grade.order(head + "  1 load\n")) == 3
+    assert grade.order("it panicked\n") == ["  it panicked"]
+
+
+def test_a_first_build_is_told(monkeypatch, capsys):
+    """`make lab` and `make grade` say that it takes minutes where nothing is built; a build says how many files it is at."""
+    monkeypatch.setattr(lab, "make", lambda number, folder: FOURTH)
+    for built in (False, True):
+        monkeypatch.setattr(lab, "is_built", lambda root, built=built: built)
+        assert lab.main(["lab.py", "4", "/nowhere"]) == 0
+        assert ("`make host` here before" in capsys.readouterr().out) is not built
+        assert ("that takes minutes" in grade.first("")) is not built
+    monkeypatch.undo()
+    assert not lab.is_built("/nowhere")
+    seen = []
+    submission.run(["sh", "-c", "echo '  CC      a.c'; echo '  CC      b.c'"], 10, seen=lambda got: seen.append(grade.files_in(got)))
+    assert seen[-1] == "compiles: 2 files"
 
 
 @pytest.mark.parametrize("words,sentence", [

@@ -50,23 +50,24 @@ ORDERS = re.compile(r"explore (\S+) lifetime=(\S+) model=(\S+) strategy=\S+: (co
                     r"(\d+) executions, .*, (safe|BROKEN \S+ .*)$", re.M)
 TOKEN = re.compile(r"^token (\S+)$", re.M)
 
-Outcome = collections.namedtuple("Outcome", "check points text")  # text: what happened, lines
+# text: what happened, lines; waits: it was not played, since another check that it needs has not passed.
+Outcome = collections.namedtuple("Outcome", "check points text waits", defaults=(False,))
 
 
 # ---- running ----------------------------------------------------------------------------------
 
-def make(root, *words, seconds=BUILD_LIMIT, space=BUILD_SPACE):
+def make(root, *words, seconds=BUILD_LIMIT, space=BUILD_SPACE, seen=lambda got: None):
     """make in the tree, with the variables that are nobody's who called us."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("LAB", "DIR", "JSON", "CMD")}
     strange = root in submission.STRANGE
     return submission.run([*submission.within(root, submission.IMAGES if "run" in words else submission.jail.TEMPORARY),
                            "make", "-C", root, *words], seconds, cwd=root, env=env, space=space,
-                          files=submission.OBJECT if strange and "run" not in words else submission.FILES)
+                          files=submission.OBJECT if strange and "run" not in words else submission.FILES, seen=seen)
 
 
-def build(root, *words):
+def build(root, *words, seen=lambda got: None):
     """make in the tree; what it said if it failed, None if it did not."""
-    ended = make(root, *words)
+    ended = make(root, *words, seen=seen)
     return None if ended.status == 0 else f"{ended.output}\n{ended.why or ''}"
 
 
@@ -80,9 +81,12 @@ def play(root, line):
 # ---- judging ----------------------------------------------------------------------------------
 
 def said(output, lines=12):
-    """The end of an output, indented, for who reads why."""
+    """The end of an output, indented, for who reads why; of one that ends in a panic its report's begin, which has the reason."""
     seen = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in output)
-    return [f"  {line[:400]}" for line in seen.rstrip().split("\n")[-lines:]]
+    there = seen.rstrip().split("\n")
+    panic = next((at for at, line in enumerate(there) if line.startswith("PANIC")), len(there))
+    begin = max(0, min(panic - 1, len(there) - lines))
+    return [f"  {line[:400]}" for line in there[begin:begin + lines]]
 
 
 def judge_selftest(check, status, output):
@@ -101,6 +105,17 @@ def judge_race(check, status, output):
     return bool(good), [f"race {found[0][0]}: {found[0][1]}"] if good else said(output, 20)
 
 
+def order(output, lines=50):
+    """The order that breaks a rule, for who reads it: the verdict, whose column is whose, and its end, with a word for what
+    is left out."""
+    there = output.rstrip().split("\n")
+    verdict = next((at for at, line in enumerate(there) if ORDERS.search(line)), None)
+    if verdict is None or verdict + 2 + lines >= len(there):
+        return said(output, lines + 2)
+    left = len(there) - verdict - 2 - lines
+    return [*said("\n".join(there[verdict:verdict + 2])), f"  … {left} lines before these", *said("\n".join(there[-lines:]), lines)]
+
+
 def judge_explore(check, status, output):
     """All orders of events, or the shortest one that breaks a rule."""
     found = ORDERS.findall(output)
@@ -110,7 +125,7 @@ def judge_explore(check, status, output):
             f"holds in the {int(count):,} orders that were played, {how}"
         return True, [f"{name}: {words} ({model})"]
     token = TOKEN.search(output)
-    return False, said(output, 60) + ([f"the same order again: make explain TOKEN={token[1]}"] if token else [])
+    return False, order(output) + ([f"the same order again: make explain TOKEN={token[1]}"] if token else [])
 
 
 def counted(line):
@@ -251,11 +266,16 @@ def asked(root, check, values):
                      "\n".join(text) + "\n" + output)
 
 
-def compiled(root, check, known):
+def compiled(root, check, known, seen=lambda got: None):
     """The check that builds; its text says what the compiler said. `known`: what the product calls, or None for
     anything."""
-    wrong = build(root, "host", *check.run.split()[1:]) or judge.wrong(root, known)
+    wrong = build(root, "host", *check.run.split()[1:], seen=seen) or judge.wrong(root, known)
     return Outcome(check, 0 if wrong else check.points, said(wrong, 20) if wrong else ["it compiles"])
+
+
+def files_in(got):
+    """How far a build is: files that were compiled."""
+    return f"compiles: {got.count(b'  CC ')} files"
 
 
 def grade(root, which, tell=lambda outcome: None, known=None):
@@ -269,10 +289,10 @@ def grade(root, which, tell=lambda outcome: None, known=None):
             missing = [name for name in ["compiles", *check.needs]
                        if name in found and found[name].points < found[name].check.points]
             if check.run.split()[0] == "build":
-                one = compiled(root, check, known)
+                one = compiled(root, check, known, lambda got: bar.rename(files_in(got)))
                 end = time.monotonic() + ALL
             elif missing:
-                one = Outcome(check, 0, [f"not played before '{missing[0]}' has passed"])
+                one = Outcome(check, 0, [f"not played before '{missing[0]}' has passed"], True)
             elif end and time.monotonic() > end:
                 one = Outcome(check, 0, [f"not played: what comes before it took more than {ALL} s"])
             elif check.run.startswith("ask "):
@@ -289,11 +309,25 @@ def grade(root, which, tell=lambda outcome: None, known=None):
 
 def tell(one):
     """One check, for a terminal."""
-    full = one.points == one.check.points
-    print(f"{'ok  ' if full else 'FAIL'} {one.points:2}/{one.check.points:<2} {one.check.name}: {one.check.asks}")
+    word = "ok" if one.points == one.check.points else "wait" if one.waits else "FAIL"
+    print(f"{word:4} {one.points:2}/{one.check.points:<2} {one.check.name}: {one.check.asks}")
     for line in one.text:
         print(f"           {line}")
     sys.stdout.flush()
+
+
+def reason(one):
+    """The line of an outcome that says most: what was foreseen, else what the compiler or the panic said, else the last one."""
+    lines = [line.strip() for line in one.text] or [one.check.asks]
+    return next((line for word in ("=> ", "error: ", "PANIC", "not ok ") for line in lines if word in line), lines[-1])
+
+
+def summary(found):
+    """What failed once more, behind all that waits for it; empty, if nothing did."""
+    failed = [one for one in found if one.points < one.check.points and not one.waits]
+    waits = sum(one.waits for one in found)
+    lines = [f"FAIL {one.check.name}: {reason(one)}" for one in failed]
+    return [f"what failed, once more{f'; {waits} more wait for these' if waits else ''}:", *lines] if failed else []
 
 
 def points(found):
@@ -383,14 +417,20 @@ def lab_of(args):
     return which._replace(checks=[*which.checks, *(variant.fill(one, drawn, word) for one in labs.hidden(which))])
 
 
+def first(tree):
+    """What to know of a build that begins at nothing."""
+    return "" if lab.is_built(tree) else ", all of it since nothing is built here yet: that takes minutes, a later one seconds"
+
+
 def graded(args, notes):
     """Grades and says so; value: the outcomes."""
     which = lab_of(args)
     with where(which, args, notes) as (tree, known):
         for note in notes:
             print(f"note: {said(note)[0].strip()}")
-        print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first.", flush=True)
+        print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first{first(tree)}.", flush=True)
         found = grade(tree, which, tell, known)
+    print("\n".join(summary(found)), end="\n" if summary(found) else "")
     print("%u of %u points" % points(found))
     return found
 

@@ -52,6 +52,11 @@ def copy(root, folder):
         subprocess.run(["cp", "-a", "--reflink=auto", *there, os.path.join(folder, "build")], check=True)
 
 
+def is_built(root):
+    """Is there a Holdfast as a Linux process, whose objects go along?"""
+    return os.path.exists(os.path.join(root, "build", "host", "holdfast"))
+
+
 def stub(folder, some, files=None):
     """Puts the stubs of some labs into a tree; files: into these only."""
     for one in some:
@@ -110,6 +115,9 @@ def main(argv):
     for region in which.regions:
         print(f"write {region.file}, between /* LAB {which.number:02} {region.name}: … */ and /* END */")
     print("then  make grade")
+    if not is_built(labs.ROOT):
+        print("note: nothing is built here yet, so the first `make grade` there compiles everything, for minutes. `make host` here before "
+              "`make lab` saves that")
     return 0
 
 

@@ -47,6 +47,11 @@ class Progress:
         with self.lock:
             self.done, self.name = self.done + 1, name
 
+    def rename(self, name):
+        """The same step, more closely."""
+        with self.lock:
+            self.name = name
+
     def line(self):
         """What is to be seen now."""
         seconds = f"{time.monotonic() - self.begun:.0f} s"

@@ -80,8 +80,9 @@ def in_memory(process):
     return total
 
 
-def read_all(process, seconds):
-    """(output, why it was ended or None): until it has closed its output, or it is too long or too much."""
+def read_all(process, seconds, seen=lambda got: None):
+    """(output, why it was ended or None): until it has closed its output, or it is too long or too much; `seen` is called with what there
+    is so far."""
     got, end, look = bytearray(), time.monotonic() + seconds, 0.0
     pipe = process.stdout.fileno()
     while True:
@@ -100,6 +101,7 @@ def read_all(process, seconds):
         if not some:
             return got, None
         got += some
+        seen(got)
         if len(got) > OUTPUT:
             return got, f"it printed more than {OUTPUT >> 20} MiB"
 
@@ -119,14 +121,16 @@ def end_all(process):
 ENDED_BY_LIMIT = [sign * number + base for sign, base in ((-1, 0), (1, 128)) for number in (signal.SIGXCPU, signal.SIGKILL)]
 
 
-def run(command, seconds, clock=None, cwd="/", env=None, space=None, fds=(), files=FILES):
-    """Runs it to its end, or ends it. `seconds` are of CPU time for each process; by the clock it may take twice that."""
+def run(command, seconds, clock=None, cwd="/", env=None, space=None, fds=(), files=FILES,
+        seen=lambda got: None):
+    """Runs it to its end, or ends it. `seconds` are of CPU time for each process; by the clock it may take twice that.
+    `seen` is called with the output so far, whenever there is more."""
     own = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
     with subprocess.Popen(command, cwd=cwd, env=own if env is None else env, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, pass_fds=fds,
                           preexec_fn=lambda: limits(seconds, space, files)) as process:
         try:
-            output, why = read_all(process, clock or 2 * seconds)
+            output, why = read_all(process, clock or 2 * seconds, seen)
             if not why:
                 try:
                     process.wait(WAIT)
