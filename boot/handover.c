@@ -17,6 +17,9 @@ const char *boot_parse_efi(uint64_t addr, struct boot_info *bi)
 	if (from->nr_ranges > BOOT_MAX_RANGES)
 		return "the EFI loader's memory map counts more ranges than fit";
 	__builtin_memcpy(bi, from, sizeof(*bi));
+	bi->nr_ranges = 0;
+	for (uint32_t i = 0; i < from->nr_ranges; i++)
+		boot_add_range(bi, from->ranges[i].base, from->ranges[i].len, from->ranges[i].type);
 	bi->path[sizeof(bi->path) - 1] = '\0';
 	bi->cmdline[sizeof(bi->cmdline) - 1] = '\0';
 	return NULL;

@@ -29,7 +29,12 @@ void boot_put_hex(uint64_t value);
  */
 const void *boot_phys(uint64_t addr, uint64_t len);
 
-/* Appends [base, base + len) to bi->ranges; what lies past 2^64 is cut off, empty ones ignored. */
+/*
+ * Appends [base, base + len) to bi->ranges; what lies past 2^64 is cut off, empty ones ignored.
+ * Joins it with the last one when that ends where it begins and has its type. A range too many is
+ * counted in ranges_dropped: RAM is left out, anything else takes the room of the list's last RAM
+ * range.
+ */
 void boot_add_range(struct boot_info *bi, uint64_t base, uint64_t len, uint32_t type);
 /* Sorts the ranges and resolves overlaps: of two types the more restrictive one wins. */
 void boot_normalise_ranges(struct boot_info *bi);

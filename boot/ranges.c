@@ -25,22 +25,34 @@ static int restriction(uint32_t type)
 	}
 }
 
-/*
- * A range that does not fit is dropped and counted. Dropped RAM is merely not used; a dropped
- * reserved range could lie inside RAM, so it evicts the last RAM range of the list when there is
- * one.
- */
-static struct boot_range *new_range(struct boot_info *bi, uint32_t type)
+/* Takes the last RAM range out of a full list; the others move up and keep their order. */
+static bool evict_ram(struct boot_info *bi)
 {
 	uint32_t i = bi->nr_ranges;
 
-	if (i < BOOT_MAX_RANGES)
-		return &bi->ranges[bi->nr_ranges++];
-	bi->ranges_dropped++;
-	while (type != BOOT_RAM && i--)
-		if (bi->ranges[i].type == BOOT_RAM)
-			return &bi->ranges[i];
-	return NULL;
+	while (i && bi->ranges[i - 1].type != BOOT_RAM)
+		i--;
+	if (!i)
+		return false;
+	for (; i < bi->nr_ranges; i++)
+		bi->ranges[i - 1] = bi->ranges[i];
+	bi->nr_ranges--;
+	return true;
+}
+
+/*
+ * A range that does not fit is dropped and counted. Dropped RAM is merely not used; a dropped
+ * reserved range could lie inside RAM, so it evicts the last RAM range of the list when there is
+ * one. The new range is always the last one: a list that was in order stays so.
+ */
+static struct boot_range *new_range(struct boot_info *bi, uint32_t type)
+{
+	if (bi->nr_ranges == BOOT_MAX_RANGES) {
+		bi->ranges_dropped++;
+		if (type == BOOT_RAM || !evict_ram(bi))
+			return NULL;
+	}
+	return &bi->ranges[bi->nr_ranges++];
 }
 
 void boot_add_range(struct boot_info *bi, uint64_t base, uint64_t len, uint32_t type)

@@ -314,6 +314,25 @@ static void efi_hand_over_is_copied_and_closed(void **state)
 	expect_range(0, 0x1000, 0x1000, BOOT_RAM);
 }
 
+/* A loader that does not count well: no range reaches past the last address or is empty. */
+static void efi_ranges_are_cut_like_all_others(void **state)
+{
+	struct boot_info *from = at(INFO);
+
+	(void)state;
+	from->magic = BOOT_MAGIC;
+	from->nr_ranges = 3;
+	from->ranges_dropped = 7;
+	from->ranges[0] = (struct boot_range){0x1000, 0x1000, BOOT_RAM, 0};
+	from->ranges[1] = (struct boot_range){0x9000, 0, BOOT_RAM, 0};
+	from->ranges[2] = (struct boot_range){UINT64_MAX - 0x1000, 0x5000, BOOT_RESERVED, 0};
+	assert_null(boot_parse_efi(INFO, &bi));
+	assert_int_equal(bi.nr_ranges, 2);
+	assert_int_equal(bi.ranges_dropped, 7);
+	expect_range(0, 0x1000, 0x1000, BOOT_RAM);
+	expect_range(1, UINT64_MAX - 0x1000, 0x1000, BOOT_RESERVED);
+}
+
 static void efi_nonsense_is_refused(void **state)
 {
 	struct boot_info *from = at(INFO);
@@ -368,6 +387,7 @@ int main(void)
 		TEST(multiboot2_memory_map_with_odd_entries_is_refused),
 		TEST(a_text_mode_framebuffer_is_none),
 		TEST(efi_hand_over_is_copied_and_closed),
+		TEST(efi_ranges_are_cut_like_all_others),
 		TEST(efi_nonsense_is_refused),
 		TEST(damaged_hand_overs_do_no_harm),
 	};

@@ -33,6 +33,19 @@ static void expect_range(uint32_t i, uint64_t base, uint64_t len, uint32_t type)
 	assert_int_equal(bi.ranges[i].type, type);
 }
 
+/* Ascending, no two share a byte, none is empty: what struct boot_range promises. */
+static void expect_apart(void)
+{
+	for (uint32_t i = 0; i < bi.nr_ranges; i++) {
+		const struct boot_range *r = &bi.ranges[i];
+
+		assert_true(r->len > 0 && r->base + r->len > r->base);
+		if (i && r[-1].base + r[-1].len > r->base)
+			fail_msg("disorder at %u: 0x%llx after 0x%llx", i,
+				 (unsigned long long)r->base, (unsigned long long)r[-1].base);
+	}
+}
+
 static void ranges_come_out_sorted(void **state)
 {
 	(void)state;
@@ -145,9 +158,33 @@ static void pieces_that_do_not_fit_are_counted(void **state)
 	boot_normalise_ranges(&bi);
 	assert_int_equal(bi.nr_ranges, BOOT_MAX_RANGES);
 	assert_int_equal(bi.ranges_dropped, BOOT_MAX_RANGES - 1);
+	expect_apart();
 	for (uint32_t i = 0; i < bi.nr_ranges; i++)
 		ram += bi.ranges[i].type == BOOT_RAM;
 	assert_int_equal(ram, 1);
+}
+
+/* Cutting the RAM at the lower end makes one piece too many: RAM goes, and what gets its room still
+ * comes behind all that lies below it. */
+static void what_evicts_ram_stays_in_order(void **state)
+{
+	const uint64_t last = BOOT_MAX_RANGES * 0x2000ull;
+
+	(void)state;
+	boot_add_range(&bi, 0x1000, 0x3000, BOOT_RAM);
+	boot_add_range(&bi, 0x2000, 0x1000, BOOT_RESERVED);
+	for (uint64_t i = 2; i < BOOT_MAX_RANGES - 1; i++)
+		boot_add_range(&bi, i * 0x2000, 0x1000, BOOT_RESERVED);
+	boot_add_range(&bi, last, 0x1000, BOOT_NVS);
+	assert_int_equal(bi.nr_ranges, BOOT_MAX_RANGES);
+	boot_normalise_ranges(&bi);
+	expect_apart();
+	assert_int_equal(bi.nr_ranges, BOOT_MAX_RANGES);
+	assert_int_equal(bi.ranges_dropped, 1);
+	expect_range(0, 0x1000, 0x1000, BOOT_RAM);
+	expect_range(1, 0x2000, 0x1000, BOOT_RESERVED);
+	expect_range(2, 0x4000, 0x1000, BOOT_RESERVED);
+	expect_range(BOOT_MAX_RANGES - 1, last, 0x1000, BOOT_NVS);
 }
 
 /* Against a byte-wise model: every cell of a small memory has the most restrictive type given. */
@@ -200,6 +237,7 @@ int main(void)
 		TEST(what_does_not_fit_is_counted),
 		TEST(a_reserved_range_too_many_costs_ram),
 		TEST(pieces_that_do_not_fit_are_counted),
+		TEST(what_evicts_ram_stays_in_order),
 		TEST(ranges_agree_with_a_model),
 	};
 
