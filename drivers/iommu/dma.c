@@ -230,11 +230,13 @@ static int cut(struct iommu_domain *d, struct dma_mapping *m, uint64_t at, uint6
 	/* END */
 }
 
-/* lock held. */
+/* lock held. No larger page reaches over an end of a mapping, so all of it can go. */
 static void cut_all(struct iommu_domain *d, struct dma_mapping *m)
 {
-	if (!m->cut)
-		cut(d, m, 0, m->nr * PAGE_SIZE);
+	int err = m->cut ? 0 : cut(d, m, 0, m->nr * PAGE_SIZE);
+
+	ASSERT(!err, "%lu page(s) at bus address 0x%lx are reached still: error %d", m->nr, m->bus,
+	       err);
 	m->cut = true;
 }
 
@@ -257,6 +259,8 @@ int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes)
 
 	if (!d)
 		return no_domain(m->dev);
+	if (!pages)
+		return 0;
 	at = ALIGN_DOWN(at, PAGE_SIZE);
 	flags = spin_lock_irqsave(&d->lock);
 	/* LAB 10 bytes: some pages of a mapping go, or all, and its bus addresses stay */

@@ -243,7 +243,7 @@ struct dma_piece {
 /* Pages that the pieces lie on; one that two of them lie on counts for each. Pure. */
 unsigned long dma_pages(const struct dma_piece *list, unsigned nr);
 /* The same for the whole pages that [at, at + bytes) of the mapping touches, filled in or not:
- * bytes, not pages. -EINVAL: a larger page reaches over an end. */
+ * bytes, not pages, and none of them for no bytes. -EINVAL: a larger page reaches over an end. */
 int dma_cut_bytes(struct dma_mapping *m, uint64_t at, uint64_t bytes);
 /* The device knows of it no more: translation and bus addresses go. Any context. */
 void dma_unmap(struct dma_mapping *m);

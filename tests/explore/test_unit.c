@@ -52,6 +52,18 @@ static uint64_t reached(uint64_t bus, unsigned n)
 	return bits;
 }
 
+/* What the unit was told last, beside the eight pages at `bus` that it was about. */
+static const char *told_what(uint64_t bus)
+{
+	uint64_t page = bus / PAGE_SIZE;
+
+	if (!unit.told_pages)
+		return "it was told to forget nothing, and they begin";
+	if (unit.told_first >= page + 8 || unit.told_first + unit.told_pages <= page)
+		return "it was told to forget other pages than these, which begin";
+	return "it was told to forget some of these, which begin";
+}
+
 SELFTEST(model_unmap, "iommu.model-unmap",
 	 "behind dma_unmap() the device reaches none of the pages, and the bus addresses are free")
 {
@@ -61,8 +73,11 @@ SELFTEST(model_unmap, "iommu.model-unmap",
 	EXPECT_OR(out, !err, "error %d", err);
 	dma_unmap(&a);
 	left = reached(bus, 8);
-	EXPECT_OR(out, !left && !unit.domain.space.nr, "reached 0x%lx, %lu range(s) taken", left,
-		  unit.domain.space.nr);
+	EXPECT_OR(out, !left && !unit.domain.space.nr,
+		  "reached 0x%lx, %lu range(s) taken; of the unit: %s at bus page %lu; told: %lu "
+		  "page(s) from bus page %lu on",
+		  left, unit.domain.space.nr, told_what(bus), bus / PAGE_SIZE, unit.told_pages,
+		  unit.told_first);
 out:
 	end();
 }
@@ -115,6 +130,29 @@ SELFTEST(model_bytes, "iommu.model-cut-bytes",
 	}
 }
 
+SELFTEST(model_rest, "iommu.model-cut-rest",
+	 "of a mapping that is cut in part the unit goes on remembering each page outside the "
+	 "smallest block that holds what went")
+{
+	static const struct {
+		unsigned page, nr, left; /* what goes of eight pages, and what is remembered */
+	} c[] = {{0, 1, 7}, {5, 1, 7}, {7, 1, 7}, {2, 2, 6}, {6, 2, 6}, {1, 2, 4}, {4, 3, 4}};
+
+	for (unsigned i = 0; i < sizeof(c) / sizeof(c[0]) && !t->failed; i++) {
+		int err = begin(9, 8, 512);
+		unsigned left;
+
+		err = err ?: dma_cut_bytes(&a, c[i].page * PAGE_SIZE, c[i].nr * PAGE_SIZE);
+		EXPECT_OR(out, !err, "error %d", err);
+		left = unit_remembers(a.bus, 8 * PAGE_SIZE);
+		EXPECT_OR(out, left >= c[i].left,
+			  "%u page(s) from page %u on are cut, of 8: %u are remembered, not %u",
+			  c[i].nr, c[i].page, left, c[i].left);
+	out:
+		end();
+	}
+}
+
 SELFTEST(model_once, "iommu.model-once",
 	 "the unit is told once a cut, however many pages go, and not again when what was cut ends")
 {
@@ -123,6 +161,7 @@ SELFTEST(model_once, "iommu.model-once",
 
 	EXPECT_OR(out, !err, "error %d", err);
 	told = unit.selected + unit.whole;
+	dma_cut_bytes(&a, PAGE_SIZE, 0); /* no byte, no page */
 	dma_cut(&a);
 	told = unit.selected + unit.whole - told;
 	again = unit.selected + unit.whole;

@@ -17,6 +17,8 @@ static struct unit_seen *seen_at(uint64_t bus)
 
 static void forget(uint64_t first, uint64_t pages)
 {
+	unit.told_first = first;
+	unit.told_pages = pages;
 	for (uint64_t page = first; page < first + pages; page++) {
 		struct unit_seen *s = seen_at(page * PAGE_SIZE);
 

@@ -25,6 +25,8 @@ struct unit {
 	unsigned early;		/* that found entries which were not written back yet */
 	unsigned waiting;	/* tables out of use that the last one found: not given back yet */
 	unsigned faults;	/* of the device */
+	uint64_t told_first;	/* pages of bus addresses that it was told last to forget: from */
+	uint64_t told_pages;	/* this one on so many */
 	struct unit_seen *seen; /* what it remembers, by page; UNIT_PAGES */
 };
 #define UNIT_PAGES 2048u /* of bus addresses, from the first that is given out */
