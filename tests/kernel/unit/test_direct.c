@@ -185,6 +185,50 @@ out:
 	direct_end(&d);
 }
 
+/* Is page i of the mapping at va in the page tables? */
+static bool shown(uint64_t va, unsigned i)
+{
+	const uint64_t *pte = pte_walk(current_mm()->root, va + i * PAGE_SIZE, 1, false, NULL);
+
+	return pte && (*pte & PTE_P);
+}
+
+SELFTEST(
+	direct_others, "direct.others-keep",
+	"a plain mapping of the file keeps the pages that a revoked one never showed: those before "
+	"its first one, and those from the one behind its last one on")
+{
+	struct dax_map middle = {.flags = MAP_SHARED_VALIDATE | MAP_DIRECT,
+				 .pgoff = 2,
+				 .pages = F_PAGES,
+				 .write = true};
+	uint64_t plain = 0, va = 0;
+	struct dax_inode *g = NULL;
+	unsigned left = 0;
+	int err = 0;
+
+	DIRECT(d, LIFETIME_DEFAULT);
+	g = scratch_file("g", 2 + F_PAGES + 2, 'g');
+	EXPECT_OR(out,
+		  g && !fx_map_flags(g, 2 + F_PAGES + 2, 0, false, &plain) &&
+			  !dax_map(current_mm(), g, &middle, &va),
+		  "%s", refusal());
+	for (unsigned i = 0; i < 2 + F_PAGES + 2; i++)
+		err = err ?: store(plain + i * PAGE_SIZE);
+	lease_break_time_ns = SOON;
+	err = err ?: dax_punch(g, 3 * PAGE_SIZE, PAGE_SIZE);
+	for (unsigned i = 0; i < 2 + F_PAGES + 2; i++)
+		left |= (unsigned)shown(plain, i) << i;
+	EXPECT_OR(out, !err && store(va) == -EFAULT, "punch %d, %s", err, refusal());
+	EXPECT_OR(out, left == 0xc3, "another mapping shows pages 0x%x, not 0xc3", left);
+out:
+	mm_unmap(current_mm(), plain, (2 + F_PAGES + 2) * PAGE_SIZE); /* may be gone */
+	mm_unmap(current_mm(), va, F_PAGES * PAGE_SIZE);
+	if (g)
+		dax_put(g);
+	direct_end(&d);
+}
+
 SELFTEST(direct_last_close, "direct.last-close",
 	 "the lease goes with the last piece or copy that is closed, and not before")
 {
