@@ -64,8 +64,12 @@ static void __attribute__((noinline)) end_in_wrong_order(struct page *record)
 		percpu_ref_get(&pgmap->ref);
 }
 
-/* The caller made the word show busy without a holder. Interrupts off, and a reference of the pgmap
- * is held, which the caller gives back after this (F-14). */
+/*
+ * The caller made the word show busy without a holder. Interrupts may be on: nothing of the record
+ * belongs to this CPU. The caller keeps the pgmap from going until this returns: a put has
+ * interrupts off and gives its reference of it back behind this (F-14); a file system that cuts a
+ * file is mounted, and keeps its device bound.
+ */
 void page_release_busy(struct page *record)
 {
 	if (museum_on(release_before_clear) || museum_on(device_first)) {

@@ -3,7 +3,7 @@
 a wrong one that was foreseen fails with the sentence that names the misunderstanding.
 
 The answers are in tests/labs/NN: right-*.c and wrong-*.c; the comment of a wrong one quotes a part of the
-sentence. `make test` plays of each lab the stubs and one wrong answer, `make test-labs` all of them."""
+sentence, and after "never" what is not to be told of it: a sentence that blames a part which is right. `make test` plays of each lab the stubs and one wrong answer, `make test-labs` all of them."""
 
 import fcntl
 import glob
@@ -87,6 +87,8 @@ def test_an_answer(trees, which, path):
     if path:
         sentence = re.search(r'"([^"]+)"', comment)[1]
         assert sentence in told(outcomes), told(outcomes)
+        for other in re.findall(r'never "([^"]+)"', comment):
+            assert other not in told(outcomes), told(outcomes)
 
 
 @pytest.mark.parametrize("which", LABS, ids=lambda one: str(one.number))

@@ -1,4 +1,6 @@
-/* The word is looked at once more behind the mark. "nothing read before or behind it" */
+/* The word is looked at once more behind the mark. "nothing read before or behind it";
+ * never "count before you mark", never "A mapping is a holder",
+ * never "a put that leaves a mapping behind", never "plain store": parts 2 and 3 are right. */
 /* REGION mark-busy */
 	old = set_mark(record);
 	if (old & PAGE_BUSY)
