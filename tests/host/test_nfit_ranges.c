@@ -29,11 +29,15 @@ static void expect_range_refused(uint16_t index, const struct nfit_env *env, con
 	nfit_free(&n);
 }
 
+/* The reason is no other one that says "length 0x0". */
 static void spa_length_zero(void **state)
 {
 	(void)state;
 	begin_with_dimm();
 	add_spa(&t, 8, 8 * GiB, 0);
+	assert_int_equal(parse(&n, &t, NULL), 0);
+	assert_string_equal(range(&n, 8)->reason, "length 0");
+	nfit_free(&n);
 	expect_range_refused(8, NULL, "length 0");
 }
 
@@ -43,6 +47,15 @@ static void spa_wraps(void **state)
 	begin_with_dimm();
 	add_spa(&t, 8, 0xffffffffffe00000, 0x400000);
 	expect_range_refused(8, NULL, "wraps");
+}
+
+/* The last byte of all has an address, and the range does not wrap: it is refused for its bits. */
+static void spa_up_to_the_last_address(void **state)
+{
+	(void)state;
+	begin_with_dimm();
+	add_spa(&t, 8, 0xffffffffffe00000, 0x200000);
+	expect_range_refused(8, NULL, "beyond the 52 address bits");
 }
 
 /* Nothing lies beyond the address bits of the CPU; the last byte below them is fine. */
@@ -311,15 +324,25 @@ static void order_of_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spa_length_zero),	   cmocka_unit_test(spa_wraps),
-		cmocka_unit_test(spa_beyond_address_bits), cmocka_unit_test(spa_over_registers),
-		cmocka_unit_test(spa_overlaps_ram),	   cmocka_unit_test(spa_overlaps_spa),
-		cmocka_unit_test(spa_index_zero),	   cmocka_unit_test(spa_unaligned),
-		cmocka_unit_test(spa_trimmed_to_nothing),  cmocka_unit_test(ways_mismatch),
-		cmocka_unit_test(dimm_twice_in_a_set),	   cmocka_unit_test(memdev_without_range),
-		cmocka_unit_test(memdev_without_dcr),	   cmocka_unit_test(second_table),
-		cmocka_unit_test(rejected_table_between),  cmocka_unit_test(update_may_not_delete),
-		cmocka_unit_test(order_follows_handles),   cmocka_unit_test(order_of_tables),
+		cmocka_unit_test(spa_length_zero),
+		cmocka_unit_test(spa_wraps),
+		cmocka_unit_test(spa_beyond_address_bits),
+		cmocka_unit_test(spa_over_registers),
+		cmocka_unit_test(spa_overlaps_ram),
+		cmocka_unit_test(spa_overlaps_spa),
+		cmocka_unit_test(spa_index_zero),
+		cmocka_unit_test(spa_unaligned),
+		cmocka_unit_test(spa_trimmed_to_nothing),
+		cmocka_unit_test(ways_mismatch),
+		cmocka_unit_test(dimm_twice_in_a_set),
+		cmocka_unit_test(memdev_without_range),
+		cmocka_unit_test(memdev_without_dcr),
+		cmocka_unit_test(second_table),
+		cmocka_unit_test(rejected_table_between),
+		cmocka_unit_test(update_may_not_delete),
+		cmocka_unit_test(order_follows_handles),
+		cmocka_unit_test(order_of_tables),
+		cmocka_unit_test(spa_up_to_the_last_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

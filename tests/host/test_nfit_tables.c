@@ -415,6 +415,82 @@ static void print_says_it_all(void **state)
 	nfit_free(&n);
 }
 
+/* A field and what stands in the table at its place. */
+static void expect_field(const char *name, uint64_t field, const uint8_t *s, unsigned int bytes)
+{
+	uint64_t want = 0;
+
+	while (bytes--)
+		want = want << 8 | s[bytes];
+	if (field != want)
+		fail_msg("%s is 0x%llx, in the table 0x%llx", name, (unsigned long long)field,
+			 (unsigned long long)want);
+}
+
+#define FIELD(p, name, at, bytes) expect_field(#name, (p)->name, s + (at), bytes)
+
+/* A structure in which no two bytes are alike, but for the flags: each field is read from its
+ * place. */
+static const uint8_t *add_counting(uint16_t type, uint16_t len)
+{
+	uint8_t *s = add(&t, type, len);
+
+	for (uint16_t i = 4; i < len; i++)
+		s[i] = (uint8_t)(0x81 + i);
+	if (!type)
+		put(s + 6, 6, 2);
+	return s;
+}
+
+static void every_field_of_a_range(void **state)
+{
+	const uint8_t *s;
+	const struct nfit_spa *p;
+
+	(void)state;
+	begin(&t);
+	s = add_counting(0, 64);
+	assert_int_equal(parse(&n, &t, NULL), 0);
+	assert_int_equal(n.nr_spas, 1);
+	p = &n.spas[0];
+	FIELD(p, index, 4, 2);
+	FIELD(p, flags, 6, 2);
+	FIELD(p, proximity, 12, 4);
+	assert_memory_equal(p->guid, s + 16, 16);
+	FIELD(p, base, 32, 8);
+	FIELD(p, length, 40, 8);
+	FIELD(p, attributes, 48, 8);
+	FIELD(p, location, 56, 8);
+	assert_true(p->table == &n && p->has_proximity && p->has_location);
+	nfit_free(&n);
+}
+
+static void every_field_of_a_dimms_part(void **state)
+{
+	const uint8_t *s;
+	const struct nfit_memdev *m;
+
+	(void)state;
+	begin(&t);
+	s = add_counting(1, 48);
+	assert_int_equal(parse(&n, &t, NULL), 0);
+	assert_int_equal(n.nr_memdevs, 1);
+	m = &n.memdevs[0];
+	FIELD(m, handle, 4, 4);
+	FIELD(m, physical_id, 8, 2);
+	FIELD(m, region_id, 10, 2);
+	FIELD(m, range_index, 12, 2);
+	FIELD(m, dcr_index, 14, 2);
+	FIELD(m, region_size, 16, 8);
+	FIELD(m, region_offset, 24, 8);
+	FIELD(m, dpa, 32, 8);
+	FIELD(m, interleave_index, 40, 2);
+	FIELD(m, ways, 42, 2);
+	FIELD(m, flags, 44, 2);
+	assert_int_equal(n.dimms[0].physical_id, m->physical_id);
+	nfit_free(&n);
+}
+
 /* An empty table is fine: there may be DIMMs later. */
 static void empty_table(void **state)
 {
@@ -447,6 +523,8 @@ int main(void)
 		cmocka_unit_test(control_regions),
 		cmocka_unit_test(legacy_structures),
 		cmocka_unit_test(print_says_it_all),
+		cmocka_unit_test(every_field_of_a_range),
+		cmocka_unit_test(every_field_of_a_dimms_part),
 		cmocka_unit_test(empty_table),
 	};
 
