@@ -274,8 +274,10 @@ int mm_fault(struct mm *mm, uint64_t addr, bool write);
 
 /*
  * Clears every page-table entry that shows file pages [first, last) in any address space, flushes
- * the TLBs that may hold them and only then drops the mapping counts (F-15). Sleepable; callers
- * hold the file's fault lock for writing so that nothing is mapped again. Returns entries cleared.
+ * the TLBs that may hold them and only then drops the mapping counts (F-15). Sleepable. Callers see
+ * to it that nothing is mapped again: by the file's fault lock held for writing, or for one page by
+ * its index entry, which they have locked, or since no fault is served any more. Returns entries
+ * cleared.
  */
 uint64_t unmap_mapping_range(struct mapping *m, uint64_t first, uint64_t last);
 /* Write-protects instead of clearing: the next store faults, so fsync can tell what is dirty again.
