@@ -106,6 +106,33 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(ext4_cross_whole, "ext4.cross-linked-whole",
+	 "of two files that an image gives the same 2 MiB the second is refused, and the first one "
+	 "goes on by 2 MiB")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t a = map_huge(&fx, "f", 1), extents = huge_count(HUGE_EXTENT), b, v;
+	struct dax_inode *g = scratch_file("g", N, 'g');
+	uint32_t old = g ? get_block(g) : 0;
+	int err;
+
+	EXPECT_OR(out, a && g && level_at(a) == 2, "no 2 MiB: %s", refusal());
+	unmap_mapping_range(&fx.inode[0]->mapping, 0, N); /* only the entry says whose they are */
+	set_block(g, get_block(fx.inode[0]));
+	b = fx_map_as_is(&fx, g, N, true);
+	err = load_checked((uint64_t *)b, &v);
+	fx_unmap(&fx, b);
+	set_block(g, old);
+	EXPECT_OR(out, err == -EFAULT && strstr(refusal(), "e2fsck"),
+		  "the second file shows the blocks, too (error %d)", err);
+	EXPECT_OR(out, huge_count(HUGE_EXTENT) == extents + 1, "%lu faults met the other's blocks",
+		  huge_count(HUGE_EXTENT) - extents);
+	EXPECT_OR(out, !store_checked((uint64_t *)a, 2) && level_at(a) == 2,
+		  "the first file is not served by 2 MiB any more");
+out:
+	fixture_end(&fx);
+}
+
 #define USED 64u /* blocks in use that the bitmap calls free: more than are left at the end */
 
 /* Group 0's bitmap: are the file's first blocks, which are side by side, in use? */

@@ -125,13 +125,24 @@ FAIL_NTH(fail_fault_replace, "fail.fault.zero-replaced",
 
 /* ---- 2 MiB ----------------------------------------------------------------------------------- */
 
+static uint64_t others; /* faults, before, that were not served by 2 MiB for another reason */
+
 static int prepare_huge(struct fail_round *r)
 {
 	int err;
 
+	others = huge_count(HUGE_HELD) + huge_count(HUGE_DYING) + huge_count(HUGE_EXTENT);
 	r->f = scratch_file("f", 0, 0);
 	err = r->f ? dax_truncate(r->f, PMD_SIZE) : -ENOMEM;
 	return err ? err : dax_mmap(r->mm, r->f, 0, FOLIO_PAGES, true, &r->va);
+}
+
+static const char *check_huge(struct fail_round *r)
+{
+	(void)r;
+	return huge_count(HUGE_HELD) + huge_count(HUGE_DYING) + huge_count(HUGE_EXTENT) == others
+		       ? NULL
+		       : "memory was missing, and the fault names another reason";
 }
 
 static void undo_huge(struct fail_round *r)
@@ -143,8 +154,8 @@ static void undo_huge(struct fail_round *r)
 }
 FAIL_NTH(fail_huge, "fail.huge",
 	 "each allocation of a 2 MiB fault fails once: it falls back to a page, or says so",
-	 .prepare = prepare_huge, .op = write_fault, .undo = undo_huge, .least = 4,
-	 .way_round = "a single page serves (HUGE_NO_MEMORY)");
+	 .prepare = prepare_huge, .op = write_fault, .check = check_huge, .undo = undo_huge,
+	 .least = 4, .way_round = "a single page serves (HUGE_NO_MEMORY)");
 
 /* ---- gup ------------------------------------------------------------------------------------- */
 

@@ -90,12 +90,16 @@ static struct seen {
 	const struct persist_observer *before;
 	const char *from;
 	uint64_t bytes, in_range, len; /* bytes: of 6 MiB from there on */
+	uint64_t va;		       /* 0, or where the range's bytes may be mapped */
+	unsigned shown;		       /* how many of its write-backs saw it mapped */
 } seen;
 
 static void see(const void *p, size_t n)
 {
-	if ((const char *)p - seen.from < (int64_t)seen.len && (const char *)p >= seen.from)
+	if ((const char *)p - seen.from < (int64_t)seen.len && (const char *)p >= seen.from) {
 		seen.in_range += n;
+		seen.shown += seen.va && level_at(seen.va);
+	}
 	if ((const char *)p - seen.from < 3 * (int64_t)PMD_SIZE && (const char *)p >= seen.from)
 		seen.bytes += n;
 	if (seen.before && seen.before->wrote_back)
@@ -143,6 +147,30 @@ SELFTEST(huge_punch_flushes, "huge.punch-writes-neighbours-back",
 	before = watched();
 	EXPECT_OR(out, !err && behind == (N - 210) * PAGE_SIZE && before == 200 * PAGE_SIZE,
 		  "error %d, %lu bytes behind the hole, %lu before it", err, behind, before);
+out:
+	fixture_end(&fx);
+}
+
+/* The hole alone unmaps 2 MiB that are mapped as such; pages mapped one by one stay. */
+SELFTEST(huge_punch_order, "huge.punch-unmaps-first",
+	 "when a broken 2 MiB entry's neighbours are written back, nothing maps them any more: no "
+	 "store comes behind its line and loses its mark (I7)")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = map_huge(&fx, "f", 1), odd, lines;
+	int err;
+
+	EXPECT_OR(out, va && (odd = map_again(&fx, 0, N, 16 * GIB + PAGE_SIZE)), "not mapped");
+	*at(PAGE(odd, 400)) = 'x';
+	watch(va_to_head(va), N);
+	seen.va = PAGE(odd, 400);
+	err = dax_punch(fx.inode[0], 200 * PAGE_SIZE, 10 * PAGE_SIZE);
+	lines = watched();
+	EXPECT_OR(unmap_odd, !err && lines, "error %d, %lu bytes written back", err, lines);
+	EXPECT_OR(unmap_odd, !seen.shown, "page 400 is still mapped at %u of the write-backs",
+		  seen.shown);
+unmap_odd:
+	unmap(odd, N);
 out:
 	fixture_end(&fx);
 }

@@ -183,6 +183,34 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(zap_dying_large, "lifetime.zap-to-zero.dying-is-refused-large",
+	 "nor is one of 2 MiB, for that reason: the access fails, and nothing of it is left")
+{
+	FIXTURE(fx, &lifetime_zap_to_zero);
+	struct pgmap *pgmap = &scratch_device()->pgmap;
+	struct dax_inode *f = sparse("f", N);
+	uint64_t va = f ? fx_map_as_is(&fx, f, N, true) : 0, said = huge_count(HUGE_DYING);
+	struct dax_run run;
+	struct page *head;
+	int refused;
+
+	EXPECT_OR(out, va && !f->ops->map_run(f, 0, N, true, &run), "%s", refusal());
+	head = pfn_to_page(run.pfn); /* it has a record: else nobody asks the lifetime */
+	EXPECT_OR(out, run.count == N && !page_records_populate(run.pfn, 1), "no 2 MiB");
+	__atomic_store_n(&pgmap->ref.phase, REF_DYING, __ATOMIC_RELEASE);
+	refused = store_checked((uint64_t *)va, 1);
+	__atomic_store_n(&pgmap->ref.phase, REF_LIVE, __ATOMIC_RELEASE);
+	EXPECT_OR(out, refused, "a store to a device that is going made an entry");
+	EXPECT_OR(out, huge_count(HUGE_DYING) == said + 1, "%lu faults say that it is going",
+		  huge_count(HUGE_DYING) - said);
+	EXPECT_OR(out, !page_state(head) && !head->mapping && !check_all(),
+		  "the head has state 0x%lx, and %s file, or an invariant is violated",
+		  page_state(head), head->mapping ? "a" : "no");
+	EXPECT_OR(out, !store_checked((uint64_t *)va, 1) && level_at(va) == 2, "alive again");
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(zap_link, "lifetime.zap-to-zero.link-survives",
 	 "a zapped page that became idle still names its file, as long as its entry is there (D-9)")
 {

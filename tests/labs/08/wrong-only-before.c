@@ -1,4 +1,4 @@
-/* Only what lies before the hole is written back. "Write back [at, first) and [last, end)" */
+/* Only what lies before the hole is written back. "On which sides of the hole" */
 /* REGION break */
 	(void)museum_on(break_narrow);
 	if (!(entry & ENTRY_PMD) || (at >= first && end <= last))
