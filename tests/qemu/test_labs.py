@@ -221,6 +221,19 @@ def test_what_cannot_be_asked(monkeypatch, values, sentence):
     assert not one.points and sentence in one.text[-1] and not lines, one
 
 
+@pytest.mark.parametrize("form,whole,half", [
+    ("verdict", ["safe", "BROKEN I1", "hung i4: and so on"], ["BROKEN", "HUNG", "BROKEN I", "safe or not", "I1"]),
+    ("pair", ["1 0", "1 reference(s), 0 mapping(s)", "2/1"], ["1", "1 0 2", "one", "1 and"]), ("number", ["4"], ["4 or 5", "step 4", "x"])])
+def test_half_an_answer_is_none(monkeypatch, form, whole, half):
+    """It would be found in what the machine prints as well: it is told what is asked for, and nothing is played."""
+    for value in whole + half:
+        one, lines = asked(monkeypatch, {"run": "ask race C-2", "expect": "{how}|.", "form": form}, {"how": value}, "race C-2: safe\n")
+        assert bool(one.points) == bool(lines) == (value in whole), value
+        assert one.points or "=> how: what is asked for is" in one.text[-1]
+    with pytest.raises(labs.Wrong, match="form is one of"):
+        labs.check({"name": "c", "points": 3, "asks": "?", "run": "ask race C-2", "form": "word"})
+
+
 def test_a_token_by_the_line_that_finds_it(monkeypatch):
     """`explore NAME lifetime=L` stands for the token of its finding."""
     one, lines = asked(monkeypatch, {"run": "ask replay {token}", "expect": "broken"}, {"token": "explore a.b lifetime=c-d"},

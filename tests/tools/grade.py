@@ -254,6 +254,11 @@ def asked(root, check, values):
     if without:
         return Outcome(check, 0, [f"no answer to '{without[0]}' yet"])
     text = [f"answer {name}: {values[name]}" for name in names]
+    if check.form:
+        form, words = labs.FORMS[check.form]
+        wrong = next((name for name in names if f"{{{name}}}" not in check.run and not form.match(values[name])), None)
+        if wrong:
+            return Outcome(check, 0, [*text, f"=> {wrong}: what is asked for is {words}."])
     try:
         line = FIELD.sub(lambda m: as_word(root, m[1], values[m[1]]), check.run.removeprefix("ask "))
     except labs.Wrong as err:

@@ -25,9 +25,14 @@ MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/[ \t]*\n", re.
 END = re.compile(r"^[ \t]*/\* END \*/[ \t]*\n", re.M)
 KINDS = ("build", "selftest", "race", "explore", "bench", "host", "ask", "shell", "bug")
 
+# What an answer of an `ask` has to be before the machine is asked: half of one would be in what it prints as well.
+FORMS = {"verdict": (re.compile(r"safe$|(BROKEN|HUNG) I\d\b", re.I), "`safe`, or `BROKEN` or `HUNG` and the rule, as in `HUNG I4`"),
+         "pair": (re.compile(r"\D*\d+\D+\d+\D*$"), "two numbers, as in `3 7`"),
+         "number": (re.compile(r"\d+$"), "one number")}
+
 Region = collections.namedtuple("Region", "name file stub")
-Check = collections.namedtuple("Check", "name points asks run expect because atmost needs pick hidden",
-                               defaults=((), False))
+Check = collections.namedtuple("Check", "name points asks run expect because atmost needs pick hidden form",
+                               defaults=((), False, None))
 Lab = collections.namedtuple("Lab", "number title folder regions checks")
 
 
@@ -37,14 +42,17 @@ class Wrong(Exception):
 
 def check(table):
     """One [[check]]; `run` begins with its kind."""
-    known = {"name", "points", "asks", "run", "expect", "because", "atmost", "needs", "pick"}
+    known = {"name", "points", "asks", "run", "expect", "because", "atmost", "needs", "pick", "form"}
     if set(table) - known or {"name", "points", "asks", "run"} - set(table):
         raise Wrong(f"a check has {sorted(known)}, the first four always: {table}")
     if table["run"].split()[0] not in KINDS:
         raise Wrong(f"check {table['name']}: run begins with one of {', '.join(KINDS)}")
+    if table.get("form") not in (None, *FORMS):
+        raise Wrong(f"check {table['name']}: form is one of {', '.join(FORMS)}")
     because = [(re.compile(b["when"], re.M), " ".join(b["says"].split())) for b in table.get("because", [])]
     return Check(table["name"], table["points"], " ".join(table["asks"].split()), table["run"],
-                 table.get("expect"), because, table.get("atmost"), table.get("needs", []), tuple(table.get("pick", ())))
+                 table.get("expect"), because, table.get("atmost"), table.get("needs", []), tuple(table.get("pick", ())),
+                 form=table.get("form"))
 
 
 def read(folder):

@@ -1,4 +1,4 @@
-/* "There the block goes back to the allocator: it has no owner" */
+/* "A block that went back to the allocator has no owner" */
 /* REGION answers */
 verdict: BROKEN I1
 scan-step: 6

@@ -1,4 +1,4 @@
-/* "Under idle-at-one the record of a page that nobody uses counts one" */
+/* "The name of the design says what the record of a page counts" */
 /* REGION answers */
 verdict: BROKEN I1
 scan-step: 4

@@ -1,4 +1,4 @@
-/* The later design is taken for a cure. "Its mark is put on entries, by a scan that passes over a locked one as well" */
+/* The later design is taken for a cure. "Its mark is put on entries by a scan as well" */
 /* REGION answers */
 verdict: BROKEN I1
 scan-step: 4

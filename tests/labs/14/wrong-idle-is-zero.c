@@ -1,4 +1,4 @@
-/* "It waits until the count is back at one" */
+/* "It waits until the count is back at what it is at rest" */
 /* REGION answers */
 zap-touched: 1 1
 zap-punched: 0 0

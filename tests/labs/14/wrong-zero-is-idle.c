@@ -1,4 +1,4 @@
-/* Zero on a mapped page is believed to be wrong everywhere. "There 0 references on a mapped page are right" */
+/* Zero on a mapped page is believed to be wrong everywhere. "is a mapped page without references wrong?" */
 /* REGION answers */
 zap-touched: 1 1
 zap-punched: 0 0

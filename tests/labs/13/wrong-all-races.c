@@ -1,0 +1,23 @@
+/* All races are none. "One race, by its name" */
+/* REGION answers */
+verdict: BROKEN I1
+scan-step: 4
+unlock-step: 5
+second-owner-step: 7
+unaware: BROKEN I1
+lease-poll: safe
+idle-at-one: BROKEN I1
+zap-to-zero: BROKEN I1
+counted-map: safe
+refuse-busy: safe
+busy-extent: safe
+token: explore entry.locked-scan lifetime=idle-at-one
+passed-in: entries_next
+references: 2
+rests: 1
+other-token: explore entry.locked-scan lifetime=zap-to-zero
+cure: counted-map
+sleeps-for: a locked index entry
+refused-with: ENOSPC
+not-mapped: all
+never-locked: safe

@@ -1,0 +1,23 @@
+/* The rule is left out. "`safe`, or `BROKEN` or `HUNG` and the rule" */
+/* REGION answers */
+verdict: BROKEN
+scan-step: 4
+unlock-step: 5
+second-owner-step: 7
+unaware: BROKEN
+lease-poll: safe
+idle-at-one: BROKEN I1
+zap-to-zero: broken
+counted-map: safe
+refuse-busy: safe
+busy-extent: safe
+token: explore entry.locked-scan lifetime=idle-at-one
+passed-in: entries_next
+references: 2
+rests: 1
+other-token: explore entry.locked-scan lifetime=zap-to-zero
+cure: counted-map
+sleeps-for: a locked index entry
+refused-with: ENOSPC
+not-mapped: C-1
+never-locked: safe
