@@ -56,6 +56,8 @@ def test_every_race_ends_as_the_table_says():
     """F-15 needs a TLB for each CPU, C-5 of era 6.1 a disk or what stands in for one."""
     done = run(*DIMMS, "-c", "race all; check")
     assert done.returncode == 0 and re.search(r"^race all: 5\d\d cells, 0 unexpected$", done.stdout, re.M), done.stdout
+    told = re.findall(r"^  race (\d+) of (\d+): ", done.stdout, re.M)  # how far it is
+    assert [int(n) for n, _ in told] == list(range(1, 1 + int(told[0][1]))) and len({m for _, m in told}) == 1
     assert re.search(r"^ *race F-15 .*museum=count-before-flush: BROKEN I1", done.stdout, re.M), done.stdout
 
 

@@ -139,6 +139,7 @@ struct race_result race_run(const struct race *race, const struct lifetime *lt, 
 struct tally {
 	const struct lifetime *only; /* NULL: every one */
 	unsigned cells, exhibits, eras, measured, skipped, unexpected;
+	unsigned begun, races; /* of the rows of the table */
 };
 
 /* The verdict that the table has for this cell; RACE_SKIP: it has none, which nothing fits. */
@@ -232,6 +233,7 @@ static void run_race(const struct race *race, struct tally *t)
 {
 	const struct lifetime *lt;
 
+	race_say("race %u of %u: %s", ++t->begun, t->races, race->name);
 	for (unsigned n = 0; (lt = lifetime_nth(n)) && !batch_stopped(); n++) {
 		struct race_result r;
 
@@ -255,6 +257,8 @@ static int run_all(const struct lifetime *only)
 	if (err == -EBUSY || err == -EPERM)
 		return shell_fail(err, "%s", refusal());
 
+	for (const struct race *r = next_race(NULL); r; r = next_race(r))
+		t.races++;
 	for (const struct race *r = next_race(NULL); r && !batch_stopped(); r = next_race(r))
 		run_race(r, &t);
 	for (const struct race_exhibit *x = __start_hf_exhibits;
