@@ -5,7 +5,7 @@
  * One wake, step by step. Left the waker, right the waiter; time runs down.
  *
  *     condition = true                     enlist in the bucket
- *     (full barrier)                       (full barrier: the bucket's lock)
+ *     (full barrier)                       (full barrier, behind the bucket's unlock)
  *     bucket empty? done                   test the condition
  *     else: mark each waiter on this       not true: sleep, unless marked
  *     key, make its thread ready           (marks are tested under the run-queue lock)

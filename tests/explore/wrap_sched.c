@@ -112,6 +112,21 @@ void __wrap_sched_sleep(struct waiter *w)
 	x_live = true;
 }
 
+/*
+ * The sleeper was made ready, and nothing says yet that its wait is over: it may run before the
+ * waker's next step and sleep again. That step can be a plain store on the sleeper's stack, which
+ * is no event, so this is one.
+ */
+static void ready_too_early(unsigned id, const void *pc)
+{
+	struct x_op *op = x_op(X_WAKE, pc);
+
+	x_add(op, x_how(X_PLACE_THREAD(id), X_WRITE));
+	op->what = "somebody whose wait is not over yet";
+	x_locked(op, x.me->cpu);
+	x_wait_turn();
+}
+
 static void wake(struct thread *t, const void *pc)
 {
 	unsigned id = x_thread_index(t);
@@ -126,8 +141,11 @@ static void wake(struct thread *t, const void *pc)
 	x_wait_turn();
 	x.ran |= 1u << id;
 	x.wrote = true;
-	if (t->state == THREAD_SLEEPING)
+	if (t->state == THREAD_SLEEPING) {
 		t->state = THREAD_READY;
+		if (!wait_is_over(t->waiting))
+			ready_too_early(id, pc);
+	}
 	x_live = true;
 }
 
