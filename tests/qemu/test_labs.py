@@ -401,8 +401,10 @@ def test_a_panic_keeps_its_reason():
     """Of a long report the begin is shown; of another output the end."""
     trace = "".join(f"  frame {n}\n" for n in range(40))
     shown = grade.said("> selftest a\n" + "x\n" * 40 + "PANIC: expected: held\n  rule:  the reason\n  found: at a.c:1\nbacktrace:\n" + trace)
-    assert len(shown) == 12 and shown[:3] == ["  x", "  PANIC: expected: held", "    rule:  the reason"], shown
-    assert grade.said(trace)[-1] == "    frame 39" and len(grade.said("a\nPANIC: b\n")) == 2
+    assert shown[:4] == ["  … 40 lines before these", "  x", "  PANIC: expected: held", "    rule:  the reason"], shown
+    assert len(shown) == 14 and shown[-1] == "  … 33 lines behind these", shown
+    assert len(grade.said(trace)) == 13 and grade.said(trace)[0] == "  … 28 lines before these" and grade.said(trace)[-1] == "    frame 39"
+    assert len(grade.said("a\nPANIC: b\n")) == 2
     assert grade.reason(grade.Outcome(FOURTH.checks[0], 0, shown)) == "PANIC: expected: held"
 
 

@@ -44,6 +44,7 @@ import variant
 LIMIT = 60  # seconds for one check: what is right takes a few at most
 BUILD_LIMIT = 900  # seconds for a whole build, with newlib
 BUILD_SPACE = 8 << 30  # bytes of addresses for one compiler
+RACE = 100  # lines of a race that are shown: the longest has 85, and its first ones say whose column is whose
 ALL = 900  # seconds for what is played of one submission; a check behind that is not played
 # The verdict may stand behind something that the answer printed without a new line.
 ORDERS = re.compile(r"explore (\S+) lifetime=(\S+) model=(\S+) strategy=\S+: (complete|ended|bounded \(.*\)), "
@@ -81,12 +82,15 @@ def play(root, line):
 # ---- judging ----------------------------------------------------------------------------------
 
 def said(output, lines=12):
-    """The end of an output, indented, for who reads why; of one that ends in a panic its report's begin, which has the reason."""
+    """The end of an output, indented, for who reads why; of one that ends in a panic its report's begin, which has the reason.
+    What is left out at either side is counted."""
     seen = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in output)
     there = seen.rstrip().split("\n")
     panic = next((at for at, line in enumerate(there) if line.startswith("PANIC")), len(there))
     begin = max(0, min(panic - 1, len(there) - lines))
-    return [f"  {line[:400]}" for line in there[begin:begin + lines]]
+    left = len(there) - begin - lines
+    return [*([f"  … {begin} lines before these"] if begin else []), *(f"  {line[:400]}" for line in there[begin:begin + lines]),
+            *([f"  … {left} lines behind these"] if left > 0 else [])]
 
 
 def judge_selftest(check, status, output):
@@ -102,7 +106,7 @@ def judge_race(check, status, output):
     found = re.findall(r"race (.*): (safe|BROKEN I\d.*|HUNG I4.*|skip .*)$", output, re.M)
     ended = status is not None if check.expect else status == 0
     good = len(found) == 1 and re.match(check.expect or "safe$", found[0][1]) and ended
-    return bool(good), [f"race {found[0][0]}: {found[0][1]}"] if good else said(output, 20)
+    return bool(good), [f"race {found[0][0]}: {found[0][1]}"] if good else said(output, RACE)
 
 
 def order(output, lines=50):
@@ -432,7 +436,7 @@ def graded(args, notes):
     which = lab_of(args)
     with where(which, args, notes) as (tree, known):
         for note in notes:
-            print(f"note: {said(note)[0].strip()}")
+            print(f"note: {said(note, RACE)[0].strip()}")
         print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first{first(tree)}.", flush=True)
         found = grade(tree, which, tell, known)
     print("\n".join(summary(found)), end="\n" if summary(found) else "")
