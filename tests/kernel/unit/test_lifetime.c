@@ -78,6 +78,62 @@ out:
 	fixture_end(&fx);
 }
 
+/* Breaks it: `if` for `while` in layout_wait_idle(). */
+SELFTEST(
+	lifetime_each_page, "lifetime.every-page",
+	"counted-map: two pages of a range are held; when the first of them is put, truncate waits "
+	"for the other one")
+{
+	FIXTURE(fx, &lifetime_counted_map);
+	uint64_t va = fx_map(&fx, "f", 3, 'a');
+	struct fx_op op = {.inode = fx.inode[0], .fn = fx_truncate};
+	struct page *page[3];
+	bool first, other;
+
+	EXPECT_OR(out, va && get_user_pages_fast(va, 3, PIN, page) == 3, "nothing is held");
+	unpin_user_pages(&page[1], 1);
+	first = fx_start(&op) && fx_asleep(&op, page[0]);
+	unpin_user_pages(&page[0], 1);
+	other = first && fx_asleep(&op, page[2]);
+	unpin_user_pages(&page[2], 1);
+	if (op.thread)
+		fx_join(&op);
+	EXPECT_OR(out, first && other && !op.err,
+		  "waited for the first page %d, for the other one %d, error %d", first, other,
+		  op.err);
+out:
+	fixture_end(&fx);
+}
+
+/* Breaks it: whoever has slept goes on with the page behind the one that he slept for. */
+SELFTEST(lifetime_from_start, "lifetime.from-the-start",
+	 "counted-map: while truncate sleeps for a page, one before it is mapped again and held: "
+	 "that one is waited for as well")
+{
+	FIXTURE(fx, &lifetime_counted_map);
+	uint64_t va = fx_map(&fx, "f", 3, 'a');
+	struct fx_op op = {.inode = fx.inode[0], .fn = fx_truncate};
+	struct page *last, *before;
+	bool slept, held, again = false;
+
+	EXPECT_OR(out, va && get_user_pages_fast(va + 2 * PAGE_SIZE, 1, PIN, &last) == 1,
+		  "nothing is held");
+	slept = fx_start(&op) && fx_asleep(&op, last);
+	held = slept && at(va)[0] == 'a' && get_user_pages_fast(va, 1, FOLL_PIN, &before) == 1;
+	unpin_user_pages(&last, 1);
+	if (held) {
+		again = fx_asleep(&op, before);
+		unpin_user_pages(&before, 1);
+	}
+	if (op.thread)
+		fx_join(&op);
+	EXPECT_OR(out, slept && held && again && !op.err,
+		  "slept %d, held one before %d, waited for it %d, error %d", slept, held, again,
+		  op.err);
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(lifetime_signal, "lifetime.signal-changes-nothing",
 	 "a signal ends the wait with -EINTR; size, blocks and contents are as before")
 {
