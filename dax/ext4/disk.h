@@ -122,7 +122,7 @@ _Static_assert(offsetof(struct ext4_disk_extra, i_crtime_extra) == 20, "i_crtime
 #define EXT4_APPEND_FL	  0x00000020u
 #define EXT4_INLINE_FL	  0x10000000u
 
-/* The write-ahead image of one inode core; see inode.c.  Lies in the superblock's reserve. */
+/* The write-ahead image of one inode core; see redo.c.  Lies in the superblock's reserve. */
 struct ext4_redo {
 	uint64_t commit; /* crc << 32 | inode number; zero means: nothing to redo */
 	struct ext4_disk_inode image;

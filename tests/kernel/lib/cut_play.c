@@ -387,3 +387,16 @@ void cut_test(struct selftest_run *t, const struct cut_change *c)
 	EXPECT(!found.broken, "%u of %u cuts in a change of %lu fences: %s", found.broken,
 	       found.outcomes, found.fences, found.text);
 }
+
+void cut_fences_test(struct selftest_run *t, const struct cut_fences *row, unsigned rows)
+{
+	struct cut_found found;
+
+	for (; rows--; row++) {
+		int err = cut_play(&row->c, &found);
+
+		EXPECT(!err, "%s: %d: %s", row->what, err, found.text);
+		EXPECT(found.fences <= row->most, "%s: %lu fences, at most %u", row->what,
+		       found.fences, row->most);
+	}
+}

@@ -8,6 +8,15 @@
 
 void cut_test(struct selftest_run *t, const struct cut_change *c);
 
+struct cut_fences {
+	const char *what;
+	struct cut_change c;
+	unsigned most;
+};
+
+/* Each change has at most so many fences; whether cuts are right is not asked. */
+void cut_fences_test(struct selftest_run *t, const struct cut_fences *row, unsigned rows);
+
 #define CUT_TEST(ident, name, statement, ...)                                                      \
 	SELFTEST(cut_##ident, name, statement)                                                     \
 	{                                                                                          \

@@ -209,6 +209,20 @@ static int both_held(struct ext4_fs *fs)
 CUT_TEST(evict, "cut.evict", "two files without a name are let go: their blocks come back once",
 	 .before = both_held, .change = evict, .after = all_gone, .silent = true)
 
+SELFTEST(
+	cut_few_fences_names, "cut.few-fences-of-names",
+	"a name that comes, into a free entry, too, and one that goes have no more fences "
+	"than their steps need")
+{
+	static const struct cut_fences row[] = {
+		{"a create in a free entry", {.before = crowd_two, .change = create_in_d}, 5},
+		{"a rename", {.before = file_f, .change = rename_f}, 4},
+		{"an unlink", {.before = file_f, .change = unlink_f, .after = all_gone}, 4},
+		{"an rmdir", {.before = mkdir_d, .change = remove_d}, 10}};
+
+	cut_fences_test(t, row, ARRAY_SIZE(row));
+}
+
 /* ---- the whole device --------------------------------------------------------------------- */
 
 static int sync_all(struct ext4_fs *fs)

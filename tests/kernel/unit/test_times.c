@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: mtime and ctime follow what changes a file, stores through mappings too (times.*). */
 #include "dax/layer/internal.h"
-#include "dax/ext4/disk.h"
+#include "dax/ext4/internal.h"
 #include "dax/file/internal.h"
 #include "tests/kernel/lib/huge.h"
 
@@ -144,5 +144,62 @@ SELFTEST(times_changes, "times.every-change",
 close:
 	dax_put(f);
 out:
+	fixture_end(&fx);
+}
+
+/* A second name, as another system may have made it. */
+static int name_again(struct ext4_inode *root, struct ext4_inode *ip, const char *name)
+{
+	int err = ext4_begin(ip->fs);
+
+	if (!err)
+		err = ext4_dir_add(root, name, ip->ino, EXT4_FT_REG);
+	if (!err)
+		ext4_store_links(ip, 2);
+	return err;
+}
+
+static void names_go(struct selftest_run *t, struct dax_inode *f, struct ext4_inode *root)
+{
+	struct ext4_inode *ip = ext4_inode_of(f);
+	int err = name_again(root, ip, "g");
+
+	for (uint32_t left = 2; !err && left-- > 0;) {
+		make_old(f);
+		root->raw->i_mtime = root->raw->i_ctime = OLD;
+		err = dax_unlink(left ? SCRATCH_PATH "/g" : SCRATCH_PATH "/f");
+		if (err)
+			break;
+		EXPECT(ip->raw->i_ctime > OLD, "ctime of a file that lost a name is %u",
+		       ip->raw->i_ctime);
+		EXPECT(ip->raw->i_mtime == OLD, "mtime of a file that lost a name is %u",
+		       ip->raw->i_mtime);
+		EXPECT(root->raw->i_mtime > OLD && root->raw->i_ctime > OLD,
+		       "a directory lost a name: mtime %u, ctime %u", root->raw->i_mtime,
+		       root->raw->i_ctime);
+		EXPECT(ip->links == left && (ip->fs->sb->s_last_orphan == ip->ino) == !left,
+		       "%u name(s) left: %u link(s), the list begins with inode %u", left,
+		       ip->links, ip->fs->sb->s_last_orphan);
+	}
+	EXPECT(!err, "error %d", err);
+}
+
+SELFTEST(
+	times_names, "times.name-goes",
+	"a name that goes changes ctime of the file and mtime and ctime of its directory; only the "
+	"last one puts the file on the list of those without a name")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	struct ext4_inode *root = NULL;
+	int err = f ? ext4_iget(ext4_inode_of(f)->fs, EXT4_ROOT_INO, &root) : -EIO;
+
+	EXPECT(!err, "error %d", err);
+	if (!err) {
+		names_go(t, f, root);
+		ext4_iput(root);
+	}
+	if (f)
+		dax_put(f);
 	fixture_end(&fx);
 }

@@ -1,20 +1,20 @@
-/* The same step for both kinds of entry: inode 0 first, the number last. The inode is copied word by word. */
+/* The same steps for both kinds of entry, of which only the last one differs. The inode is copied word by word. */
 /* REGION entry */
+	const bool slack = de->inode != 0;
 	uint32_t room = de->rec_len;
 
 	fresh = de;
-	if (de->inode) {
+	if (slack) {
 		fresh = (struct ext4_dirent *)(void *)((uint8_t *)de + used);
 		room -= used;
 	}
-	put(fresh, room, e, 0);
+	put(fresh, room, e, slack ? e->ino : 0);
 	pm_wb(fs, fresh, need);
 	pm_fence(fs);
-	if (fresh != de) {
+	if (slack)
 		pm_set16(fs, &de->rec_len, (uint16_t)used);
-		pm_fence(fs);
-	}
-	pm_set32(fs, &fresh->inode, e->ino);
+	else
+		pm_set32(fs, &fresh->inode, e->ino);
 	pm_fence(fs);
 	return fresh;
 /* REGION unname */
