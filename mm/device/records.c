@@ -17,7 +17,7 @@ MUSEUM_EXPLORED(record_shown_early, "record-shown-early",
 		"found by explore records.populate-two");
 MUSEUM(loser_keeps_frame, "loser-keeps-frame",
        "of two CPUs that make the same records the one that comes second keeps its frame; shown by "
-       "selftest mm.memremap-populate-loser");
+       "selftest mm.memremap-populate-loser and explore records.populate-two");
 MUSEUM(tables_stay, "record-tables-stay",
        "a device that leaves lets the tables of its records behind; shown by selftest "
        "mm.records-tables-return");

@@ -8,13 +8,14 @@
 
 static struct pgmap pgmap, beside;
 static const struct page *found[2]; /* by thread 0, and by thread 1 */
-static uint64_t frames;		    /* of records, before */
+static uint64_t frames, tables;	    /* of records and of page tables, before */
 
 static int bound(void)
 {
 	pgmap = fake_pgmap(0, 2);
 	found[0] = found[1] = NULL;
 	frames = record_frames;
+	tables = page_table_frames();
 	return memremap_pages(&pgmap);
 }
 
@@ -56,11 +57,14 @@ static void populate(void)
 static void check_one_frame(void)
 {
 	uint64_t counted = record_frames - frames;
+	int64_t others = x_frames_taken() - (int64_t)(page_table_frames() - tables);
 
 	X_EXPECT("I2", found[0] == found[1] && record() == found[0],
 		 "a frame of records was replaced by another one");
 	X_EXPECT("books", counted == 1, "one frame of records was made, and %lu are counted",
 		 counted);
+	X_EXPECT("books", others == 1, "one frame of records stands there, and %ld are gone",
+		 others);
 }
 
 EXPLORE_SCENARIO(populate_two, "records.populate-two",
