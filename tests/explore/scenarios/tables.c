@@ -11,12 +11,32 @@
 #define VA    0x123456789000ull /* an entry in the middle of each level */
 #define FOUND (1ull << 9)	/* of a bit that is software's: nobody maps anything here */
 
+#define USED_FRAMES 6u	 /* as many as two makers of three tables may take */
+#define LEFT	    0xc8 /* bytes of which no word is present */
+
 static uint64_t root, tables; /* the root's frame; how many tables there were before */
+
+/* What the makers are given is full of its last user's bytes: a table that is shown before it is
+ * zeroed has an entry in it that nobody made. */
+static void leave_bytes(void)
+{
+	uint64_t frame[USED_FRAMES];
+
+	for (unsigned i = 0; i < USED_FRAMES; i++) {
+		frame[i] = frame_alloc(0);
+		if (frame[i])
+			memset(phys_to_virt(frame[i]), LEFT, PAGE_SIZE);
+	}
+	for (unsigned i = 0; i < USED_FRAMES; i++)
+		if (frame[i])
+			frame_free(frame[i], 0);
+}
 
 static int make_root(void)
 {
 	root = frame_alloc_zero();
 	tables = page_table_frames();
+	leave_bytes();
 	return root ? 0 : refuse(-ENOMEM, "no frame for a root");
 }
 

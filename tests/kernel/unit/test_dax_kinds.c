@@ -150,3 +150,27 @@ SELFTEST(dax_smaps_copy, "dax.smaps-copy",
 out:
 	fixture_end(&fx);
 }
+
+/* Not by the way of a file, which unmaps its zeroes before it has a block: there is none here. */
+SELFTEST(dax_zeroes_give_way, "dax.zeroes-give-way",
+	 "a page that takes the place of zeroes is what the next load reads, though it was read as "
+	 "zero before")
+{
+	const char *why = kind_start(&o, KIND_CHAR);
+	uint64_t before = 1, after = 0;
+	int err = 0;
+
+	if (!why) {
+		struct vm_fault vmf = {.vma = mm_find_vma(current_mm(), o.va), .address = o.va};
+
+		memset(phys_to_virt(o.frame), 'x', PAGE_SIZE);
+		err = vmf_insert_zero(&vmf) ?: load_checked((uint64_t *)o.va, &before);
+		err = err ?: vmf_insert_special(&vmf, o.frame >> PAGE_SHIFT, false);
+		err = err ?: load_checked((uint64_t *)o.va, &after);
+	}
+	kind_end(&o);
+	if (why)
+		SKIP("%s", why);
+	EXPECT(!err && !before, "error %d, first 0x%lx", err, before);
+	EXPECT(after == 0x7878787878787878ul, "the zeroes are still read: 0x%lx", after);
+}

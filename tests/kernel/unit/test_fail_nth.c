@@ -7,8 +7,14 @@
 
 static int fault(const struct fail_round *r, unsigned n, bool write)
 {
-
+	refusal_clear();
 	return mm_fault(r->mm, fail_page(r, n), write);
+}
+
+static const char *check_sentence(struct fail_round *r)
+{
+	(void)r;
+	return refusal()[0] ? NULL : "the fault was refused without a sentence";
 }
 
 /* ---- the instrument -------------------------------------------------------------------------- */
@@ -88,14 +94,16 @@ static int read_fault(struct fail_round *r)
 }
 FAIL_NTH(fail_fault_read, "fail.fault.read",
 	 "each allocation of a first read fault fails once: record, entry, page tables",
-	 .prepare = fail_prepare_mapped, .op = read_fault, .undo = fail_undo_file, .least = 5);
+	 .prepare = fail_prepare_mapped, .op = read_fault, .check = check_sentence,
+	 .undo = fail_undo_file, .least = 5);
 
 static int write_fault(struct fail_round *r)
 {
 	return fault(r, 1, true);
 }
 FAIL_NTH(fail_fault_write, "fail.fault.write", "each allocation of a first write fault fails once",
-	 .prepare = fail_prepare_mapped, .op = write_fault, .undo = fail_undo_file, .least = 5);
+	 .prepare = fail_prepare_mapped, .op = write_fault, .check = check_sentence,
+	 .undo = fail_undo_file, .least = 5);
 
 static int hole_read(struct fail_round *r)
 {
@@ -103,7 +111,7 @@ static int hole_read(struct fail_round *r)
 }
 FAIL_NTH(fail_fault_hole, "fail.fault.hole-read",
 	 "each allocation of showing a hole as zeroes fails once", .prepare = fail_prepare_mapped,
-	 .op = hole_read, .undo = fail_undo_file, .least = 4);
+	 .op = hole_read, .check = check_sentence, .undo = fail_undo_file, .least = 4);
 
 static int hole_write(struct fail_round *r)
 {
@@ -111,7 +119,8 @@ static int hole_write(struct fail_round *r)
 }
 FAIL_NTH(fail_fault_fill, "fail.fault.hole-write",
 	 "each allocation of giving a hole a block fails once, and the block is not lost",
-	 .prepare = fail_prepare_mapped, .op = hole_write, .undo = fail_undo_file, .least = 5);
+	 .prepare = fail_prepare_mapped, .op = hole_write, .check = check_sentence,
+	 .undo = fail_undo_file, .least = 5);
 
 static int show_hole(struct fail_round *r)
 {
@@ -121,7 +130,7 @@ static int show_hole(struct fail_round *r)
 }
 FAIL_NTH(fail_fault_replace, "fail.fault.zero-replaced",
 	 "each allocation of replacing mapped zeroes by a block fails once", .prepare = show_hole,
-	 .op = hole_write, .undo = fail_undo_file, .least = 1);
+	 .op = hole_write, .check = check_sentence, .undo = fail_undo_file, .least = 1);
 
 /* ---- 2 MiB ----------------------------------------------------------------------------------- */
 

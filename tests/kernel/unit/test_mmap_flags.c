@@ -226,3 +226,38 @@ out:
 		dax_put(f);
 	fixture_end(&fx);
 }
+
+static int sync_fails(struct dax_inode *inode)
+{
+	(void)inode;
+	return refuse(-EIO, "the block map cannot be written");
+}
+
+SELFTEST(mmap_sync_fails, "mmap.sync-fails",
+	 "a store of a mapping with MAP_SYNC whose block map cannot be made durable is refused, "
+	 "and nothing is mapped")
+{
+	const struct dax_map rq = {
+		.flags = MAP_SHARED_VALIDATE | MAP_SYNC, .pages = 1, .write = true};
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	const struct dax_layer_ops *before = f ? f->ops : NULL;
+	struct dax_layer_ops ops;
+	uint64_t va = USER_MMAP + (1ul << 40);
+	int err, then;
+
+	EXPECT_OR(out, f && !dax_map(current_mm(), f, &rq, &va), "%s", refusal());
+	ops = *before;
+	ops.sync = sync_fails;
+	f->ops = &ops;
+	err = store_checked((uint64_t *)va, 1);
+	f->ops = before;
+	then = store_checked((uint64_t *)va, 1);
+	mm_unmap(current_mm(), va, PAGE_SIZE);
+	EXPECT_OR(out, err, "the store was made, though a power cut would lose its block");
+	EXPECT_OR(out, !then, "and the next one fails: %d", then);
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
