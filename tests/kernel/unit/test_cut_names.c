@@ -209,10 +209,9 @@ static int both_held(struct ext4_fs *fs)
 CUT_TEST(evict, "cut.evict", "two files without a name are let go: their blocks come back once",
 	 .before = both_held, .change = evict, .after = all_gone, .silent = true)
 
-SELFTEST(
-	cut_few_fences_names, "cut.few-fences-of-names",
-	"a name that comes, into a free entry, too, and one that goes have no more fences "
-	"than their steps need")
+SELFTEST(cut_few_fences_names, "cut.few-fences-of-names",
+	 "a name that comes, into a free entry, too, and one that goes have no more fences "
+	 "than their steps need")
 {
 	static const struct cut_fences row[] = {
 		{"a create in a free entry", {.before = crowd_two, .change = create_in_d}, 5},
