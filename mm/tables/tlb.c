@@ -3,9 +3,8 @@
  * TLB shootdown: after a page-table entry was taken away, no CPU may go on using its copy.
  *
  * Only CPUs that run the address space can hold its entries (a switch away reloads CR3, which drops
- * them), and mm->active says which do. The order that makes this safe: the entry is cleared, then a
- * full barrier, then the mask is read; a CPU that switches in sets its bit, then loads CR3. Either
- * we see the bit and interrupt it, or it sees the cleared entry.
+ * them), and mm->active says which do. A CPU may switch in meanwhile: either we see its bit and
+ * interrupt it, or it sees the cleared entry. tlb_flush_range() has the order that makes it so.
  */
 #include "mm/mm.h"
 
@@ -34,6 +33,8 @@ MUSEUM_EXPLORED(flush_unfenced, "flush-unfenced",
 		"the mask of CPUs is read while the cleared entry is still in the store buffer; "
 		"found by explore tlb.switch-flush model=tso");
 
+STEP_POINT_DECLARE(tlb_forgets);
+
 unsigned long tlb_flushes;
 
 struct flush {
@@ -41,10 +42,11 @@ struct flush {
 	uint64_t start, end;
 };
 
-static void flush_local(void *arg)
+static inline void flush_local(void *arg)
 {
 	const struct flush *f = arg;
 
+	STEP_POINT(tlb_forgets);
 	/* LAB 07 forget: what a CPU that was asked forgets */
 	if (this_cpu()->mm != f->mm)
 		return; /* switched away meanwhile: CR3 was reloaded, nothing is left */
@@ -79,8 +81,8 @@ void tlb_flush_range(struct mm *mm, uint64_t start, uint64_t end)
 		__atomic_fetch_add(&tlb_flushes, 1, __ATOMIC_RELAXED);
 	preempt_disable();
 	if (!museum_explored(flush_unfenced))
-		smp_mb(); /* cleared entries before the mask, else we miss a CPU that still loads
-			     them */
+		smp_mb(); /* cleared entries before the mask, else we miss a CPU that sets its
+			     bit, loads CR3 and still finds them */
 	mask = __atomic_load_n(&mm->active, __ATOMIC_ACQUIRE);
 	if (mask == 1u << cpu_id())
 		flush_local(&f);

@@ -83,6 +83,7 @@ class Worker:
                               text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               check=True).stdout
         compiler = next(line for line in plan.split("\n") if f" -c {source}" in line)
+        compiler = compiler.rpartition("; exec ")[2]  # behind what makes the folder and tells the line
         self.flags = re.sub(r" -MMD -MP -c .*", "", compiler.lstrip("@")).split() + ["-w", "-g0"]
         link = next(line for line in plan.split("\n") if line.lstrip("@").startswith("ld ")
                     and "pass1" not in line)

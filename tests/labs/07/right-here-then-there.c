@@ -25,6 +25,8 @@
 /* REGION forget */
 	uint64_t va = f->end;
 
+	if (f->mm != this_cpu()->mm)
+		return;
 	if (f->end - f->start > FLUSH_ALL_ABOVE * PAGE_SIZE)
 		tlb_flush_all_local();
 	else

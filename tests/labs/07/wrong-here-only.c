@@ -1,4 +1,5 @@
-/* Only the CPU that flushes forgets. "every one of them is asked" */
+/* Only the CPU that flushes forgets. "every one of them is asked";
+ * never "you told the file": part 1 is right. */
 /* REGION whom */
 	struct flush f = {mm, start, end};
 
