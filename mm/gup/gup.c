@@ -254,8 +254,9 @@ static bool __attribute__((noinline)) one_changed(struct page *page, uint64_t ir
 }
 
 /* page_get_one() has refused; the museum takes the page all the same. Interrupts on again. */
-static bool __attribute__((noinline)) one_refused(struct page *page, const uint64_t *ptep,
-						  uint64_t pte, uint64_t irq, struct page **pages)
+static bool __attribute__((noinline, unused))
+one_refused(struct page *page, const uint64_t *ptep, uint64_t pte, uint64_t irq,
+	    struct page **pages)
 {
 	bool got = museum_on(get_from_zero) && page_get(page, 1);
 

@@ -1,6 +1,6 @@
 /* Part 1 by way of part 2, which asks once more what the entry allows. */
 /* REGION fast-one */
-	(void)page, (void)one_refused, (void)one_changed;
+	(void)page;
 	if (!take_one(ptep, gup_needed(flags), pages))
 		goto other;
 	irq_restore(irq);
@@ -12,5 +12,5 @@
 		*pages = page;
 		return 1;
 	}
-	give_back(page_to_record(page), 1);
+	give_back(page, 1);
 	return 0;

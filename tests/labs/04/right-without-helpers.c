@@ -1,13 +1,12 @@
 /* All of it written out, and the page stored only when it is ours. */
 /* REGION fast-one */
-	(void)one_refused, (void)one_changed;
 	page = pfn_to_page(pte_to_pfn(pte));
 	if (!page_get_one(page))
 		goto other;
 	smp_mb();
 	if (__atomic_load_n(ptep, __ATOMIC_SEQ_CST) != pte) {
 		irq_restore(irq);
-		put_user_page(page);
+		page_put_record(page, 1);
 		return false;
 	}
 	irq_restore(irq);
@@ -18,7 +17,7 @@
 		return 0;
 	smp_mb();
 	if (*ptep != pte) {
-		page_put(page, 1);
+		page_put_record(page, 1);
 		return 0;
 	}
 	*pages = page;
