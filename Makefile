@@ -76,8 +76,8 @@ PER_BUILD := kernel/lib/test_memdebug.c kernel/sync/test_lock.c kernel/sync/test
 	mm/device/test_memremap_help.c mm/frames/test_memdebug.c mm/frames/test_memory.c \
 	tests/kernel/unit/test_records_next.c
 tests_of = $(foreach f,$(filter-out tests/explore/%,$(1)),$(if $(filter test_%,$(notdir $f)),$f))
-TESTS := $(sort $(filter-out tests/kernel/bench/% tests/kernel/lib/%,$(filter tests/kernel/%,$(SRC))) $(call tests_of,$(SRC)))
-ANY   := $(filter-out $(PER_BUILD),$(TESTS))
+TEST_SRC := $(sort $(filter-out tests/kernel/bench/% tests/kernel/lib/%,$(filter tests/kernel/%,$(SRC))) $(call tests_of,$(SRC)))
+ANY   := $(filter-out $(PER_BUILD),$(TEST_SRC))
 # The explorer's two homes, this kernel and a process (boot/host/host.mk), are linked from the same
 # objects, less what knows at compile time which home it is in.
 PER_HOME := boot/% kernel/cpu/insn.c kernel/cpu/apic.c mm/frames/kvirt.c mm/frames/test_memory.c mm/space/anon.c
@@ -141,7 +141,7 @@ all: $(KERNEL) $(B)/k.elf $(LOADER)
 
 # Tests are more than half of the image, which stays in RAM, and nobody times them: -Og makes them a third
 # smaller, in half the time. Not so the benchmarks, and the fixtures that these use.
-$(patsubst %,$(B)/obj/%.o,$(filter-out $(ANY),$(TESTS))): CFLAGS += -Og
+$(patsubst %,$(B)/obj/%.o,$(filter-out $(ANY),$(TEST_SRC))): CFLAGS += -Og
 
 # What the compiler is told about warnings, for the self-test that asks (seed.s4.11).
 WARNED := $(filter -W%,$(CFLAGS))
