@@ -105,6 +105,7 @@ void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc)
 		found(f, at, "freed once more");
 	if (x.state.freed == FREED)
 		x_fail("an execution frees more than %u times", FREED);
+	x_tso_freed(at, bytes);
 	freed[x.state.freed++] = (struct freed){at, pc, bytes, what, x.me->name};
 	for (uintptr_t page = at >> 12; page <= (at + bytes - 1) >> 12; page++)
 		x.state.freed_pages |= 1ull << page % 64;

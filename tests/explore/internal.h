@@ -442,6 +442,8 @@ void x_tso_over(unsigned cpu);
 void x_tso_drain(unsigned cpu);
 void x_tso_next(unsigned cpu, struct x_op *op);
 void x_tso_flush_plain(unsigned cpu);
+/* x.me frees these bytes: what it has stored there before may come out behind that. */
+void x_tso_freed(uintptr_t at, size_t bytes);
 const uint16_t *x_tso_clock(unsigned cpu, bool races);
 
 /* ---- timers.c */

@@ -164,6 +164,23 @@ SELFTEST(engine_races, "explore.races-by-byte",
 		}
 }
 
+SELFTEST(engine_freed_late, "explore.freed-and-stored-late",
+	 "a store that comes out of a buffer behind a free is a finding, but for the freeing CPU's")
+{
+	for (unsigned tso = 0; tso < 2; tso++) {
+		struct x_options opt = x_all_orders(X_DPOR, tso);
+
+		EXPECT(!explore_run(&engine_free_told, &opt, &r), "%s", refusal());
+		EXPECT(r.broken && strstr(r.text, "byte 8 of 24 of the heap is touched"),
+		       "told first, model=%s: %s", tso ? "tso" : "sc",
+		       r.broken ? r.text : "nothing is found");
+		EXPECT(!explore_run(&engine_free_behind, &opt, &r), "%s", refusal());
+		EXPECT(r.complete && !r.broken, "told last: %s", r.text);
+		EXPECT(!explore_run(&engine_free_own, &opt, &r), "%s", refusal());
+		EXPECT(r.complete && !r.broken, "its own store: %s", r.text);
+	}
+}
+
 SELFTEST(
 	engine_freed, "explore.freed-to-the-last-byte",
 	"what was freed may not be touched, from its first page to its last byte, nor freed again; "

@@ -25,6 +25,7 @@ struct entry {
 	uintptr_t pc;
 	uint8_t bytes, how; /* how: of the event */
 	bool event;
+	bool own; /* made before its own CPU freed these bytes: it may come out behind that */
 };
 static struct buffer {
 	struct entry e[ENTRIES];
@@ -113,6 +114,7 @@ static struct entry *add(unsigned cpu, uintptr_t at, unsigned bytes)
 	b->nr++;
 	e->at = at;
 	e->bytes = (uint8_t)bytes;
+	e->own = false;
 	e->before = get(at, bytes);
 	e->pc = x.me->next.pc;
 	x_clock_copy(e->clock, x.me->clock);
@@ -246,11 +248,22 @@ static unsigned front(const struct buffer *b)
 static void out(struct buffer *b, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
+		if (!b->e[i].own)
+			x_touched(b->e[i].at, b->e[i].bytes);
 		x_log((void *)b->e[i].at, b->e[i].bytes);
 		put(b->e[i].at, b->e[i].bytes, b->e[i].value);
 	}
 	b->nr -= n;
 	memmove(b->e, b->e + n, b->nr * sizeof(*b->e));
+}
+
+void x_tso_freed(uintptr_t at, size_t bytes)
+{
+	struct buffer *b = &buffer[x.me->cpu];
+
+	for (unsigned i = 0; i < b->nr; i++)
+		if (b->e[i].at < at + bytes && at < b->e[i].at + b->e[i].bytes)
+			b->e[i].own = true;
 }
 
 void x_tso_drain(unsigned cpu)

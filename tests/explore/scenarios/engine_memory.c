@@ -53,6 +53,57 @@ static void touches_beside(void)
 	other[0] = 1;
 }
 
+static uint32_t told;
+
+static void make_and_tell_nobody(void)
+{
+	make_small();
+	told = 0;
+}
+
+/* With buffers the last store is on its way when the other thread is told, and lands too late. */
+static void tells_first(void)
+{
+	STORE(told, 1);
+	STORE(memory[8], 1);
+}
+
+static void tells_last(void)
+{
+	STORE(memory[8], 1);
+	STORE(told, 1);
+}
+
+static void frees_when_told(void)
+{
+	if (LOAD(told))
+		free(memory);
+}
+
+static void stores_and_frees(void)
+{
+	STORE(memory[8], 1);
+	free(memory);
+}
+
+static void looks_on(void)
+{
+	x_observe(LOAD(told));
+}
+
+const struct x_scenario engine_free_told = {
+	.name = "engine.free-told",
+	.start = make_and_tell_nobody,
+	.thread = {{"tells", tells_first}, {"frees", frees_when_told}}};
+const struct x_scenario engine_free_behind = {
+	.name = "engine.free-behind",
+	.start = make_and_tell_nobody,
+	.thread = {{"tells", tells_last}, {"frees", frees_when_told}}};
+const struct x_scenario engine_free_own = {
+	.name = "engine.free-own",
+	.start = make_and_tell_nobody,
+	.thread = {{"frees", stores_and_frees}, {"looks", looks_on}}};
+
 const struct x_scenario engine_free_last = {
 	.name = "engine.free-last",
 	.start = make_small,
