@@ -26,14 +26,18 @@ int refuse(int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (!self->refused_at || !self->refusal[0] || !strstr(text, self->refusal))
+	/* Whoever puts words around the last sentence has asked for it: only then is it looked for.
+	 */
+	if (!self->refusal_asked || !self->refusal[0] || !strstr(text, self->refusal))
 		self->refused_at = (uintptr_t)__builtin_return_address(0);
+	self->refusal_asked = false;
 	memcpy(self->refusal, text, sizeof(text));
 	return err;
 }
 
 const char *refusal(void)
 {
+	current_thread()->refusal_asked = true;
 	return current_thread()->refusal;
 }
 

@@ -76,6 +76,7 @@ struct thread {
 	void *walks;	  /* of page records, by the mm floor; NULL: none */
 	char refusal[REFUSAL_TEXT]; /* refuse() */
 	uintptr_t refused_at;	    /* the same; zero: it has refused nothing yet */
+	bool refusal_asked;	    /* the sentence was read since it was made */
 	uint64_t ran_ns;
 	int exit_status;
 	bool signalled;		/* set by thread_signal(), cleared by signal_clear() */
