@@ -56,7 +56,7 @@ static char *why_text(void *ctx)
 {
 	(void)ctx;
 	_Static_assert(REFUSAL_TEXT == EXT4_WHY, "room for a sentence");
-	return current_thread()->refusal;
+	return refusal_buffer();
 }
 
 /* The first page that has a record, from where the runs begin on: the blocks of a large file lie

@@ -26,9 +26,9 @@ int refuse(int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	/* Whoever puts words around the last sentence has asked for it: only then is it looked for.
-	 */
-	if (!self->refusal_asked || !self->refusal[0] || !strstr(text, self->refusal))
+	/* Whoever puts words around the last sentence has asked for it, and keeps its place. */
+	if (!self->refused_at || !self->refusal_asked || !self->refusal[0] ||
+	    !strstr(text, self->refusal))
 		self->refused_at = (uintptr_t)__builtin_return_address(0);
 	self->refusal_asked = false;
 	memcpy(self->refusal, text, sizeof(text));
@@ -36,6 +36,12 @@ int refuse(int err, const char *fmt, ...)
 }
 
 const char *refusal(void)
+{
+	current_thread()->refusal_asked = true;
+	return current_thread()->refusal;
+}
+
+char *refusal_buffer(void)
 {
 	current_thread()->refusal_asked = true;
 	return current_thread()->refusal;

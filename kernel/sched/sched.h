@@ -286,6 +286,9 @@ int refuse(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The sentence of the current thread's last refuse(): after a call that failed, of that call. Good
  * until the next one; "" if there was none. */
 const char *refusal(void);
+/* Where code that knows no refuse() writes the sentence itself, REFUSAL_TEXT bytes at most: the
+ * place of the next refuse() that puts words around it is its own. */
+char *refusal_buffer(void);
 /* Where in the code that sentence was made: a return address. */
 uintptr_t refused_at(void);
 void refusal_clear(void); /* what comes may fail without a sentence */
