@@ -81,6 +81,16 @@ def run_shown(request, tmp_path):
     shown.machine.close()
 
 
+def test_a_terminal_by_pieces():
+    """What the shell's editor draws is the same line, wherever it is cut: the prompt ends by an escape."""
+    drawn = "\r\x1b[2;5Hab\x1b[Kcd\b\b\x1b[K\rAx\n\rholdfast> \x1b[K"
+    for size in range(1, len(drawn) + 1):
+        terminal, lines = show_machine.Terminal(), []
+        for at in range(0, len(drawn), size):
+            lines += terminal.feed(drawn[at:at + size])
+        assert (lines, terminal.now) == (["Ax"], "holdfast> "), (size, lines, terminal.now)
+
+
 def test_a_picture_of_letters(tmp_path):
     """`page`: a letter a page, who holds what, and who waits; `page -w` says what it can draw on."""
     done = run_commands("; ".join(MOUNT) + "; page; truncate /t/f 0 &; sleep 50; page; "

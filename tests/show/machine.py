@@ -6,6 +6,7 @@ and paces: a script waits before each step until it is told to go on, and betwee
 whole machine can stand still.
 """
 
+import codecs
 import os
 import re
 import socket
@@ -22,6 +23,7 @@ from hf_config import Config  # noqa: E402
 LOOK = 0.2  # seconds between two looks at the pages
 PROMPT = "holdfast> "
 ESCAPE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])")
+CUT = re.compile(r"(?:\x1b(?:\[[0-9;]*)?)?\Z")
 
 
 class Pages:
@@ -62,9 +64,13 @@ class Terminal:
 
     def __init__(self) -> None:
         self.now, self.at = "", 0
+        self.cut = ""  # the begin of an escape whose end has not come
 
     def feed(self, text: str) -> List[str]:
-        """The lines that are complete."""
+        """The lines that are complete. A text may end anywhere, also inside an escape."""
+        text = self.cut + text
+        self.cut = CUT.search(text)[0]
+        text = text[:len(text) - len(self.cut)]
         done = []
         for piece in re.split(r"(\x1b\[[0-9;]*[A-Za-z]|[\r\n\b])", text):
             escape = ESCAPE.fullmatch(piece)
@@ -124,6 +130,7 @@ class Machine:
 
     def read_shell(self) -> None:
         """Until the machine is off."""
+        letters = codecs.getincrementaldecoder("utf-8")("replace")
         while True:
             try:
                 data = self.shell.recv(65536)
@@ -131,7 +138,7 @@ class Machine:
                 data = b""
             if not data:
                 break
-            for line in self.terminal.feed(data.decode(errors="replace")):
+            for line in self.terminal.feed(letters.decode(data)):
                 self.tell("line", line)
             if self.terminal.now == PROMPT:
                 self.at_prompt()
