@@ -44,6 +44,16 @@ def verdict(rc: Optional[int]) -> str:
     return f"QEMU ended with status {rc}, which is none of the kernel's; its message is above"
 
 
+def done(file, command) -> bool:
+    """Sends a command, and reads until its answer has come: events (STOP, RESUME) may come before it."""
+    file.write(json.dumps(command) + "\n")
+    file.flush()
+    while True:
+        answer = json.loads(file.readline())
+        if "return" in answer or "error" in answer:
+            return "return" in answer
+
+
 def die_with_parent(signum: int = signal.SIGKILL) -> None:
     """The host kernel sends us this signal when our parent ends, however it ended.
 
@@ -108,17 +118,16 @@ class Process:
     def wait(self, timeout: Optional[float] = None) -> int:
         return self.process.wait(timeout)
 
-    def ask(self, command) -> bool:
-        """Sends a command to QEMU's control socket. False: QEMU does not answer there."""
+    def ask(self, command, seconds: float = 2) -> bool:
+        """Sends a command to QEMU's control socket, and waits until it is done. False: QEMU refuses it, or does not
+        answer for so many seconds."""
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(2)
+            control.settimeout(seconds)
             try:
                 control.connect(self.path("qmp"))
                 with control.makefile("rw") as file:
-                    for line in ({"execute": "qmp_capabilities"}, command):
-                        file.write(json.dumps(line) + "\n")
-                        file.flush()
-                    return all("error" not in json.loads(file.readline()) for _ in range(3))
+                    file.readline()  # the greeting
+                    return all(done(file, line) for line in ({"execute": "qmp_capabilities"}, command))
             except (OSError, ValueError):
                 return False
 

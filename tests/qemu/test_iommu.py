@@ -5,13 +5,13 @@ The default machine has one (hf_command.py), so that every other test runs behin
 does is tested inside, by the self-tests iommu.*.
 """
 
-import json
 import re
 import socket
 import struct
 
 import pytest
 
+import hf_process
 from hf_machine import PROMPT
 from run import Machine, run_commands
 
@@ -125,11 +125,7 @@ def qmp(path, command):
         sock.connect(str(path))
         lines = sock.makefile("rw", encoding="utf-8")
         lines.readline()
-        for word in ("qmp_capabilities", command):
-            lines.write(json.dumps({"execute": word}) + "\n")
-            lines.flush()
-            while "return" not in json.loads(lines.readline()):
-                pass
+        assert all(hf_process.done(lines, {"execute": word}) for word in ("qmp_capabilities", command))
 
 
 class Bus:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The runner itself: its variables, its arithmetic, its filter, and a CPU that lacks something."""
 
+import json
 import os
+import socket
 
 import pytest
 
 import hf_command
 import hf_media
+import hf_process
 from hf_config import GIB, MIB, TIB, ConfigError, from_variables
 from hf_machine import split_commands
 from hf_process import SerialFilter, verdict
@@ -140,6 +143,22 @@ def test_a_cpu_that_lacks_something_is_told_so(cpu, name, tmp_path):
     assert result.status == 1 and result.rc == 37
     assert f"boot: this CPU lacks {name}" in result.text
     assert "use -cpu qemu64 or better" in result.text
+
+
+def test_a_question_is_answered_behind_events():
+    """What QEMU tells by itself is not taken for the answer; a refusal is one; no answer is an error."""
+    def said(*lines):
+        ours, theirs = socket.socketpair()
+        theirs.sendall("".join(json.dumps(line) + "\n" for line in lines).encode())
+        theirs.shutdown(socket.SHUT_WR)
+        with ours, theirs, ours.makefile("rw") as file:
+            return hf_process.done(file, {"execute": "screendump"}), file.read()
+    stop, more = {"event": "STOP"}, {"event": "RESUME"}
+    assert said({"return": {}}) == (True, "")
+    assert said(stop, more, {"return": {}}, stop) == (True, json.dumps(stop) + "\n")
+    assert said(stop, {"error": {"class": "GenericError"}})[0] is False
+    with pytest.raises(ValueError):
+        said(stop)
 
 
 def test_a_machine_that_never_ends_is_ended(tmp_path):
