@@ -7,9 +7,10 @@
  * sleeps as long as it was told to. While it sleeps the machine goes on: devices work, threads
  * wait.
  *
- *     director: show_step() → draws → sleeps for a credit          woken by: `n` or `R` of the
- * line, watcher:  takes bytes off the line: p, F: draws; n, R: gives a credit        or the
- * watcher's end
+ *     director: show_step() → draws → sleeps for a credit
+ *     watcher:  takes bytes off the line: p, F: draws; n, R: gives a credit
+ *
+ * The director's waker is the watcher, at `n` or `R`, or at its own end.
  *
  * One drawing at a time: show.lock. A script that is stepped by hand arms no timer, so the quiet of
  * a race (kernel/sched/sched.h) is what it is without a viewer.

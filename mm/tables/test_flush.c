@@ -10,9 +10,9 @@
 #include "kernel/selftest/selftest.h"
 #include "mm/tables/internal.h"
 
-#define BESIDE                                                                                     \
-	8 /* pages whose translations are looked for; the page behind them is what they lead to */
-#define PAGES (BESIDE + 1)
+/* Pages whose translations are looked for; the page behind them is what they lead to. */
+#define BESIDE 8
+#define PAGES  (BESIDE + 1)
 
 static struct mm *other; /* the space of the test, if this thread runs it, and what it ran before */
 
