@@ -77,25 +77,45 @@ static unsigned attach_after_failures(struct dma_device *dev, const struct pci_d
 	return n;
 }
 
+struct reserved {
+	struct slpt_leaf leaf;
+	bool there, kept; /* an entry leads from it; nobody is given it */
+	int err, taken;	  /* of a write to it; of a mapping at it */
+};
+
+/* What a domain does with the reserved page at `base`; it is gone then. */
+static void try_reserved(struct edu *e, uint64_t base, struct page *other, struct reserved *got)
+{
+	static struct dma_mapping nobodys;
+	struct dma_mapping m = {.what = "over reserved memory"};
+	struct dma_device *dev = edu_dma(e);
+
+	got->there = slpt_lookup(&dev->domain->tables, base, &got->leaf);
+	got->kept = iova_find(&dev->domain->space, base >> PAGE_SHIFT) != NULL;
+	/* As the firmware's device would: an address that nobody mapped. */
+	nobodys = (struct dma_mapping){.dev = dev, .nr = 1, .pfn = base >> PAGE_SHIFT, .bus = base};
+	got->err = shot_fire(e, &nobodys, 0);
+	got->taken = dma_map_at(dev, &m, base, &other, 1, DMA_BOTH);
+	if (!got->taken)
+		dma_unmap(&m);
+	dma_detach(dev);
+}
+
 SELFTEST(iommu_reserved, "iommu.reserved-memory",
 	 "memory that the firmware reserved for a device is where it says before the device can "
 	 "reach anything, nobody is given its bus addresses, and a domain that finds no memory, at "
 	 "whatever allocation, leaves nothing")
 {
-	static struct dma_mapping nobodys;
 	const struct dmar *machines = dmar_get();
 	struct dmar *table = NULL;
 	struct page *p, *other = NULL;
-	struct slpt_leaf leaf = {0};
+	struct reserved got = {.there = false};
 	const struct pci_device *pci;
-	struct dma_mapping m = {.what = "over reserved memory"};
 	struct dma_device *dev;
 	uint64_t before, base;
 	unsigned failures, bad = 0;
-	bool there = false, kept = false;
 	const char *why;
 	char name[8];
-	int err = 0, taken = 0;
 
 	struct edu *e = lone_device(&why);
 	if (!e)
@@ -113,27 +133,19 @@ SELFTEST(iommu_reserved, "iommu.reserved-memory",
 	dmar_divert(table);
 	dma_detach(dev);
 	failures = attach_after_failures(dev, pci, name, &bad);
-	if (dev->domain) {
-		there = slpt_lookup(&dev->domain->tables, base, &leaf);
-		kept = iova_find(&dev->domain->space, base >> PAGE_SHIFT) != NULL;
-		/* As the firmware's device would: an address that nobody mapped. */
-		nobodys = (struct dma_mapping){
-			.dev = dev, .nr = 1, .pfn = base >> PAGE_SHIFT, .bus = base};
-		err = shot_fire(e, &nobodys, 0);
-		taken = dma_map_at(dev, &m, base, &other, 1, DMA_BOTH);
-		if (!taken)
-			dma_unmap(&m);
-		dma_detach(dev);
-	}
+	if (dev->domain)
+		try_reserved(e, base, other, &got);
 	dmar_divert(machines);
 	bad += dma_attach(dev, pci, name, true) != 0;
 	EXPECT_OR(out, !bad && failures >= 4, "%u step(s) went wrong after %u failures", bad,
 		  failures);
-	EXPECT_OR(out, there && leaf.phys == base && leaf.rights == (SLPT_READ | SLPT_WRITE),
-		  "0x%lx leads to 0x%lx, rights %u", base, leaf.phys, leaf.rights);
-	EXPECT_OR(out, kept && taken == -EEXIST, "its bus address was given out: error %d", taken);
-	EXPECT_OR(out, !err && shot_arrived(page_to_virt(p)) && iommu_faults() == before,
-		  "error %d, %lu fault(s)", err, iommu_faults() - before);
+	EXPECT_OR(out,
+		  got.there && got.leaf.phys == base && got.leaf.rights == (SLPT_READ | SLPT_WRITE),
+		  "0x%lx leads to 0x%lx, rights %u", base, got.leaf.phys, got.leaf.rights);
+	EXPECT_OR(out, got.kept && got.taken == -EEXIST, "its bus address was given out: error %d",
+		  got.taken);
+	EXPECT_OR(out, !got.err && shot_arrived(page_to_virt(p)) && iommu_faults() == before,
+		  "error %d, %lu fault(s)", got.err, iommu_faults() - before);
 	EXPECT_OR(out, dev->domain && !iova_find(&dev->domain->space, base >> PAGE_SHIFT),
 		  "still reserved in the machine's own domain");
 out:
