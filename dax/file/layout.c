@@ -84,12 +84,13 @@ int layout_refuse(struct dax_inode *inode, struct page *page)
 
 /* LAB 06 sleep: until the page is idle, without the fault lock, and woken by its last put */
 /* What is waited for; who listens by now is known. Museum: said behind the first look. */
-static bool idle_or_listens(struct page *page, bool (*held)(const struct page *), bool *listens)
+static bool idle_or_listens(struct page *page, struct pgmap *pgmap,
+			    bool (*held)(const struct page *), bool *listens)
 {
 	bool idle = !held(page);
 
 	if (!*listens)
-		pgmap_listen(page->pgmap);
+		pgmap_listen(pgmap);
 	*listens = true;
 	return idle;
 }
@@ -100,20 +101,22 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 	uint64_t start = clock_ns();
 	bool listens = !museum_on(listens_late);
 	struct sleep_text text;
+	struct pgmap *pgmap;
 	int err;
 
 	assert_rwsem_held_write(&inode->fault_lock);
 	assert_no_global_lock("a held page");
 	page = page_to_record(page); /* whose count the last put brings to rest */
+	pgmap = page->pgmap;	     /* asked now: behind the sleep the record may be gone (C-7) */
 	describe(&text, inode, page, waker);
 	note_busy(inode, page);
 	/* Give way while asleep, else a fault of the holder itself waits for us, and we for it. */
 	up_write(&inode->fault_lock);
 	if (listens)
-		pgmap_listen(page->pgmap); /* else the last put tells nobody */
-	err = wait_event_interruptible(&page->state, idle_or_listens(page, held, &listens),
+		pgmap_listen(pgmap); /* else the last put tells nobody */
+	err = wait_event_interruptible(&page->state, idle_or_listens(page, pgmap, held, &listens),
 				       text.what, text.who);
-	pgmap_unlisten(page->pgmap);
+	pgmap_unlisten(pgmap);
 	STEP_POINT(layout_woken);
 	down_write(&inode->fault_lock);
 	inode->last_break.waited_ns += clock_ns() - start;

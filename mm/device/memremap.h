@@ -200,7 +200,9 @@ static inline void pgmap_listen(struct pgmap *pgmap)
 }
 static inline void pgmap_unlisten(struct pgmap *pgmap)
 {
-	__atomic_fetch_sub(&pgmap->listeners, 1, __ATOMIC_RELAXED);
+	uint32_t before = __atomic_fetch_sub(&pgmap->listeners, 1, __ATOMIC_RELAXED);
+
+	ASSERT(before, "nobody listens for puts of %s", pgmap->name);
 }
 
 /* ---- lookups: no lock; any context ---------------------------------------------------------- */
