@@ -98,7 +98,7 @@ endef
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,$(HOME_OWN)))
 $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
-HOME_TOGETHER := -O3 -fomit-frame-pointer -flto
+HOME_TOGETHER := -O3 -fomit-frame-pointer -foptimize-sibling-calls -flto
 $(HOME_ENGINE:%=$(BASE)/home/obj/%.o): HOME_MORE += $(HOME_TOGETHER)
 # What stands between the kernel and its own functions is a frame of the chain, or its caller is none.
 $(patsubst %,$(BASE)/home/obj/%.o,$(filter tests/explore/wrap_%,$(HOME_ENGINE))): HOME_MORE += -fno-omit-frame-pointer

@@ -153,6 +153,7 @@ void x_actors_make(void)
 	x.me = NULL;
 	count_actors();
 	memset(queue, 0, sizeof(queue));
+	x.state.busy = 0;
 	for (unsigned i = 0; i < x.nr_threads + x.nr_devices; i++)
 		make_thread(&x.actor[i]);
 }
@@ -217,6 +218,7 @@ static void say_begin(unsigned cpu)
 		x_how(X_PLACE_POSTED(cpu, queue[cpu].so_far - queue[cpu].nr), X_WRITE | X_TAKE);
 	op->pc = (uintptr_t)queue[cpu].at[queue[cpu].first].fn + 1; /* as if it had called */
 	x_locked(op, cpu);
+	x.ran |= 1u << x_id(irq);
 }
 
 static void log_counts(unsigned cpu)
@@ -240,6 +242,7 @@ void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, 
 	queue[cpu].nr++;
 	queue[cpu].at[at] = (struct posted){fn, arg, pending, ipi};
 	queue[cpu].so_far++;
+	x.state.busy |= 1u << cpu;
 	if (!x.actor[x.irq_of[cpu]].alive)
 		say_begin(cpu);
 }
@@ -287,6 +290,8 @@ static void run_irq(void)
 	me->alive = false;
 	if (queue[cpu].nr)
 		say_begin(cpu);
+	else
+		x.state.busy &= ~(1u << cpu);
 	if (x.opt.tso)
 		x_tso_off(cpu);
 	x_check_step();

@@ -24,7 +24,7 @@ struct word {
 static struct word *words;
 static uint16_t used[WORDS / 2]; /* of words[] */
 static unsigned nr_used;
-static unsigned linked; /* so many events are in chains */
+unsigned x_linked;
 uint16_t x_wide_head;
 
 bool x_chains_init(void)
@@ -39,7 +39,7 @@ void x_chains_reset(void)
 {
 	while (nr_used)
 		words[used[--nr_used]] = (struct word){0};
-	linked = x_wide_head = 0;
+	x_linked = x_wide_head = 0;
 }
 
 const struct x_place x_wide = {.at = 8, .bytes = 8, .how = X_WRITE};
@@ -58,7 +58,7 @@ static void claim(struct word *w, uintptr_t at)
 	used[nr_used++] = (uint16_t)(w - words);
 }
 
-uint16_t x_chain_word(const struct x_place *p)
+inline uint16_t x_chain_word(const struct x_place *p)
 {
 	uintptr_t at = x_is_wide(p) ? x_wide.at : p->at & ~7ul;
 	unsigned i = x_hash(at) % WORDS;
@@ -80,36 +80,49 @@ unsigned x_chain_head(const struct x_place *p, uint16_t word)
 	return changes(p) ? words[word].newest : words[word].changed;
 }
 
-void x_chains_add(unsigned n)
+static inline void add(struct x_node *node, unsigned i, unsigned link)
+{
+	struct word *w = &words[node->link[i].word];
+
+	node->link[i].older = w->newest;
+	node->link[i].changed = w->changed;
+	w->newest = (uint16_t)link;
+	if (changes(&node->op.place[i]))
+		w->changed = (uint16_t)link;
+	if (unlikely(w->at == x_wide.at))
+		x_wide_head = (uint16_t)link;
+}
+
+inline void x_chains_add(unsigned n)
 {
 	struct x_node *node = &x.node[n];
+	unsigned link = n * X_PLACES + 1;
 
-	for (unsigned i = 0; i < node->op.nr; i++) {
-		struct word *w = &words[node->link[i].word];
+	if (node->op.nr)
+		add(node, 0, link);
+	for (unsigned i = 1; i < node->op.nr; i++)
+		add(node, i, link + i);
+	x_linked = n + 1;
+}
 
-		node->link[i].older = w->newest;
-		node->link[i].changed = w->changed;
-		w->newest = (uint16_t)(n * X_PLACES + i + 1);
-		if (changes(&node->op.place[i]))
-			w->changed = w->newest;
-		if (w->at == x_wide.at)
-			x_wide_head = w->newest;
-	}
-	linked = n + 1;
+static inline void cut(const struct x_node *node, unsigned i)
+{
+	struct word *w = &words[node->link[i].word];
+
+	w->newest = node->link[i].older;
+	w->changed = node->link[i].changed;
+	if (unlikely(w->at == x_wide.at))
+		x_wide_head = w->newest;
 }
 
 void x_chains_cut(unsigned depth)
 {
-	while (linked > depth) {
-		struct x_node *node = &x.node[--linked];
+	while (x_linked > depth) {
+		struct x_node *node = &x.node[--x_linked];
 
-		for (unsigned i = node->op.nr; i-- > 0;) {
-			struct word *w = &words[node->link[i].word];
-
-			w->newest = node->link[i].older;
-			w->changed = node->link[i].changed;
-			if (w->at == x_wide.at)
-				x_wide_head = w->newest;
-		}
+		for (unsigned i = node->op.nr; i > 1;)
+			cut(node, --i);
+		if (node->op.nr)
+			cut(node, 0);
 	}
 }

@@ -78,19 +78,34 @@ static unsigned touch_before(struct past *p, const struct x_op *op, unsigned n)
 	return newest(p);
 }
 
+static bool covers(const struct x_place *its, const struct x_place *mine)
+{
+	return (its->how & X_WRITE) && its->at <= mine->at &&
+	       its->at + its->bytes >= mine->at + mine->bytes;
+}
+
 /* What event n overwrote is before it, and so is known already: the chain ends with it. */
 static void skip_older(struct past *p, const struct x_op *op, unsigned n)
 {
 	for (unsigned i = 0; i < op->nr && !p->whole; i++) {
-		const struct x_place *mine = &op->place[i], *its;
+		const struct x_place *mine = &op->place[i];
 
 		if (!p->link[i] || X_LINK_NODE(p->link[i]) != n)
 			continue;
-		its = &x.node[n].op.place[X_LINK_PLACE(p->link[i])];
-		if ((its->how & X_WRITE) && its->at <= mine->at &&
-		    its->at + its->bytes >= mine->at + mine->bytes)
+		if (covers(&x.node[n].op.place[X_LINK_PLACE(p->link[i])], mine))
 			p->link[i] = 0;
 	}
+}
+
+/* Event n and op, the next event of actor `id`, whose clock is `before`. */
+static void owe(unsigned n, unsigned id, const struct x_op *op, const uint16_t *before)
+{
+	uint16_t at[X_ACTORS];
+	struct x_turn t = {n, id, x.actor[id].nth + 1u, op, at};
+
+	x_clock_copy(at, before);
+	at[id] = (uint16_t)t.nth;
+	x_owe(n, &t);
 }
 
 /*
@@ -117,17 +132,41 @@ static void look_back(unsigned id, const struct x_op *op, const uint16_t *word, 
 			x_clock_join(clock, e->clock);
 			continue;
 		}
-		if (races && !x_seen(before, e)) {
-			uint16_t at[X_ACTORS];
-			struct x_turn t = {n, id, x.actor[id].nth + 1u, op, at};
-
-			x_clock_copy(at, before);
-			at[id] = (uint16_t)t.nth;
-			x_owe(n, &t);
-		}
+		if (races && !x_seen(before, e))
+			owe(n, id, op, before);
 		x_clock_join(before, e->clock);
 		x_clock_join(clock, e->clock);
 		skip_older(&p, op, n);
+	}
+}
+
+/* The same of an op with one place, in one word, where nobody touched a place in several: its
+ * chain, and nothing else. */
+static __attribute__((noinline)) void look_back_one(unsigned id, const struct x_op *op,
+						    unsigned link, uint16_t *clock, bool races)
+{
+	const struct x_place *mine = &op->place[0];
+	uint16_t before[X_ACTORS];
+
+	x_clock_copy(before, clock);
+	for (; link; link = x_chain_next(link, mine)) {
+		unsigned n = X_LINK_NODE(link);
+		const struct x_node *e = &x.node[n];
+
+		if (e->actor != id) {
+			if (!x_ops_conflict(&e->op, op))
+				continue;
+			if (only_waits(&e->op, op)) {
+				x_clock_join(clock, e->clock);
+				continue;
+			}
+			if (races && !x_seen(before, e))
+				owe(n, id, op, before);
+			x_clock_join(before, e->clock);
+			x_clock_join(clock, e->clock);
+		}
+		if (covers(&e->op.place[X_LINK_PLACE(link)], mine))
+			break;
 	}
 }
 
@@ -176,11 +215,32 @@ static inline void copy_op(struct x_op *to, const struct x_op *from)
 		to->place[i] = from->place[i];
 }
 
-static void fill(struct x_node *n, unsigned id)
+/* The newest node finds those before it, and its place among them. */
+static inline void link(struct x_node *n, unsigned id)
 {
-	struct x_actor *a = &x.actor[id];
+	bool races = x.state.depth >= x.plan_len;
+	uint16_t word[X_PLACES];
+	unsigned head;
 
-	x_chains_cut(x.state.depth); /* while they are what they were */
+	if (likely(n->op.nr == 1 && !x_wide_head && !x.opt.whole && !x_is_wide(&n->op.place[0]))) {
+		n->link[0].word = word[0] = x_chain_word(&n->op.place[0]);
+		head = x_chain_head(&n->op.place[0], word[0]);
+		if (head)
+			look_back_one(id, &n->op, head, n->clock, races);
+	} else {
+		for (unsigned i = 0; i < n->op.nr; i++)
+			n->link[i].word = word[i] = x_chain_word(&n->op.place[i]);
+		look_back(id, &n->op, word, n->clock, races);
+	}
+	x_chains_add(x.state.depth);
+}
+
+static void fill(struct x_node *n, struct x_actor *a)
+{
+	unsigned id = x_id(a);
+
+	if (x_linked > x.state.depth) /* while they are what they were */
+		x_chains_cut(x.state.depth);
 	copy_op(&n->op, &a->next);
 	if (n->op.kind == X_IPI || n->op.kind == X_TIMER)
 		x_irq_number(&n->op);
@@ -189,7 +249,7 @@ static void fill(struct x_node *n, unsigned id)
 	n->value = 0;
 	n->last_thread = (uint8_t)x.state.last_thread;
 	n->preempts = x_preempts(id, n->enabled);
-	n->cost = (uint16_t)((x.state.depth ? n[-1].cost : 0) +
+	n->cost = (uint16_t)(n[-1].cost +
 			     (x.opt.strategy == X_DELAY ? x_cost(n->enabled, id) : n->preempts));
 	if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.state.depth;
@@ -197,14 +257,8 @@ static void fill(struct x_node *n, unsigned id)
 	x_clock_copy(n->clock, a->clock);
 	if (a->role == X_BUFFER)
 		x_clock_join(n->clock, x_tso_clock(a->cpu, false));
-	if (x.opt.strategy == X_DPOR) {
-		uint16_t word[X_PLACES];
-
-		for (unsigned i = 0; i < n->op.nr; i++)
-			n->link[i].word = word[i] = x_chain_word(&n->op.place[i]);
-		look_back(id, &n->op, word, n->clock, x.state.depth >= x.plan_len);
-		x_chains_add(x.state.depth);
-	}
+	if (x.opt.strategy == X_DPOR)
+		link(n, id);
 	n->clock[id] = n->nth;
 }
 
@@ -213,8 +267,10 @@ void x_commit(unsigned id)
 	struct x_actor *a = &x.actor[id];
 	struct x_node *n = &x.node[x.state.depth];
 
+	X_STAYS(a);
+	X_STAYS(n);
 	if (x.state.depth >= x.keep)
-		fill(n, id);
+		fill(n, a);
 	else if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.state.depth;
 	x_clock_copy(a->clock, n->clock);
@@ -230,12 +286,8 @@ void x_commit(unsigned id)
 	x.state.depth++;
 }
 
-uint16_t x_asleep_here(void)
+uint16_t x_still_asleep(const struct x_node *last)
 {
-	const struct x_node *last = &x.node[x.state.depth - 1];
-
-	if (!x.state.depth || !(last->asleep | last->done))
-		return 0;
 	return uses_sleep_sets() ? sleepers(last) : 0;
 }
 

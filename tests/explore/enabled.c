@@ -27,12 +27,16 @@ static bool changed_since(const struct x_actor *a)
 	return !a->nr_looked && x.state.depth > a->looked_from;
 }
 
-static inline bool op_can_go(const struct x_actor *a, const struct x_op *op)
+/* It can go at once, whatever the others do. */
+static inline bool op_is_free(const struct x_op *op)
+{
+	return !(MAY_WAIT >> op->kind & 1) && !(op->atomic_lock & x.opt.tso);
+}
+
+static bool op_can_go(const struct x_actor *a, const struct x_op *op)
 {
 	if (op->atomic_lock && x.opt.tso && !x_tso_empty(a->cpu))
 		return false;
-	if (!(MAY_WAIT >> op->kind & 1))
-		return true;
 	switch (op->kind) {
 	case X_LOCK: return x_lock_free(op);
 	case X_WOKEN: return !x_asleep(op->arg);
@@ -59,30 +63,47 @@ static bool irq_is_enabled(const struct x_actor *a)
 	return op_can_go(a, &a->next);
 }
 
-static inline bool is_enabled(const struct x_actor *a)
+/* An interrupt that has begun on a thread's CPU comes first. */
+static bool is_interrupted(const struct x_actor *a)
 {
-	if (unlikely(a->role > X_DEVICE))
-		return a->role == X_IRQ	     ? irq_is_enabled(a)
-		       : a->role == X_BUFFER ? !x_tso_empty(a->cpu)
-					     : x_timers_armed();
-	if (!a->alive)
-		return false;
-	/* An interrupt that has begun on its CPU comes first. */
-	if (x.interrupts && a->role == X_THREAD && x.irq_of[a->cpu] < X_ACTORS &&
-	    x.actor[x.irq_of[a->cpu]].alive)
-		return false;
-	return op_can_go(a, &a->next);
+	return a->role == X_THREAD && (x.state.busy >> a->cpu & 1) &&
+	       x.actor[x.irq_of[a->cpu]].alive;
 }
 
-/* A bit an actor. */
+/* Of the threads and devices in `mask` those that can go, and who else can. */
+static __attribute__((noinline)) unsigned look_closer(unsigned mask)
+{
+	for (unsigned left = mask; left; left &= left - 1) {
+		const struct x_actor *a = &x.actor[__builtin_ctz(left)];
+
+		if (!op_can_go(a, &a->next) || is_interrupted(a))
+			mask &= ~(left & -left);
+	}
+	for (unsigned busy = x.state.busy; busy; busy &= busy - 1) {
+		unsigned id = x.irq_of[__builtin_ctz(busy)];
+
+		mask |= (unsigned)irq_is_enabled(&x.actor[id]) << id;
+	}
+	for (unsigned i = 0; x.opt.tso && i < x.nr_threads; i++)
+		mask |= (unsigned)!x_tso_empty(i) << x.buffer_of[i];
+	if (x_timers_armed())
+		mask |= 1u << x.timers;
+	return mask;
+}
+
+/* A bit an actor. Mostly no event waits, no interrupt is there, and no timer. */
 uint16_t x_enabled_actors(void)
 {
-	uint16_t mask = 0;
+	const struct x_actor *end = x.actor + x.nr_threads + x.nr_devices;
+	unsigned mask = 0, bit = 1;
+	bool closer = (x.state.busy | x.state.armed | x.opt.tso) != 0;
 
-	for (unsigned i = 0; i < x.nr; i++)
-		if (is_enabled(&x.actor[i]))
-			mask |= (uint16_t)(1u << i);
-	return mask;
+	for (const struct x_actor *a = x.actor; a < end; a++, bit <<= 1)
+		if (a->alive) {
+			mask |= bit;
+			closer |= !op_is_free(&a->next);
+		}
+	return (uint16_t)(closer ? look_closer(mask) : mask);
 }
 
 void x_describe_wait(const struct x_actor *a, char *buf, unsigned n)

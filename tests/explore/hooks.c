@@ -89,7 +89,8 @@ static inline __attribute__((always_inline)) void plain(const volatile void *p, 
 {
 	uintptr_t at = (uintptr_t)p;
 
-	if (!x_on() || (x.me->quiet && !write && !x_freed_near(at, bytes)))
+	if ((!write && x_live == X_LOOKS) || !x_on() ||
+	    (x.me->quiet && !write && !x_freed_near(at, bytes)))
 		return;
 	if (bytes > 8 || x.me->quiet || (write && x.opt.tso) || x_freed_in_page(at) ||
 	    !x_races_with_nobody(at, bytes, write)) {
@@ -273,6 +274,8 @@ static void done(uint64_t v)
 		type v;                                                                            \
                                                                                                    \
 		(void)order;                                                                       \
+		if (x_live == X_LOOKS && x_shared_whole((uintptr_t)at))                            \
+			return *at;                                                                \
 		if (!x_on() || is_cpu_offset(at))                                                  \
 			return __atomic_load_n(at, SEQ);                                           \
 		if (x.me->quiet) {                                                                 \

@@ -201,6 +201,7 @@ struct x_engine {
 	bool interrupts;	/* there are some: irq_save() is an event */
 	bool learnt;		/* something that earlier events did not know of: begin again */
 	bool again;		/* the same order once more, for its races */
+	bool usual; /* the strategy, without a bound or shards, from the first thread on */
 	uint64_t rng;
 	uint64_t told;			       /* when a line of progress was printed */
 	uint64_t breathed;		       /* when the machine around was looked at */
@@ -221,8 +222,10 @@ struct x_engine {
 };
 extern struct x_engine x;
 extern struct cpu x_cpu[X_CPUS + X_MAX_DEVICES];
-/* Code under test runs: its accesses are seen. */
-extern bool x_live;
+/* Code under test runs: its accesses are seen, false or true; or all but its plain loads, since
+ * nothing that was freed could be touched, and nobody races with a rule that is asked. */
+#define X_LOOKS 2u
+extern uint8_t x_live;
 
 static inline bool x_on(void)
 {
@@ -246,22 +249,33 @@ static inline unsigned x_hash(uintptr_t at)
 typedef uint64_t x_four __attribute__((may_alias, aligned(2)));
 static inline void x_clock_copy(uint16_t *to, const uint16_t *from)
 {
-	for (unsigned i = 0; i < x.nr; i += 4)
-		*(x_four *)(to + i) = *(const x_four *)(from + i);
+	const uint16_t *end = to + x.nr;
+
+	do {
+		*(x_four *)to = *(const x_four *)from;
+		to += 4;
+		from += 4;
+	} while (to < end);
 }
 /* To what both have seen: the larger of each. No clock comes to the top bit, which here says of
  * each of the four, after the subtraction, whether `a` is the larger one. */
 static inline void x_clock_join(uint16_t *to, const uint16_t *from)
 {
 	const uint64_t top = 0x8000800080008000ull;
+	const uint16_t *end = to + x.nr;
 
-	for (unsigned i = 0; i < x.nr; i += 4) {
-		uint64_t a = *(x_four *)(to + i), b = *(const x_four *)(from + i);
-		uint64_t larger = (((a | top) - b) & top) >> 15, mask = (larger << 16) - larger;
+	for (; to < end; to += 4, from += 4) {
+		uint64_t a = *(x_four *)to, b = *(const x_four *)from, larger, mask;
 
-		*(x_four *)(to + i) = (a & mask) | (b & ~mask);
+		if (a == b)
+			continue;
+		larger = (((a | top) - b) & top) >> 15;
+		mask = (larger << 16) - larger;
+		*(x_four *)to = ((a ^ b) & mask) ^ b;
 	}
 }
+/* For gcc, which would work out again and again where an actor or a node lies. */
+#define X_STAYS(pointer) __asm__("" : "+r"(pointer))
 static inline struct x_place x_place(const volatile void *at, size_t bytes, unsigned how)
 {
 	return (struct x_place){(uintptr_t)at, (uint16_t)bytes, (uint16_t)how};
@@ -356,7 +370,13 @@ void x_commit(unsigned id); /* this actor makes its event: a node of it */
 bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
 void x_blocked_races(void);
 /* The actors whose turn here need not be explored again. */
-uint16_t x_asleep_here(void);
+uint16_t x_still_asleep(const struct x_node *last);
+static inline uint16_t x_asleep_here(void)
+{
+	const struct x_node *last = &x.node[x.state.depth] - 1;
+
+	return likely(!(last->asleep | last->done)) ? 0 : x_still_asleep(last);
+}
 /* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
  * timers come for free. */
 bool x_preempts(unsigned id, uint16_t enabled);
@@ -366,6 +386,7 @@ bool x_chains_init(void);
 void x_chains_reset(void);
 void x_chains_add(unsigned n);	   /* node n is made, and the words of its links are known */
 void x_chains_cut(unsigned depth); /* nodes from this one on are none any more */
+extern unsigned x_linked;	   /* so many nodes are in chains */
 /* The word that this place is a part of, by its number: what the next two take. */
 uint16_t x_chain_word(const struct x_place *p);
 /* The newest event that this place could compete with, as X_LINK_NODE() and X_LINK_PLACE() say; 0:

@@ -24,8 +24,14 @@ struct translation {
 static struct tlb {
 	uint64_t root; /* of the page tables; 0: none but the kernel's */
 	struct translation e[ENTRIES];
-	unsigned next;
+	unsigned filled; /* so often since the beginning, an entry after the other */
 } tlb[CPUS];
+
+/* The entries behind these are free. */
+static inline unsigned in_use(const struct tlb *t)
+{
+	return MIN(t->filled, ENTRIES);
+}
 
 void x_mmu_reset(void)
 {
@@ -45,7 +51,7 @@ void x_mmu_reset(void)
 
 static struct translation *find(struct tlb *t, uint64_t va)
 {
-	for (unsigned i = 0; i < ENTRIES; i++)
+	for (unsigned i = 0; i < in_use(t); i++)
 		if (va - t->e[i].va < t->e[i].bytes)
 			return &t->e[i];
 	return NULL;
@@ -98,8 +104,8 @@ static bool fill(uint64_t va, bool write, bool *present, const void *pc)
 	*entry |= write ? PTE_A | PTE_D : PTE_A;
 	to = find(t, va);
 	if (!to) {
-		x_log(&t->next, sizeof(t->next));
-		to = &t->e[t->next++ % ENTRIES];
+		x_log(&t->filled, sizeof(t->filled));
+		to = &t->e[t->filled++ % ENTRIES];
 	}
 	x_log(to, sizeof(*to));
 	*to = (struct translation){.va = ALIGN_DOWN(va, bytes),
@@ -211,7 +217,7 @@ static void drop(struct translation *e)
 
 static void drop_all(struct tlb *t)
 {
-	for (unsigned i = 0; i < ENTRIES; i++)
+	for (unsigned i = 0; i < in_use(t); i++)
 		if (t->e[i].bytes)
 			drop(&t->e[i]);
 }
@@ -268,7 +274,7 @@ void __wrap_write_cr3(uint64_t v)
 bool x_mmu_check(void)
 {
 	for (unsigned cpu = 0; cpu < x.nr_threads; cpu++)
-		for (unsigned i = 0; i < ENTRIES; i++) {
+		for (unsigned i = 0; i < in_use(&tlb[cpu]); i++) {
 			const struct translation *e = &tlb[cpu].e[i];
 			uint64_t bytes, entry;
 

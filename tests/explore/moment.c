@@ -19,7 +19,7 @@
 
 #define MOMENTS	   1024u
 #define POOL_BYTES (4 * MIB)
-#define EVENTS	   6u  /* from one moment to the next, and in long executions: */
+#define EVENTS	   5u  /* from one moment to the next, and in long executions: */
 #define PER_EVENTS 64u /* one more for each so many */
 
 /* In the pool, with the bytes of its stack behind it. */
@@ -118,7 +118,7 @@ static bool copy_all(struct moment *m)
 	void *buffers;
 
 	for (unsigned i = 0; i < x.nr; i++)
-		if (nr && x.actor[i].role <= X_DEVICE && !(x.ran >> i & 1))
+		if (nr && !(x.ran >> i & 1))
 			m->copy[i] = m[-1].copy[i];
 		else if (!copy_actor(&x.actor[i], &m->copy[i]))
 			return false;
@@ -188,7 +188,7 @@ bool x_moment_return(unsigned depth)
 	m = &moments[nr - 1];
 	undo(m->log, false);
 	for (unsigned i = 0; i < x.nr; i++)
-		if (x.actor[i].role > X_DEVICE || (x.ran >> i & 1))
+		if (x.ran >> i & 1)
 			put_back_actor(&x.actor[i], m->copy[i]);
 	if (x.opt.tso)
 		x_tso_put_back(pool + m->buffers);

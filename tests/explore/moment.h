@@ -21,6 +21,7 @@ struct x_state {
 	unsigned keys;	      /* of wait queues (wrap_sched.c) */
 	unsigned calls;	      /* to other CPUs (wrap_irq.c) */
 	unsigned armed;	      /* timers */
+	unsigned busy;	      /* a bit for each CPU that an interrupt waits for, or runs on */
 	struct timer *going;  /* the one that is posted or at work; NULL: none */
 };
 

@@ -85,10 +85,17 @@ static inline bool x_shared_is(uintptr_t at, size_t bytes)
 	return halves;
 }
 void x_shared_new(uintptr_t at, size_t bytes);
+/* Both halves of the word that begins here are known, and found at once. */
+static inline bool x_shared_whole(uintptr_t at)
+{
+	return x_shared[x_hash(at) % X_SHARED_SLOTS] == at + 3;
+}
 static inline void x_shared_add(uintptr_t at, size_t bytes)
 {
 	uintptr_t halves = at & 4 ? 2 : bytes > 4 ? 3 : 1;
 
+	if (likely(x_shared_whole(at)))
+		return;
 	if ((*x_shared_slot(at & ~7ul) & halves) != halves || unlikely((at & 4) && bytes > 4))
 		x_shared_new(at, bytes);
 }

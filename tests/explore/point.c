@@ -16,7 +16,7 @@
 #include "tests/explore/internal.h"
 
 struct x_engine x;
-bool x_live;
+uint8_t x_live;
 
 struct x_op *x_op(enum x_kind kind, const void *pc)
 {
@@ -184,7 +184,7 @@ void x_check_step(void)
 		x.me = &x.actor[0];
 	x.me->quiet++;
 	x.ran |= 1u << x_id(x.me); /* if it ends here */
-	x_live = true;
+	x_live = x.state.freed_pages ? true : X_LOOKS;
 	x.sc->step();
 	x_live = false;
 	x.wrote = false;
@@ -224,7 +224,7 @@ static void finish(void)
 		x.ran |= 1u;
 		machine_set_cpu(&x_cpu[0]);
 		x.at_end = true;
-		x_live = true;
+		x_live = x.state.freed_pages ? true : X_LOOKS;
 		x.sc->end();
 		x_live = false;
 	}
@@ -279,35 +279,51 @@ static unsigned follow(uint16_t mask, unsigned id)
 	return id;
 }
 
-static unsigned choose(void)
+/* What the execution before has in common with this one, and the way that branches off. */
+static __attribute__((noinline)) unsigned chosen_before(void)
 {
+	unsigned id = x.node[x.state.depth].actor;
+
+	if (x.state.depth < x.keep)
+		compare(&x.node[x.state.depth], id);
+	else
+		x.branching = false;
+	return id;
+}
+
+static void nobody_can_go(void) __noreturn;
+static __attribute__((noinline)) void nobody_can_go(void)
+{
+	if (!threads_over())
+		deadlock();
+	finish();
+}
+
+static bool follows(uint16_t mask)
+{
+	return x.me && x.me->next.follows && x.me->alive && x.state.depth >= x.plan_len &&
+	       (mask >> x_id(x.me) & 1) && !x_in_beginning();
+}
+
+static inline unsigned choose(void)
+{
+	struct x_node *n = &x.node[x.state.depth];
 	uint16_t mask;
 	unsigned id;
 
-	if (x.state.depth < x.keep) {
-		id = x.node[x.state.depth].actor;
-		compare(&x.node[x.state.depth], id);
-		return id;
-	}
-	if (x.branching && x.state.depth == x.keep) {
-		x.branching = false;
-		return x.node[x.state.depth].actor;
-	}
+	if (x.state.depth < x.keep + x.branching)
+		return chosen_before();
 	mask = x_enabled_actors();
-	if (!mask) {
-		if (!threads_over())
-			deadlock();
-		finish();
-	}
+	if (!mask)
+		nobody_can_go();
 	if (x.state.depth == X_DEPTH)
 		x_fail("an execution has more than %u events: make the scenario smaller", X_DEPTH);
-	x.node[x.state.depth].enabled = mask;
-	if (!x_beginning_is_ours())
+	n->enabled = mask;
+	if (!x.usual && !x_beginning_is_ours())
 		x_leave(X_REDUNDANT);
-	if (x.me && x.me->alive && x.me->next.follows && x.state.depth >= x.plan_len &&
-	    (mask >> x_id(x.me) & 1) && !x_in_beginning())
+	if (follows(mask))
 		return follow(mask, x_id(x.me));
-	id = x.state.depth < x.plan_len ? planned(mask) : x_choose(mask, &x.node[x.state.depth]);
+	id = x.state.depth < x.plan_len ? planned(mask) : x_choose(mask, n);
 	if (id == X_ACTORS)
 		x_leave(X_REDUNDANT);
 	return id;
@@ -329,6 +345,29 @@ static void stop_at_last(const struct x_actor *a, bool on_its_stack)
 		explore_last_step(a->name, x_kind_name(n->op.kind), n->op.pc, on_its_stack);
 }
 
+/* The event of an actor that is no thread. True: that was all of it, as no code makes it. */
+static __attribute__((noinline)) bool needs_no_stack(struct x_actor *a)
+{
+	bool begins = a->next.kind == X_BEGIN;
+
+	if (a->role > X_IRQ || begins) /* no stack of its own yet */
+		stop_at_last(a, false);
+	if (a->role == X_BUFFER) {
+		x_tso_drain(a->cpu);
+		return true;
+	}
+	if (a->role == X_TIMERS) {
+		x_timers_fire();
+		return true;
+	}
+	if (begins) {
+		x_irq_prepare(a);
+		if (x.me == a) /* the one that is over goes nowhere */
+			x.me = NULL;
+	}
+	return false;
+}
+
 /* Chooses, and goes there. Returns on the caller's stack when it is its turn. */
 void x_next(void)
 {
@@ -337,22 +376,11 @@ void x_next(void)
 		struct x_actor *a = &x.actor[id];
 
 		x_commit(id);
-		if (x.replaying) {
+		if (unlikely(x.replaying)) {
 			read_stored();
 			x_trail_keep(x.state.depth - 1);
 		}
-		if (a->role > X_IRQ || a->next.kind == X_BEGIN) /* no stack of its own yet */
-			stop_at_last(a, false);
-		if (a->role == X_BUFFER) {
-			x_tso_drain(a->cpu);
-		} else if (a->role == X_TIMERS) {
-			x_timers_fire();
-		} else {
-			if (a->role == X_IRQ && a->next.kind == X_BEGIN) {
-				x_irq_prepare(a);
-				if (x.me == a) /* the one that is over goes nowhere */
-					x.me = NULL;
-			}
+		if (likely(a->role <= X_DEVICE) || !needs_no_stack(a)) {
 			x_resume(a);
 			return;
 		}

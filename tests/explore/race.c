@@ -77,12 +77,27 @@ void x_known_reset(void)
 	memset(x_known, 0, sizeof(x_known));
 }
 
+/* x_log_own() of what begins with a word, and lies in the tables above. */
+static inline void keep(const void *at, size_t bytes)
+{
+	const uint64_t *from = at, *end = from + (bytes + 7) / 8;
+	uint64_t *to = x_log_words + x_log_used;
+
+	if (unlikely(x_log_used + bytes / 8 + 3 > X_LOG_WORDS))
+		x_log_is_full();
+	while (from < end)
+		*to++ = *from++;
+	*to++ = (uintptr_t)at;
+	*to++ = (bytes + 7) / 8;
+	x_log_used = (unsigned)(to - x_log_words);
+}
+
 /* A moment has it from now on in the log: it is about to change. */
 static inline void keep_sync(struct sync *s)
 {
 	if (s->stamp == x_stamp)
 		return;
-	x_log_own(s, offsetof(struct sync, vc) + x.nr * sizeof(*s->vc));
+	keep(s, offsetof(struct sync, vc) + x.nr * sizeof(*s->vc));
 	s->stamp = x_stamp;
 }
 
@@ -116,23 +131,30 @@ static inline struct sync *find_sync(uintptr_t at, bool make)
 	return make ? find_sync_further(at, i, make) : NULL;
 }
 
+static __attribute__((noinline)) void sync_at(struct x_actor *a, const struct x_place *p,
+					      bool only_stores)
+{
+	bool stores = p->how & (X_WRITE | X_GIVE | X_SHARED);
+	struct sync *s = find_sync(p->at, stores);
+
+	if (!s)
+		return;
+	if (!(p->how & X_WRITE) || !only_stores)
+		x_clock_join(a->vc, s->vc);
+	if (stores) {
+		keep_sync(s);
+		x_clock_join(s->vc, a->vc);
+	}
+}
+
 void x_race_sync(struct x_actor *a, const struct x_op *op)
 {
-	for (unsigned i = 0; i < op->nr; i++) {
-		const struct x_place *p = &op->place[i];
-		bool stores = p->how & (X_WRITE | X_GIVE | X_SHARED);
-		bool loads = !(p->how & X_WRITE) || op->kind != X_STORE;
-		struct sync *s = find_sync(p->at, stores);
+	const struct x_place *p = op->place, *end = p + op->nr;
 
-		if (!s)
-			continue;
-		if (loads)
-			x_clock_join(a->vc, s->vc);
-		if (stores) {
-			keep_sync(s);
-			x_clock_join(s->vc, a->vc);
-		}
-	}
+	for (; p < end; p++) /* most loads are of a place that nobody has stored to */
+		if ((p->how & (X_WRITE | X_GIVE | X_SHARED)) ||
+		    syncs[x_hash(p->at) % SYNC_SLOTS].round == round)
+			sync_at(a, p, op->kind == X_STORE);
 	a->vc[x_id(a)]++;
 }
 
@@ -212,10 +234,9 @@ static void keep_word(struct word *w)
 	bool is_new = w->round != round;
 
 	if (is_new)
-		x_log_own(w, offsetof(struct word, next_load));
+		keep(w, offsetof(struct word, next_load));
 	else
-		x_log_own(w, offsetof(struct word, load) +
-				     MIN(w->next_load, LOADS) * sizeof(*w->load));
+		keep(w, offsetof(struct word, load) + MIN(w->next_load, LOADS) * sizeof(*w->load));
 	w->stamp = x_stamp;
 	if (!is_new)
 		return;

@@ -352,9 +352,12 @@ static void shorten(void)
 
 static bool memory_for_all(void)
 {
-	if (!x.node)
-		x.node = machine_memory((X_DEPTH + 1) * sizeof(*x.node));
-	return x.node && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
+	static struct x_node *nodes;
+
+	if (!nodes)
+		nodes = machine_memory((X_DEPTH + 2) * sizeof(*nodes));
+	x.node = nodes + 1; /* what comes before the first event is nobody's, and costs nothing */
+	return nodes && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
 	       x_chains_init() && x_moment_init() && x_trail_init() && x_alike_init();
 }
 

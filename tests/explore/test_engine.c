@@ -183,8 +183,8 @@ SELFTEST(engine_freed_late, "explore.freed-and-stored-late",
 
 SELFTEST(
 	engine_freed, "explore.freed-to-the-last-byte",
-	"what was freed may not be touched, from its first page to its last byte, nor freed again; "
-	"what lies beside it may")
+	"what was freed may not be touched, from its first page to its last byte, nor freed again, "
+	"by a rule neither; what lies beside it may")
 {
 	static const struct {
 		const struct x_scenario *sc;
@@ -192,6 +192,9 @@ SELFTEST(
 	} known[] = {
 		{&engine_free_last,
 		 "byte 23 of 24 of the heap is touched; frees freed it in frees+"},
+		{&engine_free_step,
+		 "byte 0 of 24 of the heap is touched; frees freed it in frees+"},
+		{&engine_free_end, "byte 8 of 24 of the heap is touched; frees freed it in frees+"},
 		{&engine_free_far, "; the set-up got it in make_large+"},
 		{&engine_free_frame, "byte 4095 of 4096 of a frame is touched; first freed it in "
 				     "takes_frame+"},

@@ -64,6 +64,7 @@ void x_timers_say(void)
 	struct x_op *op = &x.actor[x.timers].next;
 
 	*op = (struct x_op){.kind = X_TIMER};
+	x.ran |= 1u << x.timers;
 	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
 	if (x.state.armed)
 		x_irq_say(op, armed[first()]->cpu);

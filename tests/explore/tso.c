@@ -295,6 +295,7 @@ void x_tso_next(unsigned cpu, struct x_op *op)
 	struct entry *e = &b->e[n - 1];
 
 	*op = (struct x_op){.kind = X_DRAIN, .nr = 2, .pc = e->pc};
+	x.ran |= 1u << x.buffer_of[cpu];
 	op->place[0] = x_place((void *)e->at, e->bytes, e->how);
 	op->place[1] = x_how(X_PLACE_BUFFER(cpu), X_WRITE | X_GIVE);
 }

@@ -161,7 +161,8 @@ bool __real_report_nmi(const struct trap_frame *tf), __wrap_report_nmi(const str
 bool __wrap_report_nmi(const struct trap_frame *tf)
 {
 	struct cpu *cpu = machine_cpu();
-	bool live = x_live, known;
+	uint8_t live = x_live;
+	bool known;
 
 	if (!cpu_is_logical())
 		return __real_report_nmi(tf);

@@ -80,7 +80,12 @@ def sums(path):
 
 
 def counted(name, runs):
-    """So many executions of a scenario, counted."""
+    """So many executions of a scenario, counted; twice, since now and then one stops for a look at the clock, and
+    begins with its first event."""
+    return min((counted_once(name, runs) for _ in range(2)), key=lambda count: count.instructions)
+
+
+def counted_once(name, runs):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "out")
         executions, events = explored([name, f"runs={runs}"], CACHEGRIND + [f"--cachegrind-out-file={path}"])

@@ -33,10 +33,11 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_last_store, engine_spin, engine_spin_own, engine_sleep_window, engine_step,
 	engine_half, engine_plain_behind, engine_drain_order, engine_race_overlap,
 	engine_race_apart, engine_race_crossing, engine_race_load, engine_race_behind,
-	engine_free_last, engine_free_far, engine_free_twice, engine_free_beside, engine_free_told,
-	engine_free_behind, engine_free_own, engine_address, engine_timers, engine_dice,
-	engine_dice_irq, engine_copies, engine_free_frame, engine_free_slab, engine_tlb_kept,
-	engine_tlb_flushed, engine_tlb_all, engine_marks, engine_wake_window, engine_sleep_closed,
-	engine_apart, engine_race_unseen, engine_race_stored, engine_step_plain;
+	engine_free_last, engine_free_step, engine_free_end, engine_free_far, engine_free_twice,
+	engine_free_beside, engine_free_told, engine_free_behind, engine_free_own, engine_address,
+	engine_timers, engine_dice, engine_dice_irq, engine_copies, engine_free_frame,
+	engine_free_slab, engine_tlb_kept, engine_tlb_flushed, engine_tlb_all, engine_marks,
+	engine_wake_window, engine_sleep_closed, engine_apart, engine_race_unseen,
+	engine_race_stored, engine_step_plain;
 
 #endif

@@ -108,6 +108,25 @@ const struct x_scenario engine_free_last = {
 	.name = "engine.free-last",
 	.start = make_small,
 	.thread = {{"frees", frees}, {"touches", touches_last}}};
+/* Rules are code that touches memory, too. */
+static void looks_at_first(void)
+{
+	x_observe(memory[0]);
+}
+
+static void loads_middle(void)
+{
+	x_observe(__atomic_load_n((uint64_t *)(void *)(memory + 8), __ATOMIC_RELAXED));
+}
+
+const struct x_scenario engine_free_step = {.name = "engine.free-step",
+					    .start = make_small,
+					    .step = looks_at_first,
+					    .thread = {{"frees", frees}, {"looks", looks_on}}};
+const struct x_scenario engine_free_end = {.name = "engine.free-end",
+					   .start = make_small,
+					   .end = loads_middle,
+					   .thread = {{"frees", frees}, {"looks", looks_on}}};
 const struct x_scenario engine_free_far = {.name = "engine.free-far",
 					   .start = make_large,
 					   .thread = {{"frees", frees}, {"touches", touches_far}}};
