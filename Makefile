@@ -39,8 +39,8 @@ CC     := gcc
 PYTHON := /usr/bin/python3
 say     = @printf '  %-7s %s\n' $(1) '$(2)' >&2
 # The same before a compiler, and the folder for what it makes, in the one process that becomes it: a
-# start of a process costs a third of what the compiler takes.
-compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s %s\n' $(1) '$(2)' >&2; exec
+# start of a process costs a third of what the compiler takes. With how far the build is (compiling.mk).
+compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s $(TO_COMPILE)%s\n' $(1) $(NUMBER) '$(2)' >&2; exec
 
 # ---- (1) what must be there before anything is built ----
 
@@ -228,8 +228,9 @@ HOST_CFLAGS := -std=gnu11 -Og -g $(WARN) -fsanitize=address,undefined \
 
 ifneq ($(filter test quick host-test $(BASE)/host/%,$(MAKECMDGOALS)),)
 define host_test
-$(BASE)/host/$(1): $(BASE)/host/obj/tests/host/$(1).c.o $(patsubst %,$(BASE)/host/obj/%.o,\
+$(1)_OBJ := $(BASE)/host/obj/tests/host/$(1).c.o $(patsubst %,$(BASE)/host/obj/%.o,\
 	$(wildcard $(shell sed -n 's|.*/\* LINK: *\(.*\) \*/.*|\1|p' tests/host/$(1).c)))
+$(BASE)/host/$(1): $$($(1)_OBJ)
 endef
 $(foreach t,$(HOST_TESTS),$(eval $(call host_test,$(t))))
 endif
@@ -244,6 +245,7 @@ $(HOST_BIN): $(BASE)/host/obj/tests/host/one_case.c.o
 # ---- (6) Holdfast as a Linux process ----
 
 include boot/host/host.mk
+include tests/tools/compiling.mk
 
 # ---- (7) what people type ----
 

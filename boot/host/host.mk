@@ -67,8 +67,9 @@ $(1)_MACH := $(patsubst %,$(1)/obj/%.o,$(filter $(5),$(HOME_MACH))) \
 $(1)/obj/tests/kernel/seed/test_seed_s4.c.o: HOME_MORE := $(2) -DBUILD_WARNINGS='"$(filter -W%,$(CFLAGS))"'
 $(1)/obj/%.c.o: HOME_MORE := $(2)
 # Other flags make other objects; a new Makefile by itself does not.
+$(1)_FLAGS := $$(HOME_CFLAGS) $(2) $(SEEN_CFLAGS) $(PER_HOME)
 $(1)/flags: FORCE
-	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$(HOME_CFLAGS) $(2) $(SEEN_CFLAGS) $(PER_HOME))
+	$$(shell mkdir -p $$(@D))$$(file >$$@.new,$$($(1)_FLAGS))
 	@cmp -s $$@.new $$@ || cp $$@.new $$@
 $(1)/obj/%.c.o: %.c $(1)/flags | $(LIBC)
 	$$(call compile,CC,$$<) $$(CC) $$(HOME_CFLAGS) $$(HOME_MORE) -MMD -MP -c $$< -o $$@
@@ -92,7 +93,7 @@ $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools
 		$$(if $$(filter _%,$$(s)),,-Wl,--defsym='$$(s)=ADDR($$(s))'))))
 	@[ "$$$$(nm $(1)/pass1 | grep -w _etext)" = "$$$$(nm $$@ | grep -w _etext)" ] || \
 		{ echo "$$@: the tables of symbols moved the code that they are about" >&2; rm $$@; false; }
--include $$(patsubst %.o,%.d,$$($(1)_OBJ) $$($(1)_MACH))
+-include $$(patsubst %.o,%.d,$$($(1)_OBJ) $$($(1)_MACH)) $(HOME_GLUE:%=$(1)/obj/%.d) $(BASE)/obj/boot/host/entry.asm.o.d
 endef
 
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,$(HOME_OWN)))

@@ -420,7 +420,7 @@ def test_a_long_order_says_what_is_left_out():
 
 
 def test_a_first_build_is_told(monkeypatch, capsys):
-    """`make lab` and `make grade` say that it takes minutes where nothing is built; a build says how many files it is at."""
+    """`make lab` and `make grade` say that it takes minutes where nothing is built; a build says at which file it is."""
     monkeypatch.setattr(lab, "make", lambda number, folder: FOURTH)
     for built in (False, True):
         monkeypatch.setattr(lab, "is_built", lambda root, built=built: built)
@@ -431,8 +431,9 @@ def test_a_first_build_is_told(monkeypatch, capsys):
     monkeypatch.undo()
     assert not lab.is_built("/nowhere")
     seen = []
-    submission.run(["sh", "-c", "echo '  CC      a.c'; echo '  CC      b.c'"], 10, seen=lambda got: seen.append(grade.files_in(got)))
-    assert seen[-1] == "compiles: 2 files"
+    submission.run(["sh", "-c", "echo '  CC      [ 8/10] a.c'; echo '  NASM    [ 9/10] b.c'; printf '  CC  [10/'"], 10,
+                   seen=lambda got: seen.append(grade.files_in(got)))
+    assert seen[-1] == "compiles: file 9 of 10" and grade.files_in(b"  LD      x\n") == ""
 
 
 @pytest.mark.parametrize("words,sentence", [

@@ -79,9 +79,11 @@ def test_verdicts_of_what_the_tools_print():
     races = "race A-1 lifetime=a: safe\nrace C-6 lifetime=b: safe\n  UNEXPECTED: the table says HUNG\n"
     assert systems.raced(2, races) == (False, "2 verdicts, status 2; unexpected: C-6 lifetime=b")
     assert systems.raced(0, races.splitlines()[0]) == (True, "1 verdicts, status 0")
-    assert systems.compiled(0, "0m0.01s 0m0.02s\n1m10.50s 0m12.25s\n") == (
-        True, "83 s of CPU time, at most 100")
-    assert not systems.compiled(0, "0m0.01s 0m0.02s\n1m40.00s 0m12.25s\n")[0]
+    files = "  CC      [  1/2] newlib, libc/a.c\n  CC      [  2/2] newlib, libc/b.c\n"
+    assert systems.compiled(0, files + "0m0.01s 0m0.02s\n1m10.50s 0m12.25s\n") == (True, "83 s of CPU time, at most 100; 2 files")
+    assert not systems.compiled(0, files + "0m0.01s 0m0.02s\n1m40.00s 0m12.25s\n")[0]
+    for wrong in ("", files.replace("/2", "/3"), files.split("\n")[1] + "\n"):
+        assert systems.compiled(0, wrong + "0m0.01s 0m0.02s\n1m10.50s 0m12.25s\n")[1].endswith("wrongly counted")
     assert not systems.compiled(0, "no times\n")[0]
     text = ("FAILED tests/qemu/test_run.py::test_a - assert 1 == 2\n"
             "SKIPPED [1] tests/qemu/test_boot.py:20: no second QEMU\n"

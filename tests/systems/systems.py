@@ -108,13 +108,16 @@ def measured(status: int, text: str) -> Tuple[bool, str]:
 
 
 def compiled(status: int, text: str) -> Tuple[bool, str]:
-    """What `times` of a shell says of its children, who were newlib's whole build."""
+    """What `times` of a shell says of its children, who were newlib's whole build, which counted its files."""
     minutes = re.findall(r"(?m)^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$", text)
     if status or len(minutes) != 2:
         return False, f"status {status}"
     user_m, user_s, system_m, system_s = (float(word) for word in minutes[1])
     seconds = 60 * (user_m + system_m) + user_s + system_s
-    return seconds <= NEWLIB_SECONDS, f"{seconds:.0f} s of CPU time, at most {NEWLIB_SECONDS}"
+    told = [(int(n), int(of)) for n, of in re.findall(r"(?m)^  CC +\[ *(\d+)/(\d+)\] newlib, ", text)]
+    counted = bool(told) and max(told)[0] == told[0][1] == len(told)
+    return counted and seconds <= NEWLIB_SECONDS, (f"{seconds:.0f} s of CPU time, at most {NEWLIB_SECONDS}; {len(told)} files"
+                                                   + ("" if counted else ", wrongly counted"))
 
 
 def phases(text: str) -> List[Tuple[str, float, int]]:

@@ -283,8 +283,9 @@ def compiled(root, check, known, seen=lambda got: None):
 
 
 def files_in(got):
-    """How far a build is: files that were compiled."""
-    return f"compiles: {got.count(b'  CC ')} files"
+    """How far a build is: the file that is compiled, of how many (compiling.mk)."""
+    told = re.findall(rb"^  (?:CC|HOSTCC|NASM) +\[ *(\d+)/(\d+)\] \S", got, re.M)
+    return "compiles: file %s of %s" % tuple(number.decode() for number in told[-1]) if told else ""
 
 
 def grade(root, which, tell=lambda outcome: None, known=None):

@@ -39,6 +39,7 @@ LABEL = "a bug of the museum"
 VERDICT = re.compile(r"^(\| [A-G]-\d+ \| `lifetime=[a-z-]+` \| `race \S+` \|) \S+ I\d \|$", re.M)
 RULE = """
 ifeq ($(filter {file},$(WRITTEN))$(shell sha256sum <{file} 2>/dev/null | cut -c1-64),{sum})
+COPIED += {objects}
 {objects}: $(BASE)/%.o: {folder}/%.o FORCE
 \t@[ -d $(@D) ] || mkdir -p $(@D); cmp -s $< $@ || cp $< $@; touch $@.solved
 else
@@ -46,6 +47,7 @@ $(shell cd $(BASE) 2>/dev/null && for o in {names}; do [ ! -e $$o.solved ] || rm
 endif
 """
 MISSING = """
+COPIED += {objects}
 {objects}: $(BASE)/%.o: {folder}/%.o
 \t@[ -d $(@D) ] || mkdir -p $(@D); cp $< $@
 """

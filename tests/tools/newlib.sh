@@ -3,7 +3,7 @@
 #
 # Builds newlib from the source package of the distribution, once: newlib.sh TARBALL OUTDIR CC
 # leaves OUTDIR/x86_64-elf/{include,lib/libc.a}. More arguments are flags for the compiler, after the
-# kernel's own. Progress goes to stderr, everything the build
+# kernel's own. Progress goes to stderr, file by file of how many, everything the build
 # says to OUTDIR.log, of which the tail is shown when a step fails.
 
 tarball=$1 out=$2 cc=$3
@@ -94,10 +94,11 @@ configure_3()
 # `rule NAME FOLDER/FILE [FLAG…]`: an object of libc.a, as a rule of make.
 rule()
 {
-	object=$1.o source=$libc/$2
+	object=$1.o source=$libc/$2 number=$((number + 1))
 	shift 2
 	echo "libc.a: $object"
-	echo "$object: ; $kcc -isystem $include -I${source%/*} $defines $cflags $* -c $source -o $object"
+	printf '%s\n' "$object: ; printf '  CC      [%2d/OF] newlib, %s\\n' $number ${source#*/src/newlib/} >&3; $kcc -isystem $include \
+		-I${source%/*} $defines $cflags $* -c $source -o $object"
 }
 
 rules_3()
@@ -125,7 +126,8 @@ rules_3()
 compile_3()
 {
 	kcc="$cc $(sed -n '/^flags="/,/"$/{s/^flags=//;s/"//g;p}' "$tools/kcc" | tr '\n' ' ') $HF_MORE"
-	cd "$work/obj" && rules_3 >Makefile && make -j"$jobs" libc.a
+	cd "$work/obj" && rules_3 >rules && sed "s|/OF]|/$(grep -c '/OF]' rules)]|" rules >Makefile &&
+	make -j"$jobs" libc.a
 }
 
 install_3()
@@ -154,11 +156,17 @@ libc_4()
 	all=$(printf 'include Makefile\nlist: ; @echo $(libc_a_OBJECTS)\n' | make -sf - list) &&
 	chosen=$(for o in $all; do echo "$o"; done | grep -E "^libc/($folders)/" |
 		 grep -vE "$wide" | tr '\n' ' ') &&
+	export HF_OF="$(echo $chosen | wc -w)" &&
 	make -j"$jobs" "$1" libc_a_OBJECTS="$chosen" libc_a_DEPENDENCIES= MATHOBJS_IN_LIBC= \
 		toollib_LIBRARIES=libc.a
 }
 
-compile_4() { libc_4 libc.a; }
+compile_4()
+{
+	export HF_BEGUN="$work/begun" # kcc counts there
+	libc_4 libc.a
+}
+
 install_4() { libc_4 install-data-local; }
 
 configure()
@@ -179,6 +187,7 @@ unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL CMD BOOT CPU MEM SMP PMEM
 shift 3
 export HF_CC="$cc" HF_MORE="$*"
 : >"$log"
+exec 3>&2
 step "unpack $(basename "$tarball") (1 of 4)" unpack
 step "headers and rules (2 of 4)" configure
 step "compile (3 of 4)" compile
