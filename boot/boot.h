@@ -57,6 +57,10 @@ struct boot_info {
 /* Serial line usable from the first instruction in C on: polled, COM1, for boot stages only. */
 void boot_puts(const char *s);
 
+/* RAM below this address is given to nobody: firmware keeps its own data there (the BIOS), and a
+ * woken CPU begins there (kernel/cpu/smp.c). */
+#define BOOT_LOW_KEPT 0x10000ull
+
 /* First physical byte of the kernel image and the first one after it (bss included). */
 uint64_t boot_image_start(void), boot_image_end(void);
 

@@ -4,8 +4,8 @@
  *
  * 1. Boot maps the low 4 GiB one to one; we hang the same tables below DIRECT_BASE, so that
  *    phys_to_virt() works for RAM below 4 GiB from now on.
- * 2. The frame allocator gets that RAM, less the first MiB (firmware, AP trampoline), the kernel
- *    image, boot's page tables in it, and its own maps.
+ * 2. The frame allocator gets that RAM, less BOOT_LOW_KEPT, the kernel image, boot's page tables in
+ *    it, and its own maps.
  * 3. The final page tables are built and loaded; RAM above 4 GiB, now reachable, is added.
  */
 #include "mm/frames/internal.h"
@@ -66,16 +66,16 @@ static int memory_init(const struct boot_info *bi)
 {
 	static const struct stack_ops stacks = {stack_alloc, stack_free};
 	uint64_t frames, max_pfn, room, maps;
-	struct span holes[2];
+	struct span holes[3] = {{0, BOOT_LOW_KEPT}};
 
 	borrow_boot_tables();
 	count_ram(bi, &frames, &max_pfn);
 	maps = frames_maps_size(max_pfn);
-	holes[0] = (struct span){0, ALIGN_UP(boot_image_end(), PAGE_SIZE)};
-	room = find_room(bi, maps, holes[0].end);
-	holes[1] = (struct span){room, room + maps};
+	holes[1] = (struct span){boot_image_start(), ALIGN_UP(boot_image_end(), PAGE_SIZE)};
+	room = find_room(bi, maps, holes[1].end);
+	holes[2] = (struct span){room, room + maps};
 	frames_init(max_pfn, phys_to_virt(room), frames);
-	frames_add(bi, 0, LOW_LIMIT, holes, 2);
+	frames_add(bi, 0, LOW_LIMIT, holes, ARRAY_SIZE(holes));
 	page_tables_init(bi);
 	frames_add(bi, LOW_LIMIT, ~0ull, NULL, 0);
 	frames_init_done();

@@ -25,6 +25,8 @@
 #define EFER_LMA      (1ull << 10) /* set by the CPU itself */
 #define LOOK_NS	      50000ull
 
+_Static_assert(TRAMPOLINE + 4096 <= BOOT_LOW_KEPT, "nobody else is given the trampoline's page");
+
 extern const uint8_t ap_trampoline[], ap_params[], ap_trampoline_end[];
 
 /* The words at the end of kernel/cpu/trampoline.asm. */

@@ -76,6 +76,23 @@ SELFTEST(mm_frames_books, "mm.frames-books",
 	EXPECT(whole && gone, "in the books 4 MiB %s", whole ? "are still out" : "never were out");
 }
 
+SELFTEST(mm_frames_all_given, "mm.frames-all-given",
+	 "all RAM is the allocator's but for the lowest 64 KiB, the image and the allocator's maps")
+{
+	const struct boot_info *bi = boot_info();
+	uint64_t kept = BOOT_LOW_KEPT + boot_image_end() - boot_image_start(), pfns = 0, cut = 0;
+
+	for (unsigned i = 0; i < bi->nr_ranges; i++)
+		if (bi->ranges[i].type == BOOT_RAM) {
+			pfns = (bi->ranges[i].base + bi->ranges[i].len) / PAGE_SIZE;
+			cut += 2; /* a frame at either end that is RAM in part */
+		}
+	kept = kept / PAGE_SIZE + cut + frames_maps_size(pfns) / PAGE_SIZE;
+	EXPECT(frame_stats().reserved <= kept,
+	       "%lu frames are kept from the allocator, expected %lu", frame_stats().reserved,
+	       kept);
+}
+
 SELFTEST(mm_frames_distinct, "mm.frames-distinct", "no frame is handed out twice")
 {
 	enum { N = 512 };

@@ -223,7 +223,7 @@ ROWS = [
         "seconds from QEMU's start to the prompt, without -icount, least of three", 0.5),
     Row("memory.prompt", "bytes", "RAM that is not free at the prompt, 1 GiB of persistent memory "
         "bound", 4_000_000,
-        scope="of all RAM that the firmware gave to the kernel. Of Holdfast's more than nine tenths "
+        scope="of all RAM that the firmware gave to the kernel. Of Holdfast's more than four fifths "
               "are its image, and more than half of that its self-tests, races and benchmarks: the row "
               "grows with them"),
 ]

@@ -34,8 +34,8 @@ static void boot_wall(struct bench_run *b)
 }
 BENCH(boot_wall, "boot.wall", boot_wall);
 
-/* Every frame of RAM that is not free when the boot is over: image, boot data, the first MiB, frame
- * maps, page tables, heap, stacks; with every DIMM bound. */
+/* Every frame of RAM that is not free when the boot is over: image, boot data, the lowest 64 KiB,
+ * frame maps, page tables, heap, stacks; with every DIMM bound. */
 static void memory_prompt(struct bench_run *b)
 {
 	bench_bytes(b, prompt_bytes, 1);
