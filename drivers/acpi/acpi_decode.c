@@ -218,19 +218,27 @@ static int s5_package(const uint8_t *aml, size_t len, size_t at, uint8_t *a, uin
 	return 0;
 }
 
+/* Name (_S5_, or Name (\_S5_. `at` is where the four letters begin, or would. */
+static bool is_s5_name(const uint8_t *aml, size_t at)
+{
+	return !memcmp(aml + at, "_S5_", 4) &&
+	       (aml[at - 1] == 0x08 || (at >= 2 && aml[at - 1] == '\\' && aml[at - 2] == 0x08));
+}
+
 int acpi_find_s5(const uint8_t *aml, size_t len, uint8_t *slp_typ_a, uint8_t *slp_typ_b)
 {
 	int err = -ENOENT;
 
-	for (size_t at = 1; at + 4 <= len; at++) {
-		bool named = aml[at - 1] == 0x08 ||				   /* Name (_S5_ */
-			     (at >= 2 && aml[at - 1] == '\\' && aml[at - 2] == 8); /* Name (\_S5_ */
+	/* The rarest letter of the name first: the boot looks through all of the DSDT. `five` is
+	 * the third of four, and one byte at least is before them. */
+	for (size_t from = 3; from + 1 < len && err; from++) {
+		const uint8_t *five = memchr(aml + from, '5', len - 1 - from);
 
-		if (!named || memcmp(aml + at, "_S5_", 4))
-			continue;
-		err = s5_package(aml, len, at + 4, slp_typ_a, slp_typ_b);
-		if (!err)
+		if (!five)
 			break;
+		from = (size_t)(five - aml);
+		if (is_s5_name(aml, from - 2))
+			err = s5_package(aml, len, from + 2, slp_typ_a, slp_typ_b);
 	}
 	return err;
 }
