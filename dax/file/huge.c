@@ -178,7 +178,7 @@ enum huge_result huge_fault(struct dax_inode *inode, struct vm_fault *vmf, uint6
 		if (result != HUGE_INSTALLED)
 			return result;
 	}
-	if (vmf->write && unlikely(vmf->vma->flags & VM_SYNC)) {
+	if (unlikely(vmf->vma->flags & VM_SYNC) && vmf->write) {
 		times_note_store(inode);
 		if (map_settle(inode))
 			return HUGE_EXTENT; /* the single page says it again */
