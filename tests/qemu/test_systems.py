@@ -131,5 +131,6 @@ def test_a_section_is_replaced_and_the_others_stay(tmp_path):
     systems_page.write(page, "Two", [("gcc", "15.1.0")], [row])
     assert set(systems_page.sections(page)) == {"One", "Two"}
     assert systems_page.kept(page, "One") == {"make": row}
+    assert systems_page.kept_versions(page, "Two") == [("gcc", "15.1.0")] and not systems_page.kept_versions(page, "Three")
     with open(page, encoding="utf-8") as text:
         assert "14.2.0" not in text.read()

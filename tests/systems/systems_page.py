@@ -45,6 +45,12 @@ def kept(path: str, title: str) -> Dict[str, Row]:
     return rows
 
 
+def kept_versions(path: str, title: str) -> List[Tuple[str, str]]:
+    """The packages of this title's section as they stand on the page."""
+    return [(found[1], found[2]) for found in re.finditer(r"(?m)^\| (\S+) \| (\S+) \|$", sections(path).get(title, ""))
+            if found[1] != "package"]
+
+
 def sections(path: str) -> Dict[str, str]:
     found = {}
     if os.path.exists(path):

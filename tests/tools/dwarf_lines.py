@@ -5,6 +5,7 @@ Reads .debug_line itself, versions 2 to 5 (DWARF 5 standard, section 6.2): binut
 the folder of a unit's own file, and four times as slowly as the link takes.
 """
 
+import functools
 import os
 import struct
 
@@ -48,6 +49,13 @@ class Reader:
         text = self.data[self.at:end].decode()
         self.at = end + 1
         return text
+
+
+@functools.lru_cache(maxsize=None)
+def below(home, folder, name):
+    """A file of this tree by its path below the folder that the compiler ran in; another one by its whole path."""
+    path = os.path.join(home, folder, name)
+    return os.path.relpath(path, home) if path.startswith(home + "/") else path
 
 
 class Unit:
@@ -102,48 +110,57 @@ class Unit:
         home = folders[0] if folders else ""
         names = []
         for entry in self.entries():
-            name = os.path.join(home, folders[entry.get(2, 0)], entry[1])
-            # Of this tree: below the folder that the compiler ran in.
-            names.append(os.path.relpath(name, home) if name.startswith(home + "/") else name)
+            names.append(below(home, folders[entry.get(2, 0)], entry[1]))
         return names
 
-    def run(self, put):
-        """Calls put(address, file, line) for each row, in the program's order."""
-        r = self.r
-        r.at = self.program
+    def run(self):
+        """[(address, file, line)], in the program's order; at the end of a sequence the file is None.
+
+        A million bytes go through this loop with each link: so it reads them itself, and a Reader only what is rare."""
+        data, at, end, files, base = self.r.data, self.program, self.end, self.files, self.opcode_base
+        steps = [(op // self.line_range * self.min_insn, self.line_base + op % self.line_range) for op in range(256 - base)]
         address, file, line = 0, 1, 1
-        while r.at < self.end:
-            op = r.fixed(1)
-            if op >= self.opcode_base:
-                op -= self.opcode_base
-                address += op // self.line_range * self.min_insn
-                line += self.line_base + op % self.line_range
-                put(address, self.files[file], line)
-            elif op == 0:
-                after = r.uleb()
-                after += r.at
-                sub = r.fixed(1)
-                if sub == 2:
-                    address = r.fixed(8)
-                elif sub == 1:
-                    put(address, None, 0)
-                    address, file, line = 0, 1, 1
-                r.at = after
+        found = []
+        while at < end:
+            op = data[at]
+            at += 1
+            if op >= base:
+                ahead, down = steps[op - base]
+                address += ahead
+                line += down
+                found.append((address, files[file], line))
             elif op == 1:
-                put(address, self.files[file], line)
-            elif op == 2:
-                address += r.uleb() * self.min_insn
-            elif op == 3:
-                line += r.sleb()
-            elif op == 4:
-                file = r.uleb()
+                found.append((address, files[file], line))
             elif op == 8:
-                address += (255 - self.opcode_base) // self.line_range * self.min_insn
+                address += steps[255 - base][0]
+            elif op in (2, 3, 4):
+                rare = Reader(data, at)
+                value = rare.sleb() if op == 3 else rare.uleb()
+                at = rare.at
+                if op == 2:
+                    address += value * self.min_insn
+                elif op == 3:
+                    line += value
+                else:
+                    file = value
             elif op == 9:
-                address += r.fixed(2)
+                address += int.from_bytes(data[at:at + 2], "little")
+                at += 2
+            elif op == 0:
+                rare = Reader(data, at)
+                size = rare.uleb()
+                if data[rare.at] == 2:
+                    address = int.from_bytes(data[rare.at + 1:rare.at + 9], "little")
+                elif data[rare.at] == 1:
+                    found.append((address, None, 0))
+                    address, file, line = 0, 1, 1
+                at = rare.at + size
             else:
                 for _ in range(self.operands[op]):
-                    r.uleb()
+                    while data[at] >= 0x80:
+                        at += 1
+                    at += 1
+        return found
 
 
 def rows(path, lowest):
@@ -156,15 +173,12 @@ def rows(path, lowest):
     with open(path, "rb") as file:
         elf = sections(file.read())
     found, first = {}, {}
-
-    def put(address, file, line):
-        if address >= lowest and file is not None:
-            found[address] = (file, line)
-            first.setdefault(address, (file, line))
-
     reader = Reader(elf[".debug_line"])
     while reader.at < len(reader.data):
         unit = Unit(elf, reader)
-        unit.run(put)
+        for address, file, line in unit.run():
+            if address >= lowest and file is not None:
+                found[address] = (file, line)
+                first.setdefault(address, (file, line))
         reader.at = unit.end
     return [(address, *found[address]) for address in sorted(found)], first
