@@ -466,6 +466,42 @@ def test_grade_is_asked_wrongly(capsys, monkeypatch, words, sentence):
     assert sentence in capsys.readouterr().err
 
 
+def test_an_interrupt_is_no_traceback(capsys, monkeypatch, tmp_path):
+    """^C in the middle: a line, the status of an interrupt, and no half of a tree."""
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(grade, "graded", interrupted)
+    assert grade.main(["grade.py", "4"]) == 130
+    monkeypatch.setattr(lab, "stub", interrupted)
+    monkeypatch.setattr(lab, "BUILT", ())
+    assert lab.main(["lab.py", "4", str(tmp_path / "tree")]) == 130 and not list(tmp_path.iterdir())
+    said = capsys.readouterr().err
+    assert said == "grade: interrupted; there are no marks\nlab: interrupted; nothing is left of the tree\n"
+
+
+def test_a_full_disk(capsys, monkeypatch, tmp_path):
+    """Costs no marks: the build failed, and nothing was graded. A tree that does not fit is told in a line, and gone."""
+    monkeypatch.setattr(grade, "build", lambda *_, **__: "ld: final link failed: No space left on device")
+    assert grade.compiled(ROOT, FOURTH.checks[0], None).points == 0, "there is room, so it is the answer that is wrong"
+    monkeypatch.setattr(grade, "ROOM", 1 << 80)
+    result = tmp_path / "results.json"
+    assert grade.main(["grade.py", "4", "--json", str(result)]) == 2
+    assert "no room left on the disk" in grade.json.loads(result.read_text())["output"]
+    copier = tmp_path / "cp"
+    copier.write_text("#!/bin/sh\necho \"cp: error writing 'x': No space left on device\" >&2; exit 1\n")
+    copier.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert lab.main(["lab.py", "4", str(tmp_path / "tree")]) == 2 and not (tmp_path / "tree").exists()
+    said = capsys.readouterr().err
+    assert "grade: there is no room" in said and "lab: what is built could not be copied: cp: error writing" in said, said
+
+
+def test_what_does_not_compile_has_a_reason():
+    """The compiler's line, or the linker's; make's own last words say nothing."""
+    text = ["  ld: final link failed: bad value", "  make: *** [Makefile:1: x] Error 1", "  make: Leaving directory '/x'"]
+    assert grade.reason(grade.Outcome(FOURTH.checks[0], 0, text)) == "ld: final link failed: bad value"
+
+
 def test_nothing_to_grade_is_a_result_too(tmp_path, capsys):
     """A folder without any region: zero, and why, where Gradescope reads it; longer results before it are gone."""
     result = tmp_path / "results.json"
@@ -473,7 +509,7 @@ def test_nothing_to_grade_is_a_result_too(tmp_path, capsys):
     assert grade.main(["grade.py", "4", "--from", str(tmp_path), "--json", str(result)]) == 2
     assert "nothing in" in capsys.readouterr().err
     found = grade.json.loads(result.read_text())
-    assert found["score"] == 0 and "No such file" in found["output"]
+    assert found["score"] == 0 and found["output"].count("No such file") == 1 and "as if" not in found["output"]
 
 
 def test_a_tree_that_forgot_its_lab(tmp_path):

@@ -45,6 +45,7 @@ LIMIT = 60  # seconds for one check: what is right takes a few at most
 BUILD_LIMIT = 900  # seconds for a whole build, with newlib
 BUILD_SPACE = 8 << 30  # bytes of addresses for one compiler
 RACE = 100  # lines of a race that are shown: the longest has 85, and its first ones say whose column is whose
+ROOM = 1 << 20  # bytes on the disk; where a build failed with less, the answer may be right
 ALL = 900  # seconds for what is played of one submission; a check behind that is not played
 # The verdict may stand behind something that the answer printed without a new line.
 ORDERS = re.compile(r"explore (\S+) lifetime=(\S+) model=(\S+) strategy=\S+: (complete|ended|bounded \(.*\)), "
@@ -278,8 +279,17 @@ def asked(root, check, values):
 def compiled(root, check, known, seen=lambda got: None):
     """The check that builds; its text says what the compiler said. `known`: what the product calls, or None for
     anything."""
-    wrong = build(root, "host", *check.run.split()[1:], seen=seen) or judge.wrong(root, known)
+    wrong = build(root, "host", *check.run.split()[1:], seen=seen)
+    if wrong and full(root):
+        raise labs.Wrong(f"there is no room left on the disk of {root}: nothing was graded")
+    wrong = wrong or judge.wrong(root, known)
     return Outcome(check, 0 if wrong else check.points, said(wrong, 20) if wrong else ["it compiles"])
+
+
+def full(folder):
+    """Is there no room for a file on this disk?"""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < ROOM
 
 
 def files_in(got):
@@ -327,8 +337,9 @@ def tell(one):
 
 
 def reason(one):
-    """The line of an outcome that says most: what was foreseen, else what the compiler or the panic said, else the last one."""
-    lines = [line.strip() for line in one.text] or [one.check.asks]
+    """The line of an outcome that says most: what was foreseen, else what the compiler or the panic said, else the last one that is
+    not make's own."""
+    lines = [line.strip() for line in one.text if not line.strip().startswith("make")] or [one.check.asks]
     return next((line for word in ("=> ", "error: ", "PANIC", "not ok ") for line in lines if word in line), lines[-1])
 
 
@@ -388,7 +399,7 @@ def answers_in(which, folder, notes):
         raise labs.Wrong(f"{folder} is no folder: DIR is a tree that 'make lab' made, or a copy of it")
     answers = labs.answers_of(folder, which, notes)
     if not answers:
-        raise labs.Wrong(f"nothing in {folder} can be graded: " + "; ".join(notes))
+        raise labs.Wrong(f"nothing in {folder} can be graded: " + "; ".join(note.removesuffix(labs.AS_STUB) for note in notes))
     return answers
 
 
@@ -463,7 +474,7 @@ def main(argv):
             try:
                 found, wrong = graded(args, notes), None
             except (labs.Wrong, OSError) as err:
-                found, wrong = [], str(err)
+                found, wrong = [], labs.cause(err)
             if out:
                 out.truncate(0)
                 json.dump(as_json(found, [wrong] if wrong else notes), out, indent=1)
@@ -471,8 +482,11 @@ def main(argv):
             raise labs.Wrong(wrong)
         return 0 if points(found)[0] == points(found)[1] else 1
     except (labs.Wrong, OSError) as err:
-        print(f"grade: {err}", file=sys.stderr)
+        print(f"grade: {labs.cause(err)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("grade: interrupted; there are no marks", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

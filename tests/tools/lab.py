@@ -48,8 +48,10 @@ def copy(root, folder):
         shutil.copy2(os.path.join(root, name), there, follow_symlinks=False)
     os.makedirs(os.path.join(folder, "build"), exist_ok=True)
     there = [os.path.join(root, "build", name) for name in BUILT if os.path.exists(os.path.join(root, "build", name))]
-    if there:
-        subprocess.run(["cp", "-a", "--reflink=auto", *there, os.path.join(folder, "build")], check=True)
+    done = subprocess.run(["cp", "-a", "--reflink=auto", *there, os.path.join(folder, "build")], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True, errors="replace", check=False) if there else None
+    if done and done.returncode:
+        raise labs.Wrong(f"what is built could not be copied: {(done.stderr.strip() or 'cp says nothing').splitlines()[-1]}")
 
 
 def is_built(root):
@@ -107,8 +109,11 @@ def main(argv):
     try:
         which = make(argv[1], argv[2])
     except (labs.Wrong, OSError) as err:
-        print(f"lab: {err}", file=sys.stderr)
+        print(f"lab: {labs.cause(err)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("lab: interrupted; nothing is left of the tree", file=sys.stderr)
+        return 130
     folder = os.path.abspath(os.path.expanduser(argv[2]))
     print(f"lab {which.number}, {which.title}: {folder}\n"
           f"read  {os.path.join('labs', os.path.basename(which.folder), 'README.md')}")

@@ -179,6 +179,14 @@ def rewrite(root, which, answers):
             source.write(text)
 
 
+def cause(err):
+    """An exception in words: of a file its name and what is the matter, without the system's number for it."""
+    return f"{err.filename}: {err.strerror}" if isinstance(err, OSError) and err.filename and err.strerror else str(err)
+
+
+AS_STUB = ": graded as if nothing were written there"
+
+
 def answers_of(root, which, notes=None):
     """{region: what stands there} in a tree: somebody's answer, and nothing else of that tree. With a list for
     notes, a region that cannot be taken is told there and left out; if there is none at all, that is wrong."""
@@ -193,7 +201,8 @@ def answers_of(root, which, notes=None):
         except (Wrong, OSError) as err:
             if notes is None:
                 raise err if isinstance(err, Wrong) else Wrong(f"{region.file} cannot be read: {err}") from err
-            notes.append(f"{err}: graded as if nothing were written there")
+            if cause(err) + AS_STUB not in notes:
+                notes.append(cause(err) + AS_STUB)
     return found
 
 
