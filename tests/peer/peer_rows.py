@@ -325,4 +325,5 @@ FAMILIES = [
     ("smp.WORK.N", "the section *CPUs side by side*", "Holdfast alone, on a machine with 8 CPUs: "
      "ticks of the section by operations of all N CPUs, each on its own file"),
     ("tlb.…", "the section *The TLB*", "Holdfast alone, without -icount: nanoseconds"),
+    ("wake.nobody", "a wake for an address that nobody sleeps at", "Holdfast alone; lab 5 asks for it"),
 ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rows about the last put of a page that a truncate waits for, in the lifetime idle-at-one (the
- * default one never waits).
+ * default one never waits); and one about a wake for which nobody waits, as most are.
  *
  * Two threads on one CPU, whatever the number of CPUs: the waiter is in break_layout(), asleep for
  * the page; the putter holds it. The putter reads the clock, puts, reads it again (wake.put) and
@@ -143,3 +143,19 @@ static void wake_waiter(struct bench_run *b)
 	b->counted = false;
 }
 BENCH(wake_waiter, "wake.waiter", wake_waiter);
+
+static void ten_wakes(void *arg)
+{
+	for (unsigned i = 0; i < 10; i++)
+		wake_up(arg);
+}
+
+/* wake.nobody: wake_up() for an address that nobody sleeps at, ten in a row; there may be sleepers
+ * elsewhere, in other buckets. */
+static void wake_nobody(struct bench_run *b)
+{
+	struct bench_case c = {.op = ten_wakes, .arg = &wake};
+
+	bench_measure(b, BENCH_INSNS, &c, REPEATS, 10);
+}
+BENCH(wake_nobody, "wake.nobody", wake_nobody);
