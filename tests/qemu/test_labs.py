@@ -3,7 +3,8 @@
 a wrong one that was foreseen fails with the sentence that names the misunderstanding.
 
 The answers are in tests/labs/NN: right-*.c and wrong-*.c; the comment of a wrong one quotes a part of the
-sentence, and after "never" what is not to be told of it: a sentence that blames a part which is right. `make test` plays the stubs and
+sentence, after "never" what is not to be told of it: a sentence that blames a part which is right, and after "hidden" which check
+that no student sees fails as well. `make test` plays the stubs and
 the product in each lab, and a wrong answer in every second one: most of it is 2 s of processor time for each answer that is compiled and
 linked, and all of it is to stay below a tenth of `make test`. `make test-labs` plays all of them."""
 
@@ -25,6 +26,7 @@ import grade  # noqa: E402
 import lab  # noqa: E402
 import labs  # noqa: E402
 import submission  # noqa: E402
+import variant  # noqa: E402
 
 LABS = labs.every()
 FOURTH = labs.lab(4)
@@ -69,9 +71,11 @@ class Enough(Exception):
 
 
 def graded(root, which, text, enough=lambda outcomes: False):
-    """The outcomes of an answer, so far as they are wanted; `bench` is left out, which would need the kernel, but in test-labs."""
+    """The outcomes of an answer, so far as they are wanted; in test-labs with what needs the kernel, and with hidden checks."""
     labs.rewrite(root, which, text)
-    some = which if ALL else which._replace(checks=[c for c in which.checks if not c.run.startswith("bench")])
+    drawn, word = variant.values("2027s", "s0"), variant.who("2027s", "s0")
+    some = which._replace(checks=[*which.checks, *(variant.fill(one, drawn, word) for one in labs.hidden(which))] if ALL else
+                          [c for c in which.checks if c.run.split()[0] not in labs.IN_QEMU])
     outcomes = []
 
     def tell(one):
@@ -109,13 +113,15 @@ def test_an_answer(tree, which, path):
     assert sentence in told(outcomes), told(outcomes)
     for other in never:
         assert other not in told(outcomes), told(outcomes)
+    for name in re.findall(r'hidden "([^"]+)"', comment):
+        assert not [one for one in outcomes if one.check.name == name and (one.points or one.waits)], told(outcomes)
 
 
 @pytest.mark.parametrize("which", LABS, ids=lambda one: str(one.number))
 def test_the_product_passes(which):
     """What stands in the tree is a right answer."""
     hf_make.make("host", *{f"build/host/{c.run.split()[1]}" for c in which.checks if c.run.startswith("host ")})
-    outcomes = grade.grade(ROOT, which._replace(checks=[c for c in which.checks if c.run.split()[0] not in ("build", "bench")]))
+    outcomes = grade.grade(ROOT, which._replace(checks=[c for c in which.checks if c.run.split()[0] not in ("build", *labs.IN_QEMU)]))
     assert grade.points(outcomes)[0] == grade.points(outcomes)[1], told(outcomes)
 
 
@@ -212,7 +218,7 @@ def test_an_answer_is_no_pattern(value, line):
 def asked(monkeypatch, check, values, output, status=0):
     """The outcome of an `ask` of a machine that prints this; value: it, and the lines that were played."""
     lines = []
-    monkeypatch.setattr(grade, "play", lambda root, line: (lines.append(line), (status, output))[1])
+    monkeypatch.setattr(grade, "play", lambda root, line, drawn: (lines.append(line), (status, output))[1])
     return grade.asked("", labs.check({"name": "c", "points": 3, "asks": "?", **check}), values), lines
 
 
@@ -261,14 +267,6 @@ def test_a_token_by_the_line_that_finds_it(monkeypatch):
     assert one.points and lines == ["explore a.b lifetime=c-d", "replay a.b:c-d:sc:a5b3"]
     one, _ = asked(monkeypatch, {"run": "ask replay {token}", "expect": "broken"}, {"token": "explore a.b"}, "safe\n")
     assert not one.points and "finds nothing" in one.text[-1]
-
-
-def test_answers_are_read(tmp_path):
-    """The last line of a name counts, a question mark is none, blanks and other lines do not matter."""
-    (tmp_path / "labs").mkdir()
-    (tmp_path / "labs" / "a.txt").write_text("/* LAB 13 answers: x */\nSay: no\na: 1\n  a:  2 3 \r\nb: ?\nc-d: x\n/* END */\ne: 4\n")
-    which = labs.Lab(13, "", "", [labs.Region("answers", "labs/a.txt", ""), labs.Region("code", "code.c", "")], [])
-    assert labs.values(str(tmp_path), which) == {"a": "2 3", "c-d": "x"}
 
 
 def test_output_counts_between_two_words_that_nobody_knows():
@@ -396,7 +394,7 @@ def test_all_that_is_played_has_an_end(monkeypatch):
     clock = iter(range(0, 10**6, grade.ALL // 2 + 1))
     monkeypatch.setattr(grade.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(grade, "compiled", lambda root, check, known, seen: grade.Outcome(check, check.points, ["it compiles"]))
-    monkeypatch.setattr(grade, "outcome", lambda root, check: grade.Outcome(check, check.points, ["played"]))
+    monkeypatch.setattr(grade, "outcome", lambda root, check, which: grade.Outcome(check, check.points, ["played"]))
     found = grade.grade("", FOURTH)
     assert [one.text for one in found[:2]] == [["it compiles"], ["played"]] and found[1].points
     assert all("not played" in one.text[0] and not one.points for one in found[2:])
@@ -407,7 +405,7 @@ def test_what_waits_is_no_failure(monkeypatch, capsys):
     checks = [labs.Check(name, 2, f"Is {name} so?", run, None, [], None, needs)
               for name, run, needs in (("compiles", "build", []), ("a", "selftest a", []), ("b", "selftest b", ["a"]), ("c", "selftest c", []))]
     monkeypatch.setattr(grade, "compiled", lambda root, check, known, seen: grade.Outcome(check, 2, ["it compiles"]))
-    monkeypatch.setattr(grade, "outcome", lambda root, check: grade.Outcome(check, 2, ["1"]) if check.name == "c" else
+    monkeypatch.setattr(grade, "outcome", lambda root, check, which: grade.Outcome(check, 2, ["1"]) if check.name == "c" else
                         grade.Outcome(check, 0, ["not ok 1 a", "=> It is not.", "replay: x"]))
     found = grade.grade("", FOURTH._replace(checks=checks), grade.tell)
     said = capsys.readouterr().out

@@ -13,7 +13,8 @@ Gradescope reads it; also of a submission that cannot be graded. --term, --stude
 A check is a line of commands of its own, in a process of its own: one that panics, hangs or prints
 what looks like a result costs that check and no other. Self-tests, races and the explorer play in
 Holdfast as a Linux process, and so is what a reading lab asks; `host` plays cases of a host test (tests/host),
-which links the region's file as a library, with sanitizers; `bench` counts instructions in QEMU. So no mark depends on the host; the
+which links the region's file as a library, with sanitizers; `kernel` plays self-tests in QEMU, and `bench` counts instructions
+there, both by instructions and not by a clock (ICOUNT=1). So no mark depends on the host; the
 limits are there to end what never ends. How far a submission is kept apart from who grades it, and how
 far not, is said in submission.py. Status: 0 full marks, 1 less, 2 not graded.
 """
@@ -73,10 +74,11 @@ def build(root, *words, seen=lambda got: None):
     return None if ended.status == 0 else f"{ended.output}\n{ended.why or ''}"
 
 
-def play(root, line):
-    """(status, output) of one line of commands, or None for a status: it did not come to its end."""
+def play(root, line, drawn=None):
+    """(status, output) of one line of commands, or None for a status: it did not come to its end. drawn: another machine
+    than that of the tree's VARIANT."""
     word = secrets.token_hex(8)
-    words = [*variant.machine(variant.read(root)), "-c", f"echo {word}; {line}; echo {word}"]
+    words = [*variant.machine(variant.read(root) if drawn is None else drawn), "-c", f"echo {word}; {line}; echo {word}"]
     return submission.between(submission.home(os.path.join(root, "build", "host", "holdfast"), words, LIMIT), word)
 
 
@@ -166,11 +168,12 @@ def judge_shell(check, status, output):
     return status == 0 and set(others) <= {"0"} and bool(re.search(check.expect or "", output, re.M)), said(output, 20)
 
 
-JUDGES = {"shell": judge_shell, "host": judge_host, "selftest": judge_selftest, "race": judge_race, "explore": judge_explore, "bench": judge_bench}
+JUDGES = {"shell": judge_shell, "host": judge_host, "selftest": judge_selftest, "kernel": judge_selftest, "race": judge_race,
+          "explore": judge_explore, "bench": judge_bench}
 
 
-def bench(root, line):
-    """(status, output) of a bench in QEMU, which counts instructions."""
+def kernel(root, line):
+    """(status, output) of a line in QEMU, which counts instructions."""
     wrong = build(root, "all")
     if wrong:
         return None, wrong
@@ -197,7 +200,7 @@ def host(root, line):
     return 0, output
 
 
-PLAYERS = {"bench": bench, "host": host}
+PLAYERS = {"kernel": kernel, "bench": kernel, "host": host}
 
 
 def explained(check, reached, text, output=None):
@@ -207,11 +210,14 @@ def explained(check, reached, text, output=None):
     return Outcome(check, reached, text + ([f"=> {hint}"] if hint else []))
 
 
-def outcome(root, check):
-    """Plays one check and judges it."""
+def outcome(root, check, which=None):
+    """Plays one check and judges it; which: the lab whose answer is there, for the races of its lines."""
     kind = check.run.split()[0]
-    status, output = PLAYERS.get(kind, play)(root, check.run.removeprefix("shell "))
+    status, output = PLAYERS.get(kind, play)(root, re.sub("^(shell|kernel) ", "", check.run))
     good, text = JUDGES[kind](check, status, output)
+    raced = judge.own_race(output, labs.lines(root, which)) if good and which and kind == "explore" else None
+    if raced:
+        return Outcome(check, 0, [*text, f"=> {raced}"])
     if good:
         return Outcome(check, check.points, text)
     return explained(check, 0, text, output)
@@ -219,7 +225,7 @@ def outcome(root, check):
 
 # ---- answers in words (`ask`) -----------------------------------------------------------------
 
-FIELD = re.compile(r"\{([a-z][a-z0-9-]*)\}")
+FIELD = re.compile(r"\{([a-z][a-z0-9.-]*)\}")
 WORD = re.compile(r"[A-Za-z0-9.:_-]{1,200}")
 FINDS = re.compile(r"explore [a-z0-9.-]+( (lifetime|model|bound|strategy)=[a-z0-9-]+)*")
 
@@ -227,7 +233,7 @@ FINDS = re.compile(r"explore [a-z0-9.-]+( (lifetime|model|bound|strategy)=[a-z0-
 def as_word(root, name, value):
     """An answer that becomes a word of a command. For a token the line that finds it will do, `explore NAME lifetime=L`."""
     if FINDS.fullmatch(value):
-        token = TOKEN.search(play(root, value)[1])
+        token = TOKEN.search(play(root, value, {})[1])
         if not token:
             raise labs.Wrong(f"{name}: '{value}' finds nothing that breaks")
         return token[1]
@@ -253,7 +259,7 @@ def expected(check):
 
 
 def asked(root, check, values):
-    """The outcome of an `ask`: the machine is asked, and answers as was said before."""
+    """The outcome of an `ask`: the machine is asked, the one that whoever reads has as well, and answers as was said before."""
     names = list(dict.fromkeys(FIELD.findall(" ".join([check.run, *expected(check)]))))
     without = [name for name in names if name not in values]
     if without:
@@ -268,7 +274,7 @@ def asked(root, check, values):
         line = FIELD.sub(lambda m: as_word(root, m[1], values[m[1]]), check.run.removeprefix("ask "))
     except labs.Wrong as err:
         return Outcome(check, 0, [*text, str(err)])
-    status, output = play(root, line)
+    status, output = play(root, line, {})
     wanted = [FIELD.sub(lambda m: as_pattern(values[m[1]]), pattern) for pattern in expected(check)]
     if status is not None and all(re.search(pattern, output, re.M | re.I) for pattern in wanted):
         return Outcome(check, check.points, [*text, "the machine says so too"])
@@ -318,7 +324,7 @@ def grade(root, which, tell=lambda outcome: None, known=None):
             elif check.run.startswith("ask "):
                 one = asked(root, check, labs.values(root, which))
             else:
-                one = outcome(root, check)
+                one = outcome(root, check, which)
             found[check.name] = one
             bar.clear()
             tell(one)

@@ -4,6 +4,8 @@
 An answer is a part of the kernel whose self-tests judge it. So that it does not print verdicts, turn switches of
 the museum or tell the explorer what to see, the names that its file wants are compared with those that the
 product's file wants: a new one must not be defined by the judge. That holds for names only (submission.py).
+
+And what races in it: the explorer lists two plain accesses that nothing orders, and breaks no rule by them.
 """
 
 import collections
@@ -13,6 +15,8 @@ import re
 import subprocess
 
 JUDGE = ("tests", "kernel/selftest", "kernel/console", "kernel/shell")
+RACES = re.compile(r"^  race: a (load|store) in (\S+?)\+0x\S+ (\S+):(\d+)\n"
+                   r" +and a (load|store) in (\S+?)\+0x\S+ (\S+):(\d+), in no order$", re.M)
 KERNEL = os.path.join("build", "home", "kernel.o")
 # wanted: {object of the tree: the names that the product's wants}; judges: what only the judge has.
 Known = collections.namedtuple("Known", "wanted judges")
@@ -49,4 +53,19 @@ def wrong(tree, before):
         if name != KERNEL and called:
             return (f"it calls who judges it: {', '.join(called)}. What prints, tests or explores is no "
                     "business of an answer: take it out before you hand it in")
+    return None
+
+
+def own_race(output, own):
+    """What is wrong about the first race that the explorer lists with a line of the answer in it; None: there is none. own:
+    [(file, its first line in it, its last one)]."""
+    def mine(file, line):
+        return any(file == there and first <= int(line) <= last for there, first, last in own)
+
+    for one, in_one, file, line, other, in_other, far, far_line in RACES.findall(output):
+        for here, by, there in ((f"{file}:{line}", one, f"a {other} in {in_other}(), {far}:{far_line}"),
+                                (f"{far}:{far_line}", other, f"a {one} in {in_one}(), {file}:{line}")):
+            if mine(*here.rsplit(":", 1)):
+                return f"No order of these broke a rule, but your plain {by} at {here} races with somebody else's: {there}. " \
+                       "Nothing orders the two, so the compiler may make anything of them: take the lock, or access it by __atomic_*."
     return None

@@ -23,7 +23,7 @@ import tomllib
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MARK = re.compile(r"^[ \t]*/\* LAB (\d\d) ([a-z0-9-]+): [^\n]* \*/[ \t]*\n", re.M)
 END = re.compile(r"^[ \t]*/\* END \*/[ \t]*\n", re.M)
-KINDS = ("build", "selftest", "race", "explore", "bench", "host", "ask", "shell", "bug")
+KINDS = ("build", "selftest", "race", "explore", "kernel", "bench", "host", "ask", "shell", "bug")
 
 # What an answer of an `ask` has to be before the machine is asked: half of one would be in what it prints as well.
 FORMS = {"verdict": (re.compile(r"safe$|(BROKEN|HUNG) I\d\b", re.I), "`safe`, or `BROKEN` or `HUNG` and the rule, as in `HUNG I4`"),
@@ -33,6 +33,7 @@ FORMS = {"verdict": (re.compile(r"safe$|(BROKEN|HUNG) I\d\b", re.I), "`safe`, or
 Region = collections.namedtuple("Region", "name file stub")
 Check = collections.namedtuple("Check", "name points asks run expect because atmost needs pick hidden form",
                                defaults=((), False, None))
+IN_QEMU = ("kernel", "bench")  # kinds that want the kernel built, which takes longer than what the others want
 Lab = collections.namedtuple("Lab", "number title folder regions checks")
 
 
@@ -126,6 +127,16 @@ def inside(text, number, name):
     return text[begin:end]
 
 
+def lines(root, which):
+    """[(file, first line, last line)]: where the answers stand in a tree."""
+    found = []
+    for region in which.regions:
+        text = source_text(root, region.file)
+        begin, end = span(text, which.number, region.name)
+        found.append((region.file, text.count("\n", 0, begin) + 1, text.count("\n", 0, end)))
+    return found
+
+
 def put(text, number, name, new):
     """The text with something else in a region."""
     begin, end = span(text, number, name)
@@ -206,7 +217,7 @@ def answers_of(root, which, notes=None):
     return found
 
 
-VALUE = re.compile(r"^[ \t]*([a-z0-9-]+):[ \t]*(\S.*?)[ \t\r]*$", re.M)
+VALUE = re.compile(r"^[ \t]*([a-z0-9.-]+):[ \t]*(\S.*?)[ \t\r]*$", re.M)
 
 
 def values(root, which):

@@ -53,8 +53,12 @@ def fill(check, drawn, word):
     def value(found):
         return str(known.get(found[1], found[0]))
 
+    def filled(pattern):
+        return re.sub(r"\{([a-z]\w*)\}", value, pattern)
+
     return check._replace(run=re.sub(r"\{(\w+)\}", value, check.run),
-                          expect=check.expect and re.sub(r"\{([a-z]\w*)\}", value, check.expect))
+                          expect=[filled(one) for one in check.expect] if isinstance(check.expect, list) else
+                          check.expect and filled(check.expect))
 
 
 def write(root, drawn):

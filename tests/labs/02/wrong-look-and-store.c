@@ -1,4 +1,4 @@
-/* A look and a store instead of one step. "Look and store have to be one step" */
+/* A look and a store instead of one step. "Look and store have to be one step"; hidden "hidden-dice" */
 /* REGION publish */
 	uint64_t phys = frame_alloc(0);
 

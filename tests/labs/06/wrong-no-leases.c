@@ -1,4 +1,4 @@
-/* Nobody who was promised anything is asked. "LEASE_LAYOUT is broken before anything else" */
+/* Nobody who was promised anything is asked. "LEASE_LAYOUT is broken before anything else"; hidden "hidden-pick" */
 /* REGION again */
 int layout_wait_idle(struct dax_inode *inode, uint64_t first, uint64_t last)
 {

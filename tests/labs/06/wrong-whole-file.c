@@ -1,4 +1,4 @@
-/* It asks the whole file, whatever goes. "Only the pages of [first, last) go" */
+/* It asks the whole file, whatever goes. "Only the pages of [first, last) go"; hidden "hidden-place" */
 /* REGION look */
 	(void)first, (void)last;
 	unmap_mapping_range(&inode->mapping, 0, DAX_TO_END);

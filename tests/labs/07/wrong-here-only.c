@@ -1,5 +1,5 @@
 /* Only the CPU that flushes forgets. "every one of them is asked";
- * never "you told the file": part 1 is right. */
+ * never "you told the file": part 1 is right.; hidden "hidden-dice" */
 /* REGION whom */
 	struct flush f = {mm, start, end};
 

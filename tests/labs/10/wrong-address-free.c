@@ -1,4 +1,4 @@
-/* The bus addresses are given back with the translation. "they stay taken until dma_unmap()" */
+/* The bus addresses are given back with the translation. "they stay taken until dma_unmap()"; hidden "hidden-clients" */
 /* REGION bytes */
 	if (at || pages < m->nr) {
 		err = m->cut ? 0 : cut(d, m, at, pages * PAGE_SIZE);

@@ -1,4 +1,4 @@
-/* The unit is told while the entries are there. "Entries go first" */
+/* The unit is told while the entries are there. "Entries go first"; hidden "hidden-tso" */
 /* REGION cut */
 	int err;
 

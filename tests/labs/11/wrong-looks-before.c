@@ -1,4 +1,4 @@
-/* The holders are looked at before the mark. "nothing read before or behind it" */
+/* The holders are looked at before the mark. "nothing read before or behind it"; hidden "hidden-dice" */
 /* REGION mark-busy */
 	uint64_t seen = page_state(record);
 

@@ -1,4 +1,4 @@
-/* The links before the name. "the name goes first, and is durably gone" */
+/* The links before the name. "the name goes first, and is durably gone"; hidden "hidden-trees" */
 /* REGION unname */
 	if (!links)
 		ext4_orphan_add(victim);

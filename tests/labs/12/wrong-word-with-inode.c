@@ -1,4 +1,4 @@
-/* The inode is copied before the word is durable. "complete somewhere else" */
+/* The inode is copied before the word is durable. "complete somewhere else"; hidden "hidden-names" */
 /* REGION commit */
 	redo->image = *image;
 	pm_wb(fs, &redo->image, sizeof(redo->image));

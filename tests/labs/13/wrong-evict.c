@@ -1,4 +1,4 @@
-/* C-3 for C-2. "That is C-3: an eviction, which asks nobody" */
+/* C-3 for C-2. "That is C-3: an eviction, which asks nobody"; hidden "hidden-evicted" */
 /* REGION answers */
 verdict: BROKEN I1
 scan-step: 4
@@ -21,3 +21,18 @@ sleeps-for: a locked index entry
 refused-with: ENOSPC
 not-mapped: C-1
 never-locked: safe
+evicted-lease-poll: BROKEN I1
+evicted-idle-at-one: BROKEN I1
+evicted-zap-to-zero: BROKEN I1
+evicted-counted-map: BROKEN I1
+evicted-busy-extent: BROKEN I1
+need-lease-poll: safe
+need-idle-at-one: BROKEN I1
+need-zap-to-zero: HUNG I4
+need-counted-map: HUNG I4
+need-busy-extent: safe
+era-4.17: BROKEN I1
+era-5.18: BROKEN I2
+era-6.1: BROKEN I2
+era-6.15: safe
+era-7.3: BROKEN I2

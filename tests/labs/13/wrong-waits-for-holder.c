@@ -1,4 +1,4 @@
-/* "For the holder it sleeps later" */
+/* "For the holder it sleeps later"; hidden "hidden-need" */
 /* REGION answers */
 verdict: BROKEN I1
 scan-step: 4
@@ -21,3 +21,18 @@ sleeps-for: pfn 0x140011 to be idle
 refused-with: ENOSPC
 not-mapped: C-1
 never-locked: safe
+evicted-lease-poll: safe
+evicted-idle-at-one: BROKEN I1
+evicted-zap-to-zero: safe
+evicted-counted-map: safe
+evicted-busy-extent: safe
+need-lease-poll: HUNG I4
+need-idle-at-one: HUNG I4
+need-zap-to-zero: HUNG I4
+need-counted-map: HUNG I4
+need-busy-extent: HUNG I4
+era-4.17: BROKEN I1
+era-5.18: BROKEN I2
+era-6.1: BROKEN I2
+era-6.15: safe
+era-7.3: BROKEN I2

@@ -21,3 +21,18 @@ sleeps-for: a locked index entry
 refused-with: ENOSPC
 not-mapped: C-1
 never-locked: safe
+evicted-lease-poll: safe
+evicted-idle-at-one: BROKEN I1
+evicted-zap-to-zero: safe
+evicted-counted-map: safe
+evicted-busy-extent: safe
+need-lease-poll: safe
+need-idle-at-one: BROKEN I1
+need-zap-to-zero: HUNG I4
+need-counted-map: HUNG I4
+need-busy-extent: safe
+era-4.17: BROKEN I1
+era-5.18: BROKEN I2
+era-6.1: BROKEN I2
+era-6.15: safe
+era-7.3: BROKEN I2

@@ -1,4 +1,4 @@
-/* "The mapping itself holds nothing in this design" */
+/* "The mapping itself holds nothing in this design"; hidden "hidden-twice" */
 /* REGION answers */
 zap-touched: 2 1
 zap-punched: 0 0
@@ -26,3 +26,19 @@ woken-at: 1 0
 idle-woken-at: 2 1
 mended: C-1
 inherited: C-2
+twice-zap-to-zero: 3 1
+twice-idle-at-one: 3 1
+twice-counted-map: 2 1
+twice-busy-extent: 2 1
+closed-zap-to-zero: 1 0
+closed-idle-at-one: 1 0
+closed-counted-map: 0 0
+closed-busy-extent: 0 0
+held-zap-to-zero: 1 0
+held-idle-at-one: 2 0
+held-counted-map: 1 1
+held-busy-extent: 1 1
+refault-zap-to-zero: safe
+refault-idle-at-one: safe
+refault-counted-map: HUNG I4
+refault-busy-extent: safe
