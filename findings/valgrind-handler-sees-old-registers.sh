@@ -6,8 +6,8 @@
 # Valgrind keeps registers of the program in registers of its own while a block runs, and by default
 # writes only the stack's pointers and the instruction's back before an access to memory. A program that
 # handles faults on purpose (a user-space pager, a checked copy, an emulator, a write barrier) and decodes
-# the instruction sees operands from some time ago; when it goes on from the context that it changed it
-# goes on with them. The program is right without valgrind and with --px-default=allregs-at-mem-access.
+# the instruction sees operands from some time ago. It is right without valgrind, and with
+# --px-default=allregs-at-mem-access.
 #
 # Seen with valgrind 1:3.19.0-1 (Debian 12), the program compiled by the system's gcc.
 . "$(dirname "$(readlink -f "$0")")/lib/packages.sh"
