@@ -3,8 +3,9 @@
  * The command line of build/host/holdfast, and the files behind its DIMMs.
  *
  * Without -p the machine has the two DIMMs of `make run`: pmem0, 1 GiB with an ext4 file system, a
- * file beside the program that is kept; pmem1, 16 GiB of nothing, for scratch. A file is locked as
- * long as a machine runs on it.
+ * file beside the program that is kept; pmem1, 16 GiB of nothing, for scratch. A program that was
+ * taken from its place has no such file: its pmem0 is memory. A file is locked as long as a machine
+ * runs on it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -112,7 +113,10 @@ static void default_dimms(struct host_options *o)
 
 	path[n > 0 ? n : 0] = '\0';
 	strcpy(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, "pmem0.img");
-	add_dimm(o, path, 0, false);
+	if (access(path, F_OK))
+		add_dimm(o, NULL, GIB, false);
+	else
+		add_dimm(o, path, 0, false);
 	add_dimm(o, NULL, 16 * GIB, true);
 }
 

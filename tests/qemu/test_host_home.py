@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -32,6 +33,15 @@ def test_commands_that_are_typed():
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400)
     assert done.returncode == 0 and "power off" in done.stdout and "PANIC" not in done.stdout, done.stdout
     assert "[2 s] sleep 2500: waits for time to pass\n" in done.stdout.replace("\r", "")
+
+
+def test_a_program_that_was_taken_from_its_place(tmp_path):
+    """As a student gets it for "find the bug": no image lies beside it, and it starts all the same, with the same two DIMMs."""
+    program = shutil.copy(os.path.join(BUILD, "host", "holdfast"), tmp_path)
+    done = subprocess.run([program, "-c", "pmem; explore -l"], text=True, check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=400)
+    assert done.returncode == 0 and re.search(r"(?m)^pmem0: 1 GiB", done.stdout) and "pmem1: " in done.stdout, done.stdout
+    assert os.listdir(tmp_path) == ["holdfast"]
 
 
 def test_the_scratch_device_need_not_be_pmem1():
