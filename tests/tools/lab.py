@@ -19,7 +19,7 @@ import labs
 
 # What a build needs and has made already; whatever is missing is made there.
 BUILT = ("config.mk", "toolchain", "newlib", "newlib-host", "home", "host", "obj", "objects", "efi",
-         *(f"scratch_{size}.asm{end}" for size in ("small", "large", "huge") for end in ("", ".o")))
+         *(f"scratch_{size}.asm{end}" for size in ("tiny", "small", "large", "huge") for end in ("", ".o")))
 NOT_THERE = {"build", ".git", ".ci", "__pycache__", os.path.join("tests", "labs")}
 
 
