@@ -116,7 +116,8 @@ endif
 seen = $(foreach f,$(filter kernel/sync/% kernel/sched/% mm/% dax/% drivers/% tests/kernel/lib/% \
 	tests/explore/scenarios/%,$(1)),$(if $(filter test_%,$(notdir $f)),,$f))
 SEEN_CFLAGS := -fsanitize=thread --param tsan-distinguish-volatile=1 \
-	--param tsan-instrument-func-entry-exit=0 -Wno-tsan -Wno-maybe-uninitialized
+	--param tsan-instrument-func-entry-exit=0 -Wno-tsan -Wno-maybe-uninitialized \
+	-fno-builtin-memset -fno-tree-loop-distribute-patterns -mmemset-strategy=libcall:-1:noalign
 WRAPS := $(addprefix --wrap=,irq_save irq_enable irq_disable cpu_pause smp_mb store_fence cache_writeback \
 	cpu_by_id cpus_online cpu_call tlb_flush_page_local tlb_flush_all_local write_cr3 copy_cached \
 	memcpy memmove memset strncpy vsnprintf snprintf malloc calloc realloc free \

@@ -63,10 +63,34 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, u
 	x_live = true;
 }
 
+/* Several words, one of which others access atomically? */
+static bool is_shared_somewhere(uintptr_t at, size_t bytes)
+{
+	for (uintptr_t word = at & ~7ul; word < at + bytes; word += 8)
+		if (*x_shared_slot(word))
+			return true;
+	return false;
+}
+
+/* What memset() or the assignment of a struct stores at once, shared words among it: one event of
+ * all of it, before which others may come in. It goes into no buffer: what is in there goes first. */
+static void wide_store(const volatile void *at, size_t bytes, uintptr_t pc)
+{
+	struct x_op *op;
+
+	if (x_buffers())
+		x_fence();
+	op = x_op(X_STORE, (void *)pc);
+	x_add(op, x_place(at, MIN(bytes, (size_t)UINT16_MAX), X_WRITE));
+	x_wait_turn();
+}
+
 void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 {
 	if (is_cpu_offset(at))
 		return;
+	if (bytes > 8 && write && !x.me->quiet && is_shared_somewhere((uintptr_t)at, bytes))
+		wide_store(at, bytes, pc);
 	if (bytes <= 8 && !x.me->quiet && x_shared_is((uintptr_t)at, bytes)) {
 		volatile_access(at, bytes, write, pc);
 		return;
