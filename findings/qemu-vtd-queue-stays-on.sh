@@ -6,8 +6,9 @@
 #
 # The driver writes GCMD without the bit and polls GSTS, as for its other bits, and polls for ever: with no
 # descriptor, with an invalidation as the last one though the queue is empty, and with one that the unit
-# refused, until a wait stands in its place and has run. Behind an invalidation and a wait it goes off at once. So a driver
-# that turns its queue off (a way back after an error, a test, a system that hands on) ends with a wait first.
+# refused, until a wait stands in its place and has run. Behind an invalidation and a wait it goes off at
+# once. So a driver that turns its queue off (a way back after an error, a test, a system that hands on)
+# ends with a wait first.
 #
 # The CPU is parked; registers and memory are reached by QEMU's qtest protocol.
 #

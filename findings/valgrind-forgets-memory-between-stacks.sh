@@ -7,7 +7,8 @@
 # A jump of the stack pointer that is longer counts as a switch and is left alone (with a warning). A
 # shorter one counts as frames that are popped (or pushed), and all that it passes over, whatever it is, has
 # no address any more (or no value). Stacks from a pool are close to each other, so it is the small programs
-# of coroutines that are told of thousands of invalid reads, each inside a block that nobody freed. VALGRIND_STACK_REGISTER() for each stack ends it.
+# of coroutines that are told of thousands of invalid reads, each inside a block that nobody freed.
+# VALGRIND_STACK_REGISTER() for each stack ends it.
 #
 # Seen with valgrind 1:3.19.0-1 (Debian 12), the program compiled by the system's gcc.
 . "$(dirname "$(readlink -f "$0")")/lib/packages.sh"
