@@ -186,6 +186,11 @@ static const char *contradiction(const struct x_options *opt, unsigned given)
 	if ((given & GIVEN_BOUND) && opt->strategy == X_PCT &&
 	    (!opt->bound || opt->bound > X_PCT_DEPTH))
 		return "the bound of strategy=pct is how many orderings a fault needs: 1 to 16";
+	if (opt->strategy == X_STATES && opt->bound != X_UNBOUND && opt->bound > X_STATES_BOUND)
+		return "strategy=states counts preemptions up to 14: take a smaller bound, or none";
+	if (opt->strategy == X_STATES && opt->shards)
+		return "strategy=states has no parts: one does not know which states another has "
+		       "seen, so they would not add up";
 	if ((given & GIVEN_SEED) && !is_random(opt))
 		return "seed=N is for strategy=pct and strategy=random: the others throw no dice";
 	if ((given & GIVEN_ORDER) && is_random(opt))
@@ -230,6 +235,10 @@ static void print_verdict(const struct x_scenario *sc, const struct x_options *o
 		x_race_print();
 	if (opt->shards)
 		print_part(r);
+	if (opt->strategy == X_STATES)
+		kprintf("  %lu states were kept%s\n", (unsigned long)r->states,
+			r->forgot ? "; there was no memory for more, which were run each time"
+				  : "");
 	if (r->executions)
 		kprintf("  %lu executions/s, %lu ns and %lu events an execution; %lu more were "
 			"begun "
@@ -428,7 +437,8 @@ SHELL_COMMAND(
 	"[runs=N] [seed=N] [time=T] [check=N] [shard=k/n] [from=N] [short=0]",
 	"run a scenario in every order of its events, on the real code\n"
 	"SCENARIO may be a pattern; -l lists them, -i what may race. strategy=dpor (orders\n"
-	"that differ), sleep, brute (all of them), delay, pct, random; model=sc, or tso:\n"
+	"that differ), sleep, brute (all of them), states (each state once: the one for\n"
+	"three threads and a bound), delay, pct, random; model=sc, or tso:\n"
 	"stores wait in buffers, as on x86; bound=N: at most N preemptions (delay: delays;\n"
 	"pct: depth); runs=N executions; seed=N for pct and random; time=T seconds;\n"
 	"order=reverse: the other way round; check=N: compare memory with a copy after every\n"

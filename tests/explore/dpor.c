@@ -197,7 +197,7 @@ bool x_preempts(unsigned id, uint16_t enabled)
 	unsigned last = x.state.last_thread;
 
 	return last < X_ACTORS && last != id && x.actor[id].role <= X_DEVICE &&
-	       (enabled >> last & 1);
+	       x_could_go(last, enabled);
 }
 
 /* A buffer is empty when an interrupt begins: what comes out before its end is the handler's. */
@@ -218,7 +218,7 @@ static inline void copy_op(struct x_op *to, const struct x_op *from)
 /* The newest node finds those before it, and its place among them. */
 static inline void link(struct x_node *n, unsigned id)
 {
-	bool races = x.state.depth >= x.plan_len;
+	bool races = x.opt.strategy == X_DPOR && x.state.depth >= x.plan_len;
 	uint16_t word[X_PLACES];
 	unsigned head;
 
@@ -257,9 +257,13 @@ static void fill(struct x_node *n, struct x_actor *a)
 	x_clock_copy(n->clock, a->clock);
 	if (a->role == X_BUFFER)
 		x_clock_join(n->clock, x_tso_clock(a->cpu, false));
-	if (x.opt.strategy == X_DPOR)
+	if (x.opt.strategy == X_DPOR || x.opt.strategy == X_STATES)
 		link(n, id);
 	n->clock[id] = n->nth;
+	if (x.opt.strategy == X_STATES)
+		x_trace_add(n);
+	if (x.noting)
+		x_alone_note(n);
 }
 
 void x_commit(unsigned id)
@@ -281,7 +285,7 @@ void x_commit(unsigned id)
 	x.ran |= 1u << id;
 	if (a->role <= X_DEVICE)
 		x.state.last_thread = id;
-	else if (a->role == X_IRQ) /* on that thread's CPU */
+	else if (a->role != X_TIMERS) /* of that thread's CPU: what it notes of itself may change */
 		x.ran |= 1u << a->cpu;
 	x.state.depth++;
 }

@@ -9,9 +9,7 @@
 #include "tests/explore/internal.h"
 
 /* The kinds of events that are not always possible. */
-#define MAY_WAIT                                                                                   \
-	(1u << X_LOCK | 1u << X_WOKEN | 1u << X_PAUSE | 1u << X_IPI_WAIT | 1u << X_JOIN |          \
-	 1u << X_STORE)
+#define MAY_WAIT (1u << X_LOCK | 1u << X_WOKEN | 1u << X_PAUSE | 1u << X_IPI_WAIT | 1u << X_JOIN)
 
 /* Has an event of another actor changed what this one looked at? */
 static bool changed_since(const struct x_actor *a)
@@ -33,19 +31,29 @@ static inline bool op_is_free(const struct x_op *op)
 	return !(MAY_WAIT >> op->kind & 1) && !(op->atomic_lock & x.opt.tso);
 }
 
-static bool op_can_go(const struct x_actor *a, const struct x_op *op)
+/* Its CPU's stores keep it waiting, which come out by themselves. */
+static inline bool waits_for_stores(const struct x_actor *a, const struct x_op *op)
 {
-	if (op->atomic_lock && x.opt.tso && !x_tso_empty(a->cpu))
+	if (!x.opt.tso)
 		return false;
+	return op->atomic_lock ? !x_tso_empty(a->cpu) : op->kind == X_STORE && x_tso_full(a->cpu);
+}
+
+static inline bool op_can_go_then(const struct x_actor *a, const struct x_op *op)
+{
 	switch (op->kind) {
 	case X_LOCK: return x_lock_free(op);
 	case X_WOKEN: return !x_asleep(op->arg);
 	case X_PAUSE: return changed_since(a);
 	case X_IPI_WAIT: return *(const uint32_t *)op->arg == 0;
 	case X_JOIN: return !((const struct x_actor *)op->arg)->alive;
-	case X_STORE: return !x.opt.tso || !x_tso_full(a->cpu);
 	default: return true;
 	}
+}
+
+static inline bool op_can_go(const struct x_actor *a, const struct x_op *op)
+{
+	return !waits_for_stores(a, op) && op_can_go_then(a, op);
 }
 
 /* Its CPU takes interrupts now: none runs there, and its thread allows them, or sleeps. */
@@ -89,6 +97,30 @@ static __attribute__((noinline)) unsigned look_closer(unsigned mask)
 	if (x_timers_armed())
 		mask |= 1u << x.timers;
 	return mask;
+}
+
+/* Stores that wait in buffers are all that this event waits for. */
+static bool stores_let_go(const struct x_actor *a)
+{
+	const struct x_op *op = &a->next;
+
+	if (!x.opt.tso)
+		return false;
+	return op_can_go_then(a, op) ||
+	       (op->kind == X_LOCK && op->mode == X_SPIN && x_tso_releases(op->arg));
+}
+
+bool x_could_go(unsigned id, uint16_t enabled)
+{
+	const struct x_actor *a = &x.actor[id];
+
+	if (enabled >> id & 1)
+		return true;
+	if (!a->alive || a->role > X_IRQ)
+		return false;
+	if (is_interrupted(a))
+		return x_could_go(x.irq_of[a->cpu], enabled);
+	return stores_let_go(a);
 }
 
 /* A bit an actor. Mostly no event waits, no interrupt is there, and no timer. */

@@ -103,7 +103,8 @@ struct x_node {
 	uint8_t actor;
 	uint8_t last_thread; /* before this event; X_ACTORS: none yet */
 	bool preempts;
-	uint16_t cost; /* preemptions up to and with this event; strategy=delay: delays */
+	uint64_t trace[2]; /* of the events up to and with this one (states.c) */
+	uint16_t cost;	   /* preemptions up to and with this event; strategy=delay: delays */
 };
 
 /* ---- actors */
@@ -124,6 +125,7 @@ struct x_actor {
 	uint16_t clock[X_ACTORS];
 	uint16_t vc[X_ACTORS]; /* for races: what it has seen of the others */
 	uint64_t observed;
+	uint64_t held, held_alone;	 /* locks, a bit each; those of them without readers */
 	struct x_place looked[X_PLACES]; /* atomic loads since its last pause */
 	uint16_t nr_looked, looked_from; /* from which node on */
 	uint16_t oldest_looked;		 /* of looked[], when it is full */
@@ -136,8 +138,9 @@ struct x_actor {
 
 /* ---- one exploration */
 
-enum x_strategy { X_BRUTE, X_SLEEP_SETS, X_DPOR, X_DELAY, X_PCT, X_RANDOM, X_STRATEGIES };
-#define X_UNBOUND UINT32_MAX
+enum x_strategy { X_BRUTE, X_SLEEP_SETS, X_DPOR, X_STATES, X_DELAY, X_PCT, X_RANDOM, X_STRATEGIES };
+#define X_UNBOUND      UINT32_MAX
+#define X_STATES_BOUND 14u /* the largest of strategy=states */
 
 struct x_options {
 	const struct lifetime *lifetime;
@@ -148,6 +151,7 @@ struct x_options {
 	bool quick;	/* no shortest counterexample */
 	bool whole;	/* look at all earlier events, not only at those of a place (chains.c) */
 	bool afresh;	/* each execution begins with its first event (moment.c) */
+	bool untaught;	/* who touches what is not looked for beforehand (alone.c) */
 	uint32_t bound; /* preemptions or delays; pct: depth */
 	uint64_t runs, seed, time_ns;
 	unsigned shard, shards; /* shards 0: all of it */
@@ -161,6 +165,8 @@ struct x_result {
 	unsigned outcomes, depth, races;
 	bool complete;
 	const char *bounded; /* by what; NULL: complete */
+	uint64_t states;     /* that were kept */
+	bool forgot;	     /* there was no memory for more of them */
 	bool broken, failed; /* failed: the explorer itself could not */
 	char rule[X_RULE], text[X_TEXT];
 	uint64_t outcome_sum; /* the same for the same set of outcomes */
@@ -213,6 +219,8 @@ struct x_engine {
 	bool tables_changed; /* frames were taken: perhaps for page tables, or mapped */
 	bool replaying;	     /* for people: values and watches are kept */
 	unsigned half_count;
+	bool noting;   /* who touches what, under which locks (alone.c) */
+	bool learning; /* what that is, before it is relied on */
 
 	struct {
 		const char *what;
@@ -341,6 +349,9 @@ void x_fence(void); /* under tso: an event, until the caller's stores are out */
 
 /* ---- enabled.c */
 uint16_t x_enabled_actors(void);
+/* This actor can go, or waits only for what comes by itself: for stores to leave their buffers, for
+ * an interrupt of its CPU that can go. */
+bool x_could_go(unsigned id, uint16_t enabled);
 void x_describe_wait(const struct x_actor *a, char *buf, unsigned n);
 
 /* ---- actors.c */
@@ -421,6 +432,25 @@ unsigned x_done_part(void);
 unsigned x_cost(uint16_t mask, unsigned id);
 const char *x_strategy_name(enum x_strategy s);
 
+/* ---- alone.c */
+bool x_alone_init(void);
+void x_alone_forget(void);
+void x_alone_again(void);		      /* the exploration begins again */
+void x_alone_note(const struct x_node *node); /* made now: who touches what, under which locks */
+/* Of those that can go one whose event is all that need be tried here; X_ACTORS: there is none. */
+unsigned x_goes_alone(uint16_t mask);
+/* x.me takes this lock, or lets it go. */
+void x_held(const void *lock, enum x_lock_mode mode, bool taken);
+
+/* ---- states.c */
+bool x_states_init(void);
+void x_states_reset(void);
+uint64_t x_states_kept(void);
+void x_trace_add(struct x_node *node); /* the newest: what it adds to the hash of all */
+/* Is all that can be done from here done already? If not, it is from now on. `choice`: there is
+ * more than one way from here. */
+bool x_state_is_known(uint16_t enabled, bool choice);
+
 /* ---- arena.c */
 bool x_arena_init(void);
 void x_arena_reset(void);
@@ -466,6 +496,10 @@ void x_tso_flush_plain(unsigned cpu);
 /* x.me frees these bytes: what it has stored there before may come out behind that. */
 void x_tso_freed(uintptr_t at, size_t bytes);
 const uint16_t *x_tso_clock(unsigned cpu, bool races);
+/* The release of this lock waits in a buffer. */
+bool x_tso_releases(const struct spinlock *lock);
+/* The locks that its maker held; or those of them that no reader shares. */
+uint64_t x_tso_held(unsigned cpu, bool alone);
 
 /* ---- timers.c */
 void x_timers_reset(void);

@@ -285,6 +285,8 @@ static void begin_again(void)
 	x.branching = false;
 	x.beginnings = 0;
 	x_chains_reset();
+	x_states_reset();
+	x_alone_again();
 	x_strategy_start();
 }
 
@@ -296,6 +298,8 @@ static void search(void)
 	x.branching = false;
 	x.beginnings = 0;
 	x_chains_reset();
+	x_states_reset();
+	x_alone_again();
 	x.told = x.breathed = began;
 	x_strategy_start();
 	for (;;) {
@@ -313,6 +317,7 @@ static void search(void)
 			break;
 		}
 	}
+	x.result->states = x_states_kept();
 	x_moment_forget();
 	x.result->ns += machine_clock() - began;
 }
@@ -358,7 +363,8 @@ static bool memory_for_all(void)
 		nodes = machine_memory((X_DEPTH + 2) * sizeof(*nodes));
 	x.node = nodes + 1; /* what comes before the first event is nobody's, and costs nothing */
 	return nodes && x_actors_init() && x_undo_init() && x_race_init() && x_arena_init() &&
-	       x_chains_init() && x_moment_init() && x_trail_init() && x_alike_init();
+	       x_chains_init() && x_moment_init() && x_trail_init() && x_alike_init() &&
+	       x_states_init() && x_alone_init();
 }
 
 static int begin(const struct x_scenario *sc, const struct x_options *opt, struct x_result *r)
@@ -402,6 +408,7 @@ static void forget(const struct x_scenario *sc)
 {
 	x_shared_reset();
 	x_known_reset();
+	x_alone_forget();
 	x.interrupts = sc->interrupts;
 }
 
@@ -421,6 +428,7 @@ static void learn(void)
 	struct x_options opt = x.opt;
 
 	forget(x.sc);
+	x.learning = true;
 	x.opt.runs = LEARN_RUNS;
 	x.opt.shards = x.opt.shard = 0;
 	x.opt.seed = 1;
@@ -428,6 +436,7 @@ static void learn(void)
 	learn_by(X_RANDOM);
 	learn_by(X_PCT);
 	learn_by(X_DPOR);
+	x.learning = false;
 	x.opt = opt;
 	x_outcomes_reset();
 }
@@ -441,9 +450,11 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
 	if (err)
 		return err;
 	machine_enter();
-	if (opt->shards)
+	x.noting = opt->strategy == X_STATES;
+	if (opt->shards || (x.noting && !opt->untaught))
 		learn();
 	search();
+	x.noting = false;
 	x.stale = false;
 	if (r->broken && !r->failed && !opt->quick)
 		shorten();
@@ -463,6 +474,8 @@ static void replay(void)
 	x.replaying = true;
 	x.keep = 0;
 	x_chains_reset();
+	x_states_reset();
+	x_alone_again();
 	x.branching = false;
 	x_strategy_start();
 	do {

@@ -6,6 +6,8 @@
  *   sleep   the same with sleep sets: no two executions that differ only in the order of
  *           independent events, but many that are begun and found to be known.
  *   dpor    only the orders that a race of two dependent events owes (dpor.c).
+ *   states  the same as brute, but each state once, whichever order leads to it (states.c); and no
+ *           choice where one event is all that matters (alone.c). The one for a bound.
  *   delay   the threads take turns in a fixed order; an execution may skip `bound` turns (Emmi,
  *           Qadeer, Rakamaric: "Delay-bounded scheduling", 2011).
  *   pct     each execution gives random priorities, and lowers the running thread's at bound - 1
@@ -13,15 +15,17 @@
  *           guarantees", 2010).
  *   random  a die at every event.
  *
- * The first three take a preemption bound (Musuvathi, Qadeer: "Iterative context bounding", 2007):
- * executions with more switches away from a thread that could go on are left out. A bound makes
+ * The first four take a preemption bound (Musuvathi, Qadeer: "Iterative context bounding", 2007):
+ * executions with more switches away from a thread that could go on are left out. Who waits only
+ * for stores to leave their buffers, or for his CPU's interrupt, could go on. A bound makes
  * sleep sets unsound, so they are off then, and DPOR owes more (owed.c, owe_bounded()).
  */
 #include "tests/explore/internal.h"
 
 #define PCT_EVENTS 64 /* among so many events the priorities change */
 
-static const char *const names[X_STRATEGIES] = {"brute", "sleep", "dpor", "delay", "pct", "random"};
+static const char *const names[X_STRATEGIES] = {"brute", "sleep", "dpor",  "states",
+						"delay", "pct",	  "random"};
 
 const char *x_strategy_name(enum x_strategy s)
 {
@@ -179,6 +183,7 @@ static uint16_t todo_at_first(uint16_t mask, unsigned id)
 	switch (x.opt.strategy) {
 	case X_BRUTE:
 	case X_SLEEP_SETS:
+	case X_STATES:
 	case X_DELAY: return mask;
 	default: return (uint16_t)(1u << id);
 	}
@@ -191,7 +196,16 @@ static __attribute__((noinline)) unsigned choose(uint16_t mask, struct x_node *n
 
 	n->done = 0;
 	n->asleep = x_asleep_here();
+	if (x.opt.strategy == X_STATES && !x_in_beginning() &&
+	    (id = x_goes_alone(mask)) < X_ACTORS) {
+		n->affordable = mask;
+		n->todo = (uint16_t)(1u << id);
+		return id;
+	}
 	n->affordable = affordable(mask);
+	if (x.opt.strategy == X_STATES &&
+	    x_state_is_known(mask, (n->affordable & (n->affordable - 1)) != 0))
+		return X_ACTORS;
 	can = n->affordable & (uint16_t)~n->asleep;
 	if (!can)
 		return X_ACTORS;

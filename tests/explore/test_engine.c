@@ -24,15 +24,17 @@ SELFTEST(engine_outcomes, "explore.outcomes-counted",
 		{&engine_readers_meet, 3, 3, NULL}, {&engine_last_store, 2, 2, NULL},
 		{&engine_half, 2, 2, NULL},	    {&engine_drain_order, 3, 3, NULL},
 		{&engine_address, 1, 1, NULL},	    {&engine_timers, 1, 1, NULL},
+		{&engine_only_early, 4, 4, NULL},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
-		for (unsigned n = 0; n < 2u * (X_DPOR + 1); n++) {
+		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
 			const struct x_scenario *sc = known[i].sc;
 			bool tso = n % 2;
 			struct x_options opt = x_all_orders((enum x_strategy)(n / 2), tso);
 			unsigned want = tso ? known[i].tso_outcomes : known[i].sc_outcomes;
 
+			opt.untaught = true; /* and it learns late */
 			EXPECT(!explore_run(sc, &opt, &r) && r.complete, "%s: %s", sc->name,
 			       r.text);
 			EXPECT(r.outcomes == want, "%s model=%s strategy=%s: %u outcomes, not %u",
@@ -73,7 +75,7 @@ SELFTEST(engine_turns, "explore.turns-are-all",
 	EXPECT(!explore_run(&engine_wake_window, &opt, &r) && r.complete && !r.broken, "%s",
 	       r.text);
 	EXPECT(r.outcomes == 4, "%u outcomes, not 4", r.outcomes);
-	for (unsigned n = 0; n < 2u * (X_DPOR + 1); n++) {
+	for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
 		opt = x_all_orders((enum x_strategy)(n / 2), n % 2);
 		EXPECT(!explore_run(&engine_sleep_closed, &opt, &r) && r.complete && !r.broken,
 		       "strategy=%s: %s", x_strategy_name(opt.strategy), r.text);
@@ -285,8 +287,8 @@ static const char *compare(const struct x_scenario *sc, bool tso, unsigned *comp
 	++*compared;
 	sum = r.outcome_sum;
 	n = r.outcomes;
-	for (unsigned i = 0; i < 3; i++) {
-		opt = x_all_orders(i < 2 ? X_DPOR : X_SLEEP_SETS, tso);
+	for (unsigned i = 0; i < 4; i++) {
+		opt = x_all_orders(i < 2 ? X_DPOR : i == 2 ? X_SLEEP_SETS : X_STATES, tso);
 		opt.reverse = i == 1;
 		if (explore_run(sc, &opt, &r) || r.failed)
 			return r.failed ? r.text : refusal();
@@ -294,6 +296,36 @@ static const char *compare(const struct x_scenario *sc, bool tso, unsigned *comp
 			 tso ? "tso" : "sc", n, x_strategy_name(opt.strategy),
 			 i == 1 ? " order=reverse" : "", r.outcomes);
 		if (r.outcome_sum != sum || r.outcomes != n)
+			return text;
+	}
+	return NULL;
+}
+
+/* With each bound states have the outcomes of brute force. A sentence if not; NULL. */
+static const char *compare_bounded(const struct x_scenario *sc, bool tso, unsigned *compared)
+{
+	static char text[120];
+
+	for (unsigned bound = 0; bound <= 3; bound++) {
+		struct x_options opt = x_all_orders(X_BRUTE, tso);
+		uint64_t sum;
+
+		opt.runs = MOST;
+		opt.bound = bound;
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return r.failed ? r.text : refusal();
+		if (r.executions + r.redundant >= MOST)
+			return NULL;
+		++*compared;
+		sum = r.outcome_sum;
+		opt.strategy = X_STATES;
+		opt.runs = 0;
+		opt.untaught = bound % 2; /* then it learns meanwhile, and begins again */
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return r.failed ? r.text : refusal();
+		snprintf(text, sizeof(text), "%s model=%s bound=%u: states find %u outcomes",
+			 sc->name, tso ? "tso" : "sc", bound, r.outcomes);
+		if (r.outcome_sum != sum)
 			return text;
 	}
 	return NULL;
@@ -353,6 +385,25 @@ SELFTEST(
 		EXPECT(!why, "program %u: %s", n, why);
 	}
 	EXPECT(compared > PROGRAMS / 2, "only %u programs were small enough", compared);
+}
+
+SELFTEST(engine_states, "explore.states-by-dice",
+	 "of programs that dice make, each state once has the outcomes of brute force with as many "
+	 "preemptions")
+{
+	uint64_t dice = 2;
+	unsigned compared = 0;
+
+	for (unsigned n = 0; n < PROGRAMS; n++) {
+		bool irq = n % 3 == 2, tso = n % 2;
+		const char *why;
+
+		throw_program(&dice, irq ? 2 : 3, irq || tso ? 2 : 3,
+			      irq ? ENGINE_INTERRUPT : ENGINE_LOCKED);
+		why = compare_bounded(irq ? &engine_dice_irq : &engine_dice, tso, &compared);
+		EXPECT(!why, "program %u: %s", n, why);
+	}
+	EXPECT(compared > PROGRAMS * 2, "only %u explorations were small enough", compared);
 }
 
 /* One exploration in slices of so many executions, each going on where the one before was stopped.

@@ -204,6 +204,27 @@ SELFTEST(explore_bounds, "explore.bounds-agree",
 		}
 }
 
+SELFTEST(explore_states, "explore.states-equal-brute",
+	 "brute force finds what is found when each state is explored once, with and without a "
+	 "bound, under both models")
+{
+	static const uint32_t bounds[] = {0, 1, 2, X_UNBOUND};
+	const struct x_scenario *sc;
+	const char *why;
+
+	compared = 0;
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (unsigned n = 0; n < 2 * ARRAY_SIZE(bounds) && is_small(sc); n++) {
+			struct x_options brute = x_all_orders(X_BRUTE, n % 2);
+			struct x_options states = x_all_orders(X_STATES, n % 2);
+
+			brute.bound = states.bound = bounds[n / 2];
+			why = differ(sc, brute, states);
+			EXPECT(!why, "bound %d: %s", (int)bounds[n / 2], why);
+		}
+	EXPECT(compared >= 128, "only %u explorations were small enough", compared);
+}
+
 SELFTEST(explore_bound_counts, "explore.bound-counts",
 	 "a finding that takes a preemption is found with a bound of one, and with none it is not")
 {

@@ -56,3 +56,18 @@ SELFTEST(explore_moments, "explore.moments-are-the-start",
 		}
 	EXPECT(went > 300, "only %u explorations were compared", went);
 }
+
+SELFTEST(explore_moments_deep, "explore.moments-with-stores",
+	 "what left a buffer between two moments is there again behind the later one")
+{
+	const struct x_scenario *sc = x_scenario_find("rwsem.two-readers");
+	struct x_options opt = x_all_orders(X_STATES, true);
+
+	opt.bound = 2;
+	EXPECT(!explore_run(sc, &opt, &one) && !one.failed, "%s", one.text);
+	opt.afresh = true;
+	EXPECT(!explore_run(sc, &opt, &other) && !other.failed, "%s", other.text);
+	EXPECT(same(), "%lu executions of %lu events, from the first event on %lu of %lu",
+	       (unsigned long)one.executions, (unsigned long)one.steps,
+	       (unsigned long)other.executions, (unsigned long)other.steps);
+}

@@ -25,6 +25,7 @@ struct entry {
 	uintptr_t pc;
 	uint8_t bytes, how; /* how: of the event */
 	bool event;
+	uint64_t held, held_alone; /* by its maker */
 	bool own; /* made before its own CPU freed these bytes: it may come out behind that */
 };
 static struct buffer {
@@ -114,7 +115,10 @@ static struct entry *add(unsigned cpu, uintptr_t at, unsigned bytes)
 	b->nr++;
 	e->at = at;
 	e->bytes = (uint8_t)bytes;
+	e->how = 0;
 	e->own = false;
+	e->held = x.me->held;
+	e->held_alone = x.me->held_alone;
 	e->before = get(at, bytes);
 	e->pc = x.me->next.pc;
 	x_clock_copy(e->clock, x.me->clock);
@@ -298,6 +302,24 @@ void x_tso_next(unsigned cpu, struct x_op *op)
 	x.ran |= 1u << x.buffer_of[cpu];
 	op->place[0] = x_place((void *)e->at, e->bytes, e->how);
 	op->place[1] = x_how(X_PLACE_BUFFER(cpu), X_WRITE | X_GIVE);
+}
+
+bool x_tso_releases(const struct spinlock *lock)
+{
+	for (unsigned i = 0; i < CPUS; i++)
+		for (unsigned k = 0; k < buffer[i].nr; k++)
+			if (buffer[i].e[k].at == (uintptr_t)&lock->locked &&
+			    (buffer[i].e[k].how & X_GIVE))
+				return true;
+	return false;
+}
+
+uint64_t x_tso_held(unsigned cpu, bool alone)
+{
+	const struct buffer *b = &buffer[cpu];
+	const struct entry *e = &b->e[front(b) - 1];
+
+	return alone ? e->held_alone : e->held;
 }
 
 /* When the store that is next was made, in events and for races. */

@@ -50,6 +50,7 @@ static void set_taken(void *lock, enum x_lock_mode mode)
 {
 	struct rwsem *s = lock;
 
+	x_held(lock, mode, true);
 	switch (mode) {
 	case X_SPIN:
 		x_log(lock, 4);
@@ -131,6 +132,7 @@ static void set_free(void *lock, enum x_lock_mode mode)
 {
 	struct rwsem *s = lock;
 
+	x_held(lock, mode, false);
 	x_log(lock, mode == X_MUTEX ? 8 : mode == X_SPIN ? 4 : sizeof(*s));
 	switch (mode) {
 	case X_SPIN: ((struct spinlock *)lock)->locked = 0; return;
@@ -163,6 +165,7 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 		op->kind = X_STORE;
 		op->nr = 0;
 		x_tso_turn(op);
+		x_held(lock, mode, false);
 		x_tso_push(&((struct spinlock *)lock)->locked, 4, 0, X_WRITE | X_GIVE);
 		x_live = true;
 		return;

@@ -34,7 +34,8 @@ REFUSED = ["explore no.such", "explore wait.message strategy=magic", "explore wa
            "explore wait.message strategy=random bound=2", "explore wait.message seed=1",
            "explore wait.message order=reverse strategy=pct", "explore wait.message from=2",
            "explore wait.message shard=0/2 from=2 strategy=random", "explore wait.message runs=0",
-           "explore wait.message time=0", "explore wait.message bound=1 bound=2",
+           "explore wait.message time=0", "explore wait.message strategy=states shard=0/2",
+           "explore wait.message strategy=states bound=15", "explore wait.message bound=1 bound=2",
            "explore wait.message lifetime=busy-extent"]
 # As `make run` has them, without a file that another run may use.
 DIMMS = ["-p", "-,size=1G", "-p", "-,size=16G,scratch"]
@@ -43,6 +44,7 @@ BOTH = ["explore lit*", "explore litmus.* model=tso", "explore wait.message stra
         "explore wait.interrupt", "explore peer.busy strategy=random runs=30 model=tso",
         "explore tlb.two-loads strategy=pct runs=30", "explore page.put-unbind strategy=sleep runs=60",
         "explore file.gup-truncate runs=60", "explore lease.truncate strategy=delay runs=30",
+        "explore mutex.three bound=1 strategy=states", "explore file.gup-truncate strategy=states bound=1 model=tso",
         "explore mutex.three bound=1 runs=60", "explore wait.woken-too-early",
         "explore fork.* runs=60", "explore private.copy-* runs=60", "explore file.evict-evict"]
 

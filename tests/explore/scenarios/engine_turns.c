@@ -79,3 +79,23 @@ static void load_store(void)
 /* They share nothing, and a store comes out behind what its maker did before: one order is all. */
 const struct x_scenario engine_apart = {.name = "engine.apart",
 					.thread = {{"one", add_store}, {"two", load_store}}};
+
+static void store_and_say(void)
+{
+	STORE(a, 1);
+	STORE(a, 2);
+	STORE(b, 1);
+}
+
+static void look_early(void)
+{
+	if (!LOAD(b))
+		x_observe(1 + LOAD(a));
+}
+
+/* The second one looks at a only if it is early: then it finds it as it was, or after either store.
+ */
+const struct x_scenario engine_only_early = {
+	.name = "engine.only-early",
+	.start = start,
+	.thread = {{"stores", store_and_say}, {"looks", look_early}}};
