@@ -19,16 +19,22 @@ static struct patch {
 static struct patch *stepping; /* over its instruction; NULL: none */
 static bool returning; /* the last step was on the way back to an instruction that is to come */
 
+static void write_code(const struct patch *p, uint8_t byte)
+{
+	*p->at = byte;
+	valgrind_code_changed(p->at, 1);
+}
+
 static void put_back(struct patch *p)
 {
 	if (p->at)
-		*p->at = p->byte;
+		write_code(p, p->byte);
 }
 
 static void plant(struct patch *p)
 {
 	if (p->at)
-		*p->at = INT3;
+		write_code(p, INT3);
 }
 
 void breakpoints_load(void)
@@ -96,5 +102,16 @@ void breakpoint_step_over(struct trap_frame *tf)
 		return;
 	put_back(p);
 	stepping = p;
-	tf->rflags |= RFLAGS_TF;
+	if (!valgrind_is_here())
+		tf->rflags |= RFLAGS_TF;
+}
+
+/* valgrind steps no single instructions: who passes the place again before the kernel looks up is
+ * not stopped. */
+void breakpoints_look(void)
+{
+	if (!stepping || !valgrind_is_here())
+		return;
+	plant(stepping);
+	stepping = NULL;
 }

@@ -61,6 +61,8 @@ void machine_start(const struct host_config *config) __attribute__((noreturn));
 /* A signal came for what the frame's instruction did; on the signal stack, and `f` is where it goes
  * on afterwards. `addr`: of a page fault. */
 void machine_exception(struct host_frame *f, uint64_t addr);
+/* The end, already on Linux's own stack. */
+void machine_off(void);
 /* Some milliseconds of the process's own time went by. The same stack. */
 void machine_tick(struct host_frame *f, uint64_t unused);
 

@@ -18,7 +18,7 @@ HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS) tests/explore/%,$(SRC)) \
 HOME_ASM  := $(filter-out boot/%.asm $(HOME_LESS),$(ASM))
 HOME_GLUE := boot/host/linux.c boot/host/options.c
 HOME_MACH := $(filter-out $(HOME_GLUE),$(wildcard boot/host/*.c)) boot/map.c
-HOME_DOORS := machine_start machine_exception machine_tick
+HOME_DOORS := machine_start machine_exception machine_tick machine_off
 HOME_BASE := 0x400000100000
 # The C library again, for code that lies there.
 HOME_LIBC := $(BASE)/newlib-host/x86_64-elf/lib/libc.a
@@ -96,6 +96,9 @@ $(4): $(1)/kernel.o $(HOME_GLUE:%=$(1)/obj/%.o) tests/tools/ksyms.py tests/tools
 -include $$(patsubst %.o,%.d,$$($(1)_OBJ) $$($(1)_MACH)) $(HOME_GLUE:%=$(1)/obj/%.d) $(BASE)/obj/boot/host/entry.asm.o.d
 endef
 
+HEAP_WRAP := $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
+home_SRC := boot/host/heap/heap.c
+home_LD  := $(HEAP_WRAP)
 $(eval $(call home,$(BASE)/home,,,$(BASE)/host/holdfast,$(HOME_OWN)))
 $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
@@ -115,7 +118,6 @@ $(eval $(call home,$(BASE)/coverage,--coverage -Wno-maybe-uninitialized,--covera
 
 # The debug build under the compiler's sanitizers (boot/host/check). The allocators' own files touch what
 # is closed to all others, and the machine layer stands for hardware: they are compiled without.
-HEAP_WRAP := $(addprefix --wrap=,_malloc_r _free_r _calloc_r _realloc_r _memalign_r _malloc_usable_size_r)
 check_SRC := $(wildcard boot/host/check/*.c)
 check_LD  := $(HEAP_WRAP)
 check_OUT := tests/explore/%

@@ -234,6 +234,7 @@ static int end_status;
 
 static void leave(void)
 {
+	machine_off();
 	if (raw)
 		tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
 	exit(end_status);

@@ -77,6 +77,21 @@ void breakpoints_load(void); /* those of the CPU that runs from now on */
 bool breakpoint_trap(struct host_frame *f);
 void breakpoint_step_over(struct trap_frame *tf);
 
+/* The instruction that a step went over may have a breakpoint again. */
+void breakpoints_look(void);
+
+/* ---- valgrind.c: for it, if it runs us; else they do nothing */
+void valgrind_init(void);
+void valgrind_end(void);
+bool valgrind_is_here(void);
+void valgrind_code_changed(const void *at, size_t bytes);
+void valgrind_defined(const void *at, size_t bytes); /* written behind its back */
+void valgrind_stack(uint64_t from, uint64_t to);
+void valgrind_heap_begin(void); /* the allocator is at work, */
+void valgrind_heap_end(void);	/* and is not any more */
+void valgrind_heap_taken(const void *p, size_t bytes, bool zeroed);
+void valgrind_heap_given(const void *p);
+
 /* ---- firmware.c */
 const struct boot_info *firmware_init(void); /* tables in RAM, the memory map */
 /* The bytes of a file that QEMU would hand over; NULL: there is none. */

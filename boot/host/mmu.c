@@ -14,6 +14,7 @@
  * flush takes it away. Kernel addresses are in one TLB for all.
  */
 #include "boot/host/machine.h"
+#include "mm/frames/frames.h"
 
 #define PTE_P	  1ull
 #define PTE_W	  2ull
@@ -59,7 +60,8 @@ static const struct {
 	{BOOT_END, USER_END},
 	{DIRECT_BASE, RECORD_BASE},
 	{RECORD_BASE, KVIRT_BASE},
-	{KVIRT_BASE, KERNEL_BASE},
+	{KVIRT_BASE, KVIRT_BASE + HEAP_SIZE},
+	{KVIRT_BASE + HEAP_SIZE, KERNEL_BASE},
 };
 static struct {
 	uint64_t start, end; /* equal: nothing */
@@ -112,12 +114,20 @@ static void note_shown(uint64_t va, uint64_t len)
 	}
 }
 
+/* The C heap, which never shrinks, under valgrind (valgrind.c). */
+static bool stays(uint64_t va)
+{
+	return va - KVIRT_BASE < HEAP_SIZE && valgrind_is_here();
+}
+
 /* [from, to) is shown no more. */
 static void hide(uint64_t from, uint64_t to)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(areas); i++) {
 		uint64_t start = MAX(from, shown[i].start), end = MIN(to, shown[i].end);
 
+		if (stays(areas[i].low))
+			continue;
 		if (start < end)
 			host_unmap(start, end - start);
 		if (from <= shown[i].start && to >= shown[i].end)
@@ -206,6 +216,8 @@ static struct translation translation_of(uint64_t va, const struct leaf *leaf)
  * a call or a push again whose store faulted: its stack pointer has moved by then. */
 static void show_below(uint64_t va)
 {
+	const char *name = kernel_address_name(va);
+	uint64_t end = va + PAGE;
 	struct translation t;
 	struct leaf leaf;
 
@@ -216,6 +228,8 @@ static void show_below(uint64_t va)
 		if (!show(va, &t))
 			return;
 	}
+	if (name && !strcmp(name, "a thread's stack"))
+		valgrind_stack(va + PAGE, end);
 }
 
 /* Nothing is shown that allows the access. False: a page fault. */
@@ -239,7 +253,7 @@ static bool fill(uint64_t va, uint64_t error)
 	if (!show(va, &t))
 		return false;
 	if (va >= KVIRT_BASE && leaf.size == PAGE)
-		show_below(va);
+		show_below(ALIGN_DOWN(va, PAGE));
 	return true;
 }
 
@@ -253,7 +267,8 @@ void mmu_flush_page(uint64_t va)
 		host_unmap(large[i].va, large[i].len);
 		large[i--] = large[--nr_large];
 	}
-	host_unmap(va, PAGE);
+	if (!stays(va))
+		host_unmap(va, PAGE);
 }
 
 void mmu_hide_low(void)
@@ -357,6 +372,7 @@ static void deliver(struct host_frame *f, void (*entry)(void), uint64_t addr)
 		tf = (struct trap_frame *)(last_stack + sizeof(last_stack)) - 1;
 		entry = host_exception_entry;
 	}
+	valgrind_defined(tf, sizeof(*tf) + (f->rsp & 15));
 	memcpy(tf, f, sizeof(*tf));
 	tf->rflags = (f->rflags & ~RFLAGS_IF) | (lcpu->irq_on ? RFLAGS_IF : 0);
 	f->rsp = f->rdi = (uintptr_t)tf;

@@ -19,8 +19,14 @@ void devices_look(void)
 		edu_look();
 }
 
+void machine_off(void)
+{
+	valgrind_end();
+}
+
 void machine_start(const struct host_config *config)
 {
+	valgrind_init();
 	machine = *config;
 	cpus_init(machine.cpus);
 	mmu_init();

@@ -58,6 +58,7 @@ uint64_t slab_objects(void); /* handed out by all caches; exact only while nobod
 uint64_t slab_frames(void);  /* RAM that they are cut from */
 
 /* ---- kvirt.c: kernel virtual ranges --------------------------------------------------------- */
+#define HEAP_SIZE (64 * GIB) /* of addresses, from KVIRT_BASE on */
 /* A stack of `bytes` (pages) above an unmapped guard page; NULL: no memory. */
 void *stack_alloc(void);
 void stack_free(void *stack);

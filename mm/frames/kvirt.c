@@ -8,7 +8,6 @@
  */
 #include "mm/frames/internal.h"
 
-#define HEAP_SIZE   (64 * GIB)
 #define STACK_SLOT  (THREAD_STACK_SIZE + PAGE_SIZE)
 #define STACK_FIRST (KVIRT_BASE + HEAP_SIZE)
 #define MMIO_FIRST  (STACK_FIRST + 64 * GIB)

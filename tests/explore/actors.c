@@ -35,8 +35,10 @@ static struct queue {
 
 bool x_actors_init(void)
 {
-	if (!x_stacks)
+	if (!x_stacks) {
 		x_stacks = (uintptr_t)machine_memory((X_ACTORS + 1) * STACK_BYTES);
+		machine_stacks(x_stacks, STACK_BYTES, x_stacks ? X_ACTORS + 1 : 0);
+	}
 	for (unsigned i = 0; x_stacks && i < X_ACTORS; i++)
 		stack_tops[i] = (void *)(x_stacks + (i + 1) * STACK_BYTES);
 	return x_stacks != 0;

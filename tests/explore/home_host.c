@@ -41,6 +41,12 @@ void machine_flush(bool for_good)
 	mmu_settle(for_good);
 }
 
+void machine_stacks(uintptr_t first, size_t bytes, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		valgrind_stack(first + i * bytes, first + (i + 1) * bytes);
+}
+
 uint64_t machine_clock(void)
 {
 	return host_clock();

@@ -39,6 +39,9 @@ void machine_switch(void **save, void *next);
 /* What machine_switch() takes to call fn() on a new stack that ends at `top`; fn never returns. */
 void *machine_stack(void *top, void (*fn)(void));
 
+/* So many stacks of so many bytes lie there. For whoever watches the machine. */
+void machine_stacks(uintptr_t first, size_t bytes, unsigned n);
+
 /* Memory was put back, page tables included: the machine forgets what it keeps of them. `for_good`:
  * it will not be put back to what it was before this. */
 void machine_flush(bool for_good);

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from hf_config import BUILD
+from hf_config import BUILD, ROOT
 from hf_make import home as run
 from hf_make import make
 
@@ -69,6 +69,17 @@ def test_every_race_ends_as_the_table_says():
     told = re.findall(r"^  race (\d+) of (\d+): ", done.stdout, re.M)  # how far it is
     assert [int(n) for n, _ in told] == list(range(1, 1 + int(told[0][1]))) and len({m for _, m in told}) == 1
     assert re.search(r"^ *race F-15 .*museum=count-before-flush: BROKEN I1", done.stdout, re.M), done.stdout
+
+
+def test_memcheck_has_nothing_to_say():
+    """Locks with their step points, signals, changes of stacks, and an exploration: no report, and none for nothing."""
+    if not shutil.which("valgrind"):
+        pytest.skip("valgrind looks at the accesses, and is not installed: `make test` installs it")
+    line = "selftest lock.* mm.no-birth-from-zero; explore wait.message; explore page.put-truncate model=tso; check"
+    done = subprocess.run(["valgrind", "--error-exitcode=9", "build/host/holdfast", "-m", "64", *DIMMS, "-c", line], cwd=ROOT,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr + done.stdout
+    assert re.search(r"^# 15 passed, 0 failed, 0 skipped$", done.stdout, re.M), done.stdout
 
 
 @pytest.mark.parametrize("args,sentence", [
