@@ -123,4 +123,7 @@ enum zap_mode { ZAP_CLEAR, ZAP_CLEAN }; /* take the translation away, or only th
 /* Works on [start, end) of the VMA; takes ptl; flushes; then drops counts. Entries changed. */
 uint64_t zap_vma(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode);
 
+/* So many pages are flushed one by one, and for one more everything is (tlb.c). */
+#define FLUSH_ALL_ABOVE 64
+
 #endif

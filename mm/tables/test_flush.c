@@ -99,6 +99,24 @@ SELFTEST(tlb_no_more_than_asked, "tlb.no-more-than-asked",
 	       many);
 }
 
+SELFTEST(tlb_at_the_limit, "tlb.at-the-limit",
+	 "as many pages as go one by one leave what lies beside them, and one more drops all at "
+	 "once")
+{
+	uint64_t va;
+	struct mm *mm = space_begin(&va);
+	unsigned most, more;
+
+	EXPECT(mm, "no memory for an address space");
+	most = kept(mm, va, mm, va + PMD_SIZE, va + PMD_SIZE + FLUSH_ALL_ABOVE * PAGE_SIZE);
+	more = kept(mm, va, mm, va + PMD_SIZE, va + PMD_SIZE + (FLUSH_ALL_ABOVE + 1) * PAGE_SIZE);
+	space_end(mm);
+	EXPECT(most, "a flush of %u pages left none of the %u translations beside them",
+	       FLUSH_ALL_ABOVE, BESIDE);
+	EXPECT(!more, "a flush of %u pages was one of each: %u translations beside them were left",
+	       FLUSH_ALL_ABOVE + 1, more);
+}
+
 SELFTEST(tlb_left_already, "tlb.left-already",
 	 "a CPU that is asked about a space it has left forgets nothing of the one that it runs")
 {

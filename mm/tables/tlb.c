@@ -7,10 +7,11 @@
  * interrupt it, or it sees the cleared entry. tlb_flush_range() has the order that makes it so.
  */
 #include "mm/mm.h"
+#include "mm/tables/internal.h"
 
 /*
- * Pages; beyond this everything is flushed. Measured by `bench tlb.*` without -icount, in ns (QEMU
- * 7.2, TCG, least of three runs):
+ * FLUSH_ALL_ABOVE pages; beyond this everything is flushed. Measured by `bench tlb.*` without
+ * -icount, in ns (QEMU 7.2, TCG, least of three runs):
  *
  *     tlb.page        100	one INVLPG
  *     tlb.all	     2 050	one load of CR3
@@ -21,7 +22,7 @@
  * worth if none was, 65 if 64 were. 64 it is: stack, heap, file metadata and the rest of a mapping
  * in use are about that many, and it is the run that fsync write-protects at a time.
  */
-#define FLUSH_ALL_ABOVE 64
+_Static_assert(FLUSH_ALL_ABOVE == 64, "measured as above");
 
 MUSEUM(flush_here_only, "flush-here-only",
        "a flush asks no other CPU to forget; shown by selftest tlb.asks-the-other and selftest "

@@ -73,7 +73,8 @@ static bool is_shared_somewhere(uintptr_t at, size_t bytes)
 }
 
 /* What memset() or the assignment of a struct stores at once, shared words among it: one event of
- * all of it, before which others may come in. It goes into no buffer: what is in there goes first. */
+ * all of it, before which others may come in. It goes into no buffer: what is in there goes first.
+ */
 static void wide_store(const volatile void *at, size_t bytes, uintptr_t pc)
 {
 	struct x_op *op;
