@@ -327,6 +327,8 @@ explore-ratio: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_ratio.py
 explore-faults: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_faults.py $(NAMES)
+explore-three: host
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_three.py $(or $(SECONDS),600) $$NAMES
 explore-peer: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/explore/peer/peer_compare.py
 
@@ -406,6 +408,6 @@ FORCE:
 
 .PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
 	test-systems clean-systems lab grade handout grade-all grade-pages test-labs labs-tables explain explain-check explorer explore \
-	explore-table explore-count explore-ratio explore-faults explore-peer museum mutants deps preflight docs book test-book \
+	explore-table explore-count explore-ratio explore-faults explore-three explore-peer museum mutants deps preflight docs book test-book \
 	quotes timelines seeds format format-check \
 	clean help

@@ -17,6 +17,7 @@ from test_selftest import Ktap
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import explore_faults  # noqa: E402
 import explore_table  # noqa: E402
+import explore_three  # noqa: E402
 import museum  # noqa: E402
 
 LINE = re.compile(r"^explore (\S+) lifetime=(\S+) model=(\S+) strategy=(\S+): (complete|ended|bounded "
@@ -117,6 +118,18 @@ def test_what_ran_before_makes_no_difference():
         assert alone == LINE.findall(back.command(line).output), line
     assert [found[:7] + found[8:] for found in LINE.findall(small)] == [
         found[:7] + found[8:] for found in LINE.findall(there.text)]
+
+
+def test_three_threads_end():
+    """Each scenario of three threads and more ends with two preemptions, but for one of four threads, in seconds;
+    `make explore-three` runs all with three."""
+    hf_make.make("host")
+    names = [name for name in explore_three.scenarios("*") if name not in ("direct.store-munmap-break", "direct.pieces-break")]
+    found = LINE.findall(in_process([f"explore {name} strategy=states bound=2" for name in names]).text)
+    assert len(found) == len(names) > 40
+    assert {line[4] for line in found} <= {"complete", "bounded (preemptions)"}
+    assert {name for name, *_, verdict in found if verdict != "safe"} == set()
+    assert explore_three.OPEN <= {(name, "tso") for name in explore_three.scenarios("*")}
 
 
 # Scenarios with a rule of .step that sleep sets do not end in so many executions.

@@ -9,7 +9,7 @@
 
 ON_KERNEL := all run show show-check test quick bench bench-peer museum mutants handout grade-all test-labs book test-book \
 	quotes timelines docs $(if $(TOKEN),,debug) $(KERNEL) $(B)/k.elf
-ON_HOME := host handout grade-all test-labs book test-book explore-count explore-ratio explore-faults explore-peer \
+ON_HOME := host handout grade-all test-labs book test-book explore-count explore-ratio explore-faults explore-three explore-peer \
 	$(if $(TOKEN),debug) $(if $(DIR),grade) $(BASE)/host/holdfast
 ON_HOST_TESTS := test quick host-test
 GOALS := $(or $(MAKECMDGOALS),all)

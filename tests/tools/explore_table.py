@@ -6,7 +6,7 @@
     explore_table.py pairs          writes the matrix of pairs alone, and runs nothing
 
 Each scenario runs under the default lifetime, as sc and as tso: completely; if that does not end in
-SECONDS (60), with at most 3 preemptions, then 2, then 1. Those that differ by lifetime run under the
+SECONDS (60), with at most 3 preemptions, then 2, then 1, each state once. Those that differ by lifetime run under the
 other six as well, as sc, for two fifths of that, where a weakness may be found: expected.txt, beside
 the scenarios, says which.
 
@@ -187,7 +187,7 @@ def ended(found):
 
 def attempts(lifetime):
     """How, one after the other, until one ends. What is known to break is looked for with one preemption too."""
-    return ("", "bound=3", "bound=2", "bound=1") if lifetime == DEFAULT else ("", "bound=1")
+    return ("", *(f"strategy=states bound={n}" for n in (3, 2, 1))) if lifetime == DEFAULT else ("", "bound=1")
 
 
 def best(kept, name, lifetime, model, seconds):
