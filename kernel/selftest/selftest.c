@@ -279,6 +279,7 @@ static void run_chosen(const struct selection *s, struct tally *tally)
 		tally->failed += run.failed;
 		tally->skipped += !run.failed && run.skipped;
 		tally->run++;
+		pieces_done(tally->run, s->count);
 	}
 	if (tally->run < s->count)
 		kprintf("# interrupted: %u of %u tests were not run\n", s->count - tally->run,

@@ -93,6 +93,11 @@ void input_set_foreground(struct thread *t);
  * which may come more than once, and without a beginning. */
 void waiting_begin(const char *text, size_t len);
 void waiting_end(void);
+/* The current thread runs a batch at the prompt, until pieces_end(). In between, pieces_done() says
+ * now and then how many of its pieces are done; it says nothing of a batch elsewhere. */
+void pieces_begin(void);
+void pieces_done(unsigned done, unsigned of);
+void pieces_end(void);
 
 /*
  * The words of a command line. Pure code: no kernel service, also tested on the host.

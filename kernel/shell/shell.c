@@ -234,7 +234,7 @@ static void print_status(int status, enum shell_mode mode)
 static int run_here(const struct shell_words *w, enum shell_mode mode)
 {
 	const struct shell_command *command;
-	bool tells;
+	bool tells, counts;
 	int status;
 
 	if (mode == SHELL_QUIET)
@@ -243,11 +243,15 @@ static int run_here(const struct shell_words *w, enum shell_mode mode)
 	input_set_foreground(current_thread());
 	command = shell_find(w->argv[0]);
 	tells = mode == SHELL_INTERACTIVE && command && !command->batch;
+	counts = mode == SHELL_INTERACTIVE && command && command->batch;
 	if (tells)
 		waiting_begin(w->text, w->text_len);
+	if (counts)
+		pieces_begin();
 	status = shell_run_argv(w->argc, (char **)w->argv);
 	if (tells)
 		waiting_end();
+	pieces_end();
 	input_set_foreground(NULL);
 	signal_clear();
 	return status;

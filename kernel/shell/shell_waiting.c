@@ -5,7 +5,8 @@
  * A timer of the shell's looks at the command's thread and prints a line of its own; it never moves
  * the cursor, so what the command prints stays as it is. What is made of pieces (a batch) tells of
  * them itself, and its races ask whether a timer is armed at all: there this one is not armed
- * again.
+ * again. Between two pieces a batch may say how many are done, at most once in two seconds; a list
+ * of commands, whose output is read by programs, does not.
  */
 #include "kernel/shell/internal.h"
 #include "kernel/sched/internal.h"
@@ -72,4 +73,31 @@ void waiting_end(void)
 	/* A look that was under way may have armed the timer once more; the next one cannot. */
 	timer_cancel_wait(&waiting.timer);
 	timer_cancel_wait(&waiting.timer);
+}
+
+/* ---- a batch and its pieces */
+
+static struct {
+	const struct thread *thread; /* NULL: no batch runs at the prompt */
+	uint64_t next_ns;
+} pieces;
+
+void pieces_begin(void)
+{
+	pieces.next_ns = clock_ns() + FIRST_S * 1000000000ull;
+	__atomic_store_n(&pieces.thread, current_thread(), __ATOMIC_RELEASE);
+}
+
+void pieces_done(unsigned done, unsigned of)
+{
+	if (__atomic_load_n(&pieces.thread, __ATOMIC_ACQUIRE) != current_thread() ||
+	    clock_ns() < pieces.next_ns)
+		return;
+	kprintf("# %u of %u\n", done, of);
+	pieces.next_ns = clock_ns() + FIRST_S * 1000000000ull;
+}
+
+void pieces_end(void)
+{
+	__atomic_store_n(&pieces.thread, NULL, __ATOMIC_RELEASE);
 }

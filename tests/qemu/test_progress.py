@@ -9,6 +9,7 @@ import sys
 import pexpect
 import pytest
 
+import hf_make
 from hf_config import ROOT
 from hf_machine import PROMPT
 from run import Machine, run_commands
@@ -88,3 +89,22 @@ def test_a_command_at_the_prompt_says_what_it_waits_for(tmp_path):
     said = run_commands("sleep 2500; soak 503 40", tmp_path)
     assert " s] " not in said.text
     assert re.search(r"(?m)^  \d+ of 40 transfers begun, \d+ rounds$", said.command("soak 503 40").output)
+
+
+def test_a_batch_at_the_prompt_says_how_many_pieces_are_done():
+    """Between two of them, at the prompt; a list of commands has output that programs read, and nothing else. All self-tests sleep for
+    longer than the two seconds, on any machine."""
+    hf_make.make("host")
+    dimms = ["-p", "-,size=1G", "-p", "-,size=16G,scratch"]
+    child = pexpect.spawn(hf_make.HOME, dimms, encoding="utf-8", timeout=400)
+    child.expect(PROMPT)
+    child.send("selftest\r")
+    child.expect(r"\n1\.\.(\d+)\r")
+    plan = child.match[1]
+    child.expect(r"\nok (\d+) [^\n]*\n# (\d+) of (\d+)\r")
+    assert child.match[1] == child.match[2] and child.match[3] == plan
+    child.sendintr()
+    child.expect(rf"# interrupted: \d+ of {plan} tests were not run")
+    child.close(force=True)
+    said = hf_make.home(*dimms, "-c", "selftest [a-d]*").stdout
+    assert " passed, 0 failed" in said and not re.search(r"(?m)^# \d+ of \d+$", said), said

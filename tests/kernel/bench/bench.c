@@ -8,6 +8,7 @@
  */
 #include <stdarg.h>
 
+#include "kernel/shell/internal.h"
 #include "tests/kernel/bench/bench.h"
 
 #define LOOP_ROUNDS 1000000ull
@@ -232,8 +233,10 @@ static unsigned run_rows(const char *glob)
 {
 	struct bench_run first = {.name = "calibrate"};
 	const struct bench *all[MAX_ROWS];
-	unsigned n = sorted(all), rows = 0;
+	unsigned n = sorted(all), rows = 0, done = 0, of = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		of += glob_match(glob, all[i]->name);
 	calibrate(&first);
 	if (glob_match(glob, first.name)) {
 		print_row(&first);
@@ -247,9 +250,9 @@ static unsigned run_rows(const char *glob)
 		watch_touch();
 		all[i]->run(&b);
 		print_row(&b);
-		rows++;
+		pieces_done(++done, of);
 	}
-	return rows;
+	return rows + done;
 }
 
 static int no_such_row(const char *glob)
