@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""`make explore-three`: each scenario of three threads and more, with at most 3 preemptions, to its end.
+"""`make explore-three`: each scenario of three threads and more to its end, with at most 3 preemptions or without.
 
     explore_three.py [SECONDS [PATTERN]]    under sc and tso, each for SECONDS (600) at most
 
@@ -37,12 +37,15 @@ def scenarios(pattern):
 
 
 def ends(name, model, seconds):
-    """(it was safe to its end, what it came to)."""
-    lines = said(f"explore {name} model={model} strategy=states bound=3 time={seconds}")
-    found = explore_merge.results(lines)
-    if not found:
-        return False, f"{name} {model}: {' '.join(lines[-2:])}"
-    ended = found[0].bounded in ((), ("preemptions",))
+    """(it was safe to its end, what it came to): with the bound, or else completely."""
+    for how in ("strategy=states bound=3", "strategy=dpor"):
+        lines = said(f"explore {name} model={model} {how} time={seconds}")
+        found = explore_merge.results(lines)
+        if not found:
+            return False, f"{name} {model}: {' '.join(lines[-2:])}"
+        ended = found[0].bounded in ((), ("preemptions",))
+        if ended or found[0].verdict != "safe":
+            break
     return ended and found[0].verdict == "safe", found[0].line()
 
 
