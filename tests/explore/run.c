@@ -16,6 +16,7 @@
 #define BREATHE_NS     500000000ull
 #define MEMORY_DIFFERS 3u    /* checks in a row that found a difference: then it is one */
 #define LEARN_RUNS     1000u /* executions by each strategy before a token from elsewhere is run */
+#define LEARN_PART     200u  /* the same before a part, which says so if it learns more later */
 #define LEARN_DEPTH    3u
 #define PROGRESS_NS    1000000000ull
 #define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
@@ -423,13 +424,13 @@ static void learn_by(enum x_strategy strategy)
 /* Which places are accessed atomically is part of what an order means, and of what a shard's
  * beginnings are: some executions tell. DPOR comes last to what is seen only if another thread goes
  * first, dice soon; priorities to what is seen only if one is over before another begins. */
-static void learn(void)
+static void learn(unsigned runs)
 {
 	struct x_options opt = x.opt;
 
 	forget(x.sc);
 	x.learning = true;
-	x.opt.runs = LEARN_RUNS;
+	x.opt.runs = runs; /* behind the last one that told something */
 	x.opt.shards = x.opt.shard = 0;
 	x.opt.seed = 1;
 	x.opt.go_on = x.opt.quick = true;
@@ -452,7 +453,7 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
 	machine_enter();
 	x.noting = opt->strategy == X_STATES;
 	if (opt->shards || (x.noting && !opt->untaught))
-		learn();
+		learn(x.noting ? LEARN_RUNS : LEARN_PART);
 	search();
 	x.noting = false;
 	x.stale = false;
@@ -496,7 +497,7 @@ int explore_replay(const struct x_scenario *sc, const struct x_options *opt, boo
 		return err;
 	machine_enter();
 	if (fresh)
-		learn();
+		learn(LEARN_RUNS);
 	x.plan = plan;
 	x.plan_len = len;
 	replay();
