@@ -7,13 +7,15 @@
  * its numbers are valgrind's interface and stay (valgrind.h and memcheck.h in Debian's package,
  * which need not be there). Without valgrind each of these functions costs some ten instructions.
  *
- *   addresses  memcheck reports an access of what is not mapped before the signal comes that maps
- * it. So it says nothing of addresses that the kernel maps, but for the C heap: that stays shown
- * once it was, and each of its blocks is told (heap/heap.c) stacks     a change of stacks is no
- * growth of one: each is told when it is shown. A trap frame is put below a stack's end by a
- * signal's handler, which memcheck does not take for a push code       a breakpoint is written into
- * code that was translated before. There are no single steps: it is planted again when the kernel
- * looks up next (breakpoints.c)
+ * Of addresses memcheck reports an access of what is not mapped before the signal comes that maps
+ * it. So it says nothing of those that the kernel maps, but for the C heap: that stays shown once
+ * it was, and each of its blocks is told (heap/heap.c).
+ *
+ * A change of stacks is no growth of one: each stack is told when it is shown. A trap frame is put
+ * below a stack's end by a signal's handler, which memcheck does not take for a push.
+ *
+ * A breakpoint is written into code that was translated before, and there are no single steps: it
+ * is planted again when the kernel looks up next (breakpoints.c).
  */
 #include "boot/host/machine.h"
 #include "mm/mm.h"

@@ -1,10 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lies at an address, in words that are the same in every run: a variable, a field of a page
- * record, the heap of an execution, a thread's stack.
+ * Names: of every scenario, and of what lies at an address, in words that are the same in every
+ * run: a variable, a field of a page record, the heap of an execution, a thread's stack.
  */
 #include "mm/mm.h"
 #include "tests/explore/internal.h"
+
+extern const struct x_scenario __start_hf_scenarios[], __stop_hf_scenarios[];
+
+const struct x_scenario *x_scenario_nth(unsigned n)
+{
+	const struct x_scenario *s = __start_hf_scenarios + n;
+
+	return s < __stop_hf_scenarios ? s : NULL;
+}
+
+const struct x_scenario *x_scenario_find(const char *name)
+{
+	for (const struct x_scenario *s = __start_hf_scenarios; s < __stop_hf_scenarios; s++)
+		if (!strcmp(s->name, name))
+			return s;
+	return NULL;
+}
 
 static void name_record(uintptr_t at, char *buf, unsigned n)
 {

@@ -21,23 +21,6 @@
 #define PROGRESS_NS    1000000000ull
 #define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
 
-extern const struct x_scenario __start_hf_scenarios[], __stop_hf_scenarios[];
-
-const struct x_scenario *x_scenario_nth(unsigned n)
-{
-	const struct x_scenario *s = __start_hf_scenarios + n;
-
-	return s < __stop_hf_scenarios ? s : NULL;
-}
-
-const struct x_scenario *x_scenario_find(const char *name)
-{
-	for (const struct x_scenario *s = __start_hf_scenarios; s < __stop_hf_scenarios; s++)
-		if (!strcmp(s->name, name))
-			return s;
-	return NULL;
-}
-
 const struct lifetime *x_lifetime(void)
 {
 	return x.sc && x.sc->lifetimes ? x.opt.lifetime : NULL;

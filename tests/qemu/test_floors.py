@@ -114,7 +114,7 @@ def test_what_nobody_calls_is_named(tmp_path, monkeypatch):
     assert unused.unused_operations(texts) == ["mm/a.h:4: nobody calls the operation idle"]
 
 
-TOP = {".ci", ".clang-format", ".gitignore", "CAVEATS.md", "LICENSE", "Makefile", "README.md",
+TOP = {".ci", ".clang-format", ".gitignore", ".valgrindrc", "CAVEATS.md", "LICENSE", "Makefile", "README.md",
        "linker.ld", "boot", "dax", "docs", "drivers", "findings", "kernel", "labs", "mm", "tests"}
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Programs by dice: what each thread does is written into engine_program by who explores it
- * (tests/explore/test_engine.c).
+ * (tests/explore/test_dice.c).
  */
 #include "kernel/kernel.h"
 #include "tests/explore/scenarios/engine.h"

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which order comes next: what an event makes of those before it (dpor.c, chains.c), whose turn is
+ * chosen (strategy.c), and what need not be tried (alone.c, states.c). Included by internal.h.
+ */
+#ifndef TESTS_EXPLORE_SEARCH_H
+#define TESTS_EXPLORE_SEARCH_H
+
+/* ---- dpor.c */
+void x_commit(unsigned id); /* this actor makes its event: a node of it */
+bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
+void x_blocked_races(void);
+/* The actors whose turn here need not be explored again. */
+uint16_t x_still_asleep(const struct x_node *last);
+static inline uint16_t x_asleep_here(void)
+{
+	const struct x_node *last = &x.node[x.state.depth] - 1;
+
+	return likely(!(last->asleep | last->done)) ? 0 : x_still_asleep(last);
+}
+/* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
+ * timers come for free. */
+bool x_preempts(unsigned id, uint16_t enabled);
+
+/* ---- chains.c */
+bool x_chains_init(void);
+void x_chains_reset(void);
+void x_chains_add(unsigned n);	   /* node n is made, and the words of its links are known */
+void x_chains_cut(unsigned depth); /* nodes from this one on are none any more */
+extern unsigned x_linked;	   /* so many nodes are in chains */
+/* The word that this place is a part of, by its number: what the next two take. */
+uint16_t x_chain_word(const struct x_place *p);
+/* The newest event that this place could compete with, as X_LINK_NODE() and X_LINK_PLACE() say; 0:
+ * there is none. x_chain_next(): the next older one. */
+unsigned x_chain_head(const struct x_place *p, uint16_t word);
+/* Places that are no part of one word have a chain of their own, which this one stands for. */
+bool x_is_wide(const struct x_place *p);
+extern const struct x_place x_wide;
+extern uint16_t x_wide_head; /* of its chain */
+#define X_LINK_NODE(link)  (((link)-1) / X_PLACES)
+#define X_LINK_PLACE(link) (((link)-1) % X_PLACES)
+static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
+{
+	const struct x_node *n = &x.node[X_LINK_NODE(link)];
+
+	return p->how & (X_WRITE | X_SHARED) ? n->link[X_LINK_PLACE(link)].older
+					     : n->link[X_LINK_PLACE(link)].changed;
+}
+
+/* ---- strategy.c */
+/* The strategy's choice among `mask`, at a new node; X_ACTORS: none, all are asleep. */
+unsigned x_choose(uint16_t mask, struct x_node *n);
+bool x_backtrack(void); /* to the next execution; false: that was all */
+/* Shards: is the next event one of a beginning? Did the execution end in one? And is the beginning
+ * that is complete now, at a new node, ours? */
+bool x_in_beginning(void);
+bool x_ends_in_beginning(void);
+bool x_beginning_is_ours(void);
+void x_strategy_start(void);
+unsigned x_done_part(void);
+/* What the bound counts when this actor goes. */
+unsigned x_cost(uint16_t mask, unsigned id);
+const char *x_strategy_name(enum x_strategy s);
+
+/* ---- alone.c */
+bool x_alone_init(void);
+void x_alone_forget(void);
+void x_alone_again(void);		      /* the exploration begins again */
+void x_alone_note(const struct x_node *node); /* made now: who touches what, under which locks */
+/* Of those that can go one whose event is all that need be tried here; X_ACTORS: there is none. */
+unsigned x_goes_alone(uint16_t mask);
+/* x.me takes this lock, or lets it go. */
+void x_held(const void *lock, enum x_lock_mode mode, bool taken);
+
+/* ---- states.c */
+bool x_states_init(void);
+void x_states_reset(void);
+uint64_t x_states_kept(void);
+void x_trace_add(struct x_node *node); /* the newest: what it adds to the hash of all */
+/* Is all that can be done from here done already? If not, it is from now on. `choice`: there is
+ * more than one way from here. */
+bool x_state_is_known(uint16_t enabled, bool choice);
+
+#endif

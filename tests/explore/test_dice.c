@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The explorer against brute force: programs of a few events that dice make (scenarios/engine.c),
+ * with locks, interrupts and store buffers.
+ *
+ * Nobody counts what these come to by hand. DPOR and states have to have the outcomes that brute
+ * force has; a program that once had others is kept.
+ */
+#include "dax/dax.h"
+#include "tests/explore/internal.h"
+#include "tests/explore/scenarios/engine.h"
+
+static struct x_result r;
+
+#define PROGRAMS 300u
+#define MOST	 20000u /* executions of brute force; a program that needs more is left out */
+
+/* Steps of the first `kinds` kinds. */
+static void throw_program(uint64_t *dice, unsigned threads, unsigned steps, unsigned kinds)
+{
+	memset(engine_program, 0, sizeof(engine_program));
+	for (unsigned t = 0; t < threads; t++)
+		for (unsigned i = 0; i < steps; i++) {
+			*dice = *dice * 6364136223846793005ull + 1442695040888963407ull;
+			engine_program[t][i] = (struct engine_step){
+				.kind = (enum engine_kind)(1 + (*dice >> 33) % kinds),
+				.variable = (uint32_t)(*dice >> 40) % ENGINE_VARIABLES,
+				.value = 1 + (uint32_t)(*dice >> 50) % 3};
+		}
+}
+
+/* DPOR, in both directions, has the outcomes of brute force. A sentence if not; NULL. */
+static const char *compare(const struct x_scenario *sc, bool tso, unsigned *compared)
+{
+	static char text[120];
+	struct x_options opt = x_all_orders(X_BRUTE, tso);
+	uint64_t sum;
+	unsigned n;
+
+	opt.runs = MOST;
+	if (explore_run(sc, &opt, &r) || r.failed)
+		return r.failed ? r.text : refusal();
+	if (!r.complete)
+		return NULL;
+	++*compared;
+	sum = r.outcome_sum;
+	n = r.outcomes;
+	for (unsigned i = 0; i < 4; i++) {
+		opt = x_all_orders(i < 2 ? X_DPOR : i == 2 ? X_SLEEP_SETS : X_STATES, tso);
+		opt.reverse = i == 1;
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return r.failed ? r.text : refusal();
+		snprintf(text, sizeof(text), "%s model=%s: %u outcomes, %s%s finds %u", sc->name,
+			 tso ? "tso" : "sc", n, x_strategy_name(opt.strategy),
+			 i == 1 ? " order=reverse" : "", r.outcomes);
+		if (r.outcome_sum != sum || r.outcomes != n)
+			return text;
+	}
+	return NULL;
+}
+
+/* With each bound states have the outcomes of brute force. A sentence if not; NULL. */
+static const char *compare_bounded(const struct x_scenario *sc, bool tso, unsigned *compared)
+{
+	static char text[120];
+
+	for (unsigned bound = 0; bound <= 3; bound++) {
+		struct x_options opt = x_all_orders(X_BRUTE, tso);
+		uint64_t sum;
+
+		opt.runs = MOST;
+		opt.bound = bound;
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return r.failed ? r.text : refusal();
+		if (r.executions + r.redundant >= MOST)
+			return NULL;
+		++*compared;
+		sum = r.outcome_sum;
+		opt.strategy = X_STATES;
+		opt.runs = 0;
+		opt.untaught = bound % 2; /* then it learns meanwhile, and begins again */
+		if (explore_run(sc, &opt, &r) || r.failed)
+			return r.failed ? r.text : refusal();
+		snprintf(text, sizeof(text), "%s model=%s bound=%u: states find %u outcomes",
+			 sc->name, tso ? "tso" : "sc", bound, r.outcomes);
+		if (r.outcome_sum != sum)
+			return text;
+	}
+	return NULL;
+}
+
+/* Of programs by dice, those that once had another number of outcomes by DPOR. */
+static const struct engine_step known_programs[][2][2] = {
+	{{{ENGINE_INTERRUPT, 1, 1}, {ENGINE_LOCKED, 0, 0}},
+	 {{ENGINE_STORE, 1, 2}, {ENGINE_INTERRUPT, 1, 1}}},
+	{{{ENGINE_OFF, 0, 0}, {ENGINE_LOAD, 1, 0}},
+	 {{ENGINE_INTERRUPT, 0, 1}, {ENGINE_LOCKED, 1, 0}}},
+	{{{ENGINE_INTERRUPT, 0, 1}, {ENGINE_LOCKED, 1, 0}},
+	 {{ENGINE_LOCKED, 1, 0}, {ENGINE_INTERRUPT, 0, 0}}},
+	{{{ENGINE_INTERRUPT, 0, 1}, {ENGINE_ADD, 0, 0}},
+	 {{ENGINE_FENCE, 0, 0}, {ENGINE_STORE, 0, 1}}},
+	{{{ENGINE_INTERRUPT, 0, 0}, {ENGINE_LOAD, 0, 0}},
+	 {{ENGINE_INTERRUPT, 0, 0}, {ENGINE_LOCKED, 0, 0}}},
+	{{{ENGINE_ADD, 1, 0}, {ENGINE_LOCKED, 0, 0}},
+	 {{ENGINE_INTERRUPT, 0, 1}, {ENGINE_INTERRUPT, 0, 0}}},
+	{{{ENGINE_STORE, 1, 1}, {ENGINE_INTERRUPT, 0, 1}},
+	 {{ENGINE_INTERRUPT, 1, 0}, {ENGINE_INTERRUPT, 1, 1}}},
+};
+
+SELFTEST(engine_known, "explore.programs-known",
+	 "programs with interrupts of which DPOR once lost outcomes have those of brute force")
+{
+	unsigned compared = 0;
+
+	for (unsigned n = 0; n < 2 * ARRAY_SIZE(known_programs); n++) {
+		const char *why;
+
+		memset(engine_program, 0, sizeof(engine_program));
+		for (unsigned t = 0; t < 2; t++)
+			memcpy(engine_program[t], known_programs[n / 2][t],
+			       sizeof(known_programs[n / 2][t]));
+		why = compare(&engine_dice_irq, n % 2, &compared);
+		EXPECT(!why, "program %u: %s", n / 2, why);
+	}
+	EXPECT(compared >= ARRAY_SIZE(known_programs), "only %u were small enough", compared);
+}
+
+SELFTEST(
+	engine_programs, "explore.programs-by-dice",
+	"of programs that dice make, with locks, interrupts and store buffers, DPOR and sleep sets "
+	"find the outcomes of brute force")
+{
+	uint64_t dice = 1;
+	unsigned compared = 0;
+
+	for (unsigned n = 0; n < PROGRAMS; n++) {
+		bool irq = n % 3 == 2, tso = n % 2;
+		const char *why;
+
+		throw_program(&dice, irq ? 2 : 3, irq || tso ? 2 : 3,
+			      irq ? ENGINE_INTERRUPT : ENGINE_LOCKED);
+		why = compare(irq ? &engine_dice_irq : &engine_dice, tso, &compared);
+		EXPECT(!why, "program %u: %s", n, why);
+	}
+	EXPECT(compared > PROGRAMS / 2, "only %u programs were small enough", compared);
+}
+
+SELFTEST(engine_states, "explore.states-by-dice",
+	 "of programs that dice make, each state once has the outcomes of brute force with as many "
+	 "preemptions")
+{
+	uint64_t dice = 2;
+	unsigned compared = 0;
+
+	for (unsigned n = 0; n < PROGRAMS; n++) {
+		bool irq = n % 3 == 2, tso = n % 2;
+		const char *why;
+
+		throw_program(&dice, irq ? 2 : 3, irq || tso ? 2 : 3,
+			      irq ? ENGINE_INTERRUPT : ENGINE_LOCKED);
+		why = compare_bounded(irq ? &engine_dice_irq : &engine_dice, tso, &compared);
+		EXPECT(!why, "program %u: %s", n, why);
+	}
+	EXPECT(compared > PROGRAMS * 2, "only %u explorations were small enough", compared);
+}
