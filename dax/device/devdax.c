@@ -360,7 +360,9 @@ static int devdax_lease_direct(struct vma *vma, struct direct_lease *l)
 	if (pmem_is_present(d->region) && d->binding == d->region->bindings)
 		return 0;
 	direct_lease_end(l);
-	return refuse(-ENXIO, "%s was removed or killed: nothing of it may be held any more",
+	return refuse(-ENXIO,
+		      "%s was removed or killed: nothing of it may be held any more; 'pmem' says "
+		      "which, and what ends that",
 		      d->region->name);
 }
 

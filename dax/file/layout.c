@@ -232,8 +232,10 @@ int layout_lease_set(struct dax_inode *inode, struct lease *l, bool may)
 		up_write(&inode->fault_lock);
 	if (!err && device_is_gone(inode)) {
 		lease_unlock(l);
-		return refuse(-ENXIO, "%s was killed: nothing of %s may be held any more",
-			      inode->fs->region->name, inode->name);
+		return refuse(-ENXIO,
+			      "%s was killed: nothing of %s may be held any more; 'pmem revive %s' "
+			      "ends that",
+			      inode->fs->region->name, inode->name, inode->fs->region->name);
 	}
 	if (err == -EACCES)
 		return refuse(err, "only the owner of %s may lease it", inode->name);

@@ -165,13 +165,16 @@ static int do_export(int argc, char **argv)
 {
 	struct shell_export *x;
 	uint64_t addr, nr, len = 0;
-	int err = argc > 3 ? shell_number("length", argv[3], &len) : 0;
+	int err = argc > 3 ? client_length(argv[3], &len) : 0;
 
 	if (argc > 4)
 		return shell_usage();
 	err = err ?: client_pages(argv[2], len, &addr, &nr);
 	if (err)
 		return err;
+	if (nr > DMA_MAX_PAGES)
+		return shell_fail(-EINVAL, "%s has %lu pages, a buffer at most %u: give a LEN (%s)",
+				  argv[2], nr, DMA_MAX_PAGES, SIZE_TEXT(DMA_MAX_PAGES * PAGE_SIZE));
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return shell_fail(-ENOMEM, "no memory for a buffer");

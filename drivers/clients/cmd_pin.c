@@ -154,7 +154,7 @@ static int pin_word(const char *word, struct pin_args *a)
 	else if (!strcmp(word, "ro"))
 		a->flags &= ~FOLL_WRITE;
 	else if (strncmp(word, "edu=", 4) != 0)
-		return shell_number("length", word, &a->len);
+		return client_length(word, &a->len);
 	else {
 		err = shell_number("edu", word + 4, &edu);
 		if (!err && edu >= edu_count())

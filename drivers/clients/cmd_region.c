@@ -78,6 +78,17 @@ int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr)
 	return 0;
 }
 
+int client_length(const char *text, uint64_t *len)
+{
+	int err = shell_number("length", text, len);
+
+	if (err || *len)
+		return err;
+	return shell_fail(-EINVAL,
+			  "0 bytes are no page: without LEN it is all up to the end of the "
+			  "mapping");
+}
+
 int client_text(const char *text)
 {
 	return *text && strlen(text) < DMA_TEXT
@@ -135,7 +146,7 @@ static int region_option(const char *word, struct region_args *a)
 	if (!strcmp(word, "demand"))
 		a->demand = true;
 	else if (isdigit((unsigned char)*word))
-		return shell_number("length", word, &a->len);
+		return client_length(word, &a->len);
 	else
 		return shell_fail(-EINVAL, "'%s' is not understood; see 'help region'", word);
 	return 0;

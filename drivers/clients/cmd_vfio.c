@@ -93,7 +93,7 @@ static int map_for_guest(int argc, char **argv, struct vfio_args *a)
 	int err = parse_words(4, argc, argv, a, &len);
 
 	if (!err && len)
-		err = shell_number("length", len, &a->len);
+		err = client_length(len, &a->len);
 	err = err ?: client_pages(argv[3], a->len, &addr, &nr);
 	if (err)
 		return err;

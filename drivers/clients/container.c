@@ -193,7 +193,8 @@ int container_receive(struct container *c, uint64_t bus, const char *text)
 		if (r->held.map.bus == bus)
 			break;
 	err = r ? longterm_transfer(c->e, &r->held.map, text)
-		: refuse(-EINVAL, "no range of the container begins at 0x%lx", bus);
+		: refuse(-EINVAL, "no range of the container begins at 0x%lx; 'vfio' lists them",
+			 bus);
 	mutex_unlock(&c->lock);
 	return err;
 }

@@ -57,6 +57,8 @@ int gup_test_run(struct gup_test *t);
 /* cmd_region.c: the whole pages of MAPPING[+OFF], LEN bytes (0: to its end). 0, or a negative errno
  * after a sentence. */
 int client_pages(const char *place, uint64_t len, uint64_t *addr, uint64_t *nr);
+/* A LEN that was given: 1 byte or more. 0, or a negative errno after a sentence. */
+int client_length(const char *text, uint64_t *len);
 /* What a device is to write: 0, or -EINVAL after a sentence. */
 int client_text(const char *text);
 

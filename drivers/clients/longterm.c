@@ -56,10 +56,12 @@ static int no_map(int err, const struct dma_device *dev, const char *what)
 {
 	switch (err) {
 	case -EEXIST:
-		return refuse(err,
-			      "%s uses some of these bus addresses already, or they are kept: for "
-			      "interrupts, the windows of devices, the firmware",
-			      dev->name);
+		return refuse(
+			err,
+			"%s uses some of these bus addresses already, or they are kept: for "
+			"interrupts, the windows of devices, the firmware; choose others ('iommu' "
+			"lists what is mapped)",
+			dev->name);
 	case -ENOSPC:
 	case -ENOMEM:
 		return refuse(err, "%s has no %s for a %s", dev->name,

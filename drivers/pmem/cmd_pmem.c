@@ -130,6 +130,9 @@ static int parse_mode_words(int argc, char **argv, uint32_t *align, bool *force)
 	*align = !strcmp(argv[3], "devdax") ? PMD_SIZE : 0;
 	if (!*align && strcmp(argv[3], "raw"))
 		return shell_fail(-EINVAL, "'%s' must be raw or devdax", argv[3]);
+	if (!*align && argc == 5 && !strncmp(argv[4], "align=", 6))
+		return shell_fail(-EINVAL, "'%s' is of devdax: raw has no alignment, leave it out",
+				  argv[4]);
 	for (unsigned i = 0; argc == 5 && i < ARRAY_SIZE(sizes); i++)
 		if (*align && !strcmp(argv[4], sizes[i].word)) {
 			*align = sizes[i].bytes;
