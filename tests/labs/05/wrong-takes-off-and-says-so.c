@@ -1,4 +1,4 @@
-/* The waker takes the waiter off the list, counts it off, and says so before it is ready. "whose memory is gone" */
+/* The waker takes the waiter off the list, counts it off, and says so before it is ready. "races with somebody else's" */
 /* REGION mark */
 	unsigned i = wait_bucket(key);
 	struct waiter *next;
