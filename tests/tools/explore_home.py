@@ -28,6 +28,13 @@ def binary() -> str:
     return KERNEL if in_kernel() else HOST
 
 
+def seconds(text: str) -> int:
+    """SECONDS: how long one exploration may take."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        sys.exit(f"SECONDS={text} is no number of seconds: 1 or more")
+    return int(text)
+
+
 def command(line: str, seconds: int) -> List[str]:
     """The program that runs this line of commands, and ends."""
     if in_kernel():

@@ -320,7 +320,7 @@ def main(args):
     write("pairs", matrix())
     if args == ["pairs"]:
         return
-    seconds = int(args[0]) if args else 60
+    seconds = explore_home.seconds(args[0]) if args else 60
     kept = Kept()
     rows = (re.match(r"([a-z0-9]+\.[a-z0-9.-]+) +(\d)\+(\d) (l?) +(\S.*)", line)
             for line in explore.said("explore -l"))

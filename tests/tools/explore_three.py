@@ -26,7 +26,7 @@ OPEN = {("direct.munmap-break", "tso"), ("direct.pieces-break", "tso"), ("direct
 
 def said(line):
     """What the process prints of one line."""
-    command = [explore_home.binary(), "-m", MEMORY, "-p", "-,size=1G", "-p", "-,size=16G,scratch", "-c", line]
+    command = [explore_home.HOST, "-m", MEMORY, *explore_home.DIMMS, "-c", line]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace", check=False).stdout.splitlines()
 
 
@@ -50,9 +50,12 @@ def ends(name, model, seconds):
 
 
 def main(args):
-    seconds = int(args[0]) if args else SECONDS
-    asked = [(name, model) for name in scenarios(args[1] if len(args) > 1 else "*") for model in ("sc", "tso")]
-    wrong = not asked
+    seconds = explore_home.seconds(args[0]) if args else SECONDS
+    pattern = args[1] if len(args) > 1 else "*"
+    asked = [(name, model) for name in scenarios(pattern) for model in ("sc", "tso")]
+    if not asked:
+        sys.exit(f"no scenario of three threads is called {pattern}; `explore -l` in the process lists all of them")
+    wrong = False
     with Progress("three threads", len(asked)) as bar:
         for name, model in asked:
             bar.step(f"{name} {model}")
