@@ -47,7 +47,7 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s $(TO_COMPILE)%s\n' $(1
 ifneq ($(filter-out clean clean-systems test-systems help preflight,$(or $(MAKECMDGOALS),all)),)
 GROUPS  := $(if $(filter debug test,$(MAKECMDGOALS)),debug) $(if $(filter format%,$(MAKECMDGOALS)),format) $(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs) $(if $(filter coverage,$(MAKECMDGOALS)),gcovr) $(if $(filter explore-peer,$(MAKECMDGOALS)),spin) $(if \
-	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind) $(if \
+	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind) $(if $(filter test,$(MAKECMDGOALS)),ndctl) $(if \
 	   $(filter explain-check show-check test-book,$(MAKECMDGOALS)),browser) $(if $(filter grade-all test-labs test,$(MAKECMDGOALS)),grader) $(if \
 	   $(filter book test-book,$(MAKECMDGOALS)),book)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUPS))

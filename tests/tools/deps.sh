@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|browser|grader|book]…: makes sure that what the build, the runs and the tests need is
+# deps.sh CONFIG [debug|format|docs|gcovr|spin|valgrind|ndctl|browser|grader|book]…: makes sure that what the build, the runs and the tests need is
 # there, and writes CONFIG, the variables of the Makefile that depend on where it was found.
 # deps.sh preflight: says of everything whether it is there, in which version, what it is for and which
 # package has it, installs nothing and writes nothing; status 1 if something is missing or too old.
@@ -92,6 +92,7 @@ look()
 	need_for spin "make explore-peer" spin "checks the protocols' models" have spin
 	need_for valgrind "make explore-count, make test" valgrind "counts instructions, looks at accesses" have valgrind
 	need_for browser "make show-check, make explain-check" chromium-headless-shell "shows the pages" browser
+	need_for ndctl "make test" ndctl "writes and reads info blocks" have ndctl
 	need_for grader "make grade-all, make test" bubblewrap "keeps submissions apart" have bwrap
 	need_for grader "make grade-all, make test" parallel "grades some at once" have parallel
 	need_for grader "make grade-all, make test" patch "reads submissions that are patches" have patch
@@ -254,7 +255,7 @@ preflight()
 	echo "What the build, the machine and the tests need, by Debian package:"
 	look
 	for package in $missing; do
-		case " gdb graphviz gcovr spin valgrind chromium-headless-shell clang-format " in
+		case " gdb graphviz gcovr spin valgrind ndctl chromium-headless-shell clang-format " in
 		*" $package "*) ;;
 		*) needed="$needed $package" ;;
 		esac
