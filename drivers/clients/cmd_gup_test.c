@@ -153,7 +153,8 @@ static int explain(const struct gup_test *t, int err)
 		int err;
 		const char *text;
 	} why[] = {{-EOPNOTSUPP, "a long-term pin is refused on a file's pages: it could block "
-				 "truncate for ever"},
+				 "truncate for ever; a device's or an anonymous mapping would do, "
+				 "or a mount with longterm=allow (busy-extent)"},
 		   {-EINVAL, "the flags contradict each other: one of GET and PIN, LONGTERM with "
 			     "PIN only"},
 		   {-ENOMEM, "no memory"},

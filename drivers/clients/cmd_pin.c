@@ -39,9 +39,11 @@ static long grab(uint64_t addr, uint64_t want, unsigned flags, struct page **pag
 	refusal_clear(); /* a sentence of before is not about this one */
 	got = get_user_pages_fast(addr, want, flags, pages);
 	if (got == -EOPNOTSUPP)
-		return shell_fail(got,
-				  "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
-				  "file-system DAX): it could block truncate for ever");
+		return shell_fail(
+			got, "a long-term pin is refused on a file's pages (FOLL_LONGTERM on "
+			     "file-system DAX): it could block truncate for ever; leave "
+			     "'longterm' out, or take a device's or an anonymous mapping, or a "
+			     "mount with longterm=allow (busy-extent)");
 	if (got < 0)
 		return shell_fail(got, "get_user_pages: %s",
 				  *refusal() ? refusal() : errno_name(got));

@@ -105,6 +105,17 @@ static int cmd_bind(int argc, char **argv)
 	return err ? shell_fail(err, "%s", refusal()) : 0;
 }
 
+/* It is so already: said, as nobody types that on purpose. */
+static int refuse_needless(const struct pmem_region *r, bool kill)
+{
+	if (pmem_state(r) == PMEM_KILLED && kill)
+		return shell_fail(-EBUSY, "%s is killed already; 'pmem revive %s' ends that",
+				  r->name, r->name);
+	if (pmem_state(r) == PMEM_PRESENT && !kill)
+		return shell_fail(-EBUSY, "%s was not killed: there is nothing to revive", r->name);
+	return 0;
+}
+
 static int cmd_kill(int argc, char **argv, bool kill)
 {
 	struct pmem_region *r = argc == 3 ? pmem_find(argv[2]) : NULL;
@@ -114,6 +125,9 @@ static int cmd_kill(int argc, char **argv, bool kill)
 		return shell_usage();
 	if (!r)
 		return shell_fail(-ENODEV, "no region '%s'; 'pmem' lists them", argv[2]);
+	err = refuse_needless(r, kill);
+	if (err)
+		return err;
 	err = kill ? pmem_kill(r) : pmem_revive(r);
 	return err ? shell_fail(err, "%s", refusal()) : 0;
 }

@@ -73,7 +73,9 @@ static int slow_page(struct mm *mm, uint64_t addr, unsigned flags, struct page *
 	if (!vma)
 		return refuse(-EFAULT, "nothing is mapped at this address");
 	if ((flags & FOLL_WRITE) && !(vma->flags & VM_WRITE))
-		return refuse(-EFAULT, "the mapping is read-only, and the pages are to be written");
+		return refuse(-EFAULT,
+			      "the mapping is read-only, and the pages are to be written: a "
+			      "mapping for writing would do, or a hold for reading ('ro')");
 	if ((flags & FOLL_LONGTERM) && vma_is_fsdax(vma) && !(vma->flags & VM_LONGTERM) &&
 	    !museum_on(longterm_anywhere))
 		return -EOPNOTSUPP;
