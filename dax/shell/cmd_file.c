@@ -87,32 +87,47 @@ static int file_names_init(const struct boot_info *bi)
 }
 INITCALL(INIT_DAX, file_names, "names of files", file_names_init);
 
+/* A row of its own, too, for what cannot be read: its names and the others' are to be seen. */
 static int list_one(struct dax_fs *fs, const struct dax_name *d)
 {
 	char name[4 * sizeof(d->name)];
 	struct dax_node node;
 	int err = fs->ops->by_number(fs, d->number, &node);
 
-	if (err)
+	text_escape(name, sizeof(name), d->name);
+	if (err) {
+		kprintf("%8u %10s %12s  %s: %s\n", d->number, "?", "?", name, refusal());
 		return err;
-	kprintf("%8u %10s %12lu  %s\n", d->number, type_name(node.type), node.size,
-		text_escape(name, sizeof(name), d->name));
+	}
+	kprintf("%8u %10s %12lu  %s\n", d->number, type_name(node.type), node.size, name);
 	return fs->ops->put_node(fs, &node);
+}
+
+/* Every name; at the end an error if one could not be read: how many, and the errno of the first. */
+static int list_names(struct dax_fs *fs, struct dax_node *dir)
+{
+	struct dax_name d;
+	uint64_t pos = 0;
+	unsigned bad = 0;
+	int got, err = 0;
+
+	while ((got = fs->ops->names(fs, dir, &pos, &d)) > 0) {
+		int one = list_one(fs, &d);
+
+		bad += one != 0;
+		err = err ? err : one;
+	}
+	if (got < 0)
+		return got;
+	return err ? refuse(err, "%u of its names could not be read: see their rows", bad) : 0;
 }
 
 static int list(struct dax_fs *fs, struct dax_node *node)
 {
-	struct dax_name d;
-	uint64_t pos = 0;
-	int got, err = 0;
-
-	if (node->type != DAX_DIRECTORY) {
-		kprintf("%8u %10s %12lu\n", node->number, type_name(node->type), node->size);
-		return 0;
-	}
-	while (!err && (got = fs->ops->names(fs, node, &pos, &d)) > 0)
-		err = list_one(fs, &d);
-	return err ? err : got;
+	if (node->type == DAX_DIRECTORY)
+		return list_names(fs, node);
+	kprintf("%8u %10s %12lu\n", node->number, type_name(node->type), node->size);
+	return 0;
 }
 
 static int cmd_ls(int argc, char **argv)

@@ -203,6 +203,23 @@ def test_an_unlinked_file_goes_with_its_last_user(tmp_path):
     assert mounts[0] == mounts[1], "blocks or inodes were lost"
 
 
+def test_a_name_that_cannot_be_read_hides_no_other(tmp_path):
+    """Two files mapped as ext2 maps them, among others: `ls` shows all, each with its reason, and fails."""
+    (tmp_path / "tree").mkdir()
+    for name in "abcd":
+        (tmp_path / "tree" / name).write_text("")
+    image = hf_image.mkfs(tmp_path / "a.img", tree=tmp_path / "tree")
+    for name in "ac":
+        for field in ("flags", "block[0]", "block[1]", "block[2]"):
+            hf_image.host("debugfs", "-w", "-R", f"set_inode_field {name} {field} 0", image)
+    result = run_commands("mount pmem0 /t; ls /t; umount /t", tmp_path, PMEM=image)
+    listed = result.command("ls /t")
+    rows = [line.split(None, 3) for line in listed.output.splitlines()]
+    assert [row[3].split(":")[0] for row in rows if row[1] in ("?", "file")] == list("abcd"), listed.output
+    assert [row[3][0] for row in rows if row[1:3] == ["?", "?"] and "indirect blocks" in row[3]] == ["a", "c"], listed.output
+    assert listed.status == 95 and "ls: /t: 2 of its names could not be read" in listed.output
+
+
 def test_many_names_and_deep_folders(tmp_path):
     """A directory of several blocks and a path of 60 folders, made here, found by debugfs."""
     image = hf_image.mkfs(tmp_path / "a.img", "64M", extra=["-N", "2048"])
