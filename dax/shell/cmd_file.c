@@ -103,7 +103,7 @@ static int list_one(struct dax_fs *fs, const struct dax_name *d)
 	return fs->ops->put_node(fs, &node);
 }
 
-/* Every name; at the end an error if one could not be read: how many, and the errno of the first. */
+/* Every name; at the end an error, with the errno of the first that could not be read. */
 static int list_names(struct dax_fs *fs, struct dax_node *dir)
 {
 	struct dax_name d;
