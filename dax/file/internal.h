@@ -208,7 +208,8 @@ int layout_lease_set(struct dax_inode *inode, struct lease *l, bool may);
 /* For the second file of two: has it leases? They are being broken then, and not waited for. */
 bool layout_leased(struct dax_inode *inode);
 /* Steps of lifetimes. Sleeps until held(page) is false, with the fault lock given up meanwhile; the
- * reason and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). 0, -EINTR. */
+ * reason and the holders show in `ps`. Woken by: lifetime->last_put (text `waker`). The record is
+ * not looked at again when held(page) has said no: nobody keeps it from then on. 0, -EINTR. */
 int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const struct page *),
 		 const char *waker);
 /* -EAGAIN, with the page of the file and its holders named, here and in last_break. The range is

@@ -128,14 +128,16 @@ void layout_sleep_final(struct dax_inode *inode, struct page *page,
 			bool (*held)(const struct page *), const char *waker)
 {
 	struct sleep_text text;
+	struct pgmap *pgmap;
 
 	assert_no_global_lock("a held page");
 	page = page_to_record(page);
+	pgmap = page->pgmap; /* as in layout_sleep() */
 	describe(&text, inode, page, waker);
 	note_busy(inode, page);
-	pgmap_listen(page->pgmap);
+	pgmap_listen(pgmap);
 	wait_event(&page->state, !held(page), text.what, text.who);
-	pgmap_unlisten(page->pgmap);
+	pgmap_unlisten(pgmap);
 }
 
 int layout_break_leases(struct dax_inode *inode, unsigned classes, enum layout_reason reason)

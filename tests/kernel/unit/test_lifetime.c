@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests: lifetimes, waiting for a holder, mounts (lifetime.*, mount.*). */
+#include "dax/file/internal.h"
 #include "tests/kernel/lib/fixture.h"
 
 #define PIN (FOLL_PIN | FOLL_WRITE)
@@ -153,6 +154,50 @@ join:
 		  "size %lu, %ld blocks freed", fx.inode[0]->size,
 		  (long)(fx_free_blocks(&fx) - before));
 	EXPECT_OR(out, at(fx.va[0])[0] == 'a', "the byte is 0x%x", at(fx.va[0])[0]);
+out:
+	fixture_end(&fx);
+}
+
+/* Who listens for puts of another device, whose record stands where the page's was. */
+static struct pgmap other_device = {.name = "other"};
+
+/* Nobody holds the page; from now on nobody keeps its record, and another device's comes there. */
+static bool held_no_more(const struct page *page)
+{
+	((struct page *)page)->pgmap = &other_device;
+	return false;
+}
+
+/* Breaks it: who has slept asks page->pgmap whom he listened to. */
+SELFTEST(lifetime_record_goes, "lifetime.record-goes-behind-the-sleep",
+	 "the record of a page that nobody holds any more is another device's: a sleeper stops "
+	 "listening where he began to (C-7)")
+{
+	FIXTURE(fx, &lifetime_counted_map);
+	uint64_t va = fx_map(&fx, "f", 1, 'a');
+	struct dax_inode *f = fx.inode[0];
+	uint32_t ours[3], theirs = 0;
+	struct pgmap *pgmap;
+	struct page *p;
+
+	EXPECT_OR(out, va && at(va)[0] == 'a', "not mapped");
+	p = page_to_record(fx_va_to_page(va));
+	pgmap = p->pgmap;
+	ours[0] = pgmap->listeners;
+	other_device.listeners = 10;
+	down_write(&f->fault_lock);
+	layout_sleep(f, p, held_no_more, "nobody");
+	up_write(&f->fault_lock);
+	ours[1] = pgmap->listeners;
+	p->pgmap = pgmap;
+	layout_sleep_final(f, p, held_no_more, "nobody");
+	p->pgmap = pgmap;
+	ours[2] = pgmap->listeners;
+	theirs = other_device.listeners;
+	pgmap->listeners = ours[0];
+	EXPECT_OR(out, ours[1] == ours[0] && ours[2] == ours[0] && theirs == 10,
+		  "of %u listeners %u are left, of an eviction %u; of the other device's 10, %u",
+		  ours[0], ours[1], ours[2], theirs);
 out:
 	fixture_end(&fx);
 }

@@ -5,6 +5,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 {
 	uint64_t start = clock_ns();
 	struct sleep_text text;
+	struct pgmap *device;
 	int err;
 
 	assert_rwsem_held_write(&inode->fault_lock);
@@ -12,13 +13,14 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 	page = page_to_record(page);
 	describe(&text, inode, page, waker);
 	note_busy(inode, page);
-	pgmap_listen(page->pgmap);
+	device = page->pgmap;
+	pgmap_listen(device);
 	up_write(&inode->fault_lock);
 	for (err = 0; !err && held(page);)
 		err = wait_event_interruptible(&page->state, !held(page), text.what, text.who);
 	STEP_POINT(layout_woken);
 	down_write(&inode->fault_lock);
-	pgmap_unlisten(page->pgmap);
+	pgmap_unlisten(device);
 	inode->last_break.waited_ns += clock_ns() - start;
 	return err;
 }
