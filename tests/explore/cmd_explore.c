@@ -103,13 +103,16 @@ static int parse_number(const char *word, struct x_options *opt)
 	} else if ((text = value_of(word, "short"))) {
 		err = parse_count("short", text, 1, &v);
 		opt->quick = !v;
+	} else if ((text = value_of(word, "mixed"))) {
+		err = parse_count("mixed", text, 1, &v);
+		opt->mixed = v;
 	} else if ((text = value_of(word, "shard"))) {
 		err = parse_shard(text, opt);
 	} else {
 		return shell_fail(-EINVAL,
 				  "'%s' is no word of this command: lifetime=L, strategy=S, "
 				  "model=M, order=O, bound=N, runs=N, seed=N, time=T, check=N, "
-				  "shard=k/n, from=N, short=0",
+				  "shard=k/n, from=N, short=0, mixed=1",
 				  word);
 	}
 	return err;
@@ -129,14 +132,15 @@ enum {
 	GIVEN_CHECK = 1u << 9,
 	GIVEN_SHARD = 1u << 10,
 	GIVEN_SHORT = 1u << 11,
+	GIVEN_MIXED = 1u << 12,
 };
 
 /* The bit of this word in `given`; 0: it is none of them. */
 static unsigned bit_of(const char *word)
 {
-	static const char *const words[] = {"bound", "runs",  "seed",	  "time",
-					    "order", "from",  "lifetime", "strategy",
-					    "model", "check", "shard",	  "short"};
+	static const char *const words[] = {"bound", "runs",	 "seed",     "time",  "order",
+					    "from",  "lifetime", "strategy", "model", "check",
+					    "shard", "short",	 "mixed"};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
 		if (value_of(word, words[i]))
@@ -196,6 +200,9 @@ static const char *contradiction(const struct x_options *opt, unsigned given)
 	if ((given & GIVEN_ORDER) && is_random(opt))
 		return "order=O is for strategies that go through all orders, and this one does "
 		       "not";
+	if (opt->mixed && opt->tso)
+		return "mixed=1 is asked of model=sc: with store buffers nothing else would be "
+		       "found";
 	if ((given & GIVEN_FROM) && !opt->shards)
 		return "from=N is a beginning of a part: say which part by shard=k/n";
 	if ((given & GIVEN_FROM) && is_random(opt))
@@ -434,7 +441,7 @@ SHELL_KIND(scenario, "SCENARIO", "explore", offer_scenarios);
 SHELL_COMMAND(
 	explore, cmd_explore,
 	"explore -l|-i|SCENARIO [lifetime=L] [strategy=S] [model=M] [order=O] [bound=N] "
-	"[runs=N] [seed=N] [time=T] [check=N] [shard=k/n] [from=N] [short=0]",
+	"[runs=N] [seed=N] [time=T] [check=N] [shard=k/n] [from=N] [short=0] [mixed=1]",
 	"run a scenario in every order of its events, on the real code\n"
 	"SCENARIO may be a pattern; -l lists them, -i what may race. strategy=dpor (orders\n"
 	"that differ), sleep, brute (all of them), states (each state once: the one for\n"
@@ -444,7 +451,8 @@ SHELL_COMMAND(
 	"order=reverse: the other way round; check=N: compare memory with a copy after every\n"
 	"N executions; shard=k/n: the k-th of n parts (0 to n-1), from=N: from its beginning\n"
 	"N on, which its line 'beginnings N' says. A broken rule is shown as the shortest way\n"
-	"to it, a column a thread, and a token for 'replay'; short=0: by the first way.",
+	"to it, a column a thread, and a token for 'replay'; short=0: by the first way.\n"
+	"mixed=1: plain accesses of words that others access atomically are listed as races.",
 	true);
 SHELL_COMMAND(replay, cmd_replay, "replay TOKEN [json]",
 	      "run exactly the order of events that a finding of 'explore' was\n"

@@ -35,8 +35,17 @@ static void looked(struct x_actor *a, struct x_place p)
 		a->looked[a->oldest_looked++ % X_PLACES] = p;
 }
 
+/* The event is made: was it in an order with those of others? */
+static inline void note_mixed(const volatile void *at, size_t bytes, bool write, bool atomic,
+			      uintptr_t pc)
+{
+	if (unlikely(x.opt.mixed) && !x.me->quiet)
+		x_race_mixed((uintptr_t)at, bytes, write, atomic, pc);
+}
+
 /* An event before a volatile access; what it reads or writes is not known here. */
-static void volatile_access(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
+static void volatile_access(const volatile void *at, size_t bytes, bool write, bool marked,
+			    uintptr_t pc)
 {
 	struct x_op *op;
 
@@ -49,6 +58,7 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, u
 		x_add(op, x_place(at, bytes, write ? X_WRITE : X_READ));
 		x_wait_turn();
 	}
+	note_mixed(at, bytes, write, marked, pc);
 	x_touched((uintptr_t)at, bytes);
 	if (write) {
 		x_log(at, bytes);
@@ -93,7 +103,7 @@ void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 	if (bytes > 8 && write && !x.me->quiet && is_shared_somewhere((uintptr_t)at, bytes))
 		wide_store(at, bytes, pc);
 	if (bytes <= 8 && !x.me->quiet && x_shared_is((uintptr_t)at, bytes)) {
-		volatile_access(at, bytes, write, pc);
+		volatile_access(at, bytes, write, false, pc);
 		return;
 	}
 	x_live = false;
@@ -147,7 +157,7 @@ PLAINS(16)
 	void __tsan_##name(void *at)                                                               \
 	{                                                                                          \
 		if (x_on())                                                                        \
-			volatile_access(at, bytes, write, HERE);                                   \
+			volatile_access(at, bytes, write, true, HERE);                             \
 	}
 #define VOLATILES(n) VOLATILE(volatile_read##n, n, false) VOLATILE(volatile_write##n, n, true)
 VOLATILES(1)
@@ -203,6 +213,7 @@ void x_atomic_load(const volatile void *at, size_t bytes, uintptr_t pc)
 	x_shared_add((uintptr_t)at, bytes);
 	x_add(op, x_place(at, bytes, X_READ));
 	x_wait_turn();
+	note_mixed(at, bytes, false, true, pc);
 	x_touched((uintptr_t)at, bytes);
 	looked(x.me, x_place(at, bytes, X_READ));
 }
@@ -229,6 +240,7 @@ bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uin
 	if (fence)
 		x_locked(op, x.me->cpu);
 	x_wait_turn();
+	note_mixed(at, bytes, true, true, pc);
 	x_touched((uintptr_t)at, bytes);
 	x_log(at, bytes);
 	x_value(v);
@@ -248,6 +260,7 @@ void x_atomic_rmw(volatile void *at, size_t bytes, uintptr_t pc)
 	x_add(op, x_place(at, bytes, X_WRITE));
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
+	note_mixed(at, bytes, true, true, pc);
 	x_touched((uintptr_t)at, bytes);
 	x_log(at, bytes);
 }

@@ -151,6 +151,7 @@ struct x_options {
 	bool quick;	/* no shortest counterexample */
 	bool whole;	/* look at all earlier events, not only at those of a place (chains.c) */
 	bool afresh;	/* each execution begins with its first event (moment.c) */
+	bool mixed;	/* plain accesses race with atomic ones, too (race.c) */
 	bool untaught;	/* who touches what is not looked for beforehand (alone.c) */
 	uint32_t bound; /* preemptions or delays; pct: depth */
 	uint64_t runs, seed, time_ns;

@@ -15,6 +15,9 @@
  * not kept; in all executions before it the word raced with nobody (plain.h).
  *
  * A race is no finding: the execution goes on, and what raced is listed.
+ *
+ * With mixed=1 a plain access races with an atomic one as well, as in C. Else it does not: where
+ * others access a word atomically each access is an event, and the order of events is gone through.
  */
 #include "tests/explore/internal.h"
 
@@ -36,7 +39,8 @@ static struct sync *syncs;
 struct access {
 	uint32_t pc; /* its low half: pc_of() */
 	uint16_t epoch;
-	uint8_t actor, bytes; /* a bit for each byte of the word; zero: no access */
+	uint8_t actor : 7, atomic : 1;
+	uint8_t bytes; /* a bit for each byte of the word; zero: no access */
 };
 static struct word {
 	uintptr_t at;
@@ -51,6 +55,7 @@ uint64_t x_known[X_KNOWN_SLOTS];
 static struct {
 	uintptr_t a, b;
 	bool a_stores, b_stores;
+	bool a_atomic, b_atomic;
 	bool meant; /* INTENDED_RACE() */
 } listed[LISTED];
 static unsigned nr_listed;
@@ -213,17 +218,23 @@ static uintptr_t pc_of(const struct access *a)
 	return ((uintptr_t)x_race_access & ~(uintptr_t)UINT32_MAX) | a->pc;
 }
 
-static void list_race(const struct access *before, bool before_stores, uintptr_t pc, bool stores)
+static void list_race(const struct access *before, bool before_stores, const struct access *now,
+		      bool stores)
 {
+	uintptr_t pc = pc_of(now);
+
 	for (unsigned i = 0; i < nr_listed; i++)
-		if (listed[i].a == pc_of(before) && listed[i].b == pc)
+		if ((listed[i].a == pc_of(before) && listed[i].b == pc) ||
+		    (x.opt.mixed && listed[i].a == pc && listed[i].b == pc_of(before)))
 			return;
 	if (nr_listed == LISTED)
 		return;
 	listed[nr_listed].a = pc_of(before);
 	listed[nr_listed].a_stores = before_stores;
+	listed[nr_listed].a_atomic = before->atomic;
 	listed[nr_listed].b = pc;
 	listed[nr_listed].b_stores = stores;
+	listed[nr_listed].b_atomic = now->atomic;
 	listed[nr_listed].meant = is_intended(pc_of(before), pc);
 	x.result->races += !listed[nr_listed++].meant;
 }
@@ -275,18 +286,19 @@ static inline struct word *find_word(uintptr_t at)
 }
 
 /* Where a load by this actor is kept: in place of one of the same bytes, else of the oldest. */
-static inline struct access *place_of_load(struct word *w, unsigned bytes, unsigned id)
+static inline struct access *place_of_load(struct word *w, const struct access *now)
 {
 	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
-		if (w->load[i].actor == id && w->load[i].bytes == bytes)
+		if (w->load[i].actor == now->actor && w->load[i].bytes == now->bytes &&
+		    w->load[i].atomic == now->atomic)
 			return &w->load[i];
 	return &w->load[w->next_load++ % LOADS];
 }
 
-static inline bool races(const struct access *before, unsigned bytes)
+static inline bool races(const struct access *before, const struct access *now)
 {
-	return (before->bytes & bytes) && before->actor != x.me->id &&
-	       before->epoch > x.me->vc[before->actor];
+	return (before->bytes & now->bytes) && before->actor != x.me->id &&
+	       before->epoch > x.me->vc[before->actor] && !(before->atomic && now->atomic);
 }
 
 /* The access competes with those that other actors made before. */
@@ -294,11 +306,11 @@ static __attribute__((noinline)) void list_races(struct word *w, const struct ac
 						 bool write)
 {
 	w->by = SEVERAL;
-	if (races(&w->store, now->bytes))
-		list_race(&w->store, true, pc_of(now), write);
+	if (races(&w->store, now))
+		list_race(&w->store, true, now, write);
 	for (unsigned i = 0; write && i < LOADS && i < w->next_load; i++)
-		if (races(&w->load[i], now->bytes))
-			list_race(&w->load[i], false, pc_of(now), true);
+		if (races(&w->load[i], now))
+			list_race(&w->load[i], false, now, true);
 }
 
 /* What is known of this word, or where it will be; NULL: there is no room. */
@@ -345,11 +357,15 @@ static inline bool is_watched(uintptr_t at, bool write)
 
 /* One word, or a part of it: `bytes` has a bit for each. */
 static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsigned bytes,
-							      bool write, uintptr_t pc)
+							      bool write, bool atomic, uintptr_t pc)
 {
 	struct word *w = is_watched(at, write) ? find_word(at) : NULL;
 	unsigned id = x.me->id;
-	struct access now = {(uint32_t)pc, x.me->vc[id], (uint8_t)id, (uint8_t)bytes};
+	struct access now = {.pc = (uint32_t)pc,
+			     .epoch = x.me->vc[id],
+			     .actor = id & 0x7f,
+			     .atomic = atomic,
+			     .bytes = (uint8_t)bytes};
 
 	if (unlikely(!w))
 		return;
@@ -361,7 +377,7 @@ static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsi
 	if (write)
 		w->store = now;
 	else
-		*place_of_load(w, bytes, id) = now;
+		*place_of_load(w, &now) = now;
 }
 
 static __attribute__((noinline)) void access_words(uintptr_t at, size_t bytes, bool write,
@@ -373,16 +389,27 @@ static __attribute__((noinline)) void access_words(uintptr_t at, size_t bytes, b
 		unsigned from = word < at ? (unsigned)(at - word) : 0;
 		unsigned to = end - word < 8 ? (unsigned)(end - word) : 8;
 
-		access_word(word, (0xffu >> (8 - (to - from))) << from, write, pc);
+		access_word(word, (0xffu >> (8 - (to - from))) << from, write, false, pc);
 	}
 }
 
 void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)
 {
 	if (likely((at & 7) + bytes <= 8))
-		access_word(at & ~7ul, (0xffu >> (8 - bytes)) << (at & 7), write, pc);
+		access_word(at & ~7ul, (0xffu >> (8 - bytes)) << (at & 7), write, false, pc);
 	else if (bytes <= 256) /* not a page that is cleared or copied: nobody shares it yet */
 		access_words(at, bytes, write, pc);
+}
+
+void x_race_mixed(uintptr_t at, size_t bytes, bool write, bool atomic, uintptr_t pc)
+{
+	if ((at & 7) + bytes <= 8)
+		access_word(at & ~7ul, (0xffu >> (8 - bytes)) << (at & 7), write, atomic, pc);
+}
+
+static const char *article(bool atomic)
+{
+	return atomic ? "an atomic" : "a";
 }
 
 void x_race_print(void)
@@ -391,9 +418,9 @@ void x_race_print(void)
 
 	for (unsigned i = 0; i < nr_listed; i++)
 		if (!listed[i].meant)
-			kprintf("  race: a %s in %s\n        and a %s in %s, in no order\n",
-				listed[i].a_stores ? "store" : "load",
+			kprintf("  race: %s %s in %s\n        and %s %s in %s, in no order\n",
+				article(listed[i].a_atomic), listed[i].a_stores ? "store" : "load",
 				ksym_describe(listed[i].a, true, a, sizeof(a)),
-				listed[i].b_stores ? "store" : "load",
+				article(listed[i].b_atomic), listed[i].b_stores ? "store" : "load",
 				ksym_describe(listed[i].b, true, b, sizeof(b)));
 }

@@ -166,6 +166,32 @@ SELFTEST(engine_races, "explore.races-by-byte",
 		}
 }
 
+SELFTEST(engine_mixed, "explore.races-mixed",
+	 "a plain access of a word that others access atomically is in an order with theirs, or is "
+	 "listed with mixed=1; without, it is an event and no race")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		unsigned races;
+	} known[] = {
+		{&engine_mixed_store, 1},
+		{&engine_mixed_load, 1},
+		{&engine_mixed_ordered, 0},
+		{&engine_mixed_atomic, 0},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		for (int mixed = 0; mixed < 2; mixed++) {
+			struct x_options opt = x_all_orders(X_DPOR, false);
+			unsigned races = mixed ? known[i].races : 0;
+
+			opt.mixed = mixed;
+			EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s", r.text);
+			EXPECT(r.races == races, "%s mixed=%d: %u races, not %u", known[i].sc->name,
+			       mixed, r.races, races);
+		}
+}
+
 SELFTEST(engine_freed_late, "explore.freed-and-stored-late",
 	 "a store that comes out of a buffer behind a free is a finding, but for the freeing CPU's")
 {

@@ -250,6 +250,10 @@ def test_a_race_in_the_lines_that_were_written():
     assert own_race(listed, [("kernel/sync/wait.c", 146, 150), ("mm/page/page.c", 1, 6), ("sync/wait.c", 145, 145)]) is None
     assert "your plain store at kernel/sync/wait.c:145 races with somebody else's: a load in seen(), mm/page/page.c:7" in own_race(listed, [("kernel/sync/wait.c", 145, 145)])
     assert "your plain load at mm/page/page.c:7" in own_race(listed, [("mm/page/page.c", 7, 9)])
+    mixed = listed.replace("and a load", "and an atomic load")
+    assert own_race(mixed, [("mm/page/page.c", 7, 9)]) is None, "what is atomic is not to blame"
+    told = own_race(mixed, [("kernel/sync/wait.c", 145, 145)])
+    assert "somebody else's: an atomic load in seen(), mm/page/page.c:7. Who looks without a lock is ordered by none" in told
     for which in LABS:
         for file, first, last in labs.lines(ROOT, which):
             with open(os.path.join(ROOT, file), encoding="utf-8") as source:

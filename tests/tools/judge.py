@@ -15,8 +15,8 @@ import re
 import subprocess
 
 JUDGE = ("tests", "kernel/selftest", "kernel/console", "kernel/shell")
-RACES = re.compile(r"^  race: a (load|store) in (\S+?)\+0x\S+ (\S+):(\d+)\n"
-                   r" +and a (load|store) in (\S+?)\+0x\S+ (\S+):(\d+), in no order$", re.M)
+RACES = re.compile(r"^  race: an? ((?:atomic )?(?:load|store)) in (\S+?)\+0x\S+ (\S+):(\d+)\n"
+                   r" +and an? ((?:atomic )?(?:load|store)) in (\S+?)\+0x\S+ (\S+):(\d+), in no order$", re.M)
 KERNEL = os.path.join("build", "home", "kernel.o")
 # wanted: {object of the tree: the names that the product's wants}; judges: what only the judge has.
 Known = collections.namedtuple("Known", "wanted judges")
@@ -63,9 +63,11 @@ def own_race(output, own):
         return any(file == there and first <= int(line) <= last for there, first, last in own)
 
     for one, in_one, file, line, other, in_other, far, far_line in RACES.findall(output):
-        for here, by, there in ((f"{file}:{line}", one, f"a {other} in {in_other}(), {far}:{far_line}"),
-                                (f"{far}:{far_line}", other, f"a {one} in {in_one}(), {file}:{line}")):
-            if mine(*here.rsplit(":", 1)):
-                return f"No order of these broke a rule, but your plain {by} at {here} races with somebody else's: {there}. " \
-                       "Nothing orders the two, so the compiler may make anything of them: take the lock, or access it by __atomic_*."
+        for here, by, kind, there in ((f"{file}:{line}", one, other, f"{other} in {in_other}(), {far}:{far_line}"),
+                                      (f"{far}:{far_line}", other, one, f"{one} in {in_one}(), {file}:{line}")):
+            if mine(*here.rsplit(":", 1)) and not by.startswith("atomic"):
+                lock = "Who looks without a lock is ordered by none" if kind.startswith("atomic") else "Nothing orders the two"
+                return f"No order of these broke a rule, but your plain {by} at {here} races with somebody else's: " \
+                       f"{'an' if kind.startswith('atomic') else 'a'} {there}. {lock}, so the compiler may make anything of them: " \
+                       f"{'' if kind.startswith('atomic') else 'take the lock, or '}access it by __atomic_*."
     return None

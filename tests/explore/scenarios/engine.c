@@ -290,6 +290,41 @@ const struct x_scenario engine_race_behind = {
 	.name = "engine.race-behind",
 	.thread = {{"gives", hand_over_and_store}, {"takes", take_over_and_store}}};
 
+/* Plain accesses of a word that others access atomically are events. Whether they are in an order
+ * with those of others is asked by mixed=1. */
+static void add_atomically(void)
+{
+	__atomic_fetch_add(&word[0], 1, __ATOMIC_RELAXED);
+}
+
+static void look_atomically(void)
+{
+	x_observe(__atomic_load_n(&word[0], __ATOMIC_ACQUIRE));
+}
+
+static void store_and_hand_over(void)
+{
+	word[0] = 5;
+	STORE(a, 1);
+}
+
+static void take_over_and_look(void)
+{
+	if (LOAD(a))
+		look_atomically();
+}
+
+const struct x_scenario engine_mixed_store = {
+	.name = "engine.mixed-store", .thread = {{"store", store_word}, {"look", look_atomically}}};
+const struct x_scenario engine_mixed_load = {
+	.name = "engine.mixed-load", .thread = {{"load", load_plain}, {"add", add_atomically}}};
+const struct x_scenario engine_mixed_ordered = {
+	.name = "engine.mixed-ordered",
+	.thread = {{"gives", store_and_hand_over}, {"takes", take_over_and_look}}};
+const struct x_scenario engine_mixed_atomic = {
+	.name = "engine.mixed-atomic",
+	.thread = {{"add", add_atomically}, {"look", look_atomically}}};
+
 /* ---- timers ---- */
 
 static struct timer early, late;

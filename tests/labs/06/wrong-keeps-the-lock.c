@@ -4,6 +4,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 		 const char *waker)
 {
 	uint64_t start = clock_ns();
+	struct pgmap *pgmap = page_to_record(page)->pgmap;
 	struct sleep_text text;
 	int err;
 
@@ -12,9 +13,9 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 	page = page_to_record(page);
 	describe(&text, inode, page, waker);
 	note_busy(inode, page);
-	pgmap_listen(page->pgmap);
+	pgmap_listen(pgmap);
 	err = wait_event_interruptible(&page->state, !held(page), text.what, text.who);
-	pgmap_unlisten(page->pgmap);
+	pgmap_unlisten(pgmap);
 	STEP_POINT(layout_woken);
 	inode->last_break.waited_ns += clock_ns() - start;
 	return err;

@@ -4,6 +4,7 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 		 const char *waker)
 {
 	uint64_t start = clock_ns();
+	struct pgmap *pgmap = page_to_record(page)->pgmap;
 	struct sleep_text text;
 	int err;
 
@@ -17,12 +18,12 @@ int layout_sleep(struct dax_inode *inode, struct page *page, bool (*held)(const 
 	up_write(&inode->fault_lock);
 	err = 0;
 	if (held(page)) {
-		pgmap_listen(page->pgmap);
+		pgmap_listen(pgmap);
 		wait_prepare(&w, &page->state, text.what, text.who);
 		w.interruptible = true;
 		wait_sleep(&w);
 		wait_finish(&w);
-		pgmap_unlisten(page->pgmap);
+		pgmap_unlisten(pgmap);
 		err = signal_pending() ? -EINTR : 0;
 	}
 	STEP_POINT(layout_woken);
