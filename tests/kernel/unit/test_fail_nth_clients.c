@@ -125,6 +125,8 @@ static int share(struct fail_round *r, bool deaf, bool revoked)
 			err = -EFAULT;
 		edu_importer_close(&imp);
 	}
+	if (!LIST_EMPTY(&buf.importers) || buf.mapped)
+		err = -EFAULT; /* an importer that failed is still there */
 	unpin_user_pages(r->pages, SHARED);
 	return err;
 }
