@@ -25,6 +25,7 @@ MUSEUM(cut_pages_for_bytes, "cut-pages-for-bytes",
        "device keeps all but the first page; shown by race L-5 (BROKEN I1)");
 STEP_POINT_DECLARE(region_leased); /* the leases are there, and no page is held yet */
 STEP_POINT_DECLARE(region_pinned); /* pages are held, and the device reaches none yet */
+STEP_POINT_DECLARE(region_cut);	   /* pages are held, and the device reaches none any more */
 
 struct region_lease {
 	struct direct_lease direct;
@@ -53,6 +54,7 @@ static void revoke(struct direct_lease *l)
 	__atomic_store_n(&r->revoked, true, __ATOMIC_RELEASE);
 	if (r->held.nr) { /* not yet, and registration sees that it was revoked; or not any more */
 		dma_cut_bytes(&r->held.map, 0, bytes);
+		STEP_POINT(region_cut);
 		/* Out of reach before they are put, else their next owner gets the bytes. */
 		holder_remove(&r->held.holder);
 		unpin_user_pages(r->held.pages, r->held.nr);

@@ -60,7 +60,8 @@ SELFTEST(region_cooperative, "region.told-deregisters",
 	}
 }
 
-/* Breaks it: a revoke that puts before it cuts, cuts less than all, or keeps the pages. */
+/* Breaks it: a revoke that cuts less than all, or keeps the pages. The order of its steps:
+ * region.order-of-revocation. */
 SELFTEST(region_deaf, "region.deaf-is-cut",
 	 "in every lifetime: a holder that does nothing is revoked behind the break time, the "
 	 "truncate goes on and the blocks are another file's; no page is held, the device reaches "
