@@ -284,3 +284,112 @@ SELFTEST(
 	EXPECT(accepted == 1 && named == 6, "accepted by %u, refused with the name by %u", accepted,
 	       named);
 }
+
+/* ---- refused for another reason ---------------------------------------------------------------
+ */
+
+/* Those that pin for as long as they like. */
+static const struct {
+	const char *name;
+	client_fn *client;
+	int no_bus; /* when the device has no bus address left */
+} pinners[] = {{"region", pinned, -ENOSPC},
+	       {"frame buffer", frame, -ENOSPC},
+	       {"container", own, -EEXIST},
+	       {"other container", other, -EEXIST},
+	       {"fixed buffer", fixed_buffer, 0}};
+
+/* Is the client refused at the place, and is nothing left of it? */
+static bool refused_whole(const struct place *p, struct edu *e, client_fn *client, int want)
+{
+	uint64_t mappings = edu_dma(e)->mappings;
+	unsigned held = place_held(p);
+	int err = client(p, e);
+
+	return err == want && place_held(p) == held && edu_dma(e)->mappings == mappings;
+}
+
+/* Breaks it: pin_all() that keeps what it got before the error. */
+SELFTEST(
+	policy_short, "policy.range-beyond-its-mapping",
+	"a range whose last page is not mapped is refused (-EFAULT) by every client that pins, and "
+	"its other pages are let go")
+{
+	struct place p;
+
+	STOPPABLE(e);
+	PLACE(&p, PLACE_ANON, PAGES + 1);
+	mm_unmap(current_mm(), p.va + PAGES * PAGE_SIZE, PAGE_SIZE);
+	for (unsigned i = 0; i < ARRAY_SIZE(pinners) && !t->failed; i++)
+		EXPECT_OR(out, refused_whole(&p, e, pinners[i].client, -EFAULT), "%s: %s, %u held",
+			  pinners[i].name, refusal(), place_held(&p));
+out:
+	place_end(&p);
+}
+
+#define MOST 80u
+static struct dma_mapping taken[MOST]; /* all bus addresses of a device */
+
+static unsigned take_bus_addresses(struct edu *e)
+{
+	static struct page *never_looked_at;
+	unsigned n = 0;
+
+	for (uint64_t nr = 1ull << 36; nr && n < MOST;) {
+		taken[n] = (struct dma_mapping){.what = "all the rest"};
+		if (dma_map_later(edu_dma(e), &taken[n], &never_looked_at, nr, DMA_BOTH))
+			nr /= 2;
+		else
+			n++;
+	}
+	return n;
+}
+
+static bool import_refused(struct edu *e, struct page *p)
+{
+	struct edu_importer imp = {0};
+	struct dmabuf buf;
+	int err;
+
+	dmabuf_export(&buf, "exported", &p, 1);
+	err = edu_importer_open(&imp, e, &buf);
+	if (!err)
+		edu_importer_close(&imp);
+	return err == -ENOSPC && LIST_EMPTY(&buf.importers) && !buf.mapped;
+}
+
+/* Breaks it: a registration that fails in its last step and keeps its pages, its lease or its
+ * place in a list. */
+SELFTEST(policy_bus, "policy.no-bus-address",
+	 "a device whose bus addresses are all taken: every client is refused (-ENOSPC, or -EEXIST "
+	 "at addresses of its choice), on anonymous memory and with a lease, and holds nothing; "
+	 "afterwards it is served")
+{
+	static const enum place_kind kinds[] = {PLACE_ANON, PLACE_DIRECT};
+	bool imported = true;
+	const char *wrong = NULL;
+	struct place p;
+	unsigned n;
+
+	STOPPABLE(e);
+	for (unsigned k = 0; k < 2 && !t->failed; k++) {
+		unsigned clients = kinds[k] == PLACE_ANON ? ARRAY_SIZE(pinners) : 1;
+
+		PLACE(&p, kinds[k], PAGES);
+		n = take_bus_addresses(e);
+		for (unsigned i = 0; i < clients; i++)
+			if (!refused_whole(&p, e, pinners[i].client, pinners[i].no_bus))
+				wrong = pinners[i].name;
+		if (kinds[k] == PLACE_ANON)
+			imported = import_refused(e, fx_va_to_page(p.va));
+		else if (lease_count(&p.fx.inode[0]->leases, LEASE_LAYOUT) != 1)
+			wrong = "its lease";
+		for (unsigned i = 0; i < n; i++)
+			dma_unmap(&taken[i]);
+		if (pinned(&p, e) || !place_shows(&p, TEXT))
+			wrong = "what came afterwards";
+		place_end(&p);
+		EXPECT(!wrong && imported && n && n < MOST, "%s: %s (%s), importer %d, %u pieces",
+		       place_names[kinds[k]], wrong ? wrong : "", refusal(), imported, n);
+	}
+}
