@@ -132,11 +132,10 @@ CHECK_PLAIN := $(HOME_MACH) $(addprefix boot/host/check/,shadow.c asan.c ubsan.c
 $(eval $(call home,$(BASE)/check,$(CHECK_FLAGS),,$(BASE)/check/holdfast,%))
 $(CHECK_PLAIN:%=$(BASE)/check/obj/%.o): HOME_MORE := -UEXPLORE -DDEBUG -DSHADOW
 
-# $(1): the program; $(2): commands. What it prints is kept beside it.
+# $(1): the program; $(2): commands. What it prints is kept beside it; how far its self-tests are is told.
 define home_run
 	$(call say,RUN,$(1) -c "$(2)")
-	@$(1) -c "$(2)" >$(dir $(1))run.txt </dev/null; status=$$?; \
-		grep -a -E -B3 '^not ok |^PANIC' $(dir $(1))run.txt; tail -n 2 $(dir $(1))run.txt;
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/tools/home_run.py $(1) "$(2)"; status=$$?;
 endef
 host-check: $(BASE)/check/holdfast $(BASE)/check/pmem0.img
 	$(call home_run,$<,selftest) exit $$status

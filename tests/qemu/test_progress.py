@@ -65,6 +65,39 @@ def test_without_a_total():
     assert bar.line() == "asking: 0 s Linux"
 
 
+HOME = """#!/bin/sh
+echo "> selftest"
+echo 1..3
+echo ok 1 first
+read line <{gate}
+echo "# why"
+echo not ok 2 second
+echo ok 3 third
+echo "# 2 passed, 1 failed, 0 skipped"
+echo "[status 5]"
+exit 5
+"""
+
+
+def test_self_tests_of_a_home(tmp_path):
+    """`make host-check` and `coverage`: how many of the self-tests are over, what failed, and the status; all of it is kept."""
+    os.mkfifo(tmp_path / "gate")
+    home = tmp_path / "holdfast"
+    home.write_text(HOME.format(gate=tmp_path / "gate"))
+    home.chmod(0o755)
+    words = ["-B", os.path.join(TOOLS, "home_run.py"), str(home), "selftest"]
+    child = pexpect.spawn(sys.executable, words, encoding="utf-8", timeout=400, echo=False)
+    child.expect(rf"\r{tmp_path.name} \[#{{8}}\.{{16}}\] 1 of 3, \d+ s after first")
+    (tmp_path / "gate").write_text("go\n")
+    child.expect(r"\x1b\[K1\.\.3\r\nok 1 first\r\n# why\r\nnot ok 2 second\r\n"
+                 r"# 2 passed, 1 failed, 0 skipped\r\n\[status 5\]\r\n")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 5 and (tmp_path / "run.txt").read_text().startswith("> selftest\n1..3\nok 1 first\n# why\n")
+    with open(os.path.join(ROOT, "boot", "host", "host.mk"), encoding="utf-8") as rules:
+        assert rules.read().count("$(call home_run,$<,") == 2
+
+
 def test_a_command_at_the_prompt_says_what_it_waits_for(tmp_path):
     """After two seconds, and again later; not what is made of pieces, and not in a list of commands."""
     with Machine(tmp_path) as machine:
