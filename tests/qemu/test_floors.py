@@ -61,14 +61,19 @@ def test_devices_are_told_bus_addresses(tmp_path):
     tree = {"drivers/edu/a.c": "/* virt_to_phys()\n */\nint a;\nuint64_t b = virt_to_phys(p);\n",
             "drivers/clients/b.c": "seg.phys = 1;\nx = seg.phys == 1;\n",
             "drivers/block/c.c": "f = frame_alloc_zero();\n", "dax/d.c": "int f(uint64_t phys);\n",
-            "drivers/iommu/e.c": "x = virt_to_phys(p);\n"}
+            "drivers/iommu/e.c": "x = virt_to_phys(p);\n",
+            "drivers/edu/f.c": "set(e, page_to_pfn(dma_page(m, i)) << PAGE_SHIFT);\nkprintf(page_to_pfn(p));\n",
+            "drivers/clients/g.c": "at = m->pfn * PAGE_SIZE;\nn = m->nr * PAGE_SIZE;\n",
+            "drivers/block/h.c": "memcpy(phys_to_virt(x), y, n);\n",
+            "dax/i.c": "p = phys_to_virt(pfn << PAGE_SHIFT); /* for the CPU */\n"}
     for path, text in tree.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     found = [line.split(":")[0] + line.split("deals")[0].split(":")[1].rstrip()
              for line in floors.bad_addresses(str(tmp_path))]
-    assert sorted(found) == ["dax/d.c1", "drivers/block/c.c1", "drivers/clients/b.c1",
-                             "drivers/edu/a.c4"]
+    assert sorted(found) == ["dax/d.c1", "drivers/block/c.c1", "drivers/block/h.c1",
+                             "drivers/clients/b.c1", "drivers/clients/g.c1", "drivers/edu/a.c4",
+                             "drivers/edu/f.c1"]
 
 
 def test_a_folder_has_one_face(tmp_path):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Self-tests of those who hold pages for a device (clients.*): names, and what is registered. */
+#include "drivers/clients/internal.h"
 #include "drivers/iommu/internal.h"
 #include "tests/kernel/lib/places.h"
 
@@ -16,19 +17,35 @@ static bool held_by(uint64_t va, const char *what, char *who, unsigned n)
 	return p && !strncmp(who, what, strlen(what));
 }
 
+/* Does a container name its device? One that cannot be had (no IOMMU) does. */
+static bool container_names(struct edu *e, uint64_t va, char *who, unsigned n)
+{
+	bool named = true;
+	struct container *c;
+	int err;
+
+	c = container_open(e, &err);
+	if (!c)
+		return !edu_dma(e)->domain;
+	named = !container_map(c, current_mm(), va, 1, 0x10000000) &&
+		held_by(va, "vfio container on edu0 (thread", who, n);
+	container_close(c);
+	return named;
+}
+
 /* Breaks it: a holder without its device, or a report that leaves it out. */
 SELFTEST(clients_device, "clients.holder-names-device",
 	 "a report of who holds a page names the device that works on it: of a region, a frame "
-	 "buffer, and once only of a transfer, which is named after its device")
+	 "buffer, a container, and once only of a transfer, which is named after its device")
 {
 	static struct grabber g;
-	char region_who[120] = "", frame_who[120] = "", job_who[120] = "";
+	char region_who[120] = "", frame_who[120] = "", job_who[120] = "", box_who[120] = "";
 	struct region *reg = NULL;
 	struct dma_job *job = NULL;
 	struct page *page;
 	struct place p;
 	int err, slot;
-	bool named[3] = {false};
+	bool named[4] = {false};
 
 	NO_DEVICE(e);
 	PLACE(&p, PLACE_ANON, 2);
@@ -39,6 +56,7 @@ SELFTEST(clients_device, "clients.holder-names-device",
 	slot = grabber_queue(&g, e, p.va, 1);
 	named[1] = held_by(p.va, "frame buffer on edu0 (thread", frame_who, sizeof(frame_who));
 	grabber_stop(&g);
+	named[3] = container_names(e, p.va, box_who, sizeof(box_who));
 	if (get_user_pages_fast(p.va, 1, FOLL_PIN | FOLL_WRITE, &page) == 1)
 		job = dma_start(e, &page, 1, DMA_IN, "text", 1, &err);
 	named[2] = held_by(p.va, "edu0 writing (thread", job_who, sizeof(job_who));
@@ -48,7 +66,8 @@ SELFTEST(clients_device, "clients.holder-names-device",
 	}
 	place_end(&p);
 	EXPECT(!err && slot >= 0 && job, "error %d, slot %d", err, slot);
-	EXPECT(named[0] && named[1] && named[2], "%s; %s; %s", region_who, frame_who, job_who);
+	EXPECT(named[0] && named[1] && named[2] && named[3], "%s; %s; %s; %s", region_who,
+	       frame_who, job_who, box_who);
 }
 
 /* Breaks it: transfers that map the pages anew. */
