@@ -182,18 +182,21 @@ SELFTEST(lease_unlock_waits, "lease.revoke-is-waited-for",
 }
 
 SELFTEST(lease_two_dates, "lease.revoke-by-date",
-	 "of two leases the one with the earlier date is revoked first, whichever was told first")
+	 "of two leases the one with the earlier date is revoked first, whichever was told first, "
+	 "and none before its date, whoever looks")
 {
 	const uint64_t before = lease_break_time_ns;
 	struct lease_list other;
 	struct lease late = {.class = LEASE_LAYOUT, .ops = &ops};
 	int err = set(), then;
 	unsigned left, went;
+	bool early;
 
 	lease_list_init(&other, true);
 	then = lease_set(&other, &late, true);
 	lease_break_time_ns = HOUR;
 	lease_break(&other, LEASE_LAYOUT, false);
+	early = lease_revoke_due(clock_ns()); /* as the revoker, when another one has just gone */
 	lease_break_time_ns = SOON;
 	lease_break(&it.list, LEASE_LAYOUT, true);
 	lease_break_time_ns = before;
@@ -202,6 +205,7 @@ SELFTEST(lease_two_dates, "lease.revoke-by-date",
 	lease_unlock(&late);
 	EXPECT(!err && !then && left == 1 && went == 1, "errors %d, %d; late one there %u, gone %u",
 	       err, then, left, went);
+	EXPECT(!early, "a lease with an hour left was revoked");
 }
 
 /* ---- notices ----------------------------------------------------------------------------------
