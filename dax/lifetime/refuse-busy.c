@@ -20,7 +20,8 @@
  *           G-1: a holder forbids truncate for ever, and need not even be able to write the file.
  *           G-2: what a refused truncate unmapped stays unmapped; every user faults again.
  *           G-3: the caller that frees what it can leaves a file that is neither old nor new.
- *           G-4: the last put tells nobody. Callers that ask again unmap the range each time.
+ *           G-4: the last put tells nobody.
+ *           G-5: callers that ask again unmap the range each time, and win nothing by it.
  */
 #include "dax/file/internal.h"
 

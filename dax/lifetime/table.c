@@ -51,7 +51,8 @@ static const struct design {
 	 "A-1, C-1 to C-5, C-7, C-8, D-1 to D-5, E-1, E-2, E-7: nobody sleeps for a page but an "
 	 "eviction",
 	 "C-6 and G-1 (a holder forbids truncate for ever), D-6, E-3 (eviction waits), G-2 "
-	 "(unmapped, though it failed), G-3 (a half-cut file), G-4 (the put tells nobody)"},
+	 "(unmapped, though it failed), G-3 (a half-cut file), G-4 (the put tells nobody), "
+	 "G-5 (each look unmaps anew)"},
 	{&lifetime_busy_extent, "Holdfast's own",
 	 "never waits: the allocator keeps the block out of reach until the last put",
 	 "the page, one count per page-table entry", "references != 0; its freed blocks are marked",

@@ -4,7 +4,7 @@
  * signal ends it. With it the same play does for a design that sleeps and for one that refuses:
  * "sleeps until the put" becomes "asks until the put", and who never gets the blocks hangs, here as
  * there. Nothing but the caller's own clock wakes it, so a race that shows what a single call does
- * (G-2 to G-4) is played without.
+ * (G-2 to G-5) is played without.
  */
 #include "tests/kernel/race/internal.h"
 

@@ -2,8 +2,9 @@
 /*
  * G: what it costs to refuse instead of waiting (lifetime refuse-busy).
  *
- * G-2 and G-3 are played with a caller that asks once. They break no invariant, and say so: what
- * they show is told in the lines, and held by the self-tests lifetime.refuse-busy.*.
+ * G-2, G-3 and G-5 are played with callers that ask once. They break no invariant, and say so: what
+ * they show is told in the lines, and a play that does not show it is a skip, which is a surprise.
+ * The self-tests lifetime.refuse-busy.* hold it, too.
  */
 #include "dax/lifetime/internal.h"
 #include "tests/kernel/race/internal.h"
@@ -190,3 +191,54 @@ SCRIPT(g4, "G-4", g4_play, "the last put is over: who tells the one that wants t
        WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_BROKEN_I4},
        {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
        {"refuse-busy", RACE_BROKEN_I4}, {"busy-extent", RACE_SAFE});
+
+/* ---- G-5: a storm of callers ---------------------------------------------------------------- */
+
+#define ASKS 6u
+
+/* T2 and T3 in turn ask for a page that T1 holds and uses. True: each was refused, and *faults says
+ * how often T1 found its mapping gone. Else whoever asked last (*asked) waits, or has the page. */
+static bool g5_ask(struct script *s, struct actor *const t[3], struct actor **asked,
+		   unsigned *faults)
+{
+	for (unsigned i = 0; i < ASKS; i++) {
+		*asked = t[1 + i % 2];
+		if (script_step(*asked, piece_punch, "punches the page out of F, once") !=
+			    ACTOR_DONE ||
+		    (*asked)->err != -EAGAIN)
+			return false;
+		*faults += !f_is_mapped(s);
+		if (!script_run(t[0], piece_touch_first, "stores to F"))
+			return false;
+	}
+	return true;
+}
+
+static void g5_play(struct script *s)
+{
+	struct actor *t[] = {script_actor(s, "T1", 0), script_actor(s, "T2", 0),
+			     script_actor(s, "T3", 0)};
+	struct actor *asked = NULL;
+	unsigned faults = 0;
+
+	if (script_f(s, 1) || !script_run(t[0], piece_map, "maps F and stores to it") ||
+	    !script_run(t[0], piece_pin, "pins the page for a device"))
+		return;
+	t[1]->asks_once = t[2]->asks_once = true;
+	if (!g5_ask(s, t, &asked, &faults)) {
+		if (asked == t[1]) /* the first one waits, or has what it wanted */
+			script_g_after(s, t[1], t[2], t[0]);
+		return;
+	}
+	script_say(t[0], "has faulted %u times for %u looks, and nobody has the block", faults,
+		   ASKS);
+	if (faults != ASKS)
+		script_verdict(s, RACE_SKIP, "of %u looks %u unmapped the page", ASKS, faults);
+	else if (script_run(t[0], piece_unpin, "puts the page") &&
+		 script_run(t[2], piece_punch, "punches again, and is not refused"))
+		script_verdict(s, RACE_SAFE, "%s", "");
+}
+SCRIPT(g5, "G-5", g5_play, "callers that were refused ask again: what does each look cost?",
+       WANTS(.edus = 1), {"unaware", RACE_BROKEN_I1}, {"lease-poll", RACE_SAFE},
+       {"idle-at-one", RACE_SAFE}, {"zap-to-zero", RACE_SAFE}, {"counted-map", RACE_SAFE},
+       {"refuse-busy", RACE_SAFE}, {"busy-extent", RACE_SAFE});
