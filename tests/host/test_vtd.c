@@ -63,8 +63,10 @@ static void turn_it_on(bool queue)
 /* Frames that a unit was told of stay its own, also when it was refused: not so in a test. */
 static void give_frames_back(void)
 {
-	for (unsigned i = 0; i < MOST_FRAMES; i++)
+	for (unsigned i = 0; i < MOST_FRAMES; i++) {
 		free(m.frame[i]);
+		free(m.seen[i]);
+	}
 }
 
 /* What holds behind every start, whatever the unit does. */
@@ -76,6 +78,7 @@ static void is_sound(void)
 	if (!u->refused) {
 		assert_true(m.gsts & VTD_TE);
 		assert_ptr_equal(phys_to_virt(m.root), u->root);
+		assert_memory_equal(unit_sees(u->root), u->root, PAGE_SIZE);
 		assert_true(!u->queued || phys_to_virt(m.iqa) == (void *)u->queue);
 		assert_true(!(m.fectl & FECTL_MASKED) && m.fedata == 0x40);
 	} else if (!m.gone && !m.lost) {
@@ -147,6 +150,85 @@ static void what_it_says_of_itself(void **state __unused)
 		if (!u->refused || !strstr(u->refused, lies[i].word))
 			fail_msg("%u: %s", i, m.said);
 		assert_int_equal(m.writes, 0); /* what is there may be something else */
+	}
+}
+
+#define WIDTHS(cap, sagaw, mgaw)                                                                   \
+	(((cap) & ~0x3f1f00ull) | (uint64_t)(sagaw) << 8 | ((uint64_t)(mgaw)-1) << 16)
+
+/* What it offers is what is used of it: levels by SAGAW, large pages by SLLPS, blocks by MAMV. */
+static void what_it_offers(void **state __unused)
+{
+	static const struct {
+		uint64_t cap;
+		unsigned levels, width, large;
+		int most_order;
+		bool caching, drains;
+	} units_like[] = {
+		{QEMU_CAP, 3, 39, 3, 18, false, true},		/* QEMU's */
+		{0x00d2008c222f0686, 4, 48, 3, 18, true, true}, /* with aw-bits=48, caching-mode */
+		{WIDTHS(QEMU_CAP, 4, 48), 4, 48, 3, 18, false, true},
+		{WIDTHS(QEMU_CAP, 6, 39), 4, 39, 3, 18, false, true},
+		{WIDTHS(QEMU_CAP, 2, 48), 3, 39, 3, 18, false, true},
+		{WIDTHS(QEMU_CAP, 8, 57), 5, 57, 3, 18, false, true},
+		{WIDTHS(QEMU_CAP, 0xa, 57), 3, 39, 3, 18, false, true},
+		{QEMU_CAP & ~(3ull << 34), 3, 39, 0, 18, false, true},
+		{QEMU_CAP & ~(2ull << 34), 3, 39, 1, 18, false, true},
+		{QEMU_CAP & ~(1ull << 39), 3, 39, 3, -1, false, true},
+		{QEMU_CAP & ~(0x3full << 48), 3, 39, 3, 0, false, true},
+		{QEMU_CAP & ~(1ull << 54), 3, 39, 3, 18, false, false},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(units_like); i++) {
+		begin(NONE);
+		m.cap = units_like[i].cap;
+		turn_it_on(true);
+		is_sound();
+		if (u->refused || u->levels != units_like[i].levels ||
+		    u->width != units_like[i].width || u->large != units_like[i].large ||
+		    u->most_order != units_like[i].most_order ||
+		    u->caching != units_like[i].caching || u->drains != units_like[i].drains)
+			fail_msg("%u: %u levels, %u bits, large %u, order %d: %s", i, u->levels,
+				 u->width, u->large, u->most_order, m.said);
+		give_frames_back();
+	}
+}
+
+/* The entries that lead to a domain, and all beside them, as the unit reads them. */
+static void sees_context(uint16_t requester, uint64_t low, uint64_t high)
+{
+	const uint64_t *root = &u->root[(requester >> 8) * 2], *table;
+
+	assert_memory_equal(unit_sees(u->root), u->root, PAGE_SIZE);
+	table = phys_to_virt(*root & ~4095ull);
+	assert_memory_equal(unit_sees(table), table, PAGE_SIZE);
+	assert_int_equal(table[(requester & 0xff) * 2], low);
+	assert_int_equal(table[(requester & 0xff) * 2 + 1], high);
+}
+
+/* Of a unit that does not look into caches everything that it reads was written back, before it is
+ * told; of one that does, nothing is. */
+static void what_it_reads(void **state __unused)
+{
+	const struct slpt tables[] = {{.root = 0x5000, .levels = 3}, {.root = 0x7000, .levels = 4}};
+
+	for (unsigned i = 0; i < 4; i++) {
+		begin(NONE);
+		m.ecap |= i & 1;
+		turn_it_on(i & 2);
+		is_sound();
+		assert_int_equal(vtd_set_context(u, 0x0110, 7, &tables[0]), 0);
+		sees_context(0x0110, 0x5001, 0x701);
+		assert_int_equal(vtd_set_context(u, 0x01f9, 8, &tables[1]), 0);
+		sees_context(0x01f9, 0x7001, 0x802);
+		assert_int_equal(vtd_set_context(u, 0x0110, 0, NULL), 0);
+		sees_context(0x0110, 0, 0x701);
+		sees_context(0x01f9, 0x7001, 0x802);
+		for (unsigned n = 0; n < 300; n++) /* the queue goes around */
+			vtd_forget(u, 7, n * PAGE_SIZE, PAGE_SIZE);
+		assert_null(u->dead);
+		assert_int_equal(m.written_back == 0, m.ecap & 1);
+		give_frames_back();
 	}
 }
 
@@ -230,7 +312,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_does_not_do), cmocka_unit_test(what_it_says_of_itself),
 		cmocka_unit_test(each_in_turn),	       cmocka_unit_test(no_memory_for_it),
-		cmocka_unit_test(it_ends_at_work),
+		cmocka_unit_test(it_ends_at_work),     cmocka_unit_test(what_it_offers),
+		cmocka_unit_test(what_it_reads),
 	};
 
 	syscall(SYS_arch_prctl, ARCH_SET_GS, &cpu);

@@ -3,6 +3,9 @@
  * A VT-d unit for host tests, register by register, as the specification has it: with one thing
  * that it does not do, with accesses that are lost, and what the driver asks of the kernel.
  * test_vtd.c includes the driver itself before this.
+ *
+ * A unit that does not look into the CPU's caches (ECAP.C is 0) has a memory of its own here: a
+ * line is in it once it was written back, and a fence came behind that.
  */
 #ifndef TESTS_HOST_VTD_UNIT_H
 #define TESTS_HOST_VTD_UNIT_H
@@ -10,6 +13,7 @@
 #define IOTLB_AT    0xf8u /* as QEMU's */
 #define FRCD_AT	    0x220u
 #define MOST_FRAMES 8u
+#define LINE	    64u
 #define STEP_NS	    1000000ull		 /* by which the clock goes on at each look */
 #define BOUND	    (10 * 1000000000ull) /* within which a unit is refused, at the most */
 
@@ -39,7 +43,11 @@ static struct {
 	unsigned accesses, writes, lost, gone; /* lost: this write; gone: from this access on */
 	unsigned vectors, stopped, failing, allocations;
 	uint64_t clock;
-	void *frame[MOST_FRAMES]; /* NULL: free */
+	void *frame[MOST_FRAMES];   /* NULL: free */
+	uint8_t *seen[MOST_FRAMES]; /* the same as the unit sees it, if it does not look into caches
+				     */
+	bool pending[MOST_FRAMES][2 * PAGE_SIZE / LINE]; /* written back, and no fence since */
+	unsigned written_back;				 /* lines, in all */
 	char said[400];
 } m;
 static const struct dmar_unit place = {.base = 0xfed90000, .size = 4096};
@@ -81,7 +89,47 @@ uint64_t frame_alloc(unsigned order)
 	p = aligned_alloc(PAGE_SIZE, PAGE_SIZE << order);
 	memset(p, 0, PAGE_SIZE << order);
 	m.frame[m.allocations] = p;
+	m.seen[m.allocations] =
+		memset(aligned_alloc(PAGE_SIZE, 2 * PAGE_SIZE), 0xff, 2 * PAGE_SIZE);
 	return (uint64_t)p - DIRECT_BASE;
+}
+/* Which frame this byte is in, *at its offset. */
+static unsigned frame_with(const void *p, size_t *at)
+{
+	for (unsigned i = 0; i < MOST_FRAMES; i++) {
+		*at = (size_t)((const char *)p - (char *)m.frame[i]);
+		if (m.frame[i] && *at < 2 * PAGE_SIZE)
+			return i;
+	}
+	fail_msg("%p is in no frame", p);
+	return 0;
+}
+/* What the unit reads there: the CPU's bytes, or what of them has arrived. */
+static const void *unit_sees(const void *p)
+{
+	size_t at;
+	unsigned i = frame_with(p, &at);
+
+	return m.ecap & 1 ? p : m.seen[i] + at;
+}
+void cache_writeback(const void *p, size_t n)
+{
+	size_t at;
+	unsigned i = frame_with(p, &at);
+
+	for (size_t line = at / LINE; line <= (at + n - 1) / LINE; line++) {
+		m.pending[i][line] = true;
+		m.written_back++;
+	}
+}
+void store_fence(void)
+{
+	for (unsigned i = 0; i < MOST_FRAMES; i++)
+		for (unsigned l = 0; m.frame[i] && l < 2 * PAGE_SIZE / LINE; l++) {
+			if (m.pending[i][l])
+				memcpy(m.seen[i] + l * LINE, (char *)m.frame[i] + l * LINE, LINE);
+			m.pending[i][l] = false;
+		}
 }
 uint64_t frame_alloc_zero(void)
 {
@@ -96,7 +144,9 @@ void frame_free(uint64_t frame, unsigned order)
 		assert_true(++i < MOST_FRAMES);
 	assert_true(!(m.gsts & VTD_QIE) || frame != m.iqa); /* it would read on */
 	free(m.frame[i]);
-	m.frame[i] = NULL;
+	free(m.seen[i]);
+	memset(m.pending[i], 0, sizeof(m.pending[i]));
+	m.frame[i] = m.seen[i] = NULL;
 }
 int irq_alloc_vector(void (*fn)(void *) __unused, void *arg __unused, const char *name __unused)
 {
@@ -158,8 +208,6 @@ void iommu_source_name(uint16_t source, char *buf, size_t size)
 	{                                                                                          \
 	}
 IDLE(void frames_lasting_add(int64_t n __unused))
-IDLE(void cache_writeback(const void *p __unused, size_t n __unused))
-IDLE(void store_fence(void))
 IDLE(void shell_wake(void))
 IDLE(void shell_at_prompt(bool (*ready)(void) __unused, void (*report)(void) __unused))
 IDLE(void irq_enable(void))
@@ -191,10 +239,12 @@ static void run_queue(void)
 
 	if (m.quirk == QUEUE_STANDS || m.quirk == OTHER_QUEUE || !m.iqa || !(m.gsts & VTD_QIE))
 		return;
-	for (; m.head != m.tail; m.head = (m.head + 1) % VTD_QUEUE)
-		if ((queue[m.head][0] & 15) == 5)
-			*(uint32_t *)phys_to_virt(queue[m.head][1]) =
-				(uint32_t)(queue[m.head][0] >> 32);
+	for (; m.head != m.tail; m.head = (m.head + 1) % VTD_QUEUE) {
+		const uint64_t *descriptor = unit_sees(queue[m.head]);
+
+		if ((descriptor[0] & 15) == 5)
+			*(uint32_t *)phys_to_virt(descriptor[1]) = (uint32_t)(descriptor[0] >> 32);
+	}
 }
 
 static void command(uint32_t v)
@@ -202,8 +252,11 @@ static void command(uint32_t v)
 	m.command = v;
 	if (m.quirk != TE_STAYS && m.quirk != NO_TE)
 		m.gsts = (m.gsts & ~VTD_TE) | (v & VTD_TE);
-	if ((v & VTD_SRTP) && m.quirk != NO_ROOT)
+	if ((v & VTD_SRTP) && m.quirk != NO_ROOT) {
 		m.gsts |= VTD_SRTP;
+		assert_memory_equal(unit_sees(phys_to_virt(m.root)), phys_to_virt(m.root),
+				    PAGE_SIZE);
+	}
 	if ((v & VTD_WBF) && m.quirk == HOLDS_BACK)
 		m.gsts |= VTD_WBF;
 	if (v & VTD_QIE) {
