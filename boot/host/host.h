@@ -53,6 +53,10 @@ void host_print(const char *s, size_t n);
 int host_key(uint64_t ns);
 uint64_t host_unix_time(void);
 uint64_t host_clock(void); /* nanoseconds of real time, for what is only told */
+/* Of the numbered pieces of work that processes share by a file (-t): is n free? Then it is ours
+ * from now on, until it is given back. Without a file all are. */
+bool host_take(uint64_t n);
+void host_give_back(uint64_t n);
 void host_exit(int status) __attribute__((noreturn));
 
 /* ---- the machine, for linux.c */

@@ -16,7 +16,7 @@ HOME_LESS := kernel/cpu/insn.c kernel/cpu/apic.c kernel/cpu/entry.asm kernel/cpu
 HOME_SRC  := $(filter-out boot/%.c $(HOME_LESS) tests/explore/%,$(SRC)) \
 	$(filter-out tests/explore/home_kernel.c,$(shell find tests/explore -name '*.c'))
 HOME_ASM  := $(filter-out boot/%.asm $(HOME_LESS),$(ASM))
-HOME_GLUE := boot/host/linux.c boot/host/options.c
+HOME_GLUE := boot/host/linux.c boot/host/options.c boot/host/share.c
 HOME_MACH := $(filter-out $(HOME_GLUE),$(wildcard boot/host/*.c)) boot/map.c
 HOME_DOORS := machine_start machine_exception machine_tick machine_off
 HOME_BASE := 0x400000100000

@@ -28,14 +28,15 @@
 
 static const char usage[] =
 	"usage: holdfast [-c COMMANDS] [-n CPUS] [-m MIB] [-p FILE[,size=N][,scratch]]... [-a "
-	"WORDS]\n"
+	"WORDS] [-t FILE:N]\n"
 	"  -c COMMANDS  run these, separated by ';', and end; status 0: all succeeded\n"
 	"  -n CPUS      1 to 8, 2 if not given\n"
 	"  -m MIB       RAM, 64 to 2048, 512 if not given\n"
 	"  -p FILE…     a DIMM, in place of the two that there are; size=N (K, M, G) makes a file "
 	"that\n"
 	"               is not there; FILE '-': memory that is gone at the end; none: -p ''\n"
-	"  -a WORDS     for the kernel command line\n";
+	"  -a WORDS     for the kernel command line\n"
+	"  -t FILE:N    process N of several that share the beginnings of `explore … shard=k/n`\n";
 
 void options_fail(const char *fmt, ...)
 {
@@ -129,12 +130,13 @@ void options_read(struct host_options *o, int argc, char **argv)
 	o->config.cpus = 2;
 	o->config.ram = 512 * MIB;
 	o->config.cmdline = "";
-	while ((c = getopt(argc, argv, "c:n:m:p:a:h")) != -1) {
+	while ((c = getopt(argc, argv, "c:n:m:p:a:t:h")) != -1) {
 		switch (c) {
 		case 'c': o->config.commands = *optarg ? optarg : " "; break;
 		case 'n': o->config.cpus = (unsigned)between(optarg, "-n", 1, MAX_CPUS); break;
 		case 'm': o->config.ram = between(optarg, "-m", 64, 2048) * MIB; break;
 		case 'a': o->config.cmdline = optarg; break;
+		case 't': options_share(optarg); break;
 		case 'p':
 			dimms = true;
 			if (*optarg)

@@ -13,6 +13,7 @@ struct host_options {
 
 void options_read(struct host_options *o, int argc,
 		  char **argv);		   /* ends the program if they are wrong */
+void options_share(const char *text);	   /* share.c: "FILE:N" */
 void options_open(struct host_options *o); /* the DIMMs' files, locked */
 void options_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

@@ -52,6 +52,16 @@ uint64_t machine_clock(void)
 	return host_clock();
 }
 
+bool machine_takes(uint64_t n)
+{
+	return host_take(n);
+}
+
+void machine_gives_back(uint64_t n)
+{
+	host_give_back(n);
+}
+
 /* The program's variables but for the explorer's own, which lie between the two. */
 bool machine_piece(unsigned n, void **start, size_t *bytes)
 {

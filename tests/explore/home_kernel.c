@@ -59,6 +59,18 @@ uint64_t machine_clock(void)
 	return __real_clock_ns();
 }
 
+/* It is alone. */
+bool machine_takes(uint64_t n)
+{
+	(void)n;
+	return true;
+}
+
+void machine_gives_back(uint64_t n)
+{
+	(void)n;
+}
+
 /* The kernel's variables but for the explorer's own. */
 bool machine_piece(unsigned n, void **start, size_t *bytes)
 {

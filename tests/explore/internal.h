@@ -214,6 +214,7 @@ struct x_engine {
 	uint64_t breathed;		       /* when the machine around was looked at */
 	struct cpu *outside;		       /* where the explorer runs, as that sees it */
 	uint64_t beginnings;		       /* that were reached (shards) */
+	bool has_beginning;		       /* one of them was ours: */
 	uint64_t beginning, executions_before; /* our last one, and what came before it */
 	uint8_t priority[X_ACTORS];
 	unsigned change_at[X_PCT_DEPTH];

@@ -55,6 +55,11 @@ const char *machine_name(uintptr_t at, unsigned long *offset);
 /* Nanoseconds, for reports and time=T alone. */
 uint64_t machine_clock(void);
 
+/* Several machines share an exploration, a beginning at a time (strategy.c): is number n ours? It
+ * is whoever's asks first, until he gives it back. A machine that is alone has all of them. */
+bool machine_takes(uint64_t n);
+void machine_gives_back(uint64_t n);
+
 /* For the check of the undo log: the n-th piece of memory that the code under test may write.
  * False: there are no more. */
 bool machine_piece(unsigned n, void **start, size_t *bytes);

@@ -187,8 +187,8 @@ static bool judge(void)
 {
 	struct x_result *r = x.result;
 
-	if (x_ends_in_beginning() && x.ended != X_FAILED && (x.opt.shard || x.opt.from))
-		x.ended = X_REDUNDANT; /* the first shard's */
+	if (!x_end_is_ours())
+		x.ended = X_REDUNDANT; /* another shard's */
 	if (x.ended == X_REDUNDANT) {
 		r->redundant++;
 		r->executions--;
@@ -250,6 +250,13 @@ static bool out_of_time(uint64_t began)
 	return false;
 }
 
+static void first_beginning(void)
+{
+	x.beginnings = x.executions_before = 0;
+	x.beginning = x.opt.from;
+	x.has_beginning = false;
+}
+
 /* What was counted so far is forgotten; the first execution is to come once more. */
 static void begin_again(void)
 {
@@ -267,7 +274,7 @@ static void begin_again(void)
 	r->outcomes = r->depth = 0;
 	x.keep = x.state.depth = x.half_count = 0;
 	x.branching = false;
-	x.beginnings = 0;
+	first_beginning();
 	x_chains_reset();
 	x_states_reset();
 	x_alone_again();
@@ -280,7 +287,7 @@ static void search(void)
 
 	x.keep = 0;
 	x.branching = false;
-	x.beginnings = 0;
+	first_beginning();
 	x_chains_reset();
 	x_states_reset();
 	x_alone_again();
@@ -301,6 +308,8 @@ static void search(void)
 			break;
 		}
 	}
+	if (!x.result->complete && x.has_beginning)
+		machine_gives_back(x.beginning); /* who goes on begins with it */
 	x.result->states = x_states_kept();
 	x_moment_forget();
 	x.result->ns += machine_clock() - began;
@@ -320,6 +329,7 @@ static void shorten(void)
 		r.preempts = r.plan_len = UINT32_MAX;
 		x.opt.strategy = X_DPOR;
 		x.opt.bound = bound;
+		x.opt.shards = x.opt.shard = 0;
 		x.opt.runs = SHORTEN_RUNS;
 		x.opt.go_on = true;
 		x.result = &r;
@@ -445,6 +455,7 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
 	if (x.stale) { /* the first way is none any more, and no shorter one was found */
 		x.stale = false;
 		r->broken = false;
+		x.opt.shards = x.opt.shard = 0; /* ours are taken, and are others now */
 		search();
 	}
 	machine_leave();

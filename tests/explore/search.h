@@ -51,11 +51,11 @@ static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
 /* The strategy's choice among `mask`, at a new node; X_ACTORS: none, all are asleep. */
 unsigned x_choose(uint16_t mask, struct x_node *n);
 bool x_backtrack(void); /* to the next execution; false: that was all */
-/* Shards: is the next event one of a beginning? Did the execution end in one? And is the beginning
- * that is complete now, at a new node, ours? */
+/* Shards: is the next event one of a beginning? Is the beginning that is complete now, at a new
+ * node, ours? And the execution that is over, if it ended in one? */
 bool x_in_beginning(void);
-bool x_ends_in_beginning(void);
 bool x_beginning_is_ours(void);
+bool x_end_is_ours(void);
 void x_strategy_start(void);
 unsigned x_done_part(void);
 /* What the bound counts when this actor goes. */

@@ -143,9 +143,9 @@ static unsigned pick_pct(uint16_t mask)
 
 /*
  * Shards. All ways through the first events are tried, in the same order by each shard, and each
- * goes on from every n-th. So there everything is a choice, even what else follows at once: what
- * is owed there would be known only to the shard whose part shows it. An execution that ends before
- * the last of them is the first shard's.
+ * goes on from every n-th, or from those that no other machine has taken. So there everything is a
+ * choice, even what else follows at once: what is owed there would be known only to the shard whose
+ * part shows it. An execution that ends before the last of them is a beginning of its own.
  */
 static bool is_sharded(void)
 {
@@ -157,23 +157,30 @@ bool x_in_beginning(void)
 	return is_sharded() && x.state.depth < X_BEGINNING;
 }
 
-bool x_ends_in_beginning(void)
+/* The next beginning, of an execution before which there were so many. */
+static bool next_is_ours(uint64_t executions)
 {
-	return is_sharded() && x.state.depth <= X_BEGINNING;
+	uint64_t n = x.beginnings++;
+
+	if (n < x.opt.from || n % x.opt.shards != x.opt.shard || !machine_takes(n))
+		return false;
+	x.has_beginning = true;
+	x.beginning = n;
+	x.executions_before = executions;
+	return true;
 }
 
 bool x_beginning_is_ours(void)
 {
-	uint64_t n;
+	return !is_sharded() || x.state.depth != X_BEGINNING || next_is_ours(x.result->executions);
+}
 
-	if (!is_sharded() || x.state.depth != X_BEGINNING)
+bool x_end_is_ours(void)
+{
+	if (!is_sharded() || x.state.depth > X_BEGINNING ||
+	    (x.ended != X_OVER && x.ended != X_BROKEN))
 		return true;
-	n = x.beginnings++;
-	if (n < x.opt.from || n % x.opt.shards != x.opt.shard)
-		return false;
-	x.beginning = n;
-	x.executions_before = x.result->executions;
-	return true;
+	return next_is_ours(x.result->executions - 1);
 }
 
 static uint16_t todo_at_first(uint16_t mask, unsigned id)

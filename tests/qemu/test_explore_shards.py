@@ -102,14 +102,14 @@ def test_a_killed_shard_goes_on_behind_its_last_slice(tmp_path, monkeypatch, cap
     """The second slice of shard 1 dies: its first is kept, the other shards do not run again."""
     log, flag = tmp_path / "log", tmp_path / "flag"
     engine(tmp_path, monkeypatch, ENGINE.format(log=log, flag=flag, how=HOW))
-    assert explore.run(3, ["a.*", "strategy=dpor"]) == explore.MISSING
+    assert explore.run_shards(3, ["a.*", "strategy=dpor"]) == explore.MISSING
     assert "shards 1 of 0 … 2 have not ended" in capfd.readouterr().err
     lines = sorted(line for line in log.read_text().splitlines() if "-l" not in line)
     assert lines == [f"explore a.b strategy=dpor shard={k}/3 time=60{at}"
                      for k, at in ((0, ""), (1, ""), (1, " from=2"), (2, ""))]
     flag.touch()
     log.unlink()
-    assert explore.run(3, ["a.*", "strategy=dpor"]) == explore.SAFE
+    assert explore.run_shards(3, ["a.*", "strategy=dpor"]) == explore.SAFE
     assert [line for line in log.read_text().splitlines() if "-l" not in line] == [
         "explore a.b strategy=dpor shard=1/3 time=60 from=2"]
     assert capfd.readouterr().out == (f"explore a.b {HOW}: complete, 15 executions, at least 1 outcomes, "
@@ -132,9 +132,9 @@ def test_a_beginning_that_takes_longer_than_a_slice_gets_more_time():
 def test_a_finding_is_the_status(tmp_path, monkeypatch, capfd):
     script = f'#!/bin/sh\necho "a.b    claim"; case "$2" in *-l*) ;; *) echo "{BROKEN % ""}"; echo token q;; esac'
     engine(tmp_path, monkeypatch, script)
-    assert explore.run(2, []) == explore.BROKEN
+    assert explore.run_shards(2, []) == explore.BROKEN
     assert capfd.readouterr().out.endswith("token q\n")
-    assert explore.run(2, ["no.such"]) == explore.MISSING
+    assert explore.run_shards(2, ["no.such"]) == explore.MISSING
     assert "has no result for no.such" in capfd.readouterr().err
 
 

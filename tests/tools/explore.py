@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """All orders of events on several processors or machines: `make explore JOBS=n`.
 
-    explore.py run JOBS [SCENARIO [WORDS…]]   JOBS at a time of 4 × JOBS shards, here; then the merge
+    explore.py run JOBS [SCENARIO [WORDS…]]   JOBS at a time, here, which share the work (explore_share.py)
     explore.py shard FOLDER K N [SCENARIO [WORDS…]]   shard K of 0 … N-1 alone; see explore_job.sh
     explore.py merge FOLDER                   one result out of what the shards left in FOLDER
 
@@ -10,7 +10,8 @@ SCENARIO is a name or a pattern ('*' if none is given), WORDS are those of `expl
 model=…, bound=…. A shard explores in slices of a minute. After each it adds what was printed to
 FOLDER/shard-K-of-N.part, which is its checkpoint: one that was killed goes on behind the last slice,
 by the same command once more. When it has ended the file is called .out, and it does not run again.
-It runs as a Linux process (make host), with WHERE=kernel in the environment in QEMU.
+It runs as a Linux process (make host), with WHERE=kernel in the environment in QEMU, where `run` means the shards
+0 … 4 × JOBS - 1, JOBS at a time, and their merge.
 
 Status: 0 safe, 1 something is broken, 2 something is missing.
 """
@@ -21,10 +22,11 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 import explore_home
 import explore_merge
+import explore_share
 from progress import Progress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -34,11 +36,11 @@ SLICE = 60  # seconds
 PER_JOB = 4  # shards: they are of different size, and whoever is done with one takes the next
 
 
-def said(line: str, seconds: int = SLICE) -> List[str]:
+def said(line: str, seconds: int = SLICE, more: Sequence[str] = ()) -> List[str]:
     """What a machine prints of a line that may take so long."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    done = subprocess.run(explore_home.command(line, seconds + 300), env=env, stdout=subprocess.PIPE, text=True, errors="replace",
-                          check=False)
+    done = subprocess.run(explore_home.command(line, seconds + 300) + list(more), env=env, stdout=subprocess.PIPE, text=True,
+                          errors="replace", check=False)
     return done.stdout.splitlines()
 
 
@@ -130,6 +132,11 @@ def merge_folder(folder: str) -> int:
     except explore_merge.MergeError as error:
         print(f"explore: {error}", file=sys.stderr)
         return MISSING
+    return told(found)
+
+
+def told(found: List[explore_merge.Result]) -> int:
+    """Prints them; value: the status that they mean."""
     for result in found:
         print("\n".join((result.line(),) + result.told))
     return BROKEN if explore_merge.first_finding(found) else SAFE
@@ -139,19 +146,71 @@ def forget_old(folder: str, binary: str) -> None:
     """Removes what was kept of a program that is none any more."""
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         path = os.path.join(folder, name)
-        if FILE.match(name) and os.path.getmtime(path) < os.path.getmtime(binary):
+        if re.search(r"\.(out|part|taken)$", name) and os.path.getmtime(path) < os.path.getmtime(binary):
             os.remove(path)
 
 
-def run(jobs: int, words: List[str]) -> int:
-    """So many shards at a time as jobs, in a folder named by the words and the division."""
-    count = jobs * PER_JOB if jobs > 1 else 1
+def folder_of(words: List[str], how: str) -> str:
+    """Where results of these words are kept."""
     name = re.sub(r"[^\w.=-]+", "_", "-".join(words).replace("*", "all")) or "all"
-    folder = os.path.join(ROOT, "build", "explore-run", f"{name}-{count}")
+    folder = os.path.join(ROOT, "build", "explore-run", f"{name}-{how}")
     forget_old(folder, explore_home.binary())
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def run_shards(jobs: int, words: List[str]) -> int:
+    """So many shards at a time as jobs."""
+    count = jobs * PER_JOB if jobs > 1 else 1
+    folder = folder_of(words, str(count))
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda k: run_shard(folder, k, count, words), range(count)))
     return merge_folder(folder)
+
+
+def help_with(share: explore_share.Share, scenario: explore_share.Scenario, words: List[str]) -> None:
+    """One job's part of a scenario, slice by slice, until no beginning is left."""
+    timed = any(word.startswith("time=") for word in words)
+    shared = [] if scenario.alone else ["shard=0/1"]
+    mine: List[explore_merge.Result] = []
+    while not mine or (not timed and explore_merge.goes_on(mine[-1]) is not None):
+        number, seconds = share.number(scenario), patience(mine)
+        at = explore_merge.goes_on(mine[-1]) if mine else 0
+        limit = [] if timed or scenario.alone else [f"time={seconds}"]
+        lines = said(" ".join(["explore", scenario.name, *words, *shared, *limit] + ([f"from={at}"] if at else [])), seconds,
+                     ["-t", f"{scenario.path}.taken:{number}"] if shared else [])
+        found = explore_merge.results(lines)
+        share.came(scenario, number, lines, found[0] if len(found) == 1 else None)
+        if len(found) != 1:
+            print("\n".join(lines[-3:]), file=sys.stderr)
+            return
+        mine.append(found[0])
+
+
+def run_shared(jobs: int, words: List[str]) -> int:
+    """So many jobs, which share all scenarios."""
+    folder, names = folder_of(words, "shared"), scenarios(words[0] if words else "*")
+    share = explore_share.Share(folder, [n for n in names if not os.path.exists(os.path.join(folder, n + ".out"))], words[1:])
+
+    def work(_job: int) -> None:
+        for scenario in iter(share.next, None):
+            bar.step(scenario.name)
+            help_with(share, scenario, words[1:])
+            while not share.leave(scenario):
+                help_with(share, scenario, words[1:])
+
+    with Progress("exploring", len(names)) as bar, ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(work, range(jobs)))
+    missing = [n for n in names if not os.path.exists(os.path.join(folder, n + ".out"))]
+    if missing or not names:
+        print(f"explore: there is no result for {', '.join(missing) or words[0]}", file=sys.stderr)
+        return MISSING
+    timed = any(word.startswith("time=") for word in words)
+    return told([explore_share.together(explore_share.read(os.path.join(folder, n)), timed) for n in names])
+
+
+def run(jobs: int, words: List[str]) -> int:
+    return (run_shards if explore_home.in_kernel() else run_shared)(jobs, words)
 
 
 def main(args: List[str]) -> int:
