@@ -492,6 +492,7 @@ int explore_replay(const struct x_scenario *sc, const struct x_options *opt, boo
 	machine_enter();
 	if (fresh)
 		learn(LEARN_RUNS);
+	x.opt.shards = x.opt.shard = 0; /* whoever's it is */
 	x.plan = plan;
 	x.plan_len = len;
 	replay();

@@ -63,6 +63,14 @@ def test_what_is_not_done_in_time_is_given_back(tmp_path):
     assert executions + second.executions == whole.executions
 
 
+@pytest.mark.parametrize("part", range(2))
+def test_a_finding_of_any_part_has_its_token(part):
+    """Its counterexample is played whole, whoever's beginning it is."""
+    found = explored("wait.woken-too-early", f"shard={part}/2")
+    assert found.verdict.startswith("BROKEN I4")
+    assert found.told[-1] == explored("wait.woken-too-early").told[-1] != ""
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder of results of the test's own, with small machines."""
