@@ -175,8 +175,9 @@ int virtio_negotiate(struct virtio_device *v, const char *name, uint64_t wanted,
 	if (!(read8(v, DEVICE_STATUS) & STATUS_FEATURES_OK))
 		return -ENODEV;
 	v->features = f;
-	*why = "no memory, or no domain of its IOMMU, is left";
+	refusal_clear();
 	err = dma_attach(&v->dma, v->pci, name, f & VIRTIO_F_ACCESS_PLATFORM);
+	*why = *refusal() ? refusal() : "no memory for a domain of its IOMMU";
 	v->attached = !err;
 	return err;
 }

@@ -208,11 +208,13 @@ static int edu_init(const struct boot_info *bi)
 
 	(void)bi;
 	for (unsigned n = 0; nr_edus < EDU_MAX && (pci = pci_find(0x1234, 0x11e8, n)); n++) {
-		int err = attach(pci);
+		int err;
 
+		refusal_clear();
+		err = attach(pci);
 		if (err)
-			kprintf("edu at %02x:%02x.%u does not start (error %d)\n", pci->bus,
-				pci->dev, pci->fn, err);
+			kprintf("edu at %02x:%02x.%u does not start (error %d)%s%s\n", pci->bus,
+				pci->dev, pci->fn, err, *refusal() ? ": " : "", refusal());
 	}
 	kprintf("edu: %u DMA device(s)\n", nr_edus);
 	return 0;

@@ -103,13 +103,21 @@ void iommu_source_name(uint16_t source, char *buf, size_t size)
 
 /* ---- domains ------------------------------------------------------------------------------- */
 
-static void keep(struct iommu_domain *d, uint64_t start, uint64_t bytes)
+/* Bytes that are never given out; `leads`: and lead where they say. What is kept already, in whole
+ * or in part, stays so: a firmware's ranges may overlap, and are places, not owners. */
+static int keep(struct iommu_domain *d, uint64_t start, uint64_t bytes, bool leads)
 {
-	uint64_t first = start >> PAGE_SHIFT, end = (start + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t at = start >> PAGE_SHIFT, end = (start + bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t stop;
+	int err = 0;
 
-	/* What is kept already, in whole or in part, stays so: these are places, not owners. */
-	if (!iova_register_at(&d->space, &d->kept[d->nr_kept], first, end - first))
-		d->nr_kept++;
+	for (; !err && (stop = iova_gap(&d->space, &at, end)); at = stop) {
+		iova_register_at(&d->space, &d->kept[d->nr_kept++], at, stop - at);
+		if (leads)
+			err = slpt_map(&d->tables, at << PAGE_SHIFT, at << PAGE_SHIFT,
+				       (stop - at) << PAGE_SHIFT, SLPT_READ | SLPT_WRITE);
+	}
+	return err;
 }
 
 /* Registers of functions, in memory: a list that all domains keep. They lie where they are since
@@ -135,7 +143,8 @@ static int find_bars(void)
 	return 0;
 }
 
-static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci)
+/* Before all else is kept: whatever has a part of it would not be led where the firmware says. */
+static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci, const char *name)
 {
 	const struct dmar *table = dmar_get();
 	int err = 0;
@@ -145,26 +154,33 @@ static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci)
 
 		if (!dmar_reserved_for(table, r, pci->bus, pci->dev, pci->fn, &buses))
 			continue;
-		keep(d, r->base, r->len);
-		err = slpt_map(&d->tables, r->base, r->base, r->len, SLPT_READ | SLPT_WRITE);
+		if ((r->base + r->len - 1) >> d->unit->width)
+			return refuse(
+				-EINVAL,
+				"%s: memory that the firmware reserved for it, 0x%lx + 0x%lx, "
+				"is beyond the %u address bits of %s",
+				name, r->base, r->len, d->unit->width, d->unit->name);
+		err = keep(d, r->base, r->len, true);
 	}
 	slpt_sync(&d->tables);
 	return err;
 }
 
-static int fill_kept(struct iommu_domain *d, const struct pci_device *pci)
+static int fill_kept(struct iommu_domain *d, const struct pci_device *pci, const char *name)
 {
 	int err = find_bars();
 
+	/* n ranges that overlap are 2n - 1 pieces at the most. */
 	if (!err)
-		d->kept = calloc(1 + bars.nr + dmar_get()->nr_reserved, sizeof(*d->kept));
+		d->kept = calloc(2 * (1 + bars.nr + dmar_get()->nr_reserved), sizeof(*d->kept));
 	if (!d->kept)
 		return -ENOMEM;
-	keep(d, (uint64_t)MSI_START << PAGE_SHIFT, (uint64_t)MSI_PAGES << PAGE_SHIFT);
+	err = keep_reserved(d, pci, name);
+	keep(d, (uint64_t)MSI_START << PAGE_SHIFT, (uint64_t)MSI_PAGES << PAGE_SHIFT, false);
 	for (unsigned i = 0; i < bars.nr; i++)
 		if (bars.bar[i]->phys < d->tables.limit)
-			keep(d, bars.bar[i]->phys, bars.bar[i]->size);
-	return keep_reserved(d, pci);
+			keep(d, bars.bar[i]->phys, bars.bar[i]->size, false);
+	return err;
 }
 
 static void destroy(struct iommu_domain *d)
@@ -174,7 +190,7 @@ static void destroy(struct iommu_domain *d)
 	free(d);
 }
 
-static int make(struct vtd *u, uint16_t requester, const struct pci_device *pci,
+static int make(struct vtd *u, uint16_t requester, const struct pci_device *pci, const char *name,
 		struct iommu_domain **out)
 {
 	struct iommu_domain *d = calloc(1, sizeof(*d));
@@ -187,12 +203,14 @@ static int make(struct vtd *u, uint16_t requester, const struct pci_device *pci,
 	spin_init(&d->lock, "IOMMU domain");
 	TAILQ_INIT(&d->list);
 	iova_init(&d->space, FIRST_PAGE, 1ull << (u->width - PAGE_SHIFT));
-	err = u->next_domain < ids ? 0 : -ENOSPC;
+	err = u->next_domain < ids
+		      ? 0
+		      : refuse(-ENOSPC, "%s: %s has no domain left, of %lu", name, u->name, ids);
 	if (!err)
 		err = slpt_init(&d->tables, u->ecap & 1 ? &vtd_snooped : &vtd_unsnooped, u->levels,
 				u->large);
 	if (!err)
-		err = fill_kept(d, pci);
+		err = fill_kept(d, pci, name);
 	if (!err)
 		err = vtd_set_context(u, requester, d->id, &d->tables);
 	if (err) {
@@ -205,14 +223,15 @@ static int make(struct vtd *u, uint16_t requester, const struct pci_device *pci,
 	return 0;
 }
 
-static int find_or_make(struct vtd *u, const struct pci_device *pci, struct iommu_domain **out)
+static int find_or_make(struct vtd *u, const struct pci_device *pci, const char *name,
+			struct iommu_domain **out)
 {
 	uint16_t requester = requester_of(pci);
 
 	TAILQ_FOREACH (*out, &domains, link)
 		if ((*out)->unit == u && (*out)->requester == requester)
 			return 0;
-	return make(u, requester, pci, out);
+	return make(u, requester, pci, name, out);
 }
 
 /* ---- devices ------------------------------------------------------------------------------- */
@@ -249,7 +268,7 @@ int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char 
 	if (u && u->dead)
 		return refuse(-EIO, "%s: %s is of no use: %s", name, u->name, u->dead);
 	if (u) {
-		err = find_or_make(u, pci, &dev->domain);
+		err = find_or_make(u, pci, name, &dev->domain);
 		if (err)
 			return err;
 		dev->domain->users++;

@@ -176,6 +176,9 @@ int iova_register(struct iova_space *s, struct iova_range *r, uint64_t pages, ui
  * -EEXIST: a page of it is registered. */
 int iova_register_at(struct iova_space *s, struct iova_range *r, uint64_t start, uint64_t pages);
 void iova_deregister(struct iova_space *s, struct iova_range *r);
+/* The first pages of [*at, end) that are free: *at is moved to them, and their end is the value; 0:
+ * there are none. */
+uint64_t iova_gap(const struct iova_space *s, uint64_t *at, uint64_t end);
 const struct iova_range *iova_find(const struct iova_space *s, uint64_t page); /* NULL: free */
 
 /* ---- vtd_fault.c: what the unit recorded --------------------------------------------------- */

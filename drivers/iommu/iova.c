@@ -89,6 +89,22 @@ void iova_deregister(struct iova_space *s, struct iova_range *r)
 	r->start = r->end = 0;
 }
 
+uint64_t iova_gap(const struct iova_space *s, uint64_t *at, uint64_t end)
+{
+	const struct iova_range *r;
+
+	TAILQ_FOREACH (r, &s->list, link) {
+		if (r->end <= *at)
+			continue;
+		if (r->start > *at) {
+			end = MIN(end, r->start);
+			break;
+		}
+		*at = r->end;
+	}
+	return *at < end ? end : 0;
+}
+
 const struct iova_range *iova_find(const struct iova_space *s, uint64_t page)
 {
 	const struct iova_range *r;

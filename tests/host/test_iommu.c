@@ -50,6 +50,20 @@ static void fill(const struct iova_range *r, bool value)
 	}
 }
 
+/* The gaps below `most` between what is registered, one after the other, are what is free. */
+static void gaps_are_free(const struct iova_space *s, uint64_t most)
+{
+	uint64_t at = 0, end, seen = 0;
+
+	for (; (end = iova_gap(s, &at, most)); at = end) {
+		assert_true(end <= most);
+		for (; seen < end; seen++)
+			assert_int_equal(taken[seen], seen < at);
+	}
+	for (; seen < most; seen++)
+		assert_true(taken[seen]);
+}
+
 static void iova_random(void **state)
 {
 	struct iova_range range[RANGES] = {0};
@@ -66,6 +80,8 @@ static void iova_random(void **state)
 		uint64_t want = lowest(5, pages, align, MIN(limit, (uint64_t)PAGES - 10));
 		int err;
 
+		if (step % 100 == 0)
+			gaps_are_free(&s, (unsigned)rand() % PAGES);
 		if (r->start != r->end) {
 			fill(r, false);
 			iova_deregister(&s, r);

@@ -23,18 +23,12 @@ static struct edu *lone_device(const char **why)
 	return edu_dma(e)->domain->users == 1 && !edu_dma(e)->pci->bus ? e : NULL;
 }
 
-/* The machine's table, and one reserved range for this function in it; of malloc(), NULL: no
- * memory.
- */
-static struct dmar *reserving(const struct pci_device *pci, uint64_t base, uint64_t len)
+/* One more reserved range in the table, for this function. */
+static void reserve(struct dmar *table, const struct pci_device *pci, uint64_t base, uint64_t len)
 {
-	struct dmar *table = malloc(sizeof(*table));
 	struct dmar_reserved *r;
 	struct dmar_scope *s;
 
-	if (!table)
-		return NULL;
-	*table = *dmar_get();
 	r = &table->reserved[table->nr_reserved++];
 	s = &table->scope[table->nr_scopes];
 	*r = (struct dmar_reserved){.base = base,
@@ -45,6 +39,19 @@ static struct dmar *reserving(const struct pci_device *pci, uint64_t base, uint6
 	*s = (struct dmar_scope){.kind = DMAR_ENDPOINT, .bus = pci->bus, .depth = 1};
 	s->path[0].dev = pci->dev;
 	s->path[0].fn = pci->fn;
+}
+
+/* The machine's table, and one reserved range for this function in it; of malloc(), NULL: no
+ * memory.
+ */
+static struct dmar *reserving(const struct pci_device *pci, uint64_t base, uint64_t len)
+{
+	struct dmar *table = malloc(sizeof(*table));
+
+	if (!table)
+		return NULL;
+	*table = *dmar_get();
+	reserve(table, pci, base, len);
 	return table;
 }
 
@@ -154,6 +161,100 @@ out:
 		plain_page_free(p);
 	if (other)
 		plain_page_free(other);
+}
+
+/* Breaks it: slpt_init() of a domain with constants, or with the other ground. */
+SELFTEST(iommu_offered, "iommu.tables-as-offered",
+	 "the page tables of a domain have as many levels as the unit's registers let them have, "
+	 "large pages of the sizes that it has, and are written back if it does not look into the "
+	 "CPU's caches")
+{
+	const struct slpt *tables;
+	const struct vtd *u;
+	uint64_t cap, ecap;
+
+	STOPPABLE(e);
+	tables = &edu_dma(e)->domain->tables;
+	u = edu_dma(e)->domain->unit;
+	cap = vtd_read64(u, VTD_CAP);
+	ecap = vtd_read64(u, VTD_ECAP);
+	EXPECT(tables->levels == (cap & 1 << 10 ? 4 : 3), "%u levels, of 0x%lx", tables->levels,
+	       cap);
+	EXPECT(tables->large == (cap >> 34 & 3), "large pages %u, of 0x%lx", tables->large, cap);
+	EXPECT(tables->ground->written == (ecap & 1 ? NULL : cache_writeback), "of 0x%lx", ecap);
+}
+
+#define MSI_END	 0xfef00000ull /* of the addresses that mean interrupts */
+#define OVERLAPS 6u	       /* pages that the two ranges of a test have together */
+
+/* How many pages from `base` on lead to themselves, and are kept. */
+static unsigned as_they_are(const struct iommu_domain *d, uint64_t base, unsigned nr)
+{
+	unsigned n = 0;
+
+	for (uint64_t at = base; at < base + nr * PAGE_SIZE; at += PAGE_SIZE) {
+		struct slpt_leaf leaf;
+
+		n += slpt_lookup(&d->tables, at, &leaf) && leaf.phys + (at - leaf.iova) == at &&
+		     iova_find(&d->space, at >> PAGE_SHIFT);
+	}
+	return n;
+}
+
+/* Breaks it: keep() that leaves a range out because another one has a part of it. */
+SELFTEST(iommu_overlaps, "iommu.reserved-overlaps",
+	 "reserved ranges of one device that overlap, are named twice, or reach over the addresses "
+	 "of "
+	 "interrupts are all there and kept; one beyond the width of its domain is refused by a "
+	 "sentence, and leaves nothing")
+{
+	const struct dmar *machines = dmar_get();
+	struct dmar *table = NULL;
+	uint64_t frame = frame_alloc(3), beyond;
+	unsigned there = 0, behind = 0;
+	const struct pci_device *pci;
+	struct dma_device *dev;
+	const char *why;
+	char name[8], said[200] = "";
+	int err = 0, far = 0, back;
+
+	struct edu *e = lone_device(&why);
+	if (!e)
+		SKIP("%s", why);
+	EXPECT(frame, "no memory");
+	dev = edu_dma(e);
+	pci = dev->pci;
+	beyond = dev->domain->tables.limit;
+	snprintf(name, sizeof(name), "%s", dev->name);
+	table = reserving(pci, frame, 4 * PAGE_SIZE);
+	EXPECT_OR(out, table, "no memory");
+	reserve(table, pci, frame + 2 * PAGE_SIZE, 4 * PAGE_SIZE);
+	reserve(table, pci, frame, 4 * PAGE_SIZE);
+	reserve(table, pci, MSI_END - PAGE_SIZE, 2 * PAGE_SIZE);
+	dmar_divert(table);
+	dma_detach(dev);
+	err = dma_attach(dev, pci, name, true);
+	if (!err) {
+		there = as_they_are(dev->domain, frame, OVERLAPS);
+		behind = as_they_are(dev->domain, MSI_END, 1);
+		dma_detach(dev);
+	}
+	reserve(table, pci, beyond - PAGE_SIZE, 2 * PAGE_SIZE);
+	refusal_clear();
+	far = dma_attach(dev, pci, name, true);
+	snprintf(said, sizeof(said), "%s", refusal());
+	if (!far)
+		dma_detach(dev);
+	dmar_divert(machines);
+	back = dma_attach(dev, pci, name, true);
+	EXPECT_OR(out, !err && !back, "error %d; back in its own domain: %d", err, back);
+	EXPECT_OR(out, there == OVERLAPS && behind == 1, "%u of %u pages; behind interrupts %u",
+		  there, OVERLAPS, behind);
+	EXPECT_OR(out, far == -EINVAL && strstr(said, name) && strstr(said, "address bits"),
+		  "beyond its width: %d, %s", far, said);
+out:
+	free(table);
+	frame_free(frame, 3);
 }
 
 SELFTEST(
