@@ -18,10 +18,12 @@
 #include "dax/file/internal.h"
 #include "dax/mount/internal.h"
 
-/* What mmap knew before there was a type that validates; they have no effect here. */
+/* What mmap knew before there was a type that validates: no more and no less, as Linux has them (of
+ * the six bits in which a size of huge pages is said, those that 2 MiB or 1 GiB have). They have no
+ * effect here. */
 #define MAP_LEGACY                                                                                 \
-	(MAP_TYPE | 0x10 | 0x20 | 0x0100 | 0x0800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 |  \
-	 0x20000 | 0x40000)
+	(MAP_TYPE | 0x10 | 0x20 | 0x40 | 0x0100 | 0x0800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 |     \
+	 0x10000 | 0x20000 | 0x40000 | 0x7c000000)
 
 MUSEUM(sync_unsettled, "sync-unsettled",
        "a store's fault in a mapping with MAP_SYNC returns before the metadata is durable; shown "

@@ -9,7 +9,7 @@
 
 #define PAGES	2u
 #define SHORTLY 20000000ull /* ns; what a deaf holder has in these tests */
-#define STRANGE 0x40000000u /* a flag that nobody knows */
+#define STRANGE 0x800000u   /* a flag that nobody knows */
 #define RW	(VM_READ | VM_WRITE | VM_SHARED)
 
 static int leases_of(struct dax_inode *f)

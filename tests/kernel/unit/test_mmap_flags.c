@@ -4,7 +4,13 @@
 #include "tests/kernel/lib/fixture.h"
 #include "tests/kernel/lib/tinyfs.h"
 
-#define STRANGE 0x40000000u /* a flag that nobody knows */
+#define STRANGE 0x800000u /* a flag that nobody knows */
+/* What Linux lets MAP_SHARED_VALIDATE have without a word: MAP_FIXED, ANONYMOUS, 32BIT, GROWSDOWN,
+ * DENYWRITE, EXECUTABLE, LOCKED, NORESERVE, POPULATE, NONBLOCK, STACK, HUGETLB; and the six bits in
+ * which that says a size, as far as those of 2 MiB and of 1 GiB have them. */
+#define OLD                                                                                        \
+	(0x10u | 0x20 | 0x40 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 |       \
+	 0x20000 | 0x40000 | 21u << 26 | 30u << 26)
 
 /* Maps a page of `f` with these flags and unmaps it; *vm: the flags that the mapping had. */
 static int try_flags(struct dax_inode *f, unsigned flags, unsigned *vm)
@@ -76,6 +82,113 @@ out:
 	if (f)
 		dax_put(f);
 	fixture_end(&fx);
+}
+
+/* Breaks it: a bit too few or too many in MAP_LEGACY. */
+SELFTEST(mmap_each_bit, "mmap.each-flag",
+	 "of the 28 bits beside the type MAP_SHARED_VALIDATE takes those that mmap knew before it, "
+	 "MAP_SYNC and MAP_DIRECT, and refuses each other one, alone and beside one that it takes; "
+	 "MAP_SHARED and MAP_PRIVATE take them all")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 1, 'a');
+	unsigned vm = 0;
+
+	EXPECT_OR(out, f, "%s", refusal());
+	for (unsigned bit = 4; bit < 32; bit++) {
+		const unsigned flag = 1u << bit;
+		const int want = flag & (OLD | MAP_SYNC | MAP_DIRECT) ? 0 : -EOPNOTSUPP;
+
+		EXPECT_OR(out, try_flags(f, MAP_SHARED_VALIDATE | flag, &vm) == want,
+			  "flag 0x%x: not %d; %s", flag, want, refusal());
+		EXPECT_OR(out, try_flags(f, MAP_SHARED_VALIDATE | MAP_SYNC | flag, &vm) == want,
+			  "flag 0x%x and MAP_SYNC: not %d; %s", flag, want, refusal());
+		EXPECT_OR(out,
+			  !try_flags(f, MAP_SHARED | flag, &vm) &&
+				  !try_flags(f, MAP_PRIVATE | flag, &vm),
+			  "flag 0x%x of an old type: %s", flag, refusal());
+	}
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
+
+/* What is wrong with a mapping with MAP_DIRECT. Each row has what it names and all behind it; the
+ * first is what is told. */
+static const struct {
+	const char *what;
+	bool strange, shared, plain, stranger, full; /* full: no memory */
+	int err;
+	const char *says;
+} wrongs[] = {
+	{"an unknown flag", true, true, true, true, true, -EOPNOTSUPP, "flag"},
+	{"shared blocks", false, true, true, true, true, -EPERM, "another file's as well"},
+	{"no DAX", false, false, true, true, true, -EPERM, "not on DAX"},
+	{"no right to a lease", false, false, false, true, true, -EACCES, "only the owner"},
+	{"no memory", false, false, false, false, true, -ENOMEM, "no memory for a lease"},
+	{"nothing", false, false, false, false, false, 0, ""},
+};
+
+/* One row: the error of the mapping, with its sentence. `g` shares a block with another file. */
+static int map_wrongly(struct dax_inode *f, struct dax_inode *g, unsigned row)
+{
+	struct dax_inode *it = wrongs[row].shared ? g : f;
+	const struct dax_map rq = {.flags = MAP_SHARED_VALIDATE | MAP_DIRECT |
+					    (wrongs[row].strange ? STRANGE : 0),
+				   .pages = 1,
+				   .write = true,
+				   .stranger = wrongs[row].stranger};
+	const unsigned flags = it->mapping.i_flags;
+	uint64_t va = 0;
+	int err;
+
+	refusal_clear();
+	if (wrongs[row].plain)
+		it->mapping.i_flags &= ~S_DAX;
+	alloc_fail_nth(wrongs[row].full);
+	err = dax_map(current_mm(), it, &rq, &va);
+	alloc_fail_nth(0);
+	it->mapping.i_flags = flags;
+	if (!err)
+		mm_unmap(current_mm(), va, PAGE_SIZE);
+	return err;
+}
+
+/* Breaks it: two of the looks in dax_map() and below it, the one for the other. */
+SELFTEST(mmap_order, "mmap.direct-refused-in-order",
+	 "of what can be wrong with a mapping with MAP_DIRECT the first is told: flags, shared "
+	 "blocks, DAX, the right to a lease, memory; and nothing is left")
+{
+	struct dax_inode *f, *g, *other;
+	char text[200] = "all went well";
+	struct dax_fs *fs;
+	bool right = false;
+	const char *why;
+
+	if (!scratch_region(&why))
+		SKIP("%s", why);
+	EXPECT(!tiny_mount(LIFETIME_DEFAULT, &fs, &why), "%s", why);
+	f = tiny_file(fs, "f", 2);
+	g = tiny_file(fs, "g", 2);
+	other = tiny_file(fs, "h", 2);
+	if (f && g && other && dax_write(other, 0, "x", 1) == 1)
+		right = !dax_reflink(other, 0, g, 0, PAGE_SIZE);
+	for (unsigned i = 0; right && i < ARRAY_SIZE(wrongs); i++) {
+		const unsigned refs = f->refs + g->refs;
+		int err = map_wrongly(f, g, i);
+
+		right = err == wrongs[i].err && strstr(refusal(), wrongs[i].says) &&
+			f->refs + g->refs == refs && !lease_count(&f->leases, LEASE_ALL) &&
+			!lease_count(&g->leases, LEASE_ALL);
+		if (!right)
+			snprintf(text, sizeof(text), "%s: %d, %s", wrongs[i].what, err, refusal());
+	}
+	for (unsigned i = 0; i < 3; i++)
+		if ((struct dax_inode *[]){f, g, other}[i])
+			dax_put((struct dax_inode *[]){f, g, other}[i]);
+	tiny_umount();
+	EXPECT(right, "%s", text);
 }
 
 /* Breaks it: map_leased() without inode_check_dax(). */
