@@ -118,6 +118,19 @@ def test_behind_a_synchronous_fault_the_block_map_is_there(tmp_path):
     assert there == [True, False], result.text
 
 
+def test_what_a_plain_fault_leaves_open_a_synchronous_one_does_not(tmp_path):
+    """The power fails behind a store into each of two mappings: the one with MAP_SYNC has its time in
+    the file, the plain one has not. All else that a fault changes is durable behind any, of ext4."""
+    _, pmem = shadowed(tmp_path)
+    lines = ("write /t/f 0 x; write /t/g 0 x; sleep 2100; map /t/f sync; map /t/g; touch m1 STORE; "
+             "touch m2 STORE")
+    assert cut(lines, tmp_path, pmem) > 0
+    result = after("stat /t/f; stat /t/g", tmp_path, pmem)
+    f, g = (int(re.search(r"contents changed (\d+) seconds", result.command(f"stat /t/{name}").output)[1])
+            for name in "fg")
+    assert f >= g + 2, (f, g)
+
+
 def test_without_the_fsync_the_store_is_lost(tmp_path):
     """museum skip-fsync: touch, sync, cut: the store is gone, as it must not be without the bug."""
     for switch, content in (("on", "hello"), ("off", "STORE")):
