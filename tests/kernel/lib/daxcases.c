@@ -130,6 +130,7 @@ const char *dax_direct_io(const struct dax_case *c, struct block_device *disk)
 const char *dax_moved(const struct dax_case *c)
 {
 	uint64_t va = c->map(c->arg, 2 * c->align), memory = 0, to, v = 0;
+	const bool works = c->align == PAGE_SIZE || c->pieces;
 	const char *wrong = NULL;
 	int err, load;
 
@@ -145,13 +146,13 @@ const char *dax_moved(const struct dax_case *c)
 		load = load_checked((uint64_t *)to, &v);
 		if (to != memory)
 			wrong = "moved to another place than asked for";
-		else if (c->align > PAGE_SIZE && load != -EFAULT)
+		else if (!works && load != -EFAULT)
 			wrong = "a piece of a large page is accessible";
-		else if (c->align == PAGE_SIZE && (load || !filled(to)))
+		else if (works && (load || !filled(to)))
 			wrong = "the moved page shows other bytes";
-		else if (c->align == PAGE_SIZE && store_checked((uint64_t *)to, 5))
+		else if (works && store_checked((uint64_t *)to, 5))
 			wrong = "the moved page takes no store";
-	} else if (c->align == PAGE_SIZE || *at(memory) != 'a') {
+	} else if (works || *at(memory) != 'a') {
 		wrong = "refused, or refused with a change";
 	}
 	mm_unmap(current_mm(), memory, 4 * PAGE_SIZE);

@@ -165,7 +165,7 @@ static const char *all_cases(struct pmem_region *r, struct block_device *disk, u
 {
 	const uint64_t unit = MAX(align, PMD_SIZE);
 	const uint64_t data = ALIGN_UP(r->start + 2 * INFO_AT, unit) - r->start;
-	const struct dax_case c = {r, align, map_device, device_at_rest};
+	const struct dax_case c = {r, align, map_device, device_at_rest, false};
 	const char *wrong;
 
 	for (uint64_t off = 0; off < 2 * align; off += step)
@@ -237,7 +237,7 @@ SELFTEST(ndctl_fio, "ndctl.device-dax-fio",
 	(void)d;
 	for (unsigned i = 0; i < 3; i++) {
 		const char *wrong;
-		const struct dax_case c = {r, aligns[i], map_device, device_at_rest};
+		const struct dax_case c = {r, aligns[i], map_device, device_at_rest, false};
 
 		if (i == 2 && (r->len < 4 * GIB || !cpu_features.page1g))
 			break;

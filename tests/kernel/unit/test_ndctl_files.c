@@ -53,7 +53,8 @@ static const char *ten_installed(struct fixture *fx)
 
 SELFTEST(ndctl_pmd, "ndctl.dax-pmd",
 	 "of a file on ext4 with aligned blocks the first ten faults are served by 2 MiB and none "
-	 "falls back; direct I/O in five ways, a moved page, verified stores; and no warning")
+	 "falls back; direct I/O in five ways, a moved page and a moved piece of 2 MiB, verified "
+	 "stores; and no warning")
 {
 	const unsigned long warned = warn_count;
 	struct block_device *d = block_nth(0);
@@ -62,12 +63,13 @@ SELFTEST(ndctl_pmd, "ndctl.dax-pmd",
 	if (scratch_choose_disk())
 		SKIP("%s", refusal());
 	FIXTURE(fx, LIFETIME_DEFAULT);
-	struct dax_case large = {&fx, PMD_SIZE, map_file, file_at_rest};
-	struct dax_case small = {&fx, PAGE_SIZE, map_file, file_at_rest};
+	struct dax_case large = {&fx, PMD_SIZE, map_file, file_at_rest, true};
+	struct dax_case small = {&fx, PAGE_SIZE, map_file, file_at_rest, true};
 
 	wrong = ten_installed(&fx);
 	wrong = wrong ?: dax_direct_io(&large, d);
 	wrong = wrong ?: dax_moved(&small);
+	wrong = wrong ?: dax_moved(&large);
 	wrong = wrong ?: dax_verified(&large, 1024);
 	if (!wrong && check_all())
 		wrong = "an invariant is violated";
