@@ -61,6 +61,17 @@ def session(prepare, text):
     return re.sub(r"(?m)^\[status \d+\]\n", "", said[begin:end])
 
 
+def sessions(path):
+    """[(what prepares the machine, what the page quotes)] of such a page."""
+    with open(path, encoding="utf-8") as page_file:
+        return [(match[2], match[3]) for match in SESSION.finditer(page_file.read())]
+
+
+def without_times(text):
+    """A session with every time as N: how long something took is another figure in each build."""
+    return re.sub(r"\b\d+(\.\d+)? ms\b", "N ms", text)
+
+
 def write_sessions():
     """The pages that quote whole machines, with what these say now."""
     for path in SESSIONS:
