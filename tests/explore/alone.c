@@ -109,7 +109,7 @@ static unsigned side_of(unsigned id)
 /* A buffer's, by which stores come out, and who waits until it is empty: never both can go. */
 static bool is_buffer_itself(const struct x_place *p)
 {
-	return p->at - X_PLACE_BUFFER(0).at < 8 * (X_CPUS + X_MAX_DEVICES);
+	return p->at - X_PLACE_BUFFER(0).at < 16 * (X_CPUS + X_MAX_DEVICES);
 }
 
 /* NULL: there is no room. */

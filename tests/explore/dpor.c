@@ -313,4 +313,5 @@ void x_blocked_races(void)
 		x_clock_copy(clock, x.actor[i].clock);
 		look_back(i, op, word, clock, true);
 	}
+	x_owe_standing();
 }

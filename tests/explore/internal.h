@@ -22,6 +22,7 @@
 #define X_ACTORS       16
 #define X_CPUS	       4 /* of threads; devices have one more each, which no interrupt reaches */
 #define X_PLACES       4
+#define X_SPINS	       4    /* of an actor at once, as far as halts.c knows them */
 #define X_DEPTH	       4096 /* events of one execution */
 #define X_BEGINNING    40u  /* of those, a beginning has so many: what goes to one shard */
 #define X_PCT_DEPTH    16u  /* priorities of strategy=pct change so often, at most */
@@ -125,7 +126,9 @@ struct x_actor {
 	uint16_t clock[X_ACTORS];
 	uint16_t vc[X_ACTORS]; /* for races: what it has seen of the others */
 	uint64_t observed;
-	uint64_t held, held_alone;	 /* locks, a bit each; those of them without readers */
+	uint64_t held, held_alone;  /* locks, a bit each; those of them without readers */
+	const void *spins[X_SPINS]; /* that it holds */
+	uint8_t nr_spins;
 	struct x_place looked[X_PLACES]; /* atomic loads since its last pause */
 	uint16_t nr_looked, looked_from; /* from which node on */
 	uint16_t oldest_looked;		 /* of looked[], when it is full */
@@ -307,7 +310,10 @@ static inline bool x_conflict(const struct x_place *a, const struct x_place *b)
 	x_place((void *)(uintptr_t)(2304 + 128 * (cpu) + 8 * ((n) % 16)), 8, 0)
 #define X_PLACE_DONE(n)	    x_place((void *)(uintptr_t)(3072 + 8 * (n)), 8, 0)
 #define X_PLACE_BUFFER(cpu) x_place((void *)(uintptr_t)(3584 + 8 * (cpu)), 8, 0)
-#define X_SMALLEST_ADDRESS  4096u /* below: the above, and offsets in struct cpu */
+/* The same, of stores of its handlers: they are out before the thread goes on. */
+#define X_PLACE_HANDLED(cpu) X_PLACE_BUFFER((cpu) + X_CPUS + X_MAX_DEVICES)
+#define X_PLACE_HALT(cpu)    x_place((void *)(uintptr_t)(3712 + 8 * (cpu)), 8, 0) /* halts.c */
+#define X_SMALLEST_ADDRESS   4096u /* below: the above, and offsets in struct cpu */
 static inline struct x_place x_how(struct x_place p, unsigned how)
 {
 	p.how = (uint16_t)how;

@@ -240,6 +240,21 @@ static unsigned turning_point(unsigned e, const struct x_actor *a)
 	return e;
 }
 
+/*
+ * An order ends as known, or hangs: who could go did so before, elsewhere, or nobody can. A handler
+ * that waits meanwhile keeps its thread from what it would do next, which then competes with
+ * nothing. So the thread is owed a turn before the handler began.
+ */
+void x_owe_standing(void)
+{
+	for (unsigned i = 0; i < x.nr_threads && x.interrupts && x.opt.strategy == X_DPOR; i++) {
+		const struct x_actor *irq = &x.actor[x.irq_of[i]];
+
+		if (irq->alive && x.actor[i].alive && irq->began >= x.plan_len)
+			owe_turn(irq->began, i);
+	}
+}
+
 void x_owe(unsigned e, const struct x_turn *t)
 {
 	owe_at(turning_point(e, &x.actor[t->actor]), t);

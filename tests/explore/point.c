@@ -34,12 +34,16 @@ struct x_op *x_op(enum x_kind kind, const void *pc)
 	return op;
 }
 
-/* Under tso a locked operation waits until its CPU's stores are out. */
+/* Under tso a locked operation waits until its CPU's stores are out: a thread's, or the beginning
+ * of an interrupt, for the thread's, a handler's for its own. None waits for those of the other, as
+ * whichever of the two comes first has emptied the buffer before the other goes on. */
 void x_locked(struct x_op *op, unsigned cpu)
 {
+	bool handler = op->kind != X_BEGIN && x.me->role == X_IRQ;
+
 	op->atomic_lock = true;
 	if (x.opt.tso)
-		x_add(op, x_how(X_PLACE_BUFFER(cpu), X_TAKE));
+		x_add(op, x_how(handler ? X_PLACE_HANDLED(cpu) : X_PLACE_BUFFER(cpu), X_TAKE));
 }
 
 void x_add(struct x_op *op, struct x_place place)
@@ -265,6 +269,14 @@ static void compare(const struct x_node *n, unsigned id)
 	       x.state.depth + 1, x_kind_name(was->kind), x_kind_name(is->kind), (void *)is->pc);
 }
 
+/* Whatever comes from here on was begun already. */
+static void known(void) __noreturn;
+static void known(void)
+{
+	x_owe_standing();
+	x_leave(X_REDUNDANT);
+}
+
 /* What is no choice. Others are owed a turn here only if a race shows it. */
 static unsigned follow(uint16_t mask, unsigned id)
 {
@@ -275,7 +287,7 @@ static unsigned follow(uint16_t mask, unsigned id)
 	n->affordable = mask;
 	n->todo = (uint16_t)(1u << id);
 	if (n->asleep >> id & 1)
-		x_leave(X_REDUNDANT);
+		known();
 	return id;
 }
 
@@ -325,7 +337,7 @@ static inline unsigned choose(void)
 		return follow(mask, x_id(x.me));
 	id = x.state.depth < x.plan_len ? planned(mask) : x_choose(mask, n);
 	if (id == X_ACTORS)
-		x_leave(X_REDUNDANT);
+		known();
 	return id;
 }
 
@@ -394,6 +406,8 @@ bool x_wait_turn(void)
 
 	if (me->quiet)
 		return false;
+	if (unlikely(x_halts))
+		x_halts_say(me, &me->next);
 	if (x_buffers())
 		x_tso_off(me->cpu);
 	if (x.starting) {

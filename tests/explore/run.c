@@ -401,6 +401,7 @@ static void end(void)
 static void forget(const struct x_scenario *sc)
 {
 	x_shared_reset();
+	x_halts_reset();
 	x_known_reset();
 	x_alone_forget();
 	x.interrupts = sc->interrupts;

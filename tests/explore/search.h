@@ -10,6 +10,7 @@
 void x_commit(unsigned id); /* this actor makes its event: a node of it */
 bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
 void x_blocked_races(void);
+void x_owe_standing(void); /* owed.c: the execution ends as one that is known, or hangs */
 /* The actors whose turn here need not be explored again. */
 uint16_t x_still_asleep(const struct x_node *last);
 static inline uint16_t x_asleep_here(void)
@@ -71,6 +72,18 @@ void x_alone_note(const struct x_node *node); /* made now: who touches what, und
 unsigned x_goes_alone(uint16_t mask);
 /* x.me takes this lock, or lets it go. */
 void x_held(const void *lock, enum x_lock_mode mode, bool taken);
+
+/* ---- halts.c */
+/* Learnt: some handler may wait for ever, so it matters where its thread stands. */
+extern bool x_halts;
+void x_halts_reset(void);
+void x_halts_wait(void); /* x.me may not move on, whatever it holds */
+/* x.me is about to take this lock; has it, or has it no more (a spinlock). */
+void x_halts_take(const void *lock, bool spins);
+void x_halts_has(const void *lock, bool taken);
+/* What this thread does is kept back by a handler that waits. */
+bool x_halts_here(const struct x_actor *a);
+void x_halts_say(const struct x_actor *a, struct x_op *op);
 
 /* ---- states.c */
 bool x_states_init(void);

@@ -24,7 +24,8 @@ SELFTEST(engine_outcomes, "explore.outcomes-counted",
 		{&engine_readers_meet, 3, 3, NULL}, {&engine_last_store, 2, 2, NULL},
 		{&engine_half, 2, 2, NULL},	    {&engine_drain_order, 3, 3, NULL},
 		{&engine_address, 1, 1, NULL},	    {&engine_timers, 1, 1, NULL},
-		{&engine_only_early, 4, 4, NULL},
+		{&engine_only_early, 4, 4, NULL},   {&engine_held_open, 2, 2, "I4"},
+		{&engine_held_closed, 1, 1, NULL},  {&engine_held_across, 2, 2, "I4"},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)

@@ -26,6 +26,7 @@ struct entry {
 	uint8_t bytes, how; /* how: of the event */
 	bool event;
 	uint64_t held, held_alone; /* by its maker */
+	bool handler;		   /* that is an interrupt */
 	bool own; /* made before its own CPU freed these bytes: it may come out behind that */
 };
 static struct buffer {
@@ -117,6 +118,7 @@ static struct entry *add(unsigned cpu, uintptr_t at, unsigned bytes)
 	e->bytes = (uint8_t)bytes;
 	e->how = 0;
 	e->own = false;
+	e->handler = x.me->role == X_IRQ;
 	e->held = x.me->held;
 	e->held_alone = x.me->held_alone;
 	e->before = get(at, bytes);
@@ -301,7 +303,8 @@ void x_tso_next(unsigned cpu, struct x_op *op)
 	*op = (struct x_op){.kind = X_DRAIN, .nr = 2, .pc = e->pc};
 	x.ran |= 1u << x.buffer_of[cpu];
 	op->place[0] = x_place((void *)e->at, e->bytes, e->how);
-	op->place[1] = x_how(X_PLACE_BUFFER(cpu), X_WRITE | X_GIVE);
+	op->place[1] =
+		x_how(e->handler ? X_PLACE_HANDLED(cpu) : X_PLACE_BUFFER(cpu), X_WRITE | X_GIVE);
 }
 
 bool x_tso_releases(const struct spinlock *lock)

@@ -37,6 +37,8 @@ static void set_irqs(bool on, const void *pc)
 	if (x.state.irq_on[cpu] == on)
 		return;
 	if (x.interrupts && x.me->role == X_THREAD) {
+		if (on)
+			x_halts_wait();
 		op = x_op(on ? X_IRQ_ON : X_IRQ_OFF, pc);
 		x_add(op, x_how(X_PLACE_IRQ(cpu), X_WRITE | (on ? X_GIVE : X_TAKE)));
 		op->what = "interrupts";
@@ -84,6 +86,7 @@ void __wrap_cpu_pause(void)
 	}
 	if (x.me->quiet)
 		x_fail("a loop waits for another thread inside of what must not be interrupted");
+	x_halts_wait();
 	op = x_op(X_PAUSE, HERE);
 	for (unsigned i = 0; i < x.me->nr_looked && i < X_PLACES; i++)
 		x_add(op, x_how(x.me->looked[i], X_TAKE));
@@ -167,6 +170,7 @@ static void wait_for_answers(const uint32_t *pending, unsigned n, const void *pc
 {
 	struct x_op *op = x_op(X_IPI_WAIT, pc);
 
+	x_halts_wait();
 	x_add(op, x_how(X_PLACE_IPI(n), X_WRITE | X_TAKE));
 	op->arg = pending;
 	x_wait_turn();

@@ -9,7 +9,8 @@
  * To let go is no choice: who only takes the lock can do nothing between the event before the
  * release and the release that could not be done before that event or behind it. So it follows at
  * once. A lock that is tried, or whose word is looked at, is found taken there: its release is a
- * choice, as soon as somebody did that (shared.c).
+ * choice, as soon as somebody did that (shared.c); and where an interrupt that comes before it may
+ * wait for ever (halts.c).
  */
 #include "tests/explore/internal.h"
 
@@ -51,6 +52,8 @@ static void set_taken(void *lock, enum x_lock_mode mode)
 	struct rwsem *s = lock;
 
 	x_held(lock, mode, true);
+	if (mode == X_SPIN)
+		x_halts_has(lock, true);
 	switch (mode) {
 	case X_SPIN:
 		x_log(lock, 4);
@@ -96,13 +99,22 @@ static struct x_op *say(enum x_kind kind, const void *lock, enum x_lock_mode mod
 	return op;
 }
 
+/* Nobody else goes on here, but others could have before. */
+static void hang_oneself(struct x_op *op)
+{
+	x_halts_say(x.me, op);
+	x_blocked_races();
+	x_stop("I4", "the lock '%s' is taken twice by %s", op->what, x.me->name);
+}
+
 static void take(void *lock, enum x_lock_mode mode, const void *pc)
 {
 	struct x_op *op = say(X_LOCK, lock, mode, X_TAKE, pc);
 
-	if (have_it(lock, mode))
-		x_stop("I4", "the lock '%s' is taken twice by %s", op->what, x.me->name);
+	x_halts_take(lock, mode == X_SPIN);
 	x_locked(op, x.me->cpu);
+	if (have_it(lock, mode))
+		hang_oneself(op);
 	if (!x_wait_turn() && !x_lock_free(op))
 		x_fail("the lock '%s' is held while it is wanted inside of what must not be "
 		       "interrupted",
@@ -158,6 +170,8 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 {
 	struct x_op *op = say(X_UNLOCK, lock, mode, X_GIVE, pc);
 
+	if (mode == X_SPIN)
+		x_halts_has(lock, false);
 	if (!have_it(lock, mode))
 		x_stop("I4", "the lock '%s' is released by %s, which does not hold it", op->what,
 		       x.me->name);
@@ -170,7 +184,7 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 		x_live = true;
 		return;
 	}
-	op->follows = !x_shared_is(op->place[0].at, op->place[0].bytes);
+	op->follows = !x_shared_is(op->place[0].at, op->place[0].bytes) && !x_halts_here(x.me);
 	if (mode != X_SPIN)
 		x_locked(op, x.me->cpu);
 	x_wait_turn();

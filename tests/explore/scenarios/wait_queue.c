@@ -119,3 +119,17 @@ EXPLORE_SCENARIO(wait_interrupt, "wait.interrupt",
 		 "a wake by an interrupt on the waiter's own CPU is not lost",
 		 .thread = {{"device", interrupt_waiter}, {"waiter", await_ready}},
 		 .interrupts = true);
+
+/* ---- a lock that a handler takes as well, around loads only ---------------------------------- */
+
+static void count_waiters(void)
+{
+	x_observe((unsigned)waiters_on(&ready));
+}
+
+EXPLORE_SCENARIO(wait_count, "wait.count",
+		 "who counts waiters may be interrupted by one who wakes them",
+		 .thread = {{"device", interrupt_waiter},
+			    {"counter", count_waiters},
+			    {"waiter", await_ready}},
+		 .interrupts = true);
