@@ -140,8 +140,17 @@ static void look_back(unsigned id, const struct x_op *op, const uint16_t *word, 
 	}
 }
 
-/* The same of an op with one place, in one word, where nobody touched a place in several: its
- * chain, and nothing else. */
+/* One of the places in several words that were touched is this one, too. */
+static bool meets_wide(const struct x_place *mine)
+{
+	for (unsigned link = x_wide_head; link; link = x_chain_next(link, &x_wide))
+		if (x_conflict(&x.node[X_LINK_NODE(link)].op.place[X_LINK_PLACE(link)], mine))
+			return true;
+	return false;
+}
+
+/* The same of an op with one place, in one word, that meets no place in several: its chain, and
+ * nothing else. */
 static __attribute__((noinline)) void look_back_one(unsigned id, const struct x_op *op,
 						    unsigned link, uint16_t *clock, bool races)
 {
@@ -153,10 +162,13 @@ static __attribute__((noinline)) void look_back_one(unsigned id, const struct x_
 		unsigned n = X_LINK_NODE(link);
 		const struct x_node *e = &x.node[n];
 
+		const struct x_place *its = &e->op.place[X_LINK_PLACE(link)];
+
 		if (e->actor != id) {
-			if (!x_ops_conflict(&e->op, op))
+			if (!x_conflict(its, mine))
 				continue;
-			if (only_waits(&e->op, op)) {
+			if ((its->how & X_GIVE) && (mine->how & X_TAKE) &&
+			    (e->op.nr == 1 || only_waits(&e->op, op))) {
 				x_clock_join(clock, e->clock);
 				continue;
 			}
@@ -165,7 +177,7 @@ static __attribute__((noinline)) void look_back_one(unsigned id, const struct x_
 			x_clock_join(before, e->clock);
 			x_clock_join(clock, e->clock);
 		}
-		if (covers(&e->op.place[X_LINK_PLACE(link)], mine))
+		if (covers(its, mine))
 			break;
 	}
 }
@@ -222,7 +234,8 @@ static inline void link(struct x_node *n, unsigned id)
 	uint16_t word[X_PLACES];
 	unsigned head;
 
-	if (likely(n->op.nr == 1 && !x_wide_head && !x.opt.whole && !x_is_wide(&n->op.place[0]))) {
+	if (likely(n->op.nr == 1 && !x.opt.whole && !x_is_wide(&n->op.place[0])) &&
+	    (likely(!x_wide_head) || !meets_wide(&n->op.place[0]))) {
 		n->link[0].word = word[0] = x_chain_word(&n->op.place[0]);
 		head = x_chain_head(&n->op.place[0], word[0]);
 		if (head)

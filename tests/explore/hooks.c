@@ -61,7 +61,7 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, b
 	note_mixed(at, bytes, write, marked, pc);
 	x_touched((uintptr_t)at, bytes);
 	if (write) {
-		x_log(at, bytes);
+		x_log_atomic(at, bytes);
 		if (x_buffers())
 			x_tso_plain(at, bytes, true);
 		else
@@ -122,17 +122,25 @@ void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 static inline __attribute__((always_inline)) void plain(const volatile void *p, unsigned bytes,
 							bool write, uintptr_t pc)
 {
-	uintptr_t at = (uintptr_t)p;
+	uintptr_t at = (uintptr_t)p, word = at & ~7ul;
+	uint64_t known;
 
 	if ((!write && x_live == X_LOOKS) || !x_on() ||
 	    (x.me->quiet && !write && !x_freed_near(at, bytes)))
 		return;
+	known = x_known_of(word);
 	if (bytes > 8 || x.me->quiet || (write && x.opt.tso) || x_freed_in_page(at) ||
-	    !x_races_with_nobody(at, bytes, write)) {
-		if (!is_cpu_offset(p))
-			x_plain(p, bytes, write, pc);
-	} else if (write) {
-		x_log_word(at & ~7ul);
+	    (bytes > 1 && unlikely((at & 7) + bytes > 8)))
+		known = 0; /* of no use */
+	if (x_races_with_nobody(word, known, write)) {
+		if (write)
+			x_log_word(word);
+	} else if (known == (word ^ X_WATCHED)) {
+		if (write)
+			x_log_word(word);
+		x_race_watched(word, (0xffu >> (8 - bytes)) << (at & 7), write, pc);
+	} else if (!is_cpu_offset(p)) {
+		x_plain(p, bytes, write, pc);
 	}
 }
 
@@ -242,7 +250,7 @@ bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uin
 	x_wait_turn();
 	note_mixed(at, bytes, true, true, pc);
 	x_touched((uintptr_t)at, bytes);
-	x_log(at, bytes);
+	x_log_atomic(at, bytes);
 	x_value(v);
 	return true;
 }
@@ -262,7 +270,7 @@ void x_atomic_rmw(volatile void *at, size_t bytes, uintptr_t pc)
 	x_wait_turn();
 	note_mixed(at, bytes, true, true, pc);
 	x_touched((uintptr_t)at, bytes);
-	x_log(at, bytes);
+	x_log_atomic(at, bytes);
 }
 
 static void done(uint64_t v)

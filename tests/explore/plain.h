@@ -35,6 +35,14 @@ static inline void x_log_word(uintptr_t at)
 	w[2] = 1;
 	x_log_used += 3;
 }
+/* x_log() of what an atomic access stores: mostly it lies in one word. */
+static inline void x_log_atomic(const volatile void *at, size_t bytes)
+{
+	if (likely(((uintptr_t)at & 7) + bytes <= 8 && (uintptr_t)at >= X_SMALLEST_ADDRESS))
+		x_log_word((uintptr_t)at & ~7ul);
+	else
+		x_log(at, bytes);
+}
 void x_undo(unsigned log); /* down to what x_log_used was */
 bool x_log_is_half_full(void);
 bool x_check_copy(void);		     /* takes the copy */
@@ -107,26 +115,31 @@ static inline void x_shared_add(uintptr_t at, size_t bytes)
  * accessed it plainly, or nobody has stored to it. No such access can race. An entry is the word's
  * address; over its upper bits, which say nothing, lies who: an actor's tag, or one of these; its
  * lowest bit says that there was a store. Zero: free. Words of which more is to be looked at each
- * time are X_WATCHED.
+ * time are X_WATCHED; X_MIXED, if some access them atomically.
  */
 extern uint64_t x_known[X_KNOWN_SLOTS];
 #define X_TAG(n)   ((uint64_t)(n) << 48)
 #define X_ACTOR(n) X_TAG((n) + 1u)
 #define X_LOADED   X_TAG(X_ACTORS + 1)
 #define X_WATCHED  X_TAG(X_ACTORS + 2)
-static inline bool x_races_with_nobody(uintptr_t at, unsigned bytes, bool write)
+#define X_MIXED	   X_TAG(X_ACTORS + 3)
+/* What is known of this word, if that is easily found: an entry; zero. */
+static inline uint64_t x_known_of(uintptr_t word)
 {
-	uintptr_t word = at & ~7ul;
-	uint64_t known = x_known[x_hash(word) % X_KNOWN_SLOTS], mine = word ^ x.me->tag;
+	return x_known[x_hash(word) % X_KNOWN_SLOTS];
+}
+static inline bool x_races_with_nobody(uintptr_t word, uint64_t known, bool write)
+{
+	uint64_t mine = word ^ x.me->tag;
 
-	if (bytes > 1 && unlikely((at & 7) + bytes > 8))
-		return false;
 	if (write)
 		return known == (mine | 1);
 	return (known & ~1ull) == mine || known == (word ^ X_LOADED);
 }
 void x_known_reset(void);
-void x_known_watch(uintptr_t word);
+void x_known_mixed(uintptr_t word);
+/* Of a word that is X_WATCHED: `bytes` has a bit for each byte of it. */
+void x_race_watched(uintptr_t word, unsigned bytes, bool write, uintptr_t pc);
 bool x_race_init(void);
 void x_race_reset(void);
 void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc);

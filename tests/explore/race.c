@@ -39,9 +39,12 @@ static struct sync *syncs;
 struct access {
 	uint32_t pc; /* its low half: pc_of() */
 	uint16_t epoch;
-	uint8_t actor : 7, atomic : 1;
-	uint8_t bytes; /* a bit for each byte of the word; zero: no access */
+	uint16_t who; /* WHO(): the actor and what of the word; zero: no access */
 };
+#define WHO(actor, atomic, bytes) ((uint16_t)((actor) | (atomic) << 7 | (bytes) << 8))
+#define ACTOR(a)		  ((a)->who & 0x7fu)
+#define ATOMIC			  0x80u
+#define BYTES			  0xff00u /* a bit for each byte of the word */
 static struct word {
 	uintptr_t at;
 	uint32_t round;	    /* free, if it is another execution's */
@@ -140,16 +143,20 @@ static __attribute__((noinline)) void sync_at(struct x_actor *a, const struct x_
 					      bool only_stores)
 {
 	bool stores = p->how & (X_WRITE | X_GIVE | X_SHARED);
+	bool takes = !(p->how & X_WRITE) || !only_stores;
 	struct sync *s = find_sync(p->at, stores);
 
 	if (!s)
 		return;
-	if (!(p->how & X_WRITE) || !only_stores)
+	if (takes)
 		x_clock_join(a->vc, s->vc);
-	if (stores) {
-		keep_sync(s);
+	if (!stores)
+		return;
+	keep_sync(s);
+	if (takes) /* all that was there */
+		x_clock_copy(s->vc, a->vc);
+	else
 		x_clock_join(s->vc, a->vc);
-	}
 }
 
 void x_race_sync(struct x_actor *a, const struct x_op *op)
@@ -222,6 +229,7 @@ static void list_race(const struct access *before, bool before_stores, const str
 		      bool stores)
 {
 	uintptr_t pc = pc_of(now);
+	uint8_t live = x_live; /* what looks lines up is not to be seen */
 
 	for (unsigned i = 0; i < nr_listed; i++)
 		if ((listed[i].a == pc_of(before) && listed[i].b == pc) ||
@@ -231,11 +239,13 @@ static void list_race(const struct access *before, bool before_stores, const str
 		return;
 	listed[nr_listed].a = pc_of(before);
 	listed[nr_listed].a_stores = before_stores;
-	listed[nr_listed].a_atomic = before->atomic;
+	listed[nr_listed].a_atomic = before->who & ATOMIC;
 	listed[nr_listed].b = pc;
 	listed[nr_listed].b_stores = stores;
-	listed[nr_listed].b_atomic = now->atomic;
+	listed[nr_listed].b_atomic = now->who & ATOMIC;
+	x_live = false;
 	listed[nr_listed].meant = is_intended(pc_of(before), pc);
+	x_live = live;
 	x.result->races += !listed[nr_listed++].meant;
 }
 
@@ -253,7 +263,7 @@ static void keep_word(struct word *w)
 		return;
 	w->round = round;
 	w->next_load = 0;
-	w->store.bytes = 0;
+	w->store.who = 0;
 	w->by = x.me->id;
 }
 
@@ -289,16 +299,15 @@ static inline struct word *find_word(uintptr_t at)
 static inline struct access *place_of_load(struct word *w, const struct access *now)
 {
 	for (unsigned i = 0; i < LOADS && i < w->next_load; i++)
-		if (w->load[i].actor == now->actor && w->load[i].bytes == now->bytes &&
-		    w->load[i].atomic == now->atomic)
+		if (w->load[i].who == now->who)
 			return &w->load[i];
 	return &w->load[w->next_load++ % LOADS];
 }
 
 static inline bool races(const struct access *before, const struct access *now)
 {
-	return (before->bytes & now->bytes) && before->actor != x.me->id &&
-	       before->epoch > x.me->vc[before->actor] && !(before->atomic && now->atomic);
+	return (before->who & now->who & BYTES) && ACTOR(before) != x.me->id &&
+	       before->epoch > x.me->vc[ACTOR(before)] && !(before->who & now->who & ATOMIC);
 }
 
 /* The access competes with those that other actors made before. */
@@ -324,12 +333,12 @@ static inline uint64_t *find_known(uintptr_t at)
 	return NULL;
 }
 
-void x_known_watch(uintptr_t word)
+void x_known_mixed(uintptr_t word)
 {
 	uint64_t *known = find_known(word);
 
 	if (known)
-		*known = word ^ X_WATCHED;
+		*known = word ^ X_MIXED;
 }
 
 /*
@@ -340,7 +349,7 @@ static inline bool is_watched(uintptr_t at, bool write)
 {
 	uint64_t *known = find_known(at), mine = at ^ x.me->tag;
 
-	if (!known || *known == (at ^ X_WATCHED))
+	if (!known || *known == (at ^ X_WATCHED) || *known == (at ^ X_MIXED))
 		return true;
 	if (!*known || (*known | 1) == (mine | 1)) {
 		*known = mine | (*known & 1) | write;
@@ -355,22 +364,15 @@ static inline bool is_watched(uintptr_t at, bool write)
 	return true;
 }
 
-/* One word, or a part of it: `bytes` has a bit for each. */
-static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsigned bytes,
-							      bool write, bool atomic, uintptr_t pc)
+static inline void note(uintptr_t at, struct access now, bool write)
 {
-	struct word *w = is_watched(at, write) ? find_word(at) : NULL;
+	struct word *w = find_word(at);
 	unsigned id = x.me->id;
-	struct access now = {.pc = (uint32_t)pc,
-			     .epoch = x.me->vc[id],
-			     .actor = id & 0x7f,
-			     .atomic = atomic,
-			     .bytes = (uint8_t)bytes};
 
 	if (unlikely(!w))
 		return;
 	/* Nobody else has had a turn since the last look at this store: nothing can have raced. */
-	if (w->store.bytes == bytes && w->store.epoch == now.epoch && w->store.actor == id)
+	if (!((w->store.who ^ now.who) & ~ATOMIC) && w->store.epoch == now.epoch)
 		return;
 	if (unlikely(w->by != id))
 		list_races(w, &now, write);
@@ -378,6 +380,25 @@ static inline __attribute__((always_inline)) void access_word(uintptr_t at, unsi
 		w->store = now;
 	else
 		*place_of_load(w, &now) = now;
+}
+
+static inline struct access access_now(unsigned bytes, bool atomic, uintptr_t pc)
+{
+	unsigned id = x.me->id;
+
+	return (struct access){(uint32_t)pc, x.me->vc[id], WHO(id, atomic, bytes)};
+}
+
+void x_race_watched(uintptr_t at, unsigned bytes, bool write, uintptr_t pc)
+{
+	note(at, access_now(bytes, false, pc), write);
+}
+
+/* One word, or a part of it: `bytes` has a bit for each. */
+static inline void access_word(uintptr_t at, unsigned bytes, bool write, bool atomic, uintptr_t pc)
+{
+	if (is_watched(at, write))
+		note(at, access_now(bytes, atomic, pc), write);
 }
 
 static __attribute__((noinline)) void access_words(uintptr_t at, size_t bytes, bool write,

@@ -31,7 +31,7 @@ static void add_halves(uintptr_t word, uintptr_t halves)
 		x_fail("more than %u places are accessed atomically: make the scenario smaller",
 		       X_SHARED_SLOTS / 2);
 	*s |= word | halves;
-	x_known_watch(word);
+	x_known_mixed(word);
 	x.learnt = true;
 }
 
