@@ -256,6 +256,31 @@ out:
 	fixture_end(&fx);
 }
 
+/* Breaks it: set_break_time() in milliseconds, or one that takes 0 for nothing. */
+SELFTEST(
+	lease_time, "lease.time-by-command",
+	"`lease time` sets the break time in seconds, 0 for no limit; a wrong word changes nothing")
+{
+	static const struct {
+		const char *line;
+		int err;
+		uint64_t ns; /* afterwards */
+	} rows[] = {{"lease time 3", 0, 3000000000},  {"lease time 86400", 0, 86400000000000},
+		    {"lease time 0", 0, 0},	      {"lease time 86401", -EINVAL, 0},
+		    {"lease time -1", -EINVAL, 0},    {"lease time soon", -EINVAL, 0},
+		    {"lease time 45", 0, 45000000000}};
+	const uint64_t before = lease_break_time_ns;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows) && !t->failed; i++) {
+		int err = shell_run_line(rows[i].line);
+
+		EXPECT_OR(out, !err == !rows[i].err && lease_break_time_ns == rows[i].ns,
+			  "%s: %d, %lu ns", rows[i].line, err, lease_break_time_ns);
+	}
+out:
+	lease_break_time_ns = before;
+}
+
 SELFTEST(lease_signal, "lease.signal", "a signal ends a break's wait with -EINTR; the lease stays")
 {
 	struct lease_list ll;
