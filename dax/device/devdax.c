@@ -345,7 +345,9 @@ static void devdax_describe(const struct vma *vma, char *buf, unsigned n)
  * No mapping's own lease comes first, as with a file: the pages are the device's for as long as it
  * is bound, and the only one to break this is its removal (or its end by `pmem kill`). That moves
  * the state, then breaks. The lease before the look at the state, with a full barrier in between:
- * else both miss each other, and the client goes on with a device that is gone.
+ * else both miss each other, and the client goes on with a device that is gone. (Between its step
+ * and its look it waits for all who hold mmap_lock, as we do: that orders them, too. The barrier is
+ * for the day when it does not; explore lease.kill-device.)
  */
 static int devdax_lease_direct(struct vma *vma, struct direct_lease *l)
 {

@@ -215,7 +215,8 @@ int layout_break_fault(struct dax_inode *inode, unsigned classes)
 
 /* The lease before the look at the device's state, with a full barrier in between; a kill marks the
  * device and looks for leases then. Else both miss each other, and a client goes on with a device
- * that is gone. */
+ * that is gone. The fault lock orders them as well; the barrier is for leases that are set without
+ * it (explore lease.kill-file, museum lease-unlocked). */
 static bool device_is_gone(const struct dax_inode *inode)
 {
 	smp_mb();
