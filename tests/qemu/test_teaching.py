@@ -243,11 +243,14 @@ def test_hidden_checks_fail_too():
 
 
 def test_a_race_in_the_lines_that_were_written():
-    """Two plain accesses that nothing orders break no rule of a scenario; one in a region costs the check, one elsewhere does not."""
+    """Two plain accesses that nothing orders break no rule of a scenario, and cost the check: of a line in a region, or of one that
+    the region's lines call without a lock."""
     listed = ("  race: a store in raced+0x27 kernel/sync/wait.c:145\n        and a load in seen+0x16 mm/page/page.c:7, in no order\n"
               "explore a.b lifetime=- model=sc strategy=dpor: complete, 2 executions, 1 outcomes, depth 2, safe\n")
     own_race = grade.judge.own_race
-    assert own_race(listed, [("kernel/sync/wait.c", 146, 150), ("mm/page/page.c", 1, 6), ("sync/wait.c", 145, 145)]) is None
+    told = own_race(listed, [("kernel/sync/wait.c", 146, 150), ("mm/page/page.c", 1, 6), ("sync/wait.c", 145, 145)])
+    assert "with your lines a store in raced(), kernel/sync/wait.c:145 races with a load in seen(), mm/page/page.c:7, as it does not" in told
+    assert own_race("explore a.b: complete, safe\n", [("kernel/sync/wait.c", 146, 150)]) is None
     assert "your plain store at kernel/sync/wait.c:145 races with somebody else's: a load in seen(), mm/page/page.c:7" in own_race(listed, [("kernel/sync/wait.c", 145, 145)])
     assert "your plain load at mm/page/page.c:7" in own_race(listed, [("mm/page/page.c", 7, 9)])
     mixed = listed.replace("and a load", "and an atomic load")

@@ -57,12 +57,16 @@ def wrong(tree, before):
 
 
 def own_race(output, own):
-    """What is wrong about the first race that the explorer lists with a line of the answer in it; None: there is none. own:
-    [(file, its first line in it, its last one)]."""
+    """What is wrong about a race that the explorer lists: the first one with a line of the answer in it, else the first one of
+    plain accesses, as the product has none in what is asked here; None: there is none. own: [(file, its first line in it, its
+    last one)]."""
     def mine(file, line):
         return any(file == there and first <= int(line) <= last for there, first, last in own)
 
+    elsewhere = None
     for one, in_one, file, line, other, in_other, far, far_line in RACES.findall(output):
+        if not ("atomic" in one + other or elsewhere):
+            elsewhere = f"a {one} in {in_one}(), {file}:{line} races with a {other} in {in_other}(), {far}:{far_line}"
         for here, by, kind, there in ((f"{file}:{line}", one, other, f"{other} in {in_other}(), {far}:{far_line}"),
                                       (f"{far}:{far_line}", other, one, f"{one} in {in_one}(), {file}:{line}")):
             if mine(*here.rsplit(":", 1)) and not by.startswith("atomic"):
@@ -70,4 +74,5 @@ def own_race(output, own):
                 return f"No order of these broke a rule, but your plain {by} at {here} races with somebody else's: " \
                        f"{'an' if kind.startswith('atomic') else 'a'} {there}. {lock}, so the compiler may make anything of them: " \
                        f"{'' if kind.startswith('atomic') else 'take the lock, or '}access it by __atomic_*."
-    return None
+    return elsewhere and f"No order of these broke a rule, but with your lines {elsewhere}, as it does not without them. " \
+                         "Nothing orders the two: which lock do those functions want to be held by who calls them?"

@@ -57,6 +57,49 @@ static int crowd_two(struct ext4_fs *fs)
 CUT_TEST(reused, "cut.entry-again", "a name where another one was, the first of its block",
 	 .before = crowd_two, .change = create_in_d)
 
+/* A name of `n` times c in the directory; it lies in several cache lines if it is long. */
+static int create_long(struct ext4_fs *fs, const char *dir, char c, size_t n)
+{
+	char path[280];
+	int at = snprintf(path, sizeof(path), "%s/", dir);
+
+	memset(path + at, c, n);
+	path[(size_t)at + n] = '\0';
+	return cut_create(fs, path);
+}
+
+static int long_in_root(struct ext4_fs *fs)
+{
+	return create_long(fs, "", 'n', 200);
+}
+
+/* Breaks it: the first line of an entry alone is written back. */
+CUT_TEST(create_long, "cut.create-long", "a name that lies in four lines of the cache",
+	 .change = long_in_root)
+
+/* The first entry of a block is free, and has 108 bytes. */
+static int free_and_long(struct ext4_fs *fs)
+{
+	char path[] = "/d/"
+		      "ffffffffffffffffffffffffffffffffffffffffffffffffff"
+		      "ffffffffffffffffffffffffffffffffffffffffffffffffff";
+	int err = crowd(fs);
+
+	err = err ? err : cut_create(fs, path);
+	err = err ? err : cut_create(fs, "/d/g");
+	return err ? err : cut_remove(fs, path);
+}
+
+static int shorter_in_d(struct ext4_fs *fs)
+{
+	return create_long(fs, "/d", 's', 70);
+}
+
+/* Breaks it: a free entry becomes as short as its new name, and what follows it is no entry. */
+CUT_TEST(reused_longer, "cut.entry-longer",
+	 "a name where a longer one was, with another one behind it", .before = free_and_long,
+	 .change = shorter_in_d)
+
 /* ---- names that move ---------------------------------------------------------------------- */
 
 static int file_f(struct ext4_fs *fs)

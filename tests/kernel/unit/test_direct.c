@@ -439,6 +439,7 @@ SELFTEST(direct_client_refused, "direct.client-refused",
 	uint64_t va[3] = {0, 0, 0};
 	unsigned refs;
 	int err[3] = {0}, broken = 0, revoked = 0;
+	bool said;
 
 	DIRECT(d, LIFETIME_DEFAULT);
 	EXPECT_OR(out,
@@ -460,12 +461,14 @@ SELFTEST(direct_client_refused, "direct.client-refused",
 	broken = take(&l, d.va);
 	AWAIT_POLLS(!leases(&d), "the revoke");
 	revoked = take(&l, d.va);
+	said = strstr(refusal(), "revoked");
 	if (!revoked)
 		direct_lease_end(&l);
 	EXPECT_OR(out,
 		  broken == -ENXIO && revoked == -ENXIO && d.f->refs == refs - 2 && !leases(&d),
 		  "broken %d, revoked %d, %u references, %u leases: %s", broken, revoked, d.f->refs,
 		  leases(&d), refusal());
+	EXPECT_OR(out, said, "the refusal does not say why: %s", refusal());
 out:
 	for (unsigned i = 0; i < 3; i++)
 		mm_unmap(current_mm(), va[i], F_PAGES * PAGE_SIZE); /* is gone mostly */

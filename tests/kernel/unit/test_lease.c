@@ -169,6 +169,9 @@ SELFTEST(lease_gone_last, "lease.gone-is-last",
 	lease_drop_all(&ll);
 	EXPECT(!err && went == 1 && !left, "error %d, gone %u time(s), %u lease(s) left then", err,
 	       went, left);
+	for (unsigned i = 0; i < sizeof(a); i++)
+		EXPECT(((uint8_t *)&a)[i] == 0x5a,
+		       "byte %u of the lease was written behind its gone", i);
 }
 
 /* A breaker in a thread of its own. */
