@@ -228,9 +228,11 @@ static void store_is_refused(struct selftest_run *t, struct dax_inode *f, uint64
 	EXPECT(!then, "%s: error %d after the unlock", what, then);
 }
 
-SELFTEST(lease_fault, "lease.fault-that-allocates",
-	 "a store into a hole, by 4 KiB or 2 MiB, cannot wait: it starts the break of the file's "
-	 "lease and fails; a store to a block that is there breaks nothing")
+SELFTEST(
+	lease_fault, "lease.fault-that-allocates",
+	"a store into a hole, or to blocks that were never written, by 4 KiB or 2 MiB, cannot "
+	"wait: it starts the break of the file's lease and fails; a store to a block that is there "
+	"breaks nothing")
 {
 	FIXTURE(fx, LIFETIME_DEFAULT);
 	struct dax_inode *f = scratch_file("f", 1, 'a');
@@ -238,18 +240,23 @@ SELFTEST(lease_fault, "lease.fault-that-allocates",
 	uint64_t va = USER_MMAP + (1ul << 40);
 	int err = -1;
 
-	EXPECT_OR(out, f && !dax_truncate(f, 2 * PMD_SIZE), "%s", refusal());
-	EXPECT_OR(close, !dax_mmap(current_mm(), f, 0, 1024, true, &va), "not mapped");
-	store_is_refused(t, f, va + PAGE_SIZE, "by 4 KiB");
+	EXPECT_OR(out, f && !dax_truncate(f, 4 * PMD_SIZE), "%s", refusal());
+	EXPECT_OR(close, !dax_fallocate(f, 2 * PMD_SIZE, 2 * PMD_SIZE, true), "%s", refusal());
+	EXPECT_OR(close, !dax_mmap(current_mm(), f, 0, 2048, true, &va), "not mapped");
+	store_is_refused(t, f, va + PAGE_SIZE, "a hole, by 4 KiB");
 	if (!t->failed)
-		store_is_refused(t, f, va + PMD_SIZE, "by 2 MiB");
+		store_is_refused(t, f, va + PMD_SIZE, "a hole, by 2 MiB");
+	if (!t->failed)
+		store_is_refused(t, f, va + 2 * PMD_SIZE, "never written");
+	if (!t->failed)
+		store_is_refused(t, f, va + 3 * PMD_SIZE, "never written, the next 2 MiB");
 	if (!t->failed && !lease_set(&f->leases, &l, true))
 		err = store_checked((uint64_t *)va, 1);
 	EXPECT_OR(unmap, t->failed || (!err && !l.pending), "written: error %d, pending %d", err,
 		  l.pending);
 unmap:
 	lease_unlock(&l);
-	mm_unmap(current_mm(), va, 2 * PMD_SIZE);
+	mm_unmap(current_mm(), va, 4 * PMD_SIZE);
 close:
 	dax_put(f);
 out:
