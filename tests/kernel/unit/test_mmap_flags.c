@@ -12,7 +12,10 @@
 	(0x10u | 0x20 | 0x40 | 0x100 | 0x800 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 |       \
 	 0x20000 | 0x40000 | 21u << 26 | 30u << 26)
 
+static unsigned leased; /* how many leases the last mapping of try_flags() came with */
+
 /* Maps a page of `f` with these flags and unmaps it; *vm: the flags that the mapping had. */
+
 static int try_flags(struct dax_inode *f, unsigned flags, unsigned *vm)
 {
 	struct dax_map rq = {.flags = flags, .pages = 1, .write = true};
@@ -25,6 +28,7 @@ static int try_flags(struct dax_inode *f, unsigned flags, unsigned *vm)
 	down_read(&mm->mmap_lock);
 	*vm = mm_find_vma(mm, va)->flags;
 	up_read(&mm->mmap_lock);
+	leased = lease_count(&f->leases, LEASE_ALL);
 	mm_unmap(mm, va, PAGE_SIZE);
 	return 0;
 }
@@ -32,8 +36,8 @@ static int try_flags(struct dax_inode *f, unsigned flags, unsigned *vm)
 static const struct {
 	unsigned flags;
 	int err;
-	unsigned vm; /* of VM_SHARED, VM_PRIVATE, VM_SYNC */
-	unsigned leases;
+	unsigned vm;	 /* of VM_SHARED, VM_PRIVATE, VM_SYNC */
+	unsigned leases; /* while it is mapped */
 } ways[] = {
 	{MAP_SHARED, 0, VM_SHARED, 0},
 	{MAP_PRIVATE, 0, VM_PRIVATE, 0},
@@ -55,33 +59,44 @@ static const struct {
 	{MAP_SHARED_VALIDATE | MAP_DIRECT | MAP_SYNC, 0, VM_SHARED | VM_SYNC, 1},
 };
 
-SELFTEST(mmap_types, "mmap.flags-validated",
-	 "unknown flags are ignored by MAP_SHARED and MAP_PRIVATE and refused by "
-	 "MAP_SHARED_VALIDATE; a fourth type is none")
+/* One of the ways; what is wrong with it, in text[], or NULL. */
+static const char *wrong_way(struct dax_inode *f, unsigned i, char *text, unsigned n)
 {
-	FIXTURE(fx, LIFETIME_DEFAULT);
-	struct dax_inode *f = scratch_file("f", 1, 'a');
-	const uint32_t before = mm_vma_count();
+	const unsigned refs = f->refs, kinds = VM_SHARED | VM_PRIVATE | VM_SYNC;
+	const uint32_t vmas = mm_vma_count();
+	unsigned vm = 0;
+	int err;
 
-	for (unsigned i = 0; f && i < ARRAY_SIZE(ways); i++) {
-		unsigned vm = 0, refs = f->refs;
-		int err = try_flags(f, ways[i].flags, &vm);
+	refusal_clear();
+	err = try_flags(f, ways[i].flags, &vm);
+	snprintf(text, n, "flags 0x%x: %d, VM flags 0x%x, '%s'", ways[i].flags, err, vm, refusal());
+	if (err != ways[i].err || (vm & kinds) != ways[i].vm || (err && strlen(refusal()) <= 20) ||
+	    (!err && leased != ways[i].leases))
+		return text;
+	snprintf(text, n, "flags 0x%x left something", ways[i].flags);
+	return f->refs != refs || mm_vma_count() != vmas || lease_count(&f->leases, LEASE_ALL)
+		       ? text
+		       : NULL;
+}
 
-		EXPECT_OR(out, err == ways[i].err, "flags 0x%x: %d", ways[i].flags, err);
-		EXPECT_OR(out, (vm & (VM_SHARED | VM_PRIVATE | VM_SYNC)) == ways[i].vm,
-			  "flags 0x%x: VM flags 0x%x", ways[i].flags, vm);
-		EXPECT_OR(out, !err || strlen(refusal()) > 20, "flags 0x%x: '%s'", ways[i].flags,
-			  refusal());
-		EXPECT_OR(out,
-			  f->refs == refs && mm_vma_count() == before &&
-				  !lease_count(&f->leases, LEASE_ALL),
-			  "flags 0x%x left something", ways[i].flags);
+SELFTEST(
+	mmap_types, "mmap.flags-validated",
+	"in every lifetime: unknown flags are ignored by MAP_SHARED and MAP_PRIVATE and refused by "
+	"MAP_SHARED_VALIDATE; a fourth type is none")
+{
+	for (unsigned l = 0; lifetime_nth(l) && !t->failed; l++) {
+		FIXTURE(fx, lifetime_nth(l));
+		struct dax_inode *f = scratch_file("f", 1, 'a');
+		const char *wrong = f ? NULL : refusal();
+		char text[200];
+
+		for (unsigned i = 0; !wrong && i < ARRAY_SIZE(ways); i++)
+			wrong = wrong_way(f, i, text, sizeof(text));
+		if (f)
+			dax_put(f);
+		fixture_end(&fx);
+		EXPECT(!wrong, "%s: %s", lifetime_nth(l)->name, wrong);
 	}
-	EXPECT_OR(out, f, "%s", refusal());
-out:
-	if (f)
-		dax_put(f);
-	fixture_end(&fx);
 }
 
 /* Breaks it: a bit too few or too many in MAP_LEGACY. */
@@ -289,28 +304,31 @@ static uint64_t lines_behind(struct dax_inode *f, unsigned flags, uint64_t page,
 	return err ? UINT64_MAX : seen.lines;
 }
 
-SELFTEST(
-	mmap_sync, "mmap.sync-is-durable",
-	"behind the fault of a store into a hole no line of the block map is left that a power cut "
-	"would lose in a mapping with MAP_SYNC; without it there is, in a file layer that is lazy")
+SELFTEST(mmap_sync, "mmap.sync-is-durable",
+	 "in every lifetime: behind the fault of a store into a hole no line of the block map is "
+	 "left "
+	 "that a power cut would lose in a mapping with MAP_SYNC; without it there is, in a file "
+	 "layer that is lazy")
 {
-	struct dax_fs *fs;
-	struct dax_inode *f;
-	const char *why;
-	uint64_t plain = 0, sync = UINT64_MAX;
+	for (unsigned l = 0; lifetime_nth(l); l++) {
+		const char *name = lifetime_nth(l)->name, *why;
+		uint64_t plain = 0, sync = UINT64_MAX;
+		struct dax_inode *f;
+		struct dax_fs *fs;
 
-	if (!scratch_region(&why))
-		SKIP("%s", why);
-	EXPECT(!tiny_mount(LIFETIME_DEFAULT, &fs, &why), "%s", why);
-	f = tiny_file(fs, "f", 4);
-	if (f) {
-		plain = lines_behind(f, 0, 1, 4);
-		sync = lines_behind(f, MAP_SYNC, 2, 4);
-		dax_put(f);
+		if (!scratch_region(&why))
+			SKIP("%s", why);
+		EXPECT(!tiny_mount(lifetime_nth(l), &fs, &why), "%s", why);
+		f = tiny_file(fs, "f", 4);
+		if (f) {
+			plain = lines_behind(f, 0, 1, 4);
+			sync = lines_behind(f, MAP_SYNC, 2, 4);
+			dax_put(f);
+		}
+		tiny_umount();
+		EXPECT(plain && plain != UINT64_MAX, "%s: %lu lines without MAP_SYNC", name, plain);
+		EXPECT(!sync, "%s: %lu lines with it", name, sync);
 	}
-	tiny_umount();
-	EXPECT(plain && plain != UINT64_MAX, "%lu lines without MAP_SYNC", plain);
-	EXPECT(!sync, "%lu lines with it", sync);
 }
 
 SELFTEST(
