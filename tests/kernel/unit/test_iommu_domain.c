@@ -210,7 +210,7 @@ SELFTEST(iommu_overlaps, "iommu.reserved-overlaps",
 {
 	const struct dmar *machines = dmar_get();
 	struct dmar *table = NULL;
-	uint64_t frame = frame_alloc(3), beyond;
+	uint64_t frame, beyond;
 	unsigned there = 0, behind = 0;
 	const struct pci_device *pci;
 	struct dma_device *dev;
@@ -221,6 +221,7 @@ SELFTEST(iommu_overlaps, "iommu.reserved-overlaps",
 	struct edu *e = lone_device(&why);
 	if (!e)
 		SKIP("%s", why);
+	frame = frame_alloc(3);
 	EXPECT(frame, "no memory");
 	dev = edu_dma(e);
 	pci = dev->pci;

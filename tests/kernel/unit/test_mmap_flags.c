@@ -15,7 +15,6 @@
 static unsigned leased; /* how many leases the last mapping of try_flags() came with */
 
 /* Maps a page of `f` with these flags and unmaps it; *vm: the flags that the mapping had. */
-
 static int try_flags(struct dax_inode *f, unsigned flags, unsigned *vm)
 {
 	struct dax_map rq = {.flags = flags, .pages = 1, .write = true};
