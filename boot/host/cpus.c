@@ -215,7 +215,6 @@ static void __attribute__((noinline)) attend(void)
 
 void cpu_look(uint64_t ns)
 {
-	breakpoints_look();
 	machine_now += ns;
 	if (unlikely(machine_now >= machine_next) && lcpu->irq_on)
 		attend();

@@ -53,7 +53,8 @@ void host_map(uint64_t va, unsigned memory, uint64_t offset, uint64_t len, unsig
 
 void host_unmap(uint64_t va, uint64_t len)
 {
-	munmap((void *)va, len);
+	if (munmap((void *)va, len))
+		options_fail("cannot unmap %#lx bytes at %#lx: %s", len, va, strerror(errno));
 }
 
 void host_copy(unsigned memory, uint64_t offset, void *buffer, uint64_t len, bool to_memory)

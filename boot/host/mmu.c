@@ -27,6 +27,8 @@
 #define PAGE	  4096ull
 
 #define BOOT_END    (4 * GIB) /* boot's own map, one to one */
+#define OTHERS	    (64 * GIB)
+#define OTHERS_END  (1024 * GIB)
 #define MAX_LARGE   64 /* mappings of more than a page, of which a flush of one page takes all */
 #define MAX_RECENT  64
 #define TLB_ENTRIES 64
@@ -52,12 +54,16 @@ static struct tlb {
 	unsigned next;
 } tlbs[MAX_CPUS];
 /* Where something was shown since it was taken away: no more is unmapped, since under valgrind the
- * program's libraries lie low, and its memory checker looks at every page. */
+ * program's libraries lie low, and its memory checker looks at every page; and one munmap() takes
+ * no more than an area has, since what valgrind and the first stack lie in (OTHERS) may be between
+ * two pages of a process: it refuses all of that, and the pages stay shown. */
 static const struct {
 	uint64_t low, high; /* of all that may ever be shown there */
 } areas[] = {
 	{0, BOOT_END},
-	{BOOT_END, USER_END},
+	{BOOT_END, OTHERS},
+	{OTHERS, OTHERS_END},
+	{OTHERS_END, USER_END},
 	{DIRECT_BASE, RECORD_BASE},
 	{RECORD_BASE, KVIRT_BASE},
 	{KVIRT_BASE, KVIRT_BASE + HEAP_SIZE},
@@ -401,7 +407,8 @@ void machine_exception(struct host_frame *f, uint64_t addr)
 		f->error |= walk(addr, &leaf) ? PF_PRESENT : 0;
 		lcpu->cr2 = addr;
 		deliver(f, host_page_fault_entry, addr);
-	} else if ((f->vector != VEC_DEBUG && f->vector != 3) || breakpoint_trap(f)) {
+	} else {
+		breakpoint_trap(f);
 		deliver(f, host_exception_entry, addr);
 	}
 }

@@ -14,8 +14,8 @@
  * A change of stacks is no growth of one: each stack is told when it is shown. A trap frame is put
  * below a stack's end by a signal's handler, which memcheck does not take for a push.
  *
- * A breakpoint is written into code that was translated before, and there are no single steps: it
- * is planted again when the kernel looks up next (breakpoints.c).
+ * A breakpoint is written into code that was translated before, so valgrind is told; it steps no
+ * single instructions, and need not (breakpoints.c).
  */
 #include "boot/host/machine.h"
 #include "mm/mm.h"

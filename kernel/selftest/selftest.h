@@ -172,10 +172,16 @@ struct step_point {
 	uint64_t addr;
 };
 
+/* Something to stop at, and to leave out (boot/host/breakpoints.c): there are no debug registers.
+ */
+#if defined(HOST_HOME) || defined(ANY_HOME)
+#define STEP_PLACE "nop\n"
+#else
+#define STEP_PLACE ""
+#endif
 /* Marks this place; `ident` names it. A file may mark one name several times (inlined copies). */
 #define STEP_POINT(ident)                                                                          \
-	__asm__ volatile("1:\n"                                                                    \
-			 ".pushsection hf_steps,\"aw\"\n"                                          \
+	__asm__ volatile("1:\n" STEP_PLACE ".pushsection hf_steps,\"aw\"\n"                        \
 			 ".balign 8\n"                                                             \
 			 ".quad step_name_" #ident ", 1b\n"                                        \
 			 ".popsection" ::                                                          \
