@@ -31,6 +31,7 @@ enum { BY_HANDLER = 1, HELD_ON = 2 }; /* HELD_ON: its holder may not move on */
 	(1u << X_STORE | 1u << X_RMW | 1u << X_UNLOCK | 1u << X_WAKE | 1u << X_IPI | 1u << X_FLUSH)
 
 bool x_halts;
+static bool loops; /* handlers do */
 static struct {
 	const void *lock;
 	unsigned is;
@@ -39,7 +40,7 @@ static unsigned nr;
 
 void x_halts_reset(void)
 {
-	x_halts = false;
+	x_halts = loops = false;
 	nr = 0;
 }
 
@@ -92,8 +93,10 @@ static void keep_waiting(void)
 void x_halts_wait(void)
 {
 	keep_waiting();
-	if (x.me->role == X_IRQ)
-		some_halts();
+	if (x.me->role != X_IRQ || loops)
+		return;
+	loops = x.learnt = true;
+	some_halts();
 }
 
 void x_halts_take(const void *lock, bool spins)
@@ -130,12 +133,19 @@ bool x_halts_here(const struct x_actor *a)
 	return x_halts && a->role == X_THREAD && x.state.irq_on[a->cpu];
 }
 
+/* What it waits for in a loop it looks at before; it goes on when that has come. */
+static bool may_wait_for_ever(const struct x_op *op)
+{
+	if (op->kind == X_LOCK)
+		return op->mode == X_SPIN && may_be_waited_for_ever(op->arg);
+	return loops && (op->kind == X_LOAD || op->kind == X_RMW);
+}
+
 void x_halts_say(const struct x_actor *a, struct x_op *op)
 {
 	struct x_place place = X_PLACE_HALT(a->cpu);
 
-	if (a->role == X_IRQ && (op->kind == X_PAUSE || (op->kind == X_LOCK && op->mode == X_SPIN &&
-							 may_be_waited_for_ever(op->arg))))
+	if (a->role == X_IRQ && may_wait_for_ever(op))
 		x_add(op, x_how(place, X_WRITE));
 	else if (x_halts_here(a) && (KINDS >> op->kind & 1))
 		x_add(op, x_how(place, X_READ));

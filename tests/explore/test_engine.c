@@ -26,6 +26,7 @@ SELFTEST(engine_outcomes, "explore.outcomes-counted",
 		{&engine_address, 1, 1, NULL},	    {&engine_timers, 1, 1, NULL},
 		{&engine_only_early, 4, 4, NULL},   {&engine_held_open, 2, 2, "I4"},
 		{&engine_held_closed, 1, 1, NULL},  {&engine_held_across, 2, 2, "I4"},
+		{&engine_held_loop, 2, 2, "I4"},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)

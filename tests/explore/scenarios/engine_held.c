@@ -88,6 +88,40 @@ const struct x_scenario engine_held_across = {
 	.end = both,
 	.interrupts = true};
 
+/* ---- the same of a loop: it waits for a flag that is behind what the thread holds */
+
+static uint32_t flag;
+
+static void start_flag(void)
+{
+	sum = flag = 0;
+}
+
+static void await_flag(void *unused)
+{
+	(void)unused;
+	while (!LOAD(flag))
+		cpu_pause();
+}
+
+static void posts_loop(void)
+{
+	x_interrupt(0, await_flag, NULL);
+}
+
+static void sets_flag(void)
+{
+	adds_closed();
+	STORE(flag, 1);
+}
+
+const struct x_scenario engine_held_loop = {.name = "engine.held-loop",
+					    .start = start_flag,
+					    .thread = {{"adds", adds_open}, {"sets", sets_flag}},
+					    .device = {{"posts", posts_loop}},
+					    .end = both,
+					    .interrupts = true};
+
 /* ---- programs by dice: what is seen of them is the end, or that there is none */
 
 static struct spinlock locks[] = {SPINLOCK_INIT("first"), SPINLOCK_INIT("second")};
