@@ -76,8 +76,12 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, b
 /* Several words, one of which others access atomically? */
 static bool is_shared_somewhere(uintptr_t at, size_t bytes)
 {
-	for (uintptr_t word = at & ~7ul; word < at + bytes; word += 8)
-		if (*x_shared_slot(word))
+	uintptr_t end = at + bytes;
+
+	for (uintptr_t word = at & ~7ul; word < end; word += 8)
+		if (!x_shared_in_page(word))
+			word |= 0xff8; /* the next one lies in the next page */
+		else if (*x_shared_slot(word))
 			return true;
 	return false;
 }

@@ -254,6 +254,13 @@ static inline bool x_buffers(void)
 {
 	return x.opt.tso && x.me->role != X_DEVICE;
 }
+/* memcpy() writes past the caches, and what is kept is soon read again. */
+static inline void x_copy_words(void *to, const void *from, size_t bytes)
+{
+	size_t words = bytes / 8;
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
 static inline unsigned x_hash(uintptr_t at)
 {
 	return (unsigned)(at * 0x9e3779b97f4a7c15ull >> 40);

@@ -67,14 +67,6 @@ static void *take(size_t bytes)
 	return p;
 }
 
-/* memcpy() writes past the caches, and what is kept is soon read again. */
-static void copy_words(void *to, const void *from, size_t bytes)
-{
-	size_t words = bytes / 8;
-
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
-}
-
 static bool has_code(const struct x_actor *a)
 {
 	return a->alive && a->role <= X_IRQ;
@@ -90,13 +82,13 @@ static bool copy_actor(const struct x_actor *a, unsigned *where)
 	c = take(sizeof(*c) + bytes);
 	if (!c)
 		return false;
-	copy_words(&c->actor, a, sizeof(*a));
+	x_copy_words(&c->actor, a, sizeof(*a));
 	c->stack_bytes = bytes;
 	if (a->thread) {
-		copy_words(&c->cpu, &x_cpu[a->cpu], sizeof(c->cpu));
-		copy_words(c->thread, &a->thread->state, sizeof(c->thread));
+		x_copy_words(&c->cpu, &x_cpu[a->cpu], sizeof(c->cpu));
+		x_copy_words(c->thread, &a->thread->state, sizeof(c->thread));
 	}
-	copy_words(c + 1, a->sp, bytes);
+	x_copy_words(c + 1, a->sp, bytes);
 	return true;
 }
 
@@ -104,12 +96,12 @@ static void put_back_actor(struct x_actor *a, unsigned where)
 {
 	const struct copy *c = (const struct copy *)(pool + where);
 
-	copy_words(a, &c->actor, sizeof(*a));
+	x_copy_words(a, &c->actor, sizeof(*a));
 	if (a->thread) {
-		copy_words(&x_cpu[a->cpu], &c->cpu, sizeof(c->cpu));
-		copy_words(&a->thread->state, c->thread, sizeof(c->thread));
+		x_copy_words(&x_cpu[a->cpu], &c->cpu, sizeof(c->cpu));
+		x_copy_words(&a->thread->state, c->thread, sizeof(c->thread));
 	}
-	copy_words(a->sp, c + 1, c->stack_bytes);
+	x_copy_words(a->sp, c + 1, c->stack_bytes);
 }
 
 static bool copy_all(struct moment *m)

@@ -76,6 +76,13 @@ static inline void x_touched(uintptr_t at, size_t bytes)
 void x_shared_reset(void);
 /* Words, and in their low bits which half: 1 the first, 2 the second. Zero: free. */
 extern uintptr_t x_shared[X_SHARED_SLOTS];
+/* A bit a page, by its number modulo so many: perhaps there is such a word in it. */
+#define X_SHARED_PAGES 4096u
+extern uint64_t x_shared_pages[X_SHARED_PAGES / 64];
+static inline bool x_shared_in_page(uintptr_t at)
+{
+	return x_shared_pages[(at >> 12) / 64 % ARRAY_SIZE(x_shared_pages)] >> (at >> 12) % 64 & 1;
+}
 static inline uintptr_t *x_shared_slot(uintptr_t word)
 {
 	unsigned i = x_hash(word) % X_SHARED_SLOTS;

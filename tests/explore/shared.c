@@ -13,11 +13,13 @@
 #include "tests/explore/internal.h"
 
 uintptr_t x_shared[X_SHARED_SLOTS];
+uint64_t x_shared_pages[X_SHARED_PAGES / 64];
 static unsigned nr;
 
 void x_shared_reset(void)
 {
 	memset(x_shared, 0, sizeof(x_shared));
+	memset(x_shared_pages, 0, sizeof(x_shared_pages));
 	nr = 0;
 }
 
@@ -31,6 +33,7 @@ static void add_halves(uintptr_t word, uintptr_t halves)
 		x_fail("more than %u places are accessed atomically: make the scenario smaller",
 		       X_SHARED_SLOTS / 2);
 	*s |= word | halves;
+	x_shared_pages[(word >> 12) / 64 % ARRAY_SIZE(x_shared_pages)] |= 1ull << (word >> 12) % 64;
 	x_known_mixed(word);
 	x.learnt = true;
 }

@@ -37,7 +37,6 @@ void x_log_own(const volatile void *at, size_t bytes)
 {
 	uintptr_t first = ALIGN_DOWN((uintptr_t)at, 8), end = ALIGN_UP((uintptr_t)at + bytes, 8);
 	unsigned n = (unsigned)((end - first) / 8);
-	const uint64_t *from = (const uint64_t *)first;
 	uint64_t *to;
 
 	if (first < X_SMALLEST_ADDRESS || !n)
@@ -48,8 +47,9 @@ void x_log_own(const volatile void *at, size_t bytes)
 	}
 	if (x_log_used + n + 2 > X_LOG_WORDS)
 		x_log_is_full();
-	for (to = x_log_words + x_log_used; n--;)
-		*to++ = *from++;
+	to = x_log_words + x_log_used;
+	x_copy_words(to, (const void *)first, n * 8);
+	to += n;
 	*to++ = first;
 	*to++ = (end - first) / 8;
 	x_log_used = (unsigned)(to - x_log_words);
@@ -62,16 +62,18 @@ bool x_log_is_half_full(void)
 
 void x_undo(unsigned log)
 {
-	while (x_log_used > log) {
-		unsigned n = (unsigned)x_log_words[x_log_used - 1];
-		uint64_t *to = (uint64_t *)x_log_words[x_log_used - 2], *from;
+	const uint64_t *at = x_log_words + x_log_used, *end = x_log_words + log;
 
-		x_log_used -= n + 2;
-		from = x_log_words + x_log_used;
-		do
-			*to++ = *from++;
-		while (--n);
+	while (at > end) {
+		uint64_t n = at[-1], *to = (uint64_t *)at[-2];
+
+		at -= n + 2;
+		if (n == 1)
+			*to = *at;
+		else
+			x_copy_words(to, at, n * 8);
 	}
+	x_log_used = log;
 }
 
 /* ---- the check */
