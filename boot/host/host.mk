@@ -104,6 +104,10 @@ $(HOME_SEEN:%=$(BASE)/home/obj/%.o): HOME_MORE := $(SEEN_CFLAGS)
 $(HOME_FAST:%=$(BASE)/home/obj/%.o): HOME_MORE += -O2
 HOME_TOGETHER := -O3 -fomit-frame-pointer -foptimize-sibling-calls -flto
 $(HOME_ENGINE:%=$(BASE)/home/obj/%.o): HOME_MORE += $(HOME_TOGETHER)
+# The same in the kernel, one by one.
+ifeq ($(filter 1,$(EXPLORE)),1)
+$(patsubst %,$(B)/obj/%.o,$(filter-out tests/explore/wrap_%,$(HOME_ENGINE))): CFLAGS += $(filter-out -flto,$(HOME_TOGETHER)) -momit-leaf-frame-pointer
+endif
 # What stands between the kernel and its own functions is a frame of the chain, or its caller is none.
 $(patsubst %,$(BASE)/home/obj/%.o,$(filter tests/explore/wrap_%,$(HOME_ENGINE))): HOME_MORE += -fno-omit-frame-pointer
 $(HOME_ONE): $(HOME_ENGINE:%=$(BASE)/home/obj/%.o)
