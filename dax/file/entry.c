@@ -62,7 +62,7 @@ static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
 {
 	uint64_t *slot = index_slot(&inode->index, ALIGN_DOWN(pgoff, FOLIO_PAGES));
 
-	return slot && (*slot & ENTRY_PMD) ? slot : NULL;
+	return slot && (INTENDED_LOAD(*slot) & ENTRY_PMD) ? slot : NULL;
 }
 
 /* The slot of the entry of *pgoff, which becomes the entry's first page. tree_lock held. */
@@ -115,7 +115,7 @@ try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, ui
 		/* A locked one is its holder's to write. Nobody else writes an unlocked one: the
 		 * tree lock is ours. */
 		if (done)
-			*at = seen | ENTRY_LOCKED;
+			__atomic_store_n(at, seen | ENTRY_LOCKED, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&inode->tree_lock);
 	return done;
@@ -233,7 +233,7 @@ attach_by(const struct lifetime *lt, struct page *page, struct dax_inode *inode,
 	int err = lt->attach(inode, pgoff, page);
 
 	if (unlikely(err) && lt->associates) {
-		page->mapping = NULL;
+		__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
 		if (museum_explored(link_late))
 			page->index = 0;
 	}
@@ -261,6 +261,7 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 {
 	assert_spin_held(&inode->tree_lock);
 	for (struct page *page = first, *end = first + nr; page < end; page++, pgoff++) {
+		INTENDED_RACE("it is ours: who would take it for another file tries in vain");
 		ASSERT(page->mapping == &inode->mapping && page->index == pgoff,
 		       "pfn 0x%lx must belong to page %lu of %s when that entry goes (I6)",
 		       page_to_pfn(page), pgoff, inode->name);
@@ -268,7 +269,8 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 			__atomic_store_n(&page->index, 0, __ATOMIC_RELEASE);
 			__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
 		}
-		page->mapping = NULL; /* the last store: from here on the page may be another's */
+		/* The last store (release): from here on the page may be another's. */
+		__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
 		if (museum_explored(link_late))
 			page->index = 0;
 	}

@@ -87,15 +87,16 @@ static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
 	if (!n || !index_fits(ix, pgoff))
 		return NULL;
 	for (;;) {
-		uint64_t *slot;
+		uint64_t *slot, value;
 
 		shift -= INDEX_BITS;
 		slot = &n->slot[pgoff >> shift & (INDEX_SLOTS - 1)];
-		if (!*slot)
+		value = INTENDED_LOAD(*slot); /* its holder may just take the lock bit away */
+		if (!value)
 			return NULL;
-		if (!shift || index_is_large(*slot))
+		if (!shift || index_is_large(value))
 			return slot;
-		n = (struct index_node *)(uintptr_t)*slot;
+		n = (struct index_node *)(uintptr_t)value;
 	}
 }
 

@@ -70,18 +70,25 @@ static void count(struct lease_list *ll, const struct lease *l, uint32_t n)
 		__atomic_store_n(&ll->layouts, ll->layouts + n, __ATOMIC_RELEASE);
 }
 
+/* One more has gone: who sleeps for that looks without the lock. lock held. */
+static void count_one_gone(struct lease_list *ll)
+{
+	__atomic_store_n(&ll->gone, ll->gone + 1, __ATOMIC_RELEASE);
+}
+
 static void take_out(struct lease *l)
 {
 	struct lease_list *ll = l->list;
 
 	if (has_deadline(l))
 		TAILQ_REMOVE(&due, l, due);
+	INTENDED_RACE("lease_break() looks for a first lease, and with the lock once more");
 	TAILQ_REMOVE(&ll->leases, l, link);
 	TAILQ_REMOVE(&all, l, all);
 	count(ll, l, -1u);
 	l->list = NULL;
 	if (!museum_on(gone_uncounted))
-		ll->gone++;
+		count_one_gone(ll);
 }
 
 /* Behind those that are due no later. */
@@ -140,6 +147,7 @@ int lease_set(struct lease_list *ll, struct lease *l, bool may)
 		l->until_ns = 0;
 		l->list = ll;
 		TAILQ_INSERT_TAIL(&all, l, all);
+		INTENDED_RACE("lease_break() looks for a first lease; who is late comes before it");
 		TAILQ_INSERT_TAIL(&ll->leases, l, link);
 		count(ll, l, 1);
 	}
@@ -385,7 +393,7 @@ static void revoke(struct lease *l)
 	/* `l` may be freed by now. The list is there: whoever drops it waits for this. Breakers
 	 * look again behind the owner's gone, which they may rely on. */
 	spin_lock(&lock);
-	ll->gone++;
+	count_one_gone(ll);
 	running_in = NULL;
 	__atomic_store_n(&running, NULL, __ATOMIC_RELEASE);
 	spin_unlock(&lock);

@@ -140,6 +140,7 @@ static void mark_some(struct dax_fs *fs, struct page *p, const struct page *end)
 {
 	uint64_t all = 0;
 
+	INTENDED_RACE("whoever is not at rest is looked at once more, by mark()");
 	for (const struct page *q = p; q < end; q++)
 		all |= q->state;
 	for (; all && p < end; p++)

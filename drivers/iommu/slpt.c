@@ -183,7 +183,8 @@ bool slpt_lookup(const struct slpt *t, uint64_t iova, struct slpt_leaf *leaf)
 	if (iova >= t->limit)
 		return false;
 	for (;; level--) {
-		entry = *entry_in(t->ground->at(frame), iova, level);
+		entry = __atomic_load_n(entry_in(t->ground->at(frame), iova, level),
+					__ATOMIC_ACQUIRE);
 		if (!(entry & SLPT_RIGHTS))
 			return false;
 		if (level == LEVEL_LEAF || entry & SLPT_LARGE)

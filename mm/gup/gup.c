@@ -168,6 +168,7 @@ take_each(const uint64_t *ptep, unsigned long nr, const struct kind *of, struct 
 		}
 		if (unlikely(!page_change(page, &state, held)))
 			break;
+		INTENDED_RACE("one load, behind the locked exchange: old or new, both are right");
 		changed = ptep[n] != pte;
 		if (unlikely(changed))
 			break;
@@ -286,6 +287,7 @@ static inline bool fast_one(uint64_t addr, unsigned flags, struct page **pages)
 	if (unlikely(!page_get_one(page)))
 		return one_refused(page, ptep, pte, irq, pages);
 	*pages = page;
+	INTENDED_RACE("one load, behind the locked exchange: old or new, both are right");
 	if (unlikely(*ptep != pte))
 		return one_changed(page, irq);
 	irq_restore(irq);

@@ -153,7 +153,8 @@ int vmf_insert_zero(struct vm_fault *vmf)
 {
 	unsigned level;
 	uint64_t phys = zero_frames(1);
-	uint64_t seen = *pte_lowest(vmf->vma->mm->root, vmf->address, &level);
+	const uint64_t *entry = pte_lowest(vmf->vma->mm->root, vmf->address, &level);
+	uint64_t seen = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
 
 	/* Another thread may have put 2 MiB of zeroes there since the exception: as good. */
 	if (level > 1 && (seen & PTE_PS))
