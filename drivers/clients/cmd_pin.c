@@ -90,7 +90,7 @@ static int let_device_reach(struct pin *p, struct edu *e)
 	if (!e)
 		return 0;
 	err = dma_map(edu_dma(e), &p->map, p->pages, p->nr, p->readonly ? DMA_TO_DEVICE : DMA_BOTH);
-	return err ? shell_fail(err, "%s takes no %u pages more", edu_name(e), p->nr) : 0;
+	return err ? shell_fail(refuse_map(err, edu_dma(e), "pin"), "%s", refusal()) : 0;
 }
 
 /* lock held. The device reaches it no more, and it is nobody's; its pages stay referenced. */

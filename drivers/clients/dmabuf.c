@@ -53,12 +53,13 @@ int dmabuf_map(struct dmabuf_importer *imp)
 
 	mutex_lock(&buf->map_lock);
 	imp->map.what = buf->name;
+	refusal_clear();
 	err = buf->revoked   ? refuse(-ENODEV, "%s was revoked by its exporter", buf->name)
 	      : imp->map.dev ? refuse(-EBUSY, "%s has mapped %s already", imp->name, buf->name)
 			     : dma_map(imp->dev, &imp->map, buf->pages, buf->nr, DMA_BOTH);
 	buf->mapped += !err;
 	mutex_unlock(&buf->map_lock);
-	return err;
+	return err && !*refusal() ? refuse_map(err, imp->dev, "exported buffer") : err;
 }
 
 void dmabuf_unmap(struct dmabuf_importer *imp)

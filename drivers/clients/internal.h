@@ -79,6 +79,10 @@ int pin_all(struct mm *mm, uint64_t addr, unsigned nr, unsigned flags, struct pa
 /* All `nr` pages (1 … DMA_MAX_PAGES) from page-aligned addr, pinned for writing and for ever; else
  * none and -EINVAL, -EOPNOTSUPP (file-system DAX), -EFAULT, -ENOMEM. Sleepable. */
 int longterm_pin(uint64_t addr, unsigned nr, struct page **pages);
+/* The sentence for an error of dma_map() or dma_map_at(), which may have said one already; the
+ * error.
+ */
+int refuse_map(int err, const struct dma_device *dev, const char *what);
 /* l->pages, l->nr of them and pinned, become reachable for the device, from bus address `bus` on
  * (zero: anywhere), and are listed as held by `what` (which stays). 0; else they are unpinned:
  * -ENOSPC, -ENOMEM, or as dma_map_at(). */

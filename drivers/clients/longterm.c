@@ -52,7 +52,7 @@ int longterm_pin(uint64_t addr, unsigned nr, struct page **pages)
 				  pages);
 }
 
-static int no_map(int err, const struct dma_device *dev, const char *what)
+int refuse_map(int err, const struct dma_device *dev, const char *what)
 {
 	switch (err) {
 	case -EEXIST:
@@ -64,8 +64,12 @@ static int no_map(int err, const struct dma_device *dev, const char *what)
 			dev->name);
 	case -ENOSPC:
 	case -ENOMEM:
-		return refuse(err, "%s has no %s for a %s", dev->name,
-			      err == -ENOMEM ? "memory" : "bus addresses", what);
+		return refuse(err, "%s has no %s left for a %s: %s", dev->name,
+			      err == -ENOMEM ? "memory" : "bus addresses", what,
+			      err == -ENOMEM
+				      ? "unmap or remove something"
+				      : "what is mapped and not needed has to go ('iommu' lists "
+					"it)");
 	default: return err; /* with a sentence */
 	}
 }
@@ -80,7 +84,7 @@ int longterm_map(struct longterm *l, struct dma_device *dev, const char *what, u
 	if (err) {
 		unpin_user_pages(l->pages, l->nr);
 		l->nr = 0;
-		return no_map(err, dev, what);
+		return refuse_map(err, dev, what);
 	}
 	l->holder =
 		(struct holder){.what = what, .device = dev->name, .pages = l->pages, .nr = l->nr};

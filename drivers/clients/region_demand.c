@@ -58,7 +58,7 @@ int demand_register(struct region *r)
 	r->held.map.what = r->name;
 	err = dma_map_later(edu_dma(r->e), &r->held.map, r->held.pages, r->nr, DMA_BOTH);
 	if (err)
-		return refuse(err, "%s has no bus addresses for a region", edu_name(r->e));
+		return refuse_map(err, edu_dma(r->e), "region");
 	r->notifier = (struct mm_notifier){
 		.invalidate = invalidate, .start = r->addr, .end = r->addr + r->nr * PAGE_SIZE};
 	mm_notifier_add(&r->notifier, current_mm());
