@@ -143,25 +143,44 @@ static int find_bars(void)
 	return 0;
 }
 
-/* Before all else is kept: whatever has a part of it would not be led where the firmware says. */
+/* Has a mapping of a device some of these bytes? What is kept, nobody has. */
+static bool is_mapped(const struct iommu_domain *d, uint64_t start, uint64_t bytes)
+{
+	const struct iova_range *r;
+
+	TAILQ_FOREACH (r, &d->space.list, link)
+		if (r->start << PAGE_SHIFT < start + bytes && start < r->end << PAGE_SHIFT &&
+		    (r < d->kept || r >= d->kept + d->nr_kept))
+			return true;
+	return false;
+}
+
+static int keep_one(struct iommu_domain *d, const struct dmar_reserved *r, const char *name)
+{
+	if ((r->base + r->len - 1) >> d->unit->width)
+		return refuse(-EINVAL,
+			      "%s: memory that the firmware reserved for it, 0x%lx + 0x%lx, "
+			      "is beyond the %u address bits of %s",
+			      name, r->base, r->len, d->unit->width, d->unit->name);
+	if (is_mapped(d, r->base, r->len))
+		return refuse(-EBUSY,
+			      "%s: of the memory that the firmware reserved for it, 0x%lx + 0x%lx, "
+			      "another device of its domain has bus addresses",
+			      name, r->base, r->len);
+	return keep(d, r->base, r->len, true);
+}
+
+/* For a new domain before all else is kept: whatever has a part of it would not be led where the
+ * firmware says. lock held, if somebody has the domain already. */
 static int keep_reserved(struct iommu_domain *d, const struct pci_device *pci, const char *name)
 {
 	const struct dmar *table = dmar_get();
 	int err = 0;
 
-	for (unsigned i = 0; i < table->nr_reserved && !err; i++) {
-		const struct dmar_reserved *r = &table->reserved[i];
-
-		if (!dmar_reserved_for(table, r, pci->bus, pci->dev, pci->fn, &buses))
-			continue;
-		if ((r->base + r->len - 1) >> d->unit->width)
-			return refuse(
-				-EINVAL,
-				"%s: memory that the firmware reserved for it, 0x%lx + 0x%lx, "
-				"is beyond the %u address bits of %s",
-				name, r->base, r->len, d->unit->width, d->unit->name);
-		err = keep(d, r->base, r->len, true);
-	}
+	for (unsigned i = 0; i < table->nr_reserved && !err; i++)
+		if (dmar_reserved_for(table, &table->reserved[i], pci->bus, pci->dev, pci->fn,
+				      &buses))
+			err = keep_one(d, &table->reserved[i], name);
 	slpt_sync(&d->tables);
 	return err;
 }
@@ -223,6 +242,21 @@ static int make(struct vtd *u, uint16_t requester, const struct pci_device *pci,
 	return 0;
 }
 
+/* One more device has the domain, as behind a bridge: its own reserved memory is to be led as well.
+ */
+static int join(struct iommu_domain *d, const struct pci_device *pci, const char *name)
+{
+	uint64_t flags = spin_lock_irqsave(&d->lock);
+	int err = keep_reserved(d, pci, name);
+
+	store_fence(); /* entries before the device is told of anything */
+	if (d->unit->caching || d->tables.nr_dropped)
+		vtd_forget_all(d->unit);
+	slpt_settle(&d->tables);
+	spin_unlock_irqrestore(&d->lock, flags);
+	return err;
+}
+
 static int find_or_make(struct vtd *u, const struct pci_device *pci, const char *name,
 			struct iommu_domain **out)
 {
@@ -230,7 +264,7 @@ static int find_or_make(struct vtd *u, const struct pci_device *pci, const char 
 
 	TAILQ_FOREACH (*out, &domains, link)
 		if ((*out)->unit == u && (*out)->requester == requester)
-			return 0;
+			return join(*out, pci, name);
 	return make(u, requester, pci, name, out);
 }
 
@@ -269,8 +303,10 @@ int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char 
 		return refuse(-EIO, "%s: %s is of no use: %s", name, u->name, u->dead);
 	if (u) {
 		err = find_or_make(u, pci, name, &dev->domain);
-		if (err)
+		if (err) {
+			dev->domain = NULL;
 			return err;
+		}
 		dev->domain->users++;
 		dev->direct = NULL;
 	}

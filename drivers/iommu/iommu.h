@@ -191,7 +191,8 @@ struct dma_mapping {
  * Makes `dev` the DMA side of a claimed function, with a domain if a unit stands before it and
  * `translated`; false is for a device whose accesses pass the unit by. `name` is copied. Boot.
  * 0, or -ENOMEM; with a sentence, -ENOSPC: the unit has no more domains; -EINVAL: memory that the
- * firmware reserved for it is beyond them; -EIO: the unit is of no use any more.
+ * firmware reserved for it is beyond its address bits; -EBUSY: another device of the domain has a
+ * part of that; -EIO: the unit is of no use any more.
  */
 int dma_attach(struct dma_device *dev, const struct pci_device *pci, const char *name,
 	       bool translated);

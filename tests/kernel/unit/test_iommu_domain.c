@@ -258,6 +258,66 @@ out:
 	frame_free(frame, 3);
 }
 
+/* Breaks it: find_or_make() that hands out a domain as the first device left it. */
+SELFTEST(
+	iommu_shared, "iommu.reserved-for-a-second",
+	"memory reserved for the second device of a domain, as behind a bridge, is there when that "
+	"one is attached; where the first one has those bus addresses the second is refused by a "
+	"sentence")
+{
+	static struct dma_device twin; /* the same function again: it shares the domain */
+	struct dma_mapping m = {.what = "of the first"};
+	const struct dmar *machines = dmar_get();
+	struct page *p = NULL, *other = NULL;
+	unsigned led = 0, before = 0;
+	struct dmar *table = NULL;
+	int taken = -1, err = -1;
+	char said[200] = "", name[8];
+	const struct pci_device *pci;
+	struct dma_device *dev;
+	const char *why;
+	int back = -1;
+
+	struct edu *e = lone_device(&why);
+	if (!e)
+		SKIP("%s", why);
+	dev = edu_dma(e);
+	pci = dev->pci;
+	snprintf(name, sizeof(name), "%s", dev->name);
+	p = plain_page_alloc();
+	other = plain_page_alloc();
+	table = p ? reserving(pci, page_to_phys(p), PAGE_SIZE) : NULL;
+	EXPECT_OR(out, other && table, "no memory");
+	before = as_they_are(dev->domain, page_to_phys(p), 1);
+	dmar_divert(table);
+	if (!dma_map_at(dev, &m, page_to_phys(p), &other, 1, DMA_BOTH)) {
+		refusal_clear();
+		taken = dma_attach(&twin, pci, "twin", true);
+		snprintf(said, sizeof(said), "%s", refusal());
+		dma_unmap(&m);
+		if (!taken)
+			dma_detach(&twin);
+	}
+	err = dma_attach(&twin, pci, "twin", true);
+	if (!err) {
+		led = as_they_are(dev->domain, page_to_phys(p), 1);
+		dma_detach(&twin);
+	}
+	dmar_divert(machines);
+	dma_detach(dev); /* the domain goes, with what is led in it */
+	back = dma_attach(dev, pci, name, true);
+	EXPECT_OR(out, !before && !err && led == 1 && !back,
+		  "led before %u, error %d, then %u; back %d", before, err, led, back);
+	EXPECT_OR(out, taken == -EBUSY && strstr(said, "twin"), "over a mapping: %d, %s", taken,
+		  said);
+out:
+	free(table);
+	if (p)
+		plain_page_free(p);
+	if (other)
+		plain_page_free(other);
+}
+
 SELFTEST(
 	iommu_too_early, "iommu.before-its-domain",
 	"a device that writes before it has a domain, as one that was left at work when the system "
