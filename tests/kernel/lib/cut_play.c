@@ -319,6 +319,16 @@ static int ask(const struct cut_change *c)
 	return err;
 }
 
+/* Lines that the CPU sees other than they are for certain when the power fails now. */
+static unsigned count_late(const struct cut *recorder)
+{
+	unsigned n = 0;
+
+	for (size_t at = 0; at < recorder->size; at += LINE)
+		n += memcmp(recorder->live + at, recorder->durable + at, LINE) != 0;
+	return n;
+}
+
 static int cut(const struct cut_change *c, struct cut *recorder)
 {
 	uint64_t fences;
@@ -336,6 +346,7 @@ static int cut(const struct cut_change *c, struct cut *recorder)
 	err = err ? err : c->change(fs);
 	recorder->moment = NULL;
 	play.found->fences = recorder->fences - fences;
+	play.found->late = count_late(recorder);
 	cut_forget(&play.before);
 	err = err ? err : cut_read(fs, &play.before); /* it is all done: nothing older counts now */
 	if (!err)
@@ -386,6 +397,7 @@ void cut_test(struct selftest_run *t, const struct cut_change *c)
 	EXPECT(found.fences, "no fence in the whole change");
 	EXPECT(!found.broken, "%u of %u cuts in a change of %lu fences: %s", found.broken,
 	       found.outcomes, found.fences, found.text);
+	EXPECT(!found.late, "%u lines were not durable when the change returned", found.late);
 }
 
 void cut_fences_test(struct selftest_run *t, const struct cut_fences *row, unsigned rows)

@@ -28,6 +28,7 @@ struct cut_change {
 struct cut_found {
 	uint32_t outcomes, broken; /* judged, and wrong */
 	uint64_t fences;	   /* of the change */
+	unsigned late;		   /* lines that were not durable when the change returned */
 	char text[200];		   /* of the first that is wrong; of an error */
 };
 
