@@ -131,8 +131,9 @@ static int check_mode(const struct pmem_region *r, unsigned level)
 			       ? 0
 			       : refuse(-EINVAL,
 					"%s is in device mode with pages of 0x%x bytes, and is "
-					"mapped by these",
-					r->name, r->info.align);
+					"mapped by these alone: leave 'align' out, or say "
+					"'pmem mode %s raw' first",
+					r->name, r->info.align, r->name);
 	return pmem_check_raw(r); /* a block that cannot be used */
 }
 

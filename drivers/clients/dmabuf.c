@@ -17,6 +17,8 @@
  */
 #include "drivers/clients/internal.h"
 
+#define REVOKED "%s was revoked by its exporter, for good: what it has may be exported anew"
+
 void dmabuf_export(struct dmabuf *buf, const char *name, struct page *const *pages, unsigned nr)
 {
 	*buf = (struct dmabuf){.name = name, .pages = pages, .nr = nr};
@@ -37,7 +39,7 @@ int dmabuf_attach(struct dmabuf *buf, struct dmabuf_importer *imp)
 			imp->name, buf->name);
 	mutex_lock(&buf->lock);
 	if (buf->revoked)
-		err = refuse(-ENODEV, "%s was revoked by its exporter", buf->name);
+		err = refuse(-ENODEV, REVOKED, buf->name);
 	else
 		LIST_INSERT_HEAD(&buf->importers, imp, link);
 	mutex_unlock(&buf->lock);
@@ -54,7 +56,7 @@ int dmabuf_map(struct dmabuf_importer *imp)
 	mutex_lock(&buf->map_lock);
 	imp->map.what = buf->name;
 	refusal_clear();
-	err = buf->revoked   ? refuse(-ENODEV, "%s was revoked by its exporter", buf->name)
+	err = buf->revoked   ? refuse(-ENODEV, REVOKED, buf->name)
 	      : imp->map.dev ? refuse(-EBUSY, "%s has mapped %s already", imp->name, buf->name)
 			     : dma_map(imp->dev, &imp->map, buf->pages, buf->nr, DMA_BOTH);
 	buf->mapped += !err;

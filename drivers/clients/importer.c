@@ -46,7 +46,10 @@ static int begin_transfer(struct edu_importer *i)
 
 	mutex_lock(&i->lock);
 	if (i->stopped)
-		err = refuse(-ENODEV, "the buffer was revoked: nothing new begins");
+		err = refuse(
+			-ENODEV,
+			"the buffer was revoked: nothing new begins; what its exporter has may be "
+			"exported anew, and imported");
 	else
 		i->running++;
 	mutex_unlock(&i->lock);
