@@ -26,7 +26,7 @@ SELFTEST(engine_outcomes, "explore.outcomes-counted",
 		{&engine_address, 1, 1, NULL},	    {&engine_timers, 1, 1, NULL},
 		{&engine_only_early, 4, 4, NULL},   {&engine_held_open, 2, 2, "I4"},
 		{&engine_held_closed, 1, 1, NULL},  {&engine_held_across, 2, 2, "I4"},
-		{&engine_held_loop, 2, 2, "I4"},
+		{&engine_held_loop, 2, 2, "I4"},    {&engine_half_known, 2, 2, NULL},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
@@ -81,6 +81,23 @@ SELFTEST(engine_turns, "explore.turns-are-all",
 		opt = x_all_orders((enum x_strategy)(n / 2), n % 2);
 		EXPECT(!explore_run(&engine_sleep_closed, &opt, &r) && r.complete && !r.broken,
 		       "strategy=%s: %s", x_strategy_name(opt.strategy), r.text);
+	}
+}
+
+SELFTEST(engine_first, "explore.reverse-is-the-mirror",
+	 "brute force begins with the first of three threads, and then with the next; in reverse "
+	 "with the last, and then with the one before")
+{
+	for (uint32_t n = 0; n < 6; n++) {
+		struct x_options opt = x_all_orders(X_BRUTE, false);
+		unsigned others = n % 3; /* each of these is first in two orders */
+
+		opt.reverse = n / 3;
+		opt.go_on = false;
+		engine_not_first = opt.reverse ? 2 - others : others;
+		EXPECT(!explore_run(&engine_first, &opt, &r) && r.broken, "nothing is found");
+		EXPECT(r.executions == 1 + 2 * others, "thread %u is first in execution %lu",
+		       engine_not_first, (unsigned long)r.executions);
 	}
 }
 
@@ -155,7 +172,7 @@ SELFTEST(engine_races, "explore.races-by-byte",
 	} known[] = {
 		{&engine_race_overlap, 1}, {&engine_race_apart, 0},  {&engine_race_crossing, 1},
 		{&engine_race_load, 1},	   {&engine_race_behind, 1}, {&engine_race_unseen, 1},
-		{&engine_race_stored, 1},
+		{&engine_race_stored, 1},  {&engine_race_read, 0},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)

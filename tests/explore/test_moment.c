@@ -3,6 +3,7 @@
  */
 #include "dax/dax.h"
 #include "tests/explore/internal.h"
+#include "tests/explore/scenarios/engine.h"
 
 #define RUNS 40
 
@@ -70,4 +71,22 @@ SELFTEST(explore_moments_deep, "explore.moments-with-stores",
 	EXPECT(same(), "%lu executions of %lu events, from the first event on %lu of %lu",
 	       (unsigned long)one.executions, (unsigned long)one.steps,
 	       (unsigned long)other.executions, (unsigned long)other.steps);
+}
+
+SELFTEST(explore_moments_timers, "explore.moments-with-timers",
+	 "what a timer that was armed before a moment will do is known behind it")
+{
+	for (unsigned n = 0; n < 4; n++) {
+		struct x_options opt = x_all_orders(n / 2 ? X_SLEEP_SETS : X_DPOR, n % 2);
+
+		EXPECT(!explore_run(&engine_timer_kept, &opt, &one) && one.complete, "%s",
+		       one.text);
+		EXPECT(one.outcomes == 2, "%u orders of two interrupts", one.outcomes);
+		opt.afresh = true;
+		EXPECT(!explore_run(&engine_timer_kept, &opt, &other) && other.complete, "%s",
+		       other.text);
+		EXPECT(same(), "%lu executions of %lu events, from the first event on %lu of %lu",
+		       (unsigned long)one.executions, (unsigned long)one.steps,
+		       (unsigned long)other.executions, (unsigned long)other.steps);
+	}
 }

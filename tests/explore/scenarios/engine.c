@@ -188,6 +188,22 @@ static void load_both(void)
 const struct x_scenario engine_half = {
 	.name = "engine.half", .thread = {{"half", store_second_half}, {"both", load_both}}};
 
+static void load_first_then_both(void)
+{
+	x_observe(LOAD(((uint32_t *)word)[0]));
+	x_observe(LOAD(word[0]));
+}
+
+static void store_second_plainly(void)
+{
+	((uint32_t *)word)[1] = 1;
+}
+
+/* That one half is accessed atomically does not say so of the other; the load of both does. */
+const struct x_scenario engine_half_known = {
+	.name = "engine.half-known",
+	.thread = {{"loads", load_first_then_both}, {"stores", store_second_plainly}}};
+
 /* ---- store buffers ---- */
 
 static uint64_t plain;
@@ -272,6 +288,25 @@ const struct x_scenario engine_race_crossing = {
 	.thread = {{"crossing", store_crossing}, {"second", store_second_word}}};
 const struct x_scenario engine_race_load = {
 	.name = "engine.race-load", .thread = {{"load", load_plain}, {"store", store_word}}};
+
+static void read_plainly(void)
+{
+	down_read(&shelf);
+	x_observe(word[0]);
+	up_read(&shelf);
+}
+
+static void write_plainly(void)
+{
+	down_write(&shelf);
+	word[0] = 7;
+	up_write(&shelf);
+}
+
+/* What a reader did is before the writer's turn, as what the writer did is before the reader's. */
+const struct x_scenario engine_race_read = {
+	.name = "engine.race-read",
+	.thread = {{"reads", read_plainly}, {"too", read_plainly}, {"writes", write_plainly}}};
 
 /* The store behind the hand-over is not covered by it. */
 static void hand_over_and_store(void)

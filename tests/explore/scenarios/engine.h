@@ -40,6 +40,9 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_wake_window, engine_sleep_closed, engine_apart, engine_race_unseen,
 	engine_race_stored, engine_step_plain, engine_only_early, engine_mixed_store,
 	engine_mixed_load, engine_mixed_ordered, engine_mixed_atomic, engine_held_open,
-	engine_held_closed, engine_held_across, engine_held_loop, engine_held_dice;
+	engine_held_closed, engine_held_across, engine_held_loop, engine_held_dice,
+	engine_timer_kept, engine_first, engine_half_known, engine_race_read;
+
+extern uint32_t engine_not_first; /* a thread of engine_first */
 
 #endif

@@ -3,6 +3,7 @@
  * What an execution that goes on from a moment may not bring along from the order that was left,
  * and what is known of a word from earlier orders may not hide.
  */
+#include "kernel/kernel.h"
 #include "tests/explore/scenarios/engine.h"
 
 static uint32_t flag, told;
@@ -76,3 +77,51 @@ const struct x_scenario engine_step_plain = {.name = "engine.step-plain",
 					     .start = start,
 					     .thread = {{"one", on_and_off}, {"two", look_at_flag}},
 					     .step = is_off};
+
+static struct timer timer;
+static uint32_t order; /* of two interrupts */
+
+static void start_order(void)
+{
+	start();
+	order = 0;
+}
+
+static void goes_off(struct timer *t)
+{
+	(void)t;
+	STORE(order, LOAD(order) * 2 + 1);
+}
+
+static void is_called(void *unused)
+{
+	(void)unused;
+	STORE(order, LOAD(order) * 2 + 2);
+}
+
+static void arms_early(void)
+{
+	timer_arm(&timer, clock_ns() + 100, goes_off);
+	for (unsigned i = 0; i < 12; i++)
+		x_point("goes on");
+}
+
+static void calls_late(void)
+{
+	for (unsigned i = 0; i < 12; i++)
+		x_point("goes on");
+	x_interrupt(0, is_called, NULL);
+}
+
+static void see_order(void)
+{
+	x_observe(order);
+}
+
+/* A moment lies behind the arming, and what the timer will do competes with the call. */
+const struct x_scenario engine_timer_kept = {
+	.name = "engine.timer-kept",
+	.start = start_order,
+	.thread = {{"arms", arms_early}, {"calls", calls_late}},
+	.end = see_order,
+	.interrupts = true};

@@ -99,3 +99,45 @@ const struct x_scenario engine_only_early = {
 	.name = "engine.only-early",
 	.start = start,
 	.thread = {{"stores", store_and_say}, {"looks", look_early}}};
+
+/* ---- who is first */
+
+uint32_t engine_not_first; /* which thread is not to be; the tests say */
+static uint32_t came, first;
+
+static void come(uint32_t thread)
+{
+	if (!__atomic_fetch_add(&came, 1, __ATOMIC_SEQ_CST))
+		first = thread;
+}
+
+static void come_0(void)
+{
+	come(0);
+}
+
+static void come_1(void)
+{
+	come(1);
+}
+
+static void come_2(void)
+{
+	come(2);
+}
+
+static void start_first(void)
+{
+	came = 0;
+}
+
+static void is_not_first(void)
+{
+	X_EXPECT("first", first != engine_not_first, "it is the first");
+}
+
+const struct x_scenario engine_first = {
+	.name = "engine.first",
+	.start = start_first,
+	.thread = {{"zero", come_0}, {"one", come_1}, {"two", come_2}},
+	.end = is_not_first};
