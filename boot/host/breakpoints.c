@@ -49,12 +49,27 @@ static bool is_patch(uint64_t rip)
 	return false;
 }
 
-void breakpoint_trap(struct host_frame *f)
+/* Who counts instructions steps (trap_set_single_step()). The flag is set before the last two
+ * instructions of the way back from an exception: steps there are none of the kernel's, nor is the
+ * one that reports the instruction they lead to. */
+static bool on_the_way(uint64_t rip)
 {
-	if (f->vector != 3 || !is_patch(f->rip - 1))
-		return;
-	f->rip--;
-	f->vector = VEC_DEBUG;
+	static bool returning; /* the last step was one of these */
+	bool was = returning;
+
+	returning = rip >= (uintptr_t)trap_common && rip < (uintptr_t)trap_entries_end;
+	return returning || was;
+}
+
+bool breakpoint_trap(struct host_frame *f)
+{
+	if (f->vector == VEC_DEBUG)
+		return !on_the_way(f->rip);
+	if (f->vector == 3 && is_patch(f->rip - 1)) {
+		f->rip--;
+		f->vector = VEC_DEBUG;
+	}
+	return true;
 }
 
 void breakpoint_step_over(struct trap_frame *tf)

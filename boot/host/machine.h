@@ -73,8 +73,9 @@ void *mmu_ram(uint64_t phys);
 
 /* ---- breakpoints.c */
 void breakpoints_load(void); /* those of the CPU that runs from now on */
-/* A trap; of an INT3 that stands for a breakpoint the kernel is to see a debug exception. */
-void breakpoint_trap(struct host_frame *f);
+/* A trap; of an INT3 that stands for a breakpoint the kernel is to see a debug exception. False: a
+ * step in the machine's own code, and over. */
+bool breakpoint_trap(struct host_frame *f);
 void breakpoint_step_over(struct trap_frame *tf);
 
 /* ---- valgrind.c: for it, if it runs us; else they do nothing */

@@ -407,8 +407,7 @@ void machine_exception(struct host_frame *f, uint64_t addr)
 		f->error |= walk(addr, &leaf) ? PF_PRESENT : 0;
 		lcpu->cr2 = addr;
 		deliver(f, host_page_fault_entry, addr);
-	} else {
-		breakpoint_trap(f);
+	} else if (breakpoint_trap(f)) {
 		deliver(f, host_exception_entry, addr);
 	}
 }
