@@ -87,7 +87,8 @@ void valgrind_defined(const void *at, size_t bytes); /* written behind its back 
 void valgrind_stack(uint64_t from, uint64_t to);
 void valgrind_heap_begin(void); /* the allocator is at work, */
 void valgrind_heap_end(void);	/* and is not any more */
-void valgrind_heap_taken(const void *p, size_t bytes, bool zeroed);
+/* So many bytes, which have room for some more. */
+void valgrind_heap_taken(const void *p, size_t bytes, size_t room, bool zeroed);
 void valgrind_heap_given(const void *p);
 
 /* ---- firmware.c */

@@ -28,6 +28,7 @@ enum {
 	STACK_REGISTER = 0x1501,
 	CHANGE_ERR_DISABLEMENT = 0x1801,
 	MEMCHECK = 'M' << 24 | 'C' << 16,
+	MAKE_MEM_NOACCESS = MEMCHECK,
 	MAKE_MEM_DEFINED = MEMCHECK + 2,
 	ADDR_ERRORS_IN_RANGE = MEMCHECK + 13, /* reported; + 1: not */
 };
@@ -112,18 +113,23 @@ void valgrind_heap_end(void)
 		request(CHANGE_ERR_DISABLEMENT, (uint64_t)-1, 0, 0, 0);
 }
 
-/* Its pages are shown now, as memcheck takes all of a page that is mapped for written; and the
- * allocator's word before it may be read by whoever asks how large it is. */
-void valgrind_heap_taken(const void *p, size_t bytes, bool zeroed)
+/*
+ * Its pages are shown now, as memcheck takes all of a page that is mapped for written; and the
+ * allocator's word before it may be read by whoever asks how large it is.
+ *
+ * What is left of its room is nobody's. The allocator keeps a word of its own there when the block
+ * is free; and of a word that is somebody's in part memcheck takes the other bytes, when they are
+ * read, for never written, and with them the pointers that the allocator makes of it.
+ */
+void valgrind_heap_taken(const void *p, size_t bytes, size_t room, bool zeroed)
 {
 	uintptr_t start = (uintptr_t)p;
 
-	if (!here || !p)
-		return;
-	for (uintptr_t at = start; at < start + bytes; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE)
+	for (uintptr_t at = start; at < start + room; at = ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE)
 		(void)*(const volatile char *)at;
 	request(MALLOCLIKE_BLOCK, start, bytes, 0, zeroed);
-	valgrind_defined((const char *)p - 16, 16);
+	request(MAKE_MEM_NOACCESS, start + bytes, room - bytes, 0, 0);
+	valgrind_defined((const char *)p - 8, 8);
 }
 
 void valgrind_heap_given(const void *p)

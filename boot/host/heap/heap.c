@@ -32,12 +32,18 @@ static void begin(void)
 	valgrind_heap_begin();
 }
 
+static size_t room(void *p)
+{
+	return __real__malloc_usable_size_r(_REENT, p);
+}
+
 /* `given` was given back, `taken` is so many bytes that somebody gets; NULL: nothing. */
 static void *end(const void *given, void *taken, size_t bytes, bool defined)
 {
 	if (--depth == 0) {
 		valgrind_heap_given(given);
-		valgrind_heap_taken(taken, bytes, defined);
+		if (taken && valgrind_is_here())
+			valgrind_heap_taken(taken, bytes, room(taken), defined);
 	}
 	valgrind_heap_end();
 	return taken;
