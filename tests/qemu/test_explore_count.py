@@ -63,7 +63,7 @@ def rows_of_the_page():
 
 def test_the_page_has_every_scenario_below_its_limit():
     rows = rows_of_the_page()
-    assert set(rows) == set(explore_count.LIMITS)
+    assert set(rows) == {*explore_count.LIMITS, *explore_count.NEAR_FORTY}
     assert all(rows[name][2] <= limit for name, limit in explore_count.LIMITS.items())
 
 

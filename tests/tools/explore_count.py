@@ -31,15 +31,19 @@ CACHEGRIND = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--vex-guest-ch
               "--px-file-backed=allregs-at-mem-access"]
 MOST = 400
 # A seventh above what was measured: another gcc may take as many more. file.gup-gup: what is aimed at.
-LIMITS = {"wait.message": 29500, "page.put-wait": 20400, "wait.ping-pong": 26100, "file.gup-gup": 20000,
-          "lock.mutex": 30300, "peer.busy": 71000, "tlb.store-protect": 45600, "page.put-truncate": 55700}
+LIMITS = {"wait.message": 28000, "page.put-wait": 20400, "wait.ping-pong": 25100, "file.gup-gup": 20000,
+          "lock.mutex": 28000, "peer.busy": 71000, "tlb.store-protect": 45600, "page.put-truncate": 55700}
+# Two threads, 36 to 47 events, no page table changed: all that there are with ten executions and more, or near it.
+NEAR_FORTY = ["huge.gup-gup", "gup.slow-fast", "ref.kill-get", "lease.unlock-break", "lease.set-break", "rwsem.read-write",
+              "rwsem.write-write", "peer.percpu-ref", "entry.unlock-at", "space.store-move", "entry.two-lock",
+              "file.append-append"]
 LINE = re.compile(r"^explore \S+ .*, (\d+) executions,", re.M)
 MEAN = re.compile(r"^ +\d+ executions/s, \d+ ns and (\d+) events an execution; (\d+) more", re.M)
 # Of the source files, what each is about; all others are the code under test and its libraries.
 PARTS = {
     "plain accesses: races, the log of what was before": "hooks.c plain.h race.c undo.c shared.c freed.c",
     "moments: what is kept, and gone back to": "moment.c moment.h",
-    "what happened before what, what is owed": "dpor.c owed.c owed.h chains.c search.h",
+    "what happened before what, what is owed": "dpor.c owed.c owed.h chains.c halts.c search.h",
     "whose turn it is, changes of stack": "point.c enabled.c strategy.c alone.c states.c",
     "places, clocks, hashes, in line in all of these": "internal.h",
     "threads, set-up, what came out": "actors.c alike.c arena.c outcomes.c run.c mmu.c timers.c tso.c home.c home_host.c",
@@ -124,11 +128,12 @@ def figures(found):
     yield "| --- | --: | --: | --: | --: |"
     for name, c in found.items():
         yield f"| `{name}` | {c.executions} | {c.events} | {c.instructions:,} | {c.instructions // c.events:,} |"
+    told = {name: c for name, c in found.items() if name not in NEAR_FORTY or len(found) == 1}
     yield ""
-    yield "| in a hundredth | " + " | ".join(f"`{name}`" for name in found) + " |"
-    yield "| --- |" + " --: |" * len(found)
+    yield "| in a hundredth | " + " | ".join(f"`{name}`" for name in told) + " |"
+    yield "| --- |" + " --: |" * len(told)
     for part in [*PARTS, CODE]:
-        yield f"| {part} | " + " | ".join(f"{100 * c.parts[part] / c.instructions:.0f}" for c in found.values()) + " |"
+        yield f"| {part} | " + " | ".join(f"{100 * c.parts[part] / c.instructions:.0f}" for c in told.values()) + " |"
 
 
 def main(args):
@@ -138,7 +143,7 @@ def main(args):
             print(f"{n:10.0f} {100 * n / found.instructions:5.1f} % {function}")
         return
     with Progress("counting"):
-        found = costs(args or list(LIMITS))
+        found = costs(args or [*LIMITS, *NEAR_FORTY])
     lines = list(figures(found))
     if not args:
         explore_table.write("cost", [explore_table.measured("make explore-count"), ""] + lines)
