@@ -168,9 +168,8 @@ def test_every_museum_token_is_replayed():
         assert said.line == command and TOKEN.search(said.output), f"{name}: {said.output}"
         tokens[name] = f"replay {TOKEN.search(said.output)[1]}"
         rules[name] = re.search(r"^ *broken: (\S+):", said.output, re.M)[1]
-    again = in_process([line for name, replay in tokens.items()
-                        for line in (f"museum {name} on", replay, f"museum {name} off", replay)])
-    for name, said, without in zip(tokens, again.commands[1::4], again.commands[3::4]):
+    for name, replay in tokens.items():  # each in a process of its own: see CAVEATS.md of run-looks-early
+        _, said, _, without = in_process([f"museum {name} on", replay, f"museum {name} off", replay]).commands
         assert re.search(rf"^ *broken: {rules[name]}:", said.output, re.M), f"{name}: {said.output}"
         assert "broken:" not in without.output, f"{name}: {without.output}"
 
