@@ -62,7 +62,7 @@ static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
 {
 	uint64_t *slot = index_slot(&inode->index, ALIGN_DOWN(pgoff, FOLIO_PAGES));
 
-	return slot && (INTENDED_LOAD(*slot) & ENTRY_PMD) ? slot : NULL;
+	return slot && (*slot & ENTRY_PMD) ? slot : NULL;
 }
 
 /* The slot of the entry of *pgoff, which becomes the entry's first page. tree_lock held. */

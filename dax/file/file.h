@@ -87,16 +87,15 @@ static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
 	if (!n || !index_fits(ix, pgoff))
 		return NULL;
 	for (;;) {
-		uint64_t *slot, value;
+		uint64_t *slot;
 
 		shift -= INDEX_BITS;
 		slot = &n->slot[pgoff >> shift & (INDEX_SLOTS - 1)];
-		value = INTENDED_LOAD(*slot); /* its holder may just take the lock bit away */
-		if (!value)
+		if (!*slot) /* an entry's holder may just take the lock bit away, which is no matter */
 			return NULL;
-		if (!shift || index_is_large(value))
+		if (!shift || index_is_large(*slot))
 			return slot;
-		n = (struct index_node *)(uintptr_t)value;
+		n = (struct index_node *)(uintptr_t)*slot;
 	}
 }
 

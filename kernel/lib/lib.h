@@ -67,16 +67,6 @@ struct intended_race {
 	} while (0)
 #endif
 
-/*
- * The same of one load, also in line from a header, which has no line of its own: for the explorer
- * it is atomic. Else it is plain, as gcc makes two instructions of an atomic load and its test.
- */
-#if !defined(ANY_BUILD) && EXPLORE_BUILD
-#define INTENDED_LOAD(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
-#else
-#define INTENDED_LOAD(word) (word)
-#endif
-
 #define MEM_POISON  0x6b /* freed */
 #define MEM_RED	    0xbb /* red zone */
 #define MEM_FRAMES  6
