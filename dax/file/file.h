@@ -91,7 +91,7 @@ static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
 
 		shift -= INDEX_BITS;
 		slot = &n->slot[pgoff >> shift & (INDEX_SLOTS - 1)];
-		if (!*slot) /* an entry's holder may just take the lock bit away, which is no matter */
+		if (!*slot) /* of an entry the lock bit may just go, which is no matter */
 			return NULL;
 		if (!shift || index_is_large(*slot))
 			return slot;
