@@ -269,8 +269,7 @@ void page_disassociate(struct page *first, unsigned nr, struct dax_inode *inode,
 			__atomic_store_n(&page->index, 0, __ATOMIC_RELEASE);
 			__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
 		}
-		/* The last store (release): from here on the page may be another's. */
-		__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(&page->mapping, NULL, __ATOMIC_RELEASE); /* then another's */
 		if (museum_explored(link_late))
 			page->index = 0;
 	}
