@@ -250,13 +250,6 @@ static bool out_of_time(uint64_t began)
 	return false;
 }
 
-static void first_beginning(void)
-{
-	x.beginnings = x.executions_before = 0;
-	x.beginning = x.opt.from;
-	x.has_beginning = false;
-}
-
 /* What was counted so far is forgotten; the first execution is to come once more. */
 static void begin_again(void)
 {
@@ -274,7 +267,7 @@ static void begin_again(void)
 	r->outcomes = r->depth = 0;
 	x.keep = x.state.depth = x.half_count = 0;
 	x.branching = false;
-	first_beginning();
+	x_first_beginning();
 	x_chains_reset();
 	x_states_reset();
 	x_alone_again();
@@ -287,7 +280,7 @@ static void search(void)
 
 	x.keep = 0;
 	x.branching = false;
-	first_beginning();
+	x_first_beginning();
 	x_chains_reset();
 	x_states_reset();
 	x_alone_again();

@@ -57,6 +57,7 @@ bool x_backtrack(void); /* to the next execution; false: that was all */
 bool x_in_beginning(void);
 bool x_beginning_is_ours(void);
 bool x_end_is_ours(void);
+void x_first_beginning(void); /* before the first execution */
 void x_strategy_start(void);
 unsigned x_done_part(void);
 /* What the bound counts when this actor goes. */

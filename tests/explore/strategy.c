@@ -157,6 +157,13 @@ bool x_in_beginning(void)
 	return is_sharded() && x.state.depth < X_BEGINNING;
 }
 
+void x_first_beginning(void)
+{
+	x.beginnings = x.executions_before = 0;
+	x.beginning = x.opt.from;
+	x.has_beginning = false;
+}
+
 /* The next beginning, of an execution before which there were so many. */
 static bool next_is_ours(uint64_t executions)
 {
