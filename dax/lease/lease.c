@@ -82,7 +82,6 @@ static void take_out(struct lease *l)
 
 	if (has_deadline(l))
 		TAILQ_REMOVE(&due, l, due);
-	INTENDED_RACE("lease_break() looks for a first lease, and with the lock once more");
 	TAILQ_REMOVE(&ll->leases, l, link);
 	TAILQ_REMOVE(&all, l, all);
 	count(ll, l, -1u);
@@ -147,7 +146,6 @@ int lease_set(struct lease_list *ll, struct lease *l, bool may)
 		l->until_ns = 0;
 		l->list = ll;
 		TAILQ_INSERT_TAIL(&all, l, all);
-		INTENDED_RACE("lease_break() looks for a first lease; who is late comes before it");
 		TAILQ_INSERT_TAIL(&ll->leases, l, link);
 		count(ll, l, 1);
 	}
