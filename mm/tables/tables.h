@@ -32,8 +32,8 @@ static inline uint64_t pte_to_pfn(uint64_t pte)
 /*
  * Pointer to the level-`level` entry for va under the root table at physical `root`; NULL if a
  * table above is absent or the address is mapped by a larger page; *at, if not NULL, is the level
- * where it stopped. `make` builds absent tables; NULL then means no memory. Tables are installed by
- * compare-exchange, so two makers need no lock between them.
+ * where it stopped. `make` builds absent tables; NULL then means no memory, or still the larger
+ * page. Tables are installed by compare-exchange, so two makers need no lock between them.
  */
 uint64_t *pte_walk(uint64_t root, uint64_t va, unsigned level, bool make, unsigned *at);
 extern uint64_t kernel_root; /* physical address of the kernel's PML4 */
