@@ -66,7 +66,7 @@ static uint64_t number(const char *s, const char *what)
 	return n;
 }
 
-static uint64_t between(const char *s, const char *what, uint64_t low, uint64_t high)
+uint64_t options_between(const char *s, const char *what, uint64_t low, uint64_t high)
 {
 	uint64_t n = number(s, what);
 
@@ -133,8 +133,10 @@ void options_read(struct host_options *o, int argc, char **argv)
 	while ((c = getopt(argc, argv, "c:n:m:p:a:t:h")) != -1) {
 		switch (c) {
 		case 'c': o->config.commands = *optarg ? optarg : " "; break;
-		case 'n': o->config.cpus = (unsigned)between(optarg, "-n", 1, MAX_CPUS); break;
-		case 'm': o->config.ram = between(optarg, "-m", 64, 2048) * MIB; break;
+		case 'n':
+			o->config.cpus = (unsigned)options_between(optarg, "-n", 1, MAX_CPUS);
+			break;
+		case 'm': o->config.ram = options_between(optarg, "-m", 64, 2048) * MIB; break;
 		case 'a': o->config.cmdline = optarg; break;
 		case 't': options_share(optarg); break;
 		case 'p':

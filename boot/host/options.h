@@ -15,6 +15,8 @@ void options_read(struct host_options *o, int argc,
 		  char **argv);		   /* ends the program if they are wrong */
 void options_share(const char *text);	   /* share.c: "FILE:N" */
 void options_open(struct host_options *o); /* the DIMMs' files, locked */
+/* This number, with K, M or G behind it or not; ends the program if it is none, or out of range. */
+uint64_t options_between(const char *s, const char *what, uint64_t low, uint64_t high);
 void options_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

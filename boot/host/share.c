@@ -24,19 +24,19 @@ static uint16_t me;
 void options_share(const char *text)
 {
 	const char *colon = strrchr(text, ':');
-	unsigned long n = colon ? strtoul(colon + 1, NULL, 10) : 0;
-	char *file = strndup(text, colon ? (size_t)(colon - text) : 0);
+	char *file;
 	int fd;
 
-	if (n < 1 || n > UINT16_MAX)
-		options_fail("-t is FILE:N with N from 1 to 65535, not %s", text);
+	if (!colon || colon == text)
+		options_fail("-t is FILE:N, not %s", text);
+	me = (uint16_t)options_between(colon + 1, "the number of -t", 1, UINT16_MAX);
+	file = strndup(text, (size_t)(colon - text));
 	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (fd < 0 || ftruncate(fd, (off_t)(PIECES * sizeof(*taken))))
 		options_fail("%s: %s", file, strerror(errno));
 	taken = mmap(NULL, PIECES * sizeof(*taken), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (taken == MAP_FAILED)
 		options_fail("%s: %s", file, strerror(errno));
-	me = (uint16_t)n;
 	close(fd);
 	free(file);
 }

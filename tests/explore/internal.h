@@ -320,7 +320,8 @@ static inline bool x_conflict(const struct x_place *a, const struct x_place *b)
 /* The same, of stores of its handlers: they are out before the thread goes on. */
 #define X_PLACE_HANDLED(cpu) X_PLACE_BUFFER((cpu) + X_CPUS + X_MAX_DEVICES)
 #define X_PLACE_HALT(cpu)    x_place((void *)(uintptr_t)(3712 + 8 * (cpu)), 8, 0) /* halts.c */
-#define X_SMALLEST_ADDRESS   4096u /* below: the above, and offsets in struct cpu */
+_Static_assert(3584 + 16 * (X_CPUS + X_MAX_DEVICES) <= 3712, "the places of buffers end before it");
+#define X_SMALLEST_ADDRESS 4096u /* below: the above, and offsets in struct cpu */
 static inline struct x_place x_how(struct x_place p, unsigned how)
 {
 	p.how = (uint16_t)how;
