@@ -315,16 +315,33 @@ def test_a_first_build_is_told(monkeypatch, capsys):
     monkeypatch.setattr(lab, "make", lambda number, folder: FOURTH)
     for built in (False, True):
         monkeypatch.setattr(lab, "is_built", lambda root, built=built: built)
+        monkeypatch.setattr(lab, "behind", lambda root: (0, 408))
         assert lab.main(["lab.py", "4", "/nowhere"]) == 0
         said = capsys.readouterr().out
         assert ("`make host` here before" in said) is not built and "leave what other labs ask for" in said
         assert ("that takes minutes" in grade.first("")) is not built
     monkeypatch.undo()
-    assert not lab.is_built("/nowhere")
+    assert not lab.is_built("/nowhere") and lab.behind("/") == (0, 0)
     seen = []
     submission.run(["sh", "-c", "echo '  CC      [ 8/10] a.c'; echo '  NASM    [ 9/10] b.c'; printf '  CC  [10/'"], 10,
                    seen=lambda got: seen.append(grade.files_in(got)))
     assert seen[-1] == "compiles: file 9 of 10" and grade.files_in(b"  LD      x\n") == ""
+
+
+def test_a_build_older_than_its_sources_is_told(tmp_path):
+    """`make lab` says how much of what goes along will be compiled again: sources changed, or their headers, since."""
+    objects = tmp_path / "build" / "home" / "obj" / "mm"
+    for folder in (objects, tmp_path / "mm", tmp_path / "build" / "host"):
+        folder.mkdir(parents=True)
+    for name in ("mm/a.c", "mm/b.c", "mm/b.h", "build/host/holdfast", "build/home/obj/mm/a.c.o", "build/home/obj/mm/b.c.o"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000, 1000))
+    (objects / "b.c.d").write_text("b.c.o: mm/b.c \\\n mm/b.h\n")
+    assert lab.behind(str(tmp_path)) == (0, 2) and lab.built(str(tmp_path)) == ""
+    os.utime(tmp_path / "mm" / "b.h", (2000, 2000))
+    assert lab.behind(str(tmp_path)) == (1, 2) and "1 of 2 files" in lab.built(str(tmp_path))
+    os.utime(tmp_path / "mm" / "a.c", (2000, 2000))
+    assert lab.behind(str(tmp_path)) == (2, 2) and "`make host` here before" in lab.built(str(tmp_path))
 
 
 @pytest.mark.parametrize("words,sentence", [

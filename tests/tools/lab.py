@@ -9,6 +9,7 @@ Everything else is the product. What is built here already goes along, so that a
 there compiles what differs. Not in the tree: the answers of the grader's own tests (tests/labs).
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 
 import labs
+import to_compile
 
 # What a build needs and has made already; whatever is missing is made there.
 BUILT = ("config.mk", "toolchain", "newlib", "newlib-host", "home", "host", "obj", "objects", "efi",
@@ -57,6 +59,25 @@ def copy(root, folder):
 def is_built(root):
     """Is there a Holdfast as a Linux process, whose objects go along?"""
     return os.path.exists(os.path.join(root, "build", "host", "holdfast"))
+
+
+def behind(root):
+    """(how many objects of that process are older than what they are compiled from, how many there are)."""
+    there = [os.path.relpath(os.path.join(at, name), root) for at, _, files in os.walk(os.path.join(root, "build", "home", "obj"))
+             for name in files if name.endswith(".o")]
+    with contextlib.chdir(root):
+        to_compile.changed.cache_clear()
+        return sum(to_compile.stale(one, []) for one in there), len(there)
+
+
+def built(root):
+    """What to know of what goes along: that it saves nothing, and how it would; empty if it does save."""
+    if not is_built(root):
+        return "nothing is built here yet, so the first `make grade` there compiles everything, for minutes. `make host` here before " \
+            "`make lab` saves that"
+    old, objects = behind(root)
+    return f"what is built here is older than its sources in {old} of {objects} files, which the first `make grade` there compiles " \
+        "again. `make host` here before `make lab` saves that" if old else ""
 
 
 def stub(folder, some, files=None):
@@ -122,9 +143,8 @@ def main(argv):
     if not os.path.exists(os.path.join(labs.ROOT, "labs", "handout")):
         print("leave what other labs ask for, between marks of theirs: it stands there solved, and may be near to your answer")
     print("then  make grade")
-    if not is_built(labs.ROOT):
-        print("note: nothing is built here yet, so the first `make grade` there compiles everything, for minutes. `make host` here before "
-              "`make lab` saves that")
+    if built(labs.ROOT):
+        print(f"note: {built(labs.ROOT)}")
     return 0
 
 
