@@ -330,17 +330,17 @@ def test_a_first_build_is_told(monkeypatch, capsys):
 
 def test_a_build_older_than_its_sources_is_told(tmp_path):
     """`make lab` says how much of what goes along will be compiled again: sources changed, or their headers, since."""
-    objects = tmp_path / "build" / "home" / "obj" / "mm"
-    for folder in (objects, tmp_path / "mm", tmp_path / "build" / "host"):
+    objects = tmp_path / "build" / "home" / "obj" / "x"
+    for folder in (objects, tmp_path / "x", tmp_path / "build" / "host"):
         folder.mkdir(parents=True)
-    for name in ("mm/a.c", "mm/b.c", "mm/b.h", "build/host/holdfast", "build/home/obj/mm/a.c.o", "build/home/obj/mm/b.c.o"):
+    for name in ("x/a.c", "x/b.c", "x/b.h", "build/host/holdfast", "build/home/obj/x/a.c.o", "build/home/obj/x/b.c.o"):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1000, 1000))
-    (objects / "b.c.d").write_text("b.c.o: mm/b.c \\\n mm/b.h\n")
+    (objects / "b.c.d").write_text("b.c.o: x/b.c \\\n x/b.h\n")
     assert lab.behind(str(tmp_path)) == (0, 2) and lab.built(str(tmp_path)) == ""
-    os.utime(tmp_path / "mm" / "b.h", (2000, 2000))
+    os.utime(tmp_path / "x" / "b.h", (2000, 2000))
     assert lab.behind(str(tmp_path)) == (1, 2) and "1 of 2 files" in lab.built(str(tmp_path))
-    os.utime(tmp_path / "mm" / "a.c", (2000, 2000))
+    os.utime(tmp_path / "x" / "a.c", (2000, 2000))
     assert lab.behind(str(tmp_path)) == (2, 2) and "`make host` here before" in lab.built(str(tmp_path))
 
 
