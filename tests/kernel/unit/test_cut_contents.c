@@ -80,6 +80,32 @@ CUT_TEST(between, "cut.write-between",
 	 "a hole is filled: the records of the root are replaced in one step",
 	 .before = three_apart, .change = write_between)
 
+/* Gives the file an owner whose number has more than 16 bits: those stand at the inode's end. */
+static int give_away(struct ext4_fs *fs, const char *path)
+{
+	struct ext4_inode *ip;
+	int err = ext4_walk(fs, path, &ip);
+
+	if (err)
+		return err;
+	ip->raw->i_uid_hi = ip->raw->i_gid_hi = 1;
+	pm_wb(fs, ip->raw, sizeof(*ip->raw));
+	pm_fence(fs);
+	ext4_iput(ip);
+	return 0;
+}
+
+static int three_of_a_high_owner(struct ext4_fs *fs)
+{
+	int err = three_apart(fs);
+
+	return err ? err : give_away(fs, "/f");
+}
+
+CUT_TEST(high_owner, "cut.write-between-high-owner",
+	 "the same, and the image of the inode counts to its last byte",
+	 .before = three_of_a_high_owner, .change = write_between)
+
 static int four_apart(struct ext4_fs *fs)
 {
 	return holey(fs, 8);
@@ -223,6 +249,18 @@ static int exchange(struct ext4_fs *fs)
 
 CUT_TEST(exchange, "cut.exchange", "two files exchange blocks, each in one step with the other",
 	 .before = two_files, .change = exchange)
+
+static int two_of_a_high_owner(struct ext4_fs *fs)
+{
+	int err = two_files(fs);
+
+	err = err ? err : give_away(fs, "/f");
+	return err ? err : give_away(fs, "/g");
+}
+
+CUT_TEST(exchange_high_owner, "cut.exchange-high-owner",
+	 "the same, and the images of both inodes count to their last bytes",
+	 .before = two_of_a_high_owner, .change = exchange)
 
 SELFTEST(cut_few_fences, "cut.few-fences",
 	 "a change has no more fences than its steps need: each one is a wait for memory")
