@@ -308,23 +308,32 @@ uint16_t x_still_asleep(const struct x_node *last)
 	return uses_sleep_sets() ? sleepers(last) : 0;
 }
 
-/* The execution hangs: what the waiting threads would do next competes with what was done. */
-void x_blocked_races(void)
+/* What this actor would do next, and does not, competes with what was done. */
+static void owe_unmade(unsigned id)
 {
+	const struct x_op *op = &x.actor[id].next;
 	uint16_t clock[X_ACTORS], word[X_PLACES];
 
+	x_chains_cut(x.state.depth);
+	for (unsigned k = 0; k < op->nr; k++)
+		word[k] = x_chain_word(&op->place[k]);
+	x_clock_copy(clock, x.actor[id].clock);
+	look_back(id, op, word, clock, true);
+}
+
+/* The execution hangs: of the threads that wait none makes its next event. */
+void x_blocked_races(void)
+{
 	if (x.opt.strategy != X_DPOR || x.state.depth < x.keep)
 		return;
-	x_chains_cut(x.state.depth);
-	for (unsigned i = 0; i < x.nr; i++) {
-		const struct x_op *op = &x.actor[i].next;
-
-		if (!x.actor[i].alive)
-			continue;
-		for (unsigned k = 0; k < op->nr; k++)
-			word[k] = x_chain_word(&op->place[k]);
-		x_clock_copy(clock, x.actor[i].clock);
-		look_back(i, op, word, clock, true);
-	}
+	for (unsigned i = 0; i < x.nr; i++)
+		if (x.actor[i].alive)
+			owe_unmade(i);
 	x_owe_standing();
+}
+
+void x_cancelled(unsigned id)
+{
+	if (x.opt.strategy == X_DPOR && x.state.depth > x.keep)
+		owe_unmade(id);
 }

@@ -104,6 +104,8 @@ void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 {
 	if (is_cpu_offset(at))
 		return;
+	if (unlikely(x.opt.more == X_MORE_ACCESSES) && bytes <= 8 && !x.me->quiet)
+		x_shared_add((uintptr_t)at, bytes);
 	if (bytes > 8 && write && !x.me->quiet && is_shared_somewhere((uintptr_t)at, bytes))
 		wide_store(at, bytes, pc);
 	if (bytes <= 8 && !x.me->quiet && x_shared_is((uintptr_t)at, bytes)) {

@@ -156,6 +156,7 @@ struct x_options {
 	bool afresh;	/* each execution begins with its first event (moment.c) */
 	bool mixed;	/* plain accesses race with atomic ones, too (race.c) */
 	bool untaught;	/* who touches what is not looked for beforehand (alone.c) */
+	uint8_t more;	/* enum x_more (search.h) */
 	uint32_t bound; /* preemptions or delays; pct: depth */
 	uint64_t runs, seed, time_ns;
 	unsigned shard, shards; /* shards 0: all of it */

@@ -314,7 +314,7 @@ static __attribute__((noinline)) void nobody_can_go(void)
 static bool follows(uint16_t mask)
 {
 	return x.me && x.me->next.follows && x.me->alive && x.state.depth >= x.plan_len &&
-	       (mask >> x_id(x.me) & 1) && !x_in_beginning();
+	       (mask >> x_id(x.me) & 1) && !x_in_beginning() && !x.opt.more;
 }
 
 static inline unsigned choose(void)

@@ -438,6 +438,7 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
 	if (err)
 		return err;
 	machine_enter();
+	x.interrupts |= opt->more != 0;
 	x.noting = opt->strategy == X_STATES;
 	if (opt->shards || (x.noting && !opt->untaught))
 		learn(x.noting ? LEARN_RUNS : LEARN_PART);

@@ -6,10 +6,18 @@
 #ifndef TESTS_EXPLORE_SEARCH_H
 #define TESTS_EXPLORE_SEARCH_H
 
+/* Choice points that there are no reasons for, so that a test can ask whether there are none. */
+enum x_more {
+	X_MORE_TURNS = 1, /* at what else follows at once; interrupts on and off */
+	X_MORE_ACCESSES,  /* and every plain access of a word that lies on no stack is an event */
+};
+
 /* ---- dpor.c */
 void x_commit(unsigned id); /* this actor makes its event: a node of it */
 bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
 void x_blocked_races(void);
+/* The event just made takes away what this actor would have done next: it could have come first. */
+void x_cancelled(unsigned id);
 void x_owe_standing(void); /* owed.c: the execution ends as one that is known, or hangs */
 /* The actors whose turn here need not be explored again. */
 uint16_t x_still_asleep(const struct x_node *last);

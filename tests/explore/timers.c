@@ -122,6 +122,7 @@ static bool cancel(struct timer *t)
 	for (unsigned i = 0; i < x.state.armed; i++) {
 		if (armed[i] != t)
 			continue;
+		x_cancelled(x.timers);
 		remove_at(i);
 		x_log(&t->armed, sizeof(t->armed));
 		t->armed = false;

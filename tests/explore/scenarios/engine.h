@@ -41,7 +41,17 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_race_stored, engine_step_plain, engine_only_early, engine_mixed_store,
 	engine_mixed_load, engine_mixed_ordered, engine_mixed_atomic, engine_held_open,
 	engine_held_closed, engine_held_across, engine_held_loop, engine_held_dice,
-	engine_timer_kept, engine_first, engine_half_known, engine_race_read;
+	engine_timer_kept, engine_first, engine_half_known, engine_race_read, engine_unseen,
+	engine_by_turns, engine_race_handed, engine_race_earlier, engine_post_window,
+	engine_call_all, engine_call_closed, engine_race_answer, engine_race_interrupted,
+	engine_race_posted, engine_timer_cancelled, engine_lock_twice, engine_lock_not_held,
+	engine_lock_tried, engine_device_sleeps, engine_mmu_last, engine_mmu_marked,
+	engine_tlb_shot, engine_tlb_moved, engine_tlb_hidden, engine_mmu_table_freed,
+	engine_mmu_frame_freed, engine_wide_set, engine_wide_assigned, engine_wide_twice,
+	engine_free_raced, engine_fenced_by_slab;
+
+/* Each touches what was freed, in another way; the last one has no name. */
+extern const struct x_scenario engine_freed_by[];
 
 extern uint32_t engine_not_first; /* a thread of engine_first */
 

@@ -211,3 +211,187 @@ static void observe_address(void)
 /* What is allocated lies where it lay in the execution before. */
 const struct x_scenario engine_address = {
 	.name = "engine.address", .thread = {{"allocates", observe_address}, {"two", store_two}}};
+
+/* ---- several words at once */
+
+static struct three {
+	uint64_t first, second, third;
+} three;
+
+static void start_three(void)
+{
+	three = (struct three){0, 0, 0};
+}
+
+static volatile size_t three_bytes = sizeof(three); /* so that it is a call */
+
+static void set_three(void)
+{
+	memset(&three, 1, three_bytes);
+}
+
+static void assign_three(void)
+{
+	static const struct three other = {1, 1, 1};
+
+	three = other;
+}
+
+static void look_from_behind(void)
+{
+	uint64_t third = LOAD(three.third);
+
+	x_observe(!!third * 2u + !!LOAD(three.first));
+}
+
+/* It comes before both looks, between them, or behind them; never in the middle of it. */
+const struct x_scenario engine_wide_set = {
+	.name = "engine.wide-set",
+	.start = start_three,
+	.thread = {{"sets", set_three}, {"looks", look_from_behind}}};
+const struct x_scenario engine_wide_assigned = {
+	.name = "engine.wide-assigned",
+	.start = start_three,
+	.thread = {{"assigns", assign_three}, {"looks", look_from_behind}}};
+/* Of two that overlap either is the last. */
+static void set_to_two(void)
+{
+	memset(&three, 2, three_bytes);
+}
+
+static void see_three(void)
+{
+	x_observe(LOAD(three.second) & 3);
+}
+
+const struct x_scenario engine_wide_twice = {
+	.name = "engine.wide-twice",
+	.start = start_three,
+	.thread = {{"sets", set_three}, {"sets too", set_to_two}},
+	.end = see_three};
+
+/* ---- calls that read or write memory: they see what was freed, and race */
+
+static char text[24];
+static volatile size_t some = 8;
+
+static void makes_text(void)
+{
+	make_small();
+	memset(text, 0, sizeof(text));
+}
+
+static void copies_from(void)
+{
+	x_point("late");
+	memcpy(text, memory, some);
+}
+
+static void moves_from(void)
+{
+	x_point("late");
+	memmove(text, memory, some);
+}
+
+static void prints_to(void)
+{
+	x_point("late");
+	snprintf((char *)memory, some, "%u", 1u);
+}
+
+static void copies_name_to(void)
+{
+	x_point("late");
+	strncpy((char *)memory, "name", some);
+}
+
+static void sets_to(void)
+{
+	x_point("late");
+	memset(memory, 1, some);
+}
+
+static void copies_to(void)
+{
+	x_point("late");
+	memcpy(memory, text, some);
+}
+
+static void adds_to(void)
+{
+	x_point("late");
+	__atomic_fetch_add((uint64_t *)(void *)memory, 1, __ATOMIC_SEQ_CST);
+}
+
+static void loads_from(void)
+{
+	x_point("late");
+	x_observe(__atomic_load_n((uint64_t *)(void *)memory, __ATOMIC_ACQUIRE));
+}
+
+static void grows(void)
+{
+	uint8_t *larger = realloc(memory, 48);
+
+	x_observe(larger != NULL);
+}
+
+#define TOUCHED_BY(what, how)                                                                      \
+	{                                                                                          \
+		.name = "engine.freed-" what, .start = makes_text,                                 \
+		.thread = {{"frees", frees}, {what, how}},                                         \
+	}
+/* Each touches what was freed, if it comes late. */
+const struct x_scenario engine_freed_by[] = {
+	TOUCHED_BY("memcpy-from", copies_from),
+	TOUCHED_BY("memmove-from", moves_from),
+	TOUCHED_BY("snprintf", prints_to),
+	TOUCHED_BY("strncpy", copies_name_to),
+	TOUCHED_BY("memset", sets_to),
+	TOUCHED_BY("memcpy-to", copies_to),
+	TOUCHED_BY("add", adds_to),
+	TOUCHED_BY("load", loads_from),
+	{
+		.name = "engine.freed-realloc",
+		.start = makes_text,
+		.thread = {{"frees", grows}, {"touches", touches_last}},
+	},
+	{NULL}};
+
+/* A plain store races with a free that nothing orders behind it, and is no late one. */
+static void touches_first(void)
+{
+	memory[0] = 1;
+}
+
+const struct x_scenario engine_free_raced = {
+	.name = "engine.free-raced",
+	.start = make_small,
+	.thread = {{"touches", touches_first}, {"frees", frees}}};
+
+/* The allocator's lock empties the buffer: who allocates between store and look is fenced. */
+static uint32_t here, there;
+
+static void start_fenced(void)
+{
+	here = there = 0;
+}
+
+static void stores_here(void)
+{
+	STORE(here, 1);
+	slab_free(&cache, slab_alloc(&cache));
+	x_observe(LOAD(there));
+}
+
+static void stores_there(void)
+{
+	STORE(there, 1);
+	slab_free(&cache, slab_alloc(&cache));
+	x_observe(LOAD(here));
+}
+
+const struct x_scenario engine_fenced_by_slab = {
+	.name = "engine.fenced-by-slab",
+	.start = start_fenced,
+	.thread = {{"here", stores_here}, {"there", stores_there}}};

@@ -107,3 +107,132 @@ static void marks(void)
 
 const struct x_scenario engine_marks = {
 	.name = "engine.marks", TWO_PAGES, .thread = {{"accesses", marks}, {"rests", rests}}};
+
+/* ---- what others notice of an access */
+
+static uint64_t *frame_of(unsigned i)
+{
+	return phys_to_virt(*pte[i] & PTE_PHYS);
+}
+
+static void store_one(void)
+{
+	x_store(va, 1);
+}
+
+static void store_two(void)
+{
+	x_store(va, 2);
+}
+
+static void see_first(void)
+{
+	x_observe(*frame_of(0));
+}
+
+/* Of two stores by way of two TLBs either is the last. */
+const struct x_scenario engine_mmu_last = {.name = "engine.mmu-last",
+					   TWO_PAGES,
+					   .thread = {{"one", store_one}, {"two", store_two}},
+					   .end = see_first};
+
+static void unmark(void)
+{
+	set_entry(0, *pte[0] & ~(PTE_A | PTE_D));
+}
+
+static void look_at_marks(void)
+{
+	x_observe(LOAD(*pte[0]) & (PTE_A | PTE_D));
+}
+
+/* The walk marks the entry, which is a store that others see, or do not see yet. */
+const struct x_scenario engine_mmu_marked = {
+	.name = "engine.mmu-marked",
+	TWO_PAGES,
+	.start = unmark,
+	.thread = {{"stores", store_one}, {"looks", look_at_marks}}};
+
+static void fill_both(void)
+{
+	*frame_of(0) = 11;
+	*frame_of(1) = 22;
+}
+
+static void flush(void *unused)
+{
+	(void)unused;
+	tlb_flush_all_local();
+}
+
+static void move_and_flush(void)
+{
+	uint64_t *old = frame_of(0);
+
+	set_entry(0, *pte[1]);
+	cpu_call(1, flush, NULL);
+	STORE(*old, 33);
+}
+
+static void load_twice(void)
+{
+	uint64_t before = x_load(va), then = x_load(va);
+
+	X_EXPECT("flush", before != 33 && then != 33, "the old frame is read behind the flush");
+	x_observe(before * 100 + then);
+}
+
+/* Both loads find the old frame, or the second one finds the new one, or both. */
+const struct x_scenario engine_tlb_shot = {
+	.name = "engine.tlb-shot",
+	TWO_PAGES,
+	.start = fill_both,
+	.thread = {{"loads", load_twice}, {"moves", move_and_flush}}};
+
+/* ---- what is compared in the end, of the second CPU as well */
+
+static void load_and_move(void)
+{
+	x_load(va);
+	set_entry(0, *pte[1]);
+}
+
+static void load_and_hide(void)
+{
+	x_load(va);
+	set_entry(0, *pte[0] & ~PTE_P);
+}
+
+const struct x_scenario engine_tlb_moved = {.name = "engine.tlb-moved",
+					    TWO_PAGES,
+					    .thread = {{"rests", rests}, {"moves", load_and_move}}};
+const struct x_scenario engine_tlb_hidden = {
+	.name = "engine.tlb-hidden",
+	TWO_PAGES,
+	.thread = {{"rests", rests}, {"hides", load_and_hide}}};
+
+/* ---- what was freed is not walked, nor reached by a TLB */
+
+static void free_table(void)
+{
+	frame_free(virt_to_phys((void *)ALIGN_DOWN((uintptr_t)pte[0], PAGE_SIZE)), 0);
+}
+
+static void free_frame(void)
+{
+	frame_free(*pte[0] & PTE_PHYS, 0);
+}
+
+static void load_first(void)
+{
+	x_load(va);
+}
+
+const struct x_scenario engine_mmu_table_freed = {
+	.name = "engine.mmu-table-freed",
+	TWO_PAGES,
+	.thread = {{"frees", free_table}, {"loads", load_first}}};
+const struct x_scenario engine_mmu_frame_freed = {
+	.name = "engine.mmu-frame-freed",
+	TWO_PAGES,
+	.thread = {{"frees", free_frame}, {"loads", load_first}}};

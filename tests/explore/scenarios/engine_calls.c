@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the explorer is asked about itself, of interrupts (see engine.c): calls to other CPUs, what
+ * is ordered with a handler, timers that are cancelled, locks that are misused.
+ */
+#include "kernel/kernel.h"
+#include "tests/explore/scenarios/engine.h"
+
+static uint32_t told, order, sum;
+static uint64_t plain;
+
+static void start(void)
+{
+	told = order = sum = 0;
+	plain = 0;
+}
+
+static void rests(void)
+{
+	x_point("nothing");
+}
+
+static void note(uint32_t who)
+{
+	STORE(order, LOAD(order) * 4 + who);
+}
+
+static void is_called(void *unused)
+{
+	(void)unused;
+	note(1);
+}
+
+static void is_posted(void *unused)
+{
+	(void)unused;
+	note(2);
+}
+
+static void tells_and_calls(void)
+{
+	STORE(told, 1);
+	cpu_call(1u << 2, is_called, NULL);
+}
+
+static void posts_if_told(void)
+{
+	if (LOAD(told))
+		x_interrupt(2, is_posted, NULL);
+}
+
+static void see_order(void)
+{
+	x_observe(order);
+}
+
+/* The second one is not told; or posts behind the call; or between the word and the call. */
+const struct x_scenario engine_post_window = {
+	.name = "engine.post-window",
+	.start = start,
+	.thread = {{"tells", tells_and_calls}, {"posts", posts_if_told}, {"rests", rests}},
+	.end = see_order,
+	.interrupts = true};
+
+static void adds(void *unused)
+{
+	(void)unused;
+	__atomic_fetch_add(&sum, 1, __ATOMIC_SEQ_CST);
+}
+
+static void calls_all(void)
+{
+	cpu_call(7, adds, NULL);
+	X_EXPECT("calls", LOAD(sum) == 3, "of three CPUs %u were called", LOAD(sum));
+}
+
+const struct x_scenario engine_call_all = {
+	.name = "engine.call-all",
+	.start = start,
+	.thread = {{"calls", calls_all}, {"rests", rests}, {"too", rests}},
+	.interrupts = true};
+
+static void calls_closed(void)
+{
+	irq_disable();
+	cpu_call(2, adds, NULL);
+	irq_enable();
+}
+
+const struct x_scenario engine_call_closed = {.name = "engine.call-closed",
+					      .start = start,
+					      .thread = {{"calls", calls_closed}, {"rests", rests}},
+					      .interrupts = true};
+
+/* ---- what a handler does plainly is in an order with its CPU, and with who waits for it */
+
+static void adds_plainly(void *unused)
+{
+	(void)unused;
+	plain++;
+}
+
+static void stores_and_calls(void)
+{
+	plain = 1;
+	cpu_call(2, adds_plainly, NULL);
+	x_observe(plain);
+}
+
+const struct x_scenario engine_race_answer = {
+	.name = "engine.race-answer",
+	.start = start,
+	.thread = {{"calls", stores_and_calls}, {"rests", rests}},
+	.interrupts = true};
+
+static void stores_twice(void)
+{
+	plain = 1;
+	x_point("between");
+	plain = 2;
+}
+
+static void posts_adding(void)
+{
+	x_interrupt(0, adds_plainly, NULL);
+}
+
+const struct x_scenario engine_race_interrupted = {
+	.name = "engine.race-interrupted",
+	.start = start,
+	.thread = {{"stores", stores_twice}, {"posts", posts_adding}},
+	.interrupts = true};
+
+static void posts_and_stores(void)
+{
+	posts_adding();
+	plain = 3;
+}
+
+/* Who only posts does not wait: what it does behind that races with the handler. */
+const struct x_scenario engine_race_posted = {
+	.name = "engine.race-posted",
+	.start = start,
+	.thread = {{"rests", rests}, {"posts", posts_and_stores}},
+	.interrupts = true};
+
+/* ---- a timer that is cancelled goes off before that, or never */
+
+static struct timer timer;
+static bool pending;
+
+static void goes_off(struct timer *t)
+{
+	X_EXPECT("clock", clock_ns() >= t->deadline_ns, "it is not as late as that");
+	STORE(told, 1);
+}
+
+static void arms_and_cancels(void)
+{
+	timer_arm(&timer, clock_ns() + 100, goes_off);
+	x_point("between");
+	pending = timer_cancel_wait(&timer);
+	X_EXPECT("timer", pending != LOAD(told), "%s", pending ? "both" : "neither");
+	x_observe(pending);
+}
+
+static void went_or_not(void)
+{
+	X_EXPECT("timer", pending != told, "it goes off behind its cancelling");
+}
+
+const struct x_scenario engine_timer_cancelled = {
+	.name = "engine.timer-cancelled",
+	.start = start,
+	.thread = {{"cancels", arms_and_cancels}, {"rests", rests}},
+	.end = went_or_not,
+	.interrupts = true};
+
+/* ---- locks */
+
+static struct spinlock spin = SPINLOCK_INIT("spin");
+static struct mutex mutex = MUTEX_INIT("mutex");
+
+static void takes_twice(void)
+{
+	spin_lock(&spin);
+	spin_lock(&spin);
+}
+
+static void gives_anyway(void)
+{
+	mutex_unlock(&mutex);
+}
+
+static void tries(void)
+{
+	x_observe(mutex_trylock(&mutex));
+}
+
+const struct x_scenario engine_lock_twice = {.name = "engine.lock-twice",
+					     .thread = {{"takes", takes_twice}, {"rests", rests}}};
+const struct x_scenario engine_lock_not_held = {
+	.name = "engine.lock-not-held", .thread = {{"gives", gives_anyway}, {"rests", rests}}};
+/* A device has no thread that could sleep. */
+static void sleeps(void)
+{
+	mutex_lock(&mutex);
+}
+
+const struct x_scenario engine_device_sleeps = {.name = "engine.device-sleeps",
+						.thread = {{"rests", rests}, {"too", rests}},
+						.device = {{"sleeps", sleeps}}};
+/* Either of two has it. */
+const struct x_scenario engine_lock_tried = {.name = "engine.lock-tried",
+					     .thread = {{"tries", tries}, {"tries too", tries}}};

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the explorer's own checks and figures are worth: whether the comparison of memory finds a
+ * difference, whether the same order that comes to other events is refused, what is said of how far
+ * it is, and whether the events that it takes for no choice are none.
+ */
+#include "dax/dax.h"
+#include "tests/explore/internal.h"
+#include "tests/explore/scenarios/engine.h"
+
+#define UNION_MAX 256
+#define RUNS	  3000u
+
+static struct x_result one, other;
+
+SELFTEST(itself_compared, "explore.unseen-is-found",
+	 "memory that is written behind the hooks' back is found by the comparison with a copy, by "
+	 "its name; without the comparison nothing says so")
+{
+	struct x_options opt = x_all_orders(X_BRUTE, false);
+
+	EXPECT(!explore_run(&engine_unseen, &opt, &one) && one.complete && !one.failed, "%s",
+	       one.text);
+	opt.check = 1;
+	EXPECT(!explore_run(&engine_unseen, &opt, &one), "%s", refusal());
+	EXPECT(one.failed && strstr(one.text, "unseen") && strstr(one.text, "is not as it was"),
+	       "%s", one.failed ? one.text : "nothing is found");
+}
+
+SELFTEST(itself_other, "explore.other-events-are-refused",
+	 "an order that comes to other events than before, as something is not put back, ends the "
+	 "exploration by a sentence")
+{
+	struct x_options opt = x_all_orders(X_BRUTE, false);
+
+	opt.afresh = true;
+	EXPECT(!explore_run(&engine_by_turns, &opt, &one), "%s", refusal());
+	EXPECT(one.failed && strstr(one.text, "differs from the same event"), "%s",
+	       one.failed ? one.text : "nothing is found");
+}
+
+/* What is said of how far the exploration is, behind so many executions. */
+static unsigned part_behind(enum x_strategy strategy, uint64_t runs, bool all)
+{
+	struct x_options opt = x_all_orders(strategy, false);
+
+	opt.go_on = true;
+	opt.runs = runs;
+	if (explore_run(&engine_first, &opt, &one) || one.executions != runs)
+		return UINT32_MAX;
+	if (all)
+		x.opt.runs = 2 * runs;
+	return x_done_part();
+}
+
+SELFTEST(itself_estimate, "explore.estimate-grows",
+	 "of six orders that are alike a sixth more is done behind each; of executions by dice as "
+	 "many are done as there were, of those that were asked for")
+{
+	for (unsigned runs = 1; runs <= 6; runs++) {
+		unsigned part = part_behind(X_BRUTE, runs, false), want = (runs - 1) * 1000 / 6;
+
+		EXPECT(part <= want && part + 2 >= want,
+		       "behind %u of 6 orders, the last one not counted: %u per mille, not %u",
+		       runs, part, want);
+	}
+	for (enum x_strategy s = X_PCT; s <= X_RANDOM; s++) {
+		EXPECT(part_behind(s, 100, false) == 1000, "%s: all of 100 are %u per mille",
+		       x_strategy_name(s), x_done_part());
+		EXPECT(part_behind(s, 100, true) == 500, "%s: 100 of 200 are %u per mille",
+		       x_strategy_name(s), x_done_part());
+	}
+}
+
+/* Is every outcome of seen[] among those of the last exploration? */
+static bool all_there(const uint64_t *seen, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t o;
+		unsigned k = 0;
+
+		while ((o = x_outcome_nth(k)) && o != seen[i])
+			k++;
+		if (!o)
+			return false;
+	}
+	return true;
+}
+
+/* The scenario as it is, and with more choice points. Nothing may be lost; where only turns are
+ * more, nothing may be new either. A sentence if not; NULL. */
+static const char *with_more(const struct x_scenario *sc, bool tso, enum x_more more,
+			     unsigned *compared)
+{
+	static uint64_t seen[UNION_MAX];
+	static char text[160];
+	struct x_options opt = x_all_orders(X_DPOR, tso);
+	unsigned n = 0;
+	bool lost;
+
+	opt.runs = RUNS;
+	if (explore_run(sc, &opt, &one))
+		return refusal();
+	for (uint64_t o; n < UNION_MAX && (o = x_outcome_nth(n)); n++)
+		seen[n] = o;
+	opt.more = (uint8_t)more;
+	if (explore_run(sc, &opt, &other))
+		return refusal();
+	if (!one.complete || !other.complete || n == UNION_MAX)
+		return NULL;
+	++*compared;
+	lost = !all_there(seen, n) || other.broken < one.broken;
+	if (!lost && (more == X_MORE_ACCESSES ||
+		      (one.outcomes == other.outcomes && one.broken == other.broken)))
+		return NULL;
+	snprintf(text, sizeof(text), "%s model=%s: %u outcomes%s, with more choice points %u%s%s",
+		 sc->name, tso ? "tso" : "sc", one.outcomes, one.broken ? ", broken" : "",
+		 other.outcomes, other.broken ? ", broken" : "",
+		 lost ? ", and of the first some are not among them" : "");
+	return text;
+}
+
+SELFTEST(itself_more, "explore.more-points-lose-nothing",
+	 "with a choice at each event that else follows at once, and interrupts off and on, the "
+	 "outcomes and findings are the same; with each plain access an event, none is lost")
+{
+	const struct x_scenario *sc;
+	const char *why;
+	unsigned turns = 0, accesses = 0;
+
+	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
+		for (unsigned n = 0; n < 4 && !sc->large && !sc->lifetimes; n++) {
+			enum x_more more = n / 2 ? X_MORE_ACCESSES : X_MORE_TURNS;
+
+			why = with_more(sc, n % 2, more, n / 2 ? &accesses : &turns);
+			EXPECT(!why, "%s", why);
+		}
+	EXPECT(turns >= 80 && accesses >= 60,
+	       "only %u explorations with more turns ended, %u with more accesses", turns,
+	       accesses);
+}
