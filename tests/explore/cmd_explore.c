@@ -279,6 +279,7 @@ static int print_finding(const struct x_scenario *sc, const struct x_options *op
 	static uint8_t plan[X_DEPTH];
 	static char token[X_DEPTH * 3];
 	unsigned len = result.plan_len;
+	bool unsure = result.unsure;
 	int err;
 
 	memcpy(plan, result.plan, len);
@@ -288,6 +289,8 @@ static int print_finding(const struct x_scenario *sc, const struct x_options *op
 	if (result.failed)
 		return shell_fail(-EIO, "the finding does not come again: %s", result.text);
 	x_trail_print(&result);
+	if (unsure)
+		kprintf("  there may be a shorter way: the search for it was stopped\n");
 	x_token(sc, &result, token, sizeof(token));
 	kprintf("token %s\n", token);
 	return 0;

@@ -176,6 +176,7 @@ struct x_result {
 	char rule[X_RULE], text[X_TEXT];
 	uint64_t outcome_sum; /* the same for the same set of outcomes */
 	unsigned plan_len, preempts;
+	bool unsure;	       /* whether there is a shorter one */
 	uint8_t plan[X_DEPTH]; /* of the counterexample */
 };
 
@@ -209,6 +210,7 @@ struct x_engine {
 	uint64_t observed_end;
 
 	bool shortening, stale; /* stale: the finding's order is of before something was learnt */
+	bool stopped;		/* the search, before its end, by its time or its runs */
 	bool interrupts;	/* there are some: irq_save() is an event */
 	bool learnt;		/* something that earlier events did not know of: begin again */
 	bool again;		/* the same order once more, for its races */
@@ -482,7 +484,7 @@ int explore_replay(const struct x_scenario *sc, const struct x_options *opt, boo
 		   const uint8_t *plan, unsigned len, struct x_result *r);
 
 /* ---- trail.c */
-void x_trail_keep(unsigned n); /* node n is made: its watches */
+void x_trail_keep(unsigned n); /* node n is about to be made; also behind the last one */
 void x_trail_print(const struct x_result *r);
 void x_trail_json(const struct x_scenario *sc, const struct x_result *r);
 bool x_trail_init(void);

@@ -19,7 +19,6 @@
 #define LEARN_PART     200u  /* the same before a part, which says so if it learns more later */
 #define LEARN_DEPTH    3u
 #define PROGRESS_NS    1000000000ull
-#define SHORTEN_RUNS   20000u /* executions that the search for a shorter way may take */
 
 const struct lifetime *x_lifetime(void)
 {
@@ -274,12 +273,12 @@ static void begin_again(void)
 	x_strategy_start();
 }
 
-static void search(void)
+void x_search(void)
 {
 	uint64_t began = machine_clock();
 
 	x.keep = 0;
-	x.branching = false;
+	x.branching = x.stopped = false;
 	x_first_beginning();
 	x_chains_reset();
 	x_states_reset();
@@ -294,7 +293,7 @@ static void search(void)
 			begin_again();
 			continue;
 		}
-		if (!judge() || out_of_time(began))
+		if (!judge() || (x.stopped = out_of_time(began)))
 			break;
 		if (!x_backtrack()) {
 			x.result->complete = !x.result->bounded;
@@ -306,40 +305,6 @@ static void search(void)
 	x.result->states = x_states_kept();
 	x_moment_forget();
 	x.result->ns += machine_clock() - began;
-}
-
-/* The same rule with fewer preemptions, then with fewer events. */
-static void shorten(void)
-{
-	struct x_result *found = x.result;
-	static struct x_result r;
-	struct x_options opt = x.opt;
-
-	for (unsigned bound = 0; bound <= found->preempts; bound++) {
-		memset(&r, 0, sizeof(r));
-		r.broken = true;
-		strcpy(r.rule, found->rule);
-		r.preempts = r.plan_len = UINT32_MAX;
-		x.opt.strategy = X_DPOR;
-		x.opt.bound = bound;
-		x.opt.shards = x.opt.shard = 0;
-		x.opt.runs = SHORTEN_RUNS;
-		x.opt.go_on = true;
-		x.result = &r;
-		x.shortening = true;
-		search();
-		x.shortening = false;
-		x.result = found;
-		if (r.plan_len == UINT32_MAX)
-			continue;
-		found->plan_len = r.plan_len;
-		found->preempts = r.preempts;
-		memcpy(found->plan, r.plan, r.plan_len);
-		strcpy(found->text, r.text);
-		x.stale = false;
-		break;
-	}
-	x.opt = opt;
 }
 
 static bool memory_for_all(void)
@@ -404,7 +369,7 @@ static void learn_by(enum x_strategy strategy)
 {
 	x.opt.strategy = strategy;
 	x.opt.bound = strategy == X_PCT ? LEARN_DEPTH : X_UNBOUND;
-	search();
+	x_search();
 	memset(x.result, 0, sizeof(*x.result));
 }
 
@@ -442,16 +407,16 @@ int explore_run(const struct x_scenario *sc, const struct x_options *opt, struct
 	x.noting = opt->strategy == X_STATES;
 	if (opt->shards || (x.noting && !opt->untaught))
 		learn(x.noting ? LEARN_RUNS : LEARN_PART);
-	search();
+	x_search();
 	x.noting = false;
 	x.stale = false;
 	if (r->broken && !r->failed && !opt->quick)
-		shorten();
+		x_shorten();
 	if (x.stale) { /* the first way is none any more, and no shorter one was found */
 		x.stale = false;
 		r->broken = false;
 		x.opt.shards = x.opt.shard = 0; /* ours are taken, and are others now */
-		search();
+		x_search();
 	}
 	machine_leave();
 	end();
@@ -471,6 +436,7 @@ static void replay(void)
 	do {
 		x.learnt = false;
 		execute();
+		x_trail_keep(x.state.depth);
 		x_moment_forget();
 	} while (x.learnt);
 	judge();

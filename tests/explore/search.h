@@ -56,6 +56,12 @@ static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
 					     : n->link[X_LINK_PLACE(link)].changed;
 }
 
+/* ---- run.c */
+void x_search(void); /* all executions of x.opt, whose result is x.result */
+/* ---- shorten.c */
+void x_shorten(void);  /* the finding of x.result becomes the shortest way to its rule */
+bool x_too_long(void); /* while it does: what comes is no shorter way any more */
+
 /* ---- strategy.c */
 /* The strategy's choice among `mask`, at a new node; X_ACTORS: none, all are asleep. */
 unsigned x_choose(uint16_t mask, struct x_node *n);

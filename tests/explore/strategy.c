@@ -210,6 +210,8 @@ static __attribute__((noinline)) unsigned choose(uint16_t mask, struct x_node *n
 
 	n->done = 0;
 	n->asleep = x_asleep_here();
+	if (unlikely(x.shortening) && x_too_long())
+		return X_ACTORS;
 	if (x.opt.strategy == X_STATES && !x_in_beginning() &&
 	    (id = x_goes_alone(mask)) < X_ACTORS) {
 		n->affordable = mask;

@@ -3,6 +3,7 @@
 both, and a token of one leads there in the other."""
 
 import concurrent.futures
+import html
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from run import run_commands
 from test_selftest import Ktap
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+import explain  # noqa: E402
+import explain_page  # noqa: E402
 import explore_faults  # noqa: E402
 import explore_table  # noqa: E402
 import explore_three  # noqa: E402
@@ -161,6 +164,11 @@ def test_every_scenario_can_fail():
     assert not list(explore_faults.missed_by_switches())
 
 
+# With this fault a pointer to a node of the tree is taken for an entry: the mark that is cleared in it is a bit of an
+# address, and where C's heap gave the node out depends on what it gave before, be it the line of commands.
+BY_ADDRESS = {"run-looks-early": {"I4", "I6"}}
+
+
 def test_every_museum_token_is_replayed():
     """Each fault that is explored for is found, its token breaks the same rule; without the fault none does."""
     hf_make.make("host")
@@ -170,12 +178,37 @@ def test_every_museum_token_is_replayed():
     tokens, rules = {}, {}
     for (name, command), said in zip(faults.items(), run.commands[1::3]):
         assert said.line == command and TOKEN.search(said.output), f"{name}: {said.output}"
-        tokens[name] = f"replay {TOKEN.search(said.output)[1]}"
+        tokens[name] = f"replay {TOKEN.search(said.output)[1]} json"
         rules[name] = re.search(r"^ *broken: (\S+):", said.output, re.M)[1]
-    for name, replay in tokens.items():  # each in a process of its own: see CAVEATS.md of run-looks-early
+    for name, replay in tokens.items():  # each in a process of its own
         _, said, _, without = in_process([f"museum {name} on", replay, f"museum {name} off", replay]).commands
-        assert re.search(rf"^ *broken: {rules[name]}:", said.output, re.M), f"{name}: {said.output}"
-        assert "broken:" not in without.output, f"{name}: {without.output}"
+        story = explain.read_story(said.output.splitlines())
+        assert story.verdict["broken"] in BY_ADDRESS.get(name, {rules[name]}), f"{name}: {said.output}"
+        assert all(0 < step["line"] <= len(explain.source(step["file"])) and step["function"] for step in story.steps), name
+        assert story.verdict["text"] in html.unescape(explain_page.page(story))
+        assert '"broken":""' in without.output or without.status, f"{name}: {without.output}"
+
+
+def story_of(fault, found, words=""):
+    """The steps of what `explore` finds with a fault, as `replay` tells them of its token."""
+    on = f"museum {fault} on"
+    token = TOKEN.search(in_process([on, f"explore {found}{words}"]).text)[1]
+    return explain.read_story(in_process([on, f"replay {token} json"]).commands[-1].output.splitlines())
+
+
+def test_a_counterexample_shows_the_counts():
+    """Behind each step, also the fatal one: what the scenario watches, or the pages whose state changes."""
+    hf_make.make("host")
+    fatal = story_of("reread-state", "peer.busy").steps[-1]
+    assert fatal["watch"]["busy blocks"] == str(2 ** 64 - 1) == str(int(fatal["value"], 16)), fatal
+    story = story_of("mark-in-two-steps", "busy.mark-put")
+    page = story.steps[0]["object"].split()[1]
+    shown = [[step["watch"].get(f"{page} {what}") for what in ("refs", "maps", "busy")] for step in story.steps]
+    assert [row for row in shown if row[0]] == [["1", "0", "0"], ["1", "0", "0"], ["0", "0", "0"], ["1", "0", "1"]]
+    assert shown[-1] == ["1", "0", "1"] and story.watched() == [f"{page} {what}" for what in ("refs", "maps", "busy")]
+    # A word of the stack of who slept is what it was then.
+    story = story_of("mutex-woken-trusts", "mutex.three", " strategy=random")
+    assert {step["object"] for step in story.steps if step["event"] in ("sleep", "woken")} == {"mutex 'explored'"}
 
 
 def test_a_counterexample_shows_what_was_there():
@@ -196,6 +229,25 @@ def test_a_counterexample_shows_what_was_there():
             seen.append((row["object"].split()[-1], row["event"], row["value"]))
         assert {("index", "load", "0x3"), ("index", made, "0x7"), ("mapping", made, "0x0")} <= set(seen), seen
         assert seen[-1] == ("index", made, "0x0"), seen
+
+
+def plain(text):
+    """Without what changes with each build (addresses), with each line of a file, and with the width of a column."""
+    return " ".join(re.sub(r"0x[0-9a-f]{6,}|(?<=\.c):\d+", "", text).split())
+
+
+def test_the_page_shows_what_is_there():
+    """The scenario that docs/explorer.md is worked from, and what the explorer prints of it."""
+    hf_make.make("host")
+    with open(explore_table.PAGE, encoding="utf-8") as page:
+        worked = page.read().split("## A scenario in ten minutes\n")[1].split("\n## ")[0]
+    with open(os.path.join(explore_table.SCENARIOS, "seed_s3_11.c"), encoding="utf-8") as file:
+        source = plain(file.read())
+    code = [part for block in re.findall(r"```c\n(.*?)```", worked, re.S) for part in block.split("\n\n")]
+    assert len(code) >= 7 and [part for part in code if plain(part) not in source] == []
+    said = re.findall(r"```text\n(.*?)```", worked, re.S)
+    printed = plain(in_process(["explore seed.s3.11 model=tso", "explore seed.s3.11-lessor model=tso"]).text)
+    assert len(said) == 2 and all(plain(block) in printed for block in said), printed
 
 
 def test_both_homes_tell_the_same(tmp_path):

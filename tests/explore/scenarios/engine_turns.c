@@ -141,3 +141,38 @@ const struct x_scenario engine_first = {
 	.start = start_first,
 	.thread = {{"zero", come_0}, {"one", come_1}, {"two", come_2}},
 	.end = is_not_first};
+
+/* ---- a rule that one thread breaks, and others have much to do that is nothing to it ---- */
+
+static uint32_t theirs, own, got;
+
+static void much(void)
+{
+	for (unsigned i = 0; i < 5; i++)
+		STORE(theirs, LOAD(theirs) + 1);
+}
+
+static void breaks(void)
+{
+	STORE(own, 1);
+	X_EXPECT("own", !LOAD(own), "it is one");
+}
+
+/* The second thread's turn has to come between the first one's two stores. */
+static void gives(void)
+{
+	STORE(got, 1);
+	STORE(got, 2);
+	much();
+}
+
+static void breaks_on_one(void)
+{
+	X_EXPECT("one", LOAD(got) != 1, "it was seen");
+}
+
+const struct x_scenario engine_breaks_alone = {.name = "engine.breaks-alone",
+					       .thread = {{"much", much}, {"breaks", breaks}}};
+const struct x_scenario engine_breaks_between = {
+	.name = "engine.breaks-between",
+	.thread = {{"much", much}, {"gives", gives}, {"breaks", breaks_on_one}}};
