@@ -56,14 +56,13 @@ static uint64_t number(const char *s, const char *what)
 	char *end;
 	uint64_t n = strtoull(s, &end, 10);
 	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
 
-	if (unit) {
-		n <<= 10 * (unit - units + 1);
-		end++;
-	}
-	if (end == s || *end)
+	if (*s < '0' || *s > '9' || end[!!unit])
 		options_fail("%s is a number (K, M or G behind it), not '%s'", what, s);
-	return n;
+	if (n > (uint64_t)INT64_MAX >> shift)
+		options_fail("%s is too large: '%s'", what, s);
+	return n << shift;
 }
 
 uint64_t options_between(const char *s, const char *what, uint64_t low, uint64_t high)
@@ -163,7 +162,9 @@ static int open_file(const char *path, uint64_t *size)
 
 	if (fd < 0)
 		options_fail("%s: %s%s", path, strerror(errno),
-			     errno == ENOENT ? "; size= would make it" : "");
+			     errno != ENOENT ? ""
+			     : *size	     ? "; it can be made in a folder that is there"
+					     : "; size= would make it");
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		fprintf(stderr, "holdfast: %s is in use by another run; waiting\n", path);
 		flock(fd, LOCK_EX);

@@ -18,11 +18,12 @@ SELFTEST(seen_counted, "explore.places-are-met",
 	static const struct {
 		const struct x_scenario *sc;
 		unsigned outcomes;
-	} known[] = {
-		{&engine_post_window, 3},     {&engine_call_all, 1},	  {&engine_mmu_last, 2},
-		{&engine_mmu_marked, 2},      {&engine_tlb_shot, 3},	  {&engine_wide_set, 3},
-		{&engine_wide_assigned, 3},   {&engine_wide_twice, 2},	  {&engine_lock_tried, 2},
-		{&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3}};
+	} known[] = {{&engine_post_window, 3},	   {&engine_call_all, 1},
+		     {&engine_mmu_last, 2},	   {&engine_mmu_marked, 2},
+		     {&engine_tlb_shot, 3},	   {&engine_wide_set, 3},
+		     {&engine_wide_late, 3},	   {&engine_wide_assigned, 3},
+		     {&engine_wide_twice, 2},	   {&engine_lock_tried, 2},
+		     {&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
@@ -50,7 +51,8 @@ SELFTEST(
 		unsigned races;
 	} known[] = {{&engine_race_answer, 0},	{&engine_race_interrupted, 0},
 		     {&engine_race_posted, 2},	{&engine_race_handed, 0},
-		     {&engine_race_earlier, 1}, {&engine_free_raced, 1}};
+		     {&engine_race_earlier, 1}, {&engine_race_bytes, 1},
+		     {&engine_free_raced, 1}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (int tso = 0; tso < 2; tso++) {

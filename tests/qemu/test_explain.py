@@ -14,6 +14,7 @@ import sys
 
 import pytest
 
+import hf_make
 from hf_config import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
@@ -181,6 +182,17 @@ def test_the_command(tmp_path):
                               capture_output=True, text=True, check=False)
         assert done.returncode == status and said in done.stderr, done
     assert not (tmp_path / "new").exists()
+    for variable, value, said in (("COMMIT", "no-such", "COMMIT=no-such is no commit of this tree"),
+                                  ("MUSEUM", "no-such", "museum: unknown exhibit 'no-such'")):
+        hf_make.make("host")
+        args = ["-i", SAMPLE] if variable == "COMMIT" else ["litmus.message:-:sc:a"]
+        done = subprocess.run([sys.executable, tool, "-o", str(tmp_path / "new"), *args], env={**os.environ, variable: value},
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and said in done.stderr and not (tmp_path / "new").exists(), done
+    (tmp_path / "file").touch()
+    done = subprocess.run([sys.executable, tool, "-o", str(tmp_path / "file"), "-i", SAMPLE],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr == f"explain: {tmp_path / 'file'}: File exists\n", done
 
 
 def test_an_older_tree(tmp_path):

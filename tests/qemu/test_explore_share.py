@@ -128,4 +128,4 @@ def test_what_dies_is_missing_and_what_learns_late_is_taken_whole(folder, capfd,
     assert capfd.readouterr().out == SAID.format(end="complete", n=7) + "\n"
     assert log.read_text().splitlines() == ["explore a.b shard=0/1 time=60", "explore a.b"]
     assert explore.run(2, ["no.such"]) == explore.MISSING
-    assert "no result for no.such" in capfd.readouterr().err
+    assert "no scenario is called no.such" in capfd.readouterr().err

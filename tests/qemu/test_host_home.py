@@ -86,7 +86,9 @@ def test_memcheck_has_nothing_to_say():
 
 @pytest.mark.parametrize("args,sentence", [
     (["-n", "9"], "-n is 1 to 8, not 9"), (["-p", "/none/x"], "/none/x: No such file"),
-    (["-p", "-"], "needs size="),
+    (["-p", "/none/x,size=1M"], "it can be made in a folder that is there"),
+    (["-p", "-"], "needs size="), (["-p", "-,size=17179869185G"], "size= is too large: '17179869185G'"),
+    (["-p", "-,size=-4096"], "size= is a number"), (["-p", "-,size="], "size= is a number"),
     (["-t", "x"], "-t is FILE:N, not x"), (["-t", ":1"], "-t is FILE:N, not :1"),
     (["-t", "/none/x:3x"], "number of -t is a number"), (["-t", "/none/x:0"], "the number of -t is 1 to 65535, not 0"),
     (["-t", "/none/x:1"], "/none/x: No such file"), (["more"], "'more' is no option"), (["-z"], "usage: holdfast")])

@@ -132,6 +132,14 @@ def source(path: str, commit: str = "") -> List[str]:
         return []
 
 
+def check_commit(commit: str) -> None:
+    """COMMIT: a commit of this tree, or no word."""
+    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "-q", "--verify", commit + "^{commit}"], check=False,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if done.returncode:
+        raise ExplainError(f"COMMIT={commit} is no commit of this tree: `git log` has them")
+
+
 def invariants() -> Dict[str, str]:
     """{"I1": its sentence …} as dax/check/invariants.c has them."""
     text = "\n".join(source("dax/check/invariants.c"))
@@ -150,6 +158,9 @@ def replay(token: str) -> List[str]:
     done = subprocess.run(explore_home.command(explore_home.replay(token, "json"), 120), check=False,
                           text=True, stdout=subprocess.PIPE, errors="replace")
     lines = done.stdout.splitlines()
+    refused = [line for line in lines if line.startswith("museum: ")]
+    if refused:
+        raise ExplainError(refused[0])
     if not any(line.startswith("{") for line in lines):
         raise ExplainError("the replay printed no step: " + (" / ".join(lines[-3:]) or "nothing"))
     return lines
@@ -191,12 +202,17 @@ def main(args: List[str]) -> int:
         return 2
     for word in args[recorded:]:
         try:
+            if os.environ.get("COMMIT"):
+                check_commit(os.environ["COMMIT"])
             story = read_story(lines_of(word) if recorded else replay(word))
             named(story.steps, variables())
-        except (ExplainError, OSError) as error:
+            print("\n".join(write(story, folder)))
+        except ExplainError as error:
             print(f"explain: {error}", file=sys.stderr)
             return 1
-        print("\n".join(write(story, folder)))
+        except OSError as error:
+            print(f"explain: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 1
     return 0
 
 

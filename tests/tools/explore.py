@@ -21,8 +21,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Set
 
 import explore_home
 import explore_merge
@@ -33,21 +34,50 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 FILE = re.compile(r"shard-(\d+)-of-(\d+)\.(out|part)$")
 SAFE, BROKEN, MISSING = 0, 1, 2
 SLICE = 60  # seconds
+INTERRUPTED = threading.Event()
+RUNNING: Set[subprocess.Popen] = set()
 PER_JOB = 4  # shards: they are of different size, and whoever is done with one takes the next
 
 
 def said(line: str, seconds: int = SLICE, more: Sequence[str] = ()) -> List[str]:
     """What a machine prints of a line that may take so long."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
-    done = subprocess.run(explore_home.command(line, seconds + 300) + list(more), env=env, stdout=subprocess.PIPE, text=True,
-                          errors="replace", check=False)
-    return done.stdout.splitlines()
+    with subprocess.Popen(explore_home.command(line, seconds + 300) + list(more), env=env, stdout=subprocess.PIPE, text=True,
+                          errors="replace") as process:
+        RUNNING.add(process)
+        if INTERRUPTED.is_set():  # it was begun beside Ctrl-C, and has not got that
+            process.terminate()
+        text = process.communicate()[0]
+        RUNNING.discard(process)
+    return text.splitlines()
 
 
 def scenarios(pattern: str) -> List[str]:
     """The scenarios that a pattern means."""
     rows = (re.match(r"([a-z0-9]+\.[a-z0-9.-]+) {2,}\S", line) for line in said("explore -l"))
     return [row.group(1) for row in rows if row and fnmatch.fnmatchcase(row.group(1), pattern)]
+
+
+def unknown(pattern: str) -> str:
+    return f"no scenario is called {pattern}; `build/host/holdfast -c 'explore -l'` lists them"
+
+
+def say_last(lines: List[str]) -> None:
+    """What a process without a result said last; not, if it was interrupted."""
+    if not INTERRUPTED.is_set():
+        print("\n".join(lines[-3:]), file=sys.stderr)
+
+
+def each(jobs: int, work: Callable[[int], object], count: int) -> None:
+    """work(0 … count-1), so many at a time. Ctrl-C: what runs ends, and nothing more begins."""
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            list(pool.map(work, range(count)))
+        except KeyboardInterrupt:
+            INTERRUPTED.set()
+            for process in list(RUNNING):
+                process.terminate()
+            raise
 
 
 def patience(mine: List[explore_merge.Result]) -> int:
@@ -66,7 +96,7 @@ def slice_of(name: str, words: List[str], at: int, seconds: int, out) -> Optiona
     lines = said(" ".join(["explore", name] + words + limit + ([f"from={at}"] if at else [])), seconds)
     found = explore_merge.results(lines)
     if len(found) != 1:
-        print("\n".join(lines[-3:]), file=sys.stderr)
+        say_last(lines)
         return None
     out.write("\n".join(lines) + "\n")
     out.flush()
@@ -98,11 +128,14 @@ def run_shard(folder: str, k: int, count: int, words: List[str]) -> int:
             ended = []
             with Progress(f"exploring, part {k} of {count}", len(names)) as bar:
                 for name in names:
+                    if INTERRUPTED.is_set():
+                        return MISSING
                     bar.step(name)
                     ended.append(explore_one(name, words[1:] + [f"shard={k}/{count}"], before, out))
         if not names or not all(ended):
-            print(f"explore: shard {k} of {count} has no result for "
-                  f"{', '.join(n for n, e in zip(names, ended) if not e) or words[0]}", file=sys.stderr)
+            missing = ", ".join(n for n, e in zip(names, ended) if not e)
+            print(f"explore: shard {k} of {count} has no result for {missing}" if names else f"explore: {unknown(words[0])}",
+                  file=sys.stderr)
             return MISSING
         os.rename(path + ".part", path + ".out")
     return BROKEN if explore_merge.first_finding(read(path + ".out")) else SAFE
@@ -163,8 +196,7 @@ def run_shards(jobs: int, words: List[str]) -> int:
     """So many shards at a time as jobs."""
     count = jobs * PER_JOB if jobs > 1 else 1
     folder = folder_of(words, str(count))
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda k: run_shard(folder, k, count, words), range(count)))
+    each(jobs, lambda k: run_shard(folder, k, count, words), count)
     return merge_folder(folder)
 
 
@@ -182,7 +214,7 @@ def help_with(share: explore_share.Share, scenario: explore_share.Scenario, word
         found = explore_merge.results(lines)
         share.came(scenario, number, lines, found[0] if len(found) == 1 else None)
         if len(found) != 1:
-            print("\n".join(lines[-3:]), file=sys.stderr)
+            say_last(lines)
             return
         mine.append(found[0])
 
@@ -193,17 +225,20 @@ def run_shared(jobs: int, words: List[str]) -> int:
     share = explore_share.Share(folder, [n for n in names if not os.path.exists(os.path.join(folder, n + ".out"))], words[1:])
 
     def work(_job: int) -> None:
-        for scenario in iter(share.next, None):
+        for scenario in iter(lambda: None if INTERRUPTED.is_set() else share.next(), None):
             bar.step(scenario.name)
             help_with(share, scenario, words[1:])
             while not share.leave(scenario):
                 help_with(share, scenario, words[1:])
 
-    with Progress("exploring", len(names)) as bar, ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(work, range(jobs)))
+    with Progress("exploring", len(names)) as bar:
+        each(jobs, work, jobs)
     missing = [n for n in names if not os.path.exists(os.path.join(folder, n + ".out"))]
-    if missing or not names:
-        print(f"explore: there is no result for {', '.join(missing) or words[0]}", file=sys.stderr)
+    if not names:
+        print(f"explore: {unknown(words[0])}", file=sys.stderr)
+        return MISSING
+    if missing:
+        print(f"explore: there is no result for {', '.join(missing)}", file=sys.stderr)
         return MISSING
     timed = any(word.startswith("time=") for word in words)
     return told([explore_share.together(explore_share.read(os.path.join(folder, n)), timed) for n in names])
@@ -214,7 +249,10 @@ def run(jobs: int, words: List[str]) -> int:
 
 
 def main(args: List[str]) -> int:
-    if args[:1] == ["run"] and len(args) > 1 and re.fullmatch(r"[1-9]\d{0,3}", args[1]):
+    if args[:1] == ["run"] and len(args) > 1:
+        if not re.fullmatch(r"[1-9]\d{0,3}", args[1]):
+            print(f"explore: JOBS={args[1]} is no number of processes: 1 to 9999", file=sys.stderr)
+            return MISSING
         return run(int(args[1]), args[2:])
     if args[:1] == ["shard"] and len(args) > 3 and all(re.fullmatch(r"\d{1,4}", n) for n in args[2:4]):
         k, count = int(args[2]), int(args[3])
@@ -227,4 +265,4 @@ def main(args: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    explore_home.end_with("explore", main, "what ended is kept, and the same command goes on behind it")

@@ -154,4 +154,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    explore_home.end_with("explore-count", main)

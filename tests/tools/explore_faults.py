@@ -190,6 +190,9 @@ def main(args):
     if args[:1] == ["find"] and len(args) == 2:
         find(args[1])
         return
+    unknown = set(args) - {fault.name for fault in faults() if fault.kind == "edit"}
+    if unknown:
+        sys.exit(f"explore-faults: no edit is called {', '.join(sorted(unknown))}; {os.path.relpath(LIST, ROOT)} has them")
     sentences = list(complaints(scenarios()))
     missed = list(missed_by_switches()) if not args else []
     missed += missed_by_edits(args)
@@ -199,4 +202,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    explore_home.end_with("explore-faults", main)

@@ -6,7 +6,7 @@ Both tell the same (tests/qemu/test_explore.py); the process takes a fraction of
 
 import os
 import sys
-from typing import List
+from typing import Callable, List, NoReturn, Optional
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOST = os.path.join(ROOT, "build", "host", "holdfast")
@@ -33,6 +33,21 @@ def seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
         sys.exit(f"SECONDS={text} is no number of seconds: 1 or more")
     return int(text)
+
+
+def end_with(name: str, main: Callable[[List[str]], Optional[int]], kept: str = "") -> NoReturn:
+    """The program ends with the status of main(). Ctrl-C, a program that is not installed and a file that cannot be
+    had end it by a sentence; `kept`: what becomes of what was done."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted" + (f"; {kept}" if kept else ""), file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError) and "/" not in str(error.filename or "/")
+        print(f"{name}: {error.filename} is not installed; `make {name}` as root installs it" if missing else
+              f"{name}: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
 
 
 def command(line: str, seconds: int) -> List[str]:

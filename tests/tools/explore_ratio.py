@@ -19,6 +19,7 @@ import statistics
 import sys
 
 import explore
+import explore_home
 import explore_table
 from progress import Progress
 
@@ -86,4 +87,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    explore_home.end_with("explore-ratio", main)

@@ -339,4 +339,4 @@ def main(args):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    explore_home.end_with("explore-table", main, "the same command goes on behind what ended")

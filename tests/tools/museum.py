@@ -202,4 +202,4 @@ def main(names):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    explore_home.end_with("museum", main)

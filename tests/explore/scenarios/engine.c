@@ -289,6 +289,15 @@ const struct x_scenario engine_race_crossing = {
 const struct x_scenario engine_race_load = {
 	.name = "engine.race-load", .thread = {{"load", load_plain}, {"store", store_word}}};
 
+static void load_two_bytes(void)
+{
+	x_observe(bytes[3]);
+	x_observe(bytes[4]);
+}
+
+const struct x_scenario engine_race_bytes = {
+	.name = "engine.race-bytes", .thread = {{"loads", load_two_bytes}, {"byte", store_byte}}};
+
 static void read_plainly(void)
 {
 	down_read(&shelf);

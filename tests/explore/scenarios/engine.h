@@ -48,7 +48,8 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_lock_tried, engine_device_sleeps, engine_mmu_last, engine_mmu_marked,
 	engine_tlb_shot, engine_tlb_moved, engine_tlb_hidden, engine_mmu_table_freed,
 	engine_mmu_frame_freed, engine_wide_set, engine_wide_assigned, engine_wide_twice,
-	engine_free_raced, engine_fenced_by_slab, engine_breaks_alone, engine_breaks_between;
+	engine_free_raced, engine_fenced_by_slab, engine_breaks_alone, engine_breaks_between,
+	engine_race_bytes, engine_wide_late;
 
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];

@@ -116,24 +116,30 @@ const struct x_scenario engine_race_answer = {
 static void stores_twice(void)
 {
 	plain = 1;
-	x_point("between");
+	STORE(told, 1);
 	plain = 2;
 }
 
-static void posts_adding(void)
+static void looks_and_adds(void *unused)
 {
-	x_interrupt(0, adds_plainly, NULL);
+	x_observe(LOAD(told)); /* so that it comes before the second store, too */
+	adds_plainly(unused);
+}
+
+static void posts_looking(void)
+{
+	x_interrupt(0, looks_and_adds, NULL);
 }
 
 const struct x_scenario engine_race_interrupted = {
 	.name = "engine.race-interrupted",
 	.start = start,
-	.thread = {{"stores", stores_twice}, {"posts", posts_adding}},
+	.thread = {{"stores", stores_twice}, {"posts", posts_looking}},
 	.interrupts = true};
 
 static void posts_and_stores(void)
 {
-	posts_adding();
+	x_interrupt(0, adds_plainly, NULL);
 	plain = 3;
 }
 

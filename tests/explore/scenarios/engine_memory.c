@@ -253,6 +253,11 @@ const struct x_scenario engine_wide_assigned = {
 	.name = "engine.wide-assigned",
 	.start = start_three,
 	.thread = {{"assigns", assign_three}, {"looks", look_from_behind}}};
+/* The same, and the looks are the first thread's: what goes alone is known before the store is. */
+const struct x_scenario engine_wide_late = {
+	.name = "engine.wide-late",
+	.start = start_three,
+	.thread = {{"looks", look_from_behind}, {"sets", set_three}}};
 /* Of two that overlap either is the last. */
 static void set_to_two(void)
 {

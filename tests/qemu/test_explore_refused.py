@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What is asked wrongly of the explorer's tools, what is not installed, and Ctrl-C: a sentence that says what would do."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pexpect
+import pytest
+
+import hf_make
+from hf_config import ROOT
+
+TOOLS = os.path.join(ROOT, "tests", "tools")
+
+
+def tool(name, *args, **env):
+    """What a tool says."""
+    return subprocess.run([sys.executable, "-B", os.path.join(TOOLS, name), *args], env={**os.environ, **env}, cwd=ROOT,
+                          capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.mark.parametrize("words,said", [
+    (["explore.py", "run", "0"], "explore: JOBS=0 is no number of processes: 1 to 9999"),
+    (["explore.py", "run", "two", "wait.message"], "explore: JOBS=two is no number of processes: 1 to 9999"),
+    (["explore.py", "run", "1", "no.such"], "explore: no scenario is called no.such; `build/host/holdfast -c 'explore -l'`"),
+    (["explore.py", "shard", "/proc/none", "0", "2"], "explore: /proc/none: No such file or directory"),
+    (["explore_faults.py", "no-such"], "explore-faults: no edit is called no-such; tests/explore/scenarios/faults.txt has"),
+    (["explore_three.py", "9", "no.such"], "no scenario of three threads is called no.such"),
+    (["museum.py", "no-such"], "no such fault: no-such")])
+def test_what_is_asked_wrongly(words, said):
+    hf_make.make("host")
+    done = tool(*words)
+    assert done.returncode and done.stderr.startswith(said) and "Traceback" not in done.stderr, done
+
+
+def test_what_is_not_installed(tmp_path):
+    """With nothing but Python on the path."""
+    hf_make.make("host")
+    done = tool("explore_count.py", "wait.message", PATH=str(tmp_path))
+    assert done.returncode == 2, done
+    assert done.stderr == "explore-count: valgrind is not installed; `make explore-count` as root installs it\n", done
+
+
+ENGINE = """#!/bin/sh
+case "$2" in *-l*) for n in 1 2 3 4 5 6; do echo "a.n$n    claim"; done; exit;; esac
+echo "$2" >>{log}
+exec sleep 100
+"""
+PROGRAM = """
+import sys
+sys.path.insert(0, {tools!r})
+import explore, explore_home
+explore.ROOT, explore_home.HOST, explore_home.DIMMS = {root!r}, {root!r} + "/engine", []
+explore_home.end_with("explore", explore.main, "KEPT")
+"""
+
+
+def test_an_interrupted_exploration_ends(tmp_path):
+    """Of six scenarios two run; Ctrl-C ends them, and what was about to begin."""
+    log, engine = tmp_path / "log", tmp_path / "engine"
+    engine.write_text(ENGINE.format(log=log))
+    engine.chmod(0o755)
+    log.touch()
+    child = pexpect.spawn(sys.executable, ["-B", "-c", PROGRAM.format(tools=TOOLS, root=str(tmp_path)), "run", "2", "a.*"],
+                          encoding="utf-8", timeout=60, env={k: v for k, v in os.environ.items() if k != "WHERE"},
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # which pytest's workers ignore
+    while len(log.read_text().splitlines()) < 2:
+        assert child.isalive()
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130 and "explore: interrupted; KEPT" in child.before, child.before
+    assert "Traceback" not in child.before and len(log.read_text().splitlines()) < 5, child.before
