@@ -152,7 +152,12 @@ void x_describe_wait(const struct x_actor *a, char *buf, unsigned n)
 			 t && t->waiting ? t->waiting->waker : "?");
 		break;
 	case X_LOCK: snprintf(buf, n, "for the lock '%s'", object); break;
-	case X_PAUSE: snprintf(buf, n, "in a loop for a change of %s", object); break;
+	case X_PAUSE:
+		snprintf(buf, n, "in a loop for a change of %s%s", object,
+			 a->oldest_looked ? ", or of what it looked at before these 4 places, "
+					    "which the explorer would not notice"
+					  : "");
+		break;
 	case X_IPI_WAIT: snprintf(buf, n, "for the answer to an IPI"); break;
 	case X_JOIN: snprintf(buf, n, "for the end of a thread"); break;
 	default: snprintf(buf, n, "for its turn (%s)", x_kind_name(op->kind)); break;

@@ -200,7 +200,7 @@ void x_check_step(void)
 static void deadlock(void) __noreturn;
 static void deadlock(void)
 {
-	char wait[100];
+	char wait[180];
 	int n = 0;
 
 	x.text[0] = 0;

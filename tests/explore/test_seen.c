@@ -23,7 +23,10 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		     {&engine_tlb_shot, 3},	   {&engine_wide_set, 3},
 		     {&engine_wide_late, 3},	   {&engine_wide_assigned, 3},
 		     {&engine_wide_twice, 2},	   {&engine_lock_tried, 2},
-		     {&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3}};
+		     {&engine_volatile, 2},	   {&engine_exchanged, 3},
+		     {&engine_stack_stores, 1},	   {&engine_sleep_timed, 1},
+		     {&engine_sleep_signalled, 1}, {&engine_timer_cancelled, 2},
+		     {&engine_fenced_by_slab, 3}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
@@ -109,4 +112,35 @@ SELFTEST(seen_refused, "explore.misuse-is-found",
 		       "%s: %s %s", known[i].sc->name, r.rule,
 		       r.broken ? r.text : "nothing is found");
 	}
+}
+
+SELFTEST(seen_full, "explore.full-buffer-waits",
+	 "more stores than a buffer has places wait for one, in whichever order they come out")
+{
+	for (unsigned n = 0; n < 3; n++) {
+		struct x_options opt = x_all_orders(n == 0 ? X_DPOR : X_RANDOM, true);
+
+		opt.runs = 20;
+		opt.seed = n;
+		EXPECT(!explore_run(&engine_many_stores, &opt, &r) && !r.failed && !r.broken, "%s",
+		       r.text);
+	}
+}
+
+SELFTEST(seen_loops, "explore.loops-look-in-any-way",
+	 "a loop that compares and exchanges, or looks at what is volatile, makes one event while "
+	 "nobody changes that")
+{
+	struct x_options opt = x_all_orders(X_BRUTE, false);
+
+	EXPECT(!explore_run(&engine_spin_exchange, &opt, &r) && r.complete && !r.broken, "%s",
+	       r.text);
+	EXPECT(r.depth == 7, "four stores, an exchange, a wait and an exchange are %u events",
+	       r.depth);
+	EXPECT(!explore_run(&engine_spin_volatile, &opt, &r) && r.complete && !r.broken, "%s",
+	       r.text);
+	EXPECT(r.depth == 7, "four stores, a look, a wait and a look are %u events", r.depth);
+	EXPECT(!explore_run(&engine_spin_six, &opt, &r) && r.broken &&
+		       strstr(r.text, "before these 4 places, which the explorer would not"),
+	       "six places: %s", r.broken ? r.text : "nothing is found");
 }

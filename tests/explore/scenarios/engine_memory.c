@@ -334,6 +334,18 @@ static void loads_from(void)
 	x_observe(__atomic_load_n((uint64_t *)(void *)memory, __ATOMIC_ACQUIRE));
 }
 
+static void knows_it_is_shared(void)
+{
+	makes_text();
+	x_observe(__atomic_load_n((uint64_t *)(void *)memory, __ATOMIC_ACQUIRE));
+}
+
+static void loads_plainly(void)
+{
+	x_point("late");
+	x_observe(*(uint64_t *)(void *)memory);
+}
+
 static void grows(void)
 {
 	uint8_t *larger = realloc(memory, 48);
@@ -356,6 +368,11 @@ const struct x_scenario engine_freed_by[] = {
 	TOUCHED_BY("memcpy-to", copies_to),
 	TOUCHED_BY("add", adds_to),
 	TOUCHED_BY("load", loads_from),
+	{
+		.name = "engine.freed-event",
+		.start = knows_it_is_shared,
+		.thread = {{"frees", frees}, {"loads", loads_plainly}},
+	},
 	{
 		.name = "engine.freed-realloc",
 		.start = makes_text,
