@@ -233,6 +233,14 @@ static void print_part(const struct x_result *r)
 		(unsigned long)(r->complete ? r->executions : x.executions_before));
 }
 
+const char *x_saw_nothing(const struct x_result *r)
+{
+	if (r->failed || !r->executions || r->depth)
+		return NULL;
+	return "no event was seen, so there is one order, and nothing was asked: the code that the "
+	       "threads call is none that is compiled for the explorer (docs/explorer.md)";
+}
+
 static void print_verdict(const struct x_scenario *sc, const struct x_options *opt,
 			  const struct x_result *r)
 {
@@ -271,6 +279,8 @@ static void print_verdict(const struct x_scenario *sc, const struct x_options *o
 		kprintf("BROKEN %s %s\n", r->rule, r->text);
 	else
 		kprintf("safe\n");
+	if (x_saw_nothing(r))
+		kprintf("  %s\n", x_saw_nothing(r));
 }
 
 /* The counterexample is run once more, for its values. */

@@ -58,6 +58,9 @@ static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
 
 /* ---- run.c */
 void x_search(void); /* all executions of x.opt, whose result is x.result */
+/* ---- cmd_explore.c */
+const char *
+x_saw_nothing(const struct x_result *r); /* why "safe" says nothing here; NULL: it does */
 /* ---- shorten.c */
 void x_shorten(void);  /* the finding of x.result becomes the shortest way to its rule */
 bool x_too_long(void); /* while it does: what comes is no shorter way any more */

@@ -391,6 +391,17 @@ SELFTEST(
 	}
 }
 
+SELFTEST(engine_no_event, "explore.nothing-is-said",
+	 "of threads without an event it is said that nothing was asked of them, and of no others")
+{
+	struct x_options opt = x_all_orders(X_DPOR, false);
+
+	EXPECT(!explore_run(&engine_no_event, &opt, &r) && r.complete, "%s", r.text);
+	EXPECT(x_saw_nothing(&r), "nothing is said, with %u events", r.depth);
+	EXPECT(!explore_run(&engine_spin, &opt, &r) && r.complete, "%s", r.text);
+	EXPECT(!x_saw_nothing(&r), "it is said, with %u events", r.depth);
+}
+
 SELFTEST(engine_tokens, "explore.token-is-its-order",
 	 "the order that a token names is the one that it was made of, whatever repeats in it")
 {

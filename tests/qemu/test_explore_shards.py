@@ -11,6 +11,7 @@ from hf_config import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import explore  # noqa: E402
+import explore_keep  # noqa: E402
 import explore_merge  # noqa: E402
 
 HOW = "lifetime=busy-extent model=tso strategy=dpor"
@@ -121,6 +122,54 @@ def test_a_killed_shard_goes_on_behind_its_last_slice(tmp_path, monkeypatch, cap
     assert "shards of 2 divisions" in capfd.readouterr().err
 
 
+def kept(path):
+    """Slices of a shard that was killed behind its second one."""
+    for at in (2, 5):
+        explore_keep.add(path, explore_keep.mark(["a.*"]), ["outcome x", f"beginnings {at} executions 3",
+                         (SAFE % " shard=0/1").replace("complete", "bounded (time)")])
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("how, resumes", [
+    (lambda data: data, 5), (lambda data: data[:-1], 2), (lambda data: data[:-50], 2), (lambda data: data[:60], 0),
+    (lambda data: data[:7], 0), (lambda data: b"", 0), (lambda data: data.replace(b"executions 3", b"executions 4", 1), 0),
+    (lambda data: data + b"\0\xff" * 300, 5), (lambda data: data + b"kept 9999 lines 0123456789abcdef\nexplore", 5),
+    (lambda data: data[:-40] + b"\0" * 40, 2)])
+def test_a_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch, capfd, how, resumes):
+    """Cut off anywhere, overwritten, or with what nobody wrote behind it: what is not sure is explored again."""
+    engine(tmp_path, monkeypatch, ENGINE.format(log=tmp_path / "log", flag=tmp_path, how=HOW).replace("; echo \"c.d                 too\"", ""))
+    path = tmp_path / "shard-0-of-1.part"
+    path.write_bytes(how(kept(path)))
+    assert explore.main(["shard", str(tmp_path), "0", "1", "a.*"]) == explore.SAFE
+    asked = (tmp_path / "log").read_text().splitlines()[-1]
+    assert asked == "explore a.b shard=0/1 time=60" + (f" from={resumes}" if resumes else "")
+    assert explore.main(["merge", str(tmp_path)]) == explore.SAFE
+    sums = {5: 3 + 3 + 4, 2: 3 + 4, 0: 4}
+    assert f"complete, {sums[resumes]} executions" in capfd.readouterr().out
+    with open(tmp_path / "shard-0-of-1.out", "r+b") as out:  # and so when it had ended
+        out.seek(-20, os.SEEK_END)
+        out.write(b"?")
+    (tmp_path / "log").unlink()
+    assert explore.main(["shard", str(tmp_path), "0", "1", "a.*"]) == explore.SAFE
+    assert (tmp_path / "log").read_text().splitlines()[-1] == asked
+
+
+def test_a_checkpoint_of_other_words_or_of_another_program_is_refused(tmp_path, monkeypatch, capfd):
+    """What it kept is not this exploration's; a shard that ended under other words has said nothing of these."""
+    engine(tmp_path, monkeypatch, ENGINE.format(log=tmp_path / "log", flag=tmp_path, how=HOW))
+    line = ["shard", str(tmp_path), "0", "1"]
+    assert explore.main(line + ["a.*"]) == explore.SAFE
+    assert explore.main(line + ["a.*", "model=tso"]) == explore.MISSING and "take another folder" in capfd.readouterr().err
+    assert explore.main(line + ["a.*"]) == explore.SAFE
+    (tmp_path / "holdfast").write_text((tmp_path / "holdfast").read_text() + "# another\n")
+    assert explore.main(line + ["a.*"]) == explore.MISSING and "by program" in capfd.readouterr().err
+    assert explore.main(["shard", str(tmp_path / "two"), "1", "2", "a.*"]) == explore.SAFE
+    os.rename(tmp_path / "shard-0-of-1.out", tmp_path / "two" / "shard-0-of-2.out")
+    capfd.readouterr()
+    assert explore.main(["merge", str(tmp_path / "two")]) == explore.MISSING
+    assert "of different explorations" in capfd.readouterr().err
+
+
 def test_a_beginning_that_takes_longer_than_a_slice_gets_more_time():
     """Else the same slice would be made for ever."""
     places = [4, 9, 9, 9, 12]
@@ -144,7 +193,7 @@ def test_the_job_script_knows_its_shard(tmp_path, variable):
     script = os.path.join(ROOT, "tests", "tools", "explore_job.sh")
     env = {"PATH": os.environ["PATH"], variable: "2"}
     shard = 1 if variable == "PARALLEL_SEQ" else 2
-    (tmp_path / f"shard-{shard}-of-3.out").write_text(BROKEN % "")
+    explore_keep.add(tmp_path / f"shard-{shard}-of-3.out", explore_keep.mark(["a.b"]), [BROKEN % ""])
     assert subprocess.run([script, tmp_path, "3", "a.b"], env=env, check=False).returncode == 1
     del env[variable]
     done = subprocess.run([script, tmp_path, "3"], env=env, check=False, capture_output=True, text=True)

@@ -2,6 +2,7 @@
 """Jobs share a scenario by its beginnings: what each took comes together to the whole, whoever dies on the way."""
 
 import array
+import mmap
 import os
 import sys
 
@@ -12,6 +13,7 @@ from hf_config import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import explore  # noqa: E402
+import explore_keep  # noqa: E402
 import explore_merge  # noqa: E402
 import explore_share  # noqa: E402
 
@@ -98,10 +100,36 @@ def test_who_was_killed_has_taken_nothing(folder, capfd):
     path.mkdir(parents=True)
     first = hf_make.home(*DIMMS, "-t", f"{path}/{NAMES[0]}.taken:1", "-c", f"explore {NAMES[0]} shard=0/1 runs=700").stdout
     first = first.replace("bounded (runs)", "bounded (time)")
-    (path / f"{NAMES[0]}.part").write_text("slice 1\n" + first)
+    explore_keep.add(path / f"{NAMES[0]}.part", explore_keep.mark([NAMES[0]]), ["slice 1", *first.splitlines()])
     hf_make.home(*DIMMS, "-t", f"{path}/{NAMES[0]}.taken:2", "-c", f"explore {NAMES[0]} shard=0/1 runs=900")
     taken = array.array("H", (path / f"{NAMES[0]}.taken").read_bytes())
     assert {1, 2} <= set(taken)
+    assert explore.run(1, [NAMES[0]]) == explore.SAFE
+    assert capfd.readouterr().out == whole.line() + "\n"
+    assert sorted(os.listdir(path)) == [f"{NAMES[0]}.out"]
+
+
+@pytest.mark.parametrize("how", ["taken is gone", "taken is shorter", "taken is empty", "part is cut", "somebody is left over"])
+def test_what_was_kept_is_whole_or_begun_anew(folder, capfd, how):
+    """Without the list of who took what, what is kept says nothing; who outlived his parent takes from the old list."""
+    whole = explored(NAMES[0])
+    path = folder / "build" / "explore-run" / f"{NAMES[0]}-shared"
+    path.mkdir(parents=True)
+    part, taken = path / f"{NAMES[0]}.part", path / f"{NAMES[0]}.taken"
+    first = hf_make.home(*DIMMS, "-t", f"{taken}:1", "-c", f"explore {NAMES[0]} shard=0/1 runs=700").stdout
+    explore_keep.add(part, explore_keep.mark([NAMES[0]]), ["slice 1", *first.replace("bounded (runs)", "bounded (time)").splitlines()])
+    if how == "taken is gone":
+        taken.unlink()
+    elif how == "taken is shorter":
+        os.truncate(taken, 4097)
+    elif how == "taken is empty":
+        taken.write_bytes(bytes(2 * PIECES))
+    elif how == "part is cut":
+        os.truncate(part, part.stat().st_size - 3)
+    else:
+        with open(taken, "r+b") as left, mmap.mmap(left.fileno(), 2 * PIECES) as old:
+            explore_share.Scenario(str(path), NAMES[0], False, explore_keep.mark([NAMES[0]]))
+            old[2 * 600:2 * 610] = array.array("H", [2] * 10).tobytes()
     assert explore.run(1, [NAMES[0]]) == explore.SAFE
     assert capfd.readouterr().out == whole.line() + "\n"
     assert sorted(os.listdir(path)) == [f"{NAMES[0]}.out"]

@@ -8,8 +8,9 @@
 
 SCENARIO is a name or a pattern ('*' if none is given), WORDS are those of `explore`: strategy=…,
 model=…, bound=…. A shard explores in slices of a minute. After each it adds what was printed to
-FOLDER/shard-K-of-N.part, which is its checkpoint: one that was killed goes on behind the last slice,
-by the same command once more. When it has ended the file is called .out, and it does not run again.
+FOLDER/shard-K-of-N.part, which is its checkpoint (explore_keep.py): one that was killed goes on behind the
+last slice, by the same command once more. When it has ended the file is called .out, and it does not run
+again. A folder is of one program and of the same words: others are refused.
 It runs as a Linux process (make host), with WHERE=kernel in the environment in QEMU, where `run` means the shards
 0 … 4 × JOBS - 1, JOBS at a time, and their merge.
 
@@ -26,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Dict, List, Optional, Sequence, Set
 
 import explore_home
+import explore_keep
 import explore_merge
 import explore_share
 from progress import Progress
@@ -90,26 +92,25 @@ def patience(mine: List[explore_merge.Result]) -> int:
     return SLICE << stuck
 
 
-def slice_of(name: str, words: List[str], at: int, seconds: int, out) -> Optional[explore_merge.Result]:
-    """Explores one scenario for a slice from beginning `at` on, and keeps what was printed."""
+def slice_of(name: str, words: List[str], at: int, seconds: int, keep) -> Optional[explore_merge.Result]:
+    """Explores one scenario for a slice from beginning `at` on; what was printed goes to keep()."""
     limit = [] if any(word.startswith("time=") for word in words) else [f"time={seconds}"]
     lines = said(" ".join(["explore", name] + words + limit + ([f"from={at}"] if at else [])), seconds)
     found = explore_merge.results(lines)
     if len(found) != 1:
         say_last(lines)
         return None
-    out.write("\n".join(lines) + "\n")
-    out.flush()
+    keep(lines)
     return found[0]
 
 
-def explore_one(name: str, words: List[str], before: List[explore_merge.Result], out) -> bool:
+def explore_one(name: str, words: List[str], before: List[explore_merge.Result], keep) -> bool:
     """One scenario, slice by slice, behind those that were kept before. False: no result."""
     mine = [result for result in before if result.name == name]
     last = mine[-1] if mine else None
     timed = any(word.startswith("time=") for word in words)
     while not last or (not timed and explore_merge.goes_on(last) is not None):
-        last = slice_of(name, words, explore_merge.goes_on(last) if last else 0, patience(mine), out)
+        last = slice_of(name, words, explore_merge.goes_on(last) if last else 0, patience(mine), keep)
         if not last:
             return False
         mine.append(last)
@@ -120,45 +121,50 @@ def run_shard(folder: str, k: int, count: int, words: List[str]) -> int:
     """Runs one shard, or what is left of it. Value: the status that its results mean."""
     path = os.path.join(folder, f"shard-{k}-of-{count}")
     os.makedirs(folder, exist_ok=True)
+    mark = explore_keep.mark(words)
+    if os.path.exists(path + ".out") and not explore_keep.is_whole(path + ".out"):
+        os.rename(path + ".out", path + ".part")
     if not os.path.exists(path + ".out"):
         names = scenarios(words[0] if words else "*")
-        with open(path + ".part", "a+", encoding="utf-8") as out:
-            out.seek(0)
-            before = explore_merge.results(out)
-            ended = []
-            with Progress(f"exploring, part {k} of {count}", len(names)) as bar:
-                for name in names:
-                    if INTERRUPTED.is_set():
-                        return MISSING
-                    bar.step(name)
-                    ended.append(explore_one(name, words[1:] + [f"shard={k}/{count}"], before, out))
+        before = explore_merge.results(explore_keep.lines(path + ".part", mark))
+        ended = []
+        with Progress(f"exploring, part {k} of {count}", len(names)) as bar:
+            for name in names:
+                if INTERRUPTED.is_set():
+                    return MISSING
+                bar.step(name)
+                ended.append(explore_one(name, words[1:] + [f"shard={k}/{count}"], before,
+                                         lambda lines: explore_keep.add(path + ".part", mark, lines)))
         if not names or not all(ended):
             missing = ", ".join(n for n, e in zip(names, ended) if not e)
             print(f"explore: shard {k} of {count} has no result for {missing}" if names else f"explore: {unknown(words[0])}",
                   file=sys.stderr)
             return MISSING
         os.rename(path + ".part", path + ".out")
-    return BROKEN if explore_merge.first_finding(read(path + ".out")) else SAFE
+    return BROKEN if explore_merge.first_finding(read(path + ".out", mark)) else SAFE
 
 
-def read(path: str) -> List[explore_merge.Result]:
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        return explore_merge.results(stream)
+def read(path: str, mark: str = "") -> List[explore_merge.Result]:
+    return explore_merge.results(explore_keep.lines(path, mark))
 
 
 def merge_folder(folder: str) -> int:
     """Prints the united results, each finding with its counterexample."""
     shards: Dict[int, List[explore_merge.Result]] = {}
-    counts = set()
+    counts, marks = set(), set()
     for name in sorted(os.listdir(folder)):
         match = FILE.match(name)
         if match:
             counts.add(int(match.group(2)))
         if match and match.group(3) == "out":
+            marks.add(explore_keep.marked(os.path.join(folder, name)))
             shards[int(match.group(1))] = read(os.path.join(folder, name))
     if len(counts) != 1:
         print(f"explore: {folder} holds shards of {len(counts)} divisions; one is needed",
               file=sys.stderr)
+        return MISSING
+    if len(marks) > 1:
+        print(f"explore: {folder} holds shards of different explorations: {'; '.join(sorted(marks))}", file=sys.stderr)
         return MISSING
     try:
         found = explore_merge.merge(shards, counts.pop())
@@ -222,7 +228,8 @@ def help_with(share: explore_share.Share, scenario: explore_share.Scenario, word
 def run_shared(jobs: int, words: List[str]) -> int:
     """So many jobs, which share all scenarios."""
     folder, names = folder_of(words, "shared"), scenarios(words[0] if words else "*")
-    share = explore_share.Share(folder, [n for n in names if not os.path.exists(os.path.join(folder, n + ".out"))], words[1:])
+    mark = explore_keep.mark(words)
+    share = explore_share.Share(folder, [n for n in names if not os.path.exists(os.path.join(folder, n + ".out"))], words[1:], mark)
 
     def work(_job: int) -> None:
         for scenario in iter(lambda: None if INTERRUPTED.is_set() else share.next(), None):
@@ -241,7 +248,7 @@ def run_shared(jobs: int, words: List[str]) -> int:
         print(f"explore: there is no result for {', '.join(missing)}", file=sys.stderr)
         return MISSING
     timed = any(word.startswith("time=") for word in words)
-    return told([explore_share.together(explore_share.read(os.path.join(folder, n)), timed) for n in names])
+    return told([explore_share.together(explore_share.read(os.path.join(folder, n), mark), timed) for n in names])
 
 
 def run(jobs: int, words: List[str]) -> int:
@@ -249,6 +256,14 @@ def run(jobs: int, words: List[str]) -> int:
 
 
 def main(args: List[str]) -> int:
+    try:
+        return command(args)
+    except explore_keep.KeepError as error:
+        print(f"explore: {error}", file=sys.stderr)
+        return MISSING
+
+
+def command(args: List[str]) -> int:
     if args[:1] == ["run"] and len(args) > 1:
         if not re.fullmatch(r"[1-9]\d{0,3}", args[1]):
             print(f"explore: JOBS={args[1]} is no number of processes: 1 to 9999", file=sys.stderr)

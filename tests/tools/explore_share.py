@@ -6,8 +6,8 @@ is at work for a while, and the two take its beginnings as they come, each of wh
 (boot/host/share.c). So no part is cut beforehand that could turn out to be the largest one.
 
 In the folder, for each scenario: NAME.taken, which process has which beginning, by number; NAME.part, for each process,
-or slice of a minute, its number and what it printed. When all is explored NAME.part is called NAME.out. Who was killed has
-no line in it, so what he took is free again for the next run.
+or slice of a minute, its number and what it printed (explore_keep.py). When all is explored NAME.part is called NAME.out.
+Who was killed has no slice in it, so what he took is free again for the next run.
 """
 
 import array
@@ -17,8 +17,10 @@ import re
 import threading
 import time
 
+import explore_keep
 import explore_merge
 
+PIECES = 1 << 24  # numbers in a file of what is taken (boot/host/share.c)
 PATIENCE = 0.1  # seconds that a scenario is at work before it gets help: most are over by then
 SLICE = re.compile(r"^slice (\d+)$")
 UNSHARED = ("strategy=pct", "strategy=random", "strategy=states")  # they have no parts, or all parts throw the same dice
@@ -27,14 +29,16 @@ UNSHARED = ("strategy=pct", "strategy=random", "strategy=states")  # they have n
 class Scenario:
     """One that is at work, or was."""
 
-    def __init__(self, folder, name, alone):
-        self.name, self.alone = name, alone
+    def __init__(self, folder, name, alone, mark):
+        self.name, self.alone, self.mark = name, alone, mark
         self.path = os.path.join(folder, name)
         self.hands, self.begun = 0, time.monotonic()
         self.exhausted = self.failed = False  # no beginning is left that nobody has; a process had no result
-        self.kept = read(self.path)
+        self.kept = read(self.path, mark)
+        if not self.alone and not forget(self.path + ".taken", self.kept):
+            self.kept.clear()
+            os.remove(self.path + ".part")
         self.number = max(self.kept, default=0)
-        forget(self.path + ".taken", self.kept)
 
     def learnt_late(self):
         """A process learnt of a place when others had gone by it: their parts do not add up."""
@@ -47,8 +51,7 @@ class Scenario:
 
     def keep(self, number, lines):
         """The lines of one process: at once, or not at all."""
-        with open(self.path + ".part", "a", encoding="utf-8") as out:
-            out.write("\n".join([f"slice {number}", *lines]) + "\n")
+        explore_keep.add(self.path + ".part", self.mark, [f"slice {number}", *lines])
 
     def end(self):
         """Nobody is at work on it any more."""
@@ -58,45 +61,44 @@ class Scenario:
                 os.remove(self.path + ".taken")
 
 
-def read(path):
+def read(path, mark):
     """{number: its result}, of the processes that were kept."""
-    found, number = collections.OrderedDict(), 0
+    found = collections.OrderedDict()
     for end in (".part", ".out"):
-        if not os.path.exists(path + end):
-            continue
-        with open(path + end, encoding="utf-8", errors="replace") as stream:
-            lines = collections.defaultdict(list)
-            for line in stream:
-                match = SLICE.match(line)
-                number = int(match.group(1)) if match else number
-                lines[number].append(line)
-        for number, its in lines.items():
-            results = explore_merge.results(its)
-            if results:
-                found[number] = results[0]
+        for lines in explore_keep.read(path + end, mark):
+            number, results = SLICE.match(lines[0]), explore_merge.results(lines)
+            if number and results:
+                found[int(number[1])] = results[0]
     return found
 
 
 def forget(path, kept):
-    """What was taken by a process that is not among the kept ones is nobody's."""
-    if not os.path.exists(path):
-        return
+    """What was taken by a process that is not among the kept ones is nobody's. False: nobody knows what the kept ones
+    took, so they do not count. The file is another one then: who was left over from before has the old one, and takes
+    nothing away from us."""
     taken = array.array("H")
-    with open(path, "rb") as stream:
-        taken.frombytes(stream.read())
-    lost = set(taken) - set(kept) - {0}
-    with open(path, "r+b") as stream:
-        for place, number in enumerate(taken) if lost else ():
-            if number in lost:
-                stream.seek(2 * place)
-                stream.write(b"\0\0")
+    if os.path.exists(path):
+        with open(path, "rb") as stream:
+            data = stream.read()
+        os.remove(path)
+        taken.frombytes(data if len(data) == 2 * PIECES else b"")
+    there = set(taken)
+    if any(number not in there for number, result in kept.items() if result.executions):
+        return False
+    while taken and taken[-1] not in kept:
+        taken.pop()
+    with open(path + ".new", "wb") as stream:
+        stream.write(array.array("H", (number if number in kept else 0 for number in taken)).tobytes())
+        stream.truncate(2 * PIECES)
+    os.rename(path + ".new", path)
+    return True
 
 
 class Share:
     """What several jobs have before them."""
 
-    def __init__(self, folder, names, words):
-        self.folder, self.waiting, self.at_work = folder, collections.deque(names), []
+    def __init__(self, folder, names, words, mark):
+        self.folder, self.waiting, self.at_work, self.mark = folder, collections.deque(names), [], mark
         self.alone = any(word in UNSHARED for word in words)
         self.turn = threading.Condition()
 
@@ -105,7 +107,7 @@ class Share:
         with self.turn:
             while True:
                 if self.waiting:
-                    self.at_work.append(Scenario(self.folder, self.waiting.popleft(), self.alone))
+                    self.at_work.append(Scenario(self.folder, self.waiting.popleft(), self.alone, self.mark))
                     return self.join(self.at_work[-1])
                 left = [s for s in self.at_work if not (s.exhausted or s.alone)]
                 if not left:

@@ -176,3 +176,12 @@ const struct x_scenario engine_breaks_alone = {.name = "engine.breaks-alone",
 const struct x_scenario engine_breaks_between = {
 	.name = "engine.breaks-between",
 	.thread = {{"much", much}, {"gives", gives}, {"breaks", breaks_on_one}}};
+
+/* ---- threads whose code the explorer does not see ---- */
+
+static void does_nothing(void)
+{
+}
+
+const struct x_scenario engine_no_event = {
+	.name = "engine.no-event", .thread = {{"one", does_nothing}, {"two", does_nothing}}};
