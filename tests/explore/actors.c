@@ -44,6 +44,11 @@ bool x_actors_init(void)
 	return x_stacks != 0;
 }
 
+void x_actors_forget(void)
+{
+	memset((void *)x_stacks, 0, (X_ACTORS + 1) * STACK_BYTES);
+}
+
 static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, void (*fn)(void))
 {
 	struct x_actor *a = &x.actor[x.nr];

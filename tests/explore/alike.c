@@ -5,10 +5,11 @@
  * Three things that earlier runs leave behind would. Page records, which are made when a page is
  * first touched: the scratch device is bound anew, so none of it has one, and the way to the first
  * one is part of what is explored. What is made once and stays, as tables and the shared zeroes:
- * that of the kernel is there, and an address space begins empty. And which frame is given out
- * next, as pages that lie side by side are dealt with in one go: frames come from a block of the
- * explorer's own, the lowest free one first, from the set-up on. Those of the C heap and of slabs
- * do not, as they stay.
+ * that of the kernel is there, and an address space begins empty. And where things lie, as
+ * pages side by side are dealt with in one go, and as code that is wrong may take an address for a
+ * value: frames come from a block of the explorer's own, the lowest free one first, and what the C
+ * heap and slabs give out from its arena (arena.c), from the set-up on. What nobody wrote there,
+ * nor on the threads' stacks, is zero, and not what an earlier exploration left.
  *
  * Frames of the block have their records from the start. What an execution took is given back
  * behind it, like all else that it did.
@@ -26,6 +27,8 @@ _Static_assert(sizeof(x.state.frames) == sizeof(taken_by_setup), "a bit for each
 static struct thread *owner; /* whose frames come from there, beside the scenario's threads */
 static struct mm *before;    /* the owner's address space outside of explorations; NULL: none */
 static unsigned lasting;     /* zero: what the owner allocates goes with the exploration */
+static bool is_set_up;
+static unsigned used; /* frames of the block, from the first on, that were ever taken */
 
 /* The tables that lead to the records of a device that is none: their upper levels stay. */
 static int make_tables(void)
@@ -57,19 +60,37 @@ bool x_alike_init(void)
 	return true;
 }
 
+/* No frame that can be taken shows what it was used for before. */
+static void clear_frames(void)
+{
+	for (unsigned i = 0; i < used; i++)
+		if (!(x.state.frames[i / 64] & 1ull << i % 64))
+			memset(phys_to_virt(first + i * PAGE_SIZE), 0, PAGE_SIZE);
+	used = 0;
+}
+
 bool x_alike_begin(void)
 {
-	struct mm *mm = mm_create("explored");
+	struct mm *mm;
 
-	if (!mm)
+	x_arena_begin();
+	x_actors_forget();
+	is_set_up = false;
+	owner = current_thread();
+	mm = mm_create("explored");
+	if (!mm) {
+		owner = NULL;
 		return false;
+	}
 	before = current_mm();
 	if (before)
 		mm_get(before);
 	mm_use(mm);
-	mm_put(mm);		  /* the thread has it now */
+	mm_put(mm); /* the thread has it now */
+	x_lasting_begin();
 	scratch_forget_records(); /* unless it is in use: then the set-up says so */
-	owner = current_thread();
+	x_lasting_end();
+	clear_frames();
 	return true;
 }
 
@@ -79,6 +100,17 @@ void x_alike_end(void)
 	if (before)
 		mm_put(before);
 	owner = NULL;
+}
+
+/* Is it the exploration's own? */
+static bool comes_and_goes(void)
+{
+	return !lasting && owner && current_thread() == owner;
+}
+
+bool x_sets_up(void)
+{
+	return !is_set_up && comes_and_goes();
 }
 
 void x_lasting_begin(void)
@@ -94,6 +126,7 @@ void x_lasting_end(void)
 void x_frames_keep(void)
 {
 	memcpy(taken_by_setup, x.state.frames, sizeof(taken_by_setup));
+	is_set_up = true;
 }
 
 void x_frames_undo(void)
@@ -112,13 +145,14 @@ long x_frames_taken(void)
 
 uint64_t x_frame_take(void)
 {
-	if (!x_on() && (lasting || !owner || current_thread() != owner))
+	if (!x_on() && !comes_and_goes())
 		return 0;
 	for (unsigned i = 0; i < FRAMES / 64; i++)
 		if (~x.state.frames[i]) {
 			unsigned bit = (unsigned)__builtin_ctzl(~x.state.frames[i]);
 
 			x.state.frames[i] |= 1ull << bit;
+			used = MAX(used, i * 64 + bit + 1);
 			return first + (i * 64 + bit) * PAGE_SIZE;
 		}
 	return 0;

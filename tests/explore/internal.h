@@ -137,6 +137,7 @@ struct x_actor {
 	uint64_t tag;			 /* plain.h */
 };
 
+struct slab_cache;
 #include "tests/explore/moment.h"
 
 /* ---- one exploration */
@@ -374,7 +375,8 @@ bool x_could_go(unsigned id, uint16_t enabled);
 void x_describe_wait(const struct x_actor *a, char *buf, unsigned n);
 
 /* ---- actors.c */
-bool x_actors_init(void); /* memory; false: none */
+bool x_actors_init(void);   /* memory; false: none */
+void x_actors_forget(void); /* what lies on their stacks */
 void x_actors_make(void);
 void x_actors_go(void);	    /* each up to its first event */
 void *x_driver_stack(void); /* the end of it */
@@ -399,7 +401,12 @@ static inline unsigned x_id(const struct x_actor *a)
 
 /* ---- arena.c */
 bool x_arena_init(void);
+void x_arena_begin(void); /* a set-up: it is empty */
+void x_arena_keep(void);  /* what it gave out so far is the set-up's */
 void x_arena_reset(void);
+/* Of a slab, in an execution or a set-up. NULL: it is to come from the kernel's own. */
+void *x_arena_object(const struct slab_cache *c, uintptr_t pc);
+bool x_arena_give_back(void *p); /* outside of executions; false: it came from the kernel's own */
 bool x_arena_offset(uintptr_t at, unsigned long *offset); /* false: it lies elsewhere */
 
 /* ---- alike.c */
@@ -408,6 +415,7 @@ bool x_alike_init(void); /* memory; false: none */
  * come from the explorer's own. False: no memory, and nothing changed. */
 bool x_alike_begin(void);
 void x_alike_end(void);
+bool x_sets_up(void); /* the caller is the set-up, and what it allocates goes with it */
 /* What the set-up has stays; what an execution took since then is given back. */
 void x_frames_keep(void);
 void x_frames_undo(void);

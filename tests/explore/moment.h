@@ -8,21 +8,23 @@
 
 struct timer;
 
+#define X_ARENAS 3 /* of the heap, and of two slabs */
+
 /* No log has these: a moment keeps all of them. */
 struct x_state {
 	unsigned depth; /* events so far */
 	unsigned last_thread;
 	bool irq_on[X_CPUS + X_MAX_DEVICES];
-	uint64_t now;	      /* the clock that the code under test sees */
-	size_t heap;	      /* bytes of it that were given out (arena.c) */
-	uint64_t frames[16];  /* a bit for each that is taken (alike.c) */
-	uint64_t freed_pages; /* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
-	unsigned freed, made; /* freed.c */
-	unsigned keys;	      /* of wait queues (wrap_sched.c) */
-	unsigned calls;	      /* to other CPUs (wrap_irq.c) */
-	unsigned armed;	      /* timers */
-	unsigned busy;	      /* a bit for each CPU that an interrupt waits for, or runs on */
-	struct timer *going;  /* the one that is posted or at work; NULL: none */
+	uint64_t now;		/* the clock that the code under test sees */
+	size_t given[X_ARENAS]; /* bytes of each (arena.c) */
+	uint64_t frames[16];	/* a bit for each that is taken (alike.c) */
+	uint64_t freed_pages;	/* bit n: a byte was freed in a page of 4 KiB, number n modulo 64 */
+	unsigned freed, made;	/* freed.c */
+	unsigned keys;		/* of wait queues (wrap_sched.c) */
+	unsigned calls;		/* to other CPUs (wrap_irq.c) */
+	unsigned armed;		/* timers */
+	unsigned busy;		/* a bit for each CPU that an interrupt waits for, or runs on */
+	struct timer *going;	/* the one that is posted or at work; NULL: none */
 };
 
 /* From this depth on the next moment is due; X_NEVER: none is. */

@@ -340,6 +340,7 @@ static int begin(const struct x_scenario *sc, const struct x_options *opt, struc
 		return refuse(-ENOMEM, "no memory for an address space of the scenario's own");
 	err = sc->setup ? sc->setup() : 0;
 	x_frames_keep();
+	x_arena_keep();
 	if (!err)
 		return 0;
 	x_alike_end();

@@ -177,12 +177,15 @@ void *__wrap_slab_alloc(struct slab_cache *c)
 	void *p;
 
 	x_quiet_begin();
-	x_lasting_begin();
-	p = __real_slab_alloc(c);
-	x_lasting_end();
+	p = x_arena_object(c, HERE);
+	if (!p) {
+		x_lasting_begin();
+		p = __real_slab_alloc(c);
+		x_lasting_end();
+		if (x_on() && p)
+			x_freed_made((uintptr_t)p, HERE);
+	}
 	x_quiet_end();
-	if (x_on() && p)
-		x_freed_made((uintptr_t)p, HERE);
 	return p;
 }
 
@@ -191,7 +194,8 @@ void __wrap_slab_free(struct slab_cache *c, void *p);
 void __wrap_slab_free(struct slab_cache *c, void *p)
 {
 	if (!x_on()) {
-		__real_slab_free(c, p);
+		if (!x_arena_give_back(p))
+			__real_slab_free(c, p);
 		return;
 	}
 	x_freed_add((uintptr_t)p, c->size, c->name, HERE);

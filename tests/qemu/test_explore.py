@@ -164,13 +164,22 @@ def test_every_scenario_can_fail():
     assert not list(explore_faults.missed_by_switches())
 
 
-# With this fault a pointer to a node of the tree is taken for an entry: the mark that is cleared in it is a bit of an
-# address, and where C's heap gave the node out depends on what it gave before, be it the line of commands.
-BY_ADDRESS = {"run-looks-early": {"I4", "I6"}}
+# Of a step, what may be another one behind other replays: the second in which it is, a statistic, and where the kernel's own
+# tables lie, which no exploration makes.
+PASSES = re.compile(r'"(value|object)":"0x[0-9a-f]*"(?=.*"file":"(?:dax/file/times|mm/tables/tlb|mm/tables/pagetable|mm/device/records)\.c")')
+
+
+def replays(tokens):
+    """{fault: what its token's replay tells with it, and without}, of one process that replays all, in this order."""
+    run = in_process([line for name, token in tokens.items() for line in (
+        f"museum {name} on", f"replay {token} json", f"museum {name} off", f"replay {token} json")])
+    told_of = [PASSES.sub(r'"\1":""', said.output) for said in run.commands]
+    return {name: (told_of[4 * i + 1], told_of[4 * i + 3]) for i, name in enumerate(tokens)}
 
 
 def test_every_museum_token_is_replayed():
-    """Each fault that is explored for is found, its token breaks the same rule; without the fault none does."""
+    """Each fault that is explored for is found, its token breaks the same rule; without the fault none does. A replay
+    tells the same behind any others: all steps, the values of each, and the addresses where they take place."""
     hf_make.make("host")
     faults = {fault.name: fault.command for fault in museum.switches() if fault.build == "explore" and not fault.race}
     run = in_process([line for name, command in faults.items()
@@ -178,15 +187,19 @@ def test_every_museum_token_is_replayed():
     tokens, rules = {}, {}
     for (name, command), said in zip(faults.items(), run.commands[1::3]):
         assert said.line == command and TOKEN.search(said.output), f"{name}: {said.output}"
-        tokens[name] = f"replay {TOKEN.search(said.output)[1]} json"
+        tokens[name] = TOKEN.search(said.output)[1]
         rules[name] = re.search(r"^ *broken: (\S+):", said.output, re.M)[1]
-    for name, replay in tokens.items():  # each in a process of its own
-        _, said, _, without = in_process([f"museum {name} on", replay, f"museum {name} off", replay]).commands
-        story = explain.read_story(said.output.splitlines())
-        assert story.verdict["broken"] in BY_ADDRESS.get(name, {rules[name]}), f"{name}: {said.output}"
+    there, back = replays(tokens), replays(dict(reversed(tokens.items())))
+    for name, (broken, without) in there.items():
+        story = explain.read_story(broken.splitlines())
+        assert story.verdict["broken"] == rules[name] and not re.search(r'"broken":"\w', without), f"{name}: {broken}{without}"
         assert all(0 < step["line"] <= len(explain.source(step["file"])) and step["function"] for step in story.steps), name
         assert story.verdict["text"] in html.unescape(explain_page.page(story))
-        assert '"broken":""' in without.output or without.status, f"{name}: {without.output}"
+        assert there[name] == back[name], name
+    # A child that this takes for an entry loses a bit of its address: what lies there decides what breaks.
+    before = ("notify-late", "record-shown-early", "revoke-unawaited", "run-looks-early")
+    alone = replays({before[-1]: tokens[before[-1]]})
+    assert alone[before[-1]] == replays({name: tokens[name] for name in before})[before[-1]] == there[before[-1]]
 
 
 def story_of(fault, found, words=""):
