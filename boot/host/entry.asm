@@ -45,6 +45,10 @@ host_exception_entry:
 
 leave_frame:
 	add	rsp, 16
+; What a signal's handler did in the code's place is done, and of its flags valgrind takes none from a
+; signal's context (3.19): so they come from the frame, too.
+global host_resume_entry:function
+host_resume_entry:
 	mov	rax, [rsp + FRAME_RSP]
 	sub	rax, 8
 	mov	rbx, [rsp + FRAME_RIP]

@@ -85,6 +85,8 @@ bool valgrind_is_here(void);
 void valgrind_code_changed(const void *at, size_t bytes);
 void valgrind_defined(const void *at, size_t bytes); /* written behind its back */
 void valgrind_stack(uint64_t from, uint64_t to);
+/* Mends the registers of an instruction that faulted. */
+void valgrind_fault(struct host_frame *f);
 void valgrind_heap_begin(void); /* the allocator is at work, */
 void valgrind_heap_end(void);	/* and is not any more */
 /* So many bytes, which have room for some more. */
@@ -126,6 +128,7 @@ uint64_t edu_next(void); /* when the first transfer ends; NEVER: none is under w
 void edu_look(void);
 
 /* ---- entry.asm */
-void host_page_fault_entry(void), host_exception_entry(void), host_cpu_entry(void);
+void host_page_fault_entry(void), host_exception_entry(void), host_resume_entry(void),
+	host_cpu_entry(void);
 
 #endif

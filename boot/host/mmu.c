@@ -394,14 +394,19 @@ void mmu_deliver(struct host_frame *f)
 
 void machine_exception(struct host_frame *f, uint64_t addr)
 {
+	uint64_t flags = f->rflags;
 	struct leaf leaf;
 
+	valgrind_fault(f);
 	if (f->vector == VEC_PAGE_FAULT) {
 		if (fill(addr, f->error))
 			return;
 		if (walk(addr, &leaf) &&
-		    pci_access(f, (*leaf.entry & PHYS_MASK) + (addr & (leaf.size - 1))))
+		    pci_access(f, (*leaf.entry & PHYS_MASK) + (addr & (leaf.size - 1)))) {
+			if (f->rflags != flags)
+				deliver(f, host_resume_entry, addr);
 			return;
+		}
 		/* What the walk finds decides, not how Linux has it mapped. */
 		f->error &= PF_WRITE | PF_FETCH;
 		f->error |= walk(addr, &leaf) ? PF_PRESENT : 0;

@@ -134,6 +134,10 @@ uint64_t bench_loop(uint64_t rounds);
 /* Runs fn(arg) with a debug exception after each instruction: trap_set_single_step() says who hears
  * of it. bench_lock held; fn must not sleep. */
 void bench_step(void (*fn)(void *), void *arg);
+/* Does an instruction raise that exception? Not where valgrind runs the process (boot/host).
+ * bench_lock not held. */
+bool bench_can_step(void);
+#define BENCH_NO_STEPS "no exception after each instruction, as under valgrind"
 extern bool bench_by_function;	/* bench_count() prints how many instructions each function took */
 extern struct mutex bench_lock; /* one benchmark at a time: times, samples and counts are shared */
 

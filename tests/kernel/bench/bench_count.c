@@ -186,6 +186,33 @@ unsigned bench_locked_lines(void (*fn)(void *), void *arg, uint64_t *addr, unsig
 	return locked.n + locked.lost;
 }
 
+static bool heard; /* of a step */
+
+static void hear(const struct trap_frame *tf)
+{
+	(void)tf;
+	heard = true;
+}
+
+static void nothing(void *unused)
+{
+	(void)unused;
+}
+
+bool bench_can_step(void)
+{
+	bool can;
+
+	mutex_lock(&bench_lock);
+	heard = false;
+	trap_set_single_step(hear);
+	bench_step(nothing, NULL);
+	trap_set_single_step(NULL);
+	can = heard;
+	mutex_unlock(&bench_lock);
+	return can;
+}
+
 /* After each stepped instruction, with interrupts off: rip is the one that comes next. */
 static void next_insn(const struct trap_frame *tf)
 {

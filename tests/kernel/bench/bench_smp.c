@@ -282,6 +282,8 @@ static void no_shared_line(struct selftest_run *t, bool gup)
 		SKIP("%s", why);
 	if (nr_cpus < 2)
 		SKIP("needs two CPUs (SMP=2)");
+	if (!bench_can_step())
+		SKIP(BENCH_NO_STEPS);
 	memset(s, 0, sizeof(s));
 	mutex_lock(&bench_lock);
 	line = shared_line(&b, gup, s);
@@ -331,6 +333,8 @@ SELFTEST(bench_locked, "bench.locked-lines",
 	uint64_t got[16], want = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 6, seen = 0;
 	unsigned n;
 
+	if (!bench_can_step())
+		SKIP(BENCH_NO_STEPS);
 	mutex_lock(&bench_lock);
 	n = bench_locked_lines(lock_lines, words, got, ARRAY_SIZE(got));
 	mutex_unlock(&bench_lock);

@@ -54,6 +54,8 @@ SELFTEST(records_next_steps, "mm.records-next-steps",
 	bool none, first;
 	int err;
 
+	if (!bench_can_step())
+		SKIP(BENCH_NO_STEPS);
 	p = fake_pgmap(0, (TABLES + 1) * MIB_OF_TABLE);
 	err = memremap_pages(&p);
 	EXPECT(!err, "error %d", err);
@@ -91,6 +93,8 @@ SELFTEST(records_tables_return, "mm.records-tables-return",
 	uint64_t tables, insns;
 	int err;
 
+	if (!bench_can_step())
+		SKIP(BENCH_NO_STEPS);
 	p = fake_pgmap(0, TABLES * MIB_OF_TABLE);
 	err = come_and_go(&p); /* what is above these tables stays */
 	tables = page_table_frames();
