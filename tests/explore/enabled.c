@@ -9,7 +9,7 @@
 #include "tests/explore/internal.h"
 
 /* The kinds of events that are not always possible. */
-#define MAY_WAIT (1u << X_LOCK | 1u << X_WOKEN | 1u << X_PAUSE | 1u << X_IPI_WAIT | 1u << X_JOIN)
+#define MAY_WAIT (1u << X_LOCK | 1u << X_WOKEN | 1u << X_PAUSE | 1u << X_IPI_WAIT)
 
 /* Has an event of another actor changed what this one looked at? */
 static bool changed_since(const struct x_actor *a)
@@ -46,7 +46,6 @@ static inline bool op_can_go_then(const struct x_actor *a, const struct x_op *op
 	case X_WOKEN: return !x_asleep(op->arg);
 	case X_PAUSE: return changed_since(a);
 	case X_IPI_WAIT: return *(const uint32_t *)op->arg == 0;
-	case X_JOIN: return !((const struct x_actor *)op->arg)->alive;
 	default: return true;
 	}
 }
@@ -159,7 +158,6 @@ void x_describe_wait(const struct x_actor *a, char *buf, unsigned n)
 					  : "");
 		break;
 	case X_IPI_WAIT: snprintf(buf, n, "for the answer to an IPI"); break;
-	case X_JOIN: snprintf(buf, n, "for the end of a thread"); break;
 	default: snprintf(buf, n, "for its turn (%s)", x_kind_name(op->kind)); break;
 	}
 }

@@ -53,7 +53,6 @@ enum x_kind {
 	X_TIMER,
 	X_DRAIN, /* a store leaves its CPU's buffer */
 	X_PAUSE, /* enabled when what the loop looked at has changed */
-	X_JOIN,
 	X_MMU_LOAD,
 	X_MMU_STORE,
 	X_NOTE,
@@ -80,7 +79,7 @@ struct x_op {
 	uint8_t mode;	  /* X_LOCK: enum x_lock_mode */
 	uintptr_t pc;
 	const char *what; /* the object in words; NULL: by its address */
-	const void *arg;  /* X_LOCK: the lock; X_WOKEN: the thread; X_JOIN: the thread */
+	const void *arg;  /* X_LOCK: the lock; X_WOKEN: the thread */
 	struct x_place place[X_PLACES];
 };
 

@@ -14,18 +14,15 @@
 #define COLUMN 30
 #define WORDS  64u /* of what an event was done to, with the 0 behind */
 
-static const char *const kinds[X_KINDS] = {[X_LOAD] = "load",	      [X_STORE] = "store",
-					   [X_RMW] = "rmw",	      [X_FENCE] = "fence",
-					   [X_LOCK] = "lock",	      [X_UNLOCK] = "unlock",
-					   [X_SLEEP] = "sleep",	      [X_WOKEN] = "woken",
-					   [X_WAKE] = "wake",	      [X_IRQ_OFF] = "irq-off",
-					   [X_IRQ_ON] = "irq-on",     [X_FLUSH] = "flush",
-					   [X_IPI] = "ipi",	      [X_IPI_WAIT] = "ipi-answer",
-					   [X_BEGIN] = "begin",	      [X_END] = "end",
-					   [X_TIMER] = "timer",	      [X_DRAIN] = "drain",
-					   [X_PAUSE] = "spin",	      [X_JOIN] = "join",
-					   [X_MMU_LOAD] = "mmu-load", [X_MMU_STORE] = "mmu-store",
-					   [X_NOTE] = "note"};
+static const char *const kinds[X_KINDS] = {
+	[X_LOAD] = "load",	 [X_STORE] = "store",	      [X_RMW] = "rmw",
+	[X_FENCE] = "fence",	 [X_LOCK] = "lock",	      [X_UNLOCK] = "unlock",
+	[X_SLEEP] = "sleep",	 [X_WOKEN] = "woken",	      [X_WAKE] = "wake",
+	[X_IRQ_OFF] = "irq-off", [X_IRQ_ON] = "irq-on",	      [X_FLUSH] = "flush",
+	[X_IPI] = "ipi",	 [X_IPI_WAIT] = "ipi-answer", [X_BEGIN] = "begin",
+	[X_END] = "end",	 [X_TIMER] = "timer",	      [X_DRAIN] = "drain",
+	[X_PAUSE] = "spin",	 [X_MMU_LOAD] = "mmu-load",   [X_MMU_STORE] = "mmu-store",
+	[X_NOTE] = "note"};
 
 /* Of each event: what is watched behind it, and what it was done to, if that has a name. */
 static struct {

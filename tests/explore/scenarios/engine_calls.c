@@ -207,6 +207,20 @@ const struct x_scenario engine_lock_twice = {.name = "engine.lock-twice",
 					     .thread = {{"takes", takes_twice}, {"rests", rests}}};
 const struct x_scenario engine_lock_not_held = {
 	.name = "engine.lock-not-held", .thread = {{"gives", gives_anyway}, {"rests", rests}}};
+static struct rwsem shelf = RWSEM_INIT("shelf");
+
+static void writes(void)
+{
+	uint32_t before = shelf.writes;
+
+	down_write(&shelf);
+	up_write(&shelf);
+	X_EXPECT("writes", shelf.writes == before + 1, "the writing is not counted");
+}
+
+const struct x_scenario engine_lock_written = {.name = "engine.lock-written",
+					       .thread = {{"writes", writes}, {"rests", rests}}};
+
 /* A device has no thread that could sleep. */
 static void sleeps(void)
 {

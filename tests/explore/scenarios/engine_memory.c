@@ -258,6 +258,37 @@ const struct x_scenario engine_wide_late = {
 	.name = "engine.wide-late",
 	.start = start_three,
 	.thread = {{"looks", look_from_behind}, {"sets", set_three}}};
+static uint32_t passed_on;
+
+static void tell_and_look(void)
+{
+	STORE(told, 1);
+	look_from_behind();
+}
+
+static void set_if_passed_on(void)
+{
+	if (LOAD(passed_on))
+		set_three();
+}
+
+static void pass_on(void)
+{
+	if (LOAD(told))
+		STORE(passed_on, 1);
+}
+
+static void start_untold(void)
+{
+	start_three();
+	told = passed_on = 0;
+}
+
+/* The same, and no store is seen before the looks went alone in some order. */
+const struct x_scenario engine_wide_unseen = {
+	.name = "engine.wide-unseen",
+	.start = start_untold,
+	.thread = {{"looks", tell_and_look}, {"sets", set_if_passed_on}, {"passes on", pass_on}}};
 /* Of two that overlap either is the last. */
 static void set_to_two(void)
 {
