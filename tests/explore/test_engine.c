@@ -376,6 +376,7 @@ SELFTEST(
 
 	for (unsigned i = 0; (sc = broken_one(i)); i++) {
 		fewest(sc, &switches, &events);
+		EXPECT(i > 1 || events == 2, "%s: %u events, and two are enough", sc->name, events);
 		for (int reverse = 0; reverse < 2; reverse++) {
 			struct x_options opt = x_all_orders(X_RANDOM, false);
 

@@ -72,6 +72,54 @@ SELFTEST(itself_estimate, "explore.estimate-grows",
 	}
 }
 
+SELFTEST(itself_time, "explore.time-is-a-bound",
+	 "when the time is over the exploration ends behind the execution that it is at, and says "
+	 "so")
+{
+	for (enum x_strategy s = X_BRUTE; s < X_STRATEGIES; s++) {
+		struct x_options opt = x_all_orders(s, false);
+
+		opt.time_ns = 1;
+		opt.runs = 100;
+		EXPECT(!explore_run(&engine_first, &opt, &one), "%s", refusal());
+		EXPECT(one.executions == 1 && !one.complete && !strcmp(one.bounded, "time"),
+		       "strategy=%s: %lu executions, bounded by %s", x_strategy_name(s),
+		       (unsigned long)one.executions, one.bounded ? one.bounded : "nothing");
+	}
+}
+
+/* Which of two threads is first, with this seed, in this part of two. */
+static unsigned first_by(enum x_strategy strategy, uint64_t seed, unsigned shard)
+{
+	struct x_options opt = x_all_orders(strategy, false);
+
+	opt.runs = opt.bound = 1;
+	opt.seed = seed;
+	opt.shards = 2;
+	opt.shard = shard;
+	return explore_run(&engine_last_store, &opt, &one) ? 2 : x.node[0].actor;
+}
+
+SELFTEST(itself_dice, "explore.dice-differ",
+	 "of two threads pct and random let each be first by a third of the seeds at least, and in "
+	 "two parts of one exploration they throw other dice")
+{
+	for (enum x_strategy s = X_PCT; s <= X_RANDOM; s++) {
+		unsigned first = 0, other_dice = 0;
+
+		for (uint64_t seed = 1; seed <= 300; seed++) {
+			unsigned here = first_by(s, seed, 0), there = first_by(s, seed, 1);
+
+			first += here == 0;
+			other_dice += here != there;
+		}
+		EXPECT(first > 100 && first < 200, "%s: the first one %u times of 300",
+		       x_strategy_name(s), first);
+		EXPECT(other_dice > 100 && other_dice < 200, "%s: otherwise %u times of 300",
+		       x_strategy_name(s), other_dice);
+	}
+}
+
 /* Is every outcome of seen[] among those of the last exploration? */
 static bool all_there(const uint64_t *seen, unsigned n)
 {

@@ -90,3 +90,24 @@ SELFTEST(explore_moments_timers, "explore.moments-with-timers",
 		       (unsigned long)other.executions, (unsigned long)other.steps);
 	}
 }
+
+SELFTEST(explore_moments_clock, "explore.moments-with-clocks",
+	 "what the clock was at a moment, and which timer was at work, is so again behind it")
+{
+	const struct x_scenario *const all[] = {&engine_clock_kept, &engine_timer_going};
+
+	for (unsigned n = 0; n < 8; n++) {
+		const struct x_scenario *sc = all[n / 4];
+		struct x_options opt = x_all_orders(n / 2 % 2 ? X_SLEEP_SETS : X_DPOR, n % 2);
+
+		opt.runs = 500;
+		EXPECT(!explore_run(sc, &opt, &one) && !one.failed && !one.broken, "%s: %s",
+		       sc->name, one.text);
+		opt.afresh = true;
+		EXPECT(!explore_run(sc, &opt, &other) && !other.failed, "%s", other.text);
+		EXPECT(same(),
+		       "%s: %lu executions of %lu events, from the first event on %lu of %lu",
+		       sc->name, (unsigned long)one.executions, (unsigned long)one.steps,
+		       (unsigned long)other.executions, (unsigned long)other.steps);
+	}
+}

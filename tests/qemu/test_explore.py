@@ -133,6 +133,18 @@ def test_the_explorer_in_a_process():
     assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
 
 
+def test_progress_is_told():
+    """From the first second on, with an estimate, by strategies that end and by those that do not."""
+    hf_make.make("host")
+    lines = ["explore rwsem.two-readers time=2", "explore rwsem.two-readers strategy=random runs=100000000 time=2"]
+    run = in_process(lines)
+    for line in lines:
+        told = re.findall(r"^  \d+ executions, \d+/s, depth \d+, \d+ outcomes; done: about (\d+)\.(\d) %$",
+                          run.command(line).output, re.M)
+        assert told and all(int(whole) < 100 for whole, _ in told), run.command(line).output
+        assert LINE.search(run.command(line).output)[5] == "bounded (time)"
+
+
 def test_what_ran_before_makes_no_difference():
     """Each scenario tells alone, as the first of a machine, what it tells behind all the others, either way round;
     and on a smaller device, but for the entries that an unbinding looks through."""

@@ -19,6 +19,30 @@ static void goes_on(void)
 		STORE(b, i);
 }
 
+/* ---- what the code says of itself: an invariant that its sentence names, or none */
+
+static void panics(void)
+{
+	panic("a page is nobody's (I2)");
+}
+
+static void asserts(void)
+{
+	ASSERT(!LOAD(a) && LOAD(a), "two looks are %u apart", 0u);
+}
+
+static void warns(void)
+{
+	warn("this is odd");
+}
+
+const struct x_scenario engine_panics = {.name = "engine.panics",
+					 .thread = {{"panics", panics}, {"goes on", goes_on}}};
+const struct x_scenario engine_asserts = {.name = "engine.asserts",
+					  .thread = {{"asserts", asserts}, {"goes on", goes_on}}};
+const struct x_scenario engine_warns = {.name = "engine.warns",
+					.thread = {{"warns", warns}, {"goes on", goes_on}}};
+
 static void writes_unseen(void)
 {
 	count_unseen();

@@ -125,3 +125,51 @@ const struct x_scenario engine_timer_kept = {
 	.thread = {{"arms", arms_early}, {"calls", calls_late}},
 	.end = see_order,
 	.interrupts = true};
+
+static void start_clock(void)
+{
+	start();
+	timer.armed = false;
+}
+
+static void looks_at_clock(void)
+{
+	for (unsigned i = 0; i < 12; i++)
+		x_point("goes on");
+	X_EXPECT("clock", !timer.armed || clock_ns() < timer.deadline_ns,
+		 "it is later than the timer that is armed");
+}
+
+/* An order in which the timer went off leaves its clock to none in which it did not. */
+const struct x_scenario engine_clock_kept = {
+	.name = "engine.clock-kept",
+	.start = start_clock,
+	.thread = {{"arms", arms_early}, {"looks", looks_at_clock}},
+	.interrupts = true};
+
+static struct timer later;
+
+static void takes_long(struct timer *t)
+{
+	(void)t;
+	for (unsigned i = 0; i < 12; i++)
+		x_point("goes on");
+}
+
+static void arms_both(void)
+{
+	timer_arm(&timer, clock_ns() + 100, takes_long);
+	timer_arm(&later, clock_ns() + 200, goes_off);
+}
+
+static void looks_on(void)
+{
+	x_observe(LOAD(order));
+}
+
+/* A moment lies in the first handler, and the second timer waits until that is over. */
+const struct x_scenario engine_timer_going = {.name = "engine.timer-going",
+					      .start = start_order,
+					      .thread = {{"arms", arms_both}, {"looks", looks_on}},
+					      .end = see_order,
+					      .interrupts = true};
