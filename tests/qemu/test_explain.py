@@ -65,8 +65,22 @@ def test_a_row_for_each_step_and_a_column_for_each_thread():
         assert cells[0].startswith(str(step["step"])) and ("preempts" in cells[0]) == step["preempts"]
         for name, cell in zip(story().threads(), cells[1:]):
             assert (step["event"] in cell and step["object"] in cell) if name == step["thread"] else not cell
-        line = explain_page.Sources("").line(step)
-        assert step["line"] == 0 or line in cells[1 + story().threads().index(step["thread"])]
+        line = explain.source(step["file"])[step["line"] - 1].strip() if step["line"] else ""
+        assert explain_page.Sources("").line(step) == line
+        assert line in cells[1 + story().threads().index(step["thread"])]
+
+
+def test_the_head_counts_and_the_fatal_step_is_marked():
+    """Steps, threads and forced changes; the last step, and it alone; none, if nothing was broken."""
+    page = explain_page.page(story())
+    forced = sum(step["preempts"] for step in story().steps)
+    assert forced != len(story().threads())
+    assert f"<p>{len(story().steps)} steps of {len(story().threads())} threads, {forced} changes of thread by force." in page
+    rows = re.findall(r'<tr id="s(\d+)" class="step([^"]*)"', page)
+    assert [int(step) for step, classes in rows if "fatal" in classes] == [story().steps[-1]["step"]]
+    assert [int(step) for step, classes in rows if "preempts" in classes] == [s["step"] for s in story().steps if s["preempts"]]
+    safe = explain_page.page(explain.read_story(['{"step":0,"thread":"a","event":"load"}', VERDICT.replace("I1", "")]))
+    assert "fatal" not in re.findall(r'<tr id="s0" class="([^"]*)"', safe)[0] and "is broken" not in safe
 
 
 def test_watched_values_stay_until_they_change():
@@ -85,11 +99,11 @@ def test_what_a_machine_says_of_an_event_is_made_readable():
     line = '{"step":%d,"thread":"a","event":"%s","object":"%s","value":"0x7","function":"?","file":"?","line":0}'
     steps = explain.read_story([line % (0, "load", "0xffffffff80001008"), line % (1, "fence", "0xe08"),
                                 line % (2, "store", "0xffff888000001000"), line % (3, "lock", "the lock"),
-                                line % (4, "rmw", "0xffffffff80001010"), VERDICT]).steps
+                                line % (4, "rmw", "0xffffffff80001010"), line % (5, "drain", "list"), VERDICT]).steps
     explain.named(steps, [(0xffffffff80001000, 16, "counts"), (0xffffffff80001020, 8, "other")])
     assert [(s["object"], s["value"], s["function"], s["file"]) for s in steps] == [
         ("counts+0x8", "0x7", "", ""), ("", "", "", ""), ("0xffff888000001000", "0x7", "", ""),
-        ("the lock", "", "", ""), ("0xffffffff80001010", "0x7", "", "")]
+        ("the lock", "", "", ""), ("0xffffffff80001010", "0x7", "", ""), ("list", "0x7", "", "")]
 
 
 def test_the_page_needs_nothing_else():
@@ -114,7 +128,7 @@ def test_the_verdict_is_in_words():
 
 def test_text_of_the_machine_is_no_markup():
     step = ('{"step":0,"thread":"<b>","event":"load","object":"</td><script>","value":"\\"&",'
-            '"file":"../../etc/passwd","line":1}')
+            '"file":"%s","line":1}' % os.path.relpath("/etc/passwd", ROOT))
     page = explain_page.page(explain.read_story([step, VERDICT]))
     assert "<b>" not in page and "</td><script>" not in page and "a &lt; b" in page
     assert "root:x:" not in page, "only files of the tree are shown"
@@ -150,8 +164,15 @@ def test_the_trace_has_every_step_once():
     flows = [e["id"] for e in events if e["ph"] == "s"]
     assert flows == [s["step"] for s in story().steps if s["preempts"]]
     assert flows == [e["id"] for e in events if e["ph"] == "f"]
+    # From the step before, on its track, to the one that preempts, on its own.
+    arrows = [[(e["ts"], tracks[e["tid"]]) for e in events if e["ph"] == end] for end in "sf"]
+    pairs = [(was, step) for was, step in zip(story().steps, story().steps[1:]) if step["preempts"]]
+    assert arrows == [[(was["step"], was["thread"]) for was, _ in pairs], [(step["step"], step["thread"]) for _, step in pairs]]
+    assert [e["args"]["sort_index"] for e in events if e["name"] == "thread_sort_index"] == list(tracks)
+    assert [e["args"].get("source") for e in slices] == [
+        f"{s['file']}:{s['line']}" if s["file"] else None for s in story().steps]
     ends = [e for e in events if e["ph"] == "i"]
-    assert len(ends) == 1 and ends[0]["name"] == "I1 is broken"
+    assert len(ends) == 1 and ends[0]["name"] == "I1 is broken" and ends[0]["ts"] == story().steps[-1]["step"] + 1
     refs = [e["args"]["value"] for e in events if e["ph"] == "C" and e["name"] == "page.refs"]
     assert refs == [1, 0, 1, 0]
 

@@ -9,6 +9,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 
+import museum  # noqa: E402
 import mutants_report  # noqa: E402
 import mutants_source  # noqa: E402
 import mutants_watch  # noqa: E402
@@ -89,6 +90,16 @@ def test_the_page_adds_up():
     assert len(rows) == mutants and set(rows) <= set(mutants_source.KINDS)
     assert page.count(" † | ") == gone
     assert len(re.findall(r" \| survived(?: †)? \| \*\*(?:equivalent|explorer|text|guard)\*\* ", page)) == survived
+
+
+def test_what_is_left_to_the_explorer_is_an_exhibit():
+    """What only a rare order of events shows is a switch of the museum, which names the same scenario."""
+    switches = museum.labels("MUSEUM_EXPLORED")
+    left = [reason for kind, reason in mutants_report.explanations().values() if kind == "explorer"]
+    assert len(left) >= 4
+    for reason in left:
+        name, scenario = re.search(r"It is the exhibit (\S+), which `explore ([^`]+)` finds\.", reason).groups()
+        assert f"found by explore {scenario}" in switches[name], reason
 
 
 def test_the_page_comes_whole_from_its_generator():

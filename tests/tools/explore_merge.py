@@ -122,7 +122,3 @@ def merge(shards: Dict[int, List[Result]], count: int) -> List[Result]:
         if len(found) != count:
             raise MergeError(f"{name}{how}: {len(found)} results of {count} shards")
     return [united(name, found) for (name, _), found in parts.items()]
-
-
-def first_finding(found: List[Result]) -> Optional[Result]:
-    return next((result for result in found if result.verdict != "safe"), None)
