@@ -20,14 +20,14 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		unsigned outcomes;
 	} known[] = {{&engine_post_window, 3},	   {&engine_call_all, 1},
 		     {&engine_mmu_last, 2},	   {&engine_mmu_marked, 2},
-		     {&engine_tlb_shot, 3},	   {&engine_wide_set, 3},
-		     {&engine_wide_late, 3},	   {&engine_wide_assigned, 3},
-		     {&engine_wide_twice, 2},	   {&engine_lock_tried, 2},
-		     {&engine_volatile, 2},	   {&engine_wide_unseen, 3},
-		     {&engine_lock_written, 1},	   {&engine_exchanged, 3},
-		     {&engine_stack_stores, 1},	   {&engine_sleep_timed, 1},
-		     {&engine_sleep_signalled, 1}, {&engine_timer_cancelled, 2},
-		     {&engine_fenced_by_slab, 3}};
+		     {&engine_tlb_shot, 3},	   {&engine_tlb_posted, 3},
+		     {&engine_wide_set, 3},	   {&engine_wide_late, 3},
+		     {&engine_wide_assigned, 3},   {&engine_wide_twice, 2},
+		     {&engine_lock_tried, 2},	   {&engine_volatile, 2},
+		     {&engine_wide_unseen, 3},	   {&engine_lock_written, 1},
+		     {&engine_exchanged, 3},	   {&engine_stack_stores, 1},
+		     {&engine_sleep_timed, 1},	   {&engine_sleep_signalled, 1},
+		     {&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {

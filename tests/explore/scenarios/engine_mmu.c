@@ -189,6 +189,19 @@ const struct x_scenario engine_tlb_shot = {
 	.start = fill_both,
 	.thread = {{"loads", load_twice}, {"moves", move_and_flush}}};
 
+static void move_and_post(void)
+{
+	set_entry(0, *pte[1]);
+	x_interrupt(0, flush, NULL);
+}
+
+/* The same where nothing else competes with the loads: the flush itself comes between two. */
+const struct x_scenario engine_tlb_posted = {
+	.name = "engine.tlb-posted",
+	TWO_PAGES,
+	.start = fill_both,
+	.thread = {{"loads", load_twice}, {"moves", move_and_post}}};
+
 /* ---- what is compared in the end, of the second CPU as well */
 
 static void load_and_move(void)
