@@ -57,24 +57,28 @@ static inline void wake_entry_waiters(const void *key)
 		wake_up(key);
 }
 
-/* The slot of the 2 MiB entry around pgoff, NULL: none. tree_lock held. */
-static uint64_t *huge_slot(struct dax_inode *inode, uint64_t pgoff)
+/* The slot of the 2 MiB entry around pgoff, and the entry; NULL: none. tree_lock held. */
+static uint64_t *__attribute__((noinline))
+huge_slot(struct dax_inode *inode, uint64_t pgoff, uint64_t *value)
 {
-	uint64_t *slot = index_slot(&inode->index, ALIGN_DOWN(pgoff, FOLIO_PAGES));
+	uint64_t *slot = index_slot_value(&inode->index, ALIGN_DOWN(pgoff, FOLIO_PAGES), value);
 
-	return slot && (*slot & ENTRY_PMD) ? slot : NULL;
+	return slot && (*value & ENTRY_PMD) ? slot : NULL;
 }
 
-/* The slot of the entry of *pgoff, which becomes the entry's first page. tree_lock held. */
-static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff)
+/* The slot of the entry of *pgoff, which becomes the entry's first page, and the entry. tree_lock
+ * held. */
+static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff, uint64_t *value)
 {
-	uint64_t first = ALIGN_DOWN(*pgoff, FOLIO_PAGES), *slot;
+	uint64_t first = ALIGN_DOWN(*pgoff, FOLIO_PAGES), huge, *slot;
 
-	if (unlikely(inode->nr_huge) && first != *pgoff && (slot = huge_slot(inode, first))) {
+	if (unlikely(inode->nr_huge) && first != *pgoff &&
+	    (slot = huge_slot(inode, first, &huge))) {
 		*pgoff = first;
+		*value = huge;
 		return slot;
 	}
-	return index_slot(&inode->index, *pgoff);
+	return index_slot_value(&inode->index, *pgoff, value);
 }
 
 /* A locked EMPTY entry, for all of the 2 MiB if there is nothing else; its place. tree_lock held.
@@ -99,23 +103,22 @@ static inline __attribute__((always_inline)) bool
 try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, uint64_t *value)
 {
 	bool done = true;
+	uint64_t seen;
 
 	spin_lock(&inode->tree_lock);
-	*slot = find_slot(inode, &pgoff);
+	*slot = find_slot(inode, &pgoff, &seen);
 	if (!*slot) {
 		*slot = make_empty(inode, pgoff, huge);
 		*value = *slot ? **slot & ~ENTRY_LOCKED : 0;
 	} else {
 		/* After its unlock (release), which takes no tree lock, we see what it did. */
-		uint64_t *const at = *slot, seen = __atomic_load_n(at, __ATOMIC_ACQUIRE);
-
 		*value = seen;
 		done = !(seen & ENTRY_LOCKED);
 		STEP_POINT(entry_seen);
 		/* A locked one is its holder's to write. Nobody else writes an unlocked one: the
 		 * tree lock is ours. */
 		if (done)
-			__atomic_store_n(at, seen | ENTRY_LOCKED, __ATOMIC_RELAXED);
+			__atomic_store_n(*slot, seen | ENTRY_LOCKED, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&inode->tree_lock);
 	return done;
@@ -167,14 +170,14 @@ static void remove_slot(struct dax_inode *inode, uint64_t *slot, uint64_t pgoff)
 
 void entry_unlock(struct dax_inode *inode, uint64_t pgoff, uint64_t value)
 {
-	uint64_t *slot;
+	uint64_t *slot, now;
 
 	lock_order_drop(entry_wait_key(inode, pgoff), LOCK_BIT);
 	if (museum_explored(unlock_looks_early))
-		slot = find_slot(inode, &pgoff);
+		slot = find_slot(inode, &pgoff, &now);
 	spin_lock(&inode->tree_lock);
 	if (!museum_explored(unlock_looks_early))
-		slot = find_slot(inode, &pgoff);
+		slot = find_slot(inode, &pgoff, &now);
 	ASSERT(slot && (*slot & ENTRY_LOCKED), "entry %lu of %s is unlocked, and nobody holds it",
 	       pgoff, inode->name);
 	if (!value || (value & ENTRY_EMPTY))
@@ -190,7 +193,7 @@ uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff, uint64_t **slot)
 	uint64_t first = pgoff, value;
 
 	spin_lock(&inode->tree_lock);
-	*slot = find_slot(inode, &first);
+	*slot = find_slot(inode, &first, &value);
 	ASSERT(*slot && (**slot & ENTRY_PMD) && (**slot & ENTRY_LOCKED) && (**slot & ENTRY_EMPTY),
 	       "entry %lu of %s must be locked, empty and of 2 MiB", pgoff, inode->name);
 	remove_slot(inode, *slot, first);
@@ -204,9 +207,10 @@ uint64_t entry_shrink(struct dax_inode *inode, uint64_t pgoff, uint64_t **slot)
 /* The next entry with a page in [*pgoff, last). tree_lock held. */
 static uint64_t *next_slot(struct dax_inode *inode, uint64_t *pgoff, uint64_t last)
 {
-	uint64_t *slot;
+	uint64_t *slot, value;
 
-	if (unlikely(inode->nr_huge) && *pgoff < last && (slot = huge_slot(inode, *pgoff))) {
+	if (unlikely(inode->nr_huge) && *pgoff < last &&
+	    (slot = huge_slot(inode, *pgoff, &value))) {
 		*pgoff = ALIGN_DOWN(*pgoff, FOLIO_PAGES);
 		return slot;
 	}

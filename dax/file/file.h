@@ -79,7 +79,12 @@ static inline bool index_is_large(uint64_t slot)
 	return slot & INDEX_LARGE;
 }
 
-static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
+/*
+ * index_slot(), and what stands there. Of an entry the lock bit may just go, without the lock that
+ * all other changes are made under: so each word is loaded once, and who finds it gone (acquire)
+ * sees what its holder did (release).
+ */
+static inline uint64_t *index_slot_value(const struct index *ix, uint64_t pgoff, uint64_t *value)
 {
 	struct index_node *n = ix->root;
 	unsigned shift = INDEX_BITS * ix->height;
@@ -91,12 +96,20 @@ static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
 
 		shift -= INDEX_BITS;
 		slot = &n->slot[pgoff >> shift & (INDEX_SLOTS - 1)];
-		if (!*slot) /* of an entry the lock bit may just go, which is no matter */
+		*value = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+		if (!*value)
 			return NULL;
-		if (!shift || index_is_large(*slot))
+		if (!shift || index_is_large(*value))
 			return slot;
-		n = (struct index_node *)(uintptr_t)*slot;
+		n = (struct index_node *)(uintptr_t)*value;
 	}
+}
+
+static inline uint64_t *index_slot(const struct index *ix, uint64_t pgoff)
+{
+	uint64_t value;
+
+	return index_slot_value(ix, pgoff, &value);
 }
 
 /* ---- files (inode.c, file.c) ---------------------------------------------------------------- */

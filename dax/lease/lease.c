@@ -76,13 +76,34 @@ static void count_one_gone(struct lease_list *ll)
 	__atomic_store_n(&ll->gone, ll->gone + 1, __ATOMIC_RELEASE);
 }
 
+/* TAILQ_INSERT_TAIL() and TAILQ_REMOVE() whose store to what may be the list's head is atomic:
+ * lease_break() looks for a first one without the lock. */
+static void insert_last(struct lease_list *ll, struct lease *l)
+{
+	l->link.tqe_next = NULL;
+	l->link.tqe_prev = ll->leases.tqh_last;
+	__atomic_store_n(ll->leases.tqh_last, l, __ATOMIC_RELEASE);
+	ll->leases.tqh_last = &l->link.tqe_next;
+}
+
+static void remove_from(struct lease_list *ll, struct lease *l)
+{
+	struct lease *next = l->link.tqe_next, **prev = l->link.tqe_prev;
+
+	if (next)
+		next->link.tqe_prev = prev;
+	else
+		ll->leases.tqh_last = prev;
+	__atomic_store_n(prev, next, __ATOMIC_RELEASE);
+}
+
 static void take_out(struct lease *l)
 {
 	struct lease_list *ll = l->list;
 
 	if (has_deadline(l))
 		TAILQ_REMOVE(&due, l, due);
-	TAILQ_REMOVE(&ll->leases, l, link);
+	remove_from(ll, l);
 	TAILQ_REMOVE(&all, l, all);
 	count(ll, l, -1u);
 	l->list = NULL;
@@ -146,7 +167,7 @@ int lease_set(struct lease_list *ll, struct lease *l, bool may)
 		l->until_ns = 0;
 		l->list = ll;
 		TAILQ_INSERT_TAIL(&all, l, all);
-		TAILQ_INSERT_TAIL(&ll->leases, l, link);
+		insert_last(ll, l);
 		count(ll, l, 1);
 	}
 	spin_unlock(&lock);
