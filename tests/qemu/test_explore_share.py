@@ -135,6 +135,27 @@ def test_what_was_kept_is_whole_or_begun_anew(folder, capfd, how):
     assert sorted(os.listdir(path)) == [f"{NAMES[0]}.out"]
 
 
+def test_who_died_has_taken_nothing_wherever_it_stands(tmp_path):
+    """Before, between and behind what others took, who were kept."""
+    path = tmp_path / "taken"
+    take(path, range(9), 1)
+    take_more = array.array("H", path.read_bytes())
+    for place in (0, 4, 5, 9):
+        take_more[place] = 2
+    path.write_bytes(take_more.tobytes())
+    kept = {1: explore_merge.results([SAID.format(end="complete", n=8)])[0]}
+    assert explore_share.forget(str(path), kept) and path.stat().st_size == 2 * PIECES
+    assert array.array("H", path.read_bytes())[:12].tolist() == [0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 0]
+
+
+def test_what_a_slice_did_behind_its_last_beginning_is_not_counted():
+    """Whoever goes on begins with that one again; of a slice that its own time= ended all counts."""
+    late = ["outcome x", "beginnings 4 executions 9", SAID.format(end="bounded (time)", n=12)]
+    parts = dict(enumerate(explore_merge.results(lines)[0] for lines in (late, ["outcome x", SAID.format(end="complete", n=5)])))
+    assert explore_share.together(parts, False).line() == SAID.format(end="complete", n=14)
+    assert explore_share.together(parts, True).line() == SAID.format(end="bounded (time)", n=17)
+
+
 SAID = "explore a.b lifetime=- model=sc strategy=dpor: {end}, {n} executions, 1 outcomes, depth 3, safe"
 
 
