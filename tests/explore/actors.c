@@ -11,7 +11,7 @@
  *
  * They are numbered in this order, so a number means the same in every execution, and in a token.
  */
-#include "tests/explore/internal.h"
+#include "tests/explore/noted.h"
 
 #define STACK_BYTES X_STACK_BYTES
 #define QUEUE	    8
@@ -254,6 +254,21 @@ void x_irq_post(unsigned cpu, void (*fn)(void *), void *arg, uint32_t *pending, 
 		say_begin(cpu);
 }
 
+const uint32_t *x_irq_first(unsigned cpu)
+{
+	return queue[cpu].at[queue[cpu].first].pending;
+}
+
+bool x_irq_to_answer(unsigned cpu, const uint32_t *pending)
+{
+	const struct queue *q = &queue[cpu];
+
+	for (unsigned i = 0; i < q->nr; i++)
+		if (q->at[(q->first + i) % QUEUE].pending == pending)
+			return true;
+	return false;
+}
+
 bool x_irq_waits(unsigned cpu)
 {
 	return queue[cpu].nr != 0;
@@ -271,6 +286,7 @@ static void run_irq(void)
 	log_counts(cpu);
 	queue[cpu].first = (queue[cpu].first + 1) % QUEUE;
 	queue[cpu].nr--;
+	me->answers = p.pending;
 	x_cpu[cpu].irq_depth++;
 	x.state.irq_on[cpu] = false;
 	if (x.nr_threads > cpu)
@@ -283,7 +299,7 @@ static void run_irq(void)
 	x_add(op, x_how(X_PLACE_IRQ(cpu), X_WRITE | X_GIVE));
 	op->what = "interrupt";
 	if (p.pending)
-		x_add(op, x_how(X_PLACE_IPI(p.ipi), X_WRITE | X_GIVE));
+		x_add(op, x_how(X_PLACE_IPI(p.ipi), X_SHARED | X_GIVE));
 	x_locked(op, cpu);
 	x_wait_turn();
 	if (p.pending) {

@@ -4,282 +4,230 @@
  * that competes with it as long as it has not come (a persistent set of one: Godefroid, "Partial-
  * order methods for the verification of concurrent systems", 1996).
  *
- * Of each word it is noted who accesses it, how, under which locks, and up to which of his events.
- * An event competes with nothing that is still to come if of every other actor, at every place,
+ * Let s be a state, e the next event of actor a, and w any way on from s in which e has not come
+ * yet. If no event of w competes with e, then e can be moved before all of w, and leads to the same
+ * state. So whatever can be reached from s is reached behind e, and e goes alone, if that also
+ * takes no more preemptions.
  *
- *   he does not access it from now on in a way that conflicts: he never did, or is beyond the last
+ * No event of w competes. Of each word it is noted who touches it (noted.c). Every other actor
+ *
+ *   does not touch e's places from now on so that it competes: he never did, or is beyond the last
  *   of his events that did; or
- *   he does under a lock only that the one who makes the event holds too, one of them alone: then
- *   he waits for that lock until this one moves on.
+ *   does under a lock only that a holds too, one of them alone: he waits for it until a moves on;
+ * or is held back: he can make no event at all before e (held_back.c).
  *
- * Who moves anyway. The thread that ran last: an order in which the others go on first is, with
- * its event moved before them, the same order and takes no more preemptions. An interrupt that has
- * begun, and a store that leaves its buffer: they cost none. A store is made under the locks of its
- * maker, since the release of a lock stands behind it in the buffer; and its maker's own loads see
- * it wherever it is, so a thread and its CPU's buffer never compete.
+ * Who gives (a release that leaves the buffer, interrupts that are let in) competes with nobody who
+ * takes or gives: he takes only behind it. A store is made under the locks of its maker, since the
+ * release of a lock stands behind it in the buffer; and its maker's own loads see it wherever it
+ * is, so a thread and its CPU's buffer never compete. An interrupt begins when the buffer is empty,
+ * and its thread stands still until it ends: so neither competes with what leaves the buffer, and
+ * the thread not with what the handler does.
  *
- * What is noted is what was seen so far, first in some executions by dice and by DPOR (run.c,
- * learn()). If later somebody does what was relied on that he does not, the exploration begins
- * again with what it has learnt, as it does for places that turn out to be atomic (shared.c).
+ * No more preemptions. Whether a switch away from a thread is one is settled when the thread comes
+ * to its next event (point.c, could_go()). The thread that ran last: an order in which the others
+ * go on first has a switch away from it before w, which is a preemption, as it could make e; with e
+ * moved that switch is behind e, and costs no more. The switch back to it comes before what it does
+ * next instead of before e, from the same thread, and costs the same. An interrupt that has begun,
+ * and a store that leaves its buffer: they cost none. But e must not let anybody go on who, in w,
+ * comes to an event that waits for it: from him a switch was free. These kinds do not (KINDS), or
+ * are looked at closer:
+ *
+ *   a release (X_UNLOCK, or its store into the buffer, from which on who waits for it could go on)
+ *   is taken to compete with all who take the lock later;
+ *   an interrupt that ends lets go on who waits for its answer, but he came there already.
+ *
+ * Two that go alone with what follows.
+ *
+ *   A store into the buffer (of which only interrupts of its CPU can tell when it comes) with its
+ *   way out of it, if that competes with nothing in w: an interrupt in w that begins before the
+ *   store begins behind both as well. Who is held back until the store comes is so until it is out
+ *   (held_back.c).
+ *   An interrupt that begins, with all that its handler does, if that is to flush its TLB and no
+ *   more, nobody touches that TLB in w but to flush it, and its end may go alone. What its thread
+ * does in w is the same before and behind that: what it stored before is out, and what it stores in
+ * w may stay in the buffer. Where the thread is over the beginning competes with nothing anyway.
  */
-#include "tests/explore/internal.h"
+#include "tests/explore/noted.h"
 
-#define WORDS 4096u
-#define WIDES 128u
-#define LOCKS 63u
-#define NONE  (1ull << 63) /* of sets: there was no such access */
-#define SLACK 4u	   /* what comes later than ever is taken to come a quarter later still */
-
-enum { READS, WRITES, SHARES, WAYS };
-
-/* What one actor does with a word. */
-struct accesses {
-	uint64_t any[WAYS], alone[WAYS]; /* the locks held at each of them; those of no readers */
-	uint16_t last[WAYS];		 /* no later event of his is one */
-};
-static struct word {
-	uintptr_t at;	 /* 0: free */
-	uint16_t relied; /* actors whose event went alone, as nobody competes here */
-	struct accesses of[X_ACTORS];
-} * words;
-static unsigned nr_words;
-/* Places of several words: who touches one, competes. */
-static struct wide {
-	uintptr_t from, to;
-	unsigned side;
-} wide[WIDES];
-static unsigned nr_wide;
-static const void *locks[LOCKS];
-static unsigned nr_locks;
-static bool full; /* not all is noted: nobody goes alone */
-
-bool x_alone_init(void)
-{
-	if (!words)
-		words = machine_memory(WORDS * sizeof(*words));
-	return words != NULL;
-}
-
-void x_alone_forget(void)
-{
-	if (nr_words)
-		memset(words, 0, WORDS * sizeof(*words));
-	nr_words = nr_locks = nr_wide = 0;
-	full = false;
-}
-
-void x_alone_again(void)
-{
-	for (unsigned i = 0; i < WORDS && nr_words; i++)
-		words[i].relied = 0;
-}
-
-/* A bit for this lock; 0: it is one too many, and protects nothing. */
-static uint64_t bit_of(const void *lock)
-{
-	unsigned i = 0;
-
-	while (i < nr_locks && locks[i] != lock)
-		i++;
-	if (i == LOCKS)
-		return 0;
-	if (i == nr_locks)
-		locks[nr_locks++] = lock;
-	return 1ull << i;
-}
-
-void x_held(const void *lock, enum x_lock_mode mode, bool taken)
-{
-	struct x_actor *a = x.me;
-	uint64_t bit = x.noting ? bit_of(lock) : 0;
-
-	a->held = taken ? a->held | bit : a->held & ~bit;
-	if (mode != X_RWSEM_READ)
-		a->held_alone = taken ? a->held_alone | bit : a->held_alone & ~bit;
-}
-
-/* A thread and its CPU's buffer do not compete. */
-static unsigned side_of(unsigned id)
-{
-	const struct x_actor *a = &x.actor[id];
-
-	return a->role == X_BUFFER ? a->cpu : id;
-}
-
-/* A buffer's, by which stores come out, and who waits until it is empty: never both can go. */
-static bool is_buffer_itself(const struct x_place *p)
-{
-	return p->at - X_PLACE_BUFFER(0).at < 16 * (X_CPUS + X_MAX_DEVICES);
-}
-
-/* NULL: there is no room. */
-static struct word *find(uintptr_t at)
-{
-	unsigned i = x_hash(at) % WORDS;
-
-	while (words[i].at && words[i].at != at)
-		i = (i + 1) % WORDS;
-	if (words[i].at)
-		return &words[i];
-	if (nr_words == WORDS / 2) {
-		full = true;
-		return NULL;
-	}
-	nr_words++;
-	words[i].at = at;
-	for (unsigned k = 0; k < X_ACTORS; k++)
-		for (unsigned way = 0; way < WAYS; way++)
-			words[i].of[k].any[way] = words[i].of[k].alone[way] = ~0ull;
-	return &words[i];
-}
-
-static unsigned way_of(const struct x_place *p)
-{
-	return p->how & X_WRITE ? WRITES : p->how & X_SHARED ? SHARES : READS;
-}
-
-/* One lock at least is held on both sides, and on one of them by nobody else. */
-static bool excluded(uint64_t any, uint64_t alone, const struct accesses *his, unsigned way)
-{
-	return ((any & his->alone[way]) | (alone & his->any[way])) & ~NONE;
-}
-
-/* Does an access in this way, under these locks, compete with what he does behind event `nth`? */
-static bool competes(unsigned way, uint64_t any, uint64_t alone, const struct accesses *his,
-		     unsigned nth)
-{
-	for (unsigned k = 0; k < WAYS; k++)
-		if ((k != way || k == WRITES) && !(his->any[k] & NONE) && his->last[k] > nth &&
-		    !excluded(any, alone, his, k))
-			return true;
-	return false;
-}
-
-static bool sides_compete(const struct accesses *a, const struct accesses *b)
-{
-	for (unsigned way = 0; way < WAYS; way++)
-		if (!(a->any[way] & NONE) && competes(way, a->any[way], a->alone[way], b, 0))
-			return true;
-	return false;
-}
-
-static bool is_noted(const struct accesses *a, unsigned way, unsigned nth, uint64_t any,
-		     uint64_t alone)
-{
-	return !(a->any[way] & ~any) && !(a->alone[way] & ~alone) && nth <= a->last[way];
-}
-
-static void note_word(const struct x_place *p, unsigned id, unsigned nth, uint64_t any,
-		      uint64_t alone)
-{
-	struct word *w = find(p->at & ~7ul);
-	struct accesses *a = w ? &w->of[id] : NULL;
-	unsigned way = way_of(p);
-
-	if (!w || is_noted(a, way, nth, any, alone))
-		return;
-	a->any[way] &= any;
-	a->alone[way] &= alone;
-	if (nth > a->last[way])
-		a->last[way] = (uint16_t)(x.learning ? nth : nth + nth / SLACK);
-	for (unsigned i = 0; i < x.nr; i++)
-		if ((w->relied >> i & 1) && side_of(i) != side_of(id) &&
-		    sides_compete(&w->of[i], a))
-			x.learnt = true;
-}
-
-static void note_wide(const struct x_place *p, unsigned side)
-{
-	uintptr_t from = p->at, to = p->at + p->bytes;
-
-	for (unsigned i = 0; i < nr_wide; i++)
-		if (wide[i].side == side && wide[i].from <= from && wide[i].to >= to)
-			return;
-	for (unsigned i = 0; i < WORDS; i++)
-		if (words[i].at < to && words[i].at + 8 > from && words[i].relied)
-			x.learnt = true;
-	if (nr_wide < WIDES)
-		wide[nr_wide++] = (struct wide){from, to, side};
-	else
-		full = true;
-}
-
-/* The locks of an actor's next event, or of the one that it makes now. */
-static uint64_t locks_of(const struct x_actor *a, bool alone)
-{
-	if (a->role == X_BUFFER)
-		return x_tso_held(a->cpu, alone);
-	return alone ? a->held_alone : a->held;
-}
-
-void x_alone_note(const struct x_node *n)
-{
-	const struct x_actor *a = &x.actor[n->actor];
-
-	for (unsigned i = 0; i < n->op.nr; i++) {
-		const struct x_place *p = &n->op.place[i];
-
-		if (x_is_wide(p))
-			note_wide(p, side_of(a->id));
-		else if (!is_buffer_itself(p))
-			note_word(p, a->id, n->nth, locks_of(a, false), locks_of(a, true));
-	}
-}
-
-/* What others do in between makes no difference to these, and none of them lets another one go on
- * who waits: then a switch to him, which was free, would be a preemption. */
+/* None of these lets another one go on who comes to an event that waits for it. */
 #define KINDS                                                                                      \
 	(1u << X_LOAD | 1u << X_STORE | 1u << X_RMW | 1u << X_FENCE | 1u << X_LOCK |               \
 	 1u << X_IRQ_OFF | 1u << X_IRQ_ON | 1u << X_FLUSH | 1u << X_DRAIN | 1u << X_MMU_LOAD |     \
 	 1u << X_MMU_STORE)
 
-static bool is_of_these(const struct x_op *op)
-{
-	bool releases = op->kind == X_STORE && op->arg; /* into the buffer */
+/* An event that may go alone. */
+struct alone {
+	const struct x_actor *a;
+	unsigned as;	  /* the actor that it is noted of */
+	uint16_t besides; /* those that do not compete, whatever is noted of them */
+	bool looked;	  /* those that are held back are among them */
+};
 
-	return (KINDS >> op->kind & 1) && !releases;
+/* A buffer's, by which stores come out, and who waits until it is empty: never both can go. */
+bool x_is_buffer_itself(const struct x_place *p)
+{
+	return p->at - X_PLACE_BUFFER(0).at < 16 * (X_CPUS + X_MAX_DEVICES);
+}
+
+/* The actor itself, and those of its CPU that cannot come before its event, or see it anyway. */
+static uint16_t of_its_cpu(const struct x_actor *a)
+{
+	uint16_t all = (uint16_t)(1u << a->id);
+
+	if (a->role != X_DEVICE && x.buffer_of[a->cpu] < X_ACTORS)
+		all |= (uint16_t)(1u << x.buffer_of[a->cpu]);
+	if (a->role == X_BUFFER || a->role == X_IRQ) {
+		all |= (uint16_t)(1u << a->cpu);
+		if (x.irq_of[a->cpu] < X_ACTORS)
+			all |= (uint16_t)(1u << x.irq_of[a->cpu]);
+	}
+	return all;
+}
+
+static bool is_contested(struct alone *e, const struct x_noted *w, const struct x_access *it)
+{
+	uint16_t others = x_competitors(w, it);
+
+	if ((others & ~e->besides) && !e->looked) {
+		e->besides = x_held_back(e->a, e->besides);
+		e->looked = true;
+	}
+	return others & ~e->besides;
 }
 
 /* NULL: somebody competes there, or may. */
-static struct word *uncontested(const struct x_place *p, const struct x_actor *a)
+static struct x_noted *uncontested(struct alone *e, const struct x_place *p)
 {
-	struct word *w = x_is_wide(p) ? NULL : find(p->at & ~7ul);
+	struct x_noted *w = x_noted_word(p);
+	struct x_access it;
 
-	for (unsigned i = 0; i < nr_wide && w; i++)
-		if (wide[i].side != side_of(a->id) && wide[i].from < w->at + 8 &&
-		    wide[i].to > w->at)
-			return NULL;
-	for (unsigned i = 0; i < x.nr && w; i++)
-		if (side_of(i) != side_of(a->id) &&
-		    competes(way_of(p), locks_of(a, false), locks_of(a, true), &w->of[i],
-			     x.actor[i].nth))
-			return NULL;
-	return w;
+	if (!w || x_meets_wider(w, e->a->id))
+		return NULL;
+	it = x_access_of(e->a, p);
+	return is_contested(e, w, &it) ? NULL : w;
 }
+
+static uint16_t others(const struct alone *e)
+{
+	return (uint16_t)(((1u << x.nr) - 1) & ~e->besides);
+}
+
+/* That nobody else wakes those that sleep and are held back. */
+static void rely_on_sleep(const struct alone *e)
+{
+	for (unsigned i = 0; i < x.nr_threads && e->looked; i++)
+		if ((e->besides >> i & 1) && x.actor[i].next.kind == X_WOKEN)
+			x_rely_asleep(i, others(e));
+}
+
+static bool goes_to(struct alone *e, const struct x_place *place, unsigned nr)
+{
+	struct x_noted *w[X_PLACES] = {NULL};
+
+	for (unsigned i = 0; i < nr; i++) {
+		if (x_is_buffer_itself(&place[i]))
+			continue;
+		w[i] = uncontested(e, &place[i]);
+		if (!w[i])
+			return false;
+	}
+	for (unsigned i = 0; i < nr; i++)
+		if (w[i])
+			x_rely(w[i], x_way_of(&place[i]), e->as, others(e));
+	rely_on_sleep(e);
+	return true;
+}
+
+/* ---- releases, and stores into the buffer */
+
+static bool release_goes_alone(struct alone *e)
+{
+	struct x_place p = x_how(e->a->next.place[0], X_WRITE);
+
+	return goes_to(e, &p, 1);
+}
+
+static bool buffered_goes_alone(struct alone *e)
+{
+	struct x_place p = e->a->stores;
+
+	e->as = x.buffer_of[e->a->cpu];
+	if (x_is_wide(&p))
+		return false;
+	x_note_place(&p, e->a, e->as, x.actor[e->as].nth + 1u);
+	p.how = X_WRITE; /* a release, too */
+	return goes_to(e, &p, 1);
+}
+
+/* ---- interrupts */
+
+/* One ends whose answer somebody waits for who counts it here; NULL: nobody does. Not where timers
+ * are: who cancels one may wait in a loop for the end. */
+static bool end_goes_alone(const uint32_t *pending)
+{
+	if (x.state.going || x.state.armed)
+		return false;
+	for (unsigned i = 0; i < x.nr_threads && pending; i++)
+		if (x.actor[i].next.kind == X_IPI_WAIT && x.actor[i].next.arg == pending)
+			return true;
+	return !pending;
+}
+
+/* The handler flushes its TLB and no more, and that competes with nothing. */
+static bool flush_goes_alone(struct alone *e)
+{
+	struct x_place tlb = X_PLACE_TLB(e->a->cpu);
+	struct x_noted *w = x_noted_word(&tlb);
+
+	if (!w || !x_flushes_only(e->a->cpu))
+		return false;
+	for (unsigned way = 0; way < X_WAYS; way++) {
+		struct x_access it = {way, x_noted_bytes(w, e->as, way), 0, 0};
+
+		if (it.bytes && is_contested(e, w, &it))
+			return false;
+	}
+	x_rely_flush(e->a->cpu);
+	for (unsigned way = 0; way < X_WAYS; way++)
+		if (x_noted_bytes(w, e->as, way))
+			x_rely(w, way, e->as, others(e));
+	rely_on_sleep(e);
+	return true;
+}
+
+static bool begin_goes_alone(struct alone *e)
+{
+	if (x.state.going || x.state.armed)
+		return false;
+	if (!x.actor[e->a->cpu].alive)
+		return true;
+	e->besides = (uint16_t)(1u << e->a->id); /* its thread may go on in w */
+	return end_goes_alone(x_irq_first(e->a->cpu)) && flush_goes_alone(e);
+}
+
+/* ---- */
 
 static bool goes_alone(const struct x_actor *a)
 {
-	struct word *w[X_PLACES];
+	struct alone e = {.a = a, .as = a->id, .besides = of_its_cpu(a)};
 
-	if (full || !is_of_these(&a->next))
-		return false;
-	for (unsigned i = 0; i < a->next.nr; i++) {
-		const struct x_place *p = &a->next.place[i];
-
-		w[i] = is_buffer_itself(p) ? NULL : uncontested(p, a);
-		if (!w[i] && !is_buffer_itself(p))
-			return false;
+	switch (a->next.kind) {
+	case X_BEGIN: return begin_goes_alone(&e);
+	case X_END: return end_goes_alone(a->answers);
+	case X_UNLOCK: return release_goes_alone(&e);
+	default: break;
 	}
-	for (unsigned i = 0; i < a->next.nr; i++)
-		if (w[i])
-			w[i]->relied |= (uint16_t)(1u << a->id);
-	return true;
+	if (a->next.buffered)
+		return buffered_goes_alone(&e);
+	return (KINDS >> a->next.kind & 1) && goes_to(&e, a->next.place, a->next.nr);
 }
 
 unsigned x_goes_alone(uint16_t mask)
 {
 	unsigned last = x.state.last_thread;
 
+	if (x_noted_full)
+		return X_ACTORS;
 	for (unsigned i = x.nr_threads + x.nr_devices; i < x.nr; i++)
 		if ((mask >> i & 1) && x.actor[i].role != X_TIMERS && goes_alone(&x.actor[i]))
 			return i;

@@ -204,12 +204,12 @@ static bool uses_sleep_sets(void)
 	       x.opt.bound == X_UNBOUND;
 }
 
-bool x_preempts(unsigned id, uint16_t enabled)
+bool x_preempts(unsigned id)
 {
 	unsigned last = x.state.last_thread;
 
 	return last < X_ACTORS && last != id && x.actor[id].role <= X_DEVICE &&
-	       x_could_go(last, enabled);
+	       x.node[x.state.depth].could_go;
 }
 
 /* A buffer is empty when an interrupt begins: what comes out before its end is the handler's. */
@@ -261,7 +261,7 @@ static void fill(struct x_node *n, struct x_actor *a)
 	n->nth = (uint16_t)(a->nth + 1);
 	n->value = 0;
 	n->last_thread = (uint8_t)x.state.last_thread;
-	n->preempts = x_preempts(id, n->enabled);
+	n->preempts = x_preempts(id);
 	n->cost = (uint16_t)(n[-1].cost +
 			     (x.opt.strategy == X_DELAY ? x_cost(n->enabled, id) : n->preempts));
 	if (n->op.kind == X_BEGIN)

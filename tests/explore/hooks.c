@@ -53,7 +53,7 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, b
 		return;
 	op = x_op(write ? X_STORE : X_LOAD, (void *)pc);
 	if (write && x_buffers()) {
-		x_tso_turn(op);
+		x_tso_turn(op, at, bytes, X_WRITE);
 	} else {
 		x_add(op, x_place(at, bytes, write ? X_WRITE : X_READ));
 		x_wait_turn();
@@ -245,7 +245,7 @@ bool x_atomic_store(volatile void *at, size_t bytes, uint64_t v, bool fence, uin
 
 	x_shared_add((uintptr_t)at, bytes);
 	if (buffered) {
-		x_tso_turn(op);
+		x_tso_turn(op, at, bytes, X_WRITE);
 		x_touched((uintptr_t)at, bytes);
 		x_tso_push(at, (unsigned)bytes, v, X_WRITE);
 		return false;

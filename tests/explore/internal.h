@@ -76,6 +76,7 @@ struct x_op {
 	uint8_t kind, nr;
 	bool follows;	  /* is no choice: made at once */
 	bool atomic_lock; /* under tso: waits until its CPU's buffer is empty */
+	bool buffered;	  /* a store into the buffer: to x_actor.stores */
 	uint8_t mode;	  /* X_LOCK: enum x_lock_mode */
 	uintptr_t pc;
 	const char *what; /* the object in words; NULL: by its address */
@@ -102,6 +103,7 @@ struct x_node {
 	uint16_t affordable;	  /* those that the bound allows */
 	uint8_t actor;
 	uint8_t last_thread; /* before this event; X_ACTORS: none yet */
+	bool could_go;	     /* last_thread, when it came to its next event */
 	bool preempts;
 	uint64_t trace[2]; /* of the events up to and with this one (states.c) */
 	uint16_t cost;	   /* preemptions up to and with this event; strategy=delay: delays */
@@ -134,6 +136,8 @@ struct x_actor {
 	uint16_t began;			 /* of an interrupt: the node of its first event */
 	struct thread *thread;		 /* of a thread */
 	uint64_t tag;			 /* plain.h */
+	struct x_place stores;		 /* of a next event that goes into the buffer: where */
+	const uint32_t *answers;	 /* an interrupt that runs: who waits for it counts there */
 };
 
 struct slab_cache;
@@ -435,7 +439,7 @@ const struct x_scenario *x_scenario_nth(unsigned n);
 void x_tso_reset(void);
 bool x_tso_empty(unsigned cpu);
 bool x_tso_full(unsigned cpu);
-void x_tso_turn(struct x_op *op);
+void x_tso_turn(struct x_op *op, const volatile void *at, size_t bytes, unsigned how);
 void x_tso_push(const volatile void *at, unsigned bytes, uint64_t v, unsigned how);
 void x_tso_plain(const volatile void *at, size_t bytes, bool event);
 void x_tso_off(unsigned cpu);

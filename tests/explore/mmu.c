@@ -222,14 +222,15 @@ static void drop_all(struct tlb *t)
 			drop(&t->e[i]);
 }
 
-static void flush_event(const void *pc)
+/* X_SHARED: of two flushes either may come first. */
+static void flush_event(unsigned how, const void *pc)
 {
 	struct x_op *op;
 
 	if (!x.sc->mm)
 		return;
 	op = x_op(X_FLUSH, pc);
-	x_add(op, x_how(X_PLACE_TLB(x.me->cpu), X_WRITE));
+	x_add(op, x_how(X_PLACE_TLB(x.me->cpu), how));
 	op->what = "TLB";
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
@@ -244,7 +245,7 @@ void __wrap_tlb_flush_page_local(uint64_t va)
 		__real_tlb_flush_page_local(va);
 		return;
 	}
-	flush_event(__builtin_return_address(0));
+	flush_event(X_SHARED, __builtin_return_address(0));
 	while ((e = find(&tlb[x.me->cpu], va)))
 		drop(e);
 }
@@ -255,7 +256,7 @@ void __wrap_tlb_flush_all_local(void)
 		__real_tlb_flush_all_local();
 		return;
 	}
-	flush_event(__builtin_return_address(0));
+	flush_event(X_SHARED, __builtin_return_address(0));
 	drop_all(&tlb[x.me->cpu]);
 }
 
@@ -265,7 +266,7 @@ void __wrap_write_cr3(uint64_t v)
 		__real_write_cr3(v);
 		return;
 	}
-	flush_event(__builtin_return_address(0));
+	flush_event(X_WRITE, __builtin_return_address(0));
 	drop_all(&tlb[x.me->cpu]);
 	x_log(&tlb[x.me->cpu].root, sizeof(v));
 	tlb[x.me->cpu].root = v;

@@ -26,7 +26,7 @@ struct x_op *x_op(enum x_kind kind, const void *pc)
 	x_live = false;
 	op->kind = kind;
 	op->nr = 0;
-	op->atomic_lock = op->follows = false;
+	op->atomic_lock = op->follows = op->buffered = false;
 	op->mode = 0;
 	op->pc = (uintptr_t)pc;
 	op->what = NULL;
@@ -314,7 +314,20 @@ static __attribute__((noinline)) void nobody_can_go(void)
 static bool follows(uint16_t mask)
 {
 	return x.me && x.me->next.follows && x.me->alive && x.state.depth >= x.plan_len &&
+	       (x.opt.bound == X_UNBOUND || x.opt.strategy > X_STATES) &&
 	       (mask >> x_id(x.me) & 1) && !x_in_beginning() && !x.opt.more;
+}
+
+/* Is a switch away from the thread that ran last a preemption? That is settled when the thread
+ * comes to its next event: if it has to wait there, another one goes on in its place, however long
+ * what is no thread's (interrupts, stores that leave their buffers) takes before. */
+static inline bool could_go(const struct x_node *n, uint16_t mask)
+{
+	unsigned last = x.state.last_thread;
+
+	if (last >= X_ACTORS)
+		return false;
+	return n[-1].actor == last ? x_could_go(last, mask) : n[-1].could_go;
 }
 
 static inline unsigned choose(void)
@@ -331,6 +344,7 @@ static inline unsigned choose(void)
 	if (x.state.depth == X_DEPTH)
 		x_fail("an execution has more than %u events: make the scenario smaller", X_DEPTH);
 	n->enabled = mask;
+	n->could_go = could_go(n, mask);
 	if (!x.usual && !x_beginning_is_ours())
 		x_leave(X_REDUNDANT);
 	if (follows(mask))

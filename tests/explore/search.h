@@ -29,7 +29,7 @@ static inline uint16_t x_asleep_here(void)
 }
 /* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
  * timers come for free. */
-bool x_preempts(unsigned id, uint16_t enabled);
+bool x_preempts(unsigned id);
 
 /* ---- chains.c */
 bool x_chains_init(void);
@@ -81,15 +81,25 @@ unsigned x_done_part(void);
 unsigned x_cost(uint16_t mask, unsigned id);
 const char *x_strategy_name(enum x_strategy s);
 
-/* ---- alone.c */
+/* ---- noted.c: who touches what */
 bool x_alone_init(void);
 void x_alone_forget(void);
 void x_alone_again(void);		      /* the exploration begins again */
 void x_alone_note(const struct x_node *node); /* made now: who touches what, under which locks */
-/* Of those that can go one whose event is all that need be tried here; X_ACTORS: there is none. */
-unsigned x_goes_alone(uint16_t mask);
+extern bool x_noted_full;		      /* there was no room for all of it */
 /* x.me takes this lock, or lets it go. */
 void x_held(const void *lock, enum x_lock_mode mode, bool taken);
+uint64_t x_lock_bit(const void *lock); /* of x_actor.held; 0: none, and it protects nothing */
+
+/* ---- alone.c */
+/* Of those that can go one whose event is all that need be tried here; X_ACTORS: there is none. */
+unsigned x_goes_alone(uint16_t mask);
+bool x_is_buffer_itself(const struct x_place *p);
+
+/* ---- held_back.c */
+/* Of all actors those that cannot make another event before `a` has made his next one, and those
+ * in `besides`. */
+uint16_t x_held_back(const struct x_actor *a, uint16_t besides);
 
 /* ---- halts.c */
 /* Learnt: some handler may wait for ever, so it matters where its thread stands. */

@@ -15,10 +15,11 @@
  * owed. A state that was seen is done, or none of its ways is: an execution has no circles. It is
  * left if it was seen
  *
- *   with the same thread running, or none that could go on, and as many preemptions or fewer; or
- *   with another thread running, and one preemption or more fewer: a switch makes it this one.
+ *   with the same thread running, or one that is left for nothing, and as many preemptions or
+ * fewer; with another thread running, and one preemption or more fewer: a switch makes it this one.
  *
- * Where one event is all that can be worth trying, alone.c says so, and the state is not kept.
+ * Where one event is all that can be worth trying, alone.c says so, and the state is not kept. What
+ * that leaves of a scenario's stores and shootdowns is where two really compete.
  *
  * A state is 100 bits of hash and costs. That two different ones of n states are taken for one has
  * a probability of n * n / 2^101: for 100 million, one in 250 million million. The table
@@ -165,7 +166,7 @@ bool x_state_is_known(uint16_t enabled, bool choice)
 
 	if (!x.state.depth)
 		return false;
-	if (!bounded || last >= X_ACTORS || !x_could_go(last, enabled))
+	if (!bounded || last >= X_ACTORS || !x.node[x.state.depth].could_go)
 		last = LASTS - 1;
 	hash = mix(before->trace[0] + enabled);
 	rest = mix(before->trace[1] ^ enabled) & ~COSTS;

@@ -17,8 +17,11 @@
  *
  * The first four take a preemption bound (Musuvathi, Qadeer: "Iterative context bounding", 2007):
  * executions with more switches away from a thread that could go on are left out. Who waits only
- * for stores to leave their buffers, or for his CPU's interrupt, could go on. A bound makes
- * sleep sets unsound, so they are off then, and DPOR owes more (owed.c, owe_bounded()).
+ * for stores to leave their buffers, or for his CPU's interrupt, could go on; and who had to wait
+ * when he came to his next event may be left for nothing from then on, whatever has let him go on
+ * since (point.c, could_go()). To let a lock go is a choice then: who has it still keeps others
+ * from going on, from whom a switch is free. A bound makes sleep sets unsound, so they are off
+ * then, and DPOR owes more (owed.c, owe_bounded()); not all: brute force may have more outcomes.
  */
 #include "tests/explore/internal.h"
 
@@ -67,7 +70,7 @@ static unsigned delays_to(uint16_t mask, unsigned id)
 
 unsigned x_cost(uint16_t mask, unsigned id)
 {
-	return x.opt.strategy == X_DELAY ? delays_to(mask, id) : x_preempts(id, mask);
+	return x.opt.strategy == X_DELAY ? delays_to(mask, id) : x_preempts(id);
 }
 
 /* Those of `mask` that the bound allows after the events so far. */

@@ -19,6 +19,7 @@ static struct x_result r;
 static void throw_program(uint64_t *dice, unsigned threads, unsigned steps, unsigned kinds)
 {
 	memset(engine_program, 0, sizeof(engine_program));
+	engine_spread = *dice >> 60 & 1;
 	for (unsigned t = 0; t < threads; t++)
 		for (unsigned i = 0; i < steps; i++) {
 			*dice = *dice * 6364136223846793005ull + 1442695040888963407ull;
@@ -62,7 +63,7 @@ static const char *compare(const struct x_scenario *sc, bool tso, unsigned *comp
 /* With each bound states have the outcomes of brute force. A sentence if not; NULL. */
 static const char *compare_bounded(const struct x_scenario *sc, bool tso, unsigned *compared)
 {
-	static char text[120];
+	static char text[160];
 
 	for (unsigned bound = 0; bound <= 3; bound++) {
 		struct x_options opt = x_all_orders(X_BRUTE, tso);
@@ -203,4 +204,56 @@ SELFTEST(engine_states, "explore.states-by-dice",
 		EXPECT(!why, "program %u: %s", n, why);
 	}
 	EXPECT(compared > PROGRAMS * 2, "only %u explorations were small enough", compared);
+}
+
+/* Programs of three threads that dice seldom throw: between two events of the first one the third
+ * wakes the second, which has gone to sleep before both, and asks for them behind. */
+static const struct engine_step known_waits[][3][2] = {
+	{{{ENGINE_ADD, 0, 0}, {ENGINE_ADD, 1, 0}},
+	 {{ENGINE_LOAD, 0, 0}, {ENGINE_WAIT, 1, 0}},
+	 {{ENGINE_WAKE, 0, 0}}},
+};
+
+static const char *compare_waits(const struct engine_step program[3][2], unsigned *compared)
+{
+	const char *why;
+
+	memset(engine_program, 0, sizeof(engine_program));
+	for (unsigned t = 0; t < 3; t++)
+		memcpy(engine_program[t], program[t], sizeof(program[t]));
+	why = compare_bounded(&engine_dice_three, false, compared);
+	return why ? why : compare_bounded(&engine_dice_three, true, compared);
+}
+
+SELFTEST(engine_waits_dice, "explore.waits-by-dice",
+	 "the same of programs that wait: for answers of other CPUs, for wakes, for locks that "
+	 "sleep, "
+	 "and that try a lock")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		unsigned threads, steps;
+		enum engine_kind last; /* kind of a step */
+	} programs[] = {{&engine_dice_irq, 2, 2, ENGINE_WAIT},
+			{&engine_dice_three, 3, 1, ENGINE_WAIT},
+			{&engine_dice_mmu, 2, 2, ENGINE_CALL},
+			{&engine_dice_mmu_three, 3, 1, ENGINE_CALL}};
+	uint64_t dice = 4;
+	unsigned compared = 0;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(known_waits); n++) {
+		const char *why = compare_waits(known_waits[n], &compared);
+
+		EXPECT(!why, "known program %u: %s", n, why);
+	}
+	EXPECT(compared >= 2 * ARRAY_SIZE(known_waits), "only %u were small enough", compared);
+	for (unsigned n = 0; n < PROGRAMS; n++) {
+		unsigned i = n % ARRAY_SIZE(programs);
+		const char *why;
+
+		throw_program(&dice, programs[i].threads, programs[i].steps, programs[i].last);
+		why = compare_bounded(programs[i].sc, n % 16 > 3, &compared);
+		EXPECT(!why, "program %u: %s", n, why);
+	}
+	EXPECT(compared > PROGRAMS, "only %u explorations were small enough", compared);
 }

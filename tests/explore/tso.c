@@ -94,11 +94,13 @@ bool x_tso_full(unsigned cpu)
  * interrupts of its own CPU, which find it from now on. They come before it as well, if they may
  * come here at all; and it waits for a place.
  */
-void x_tso_turn(struct x_op *op)
+void x_tso_turn(struct x_op *op, const volatile void *at, size_t bytes, unsigned how)
 {
 	unsigned cpu = x.me->cpu;
 	bool interrupted = x.interrupts && x.me->role == X_THREAD && x.state.irq_on[cpu];
 
+	op->buffered = true;
+	x.me->stores = x_place(at, bytes, how);
 	if (interrupted)
 		x_add(op, x_how(X_PLACE_IRQ(cpu), X_TAKE));
 	if (interrupted || x_tso_full(cpu))

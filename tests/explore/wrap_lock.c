@@ -6,11 +6,11 @@
  * held locks and every assertion say what they always say. What is not modelled is how the code
  * waits; that is explored by scenarios that say .real_locks, where these functions step aside.
  *
- * To let go is no choice: who only takes the lock can do nothing between the event before the
- * release and the release that could not be done before that event or behind it. So it follows at
- * once. A lock that is tried, or whose word is looked at, is found taken there: its release is a
- * choice, as soon as somebody did that (shared.c); and where an interrupt that comes before it may
- * wait for ever (halts.c).
+ * To let go is no choice, without a bound: who only takes the lock can do nothing between the event
+ * before the release and the release that could not be done before that event or behind it. So it
+ * follows at once. A lock that is tried, or whose word is looked at, is found taken there: its
+ * release is a choice, as soon as somebody did that (shared.c); and where an interrupt that comes
+ * before it may wait for ever (halts.c). With a bound it counts who waits meanwhile (strategy.c).
  */
 #include "tests/explore/internal.h"
 
@@ -178,7 +178,7 @@ static void let_go(void *lock, enum x_lock_mode mode, const void *pc)
 	if (x_buffers() && mode == X_SPIN && !x.me->quiet) {
 		op->kind = X_STORE;
 		op->nr = 0;
-		x_tso_turn(op);
+		x_tso_turn(op, &((struct spinlock *)lock)->locked, 4, X_WRITE | X_GIVE);
 		x_held(lock, mode, false);
 		x_tso_push(&((struct spinlock *)lock)->locked, 4, 0, X_WRITE | X_GIVE);
 		x_live = true;

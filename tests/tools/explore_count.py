@@ -44,9 +44,9 @@ PARTS = {
     "plain accesses: races, the log of what was before": "hooks.c plain.h race.c undo.c shared.c freed.c",
     "moments: what is kept, and gone back to": "moment.c moment.h",
     "what happened before what, what is owed": "dpor.c owed.c owed.h chains.c halts.c search.h",
-    "whose turn it is, changes of stack": "point.c enabled.c strategy.c alone.c states.c",
+    "whose turn it is, changes of stack": "point.c enabled.c strategy.c alone.c noted.c noted.h held_back.c states.c",
     "places, clocks, hashes, in line in all of these": "internal.h",
-    "threads, set-up, what came out": "actors.c alike.c arena.c outcomes.c run.c mmu.c timers.c tso.c home.c home_host.c",
+    "threads, set-up, what came out": "actors.c alike.c arena.c outcomes.c run.c shorten.c mmu.c timers.c tso.c home.c home_host.c",
     "locks, sleeps, interrupts, copies": "wrap_irq.c wrap_lock.c wrap_memory.c wrap_sched.c wrap_report.c",
 }
 CODE = "the code itself, and its libraries"

@@ -21,6 +21,11 @@ enum engine_kind {
 	ENGINE_LOCKED,
 	ENGINE_OFF,	  /* with interrupts off */
 	ENGINE_INTERRUPT, /* posts one, to the first or the second CPU */
+	ENGINE_CALL,	  /* to all CPUs, or the others; waits until all have answered */
+	ENGINE_TRY,	  /* the lock of ENGINE_LOCKED, if it is free */
+	ENGINE_MUTEX,	  /* as ENGINE_LOCKED, with a lock that sleeps */
+	ENGINE_WAKE,
+	ENGINE_WAIT, /* until somebody has done ENGINE_WAKE */
 };
 struct engine_step {
 	enum engine_kind kind;
@@ -28,6 +33,7 @@ struct engine_step {
 };
 /* What the threads of engine_dice and engine_dice_irq do, one after the other. */
 extern struct engine_step engine_program[X_MAX_THREADS][ENGINE_STEPS];
+extern unsigned engine_spread; /* 1: its variables lie in words of their own; 0: in one */
 
 extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_readers_meet,
 	engine_last_store, engine_spin, engine_spin_own, engine_sleep_window, engine_step,
@@ -52,7 +58,7 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_race_bytes, engine_wide_late, engine_volatile, engine_exchanged, engine_many_stores,
 	engine_stack_stores, engine_spin_exchange, engine_spin_volatile, engine_sleep_timed,
 	engine_sleep_signalled, engine_spin_six, engine_no_event, engine_wide_unseen,
-	engine_lock_written;
+	engine_lock_written, engine_dice_three, engine_dice_mmu, engine_dice_mmu_three;
 
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];

@@ -8,8 +8,12 @@
 
 struct engine_step engine_program[X_MAX_THREADS][ENGINE_STEPS];
 
-static uint32_t variable[ENGINE_VARIABLES];
+unsigned engine_spread;
+
+static uint32_t variable[2 * ENGINE_VARIABLES] __aligned(8);
 static struct spinlock guard = SPINLOCK_INIT("guard");
+static struct mutex sleepy = MUTEX_INIT("sleepy");
+static uint32_t woken;
 
 static void add_and_see(uint32_t *v)
 {
@@ -32,6 +36,38 @@ static void off_step(uint32_t *v)
 	irq_restore(flags);
 }
 
+static void try_step(uint32_t *v)
+{
+	bool ok = spin_trylock(&guard);
+
+	x_observe(ok);
+	if (!ok)
+		return;
+	STORE(*v, LOAD(*v) * 5);
+	spin_unlock(&guard);
+}
+
+static void mutex_step(uint32_t *v)
+{
+	mutex_lock(&sleepy);
+	STORE(*v, LOAD(*v) * 7 + 1);
+	x_observe(LOAD(variable[v == variable ? 1 << engine_spread : 0]));
+	mutex_unlock(&sleepy);
+}
+
+static void wake_step(uint32_t *v)
+{
+	STORE(*v, LOAD(*v) + 64);
+	STORE(woken, 1);
+	wake_up(&woken);
+}
+
+static void wait_step(uint32_t *v)
+{
+	wait_event(&woken, LOAD(woken), "a step", "wake_step()");
+	x_observe(LOAD(*v));
+}
+
 static void handler(void *v)
 {
 	add_and_see(v);
@@ -39,7 +75,7 @@ static void handler(void *v)
 
 static void step(struct engine_step s)
 {
-	uint32_t *v = &variable[s.variable];
+	uint32_t *v = &variable[s.variable << engine_spread];
 
 	switch (s.kind) {
 	case ENGINE_NOTHING: return;
@@ -50,6 +86,11 @@ static void step(struct engine_step s)
 	case ENGINE_LOCKED: locked_step(v); return;
 	case ENGINE_OFF: off_step(v); return;
 	case ENGINE_INTERRUPT: x_interrupt(s.value % 2, handler, v); return;
+	case ENGINE_CALL: cpu_call(s.value == 1 ? ~0u : ~(1u << cpu_id()), handler, v); return;
+	case ENGINE_TRY: try_step(v); return;
+	case ENGINE_MUTEX: mutex_step(v); return;
+	case ENGINE_WAKE: wake_step(v); return;
+	case ENGINE_WAIT: wait_step(v); return;
 	}
 }
 
@@ -76,7 +117,7 @@ static void run_2(void)
 
 static void see_variables(void)
 {
-	for (unsigned i = 0; i < ENGINE_VARIABLES; i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(variable); i++)
 		x_observe(variable[i]);
 }
 
@@ -87,3 +128,8 @@ const struct x_scenario engine_dice_irq = {.name = "engine.dice-irq",
 					   .thread = {{"one", run_0}, {"two", run_1}},
 					   .end = see_variables,
 					   .interrupts = true};
+const struct x_scenario engine_dice_three = {
+	.name = "engine.dice-three",
+	.thread = {{"one", run_0}, {"two", run_1}, {"three", run_2}},
+	.end = see_variables,
+	.interrupts = true};

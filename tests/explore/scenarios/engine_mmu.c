@@ -249,3 +249,103 @@ const struct x_scenario engine_mmu_frame_freed = {
 	.name = "engine.mmu-frame-freed",
 	TWO_PAGES,
 	.thread = {{"frees", free_frame}, {"loads", load_first}}};
+
+/* ---- programs by dice: a page leads to the other one's frame from now on ---- */
+
+static uint32_t count;
+static uint64_t first_phys, difference; /* of the first page's frame; between the two frames */
+static struct mutex swap_lock = MUTEX_INIT("swap");
+
+static void swap(unsigned i)
+{
+	set_entry(i, *pte[i] ^ difference);
+	tlb_flush_range(mm, va + i * PAGE_SIZE, va + (i + 1) * PAGE_SIZE);
+}
+
+static void count_call(void *arg)
+{
+	x_observe(__atomic_fetch_add((uint32_t *)arg, 1, __ATOMIC_SEQ_CST));
+}
+
+static void swap_locked(unsigned i)
+{
+	mutex_lock(&swap_lock);
+	swap(i);
+	mutex_unlock(&swap_lock);
+}
+
+static void count_off(void)
+{
+	uint64_t flags = irq_save();
+
+	STORE(count, LOAD(count) * 3);
+	irq_restore(flags);
+}
+
+/* A flush may come between, before or behind. */
+static void see_twice(uint64_t at)
+{
+	x_observe(x_load(at));
+	x_observe(x_load(at));
+}
+
+static void step(struct engine_step s)
+{
+	unsigned i = s.variable;
+
+	switch (s.kind) {
+	case ENGINE_LOAD: see_twice(va + i * PAGE_SIZE); return;
+	case ENGINE_STORE: x_store(va + i * PAGE_SIZE, s.value); return;
+	case ENGINE_ADD: count_call(&count); return;
+	case ENGINE_LOCKED: swap_locked(i); return;
+	case ENGINE_OFF: count_off(); return;
+	case ENGINE_INTERRUPT: swap(i); return;
+	case ENGINE_CALL: cpu_call(~0u, count_call, &count); return;
+	default: STORE(count, s.value); return;
+	}
+}
+
+static void run(unsigned thread)
+{
+	for (unsigned i = 0; i < ENGINE_STEPS; i++)
+		if (engine_program[thread][i].kind)
+			step(engine_program[thread][i]);
+}
+
+static void run_0(void)
+{
+	run(0);
+}
+
+static void run_1(void)
+{
+	run(1);
+}
+
+static void run_2(void)
+{
+	run(2);
+}
+
+static void start_swaps(void)
+{
+	count = 0;
+	first_phys = *pte[0] & PTE_PHYS;
+	difference = (*pte[0] ^ *pte[1]) & PTE_PHYS;
+}
+
+static void see_pages(void)
+{
+	x_observe(count);
+	for (unsigned i = 0; i < 2; i++)
+		x_observe((*pte[i] & PTE_PHYS) == first_phys);
+}
+
+#define SWAPS .start = start_swaps, .end = see_pages, TWO_PAGES
+
+const struct x_scenario engine_dice_mmu = {
+	.name = "engine.dice-mmu", .thread = {{"one", run_0}, {"two", run_1}}, SWAPS};
+const struct x_scenario engine_dice_mmu_three = {
+	.name = "engine.dice-mmu-three",
+	.thread = {{"one", run_0}, {"two", run_1}, {"three", run_2}},
+	SWAPS};
