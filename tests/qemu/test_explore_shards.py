@@ -2,6 +2,7 @@
 """Shards of the explorer, without a machine: their results become one, and what ended is not repeated."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -218,6 +219,16 @@ def test_the_job_script_knows_its_shard(tmp_path, variable):
     del env[variable]
     done = subprocess.run([script, tmp_path, "3"], env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 2 and "which shard?" in done.stderr
+
+
+def test_the_job_script_is_where_slurm_copied_it(tmp_path):
+    """A task runs a copy of the script: the tree is where it was submitted."""
+    copy = tmp_path / "slurm_script"
+    copy.write_bytes(pathlib.Path(ROOT, "tests", "tools", "explore_job.sh").read_bytes())
+    copy.chmod(0o755)
+    explore_keep.add(tmp_path / "shard-2-of-3.out", explore_keep.mark(["a.b"]), [SAFE % ""])
+    env = {"PATH": os.environ["PATH"], "SLURM_ARRAY_TASK_ID": "2", "SLURM_SUBMIT_DIR": ROOT}
+    assert subprocess.run([copy, tmp_path, "3", "a.b"], env=env, cwd=tmp_path, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("args", [[], ["run"], ["shard", "x", "3", "3"], ["merge", "/none"],
