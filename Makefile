@@ -47,7 +47,7 @@ compile = @[ -d $(@D) ] || mkdir -p $(@D); printf '  %-7s $(TO_COMPILE)%s\n' $(1
 ifneq ($(filter-out clean clean-systems test-systems help preflight,$(or $(MAKECMDGOALS),all)),)
 GROUPS  := $(if $(filter debug test,$(MAKECMDGOALS)),debug) $(if $(filter format%,$(MAKECMDGOALS)),format) $(if \
 	   $(filter docs,$(MAKECMDGOALS)),docs) $(if $(filter coverage,$(MAKECMDGOALS)),gcovr) $(if $(filter explore-peer,$(MAKECMDGOALS)),spin) $(if \
-	   $(filter explore-count test,$(MAKECMDGOALS)),valgrind) $(if $(filter test,$(MAKECMDGOALS)),ndctl) $(if \
+	   $(filter explore-count host-valgrind test,$(MAKECMDGOALS)),valgrind) $(if $(filter test,$(MAKECMDGOALS)),ndctl) $(if \
 	   $(filter explain-check show-check test-book,$(MAKECMDGOALS)),browser) $(if $(filter grade-all test-labs test,$(MAKECMDGOALS)),grader) $(if \
 	   $(filter book test-book,$(MAKECMDGOALS)),book)
 PROBLEM := $(shell CC='$(CC)' tests/tools/deps.sh $(BASE)/config.mk $(GROUPS))
@@ -267,7 +267,7 @@ show: all
 show-check: all
 	@JOBS=1 tests/tools/pytest.sh tests/show
 
-# host-check and coverage: boot/host/host.mk
+# host-check, host-valgrind and coverage: boot/host/host.mk
 host: $(BASE)/host/holdfast $(BASE)/host/pmem0.img
 
 # With TOKEN: the home in a process, stopped before the step that breaks the rule.
@@ -406,7 +406,7 @@ help:
 
 FORCE:
 
-.PHONY: FORCE all run show show-check host host-check coverage debug test quick host-test bench bench-peer linux-truth \
+.PHONY: FORCE all run show show-check host host-check host-valgrind coverage debug test quick host-test bench bench-peer linux-truth \
 	test-systems clean-systems lab grade handout grade-all grade-pages test-labs labs-tables explain explain-check explorer explore \
 	explore-table explore-count explore-ratio explore-faults explore-three explore-peer museum mutants deps preflight docs book test-book \
 	quotes timelines seeds format format-check \

@@ -11,7 +11,7 @@ section .text
 ; int copy_checked(void *dst, const void *src, uint64_t n)
 ; Whole words first. When a word fails, the bytes of it that lie before the bad address are still
 ; owed: the recovery goes on bytewise and fails at the exact byte.
-global copy_checked:function
+global copy_checked:function (copy_checked_end - copy_checked)
 copy_checked:
 	push	rbp
 	mov	rbp, rsp
@@ -30,9 +30,10 @@ copy_words_failed:				; rcx words and (rdx & 7) bytes are left
 	and	edx, 7
 	lea	rcx, [rdx + rcx * 8]
 	jmp	copy_bytes
+copy_checked_end:
 
 ; int load_checked(const uint64_t *p, uint64_t *v); int store_checked(uint64_t *p, uint64_t v)
-global load_checked:function
+global load_checked:function (store_checked - load_checked)
 load_checked:
 	push	rbp
 	mov	rbp, rsp
@@ -43,7 +44,7 @@ load_word:
 	pop	rbp
 	ret
 
-global store_checked:function
+global store_checked:function (access_failed - store_checked)
 store_checked:
 	push	rbp
 	mov	rbp, rsp

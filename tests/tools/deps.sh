@@ -90,7 +90,7 @@ look()
 	need_for docs "make docs" graphviz "draws diagrams" have dot
 	need_for gcovr "make coverage" gcovr "counts lines that tests reach" have gcovr
 	need_for spin "make explore-peer" spin "checks the protocols' models" have spin
-	need_for valgrind "make explore-count, make test" valgrind "counts instructions, looks at accesses" have valgrind
+	need_for valgrind "make host-valgrind, make test" valgrind "counts instructions, looks at accesses" have valgrind
 	need_for browser "make show-check, make explain-check" chromium-headless-shell "shows the pages" browser
 	need_for ndctl "make test" ndctl "writes and reads info blocks" have ndctl
 	need_for grader "make grade-all, make test" bubblewrap "keeps submissions apart" have bwrap

@@ -26,7 +26,7 @@ HOME = [os.path.join("build", "host", "holdfast"), "-p", "-,size=1G,scratch"]
 KEPT = os.path.join("build", "memcheck")
 # In this folder valgrind finds .valgrindrc: the memory checker, quiet, with what it is to leave out.
 VALGRIND = ["valgrind", "--error-exitcode=9"]
-REPORT = re.compile(r"^==\d+== (?! )\S", re.M)  # the first line of each; what belongs to it is indented
+REPORT = re.compile(r"^==\d+== (?! |WARNING)\S", re.M)  # the first line of each; what belongs to it is indented
 RESULT = re.compile(r"^# (\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 NAME = re.compile(r"^([a-z][\w-]*)\.\S+$", re.M)
 
