@@ -358,10 +358,11 @@ static const struct x_scenario *broken_one(unsigned n)
 
 	switch (n) {
 	case 0: return &engine_breaks_alone;
-	case 1: return &engine_breaks_between;
-	case 2:
+	case 1: return &engine_breaks_soon;
+	case 2: return &engine_breaks_between;
 	case 3:
-	case 4: return x_scenario_find(names[n - 2]);
+	case 4:
+	case 5: return x_scenario_find(names[n - 3]);
 	default: return NULL;
 	}
 }
@@ -386,6 +387,7 @@ SELFTEST(
 			EXPECT(!explore_run(sc, &opt, &r) && r.broken, "%s: %s", sc->name, r.text);
 			EXPECT(r.preempts == switches, "%s: %u switches, and %u are enough",
 			       sc->name, r.preempts, switches);
+			EXPECT(!r.unsure, "%s: the search was not ended", sc->name);
 			EXPECT(r.plan_len == events, "%s: %u events, and %u are enough", sc->name,
 			       r.plan_len, events);
 		}

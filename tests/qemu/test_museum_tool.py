@@ -2,6 +2,7 @@
 """`make museum` without a machine: what counts as found, what as a false alarm, and what is done when a machine dies."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -101,3 +102,20 @@ def test_every_switch_is_a_fault_but_those_of_the_runner():
     every = {**museum.labels(), **museum.labels("MUSEUM_EXPLORED")}
     left_out = set(every) - {fault.name for fault in museum.switches()}
     assert left_out and all("never ends" in every[name] or "a self-test fails that should not" in every[name] for name in left_out)
+
+
+def test_every_weakness_is_a_switch_or_a_design():
+    """Each section of docs/weaknesses.md names its switch, or stands in the table of designs; five are no faults."""
+    with open(os.path.join(ROOT, "docs", "weaknesses.md"), encoding="utf-8") as file:
+        page = file.read()
+    no_fault = set(re.findall(r"[A-GL]-\d+", page.split("Five sections above are no faults")[1].split("\n\n")[0]))
+    every = {**museum.labels(), **museum.labels("MUSEUM_EXPLORED")}
+    designs = {fault.name for fault in museum.designs()}
+    sections = re.findall(r"^### ([A-GL]-\d+) .*?\n(.*?)(?=^##|\Z)", page, re.M | re.S)
+    assert len(sections) >= 60 and len(no_fault) == 5
+    for name, text in sections:
+        switches = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", text)) & set(every)
+        assert name in no_fault or name in designs or switches, f"{name} has neither a switch nor a design"
+        assert all("explore" in every[s] or "race" in every[s] or "selftest" in every[s] for s in switches), name
+    wanted = [f"{letter}-{n}" for letter, most in zip("ABCDEFL", (2, 7, 8, 10, 7, 16, 7)) for n in range(1, most + 1)]
+    assert set(wanted) <= {name for name, _ in sections}

@@ -57,8 +57,9 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_free_raced, engine_fenced_by_slab, engine_breaks_alone, engine_breaks_between,
 	engine_race_bytes, engine_wide_late, engine_volatile, engine_exchanged, engine_many_stores,
 	engine_stack_stores, engine_spin_exchange, engine_spin_volatile, engine_sleep_timed,
-	engine_sleep_signalled, engine_spin_six, engine_no_event, engine_wide_unseen,
-	engine_lock_written, engine_dice_three, engine_dice_mmu, engine_dice_mmu_three;
+	engine_sleep_signalled, engine_spin_six, engine_no_event, engine_breaks_soon,
+	engine_wide_unseen, engine_lock_written, engine_dice_three, engine_dice_mmu,
+	engine_dice_mmu_three;
 
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];

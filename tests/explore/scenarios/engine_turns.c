@@ -158,6 +158,11 @@ static void breaks(void)
 	X_EXPECT("own", !LOAD(own), "it is one");
 }
 
+static void little(void)
+{
+	STORE(theirs, 1);
+}
+
 /* The second thread's turn has to come between the first one's two stores. */
 static void gives(void)
 {
@@ -173,6 +178,8 @@ static void breaks_on_one(void)
 
 const struct x_scenario engine_breaks_alone = {.name = "engine.breaks-alone",
 					       .thread = {{"much", much}, {"breaks", breaks}}};
+const struct x_scenario engine_breaks_soon = {.name = "engine.breaks-soon",
+					      .thread = {{"little", little}, {"breaks", breaks}}};
 const struct x_scenario engine_breaks_between = {
 	.name = "engine.breaks-between",
 	.thread = {{"much", much}, {"gives", gives}, {"breaks", breaks_on_one}}};
