@@ -155,6 +155,21 @@ def test_a_checkpoint_is_whole_or_not_there(tmp_path, monkeypatch, capfd, how, r
     assert (tmp_path / "log").read_text().splitlines()[-1] == asked
 
 
+def test_each_scenario_goes_on_behind_its_own_slices(tmp_path, monkeypatch, capfd):
+    """One is complete, the next one was stopped, the last one not begun: the first is left, the others go on."""
+    script = ENGINE.format(log=tmp_path / "log", flag=tmp_path, how=HOW).replace('too"; exit', 'too"; echo "e.f    and this"; exit')
+    engine(tmp_path, monkeypatch, script.replace("echo \"explore a.b", "set -- $2; echo \"explore $2"))
+    path, stopped = tmp_path / "shard-0-of-1.part", (SAFE % " shard=0/1").replace("a.b", "c.d").replace("complete", "bounded (time)")
+    for lines in ([SAFE % " shard=0/1"], ["beginnings 5 executions 3", stopped]):
+        explore_keep.add(path, explore_keep.mark(["*"]), lines)
+    assert explore.main(["shard", str(tmp_path), "0", "1", "*"]) == explore.SAFE
+    assert (tmp_path / "log").read_text().splitlines()[1:] == [
+        "explore c.d shard=0/1 time=60 from=5", "explore e.f shard=0/1 time=60"]
+    capfd.readouterr()
+    assert explore.main(["merge", str(tmp_path)]) == explore.SAFE
+    assert [line.split(":")[0].split()[1] for line in capfd.readouterr().out.splitlines()] == ["a.b", "c.d", "e.f"]
+
+
 def test_a_checkpoint_of_other_words_or_of_another_program_is_refused(tmp_path, monkeypatch, capfd):
     """What it kept is not this exploration's; a shard that ended under other words has said nothing of these."""
     engine(tmp_path, monkeypatch, ENGINE.format(log=tmp_path / "log", flag=tmp_path, how=HOW))
