@@ -83,7 +83,7 @@ def test_memcheck_has_nothing_to_say():
     if not shutil.which("valgrind"):
         pytest.skip("valgrind looks at the accesses, and is not installed: `make test` installs it")
     line = ("selftest trap.* policy.fixed-buffers pci.register-by-any-instruction bench.locked-lines lock.* mm.no-birth-from-zero huge.fallback-entries huge.gup-rechecks cut.remove-first-entry; "
-            "explore wait.message; explore page.put-truncate model=tso; check")
+            "explore wait.message; explore page.put-truncate model=tso; selftest libc.malloc-smp; selftest libc.malloc-smp; check")
     done = subprocess.run(["valgrind", "--error-exitcode=9", "build/host/holdfast", "-m", "64", *DIMMS, "-c", line], cwd=ROOT,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0 and not done.stderr, done.stderr + done.stdout

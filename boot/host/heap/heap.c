@@ -6,9 +6,14 @@
  * What the allocator itself reads and writes, in blocks that were given back too, is no mistake of
  * anybody's; so nothing is reported while it is at work, and of calls that it makes to itself
  * nothing is told. The linker turns the calls here (HEAP_WRAP in host.mk).
+ *
+ * The allocator's own lock, which is recursive and keeps interrupts out, is held around each call: a
+ * CPU that waits for it, or an interrupt's handler, would be taken for a call of the allocator to
+ * itself, and memcheck would not hear of the block that the other one gets.
  */
 #include "boot/host/machine.h"
 
+#include <malloc.h>
 #include <reent.h>
 
 void *__real__malloc_r(struct _reent *re, size_t n);
@@ -24,10 +29,13 @@ void *__wrap__memalign_r(struct _reent *re, size_t align, size_t n);
 size_t __wrap__malloc_usable_size_r(struct _reent *re, void *p);
 void __wrap__free_r(struct _reent *re, void *p);
 
-static unsigned depth; /* of calls */
+static unsigned depth; /* of calls; the allocator's lock is held */
 
 static void begin(void)
 {
+	if (!valgrind_is_here())
+		return;
+	__malloc_lock(_REENT);
 	depth++;
 	valgrind_heap_begin();
 }
@@ -40,12 +48,16 @@ static size_t room(void *p)
 /* `given` was given back, `taken` is so many bytes that somebody gets; NULL: nothing. */
 static void *end(const void *given, void *taken, size_t bytes, bool defined)
 {
-	if (--depth == 0) {
+	if (!valgrind_is_here())
+		return taken;
+	if (depth == 1) {
 		valgrind_heap_given(given);
-		if (taken && valgrind_is_here())
+		if (taken)
 			valgrind_heap_taken(taken, bytes, room(taken), defined);
 	}
+	depth--;
 	valgrind_heap_end();
+	__malloc_unlock(_REENT);
 	return taken;
 }
 
