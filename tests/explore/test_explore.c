@@ -175,7 +175,9 @@ SELFTEST(explore_orders, "explore.orders-agree",
 {
 	const struct x_scenario *sc;
 	const char *why;
+	unsigned other_ways = 0;
 
+	compared = 0;
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (int tso = 0; tso < 2 && is_small(sc); tso++) {
 			struct x_options forward = x_all_orders(X_DPOR, tso), reverse = forward;
@@ -183,7 +185,10 @@ SELFTEST(explore_orders, "explore.orders-agree",
 			reverse.reverse = true;
 			why = differ(sc, forward, reverse);
 			EXPECT(!why, "%s", why);
+			other_ways += one.steps != other.steps;
 		}
+	EXPECT(compared >= 80 && other_ways >= 10,
+	       "%u were small enough, of which %u ran other ways in reverse", compared, other_ways);
 }
 
 SELFTEST(explore_bounds, "explore.bounds-agree",

@@ -138,7 +138,7 @@ static bool all_there(const uint64_t *seen, unsigned n)
 /* The scenario as it is, and with more choice points. Nothing may be lost; where only turns are
  * more, nothing may be new either. A sentence if not; NULL. */
 static const char *with_more(const struct x_scenario *sc, bool tso, enum x_more more,
-			     unsigned *compared)
+			     unsigned *compared, unsigned *longer)
 {
 	static uint64_t seen[UNION_MAX];
 	static char text[160];
@@ -157,6 +157,7 @@ static const char *with_more(const struct x_scenario *sc, bool tso, enum x_more 
 	if (!one.complete || !other.complete || n == UNION_MAX)
 		return NULL;
 	++*compared;
+	*longer += other.depth > one.depth;
 	lost = !all_there(seen, n) || other.broken < one.broken;
 	if (!lost && (more == X_MORE_ACCESSES ||
 		      (one.outcomes == other.outcomes && one.broken == other.broken)))
@@ -174,16 +175,35 @@ SELFTEST(itself_more, "explore.more-points-lose-nothing",
 {
 	const struct x_scenario *sc;
 	const char *why;
-	unsigned turns = 0, accesses = 0;
+	unsigned turns = 0, accesses = 0, longer[2] = {0, 0};
 
 	for (unsigned i = 0; (sc = x_scenario_nth(i)); i++)
 		for (unsigned n = 0; n < 4 && !sc->large && !sc->lifetimes; n++) {
 			enum x_more more = n / 2 ? X_MORE_ACCESSES : X_MORE_TURNS;
 
-			why = with_more(sc, n % 2, more, n / 2 ? &accesses : &turns);
+			why = with_more(sc, n % 2, more, n / 2 ? &accesses : &turns,
+					&longer[n / 2]);
 			EXPECT(!why, "%s", why);
 		}
-	EXPECT(turns >= 80 && accesses >= 60,
-	       "only %u explorations with more turns ended, %u with more accesses", turns,
-	       accesses);
+	EXPECT(turns >= 80 && accesses >= 60 && longer[0] >= 20 && longer[1] >= 40,
+	       "with more turns %u explorations ended, %u of them deeper; with more accesses %u "
+	       "and %u",
+	       turns, longer[0], accesses, longer[1]);
+}
+
+SELFTEST(itself_device, "explore.devices-preempt",
+	 "a device that comes between two stores of a thread takes one preemption")
+{
+	for (unsigned n = 0; n < 6; n++) {
+		struct x_options opt = x_all_orders(n / 2 == 0	 ? X_BRUTE
+						    : n / 2 == 1 ? X_DPOR
+								 : X_STATES,
+						    false);
+
+		opt.bound = n % 2;
+		EXPECT(!explore_run(&engine_device_between, &opt, &one), "%s", refusal());
+		EXPECT(one.broken == (n % 2), "strategy=%s bound=%u: %s",
+		       x_strategy_name(opt.strategy), opt.bound,
+		       one.broken ? one.text : "nothing is found");
+	}
 }

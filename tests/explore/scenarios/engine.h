@@ -64,7 +64,8 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];
 
-extern const struct x_scenario engine_panics, engine_asserts, engine_warns, engine_tlb_posted;
+extern const struct x_scenario engine_panics, engine_asserts, engine_warns, engine_tlb_posted,
+	engine_device_between;
 
 /* An execution that goes on from a moment, and timers. */
 extern const struct x_scenario engine_clock_kept, engine_timer_going;

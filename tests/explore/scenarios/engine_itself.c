@@ -19,6 +19,29 @@ static void goes_on(void)
 		STORE(b, i);
 }
 
+/* ---- a device between two stores */
+
+static void store_twice(void)
+{
+	STORE(a, 1);
+	STORE(a, 2);
+}
+
+static void rest(void)
+{
+	x_point("nothing");
+}
+
+static void is_not_one(void)
+{
+	X_EXPECT("one", LOAD(a) != 1, "it was seen");
+}
+
+const struct x_scenario engine_device_between = {
+	.name = "engine.device-between",
+	.thread = {{"stores", store_twice}, {"rests", rest}},
+	.device = {{"looks", is_not_one}}};
+
 /* ---- what the code says of itself: an invariant that its sentence names, or none */
 
 static void panics(void)
