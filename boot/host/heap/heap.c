@@ -7,8 +7,8 @@
  * anybody's; so nothing is reported while it is at work, and of calls that it makes to itself
  * nothing is told. The linker turns the calls here (HEAP_WRAP in host.mk).
  *
- * The allocator's own lock, which is recursive and keeps interrupts out, is held around each call: a
- * CPU that waits for it, or an interrupt's handler, would be taken for a call of the allocator to
+ * The allocator's own lock, which is recursive and keeps interrupts out, is held around each call:
+ * a CPU that waits for it, or an interrupt's handler, would be taken for a call of the allocator to
  * itself, and memcheck would not hear of the block that the other one gets.
  */
 #include "boot/host/machine.h"
