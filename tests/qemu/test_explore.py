@@ -288,8 +288,11 @@ def test_a_counterexample_has_a_column_for_each_thread():
         text = found.text[found.text.index("\nexplore "):].splitlines()[2:]
         story = explain.read_story(in_process([f"replay {TOKEN.search(found.text)[1]} json"]).commands[0].output.splitlines())
         assert [step["step"] for step in story.steps] == list(range(1, len(story.steps) + 1))
+        names = text[0].split("  ")[1:]
+        cpus = {name.strip(): int((re.search(r"\d+$", name.strip()) or [n])[0]) for n, name in enumerate(filter(str.strip, names))}
         for step, line, place in zip(story.steps, text[1::2], text[2::2]):
             at = text[0].index(step["thread"])
+            assert step["cpu"] == cpus[step["thread"]], step
             mark = f"{step['step']:5}{'>' if step['preempts'] else ' '}"
             assert line[:6] == mark and line[6:at].isspace() and line[at:].split()[0] == step["event"], line
             assert place[:at].isspace() and place[at:] == f"{step['function']} {step['file']}:{step['line']}", place

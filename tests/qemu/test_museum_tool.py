@@ -40,7 +40,7 @@ class Machine:
             fault = next((f for f in does if f.command == command and f.name == (on or f.name) and (on or not f.switch)), None)
             Machine.log.append((on, command))
             if fault and fault.name in dies:
-                self.stdout += [f"> {command}\n", "PANIC: it is\n"]
+                self.stdout += [f"> {command}\n", *does[fault][1].splitlines(True), "PANIC: it is\n"]
                 return
             self.say(command, *(does[fault] if fault else without.get(command, SAFE)))
 
