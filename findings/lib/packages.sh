@@ -48,7 +48,8 @@ closure()
 {
 	mkdir -p debs/partial "$root"
 	# As if nothing were installed, so that the answer does not depend on this machine.
-	apt-get -qq -y $options -o APT::Sandbox::User=root -o Dir::State::status=/dev/null \
+	: >status
+	apt-get -qq -y $options -o APT::Sandbox::User=root -o Dir::State::status="$work/status" \
 		-o Dir::Cache::archives="$work/debs/" --no-install-recommends --download-only \
 		install "$@" >/dev/null || {
 		echo "$* cannot be had here: this finding is about $debian" >&2
