@@ -100,7 +100,6 @@ void __attribute__((noinline)) x_quiet_begin(void)
 {
 	if (!x_on())
 		return;
-	x.tables_changed = true;
 	if (!x.me->quiet)
 		x_fence();
 	x.me->quiet++;
@@ -110,6 +109,15 @@ void x_quiet_end(void)
 {
 	if (x_on())
 		x.me->quiet--;
+}
+
+/* What is allocated may be a page table, or be mapped by one. What is freed is not given back, and
+ * flushes are a model (mmu.c): the machine has what it had. */
+static void allocate_quietly(void)
+{
+	if (x_on())
+		x.tables_changed = true;
+	x_quiet_begin();
 }
 
 #define QUIETLY(name, params, args)                                                                \
@@ -129,7 +137,7 @@ static uint64_t take_frame(unsigned order, uintptr_t pc)
 {
 	uint64_t phys;
 
-	x_quiet_begin();
+	allocate_quietly();
 	phys = order ? 0 : x_frame_take();
 	if (!phys)
 		phys = __real_frame_alloc(order);
@@ -176,7 +184,7 @@ void *__wrap_slab_alloc(struct slab_cache *c)
 {
 	void *p;
 
-	x_quiet_begin();
+	allocate_quietly();
 	p = x_arena_object(c, HERE);
 	if (!p) {
 		x_lasting_begin();
