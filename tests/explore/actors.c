@@ -136,6 +136,8 @@ static void run_actor(void)
 		x_tso_flush_plain(me->cpu);
 	}
 	me->alive = false;
+	x.state.alive &= ~(1u << x_id(me));
+	x.state.waits &= ~(1u << x_id(me));
 	if (x.starting) {
 		x.me = NULL;
 		machine_switch(&x.dead_sp, x.driver_sp);
@@ -149,6 +151,7 @@ static void run_actor(void)
 static void start_one(struct x_actor *a)
 {
 	a->alive = true;
+	x.state.alive |= 1u << x_id(a);
 	a->sp = machine_stack(a->stack, run_actor);
 	x.me = a;
 	machine_set_cpu(&x_cpu[a->cpu]);
@@ -290,7 +293,7 @@ static void run_irq(void)
 	x_cpu[cpu].irq_depth++;
 	x.state.irq_on[cpu] = false;
 	if (x.nr_threads > cpu)
-		x_race_join(me, x.actor[cpu].vc);
+		x_clock_join(me->vc, x.actor[cpu].vc);
 	if (x.opt.tso)
 		x_tso_over(cpu);
 	x_live = true;
@@ -309,7 +312,7 @@ static void run_irq(void)
 	x_cpu[cpu].irq_depth--;
 	x.state.irq_on[cpu] = on;
 	if (x.nr_threads > cpu)
-		x_race_join(&x.actor[cpu], me->vc);
+		x_clock_join(x.actor[cpu].vc, me->vc);
 	me->alive = false;
 	if (queue[cpu].nr)
 		say_begin(cpu);

@@ -15,114 +15,78 @@
  */
 #include "tests/explore/internal.h"
 
-#define WORDS 16384u
-
-struct word {
-	uintptr_t at;		  /* 0: free */
-	uint16_t newest, changed; /* links, as x_chain_head() returns them */
-};
-static struct word *words;
-static uint16_t used[WORDS / 2]; /* of words[] */
+struct x_word *x_words;
+static uint16_t used[X_WORDS / 2]; /* of x_words[] */
 static unsigned nr_used;
 unsigned x_linked;
-uint16_t x_wide_head;
+struct x_link *x_wide_newest;
 
 bool x_chains_init(void)
 {
-	if (!words)
-		words = machine_memory(WORDS * sizeof(*words));
-	return words != NULL;
+	if (!x_words)
+		x_words = machine_memory(X_WORDS * sizeof(*x_words));
+	for (unsigned n = 0; n < X_DEPTH; n++)
+		for (unsigned i = 0; i < X_PLACES; i++)
+			x.node[n].link[i].node = &x.node[n];
+	return x_words != NULL;
 }
 
 /* Of another exploration. */
 void x_chains_reset(void)
 {
 	while (nr_used)
-		words[used[--nr_used]] = (struct word){0};
-	x_linked = x_wide_head = 0;
+		x_words[used[--nr_used]] = (struct x_word){0};
+	x_linked = 0;
+	x_wide_newest = NULL;
 }
 
 const struct x_place x_wide = {.at = 8, .bytes = 8, .how = X_WRITE};
 
-bool x_is_wide(const struct x_place *p)
+struct x_word *x_chain_claim(struct x_word *w, uintptr_t at)
 {
-	return (p->at & 7) + p->bytes > 8;
-}
-
-static void claim(struct word *w, uintptr_t at)
-{
-	if (nr_used == WORDS / 2)
+	while (w->at && w->at != at)
+		w = w + 1 < x_words + X_WORDS ? w + 1 : x_words;
+	if (w->at)
+		return w;
+	if (nr_used == X_WORDS / 2)
 		x_fail("more than %u words are touched by events: make the scenario smaller",
-		       WORDS / 2);
+		       X_WORDS / 2);
 	w->at = at;
-	used[nr_used++] = (uint16_t)(w - words);
+	used[nr_used++] = (uint16_t)(w - x_words);
+	return w;
 }
 
-inline uint16_t x_chain_word(const struct x_place *p)
+/* Of a place in one word, or its first: a wide one may begin there, or have begun. */
+static __attribute__((noinline)) const struct x_link *wide_giver(const struct x_place *p)
 {
-	uintptr_t at = x_is_wide(p) ? x_wide.at : p->at & ~7ul;
-	unsigned i = x_hash(at) % WORDS;
+	struct x_place one = {.at = p->at & ~7ul, .bytes = 8};
+	const struct x_link *wide = x_same_place(x_chain_word(&x_wide)->changed, p->at);
+	const struct x_link *in_word = x_same_place(x_chain_word(&one)->changed, p->at);
 
-	while (words[i].at && words[i].at != at)
-		i = (i + 1) % WORDS;
-	if (!words[i].at)
-		claim(&words[i], at);
-	return (uint16_t)i;
+	return MAX(wide, in_word); /* of the newer node */
 }
 
-static bool changes(const struct x_place *p)
+inline const struct x_link *x_chain_giver(const struct x_place *p, const struct x_word *w)
 {
-	return p->how & (X_WRITE | X_SHARED);
+	if (unlikely(x_wide_newest || x_is_wide(p)))
+		return wide_giver(p);
+	return x_same_place(w->changed, p->at);
 }
 
-unsigned x_chain_head(const struct x_place *p, uint16_t word)
+static inline void cut(const struct x_link *l)
 {
-	return changes(p) ? words[word].newest : words[word].changed;
-}
-
-static inline void add(struct x_node *node, unsigned i, unsigned link)
-{
-	struct word *w = &words[node->link[i].word];
-
-	node->link[i].older = w->newest;
-	node->link[i].changed = w->changed;
-	w->newest = (uint16_t)link;
-	if (changes(&node->op.place[i]))
-		w->changed = (uint16_t)link;
-	if (unlikely(w->at == x_wide.at))
-		x_wide_head = (uint16_t)link;
-}
-
-inline void x_chains_add(unsigned n)
-{
-	struct x_node *node = &x.node[n];
-	unsigned link = n * X_PLACES + 1;
-
-	if (node->op.nr)
-		add(node, 0, link);
-	for (unsigned i = 1; i < node->op.nr; i++)
-		add(node, i, link + i);
-	x_linked = n + 1;
-}
-
-static inline void cut(const struct x_node *node, unsigned i)
-{
-	struct word *w = &words[node->link[i].word];
-
-	w->newest = node->link[i].older;
-	w->changed = node->link[i].changed;
-	if (unlikely(w->at == x_wide.at))
-		x_wide_head = w->newest;
+	l->word->newest = l->older;
+	l->word->changed = l->changed;
+	if (unlikely(l->word->at == x_wide.at))
+		x_wide_newest = l->older;
 }
 
 void x_chains_cut(unsigned depth)
 {
 	while (x_linked > depth) {
-		struct x_node *node = &x.node[--x_linked];
+		const struct x_node *node = &x.node[--x_linked];
 
-		for (unsigned i = node->op.nr; i > 1;)
-			cut(node, --i);
-		if (node->op.nr)
-			cut(node, 0);
+		for (unsigned i = node->op.nr; i > 0;)
+			cut(&node->link[--i]);
 	}
 }

@@ -25,10 +25,15 @@ static bool changed_since(const struct x_actor *a)
 	return !a->nr_looked && x.state.depth > a->looked_from;
 }
 
-/* It can go at once, whatever the others do. */
-static inline bool op_is_free(const struct x_op *op)
+inline void x_said(const struct x_actor *a)
 {
-	return !(MAY_WAIT >> op->kind & 1) && !(op->atomic_lock & x.opt.tso);
+	const struct x_op *op = &a->next;
+	unsigned bit = 1u << x_id(a);
+
+	if (unlikely(MAY_WAIT >> op->kind & 1) || unlikely(op->atomic_lock & x.opt.tso))
+		x.state.waits |= bit;
+	else
+		x.state.waits &= ~bit;
 }
 
 /* Its CPU's stores keep it waiting, which come out by themselves. */
@@ -123,18 +128,11 @@ bool x_could_go(unsigned id, uint16_t enabled)
 }
 
 /* A bit an actor. Mostly no event waits, no interrupt is there, and no timer. */
-uint16_t x_enabled_actors(void)
+inline uint16_t x_enabled_actors(void)
 {
-	const struct x_actor *end = x.actor + x.nr_threads + x.nr_devices;
-	unsigned mask = 0, bit = 1;
-	bool closer = (x.state.busy | x.state.armed | x.opt.tso) != 0;
+	bool closer = (x.state.waits | x.state.busy | x.state.armed | x.opt.tso) != 0;
 
-	for (const struct x_actor *a = x.actor; a < end; a++, bit <<= 1)
-		if (a->alive) {
-			mask |= bit;
-			closer |= !op_is_free(&a->next);
-		}
-	return (uint16_t)(closer ? look_closer(mask) : mask);
+	return (uint16_t)(closer ? look_closer(x.state.alive) : x.state.alive);
 }
 
 void x_describe_wait(const struct x_actor *a, char *buf, unsigned n)

@@ -86,14 +86,22 @@ struct x_op {
 
 enum x_lock_mode { X_SPIN, X_MUTEX, X_RWSEM_READ, X_RWSEM_WRITE };
 
+/* What an event touches, in the chain of its word (chains.c). */
+struct x_link {
+	struct x_place place;
+	struct x_node *node; /* whose it is */
+	struct x_word *word;
+	struct x_link *older, *changed; /* the next older one; that changed something. NULL: none */
+	uint16_t gave[X_ACTORS];	/* the clock that a store left there (sync.c) */
+};
+
 /* One event that happened. The first x.keep of them are as in the execution before. */
 struct x_node {
 	struct x_op op;
 	uint64_t value; /* read, or written */
-	struct {
-		uint16_t word, older, changed;
-	} link[X_PLACES];	  /* chains.c */
+	struct x_link link[X_PLACES];
 	uint16_t clock[X_ACTORS]; /* events of each actor that happened before, itself included */
+	uint16_t vc[X_ACTORS];	  /* its actor's, for races (sync.c) */
 	uint16_t nth;		  /* event of its actor, from 1 on */
 	uint16_t block;		  /* of an interrupt's event or store: the node at which it began */
 	uint16_t enabled;	  /* the actors that could have gone here */
@@ -218,7 +226,8 @@ struct x_engine {
 	bool interrupts;	/* there are some: irq_save() is an event */
 	bool learnt;		/* something that earlier events did not know of: begin again */
 	bool again;		/* the same order once more, for its races */
-	bool usual; /* the strategy, without a bound or shards, from the first thread on */
+	bool usual;  /* the strategy, without a bound or shards, from the first thread on */
+	bool simple; /* so it is; and there is no plan, and nobody looks on */
 	uint64_t rng;
 	uint64_t told;			       /* when a line of progress was printed */
 	uint64_t breathed;		       /* when the machine around was looked at */
@@ -272,34 +281,10 @@ static inline unsigned x_hash(uintptr_t at)
 {
 	return (unsigned)(at * 0x9e3779b97f4a7c15ull >> 40);
 }
-/* Clocks, four actors at a time. */
-typedef uint64_t x_four __attribute__((may_alias, aligned(2)));
-static inline void x_clock_copy(uint16_t *to, const uint16_t *from)
+#include "tests/explore/clocks.h"
+static inline unsigned x_nth(const struct x_node *n)
 {
-	const uint16_t *end = to + x.nr;
-
-	do {
-		*(x_four *)to = *(const x_four *)from;
-		to += 4;
-		from += 4;
-	} while (to < end);
-}
-/* To what both have seen: the larger of each. No clock comes to the top bit, which here says of
- * each of the four, after the subtraction, whether `a` is the larger one. */
-static inline void x_clock_join(uint16_t *to, const uint16_t *from)
-{
-	const uint64_t top = 0x8000800080008000ull;
-	const uint16_t *end = to + x.nr;
-
-	for (; to < end; to += 4, from += 4) {
-		uint64_t a = *(x_four *)to, b = *(const x_four *)from, larger, mask;
-
-		if (a == b)
-			continue;
-		larger = (((a | top) - b) & top) >> 15;
-		mask = (larger << 16) - larger;
-		*(x_four *)to = ((a ^ b) & mask) ^ b;
-	}
+	return (unsigned)(n - x.node);
 }
 /* For gcc, which would work out again and again where an actor or a node lies. */
 #define X_STAYS(pointer) __asm__("" : "+r"(pointer))
@@ -371,6 +356,8 @@ void x_calls_reset(void);
 void x_fence(void); /* under tso: an event, until the caller's stores are out */
 
 /* ---- enabled.c */
+/* What this actor does next is said. */
+void x_said(const struct x_actor *a);
 uint16_t x_enabled_actors(void);
 /* This actor can go, or waits only for what comes by itself: for stores to leave their buffers, for
  * an interrupt of its CPU that can go. */

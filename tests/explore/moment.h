@@ -23,6 +23,9 @@ struct x_state {
 	unsigned keys;		/* of wait queues (wrap_sched.c) */
 	unsigned calls;		/* to other CPUs (wrap_irq.c) */
 	unsigned armed;		/* timers */
+	bool far;		/* not only the first four actors made events (clocks.h) */
+	unsigned alive;		/* threads and devices, a bit each: they have code to run; */
+	unsigned waits;		/* and those whose next event is of a kind that may wait */
 	unsigned busy;		/* a bit for each CPU that an interrupt waits for, or runs on */
 	struct timer *going;	/* the one that is posted or at work; NULL: none */
 };

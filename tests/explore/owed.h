@@ -14,6 +14,13 @@ static inline bool x_ops_conflict(const struct x_op *a, const struct x_op *b)
 	return false;
 }
 
+/* What `mine` is of is overwritten at `its`. */
+static inline bool x_covers(const struct x_place *its, const struct x_place *mine)
+{
+	return (its->how & X_WRITE) && its->at <= mine->at &&
+	       its->at + its->bytes >= mine->at + mine->bytes;
+}
+
 /* Is node e at or before what `clock` has seen? */
 static inline bool x_seen(const uint16_t *clock, const struct x_node *e)
 {

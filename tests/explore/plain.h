@@ -152,8 +152,6 @@ void x_race_reset(void);
 void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc);
 /* mixed=1: the event at a word that somebody accesses atomically is made. */
 void x_race_mixed(uintptr_t at, size_t bytes, bool write, bool atomic, uintptr_t pc);
-void x_race_sync(struct x_actor *a, const struct x_op *op);
-void x_race_join(struct x_actor *to, const uint16_t *from);
 void x_race_print(void);
 void x_race_print_intended(void);
 

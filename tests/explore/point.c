@@ -330,6 +330,28 @@ static inline bool could_go(const struct x_node *n, uint16_t mask)
 	return n[-1].actor == last ? x_could_go(last, mask) : n[-1].could_go;
 }
 
+/* As it mostly is: DPOR, without a bound, shards or a plan. Who runs goes on, if he can. */
+static inline unsigned choose_usually(struct x_node *n)
+{
+	const struct x_actor *me = x.me;
+	unsigned id = x.state.last_thread, can;
+
+	n->done = 0;
+	n->affordable = n->enabled;
+	n->asleep = x_asleep_here();
+	can = n->enabled & ~(unsigned)n->asleep;
+	if (unlikely(me && me->next.follows) && me->alive && (n->enabled >> x_id(me) & 1)) {
+		id = x_id(me);
+		can &= 1u << id;
+	}
+	if (!can)
+		known();
+	if (!(can >> id & 1)) /* nor is there a number X_ACTORS */
+		id = (unsigned)__builtin_ctz(can);
+	n->todo = (uint16_t)(1u << id);
+	return id;
+}
+
 static inline unsigned choose(void)
 {
 	struct x_node *n = &x.node[x.state.depth];
@@ -338,14 +360,15 @@ static inline unsigned choose(void)
 
 	if (x.state.depth < x.keep + x.branching)
 		return chosen_before();
-	mask = x_enabled_actors();
+	n->enabled = mask = x_enabled_actors();
 	if (!mask)
 		nobody_can_go();
 	if (x.state.depth == X_DEPTH)
 		x_fail("an execution has more than %u events: make the scenario smaller", X_DEPTH);
-	n->enabled = mask;
 	n->could_go = could_go(n, mask);
-	if (!x.usual && !x_beginning_is_ours())
+	if (likely(x.simple))
+		return choose_usually(n);
+	if (!x_beginning_is_ours())
 		x_leave(X_REDUNDANT);
 	if (follows(mask))
 		return follow(mask, x_id(x.me));
@@ -422,6 +445,7 @@ bool x_wait_turn(void)
 		return false;
 	if (unlikely(x_halts))
 		x_halts_say(me, &me->next);
+	x_said(me);
 	if (x_buffers())
 		x_tso_off(me->cpu);
 	if (x.starting) {

@@ -3,10 +3,8 @@
  * Races: two plain accesses of one place by two actors, one of them a store, with nothing in
  * between that orders them.
  *
- * Each actor has a vector clock of its own for this, which only synchronisation moves: a store of
- * an atomic or a release of a lock leaves the clock of its maker at that place, a load or an
- * acquisition takes it up. (The clocks of dpor.c order more: there two stores of one atomic are
- * ordered as well, which synchronises nothing.) Behind each word of memory stand the last store and
+ * Each actor has a vector clock of its own for this, which only synchronisation moves (sync.c).
+ * Behind each word of memory stand the last store and
  * the last loads, as "event n of actor a" (an epoch: Flanagan, Freund, "FastTrack", 2009), and
  * where in the code they were.
  *
@@ -21,7 +19,6 @@
  */
 #include "tests/explore/internal.h"
 
-#define SYNC_SLOTS     2048u
 #define WORD_SLOTS     16384u
 #define LOADS	       4u
 #define SEVERAL	       255u /* actors */
@@ -29,13 +26,6 @@
 #define PROBES	       32u
 #define INTENDED_LINES 3u /* that a mark is for, its own included */
 
-struct sync {
-	uintptr_t at;
-	uint32_t round;
-	uint32_t stamp;
-	uint16_t vc[X_ACTORS];
-} __attribute__((aligned(64)));
-static struct sync *syncs;
 struct access {
 	uint32_t pc; /* its low half: pc_of() */
 	uint16_t epoch;
@@ -66,12 +56,10 @@ static uint64_t intended_seen; /* a bit a mark; zero: none has raced */
 
 bool x_race_init(void)
 {
-	if (!syncs)
-		syncs = machine_memory(SYNC_SLOTS * sizeof(*syncs));
 	if (!words)
 		words = machine_memory(WORD_SLOTS * sizeof(*words));
 	nr_listed = 0;
-	return syncs && words;
+	return words;
 }
 
 void x_race_reset(void)
@@ -98,81 +86,6 @@ static inline void keep(const void *at, size_t bytes)
 	*to++ = (uintptr_t)at;
 	*to++ = (bytes + 7) / 8;
 	x_log_used = (unsigned)(to - x_log_words);
-}
-
-/* A moment has it from now on in the log: it is about to change. */
-static inline void keep_sync(struct sync *s)
-{
-	if (s->stamp == x_stamp)
-		return;
-	keep(s, offsetof(struct sync, vc) + x.nr * sizeof(*s->vc));
-	s->stamp = x_stamp;
-}
-
-static struct sync *find_sync_further(uintptr_t at, unsigned i, bool make)
-{
-	for (unsigned n = 0; n < PROBES; n++, i = (i + 1) & (SYNC_SLOTS - 1)) {
-		struct sync *s = &syncs[i];
-
-		if (s->round == round && s->at == at)
-			return s;
-		if (s->round == round)
-			continue;
-		if (!make)
-			return NULL;
-		keep_sync(s);
-		s->at = at;
-		s->round = round;
-		memset(s->vc, 0, sizeof(s->vc));
-		return s;
-	}
-	return NULL;
-}
-
-static inline struct sync *find_sync(uintptr_t at, bool make)
-{
-	unsigned i = x_hash(at) % SYNC_SLOTS;
-	struct sync *s = &syncs[i];
-
-	if (s->round == round)
-		return s->at == at ? s : find_sync_further(at, i, make);
-	return make ? find_sync_further(at, i, make) : NULL;
-}
-
-static __attribute__((noinline)) void sync_at(struct x_actor *a, const struct x_place *p,
-					      bool only_stores)
-{
-	bool stores = p->how & (X_WRITE | X_GIVE | X_SHARED);
-	bool takes = !(p->how & X_WRITE) || !only_stores;
-	struct sync *s = find_sync(p->at, stores);
-
-	if (!s)
-		return;
-	if (takes)
-		x_clock_join(a->vc, s->vc);
-	if (!stores)
-		return;
-	keep_sync(s);
-	if (takes) /* all that was there */
-		x_clock_copy(s->vc, a->vc);
-	else
-		x_clock_join(s->vc, a->vc);
-}
-
-void x_race_sync(struct x_actor *a, const struct x_op *op)
-{
-	const struct x_place *p = op->place, *end = p + op->nr;
-
-	for (; p < end; p++) /* most loads are of a place that nobody has stored to */
-		if ((p->how & (X_WRITE | X_GIVE | X_SHARED)) ||
-		    syncs[x_hash(p->at) % SYNC_SLOTS].round == round)
-			sync_at(a, p, op->kind == X_STORE);
-	a->vc[x_id(a)]++;
-}
-
-void x_race_join(struct x_actor *to, const uint16_t *from)
-{
-	x_clock_join(to->vc, from);
 }
 
 extern const struct intended_race __start_hf_intended[], __stop_hf_intended[];
@@ -410,6 +323,8 @@ static __attribute__((noinline)) void access_words(uintptr_t at, size_t bytes, b
 		unsigned from = word < at ? (unsigned)(at - word) : 0;
 		unsigned to = end - word < 8 ? (unsigned)(end - word) : 8;
 
+		if (x_races_with_nobody(word, x_known_of(word), write))
+			continue;
 		access_word(word, (0xffu >> (8 - (to - from))) << from, write, false, pc);
 	}
 }

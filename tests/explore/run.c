@@ -61,6 +61,9 @@ static void reset(void)
 {
 	x.state.depth = 0;
 	x.state.last_thread = X_ACTORS;
+	x.state.alive = x.state.waits = 0;
+	/* Buffers keep clocks, too, and a state is a hash of all of a clock. */
+	x.state.far = x.opt.tso || x.opt.strategy == X_STATES;
 	x_moment_next = 0;
 	x.wrote = true;
 	x_arena_reset();

@@ -12,8 +12,21 @@ enum x_more {
 	X_MORE_ACCESSES,  /* and every plain access of a word that lies on no stack is an event */
 };
 
-/* ---- dpor.c */
+/* ---- commit.c */
 void x_commit(unsigned id); /* this actor makes its event: a node of it */
+/* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
+ * timers come for free. */
+bool x_preempts(unsigned id);
+
+/* ---- dpor.c */
+/* The clock of op, the next event of actor `id`, from the events before it; and, with `races`, what
+ * is owed for it. `word`: of its places, in the chains. */
+void x_look_back(unsigned id, const struct x_op *op, struct x_word *const *word, uint16_t *clock,
+		 bool races);
+/* The later one waits for the earlier, at every place that they share. */
+bool x_only_waits(const struct x_op *earlier, const struct x_op *later);
+/* Event n competes with op, the next event of actor `id`, whose clock is `before`. */
+void x_owe_before(unsigned n, unsigned id, const struct x_op *op, const uint16_t *before);
 bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
 void x_blocked_races(void);
 /* The event just made takes away what this actor would have done next: it could have come first. */
@@ -27,34 +40,73 @@ static inline uint16_t x_asleep_here(void)
 
 	return likely(!(last->asleep | last->done)) ? 0 : x_still_asleep(last);
 }
-/* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
- * timers come for free. */
-bool x_preempts(unsigned id);
 
 /* ---- chains.c */
+#define X_WORDS 16384u
+/* A word that is touched by events, and the newest of them, and of those that changed something. */
+struct x_word {
+	uintptr_t at; /* 0: free */
+	struct x_link *newest, *changed;
+} __attribute__((aligned(32)));
+extern struct x_word *x_words;
 bool x_chains_init(void);
 void x_chains_reset(void);
-void x_chains_add(unsigned n);	   /* node n is made, and the words of its links are known */
 void x_chains_cut(unsigned depth); /* nodes from this one on are none any more */
 extern unsigned x_linked;	   /* so many nodes are in chains */
-/* The word that this place is a part of, by its number: what the next two take. */
-uint16_t x_chain_word(const struct x_place *p);
-/* The newest event that this place could compete with, as X_LINK_NODE() and X_LINK_PLACE() say; 0:
- * there is none. x_chain_next(): the next older one. */
-unsigned x_chain_head(const struct x_place *p, uint16_t word);
+struct x_word *x_chain_claim(struct x_word *w, uintptr_t at);
 /* Places that are no part of one word have a chain of their own, which this one stands for. */
-bool x_is_wide(const struct x_place *p);
-extern const struct x_place x_wide;
-extern uint16_t x_wide_head; /* of its chain */
-#define X_LINK_NODE(link)  (((link)-1) / X_PLACES)
-#define X_LINK_PLACE(link) (((link)-1) % X_PLACES)
-static inline unsigned x_chain_next(unsigned link, const struct x_place *p)
+static inline bool x_is_wide(const struct x_place *p)
 {
-	const struct x_node *n = &x.node[X_LINK_NODE(link)];
-
-	return p->how & (X_WRITE | X_SHARED) ? n->link[X_LINK_PLACE(link)].older
-					     : n->link[X_LINK_PLACE(link)].changed;
+	return (p->at & 7) + p->bytes > 8;
 }
+extern const struct x_place x_wide;
+extern struct x_link *x_wide_newest; /* of its chain */
+/* The word that this place is a part of: what the next ones take. */
+static inline struct x_word *x_chain_word(const struct x_place *p)
+{
+	uintptr_t at = x_is_wide(p) ? x_wide.at : p->at & ~7ul;
+	struct x_word *w = &x_words[x_hash(at) % X_WORDS];
+
+	return likely(w->at == at) ? w : x_chain_claim(w, at);
+}
+static inline bool x_changes(const struct x_place *p)
+{
+	return p->how & (X_WRITE | X_SHARED);
+}
+/* The newest event that this place could compete with; x_chain_next(): the next older one. */
+static inline struct x_link *x_chain_head(const struct x_place *p, const struct x_word *w)
+{
+	return x_changes(p) ? w->newest : w->changed;
+}
+static inline struct x_link *x_chain_next(const struct x_link *l, const struct x_place *p)
+{
+	return x_changes(p) ? l->older : l->changed;
+}
+/* From this link on the first of exactly this place, of those that changed something. */
+static inline const struct x_link *x_same_place(const struct x_link *l, uintptr_t at)
+{
+	while (l && l->place.at != at)
+		l = l->changed;
+	return l;
+}
+/* The newest event that stored to exactly this place; NULL: none has. */
+const struct x_link *x_chain_giver(const struct x_place *p, const struct x_word *w);
+/* A place of the newest node: it is the newest of this word. */
+static inline void x_chain_add(struct x_link *l, const struct x_place *p, struct x_word *w)
+{
+	l->place = *p;
+	l->word = w;
+	l->older = w->newest;
+	l->changed = w->changed;
+	w->newest = l;
+	if (x_changes(p))
+		w->changed = l;
+	if (unlikely(w->at == x_wide.at))
+		x_wide_newest = l;
+}
+
+/* ---- sync.c */
+void x_sync(struct x_node *n, struct x_word *const *word);
 
 /* ---- run.c */
 void x_search(void); /* all executions of x.opt, whose result is x.result */

@@ -49,6 +49,8 @@ void x_strategy_start(void)
 {
 	x.usual = x.opt.strategy == X_DPOR && x.opt.bound == X_UNBOUND && !x.opt.reverse &&
 		  !x.opt.shards;
+	x.simple =
+		x.usual && !x.plan_len && !x.replaying && !x.noting && !x.opt.whole && !x.opt.more;
 	x.rng = (x.opt.seed + 1000003ull * x.opt.shard) * 0x9e3779b97f4a7c15ull + 1;
 }
 
@@ -206,7 +208,7 @@ static uint16_t todo_at_first(uint16_t mask, unsigned id)
 	}
 }
 
-static __attribute__((noinline)) unsigned choose(uint16_t mask, struct x_node *n)
+unsigned x_choose(uint16_t mask, struct x_node *n)
 {
 	uint16_t can;
 	unsigned id;
@@ -235,25 +237,6 @@ static __attribute__((noinline)) unsigned choose(uint16_t mask, struct x_node *n
 	else
 		id = pick_in_order(can);
 	n->todo = todo_at_first(can, id);
-	return id;
-}
-
-/* As it mostly is: DPOR, without a bound or shards. */
-inline unsigned x_choose(uint16_t mask, struct x_node *n)
-{
-	unsigned id = x.state.last_thread, can;
-
-	if (!x.usual)
-		return choose(mask, n);
-	n->done = 0;
-	n->asleep = x_asleep_here();
-	n->affordable = mask;
-	can = mask & ~(unsigned)n->asleep;
-	if (!can)
-		return X_ACTORS;
-	if (id >= X_ACTORS || !(can >> id & 1))
-		id = (unsigned)__builtin_ctz(can);
-	n->todo = (uint16_t)(1u << id);
 	return id;
 }
 
