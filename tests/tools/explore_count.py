@@ -35,8 +35,8 @@ CACHEGRIND = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--vex-guest-ch
 MOST = 400
 WARM = 15  # executions; behind the sixteenth is the first look at the clock (BREATHE_SLOWLY in run.c)
 # A seventh above what was measured: another gcc may take as many more. file.gup-gup: what is aimed at.
-LIMITS = {"wait.message": 28000, "page.put-wait": 20400, "wait.ping-pong": 25100, "file.gup-gup": 20000,
-          "lock.mutex": 28000, "peer.busy": 71000, "tlb.store-protect": 45600, "page.put-truncate": 55700}
+LIMITS = {"wait.message": 22300, "page.put-wait": 16100, "wait.ping-pong": 19300, "file.gup-gup": 20000,
+          "lock.mutex": 23100, "peer.busy": 58700, "tlb.store-protect": 35900, "page.put-truncate": 40300}
 # Two threads, 36 to 47 events, no page table changed: all that there are with ten executions and more, or near it.
 NEAR_FORTY = ["huge.gup-gup", "gup.slow-fast", "ref.kill-get", "lease.unlock-break", "lease.set-break", "rwsem.read-write",
               "rwsem.write-write", "peer.percpu-ref", "entry.unlock-at", "space.store-move", "entry.two-lock",

@@ -37,6 +37,7 @@ MORE_HEADERS = {
     "tests/explore/machine.h": "what a home gives the explorer, which is nothing for scenarios",
     "tests/explore/plain.h": "a part of internal.h, which would be too long with it",
     "tests/explore/moment.h": "another part of it",
+    "tests/explore/clocks.h": "another part of it",
     "tests/explore/search.h": "another part of it",
     "tests/explore/owed.h": "between the two files of DPOR alone; internal.h would be too long with it",
     "tests/explore/noted.h": "between who notes what is touched and who asks; internal.h would be too long with it",
