@@ -10,9 +10,8 @@
 #include "dax/file/internal.h"
 
 MUSEUM(break_narrow, "break-narrow",
-       "deleting a part of a 2 MiB entry unmaps only that part (E-5); "
-       "shown by selftest huge.punch-unmaps-neighbours and race E-5 lifetime=counted-map (BROKEN "
-       "I3)");
+       "deleting a part of a 2 MiB entry unmaps only that part (E-5); shown by selftest "
+       "huge.punch-unmaps-neighbours and race E-5 lifetime=counted-map (BROKEN I3)");
 MUSEUM(zap_shared, "zap-shared",
        "D-4: zap-to-zero gives back a reference of shared entries, which never took one; "
        "shown by selftest tinyfs.zap-spares-shared and race D-4 lifetime=zap-to-zero (BROKEN I5)");
@@ -66,8 +65,7 @@ huge_slot(struct dax_inode *inode, uint64_t pgoff, uint64_t *value)
 	return slot && (*value & ENTRY_PMD) ? slot : NULL;
 }
 
-/* The slot of the entry of *pgoff, which becomes the entry's first page, and the entry. tree_lock
- * held. */
+/* The slot of *pgoff, which becomes the first page of its entry, and the entry. tree_lock held. */
 static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff, uint64_t *value)
 {
 	uint64_t first = ALIGN_DOWN(*pgoff, FOLIO_PAGES), huge, *slot;
@@ -81,8 +79,7 @@ static inline uint64_t *find_slot(struct dax_inode *inode, uint64_t *pgoff, uint
 	return index_slot_value(&inode->index, *pgoff, value);
 }
 
-/* A locked EMPTY entry, for all of the 2 MiB if there is nothing else; its place. tree_lock held.
- * NULL: no memory. */
+/* The place of a locked EMPTY entry, of 2 MiB if all are free; NULL: no memory. tree_lock held. */
 static uint64_t *__attribute__((noinline))
 make_empty(struct dax_inode *inode, uint64_t pgoff, bool huge)
 {
@@ -115,8 +112,7 @@ try_lock(struct dax_inode *inode, uint64_t pgoff, bool huge, uint64_t **slot, ui
 		*value = seen;
 		done = !(seen & ENTRY_LOCKED);
 		STEP_POINT(entry_seen);
-		/* A locked one is its holder's to write. Nobody else writes an unlocked one: the
-		 * tree lock is ours. */
+		/* A locked one is its holder's to write, an unlocked one the tree lock's. */
 		if (done)
 			__atomic_store_n(*slot, seen | ENTRY_LOCKED, __ATOMIC_RELAXED);
 	}

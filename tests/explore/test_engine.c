@@ -339,61 +339,6 @@ SELFTEST(engine_slices, "explore.slices-are-the-whole",
 	}
 }
 
-/* The fewest switches with which brute force finds something, and then the fewest events. */
-static void fewest(const struct x_scenario *sc, unsigned *switches, unsigned *events)
-{
-	struct x_options opt = x_all_orders(X_BRUTE, false);
-
-	for (opt.bound = 0; opt.bound < 8; opt.bound++)
-		if (!explore_run(sc, &opt, &r) && r.broken)
-			break;
-	*switches = opt.bound;
-	*events = r.plan_len;
-}
-
-static const struct x_scenario *broken_one(unsigned n)
-{
-	static const char *const names[] = {"wait.woken-too-early", "litmus.locks-crossed",
-					    "litmus.add-apart"};
-
-	switch (n) {
-	case 0: return &engine_breaks_alone;
-	case 1: return &engine_breaks_soon;
-	case 2: return &engine_breaks_between;
-	case 3:
-	case 4:
-	case 5: return x_scenario_find(names[n - 3]);
-	default: return NULL;
-	}
-}
-
-SELFTEST(
-	engine_shortest, "explore.shortest-is-shortest",
-	"a finding is shown with as few switches, and then events, as brute force needs, whichever "
-	"way it was found")
-{
-	const struct x_scenario *sc;
-	unsigned switches, events;
-
-	for (unsigned i = 0; (sc = broken_one(i)); i++) {
-		fewest(sc, &switches, &events);
-		EXPECT(i > 1 || events == 2, "%s: %u events, and two are enough", sc->name, events);
-		for (int reverse = 0; reverse < 2; reverse++) {
-			struct x_options opt = x_all_orders(X_RANDOM, false);
-
-			opt.go_on = opt.quick = false;
-			opt.runs = 500;
-			opt.seed = 1 + (unsigned)reverse;
-			EXPECT(!explore_run(sc, &opt, &r) && r.broken, "%s: %s", sc->name, r.text);
-			EXPECT(r.preempts == switches, "%s: %u switches, and %u are enough",
-			       sc->name, r.preempts, switches);
-			EXPECT(!r.unsure, "%s: the search was not ended", sc->name);
-			EXPECT(r.plan_len == events, "%s: %u events, and %u are enough", sc->name,
-			       r.plan_len, events);
-		}
-	}
-}
-
 SELFTEST(engine_no_event, "explore.nothing-is-said",
 	 "of threads without an event it is said that nothing was asked of them, and of no others")
 {

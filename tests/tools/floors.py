@@ -39,6 +39,7 @@ MORE_HEADERS = {
     "tests/explore/moment.h": "another part of it",
     "tests/explore/clocks.h": "another part of it",
     "tests/explore/search.h": "another part of it",
+    "tests/explore/told.h": "another part of it",
     "tests/explore/owed.h": "between the two files of DPOR alone; internal.h would be too long with it",
     "tests/explore/noted.h": "between who notes what is touched and who asks; internal.h would be too long with it",
     "tests/kernel/lib": "a header for each fixture: a test includes those that it uses",

@@ -33,6 +33,7 @@ struct engine_step {
 };
 /* What the threads of engine_dice and engine_dice_irq do, one after the other. */
 extern struct engine_step engine_program[X_MAX_THREADS][ENGINE_STEPS];
+extern uint32_t engine_never;  /* what the first variable of engine_dice_never is not to be */
 extern unsigned engine_spread; /* 1: its variables lie in words of their own; 0: in one */
 
 extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_readers_meet,
@@ -59,7 +60,7 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_stack_stores, engine_spin_exchange, engine_spin_volatile, engine_sleep_timed,
 	engine_sleep_signalled, engine_spin_six, engine_no_event, engine_breaks_soon,
 	engine_wide_unseen, engine_lock_written, engine_dice_three, engine_dice_mmu,
-	engine_dice_mmu_three;
+	engine_dice_mmu_three, engine_dice_never;
 
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];

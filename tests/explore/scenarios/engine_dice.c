@@ -133,3 +133,16 @@ const struct x_scenario engine_dice_three = {
 	.thread = {{"one", run_0}, {"two", run_1}, {"three", run_2}},
 	.end = see_variables,
 	.interrupts = true};
+
+uint32_t engine_never;
+
+static void never_that(void)
+{
+	X_EXPECT("dice", variable[0] != engine_never, "the variable is %u", engine_never);
+}
+
+const struct x_scenario engine_dice_never = {
+	.name = "engine.dice-never",
+	.thread = {{"one", run_0}, {"two", run_1}, {"three", run_2}},
+	.end = never_that,
+	.interrupts = true};
