@@ -10,6 +10,7 @@
 #ifndef DRIVERS_BLOCK_INTERNAL_H
 #define DRIVERS_BLOCK_INTERNAL_H
 
+#include "drivers/block/bio.h"
 #include "drivers/iommu/iommu.h"
 #include "drivers/pci/pci.h"
 #include "mm/mm.h"
@@ -96,7 +97,7 @@ int vring_take(struct vring *r, void **owner, uint32_t *written, const char **wh
 #define VIRTIO_F_ACCESS_PLATFORM (1ull << 33) /* addresses pass the platform's translation */
 
 struct virtio_device {
-	struct pci_device *pci;
+	struct pci_device *pci; /* NULL: a model in memory */
 	struct dma_device dma;
 	bool attached;		  /* dma is one */
 	volatile uint8_t *common; /* 56 bytes of registers */
@@ -126,7 +127,59 @@ void virtio_notify(struct virtio_device *v); /* its queue has something new */
 /* Stops the device: mastering off, reset, and waits until it is. False: it did not within a second.
  * Any context. */
 bool virtio_stop(struct virtio_device *v);
+/* The same for who cannot wait: begins it once, and asks whether it has ended, as often as wanted.
+ * Until it has, the device may still write to memory it was told of. Any context. */
+void virtio_stop_begin(struct virtio_device *v);
+bool virtio_stopped(const struct virtio_device *v);
 /* n bytes (1, 2, 4, 8) of the type's registers; what the device does not have reads as zero. */
 uint64_t virtio_config(const struct virtio_device *v, unsigned off, unsigned n);
+
+/* ---- a disk's requests
+ *
+ * A disk is its ring, its slots, and what waits for them. Whoever attaches one sets up the device
+ * and the ring (virtio_blk.c); a self-test in place of that plays the device, in memory, and lies.
+ */
+
+/* What the device sees of a request, besides the data. */
+struct vblk_shared {
+	struct {
+		uint32_t type, ioprio;
+		uint64_t sector;
+	} header;
+	volatile uint8_t status;
+};
+struct vblk_slot {
+	struct bio *bio; /* NULL: free */
+	struct vblk_shared *shared;
+	uint64_t bus; /* of shared */
+	struct dma_mapping map;
+};
+
+struct vblk {
+	struct block_device dev;
+	char what[32];
+	struct virtio_device virtio;
+	int vector;	      /* set by set_up() */
+	struct spinlock lock; /* irq-safe: the completion takes it. Protects all below */
+	struct vring ring;
+	struct vblk_slot slots[VIRTIO_BLK_DEPTH];
+	struct dma_memory shared;		 /* of all slots */
+	struct vring_buf bufs[BIO_MAX_SEGS + 2]; /* of the chain that is being built */
+	struct bio_queue waiting;
+	struct virtio_blk_stats stats;
+	/* Of a disk that is broken. */
+	struct timer look; /* armed until its reset was seen to end */
+	unsigned looks;	   /* of the timer; zero: none yet */
+	bool stopped;	   /* its reset was seen to end */
+};
+#define VBLK_LOOK_NS 1000000ull /* from one look at the reset to the next */
+
+/* Slots and an empty queue for a disk whose virtio.dma is known; the rest of *d is zero. 0, or as
+ * dma_alloc(). */
+int vblk_init(struct vblk *d);
+/* The device's interrupt; `arg` is the disk. Interrupts off. */
+void vblk_interrupt(void *arg);
+/* For tests: whatever a stopped device had, or was to get, ends with -EIO. */
+void vblk_end_all(struct vblk *d);
 
 #endif

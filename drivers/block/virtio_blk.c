@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtio-blk driver: one queue, many requests in flight.
- *
- * A request is a chain of descriptors: a 16-byte header that the device reads (what, which sector),
- * the data, and one byte of status that the device writes (virtio 1.0, 5.2.6). Headers and status
- * bytes live in slots of one frame. What finds no slot or too few descriptors waits in the driver's
- * queue, in order, and is started by the completion that makes room.
- *
- * A device that says what cannot be (internal.h) is stopped by a reset, and only then everything
- * it had is failed: before that it might still write.
+ * The virtio-blk driver: which disks there are, and how each is set up and let go. Its requests are
+ * virtio_requests.c's.
  */
-#include "drivers/drivers.h"
 #include "drivers/block/internal.h"
+#include "drivers/drivers.h"
 
-MUSEUM(no_room_fails, "no-room-fails",
-       "R9: a request for which the ring has no room just now fails, in place of waiting for it; "
-       "shown by selftest virtio.more-than-room");
-
-enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4 };
-enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };
 #define F_SIZE_MAX (1ull << 1)
 #define F_SEG_MAX  (1ull << 2)
 #define F_RO	   (1ull << 5)
@@ -28,214 +15,8 @@ enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };
 #define CONFIG_SIZE_MAX 8u
 #define CONFIG_SEG_MAX	12u
 
-/* What the device sees of a request, besides the data. */
-struct shared {
-	struct {
-		uint32_t type, ioprio;
-		uint64_t sector;
-	} header;
-	volatile uint8_t status;
-};
-struct slot {
-	struct bio *bio; /* NULL: free */
-	struct shared *shared;
-	uint64_t bus; /* of shared */
-	struct dma_mapping map;
-};
-
-struct vblk {
-	struct block_device dev;
-	char what[32];
-	struct virtio_device virtio;
-	int vector;	      /* set by set_up() */
-	struct spinlock lock; /* irq-safe: the completion takes it. Protects all below */
-	struct vring ring;
-	struct slot slots[VIRTIO_BLK_DEPTH];
-	struct dma_memory shared;		 /* of all slots */
-	struct vring_buf bufs[BIO_MAX_SEGS + 2]; /* of the chain that is being built */
-	struct bio_queue waiting;
-	struct virtio_blk_stats stats;
-};
-
 static struct vblk *disks[VIRTIO_BLK_MAX];
 static unsigned nr_disks;
-
-/* ---- starting requests ---------------------------------------------------------------------- */
-
-/* lock held. The chain of a request into d->bufs; its length. */
-static unsigned build(struct vblk *d, const struct slot *s)
-{
-	static const uint32_t type[] = {
-		[BIO_READ] = TYPE_IN, [BIO_WRITE] = TYPE_OUT, [BIO_FLUSH] = TYPE_FLUSH};
-	const struct bio *bio = s->bio;
-	unsigned n = 0;
-
-	s->shared->header.type = type[bio->op];
-	s->shared->header.sector = bio->op == BIO_FLUSH ? 0 : bio->sector;
-	s->shared->status = STATUS_NONE;
-	d->bufs[n++] = (struct vring_buf){.bus = s->bus, .len = sizeof(s->shared->header)};
-	for (unsigned i = 0; i < bio->nr; i++)
-		d->bufs[n++] = (struct vring_buf){.bus = bio_bus(bio, &s->map, i),
-						  .len = bio->seg[i].len,
-						  .device_writes = bio->op == BIO_READ};
-	d->bufs[n++] = (struct vring_buf){
-		.bus = s->bus + offsetof(struct shared, status), .len = 1, .device_writes = true};
-	return n;
-}
-
-static struct slot *free_request(struct vblk *d)
-{
-	for (unsigned i = 0; i < VIRTIO_BLK_DEPTH; i++)
-		if (!d->slots[i].bio)
-			return &d->slots[i];
-	return NULL;
-}
-
-/* lock held. Gives one request to the device. -ENOSPC, -ENOMEM: there is no room for it. */
-static int start(struct vblk *d, struct slot *s, struct bio *bio)
-{
-	int err = bio->nr ? bio_map(&d->virtio.dma, &s->map, bio) : 0;
-
-	if (err)
-		return err;
-	s->bio = bio;
-	err = vring_add(&d->ring, d->bufs, build(d, s), s);
-	if (err) {
-		s->bio = NULL;
-		if (bio->nr)
-			dma_unmap(&s->map);
-	}
-	return err;
-}
-
-/*
- * lock held. As many waiting requests as there is room for, in order, with one notification. Room
- * comes with the end of a request; one for which there is none while the device has no other would
- * wait for ever, and fails: into `failed`.
- */
-static void start_waiting(struct vblk *d, struct bio_queue *failed)
-{
-	bool any = false;
-	struct slot *s;
-	struct bio *bio;
-
-	while ((bio = TAILQ_FIRST(&d->waiting)) && (s = free_request(d))) {
-		int err = start(d, s, bio);
-
-		if (err && d->stats.running && !museum_on(no_room_fails))
-			break;
-		TAILQ_REMOVE(&d->waiting, bio, link);
-		d->stats.waiting--;
-		if (err) {
-			bio->err = err;
-			d->stats.failed++;
-			TAILQ_INSERT_TAIL(failed, bio, link);
-			continue;
-		}
-		d->stats.running++;
-		any = true;
-	}
-	d->stats.most_running = MAX(d->stats.most_running, d->stats.running);
-	if (any && vring_wants_notify(&d->ring))
-		virtio_notify(&d->virtio);
-}
-
-/* Interrupts off, no lock held: their owners hear of it. */
-static void complete_all(struct bio_queue *out)
-{
-	struct bio *bio;
-
-	while ((bio = TAILQ_FIRST(out))) {
-		TAILQ_REMOVE(out, bio, link);
-		bio_complete(bio, bio->err);
-	}
-}
-
-static int submit(struct block_device *dev, struct bio *bio)
-{
-	struct bio_queue failed = TAILQ_HEAD_INITIALIZER(failed);
-	struct vblk *d = container_of(dev, struct vblk, dev);
-	uint64_t flags = spin_lock_irqsave(&d->lock);
-	int err = d->stats.broken ? -EIO : 0;
-
-	if (!err) {
-		TAILQ_INSERT_TAIL(&d->waiting, bio, link);
-		d->stats.waiting++;
-		start_waiting(d, &failed);
-	}
-	spin_unlock(&d->lock);
-	complete_all(&failed);
-	irq_restore(flags);
-	return err;
-}
-
-/* ---- their end ------------------------------------------------------------------------------ */
-
-/* What became of it: the status byte, and for a read whether all bytes came. */
-static int verdict(const struct slot *s, uint32_t written)
-{
-	uint64_t want = 1 + (s->bio->op == BIO_READ ? bio_bytes(s->bio) : 0);
-
-	if (s->shared->status == STATUS_UNSUPP)
-		return -EOPNOTSUPP;
-	if (s->shared->status != STATUS_OK)
-		return -EIO;
-	return written < want ? -EIO : 0;
-}
-
-/* lock held. The request leaves its slot; the error goes along in the bio. */
-static void leave(struct vblk *d, struct slot *s, int err, struct bio_queue *out)
-{
-	if (s->bio->nr)
-		dma_unmap(&s->map);
-	s->bio->err = err;
-	TAILQ_INSERT_TAIL(out, s->bio, link);
-	s->bio = NULL;
-	d->stats.running--;
-	d->stats.done++;
-	d->stats.failed += err != 0;
-}
-
-/* lock held. The device cannot be believed: stop it, then fail all that it had or was to get. */
-static void give_up(struct vblk *d, const char *why, struct bio_queue *out)
-{
-	struct bio *bio;
-
-	d->stats.broken = why;
-	if (!virtio_stop(&d->virtio))
-		warn("%s does not end its reset; it may still write to memory", d->dev.name);
-	for (unsigned i = 0; i < VIRTIO_BLK_DEPTH; i++)
-		if (d->slots[i].bio)
-			leave(d, &d->slots[i], -EIO, out);
-	TAILQ_FOREACH (bio, &d->waiting, link) {
-		bio->err = -EIO;
-		d->stats.failed++;
-	}
-	d->stats.waiting = 0;
-	TAILQ_CONCAT(out, &d->waiting, link);
-	warn("%s is not used any more: %s", d->dev.name, why);
-}
-
-/* Collects what is done under the lock, starts what waited, then tells the owners. */
-static void interrupt(void *arg)
-{
-	struct bio_queue out = TAILQ_HEAD_INITIALIZER(out);
-	struct vblk *d = arg;
-	const char *why;
-	uint32_t written;
-	void *slot;
-	int got = 0;
-
-	spin_lock(&d->lock);
-	while (!d->stats.broken && (got = vring_take(&d->ring, &slot, &written, &why)) > 0)
-		leave(d, slot, verdict(slot, written), &out);
-	if (got < 0)
-		give_up(d, why, &out);
-	else if (!d->stats.broken)
-		start_waiting(d, &out);
-	spin_unlock(&d->lock);
-	complete_all(&out);
-}
 
 /* ---- attaching ------------------------------------------------------------------------------ */
 
@@ -257,23 +38,6 @@ static int read_shape(struct vblk *d, const char **why)
 	return 0;
 }
 
-static int make_slots(struct vblk *d)
-{
-	int err;
-
-	d->shared.map.what = "headers of requests";
-	err = dma_alloc(&d->virtio.dma, &d->shared, 0, DMA_BOTH);
-	_Static_assert(sizeof(struct shared) * VIRTIO_BLK_DEPTH <= PAGE_SIZE, "slots fit a frame");
-	if (err)
-		return err;
-	for (unsigned i = 0; i < VIRTIO_BLK_DEPTH; i++) {
-		d->slots[i].shared = (struct shared *)d->shared.at + i;
-		d->slots[i].bus = dma_bus(&d->shared.map, 0) + i * sizeof(struct shared);
-		d->slots[i].map.what = "a request's memory";
-	}
-	return 0;
-}
-
 /* The device is reset and masters nothing yet. */
 static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 {
@@ -286,8 +50,8 @@ static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 	if (err)
 		return err;
 	*why = "no memory, or no interrupt vector, is left";
-	err = make_slots(d);
-	vector = err ? err : irq_alloc_vector(interrupt, d, d->dev.name);
+	err = vblk_init(d);
+	vector = err ? err : irq_alloc_vector(vblk_interrupt, d, d->dev.name);
 	if (vector < 0)
 		return vector;
 	d->vector = vector;
@@ -339,12 +103,9 @@ static int attach(struct pci_device *pci, const char **why)
 	*why = "no memory";
 	if (!d)
 		return -ENOMEM;
-	spin_init(&d->lock, "virtio-blk");
-	TAILQ_INIT(&d->waiting);
 	snprintf(d->dev.name, sizeof(d->dev.name), "vd%c", 'a' + (int)nr_disks);
 	snprintf(d->what, sizeof(d->what), "virtio-blk at %s", pci->name);
 	d->dev.what = d->what;
-	d->dev.submit = submit;
 	*why = "another driver has it";
 	err = pci_claim(pci, d->dev.name);
 	if (!err)

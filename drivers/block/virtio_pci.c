@@ -115,11 +115,16 @@ static int find_registers(struct virtio_device *v, const char **why)
 	return v->common && v->notify && (v->config || !config) ? 0 : -EIO;
 }
 
+bool virtio_stopped(const struct virtio_device *v)
+{
+	return !read8(v, DEVICE_STATUS);
+}
+
 /* True: it was reset. Zero is written, and zero is read when nothing of before is left. */
 static bool reset(struct virtio_device *v)
 {
 	v->common[DEVICE_STATUS] = 0;
-	for (unsigned ms = 0; read8(v, DEVICE_STATUS); ms++) {
+	for (unsigned ms = 0; !virtio_stopped(v); ms++) {
 		if (ms > 1000)
 			return false;
 		delay_us(1000);
@@ -249,6 +254,13 @@ void virtio_go(struct virtio_device *v)
 void virtio_notify(struct virtio_device *v)
 {
 	*v->bell = v->queue;
+}
+
+void virtio_stop_begin(struct virtio_device *v)
+{
+	if (v->pci)
+		pci_set_bus_master(v->pci, false);
+	v->common[DEVICE_STATUS] = 0;
 }
 
 bool virtio_stop(struct virtio_device *v)
