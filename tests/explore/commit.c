@@ -126,6 +126,7 @@ static inline struct clock sync(struct x_node *n, struct clock vc, const struct 
 	return vc;
 }
 
+/* No buffer's: a store that leaves one has that for a place, too. */
 static inline __attribute__((always_inline)) void
 link_one(struct x_node *n, const struct x_actor *a, bool looks, bool races, unsigned fours)
 {
@@ -133,10 +134,6 @@ link_one(struct x_node *n, const struct x_actor *a, bool looks, bool races, unsi
 	struct x_word *w = x_chain_word(p);
 	struct clock clock = load(a->clock, fours), vc = load(a->vc, fours);
 
-	if (a->role == X_BUFFER) {
-		join(&clock, x_tso_clock(a->cpu, false), fours);
-		join(&vc, x_tso_clock(a->cpu, true), fours);
-	}
 	if (looks)
 		clock = look_back(n, clock, x_chain_head(p, w), races, fours);
 	vc = sync(n, vc, x_same_place(w->changed, p->at), fours);

@@ -225,6 +225,30 @@ static const char *compare_waits(const struct engine_step program[3][2], unsigne
 	return why ? why : compare_bounded(&engine_dice_three, true, compared);
 }
 
+/* Scenarios in which somebody waits. A sentence, or NULL. */
+static const char *compare_waiting(unsigned *compared)
+{
+	static const struct x_scenario *const known[] = {&engine_answer_within,
+							 &engine_answer_behind, &engine_pause_over,
+							 &engine_sleep_over};
+	const char *why = NULL;
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(known) && !why; i++)
+		why = compare_bounded(known[i / 2], i % 2, compared);
+	return why;
+}
+
+SELFTEST(engine_answers, "explore.waits-end-at-once",
+	 "who waits for an answer, a wake or in a loop can go on as soon as that comes, with any "
+	 "number of preemptions")
+{
+	unsigned compared = 0;
+	const char *why = compare_waiting(&compared);
+
+	EXPECT(!why, "%s", why);
+	EXPECT(compared >= 24, "only %u were small enough", compared);
+}
+
 SELFTEST(engine_waits_dice, "explore.waits-by-dice",
 	 "the same of programs that wait: for answers of other CPUs, for wakes, for locks that "
 	 "sleep, "

@@ -27,7 +27,10 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		     {&engine_wide_unseen, 3},	   {&engine_lock_written, 1},
 		     {&engine_exchanged, 3},	   {&engine_stack_stores, 1},
 		     {&engine_sleep_timed, 1},	   {&engine_sleep_signalled, 1},
-		     {&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3}};
+		     {&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3},
+		     {&engine_answer_within, 9},   {&engine_answer_behind, 9},
+		     {&engine_pause_over, 4},	   {&engine_readers_write, 4},
+		     {&engine_readers_count, 4},   {&engine_last_byte, 4}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
@@ -67,6 +70,31 @@ SELFTEST(
 			EXPECT(r.races == known[i].races, "%s model=%s: %u races, not %u",
 			       known[i].sc->name, tso ? "tso" : "sc", r.races, known[i].races);
 		}
+}
+
+/* Under tso nobody waits between a store into his buffer and a plain look, so that none sees the
+ * other's word. */
+SELFTEST(seen_stores, "explore.races-by-store",
+	 "a store takes nothing up, so what its maker does behind it races, and leaves what "
+	 "another one gave there before it; an addition takes that up")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		unsigned races;
+	} known[] = {{&engine_race_overwritten, 3},
+		     {&engine_race_passed, 2},
+		     {&engine_race_added, 0},
+		     {&engine_race_beside, 2},
+		     {&engine_race_looked, 2}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+		struct x_options opt = x_all_orders(X_DPOR, false);
+
+		EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete && !r.broken, "%s: %s",
+		       known[i].sc->name, r.text);
+		EXPECT(r.races == known[i].races, "%s: %u races, not %u", known[i].sc->name,
+		       r.races, known[i].races);
+	}
 }
 
 SELFTEST(seen_freed, "explore.freed-by-any-call",

@@ -60,7 +60,10 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_stack_stores, engine_spin_exchange, engine_spin_volatile, engine_sleep_timed,
 	engine_sleep_signalled, engine_spin_six, engine_no_event, engine_breaks_soon,
 	engine_wide_unseen, engine_lock_written, engine_dice_three, engine_dice_mmu,
-	engine_dice_mmu_three, engine_dice_never;
+	engine_dice_mmu_three, engine_dice_never, engine_race_overwritten, engine_race_passed,
+	engine_race_added, engine_answer_within, engine_answer_behind, engine_race_beside,
+	engine_pause_over, engine_sleep_over, engine_race_looked, engine_readers_write,
+	engine_readers_count, engine_last_byte;
 
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];

@@ -191,3 +191,19 @@ const struct x_scenario engine_spin_six = {
 	.name = "engine.spin-six",
 	.start = start_six,
 	.thread = {{"spins", spins_by_six}, {"sets", sets_first}}};
+
+/* ---- a word's last byte */
+
+static uint8_t last_bytes[8] __aligned(8);
+static uint32_t came;
+
+static void adds_to_last_byte(void)
+{
+	x_observe(__atomic_fetch_add(&came, 1, __ATOMIC_SEQ_CST));
+	x_observe(__atomic_fetch_add(&last_bytes[7], 1, __ATOMIC_SEQ_CST));
+}
+
+/* Who came first is the first there, or not. */
+const struct x_scenario engine_last_byte = {
+	.name = "engine.last-byte",
+	.thread = {{"one", adds_to_last_byte}, {"two", adds_to_last_byte}}};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who waits, for an answer, a wake or in a loop, waits no longer than until that comes: then he can
+ * be the first to add, although another thread is about to. How he came there is observed, so that
+ * he has no other way to that.
+ */
+#include "kernel/kernel.h"
+#include "tests/explore/scenarios/engine.h"
+
+static uint32_t within, behind, gone;
+
+static void start(void)
+{
+	within = behind = gone = 0;
+}
+
+static void add(uint32_t *v)
+{
+	__atomic_fetch_add(v, 1, __ATOMIC_SEQ_CST);
+}
+
+static void add_twice(void *unused)
+{
+	(void)unused;
+	add(&within);
+	add(&within);
+}
+
+static void does_nothing(void *unused)
+{
+	(void)unused;
+}
+
+static void calls_and_adds(void)
+{
+	cpu_call(1u << 1, add_twice, NULL);
+	add(&behind);
+}
+
+static void posts_calls_and_adds(void)
+{
+	x_interrupt(1, add_twice, NULL);
+	cpu_call(1u << 1, does_nothing, NULL);
+	add(&behind);
+}
+
+static void rests(void)
+{
+	x_point("nothing");
+}
+
+static void adds_and_looks(void)
+{
+	x_observe(__atomic_fetch_add(&within, 1, __ATOMIC_SEQ_CST));
+	x_observe(__atomic_fetch_add(&behind, 1, __ATOMIC_SEQ_CST));
+	x_observe(LOAD(within));
+}
+
+/* The last one's first look finds 0, 1 or 2. It is the first to add behind that, and its last look
+ * finds 1 to 3, or what is more than the first one found; or it is the second, and finds 3. */
+const struct x_scenario engine_answer_within = {
+	.name = "engine.answer-within",
+	.start = start,
+	.thread = {{"calls", calls_and_adds}, {"rests", rests}, {"adds", adds_and_looks}},
+	.interrupts = true};
+
+/* The same, where the handler that counts is not the one that is waited for. */
+const struct x_scenario engine_answer_behind = {
+	.name = "engine.answer-behind",
+	.start = start,
+	.thread = {{"calls", posts_calls_and_adds}, {"rests", rests}, {"adds", adds_and_looks}},
+	.interrupts = true};
+
+/* ---- loops and sleeps */
+
+static void see_behind(void)
+{
+	x_observe(__atomic_fetch_add(&behind, 1, __ATOMIC_SEQ_CST));
+}
+
+static void loops_and_adds(void)
+{
+	uint32_t looks = 1;
+
+	for (; !LOAD(gone); looks++)
+		cpu_pause();
+	x_observe(looks);
+	see_behind();
+}
+
+static void lets_go_and_adds(void)
+{
+	STORE(gone, 1);
+	see_behind();
+}
+
+/* It looks once or twice, and is the first to add, or not. */
+const struct x_scenario engine_pause_over = {
+	.name = "engine.pause-over",
+	.start = start,
+	.thread = {{"loops", loops_and_adds}, {"lets go", lets_go_and_adds}}};
+
+static void sleeps_and_adds(void)
+{
+	uint32_t looks = 0;
+
+	wait_event(&gone, (looks++, LOAD(gone)), "it to go", "wakes_and_adds()");
+	x_observe(looks);
+	see_behind();
+}
+
+static void wakes_and_adds(void)
+{
+	STORE(gone, 1);
+	wake_up(&gone);
+	see_behind();
+}
+
+/* It has slept, and is the first: with one preemption. */
+const struct x_scenario engine_sleep_over = {
+	.name = "engine.sleep-over",
+	.start = start,
+	.thread = {{"sleeps", sleeps_and_adds}, {"wakes", wakes_and_adds}}};
