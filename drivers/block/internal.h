@@ -177,8 +177,9 @@ struct vblk {
 /* Slots and an empty queue for a disk whose virtio.dma is known; the rest of *d is zero. 0, or as
  * dma_alloc(). */
 int vblk_init(struct vblk *d);
-/* The device's interrupt; `arg` is the disk. Interrupts off. */
-void vblk_interrupt(void *arg);
+/* The device says that something is done: takes what is, and gives it what waited. NULL, or why it
+ * is not used any more: a sentence, told once. Interrupts off. */
+const char *vblk_collect(struct vblk *d);
 /* For tests: whatever a stopped device had, or was to get, ends with -EIO. */
 void vblk_end_all(struct vblk *d);
 

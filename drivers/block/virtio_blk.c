@@ -38,6 +38,15 @@ static int read_shape(struct vblk *d, const char **why)
 	return 0;
 }
 
+static void interrupt(void *arg)
+{
+	struct vblk *d = arg;
+	const char *why = vblk_collect(d);
+
+	if (why)
+		warn("%s is not used any more: %s", d->dev.name, why);
+}
+
 /* The device is reset and masters nothing yet. */
 static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 {
@@ -51,7 +60,7 @@ static int set_up(struct vblk *d, struct pci_device *pci, const char **why)
 		return err;
 	*why = "no memory, or no interrupt vector, is left";
 	err = vblk_init(d);
-	vector = err ? err : irq_alloc_vector(vblk_interrupt, d, d->dev.name);
+	vector = err ? err : irq_alloc_vector(interrupt, d, d->dev.name);
 	if (vector < 0)
 		return vector;
 	d->vector = vector;

@@ -20,10 +20,10 @@ MUSEUM(no_room_fails, "no-room-fails",
 
 MUSEUM(give_up_frees, "give-up-frees",
        "R10: a broken queue gives its requests back while the disk may still write into their "
-       "pages; shown by selftest virtio.broken-keeps-pages");
+       "pages; shown by selftest virtio.broken-keeps-pages; found by explore disk.lied");
 MUSEUM(give_up_silent, "give-up-silent",
        "R10: who waits for the requests of a broken queue is never told; shown by selftest "
-       "virtio.broken-wakes-all");
+       "virtio.broken-wakes-all; found by explore disk.lied");
 
 enum { TYPE_IN = 0, TYPE_OUT = 1, TYPE_FLUSH = 4 };
 enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPP = 2, STATUS_NONE = 0xff };
@@ -228,7 +228,6 @@ static void give_up(struct vblk *d, const char *why, struct bio_queue *out)
 	if (museum_on(give_up_frees))
 		end_all(d, out);
 	timer_arm(&d->look, clock_ns() + VBLK_LOOK_NS, look_again);
-	warn("%s is not used any more: %s", d->dev.name, why);
 }
 
 void vblk_end_all(struct vblk *d)
@@ -244,11 +243,10 @@ void vblk_end_all(struct vblk *d)
 }
 
 /* Collects what is done under the lock, starts what waited, then tells the owners. */
-void vblk_interrupt(void *arg)
+const char *vblk_collect(struct vblk *d)
 {
 	struct bio_queue out = TAILQ_HEAD_INITIALIZER(out);
-	struct vblk *d = arg;
-	const char *why;
+	const char *why = NULL;
 	uint32_t written;
 	void *slot;
 	int got = 0;
@@ -262,6 +260,7 @@ void vblk_interrupt(void *arg)
 		start_waiting(d, &out);
 	spin_unlock(&d->lock);
 	complete_all(&out);
+	return got < 0 ? why : NULL;
 }
 
 /* ---- a disk begins ------------------------------------------------------------------------- */
