@@ -2,13 +2,16 @@
 /*
  * The shortest way to a finding: with the fewest preemptions, and then with the fewest events.
  *
- * DPOR with a growing bound finds the fewest preemptions. It runs one of several orders that differ
- * only in independent events, though, and which of them is the shortest is not its question: where
- * one thread breaks the rule alone, the one that it ran may have had the others do all of theirs
- * before. So brute force looks for shorter ways with that bound, and leaves every one as soon as it
- * is as long as the shortest so far (x_too_long()).
+ * The fewest preemptions are found with a bound that grows, by DPOR, which is quick; but a bound
+ * takes orders from it, and with them others that it would have come to by these. So where it finds
+ * none, each state is run once (states.c), which has what brute force has with as many preemptions.
  *
- * Both have so many executions and no more. What ends earlier has ruled a shorter way out.
+ * Either runs one of several orders that differ only in independent events, and which of them is
+ * the shortest is not its question: where one thread breaks the rule alone, the one that it ran may
+ * have had the others do all of theirs before. So brute force looks for shorter ways with that
+ * bound, and leaves every one as soon as it is as long as the shortest so far (x_too_long()).
+ *
+ * Each has so many executions and no more. What ends earlier has ruled a shorter way out.
  */
 #include "tests/explore/internal.h"
 
@@ -34,14 +37,22 @@ static bool look(enum x_strategy strategy, unsigned bound, struct x_result *r)
 	x.opt.go_on = true;
 	x.result = r;
 	x.shortening = true;
+	x.noting = strategy == X_STATES;
 	x_search();
-	x.shortening = false;
+	x.shortening = x.noting = false;
 	return !x.stopped;
 }
 
 static bool is_way(const struct x_result *r)
 {
 	return r->plan_len != UINT32_MAX;
+}
+
+/* A way with that many preemptions. False: it was stopped, and there may be one. */
+static bool find(unsigned bound, struct x_result *r)
+{
+	look(X_DPOR, bound, r);
+	return is_way(r) || look(X_STATES, bound, r);
 }
 
 /* False: none was found with that many preemptions. */
@@ -53,14 +64,14 @@ static bool shortest(unsigned bound, struct x_result *r, const char *rule)
 	r->broken = true;
 	strcpy(r->rule, rule);
 	r->preempts = r->plan_len = UINT32_MAX;
-	all = look(X_DPOR, bound, r);
+	all = find(bound, r);
 	if (!is_way(r)) {
 		r->unsure = !all;
 		return false;
 	}
 	r->unsure = !look(X_BRUTE, bound, r);
 	if (!is_way(r)) /* it learnt something, and the way of before is another order now */
-		look(X_DPOR, bound, r);
+		find(bound, r);
 	return is_way(r);
 }
 
