@@ -66,8 +66,10 @@ void x_timers_say(void)
 	*op = (struct x_op){.kind = X_TIMER};
 	x.ran |= 1u << x.timers;
 	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
-	if (x.state.armed)
-		x_irq_say(op, armed[first()]->cpu);
+	if (!x.state.armed)
+		return;
+	op->pc = (uintptr_t)armed[first()]->fn + 1; /* as if it had called */
+	x_irq_say(op, armed[first()]->cpu);
 }
 
 void x_timers_fire(void)
