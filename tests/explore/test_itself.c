@@ -207,3 +207,19 @@ SELFTEST(itself_device, "explore.devices-preempt",
 		       one.broken ? one.text : "nothing is found");
 	}
 }
+
+SELFTEST(itself_alike, "explore.begins-with-zeroes",
+	 "an exploration finds zeroes in the heap, in a frame and on a stack where the one before "
+	 "has written")
+{
+	struct x_options opt = x_all_orders(X_RANDOM, false);
+
+	opt.runs = 1;
+	for (unsigned n = 0; n < 3; n++) {
+		EXPECT(!explore_run(&engine_alike, &opt, &one) && !one.failed && !one.broken, "%s",
+		       one.text);
+		EXPECT(!engine_left[0] && !engine_left[1],
+		       "exploration %u finds 0x%lx in the heap, 0x%lx in a frame", n,
+		       engine_left[0], engine_left[1]);
+	}
+}

@@ -74,6 +74,9 @@ extern const struct x_scenario engine_panics, engine_asserts, engine_warns, engi
 /* An execution that goes on from a moment, and timers. */
 extern const struct x_scenario engine_clock_kept, engine_timer_going;
 
+extern const struct x_scenario engine_alike;
+extern uint64_t engine_left[2]; /* what it found in the heap, in a frame */
+
 extern uint32_t engine_not_first; /* a thread of engine_first */
 
 #endif
