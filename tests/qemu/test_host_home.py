@@ -102,6 +102,9 @@ def test_what_host_valgrind_reads():
     assert not memcheck.is_right(memcheck.reading("lock", 1, "PANIC: a mutex\n"))
     with pytest.raises(SystemExit, match="no group of self-tests is called lokc"):
         memcheck.main(["lokc"])
+    for jobs in ("0", "two"):
+        with pytest.raises(SystemExit, match=f"JOBS={jobs} is no number of processes"):
+            memcheck.main(["-j", jobs, "lock"])
 
 
 @pytest.mark.parametrize("args,sentence", [

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import explore_home
 from progress import Progress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -72,15 +73,17 @@ def line(found):
 
 def main(argv):
     words = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    words.add_argument("-j", type=int, default=1)
+    words.add_argument("-j", default="1")
     words.add_argument("patterns", nargs="*")
     args = words.parse_args(argv)
+    if not re.fullmatch(r"[1-9]\d{0,3}", args.j):
+        sys.exit(f"memcheck: JOBS={args.j} is no number of processes: 1 to 9999")
     chosen = groups(args.patterns)
     if not chosen:
         sys.exit(f"memcheck: no group of self-tests is called {' or '.join(args.patterns)}: holdfast -c 'selftest -l' lists all")
     os.makedirs(os.path.join(ROOT, KEPT), exist_ok=True)
     all_found = []
-    with Progress("memcheck", len(chosen)) as bar, ThreadPoolExecutor(args.j) as pool:
+    with Progress("memcheck", len(chosen)) as bar, ThreadPoolExecutor(int(args.j)) as pool:
         for found in pool.map(lambda one: run(*one), chosen.items()):
             bar.step(f"after {found.name}")
             bar.print(line(found))
@@ -93,4 +96,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    explore_home.end_with("host-valgrind", main)
