@@ -14,6 +14,7 @@ from hf_config import ROOT
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import explore_count  # noqa: E402
+import explore_count_kernel  # noqa: E402
 
 OUT = """desc: Trace file: none
 cmd: holdfast
@@ -53,27 +54,48 @@ def test_every_file_of_the_engine_is_a_part():
     assert files - known == outside
 
 
-def rows_of_the_page():
-    """{scenario: (executions, events, instructions)}, as `make explore-count` wrote them."""
+def table_of_the_page(mark):
+    """{scenario: its numbers}, as `make explore-count` wrote them."""
     page = explore_count.explore_table.read(explore_count.explore_table.PAGE)
-    part = re.search(r"<!-- cost -->(.*?)<!-- end -->", page, re.S)[1]
-    return {m[1]: tuple(int(n.replace(",", "")) for n in m.groups()[1:])
-            for m in re.finditer(r"^\| `(\S+)` \| (\d+) \| (\d+) \| ([\d,]+) \|", part, re.M)}
+    part = re.search(rf"<!-- {mark} -->(.*?)<!-- end -->", page, re.S)[1]
+    return {m[1]: tuple(int(n.replace(",", "")) for n in m[2].split("|"))
+            for m in re.finditer(r"^\| `(\S+)` \| ([\d,| ]+) \|$", part, re.M)}
 
 
 def test_the_page_has_every_scenario_below_its_limit():
-    rows = rows_of_the_page()
-    assert set(rows) == {*explore_count.LIMITS, *explore_count.NEAR_FORTY}
+    rows = table_of_the_page("cost")
+    assert set(rows) == {*explore_count.LIMITS, *explore_count.NEAR_FORTY, *explore_count.CHANGE_TABLES}
     assert all(rows[name][2] <= limit for name, limit in explore_count.LIMITS.items())
+    assert all(rows[name][4] <= explore_count.AIM for name in [*explore_count.NEAR_FORTY, "file.gup-gup"])
+    assert all(max(rows[name][2], rows[name][4]) <= explore_count.AIM_TABLES for name in explore_count.CHANGE_TABLES)
+
+
+def test_the_page_has_what_it_costs_in_the_kernel():
+    rows = table_of_the_page("cost-kernel")
+    assert set(rows) == {*explore_count.NEAR_FORTY, "file.gup-gup", *explore_count.CHANGE_TABLES}
+    assert not list(explore_count_kernel.above({name: ((row[1], row[0]), (row[3], 0)) for name, row in rows.items()},
+                                               explore_count.CHANGE_TABLES))
+
+
+def test_what_is_above_is_told():
+    """By brute force alone where no tables change, and by either where they do."""
+    found = {"a": ((90000, 1), (40000, 1)), "b": ((1, 1), (40001, 1)),
+             "tables.a": ((200001, 1), (1, 1)), "tables.b": ((1, 1), (200000, 1))}
+    assert list(explore_count_kernel.above(found, ["tables.a", "tables.b"])) == ["b in the kernel", "tables.a in the kernel"]
+    cost = explore_count.Cost(1, 1, 20001, {}, {})
+    found = {name: explore_count.Row(cost, cost) for name in ("lock.mutex", "file.gup-gup", "entry.two-lock")}
+    assert list(explore_count.above(found)) == ["file.gup-gup by DPOR", "file.gup-gup by brute force", "entry.two-lock by brute force"]
 
 
 def test_an_execution_costs_no_more_than_it_may():
-    """Two of them, which take a second; the others are for `make explore-count`."""
+    """Two of them by DPOR, and the dearest one by brute force, which take seconds; the others are for `make explore-count`."""
     if not shutil.which("valgrind"):
         pytest.skip("valgrind counts the instructions, and is not installed: `make test` installs it")
     hf_make.make("host")
-    for name, cost in explore_count.costs(["wait.message", "page.put-wait"]).items():
-        executions, events, instructions = rows_of_the_page()[name]
+    for name in ["wait.message", "page.put-wait"]:
+        cost = explore_count.cost(name)
+        executions, events, instructions = table_of_the_page("cost")[name][:3]
         assert cost.instructions <= explore_count.LIMITS[name], name
         assert (executions, events) == (cost.executions, cost.events), name
         assert abs(instructions / cost.instructions - 1) < 0.15, f"{name}: the page says {instructions:,}"
+    assert explore_count.cost("file.append-append strategy=brute", 200).instructions <= explore_count.AIM
