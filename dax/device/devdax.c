@@ -320,7 +320,13 @@ static bool devdax_may_split(const struct vma *vma, uint64_t at)
 {
 	const struct dax_device *d = vma->private;
 
-	return IS_ALIGNED(at, page_bytes(d->level));
+	if (IS_ALIGNED(at, page_bytes(d->level)))
+		return true;
+	refuse(-EINVAL,
+	       "%s is mapped by pages of %s, and a page is not cut: 0x%lx is in the middle "
+	       "of one",
+	       d->region->name, SIZE_TEXT(page_bytes(d->level)), at);
+	return false;
 }
 
 static int devdax_sync(struct vma *vma, uint64_t start, uint64_t end)

@@ -106,9 +106,16 @@ static int check_range_and_rights(const struct dax_inode *inode, const struct da
 	/* A store changes what is there: an append-only file may not be stored to, either. */
 	const char *why = inode_forbids(inode, false);
 
-	if (!rq->pages || rq->pages > DAX_TO_END || rq->pgoff > DAX_TO_END - rq->pages)
-		return refuse(-EINVAL, "a mapping has at least one page of 4096 bytes and ends "
-				       "below 2^64");
+	if (!rq->pages || rq->pages > USER_END >> PAGE_SHIFT)
+		return refuse(-EINVAL,
+			      "a mapping has at least one page of 4096 bytes and fits "
+			      "below 0x%lx",
+			      (uint64_t)USER_END);
+	if (rq->pgoff > DAX_TO_END - rq->pages)
+		return refuse(-EINVAL,
+			      "what is mapped ends below 2^64: 0x%lx page(s) at page 0x%lx "
+			      "do not",
+			      rq->pages, rq->pgoff);
 	if ((rq->flags & MAP_TYPE) == MAP_PRIVATE && pmem_is_limited(r))
 		return refuse(-EOPNOTSUPP,
 			      "%s is limited: without page records its files can "

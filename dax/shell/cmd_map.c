@@ -75,7 +75,7 @@ static int map_file(const char *path, bool with_len, struct request *rq)
 		return err;
 	if (!with_len)
 		rq->len = rq->inode->size > rq->off ? rq->inode->size - rq->off : 0;
-	if (!rq->len || rq->len > DAX_TO_END)
+	if (!with_len && !rq->len)
 		err = refuse(-EINVAL,
 			     "%s has %lu bytes: nothing to map at offset 0x%lx; write or "
 			     "fallocate first, or give OFF and LEN",
@@ -202,8 +202,7 @@ static int unmap(uint64_t start, uint64_t len)
 	err = mm_unmap(current_mm(), start, len);
 	names_end(&cut, !err, 0);
 	return err ? refuse(err, "0x%lx bytes at 0x%lx cannot be taken away: %s", len, start,
-			    err == -ENOMEM ? "no memory to cut the mapping"
-					   : "its object refuses the cut")
+			    err == -ENOMEM ? "no memory to cut the mapping" : refusal())
 		   : 0;
 }
 
@@ -244,7 +243,9 @@ static int cmd_protect(int argc, char **argv)
 				  "%s may not be written: its device is read-only; map it "
 				  "private",
 				  argv[1]);
-	return err ? shell_fail(err, "the rights of 0x%lx cannot be changed", addr) : 0;
+	return err ? shell_fail(err, "the rights of 0x%lx cannot be changed: %s", addr,
+				err == -ENOMEM ? "no memory to cut the mapping" : refusal())
+		   : 0;
 }
 SHELL_COMMAND(protect, cmd_protect, "protect MAPPING ro|rw [OFF LEN]",
 	      "take the right to store away from a mapping or a piece of it, or give it back");
@@ -278,8 +279,12 @@ static int remap(uint64_t from, uint64_t len, uint64_t to)
 		return err;
 	err = mm_remap(current_mm(), from, len, &to);
 	names_end(&cut, !err, to);
+	if (err == -EINVAL && to && to < from + len && from < to + len)
+		return refuse(err, "the two places overlap: take one that is 0x%lx bytes away",
+			      len);
 	if (err == -EINVAL)
-		return refuse(err, "the two places overlap, or the object refuses the cut");
+		return refuse(err, "0x%lx bytes at 0x%lx cannot be moved: %s", len, from,
+			      refusal());
 	if (err)
 		return refuse(err, err == -EFAULT ? "the piece has pages of two mappings; move "
 						    "them one by one"

@@ -44,7 +44,7 @@ static int malformed(const char *what, const char *text, char *why, size_t n)
 	if (!*text)
 		snprintf(why, n, "%s is empty: a number is needed, such as 4096, 0x1000 or 4K",
 			 what);
-	else if (*text == '-')
+	else if (*text == '-' && digit(text[1]) < 10)
 		snprintf(why, n, "%s '%.40s' is negative: 0 or more is needed", what, text);
 	else
 		snprintf(why, n,

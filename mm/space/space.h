@@ -90,7 +90,8 @@ struct vma_ops {
 	void (*open)(struct vma *vma);	/* one more VMA shows the object: takes a reference */
 	void (*close)(struct vma *vma); /* gives it back; may sleep */
 	void (*describe)(const struct vma *vma, char *buf, unsigned n);
-	/* May the VMA be cut in two at `at`? NULL: everywhere. mmap_lock held for writing. */
+	/* May the VMA be cut in two at `at`? NULL: everywhere. Who says no says why, by refuse().
+	 * mmap_lock held for writing. */
 	bool (*may_split)(const struct vma *vma, uint64_t at);
 	/* Makes what was stored to [start, end) durable; NULL: there is nothing to do. mmap_lock
 	 * held for reading. 0 or a negative errno. */

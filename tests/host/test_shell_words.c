@@ -60,6 +60,8 @@ static void refused_numbers_get_a_sentence(void **state)
 	(void)state;
 	number_fails("", "is empty");
 	number_fails("-1", "'-1' is negative");
+	number_fails("-", "'-' is not a number");
+	number_fails("-x", "'-x' is not a number");
 	number_fails("0x", "is not a number");
 	number_fails("K", "is not a number");
 	number_fails("12X", "is not a number");
