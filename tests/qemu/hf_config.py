@@ -2,7 +2,7 @@
 """What a machine is to be: the variables of `make run`, checked and understood.
 
 Everything that can be wrong with them is found here, before anything is started, and said in a
-sentence: ConfigError. The meaning of each variable is a contract; see the table in README.md.
+sentence: ConfigError. The meaning of each variable is a contract, tests/tools/help.txt.
 """
 
 import os

@@ -2,7 +2,7 @@
 """Starts the machine: `make run`, `make debug`, and, as a library, every test in this folder.
 
 From the command line the variables come from the environment (the Makefile exports them); their
-meaning is the table in README.md. stdout is the serial line and nothing else.
+meaning stands in tests/tools/help.txt. stdout is the serial line and nothing else.
 
 As a library, for pytest:
 

@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
+import hf_image
 from hf_config import BUILD, ROOT
 from hf_make import home as run
 from hf_make import make
+from test_hand import shape
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 
@@ -74,6 +77,25 @@ def test_every_race_ends_as_the_table_says():
     told = re.findall(r"^  race (\d+) of (\d+): ", done.stdout, re.M)  # how far it is
     assert [int(n) for n, _ in told] == list(range(1, 1 + int(told[0][1]))) and len({m for _, m in told}) == 1
     assert re.search(r"^ *race F-15 .*museum=count-before-flush: BROKEN I1", done.stdout, re.M), done.stdout
+
+
+def test_what_the_readme_shows(tmp_path):
+    """Its blocks of commands and what they print, but for the tour, which has the machine itself (test_hand.py). The picture is
+    one of the middle of that."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as page:
+        text = page.read()
+    tour = re.search(r"(?m)^    \$ make run CMD='(.*?); dma ", text).group(1)
+    image = hf_image.mkfs(tmp_path / "pmem0.img", "64M")
+    shown = re.findall(r"(?m)^    > .*\n(?:    .*\n)*", text[text.index("> umount /t\n"):])
+    assert len(shown) == 4, shown
+    for block in shown:
+        block = textwrap.dedent(block)
+        lines = re.findall(r"(?m)^> (.*)", block)
+        before = [tour] if lines == ["page"] else []
+        said = run("-p", str(image), "-p", "-,size=16G,scratch", "-c", "; ".join([*before, *lines])).stdout
+        said = said[said.index(f"> {lines[0]}\n"):]
+        said = said[:said.index("[status")] if before else said  # the picture stands there without its status
+        assert shape(said) == shape(block), said
 
 
 def test_memcheck_has_nothing_to_say():
