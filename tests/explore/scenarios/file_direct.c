@@ -104,6 +104,7 @@ EXPLORE_SCENARIO(direct_store_munmap, "direct.store-munmap-break",
 
 static struct direct_lease client;
 static bool client_told;
+static unsigned refs_before;
 
 static void tell_client(struct direct_lease *l)
 {
@@ -123,6 +124,7 @@ static void no_client(void)
 {
 	client = (struct direct_lease){.ops = &client_ops};
 	client_told = false;
+	refs_before = files.f->refs;
 }
 
 /* What a lease of a client promises: it is told before the mapping is revoked under it. */
@@ -135,6 +137,8 @@ static void take_and_end(void)
 	err = direct_lease_take(mm_find_vma(files.mm, files.va), &client);
 	up_read(&files.mm->mmap_lock);
 	x_observe((uint64_t)-err);
+	X_EXPECT("L", !err || err == -ENXIO,
+		 "a client of a mapping whose lease is going is told error %d", err);
 	if (err)
 		return;
 	state = dax_direct_state(files.mm, files.va, NULL);
@@ -142,6 +146,14 @@ static void take_and_end(void)
 		 __atomic_load_n(&client_told, __ATOMIC_ACQUIRE) || strcmp(state, "revoked") != 0,
 		 "a client has a lease of a mapping that is revoked, and was told nothing");
 	direct_lease_end(&client);
+}
+
+/* Taken and ended, or refused: of either nothing stays. */
+static void nothing_is_left(void)
+{
+	X_EXPECT("I4", files.f->refs == refs_before,
+		 "the client has gone, and F has %u references for %u", files.f->refs, refs_before);
+	files_end();
 }
 
 /* A change that does not wait, and the end of the break time. */
@@ -155,6 +167,7 @@ static void break_and_revoke(void)
 
 EXPLORE_SCENARIO(
 	direct_client, "direct.client-break",
-	"a client takes its lease before the mapping is broken, and is told, or is refused", FILES,
-	.setup = direct, .start = no_client,
-	.thread = {{"client", take_and_end}, {"break", break_and_revoke}});
+	"a client takes its lease before the mapping is broken, and is told, or is refused",
+	.setup = direct, .teardown = files_teardown, .mm = files_mm, .start = no_client,
+	.step = files_step, .end = nothing_is_left, .interrupts = true, .lifetimes = true,
+	.large = true, .thread = {{"client", take_and_end}, {"break", break_and_revoke}});

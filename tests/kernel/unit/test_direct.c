@@ -474,3 +474,23 @@ out:
 		mm_unmap(current_mm(), va[i], F_PAGES * PAGE_SIZE); /* is gone mostly */
 	direct_end(&d);
 }
+
+SELFTEST(direct_client_error, "direct.client-error",
+	 "of a file that gives no lease just then a client hears the file's error, and nothing is "
+	 "left")
+{
+	struct direct_lease l;
+	unsigned refs;
+	int err;
+
+	DIRECT(d, LIFETIME_DEFAULT);
+	refs = d.f->refs;
+	leases_enabled = false;
+	err = take(&l, d.va);
+	leases_enabled = true;
+	EXPECT_OR(out, err == -EINVAL && leases(&d) == 1 && d.f->refs == refs,
+		  "leases are off: %d, %u lease(s), %u references (%u)", err, leases(&d), d.f->refs,
+		  refs);
+out:
+	direct_end(&d);
+}
