@@ -11,6 +11,7 @@ labs/04-NAME/checks.toml has for each region its file and the stub that takes it
 for each check: its name, its points, what it asks, the line that shows it (`run`), and for wrong
 answers that were foreseen what they mean (`because`: a pattern in the output, and a sentence). A check
 that also holds where nothing was written `needs` another one by name, and counts when that has passed.
+What a mistake leads to wherever it is met stands once, as `because` at the head: it comes before each check's own.
 """
 
 import collections
@@ -34,15 +35,20 @@ Region = collections.namedtuple("Region", "name file stub")
 Check = collections.namedtuple("Check", "name points asks run expect because atmost needs pick hidden form",
                                defaults=((), False, None))
 IN_QEMU = ("kernel", "bench")  # kinds that want the kernel built, which takes longer than what the others want
-Lab = collections.namedtuple("Lab", "number title folder regions checks")
+Lab = collections.namedtuple("Lab", "number title folder regions checks because", defaults=((),))
 
 
 class Wrong(Exception):
     """What is wrong with a lab, a tree or a call, in a sentence."""
 
 
-def check(table):
-    """One [[check]]; `run` begins with its kind."""
+def reasons(table):
+    """[(pattern, sentence)] of a check, or of a lab."""
+    return [(re.compile(b["when"], re.M), " ".join(b["says"].split())) for b in table.get("because", [])]
+
+
+def check(table, always=()):
+    """One [[check]]; `run` begins with its kind. always: what its lab has for all checks."""
     known = {"name", "points", "asks", "run", "expect", "because", "atmost", "needs", "pick", "form"}
     if set(table) - known or {"name", "points", "asks", "run"} - set(table):
         raise Wrong(f"a check has {sorted(known)}, the first four always: {table}")
@@ -50,7 +56,7 @@ def check(table):
         raise Wrong(f"check {table['name']}: run begins with one of {', '.join(KINDS)}")
     if table.get("form") not in (None, *FORMS):
         raise Wrong(f"check {table['name']}: form is one of {', '.join(FORMS)}")
-    because = [(re.compile(b["when"], re.M), " ".join(b["says"].split())) for b in table.get("because", [])]
+    because = [*always, *reasons(table)]
     return Check(table["name"], table["points"], " ".join(table["asks"].split()), table["run"],
                  table.get("expect"), because, table.get("atmost"), table.get("needs", []), tuple(table.get("pick", ())),
                  form=table.get("form"))
@@ -65,12 +71,13 @@ def read(folder):
     except tomllib.TOMLDecodeError as err:
         raise Wrong(f"{path}: {err}") from err
     regions = [Region(r["name"], r["file"], r["stub"]) for r in text["region"]]
-    checks = [check(c) for c in text["check"]]
+    always = reasons(text)
+    checks = [check(c, always) for c in text["check"]]
     for at, one in enumerate(checks):
         before = [other.name for other in checks[:at]]
         if one.name in before or set(one.needs) - set(before):
             raise Wrong(f"{path}: check {one.name} is there twice, or needs what does not come before it")
-    return Lab(int(os.path.basename(folder)[:2]), text["title"], folder, regions, checks)
+    return Lab(int(os.path.basename(folder)[:2]), text["title"], folder, regions, checks, always)
 
 
 def hidden(which, root=ROOT):
@@ -79,7 +86,7 @@ def hidden(which, root=ROOT):
     if not os.path.exists(path):
         return []
     with open(path, "rb") as source:
-        found = [check(one)._replace(hidden=True) for one in tomllib.load(source)["check"]]
+        found = [check(one, which.because)._replace(hidden=True) for one in tomllib.load(source)["check"]]
     known = [one.name for one in which.checks]
     for one in found:
         if one.name in known or set(one.needs) - set(known):

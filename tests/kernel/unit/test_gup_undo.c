@@ -11,16 +11,18 @@
 
 /* What another CPU does behind the first look. */
 struct meanwhile {
-	uint64_t *pte, old, cleared; /* the bits of the entry that it clears */
-	struct page *head;	     /* becomes a folio's; NULL: none does */
-	uint64_t state;		     /* of the head, as it was */
+	uint64_t *pte, old;
+	uint64_t cleared, set; /* bits of the entry */
+	struct page *head;     /* becomes a folio's; NULL: none does */
+	uint64_t state;	       /* of the head, as it was */
 };
 
 static void do_meanwhile(void *arg)
 {
 	struct meanwhile *m = arg;
 
-	m->old = __atomic_fetch_and(m->pte, ~m->cleared, __ATOMIC_ACQ_REL);
+	m->old = *m->pte;
+	__atomic_store_n(m->pte, (m->old & ~m->cleared) | m->set, __ATOMIC_RELEASE);
 	if (!m->head)
 		return;
 	m->state = page_state(m->head);
@@ -84,6 +86,29 @@ SELFTEST(gup_fast_protected, "gup.fast-protected",
 		EXPECT_OR(out, left.fired == 1, "the step point fired %u times", left.fired);
 		EXPECT_OR(out, left.pages == 0 && !left.refs,
 			  "%s: %ld page(s) for writing, though its entry is write-protected; %u "
+			  "reference(s) left",
+			  way(many), left.pages, left.refs);
+	}
+out:
+	fixture_end(&fx);
+}
+
+SELFTEST(gup_fast_asked, "gup.fast-asked",
+	 "a page that by then is shown through an entry whose VMA wants to be asked is left to the "
+	 "slow path")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = fx_map(&fx, "f", 1, 'a');
+
+	EXPECT_OR(out, va, "not mapped");
+	for (unsigned many = 0; many < 2; many++) {
+		struct left left;
+
+		at(va)[0] = 'b';
+		left = get_meanwhile(va, many, (struct meanwhile){.set = PTE_SLOW});
+		EXPECT_OR(out, left.fired == 1, "the step point fired %u times", left.fired);
+		EXPECT_OR(out, left.pages == 0 && !left.refs,
+			  "%s: %ld page(s) through an entry that says PTE_SLOW by now; %u "
 			  "reference(s) left",
 			  way(many), left.pages, left.refs);
 	}
