@@ -15,6 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, "build")
 BOOT_PATHS = ("direct", "grub", "grub-uefi", "efi")
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+LARGEST = (1 << 63) - 1  # what Linux counts the bytes of a file with
 
 
 class ConfigError(Exception):
@@ -74,6 +75,8 @@ def parse_size(text: str, what: str) -> int:
     size = int(match.group(1), 0) << shift
     if size <= 0:
         raise ConfigError(f"{what}={text} is nothing; a size above 0 would do")
+    if size > LARGEST:
+        raise ConfigError(f"{what}={text} is more than a file or a machine can have; less than 8388608T would do")
     return size
 
 
@@ -96,10 +99,16 @@ def parse_dimm(entry: str) -> Dimm:
     path, *options = entry.split(",")
     if not path:
         raise ConfigError(f'PMEM entry "{entry}" does not begin with a file name')
-    dimm = Dimm(path)
+    if entry[0] in "'\"":
+        raise ConfigError(f"PMEM entry {entry} begins with a quote: entries are what stands between blanks, and a file whose "
+                          "name has one cannot be given, but a link to it can")
+    dimm, given = Dimm(path), set()
     for option in options:
         name, eq, value = option.partition("=")
         what = f"PMEM {path}: {name}"
+        if name in given:
+            raise ConfigError(f"{what} is said twice; once would do")
+        given.add(name)
         if name in ("size", "label", "align") and eq:
             setattr(dimm, name, parse_size(value, what))
         elif name == "node" and eq:
@@ -123,6 +132,8 @@ def check_dimm(dimm: Dimm) -> None:
     elif dimm.size is None:
         raise ConfigError(f"PMEM {dimm.path} does not exist; with size= it would be made, "
                           f"for example {dimm.path},size=1G")
+    elif not dimm.fresh and not dimm.ext4 and not os.path.isdir(os.path.dirname(os.path.realpath(dimm.path))):
+        raise ConfigError(f"PMEM {dimm.path} is not there, nor is its folder; a file is made with size= in a folder that is there")
     if dimm.size % 4096 or not dimm.size:
         raise ConfigError(f"PMEM {dimm.path} is {dimm.size} bytes long; "
                           "a multiple of 4096 above 0 is needed")
@@ -155,11 +166,18 @@ def parse_pmem(text: Optional[str]) -> List[Dimm]:
     if text is None:
         return default_dimms()
     dimms = [parse_dimm(entry) for entry in text.split()]
-    paths = [os.path.realpath(dimm.path) for dimm in dimms]
-    for n, path in enumerate(paths):
-        if path in paths[:n]:
-            raise ConfigError(f"PMEM names {dimms[n].path} twice; each DIMM needs its own file")
+    for n, dimm in enumerate(dimms):
+        for other in dimms[:n]:
+            if is_same_file(dimm.path, other.path):
+                raise ConfigError(f"PMEM names {other.path} twice ({dimm.path}); each DIMM needs its own file")
     return dimms
+
+
+def is_same_file(path: str, other: str) -> bool:
+    """By whatever links; of files that are still to be made, by their names."""
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
 
 
 def check_append(text: str) -> str:

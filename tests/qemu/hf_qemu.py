@@ -91,7 +91,7 @@ def answers_of(path: str) -> List[dict]:
     except ValueError:
         raise ConfigError(f"QEMU={path} does not answer as a QEMU does: {done.stdout[:200]!r}") from None
     if len(lines) < len(questions()) - 1:
-        raise ConfigError(f"QEMU={path} does not answer as a QEMU does: {done.stderr.strip()}")
+        raise ConfigError(f"QEMU={path} does not answer as a QEMU does: {done.stderr.strip() or 'it said nothing'}")
     return lines
 
 

@@ -36,11 +36,29 @@ def config(**variables):
     ({"PMEM": "a.img,size=1G,label=4K"}, "128K or more"),
     ({"PMEM": "a.img,size=1G ./a.img,size=1G"}, "twice"),
     ({"PMEM": ",size=1G"}, "does not begin with a file name"),
+    ({"PMEM": "none/a.img,size=1G"}, "in a folder that is there"),
+    ({"PMEM": "a.img,size=1G,size=2G"}, "size is said twice"),
+    ({"PMEM": "a.img,size=1G,scratch,scratch"}, "scratch is said twice"),
+    ({"PMEM": "'a b.img',size=1G"}, "a link to it can"),
+    ({"PMEM": "a.img,size=99999999999999999999999"}, "less than 8388608T"),
+    ({"MEM": "99999999999999999999M"}, "less than 8388608T"),
 ])
 def test_a_wrong_variable_is_explained(variables, words):
     with pytest.raises(ConfigError) as error:
         config(**variables)
     assert words in str(error.value)
+
+
+def test_a_file_is_one_dimm_by_whatever_name(tmp_path):
+    first, second = tmp_path / "first.img", tmp_path / "second.img"
+    first.write_bytes(bytes(4096))
+    for link in (second.symlink_to, second.hardlink_to):
+        link(first)
+        with pytest.raises(ConfigError, match=r"first\.img twice \(.*second\.img\)"):
+            config(PMEM=f"{first} {second}")
+        second.unlink()
+    second.write_bytes(bytes(4096))
+    assert len(config(PMEM=f"{first} {second}").dimms) == 2
 
 
 def test_the_default_machine_is_the_contract(tmp_path):
