@@ -266,13 +266,15 @@ static inline void fill(struct x_node *n, struct x_actor *a)
 	x_linked = x.state.depth + 1;
 }
 
-/* The first event that is not of the first four actors: the clocks so far say nothing of others. */
+/* The first event that is not of the first four actors: the clocks so far say nothing of others. A
+ * node's vc[] is its actor's from this execution's turn at it on, which was before, so what it says
+ * of others is never read. */
 static __attribute__((noinline)) void go_far(void)
 {
 	x.state.far = true;
 	for (struct x_node *n = x.node; n < x.node + x.state.depth; n++)
 		for (unsigned i = 4; i < x.nr; i++) {
-			n->clock[i] = n->vc[i] = 0;
+			n->clock[i] = 0;
 			for (unsigned k = 0; k < n->op.nr; k++)
 				n->link[k].gave[i] = 0;
 		}

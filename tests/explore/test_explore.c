@@ -340,6 +340,9 @@ SELFTEST(explore_races, "explore.races-listed",
 	EXPECT(!one.races, "%u races under a lock", one.races);
 	EXPECT(!explore_run(x_scenario_find("litmus.message"), &opt, &one), "%s", refusal());
 	EXPECT(!one.races, "%u races of a message that was waited for", one.races);
+	opt.shards = 1;
+	EXPECT(!explore_run(x_scenario_find("litmus.race-read"), &opt, &one), "%s", refusal());
+	EXPECT(one.races == 1, "%u races where something is learnt before", one.races);
 }
 
 SELFTEST(explore_random, "explore.random-repeats",

@@ -30,7 +30,8 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		     {&engine_timer_cancelled, 2}, {&engine_fenced_by_slab, 3},
 		     {&engine_answer_within, 9},   {&engine_answer_behind, 9},
 		     {&engine_pause_over, 4},	   {&engine_readers_write, 4},
-		     {&engine_readers_count, 4},   {&engine_last_byte, 4}};
+		     {&engine_readers_count, 4},   {&engine_last_byte, 4},
+		     {&engine_timer_two, 3}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
@@ -75,17 +76,17 @@ SELFTEST(
 /* Under tso nobody waits between a store into his buffer and a plain look, so that none sees the
  * other's word. */
 SELFTEST(seen_stores, "explore.races-by-store",
-	 "a store takes nothing up, so what its maker does behind it races, and leaves what "
-	 "another one gave there before it; an addition takes that up")
+	 "a store, of one word or several, takes nothing up, so what its maker does behind it "
+	 "races, "
+	 "and leaves what another one gave there before it; an addition takes that up")
 {
 	static const struct {
 		const struct x_scenario *sc;
 		unsigned races;
-	} known[] = {{&engine_race_overwritten, 3},
-		     {&engine_race_passed, 2},
-		     {&engine_race_added, 0},
-		     {&engine_race_beside, 2},
-		     {&engine_race_looked, 2}};
+	} known[] = {{&engine_race_overwritten, 3}, {&engine_race_passed, 2},
+		     {&engine_race_added, 0},	    {&engine_race_beside, 2},
+		     {&engine_race_looked, 2},	    {&engine_race_wide_overwritten, 3},
+		     {&engine_race_wide_passed, 2}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
 		struct x_options opt = x_all_orders(X_DPOR, false);
@@ -175,4 +176,38 @@ SELFTEST(seen_loops, "explore.loops-look-in-any-way",
 	EXPECT(!explore_run(&engine_spin_six, &opt, &r) && r.broken &&
 		       strstr(r.text, "before these 4 places, which the explorer would not"),
 	       "six places: %s", r.broken ? r.text : "nothing is found");
+}
+
+/* By brute force in reverse, where the fifth one is first in the orders before. */
+SELFTEST(seen_fifth, "explore.races-of-a-fifth",
+	 "what a clock says of the fifth actor is of this order, and of none before")
+{
+	struct x_options opt = x_all_orders(X_BRUTE, false);
+
+	opt.reverse = true;
+	EXPECT(!explore_run(&engine_race_fifth, &opt, &r) && r.complete && !r.broken, "%s", r.text);
+	EXPECT(r.races == 5, "%u races, not 5", r.races);
+}
+
+SELFTEST(seen_relied, "explore.relied-on-in-vain",
+	 "states begin again when a sleeper is woken by whom it was relied on not to be, or a "
+	 "handler does more than a flush: nothing is lost by what went alone before")
+{
+	static const struct {
+		const struct x_scenario *sc;
+		unsigned outcomes;
+	} known[] = {{&engine_relied_asleep, 4}, {&engine_relied_flush, 6}};
+
+	for (unsigned n = 0; n < 4 * ARRAY_SIZE(known); n++) {
+		struct x_options opt = x_all_orders(X_STATES, n % 2);
+		const struct x_scenario *sc = known[n / 4].sc;
+
+		opt.reverse = n / 2 % 2;
+		opt.untaught = true;
+		EXPECT(!explore_run(sc, &opt, &r) && r.complete && !r.broken, "%s: %s", sc->name,
+		       r.text);
+		EXPECT(r.outcomes == known[n / 4].outcomes, "%s model=%s%s: %u outcomes, not %u",
+		       sc->name, opt.tso ? "tso" : "sc", opt.reverse ? " in reverse" : "",
+		       r.outcomes, known[n / 4].outcomes);
+	}
 }

@@ -158,11 +158,10 @@ bool __wrap_timer_cancel_wait(struct timer *t)
 	while (x.state.going == t) {
 		struct x_op *op = x_op(X_PAUSE, __builtin_return_address(0));
 
-		x.me->nr_looked = 1;
-		x.me->looked[0] = X_PLACE_QUEUE(t->cpu);
-		x.me->looked_from = (uint16_t)(x.state.depth ? x.state.depth - 1 : 0);
-		x_add(op, x_how(X_PLACE_IRQ(t->cpu), X_WRITE | X_TAKE));
+		x_add(op,
+		      x_how(X_PLACE_IRQ(t->cpu), X_TAKE)); /* no change: others wait there, too */
 		op->what = "a timer's end";
+		x.me->nr_looked = 1;
 		x.me->looked[0] = x_how(X_PLACE_IRQ(t->cpu), X_READ);
 		x.me->looked_from = (uint16_t)x.state.depth;
 		x_wait_turn();

@@ -72,7 +72,14 @@ extern const struct x_scenario engine_panics, engine_asserts, engine_warns, engi
 	engine_device_between;
 
 /* An execution that goes on from a moment, and timers. */
-extern const struct x_scenario engine_clock_kept, engine_timer_going;
+extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_timer_two;
+
+/* Races by stores of several words, and by who comes late. */
+extern const struct x_scenario engine_race_wide_overwritten, engine_race_wide_passed,
+	engine_race_fifth;
+
+/* What strategy=states relies on. */
+extern const struct x_scenario engine_relied_asleep, engine_relied_flush;
 
 extern const struct x_scenario engine_alike;
 extern uint64_t engine_left[2]; /* what it found in the heap, in a frame */

@@ -182,6 +182,36 @@ const struct x_scenario engine_timer_cancelled = {
 	.end = went_or_not,
 	.interrupts = true};
 
+static void says_so(struct timer *t)
+{
+	(void)t;
+	STORE(told, 1);
+}
+
+static void goes_by(void *unused)
+{
+	(void)unused;
+}
+
+static void arms_and_cancels_too(void)
+{
+	x_interrupt(0, goes_by, NULL); /* its end comes while the timer is posted */
+	timer_arm(&timer, clock_ns() + 100, says_so);
+	x_observe(timer_cancel_wait(&timer));
+}
+
+static void cancels_too(void)
+{
+	x_observe(timer_cancel_wait(&timer));
+}
+
+/* One of the two cancels it, or it goes off: then neither wakes the other while it is at work. */
+const struct x_scenario engine_timer_two = {
+	.name = "engine.timer-two",
+	.start = start,
+	.thread = {{"arms", arms_and_cancels_too}, {"cancels", cancels_too}},
+	.interrupts = true};
+
 /* ---- locks */
 
 static struct spinlock spin = SPINLOCK_INIT("spin");

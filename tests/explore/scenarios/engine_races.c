@@ -114,3 +114,89 @@ static void stores_behind_both(void)
 const struct x_scenario engine_race_added = {
 	.name = "engine.race-added",
 	.thread = {{"stores", stores_and_adds}, {"adds", adds}, {"takes", stores_behind_both}}};
+
+/* ---- the same of stores of several words at once, which others access one by one */
+
+static struct {
+	uint64_t first, second, third;
+} three;
+static volatile size_t three_bytes = sizeof(three); /* so that it is a call */
+
+static void gives_in_three(void)
+{
+	data = 5;
+	STORE(three.first, 1);
+	told = 1;
+}
+
+static void overwrites_three(void)
+{
+	memset(&three, 2, three_bytes);
+	if (told)
+		x_observe(data);
+}
+
+const struct x_scenario engine_race_wide_overwritten = {
+	.name = "engine.race-wide-overwritten",
+	.thread = {{"gives", gives_in_three}, {"overwrites", overwrites_three}}};
+
+static void overwrites_three_and_passes(void)
+{
+	memset(&three, 2, three_bytes);
+	if (told)
+		STORE(passed, 1);
+}
+
+static void takes_first_and_stores(void)
+{
+	if (!LOAD(passed))
+		return;
+	x_observe(LOAD(three.first));
+	data = 6;
+}
+
+const struct x_scenario engine_race_wide_passed = {
+	.name = "engine.race-wide-passed",
+	.thread = {{"gives", gives_in_three},
+		   {"overwrites", overwrites_three_and_passes},
+		   {"takes", takes_first_and_stores}}};
+
+/* ---- a fifth actor, of which clocks begin to say something when it comes (commit.c, go_far()) */
+
+static uint32_t fifth;
+static uint64_t stored; /* plainly: an order of events is left in which it was */
+
+static void looks_and_gives(void)
+{
+	LOAD(fifth);
+	STORE(given, 1);
+	stored = 1;
+}
+
+static void comes_late(void)
+{
+	data = 5;
+	STORE(fifth, 1);
+	if (stored)
+		told = 1;
+}
+
+static void takes_if_told(void)
+{
+	if (LOAD(given) && told)
+		data = 6;
+}
+
+static void does_nothing(void)
+{
+}
+
+/* The first one has looked for the fifth in vain, so what it gives orders nothing that the fifth
+ * did, whatever the same event gave in an order in which that had come. In the other two words they
+ * race in either order. */
+const struct x_scenario engine_race_fifth = {.name = "engine.race-fifth",
+					     .thread = {{"looks", looks_and_gives},
+							{"nothing", does_nothing},
+							{"takes", takes_if_told},
+							{"nothing too", does_nothing}},
+					     .device = {{"comes late", comes_late}}};
