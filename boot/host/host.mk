@@ -30,7 +30,7 @@ $(HOME_LIBC):
 HOME_SEEN := $(call seen,$(HOME_SRC))
 HOME_FAST := $(HOME_SEEN) $(filter-out $(HOME_SEEN),$(filter tests/explore/%.c,$(HOME_SRC)))
 # What runs with every event is compiled together, as one object: a tenth of its instructions were calls.
-HOME_ENGINE := $(patsubst %,tests/explore/%.c,actors alike arena chains commit dpor enabled freed halts hooks mmu moment outcomes owed point race run \
+HOME_ENGINE := $(patsubst %,tests/explore/%.c,actors alike arena chains commit dpor enabled freed halts hooks mmu moment outcomes owed point race rule run \
 	shared strategy sync timers tso undo wrap_irq wrap_lock wrap_memory wrap_sched)
 HOME_ONE := $(BASE)/home/obj/tests/explore/engine.o
 HOME_CFLAGS = $(filter-out -O2 -DEXPLORE -mcmodel=kernel -fno-pic -fno-pie -mpreferred-stack-boundary=3 -malign-data=abi,$(CFLAGS)) \

@@ -26,8 +26,10 @@
  * What is where. setup() and teardown() run as an ordinary thread, with the explorer off, once for
  * an exploration: they may mount, map, allocate and sleep. Everything else runs under the explorer,
  * and every byte that it writes is put back afterwards: start(), before the threads; the threads;
- * step(), after every event that wrote; end(), when all threads are over. An execution goes on from
- * a moment that it has in common with the one before, so start() is not called for each. step()
+ * step(), after every event that wrote what it loaded before; end(), when all threads are over. An
+ * execution goes on from a moment that it has in common with the one before, so start() is not
+ * called for each. What step() says follows from what it loads, by code that is compiled to be seen
+ * (the library's memcmp() is not): with the same words it says the same (rule.c). step()
  * and end() see memory as it is and make no events; they write nothing that others need, and
  * take no locks. A thread that must sleep for ever is a finding (I4), and so is a panic.
  *

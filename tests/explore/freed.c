@@ -106,6 +106,7 @@ void x_freed_add(uintptr_t at, size_t bytes, const char *what, uintptr_t pc)
 	if (x.state.freed == FREED)
 		x_fail("an execution frees more than %u times", FREED);
 	x_tso_freed(at, bytes);
+	x.state.wrote = true; /* a rule that touches it is at fault now */
 	freed[x.state.freed++] = (struct freed){at, pc, bytes, what, x.me->name};
 	for (uintptr_t page = at >> 12; page <= (at + bytes - 1) >> 12; page++)
 		x.state.freed_pages |= 1ull << page % 64;

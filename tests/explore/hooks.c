@@ -51,6 +51,10 @@ static void volatile_access(const volatile void *at, size_t bytes, bool write, b
 
 	if (is_cpu_offset(at))
 		return;
+	if (!write && unlikely(x_live >= X_LOOKS)) {
+		x_rule_looks((uintptr_t)at, bytes);
+		return;
+	}
 	op = x_op(write ? X_STORE : X_LOAD, (void *)pc);
 	if (write && x_buffers()) {
 		x_tso_turn(op, at, bytes, X_WRITE);
@@ -104,6 +108,10 @@ void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc)
 {
 	if (is_cpu_offset(at))
 		return;
+	if (!write && x_live >= X_LOOKS) {
+		x_rule_looks((uintptr_t)at, bytes);
+		return;
+	}
 	if (unlikely(x.opt.more == X_MORE_ACCESSES) && bytes <= 8 && !x.me->quiet)
 		x_shared_add((uintptr_t)at, bytes);
 	if (bytes > 8 && write && !x.me->quiet && is_shared_somewhere((uintptr_t)at, bytes))
@@ -131,8 +139,12 @@ static inline __attribute__((always_inline)) void plain(const volatile void *p, 
 	uintptr_t at = (uintptr_t)p, word = at & ~7ul;
 	uint64_t known;
 
-	if ((!write && x_live == X_LOOKS) || !x_on() ||
-	    (x.me->quiet && !write && !x_freed_near(at, bytes)))
+	if (!write && unlikely(x_live != true)) {
+		if (x_live)
+			x_rule_looks(at, bytes);
+		return;
+	}
+	if (!x_on() || (x.me->quiet && !write && !x_freed_near(at, bytes)))
 		return;
 	known = x_known_of(word);
 	if (bytes > 8 || x.me->quiet || (write && x.opt.tso) || x_freed_in_page(at) ||
@@ -201,8 +213,12 @@ void __tsan_write_range(void *at, size_t n)
 /* A load that is no event. */
 static inline void look_quietly(const volatile void *at, size_t bytes)
 {
-	x_shared_add((uintptr_t)at, bytes);
-	x_touched((uintptr_t)at, bytes);
+	if (!x_shared_whole((uintptr_t)at))
+		x_shared_add((uintptr_t)at, bytes);
+	if (x_live >= X_LOOKS)
+		x_rule_looks((uintptr_t)at, bytes);
+	else
+		x_touched((uintptr_t)at, bytes);
 }
 
 /* No event is made: what is left of one. */
@@ -326,8 +342,6 @@ static void done(uint64_t v)
 		type v;                                                                            \
                                                                                                    \
 		(void)order;                                                                       \
-		if (x_live == X_LOOKS && x_shared_whole((uintptr_t)at))                            \
-			return *at;                                                                \
 		if (!x_on() || is_cpu_offset(at))                                                  \
 			return __atomic_load_n(at, SEQ);                                           \
 		if (x.me->quiet) {                                                                 \

@@ -206,7 +206,6 @@ struct x_engine {
 	struct x_actor *me; /* whose code runs; NULL: the explorer's own */
 	void *main_sp, *driver_sp, *dead_sp;
 	bool starting, at_end;
-	bool wrote;   /* somebody did since .step was asked */
 	bool driving; /* the driver itself is about to give a turn */
 	struct x_state state;
 	unsigned ran; /* a bit an actor: not as it was at the last moment */
@@ -251,9 +250,11 @@ struct x_engine {
 };
 extern struct x_engine x;
 extern struct cpu x_cpu[X_CPUS + X_MAX_DEVICES];
-/* Code under test runs: its accesses are seen, false or true; or all but its plain loads, since
- * nothing that was freed could be touched, and nobody races with a rule that is asked. */
+/* Code under test runs: its accesses are seen, false or true. Or a rule does, with which nobody
+ * races: of its loads X_LOOKS asks only whether it touches what was freed, and X_ASKED notes the
+ * words besides (rule.c). */
 #define X_LOOKS 2u
+#define X_ASKED 3u
 extern uint8_t x_live;
 
 static inline bool x_on(void)
@@ -343,7 +344,12 @@ void x_stop(const char *rule, const char *fmt, ...) __noreturn __printf(2, 3);
 void x_need_interrupts(void) __noreturn;
 /* The explorer cannot go on; the scenario or the explorer is at fault, not the code under test. */
 void x_fail(const char *fmt, ...) __noreturn __printf(1, 2);
+
+/* ---- rule.c */
+/* After an event: the scenario's own look, if what it looks at may have changed. It makes no event.
+ */
 void x_check_step(void);
+void x_rule_reset(void); /* another scenario */
 
 /* ---- hooks.c: as if the compiler had called. All but x_plain() leave x_live clear */
 void x_plain(const volatile void *at, size_t bytes, bool write, uintptr_t pc);

@@ -185,7 +185,6 @@ bool x_moment_return(unsigned depth)
 	if (x.opt.tso)
 		x_tso_put_back(pool + m->buffers);
 	x.state = m->state;
-	x.wrote = false; /* .step was asked behind the last event before */
 	x.ran = 0;
 	x_moment_next = x.state.depth + EVENTS + x.state.depth / PER_EVENTS;
 	return true;

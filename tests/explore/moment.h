@@ -23,6 +23,8 @@ struct x_state {
 	unsigned keys;		/* of wait queues (wrap_sched.c) */
 	unsigned calls;		/* to other CPUs (wrap_irq.c) */
 	unsigned armed;		/* timers */
+	unsigned asked;		/* .step was, behind all that the log has up to here, */
+	bool wrote;		/* but not behind this, which no log has (rule.c) */
 	bool far;		/* not only the first four actors made events (clocks.h) */
 	unsigned alive;		/* threads and devices, a bit each: they have code to run; */
 	unsigned waits;		/* and those whose next event is of a kind that may wait */

@@ -10,10 +10,25 @@
 #ifndef TESTS_EXPLORE_PLAIN_H
 #define TESTS_EXPLORE_PLAIN_H
 
+/* ---- rule.c */
+#define X_RULE_SLOTS 16384u
+/* Of each word by its number modulo so many: the rule may have looked at it. */
+extern bool x_rule_words[X_RULE_SLOTS];
+static inline unsigned x_rule_slot(uintptr_t word)
+{
+	return (unsigned)(word >> 3) % X_RULE_SLOTS;
+}
+/* A load by a rule, while x_live is X_LOOKS or X_ASKED. */
+void x_rule_looks(uintptr_t at, size_t bytes);
+/* Memory is written that no log has. */
+static inline void x_rule_meets(uintptr_t at)
+{
+	x.state.wrote |= x_rule_words[x_rule_slot(at)];
+}
+
 /* ---- undo.c */
 bool x_undo_init(void);
 void x_log(const volatile void *at, size_t bytes);
-void x_log_own(const volatile void *at, size_t bytes); /* of the engine */
 /* Words as they were, then their address and how many they are. */
 #define X_LOG_WORDS (512 * KIB)
 extern uint64_t *x_log_words;
@@ -23,9 +38,9 @@ static inline void x_log_word(uintptr_t at)
 {
 	uint64_t *w = x_log_words + x_log_used;
 
-	x.wrote = true;
 	if (x_on_stack(at)) {
 		x.ran |= 1u << (at - x_stacks) / X_STACK_BYTES;
+		x_rule_meets(at);
 		return;
 	}
 	if (unlikely(x_log_used > X_LOG_WORDS - 3))

@@ -176,26 +176,6 @@ void x_value(uint64_t v)
 		x.node[x.state.depth - 1].value = v;
 }
 
-/* The scenario's own look after each event that changed memory: it writes what it likes, and makes
- * no event. */
-void x_check_step(void)
-{
-	struct x_actor *me = x.me;
-
-	if (!x.sc->step || !x.wrote)
-		return;
-	if (!me) /* an actor without a stack: the explorer's own, which code may borrow */
-		x.me = &x.actor[0];
-	x.me->quiet++;
-	x.ran |= 1u << x_id(x.me); /* if it ends here */
-	x_live = x.state.freed_pages ? true : X_LOOKS;
-	x.sc->step();
-	x_live = false;
-	x.wrote = false;
-	x.me->quiet--;
-	x.me = me;
-}
-
 /* Who waits for what, when nobody can go on. */
 static void deadlock(void) __noreturn;
 static void deadlock(void)
@@ -228,7 +208,7 @@ static void finish(void)
 		x.ran |= 1u;
 		machine_set_cpu(&x_cpu[0]);
 		x.at_end = true;
-		x_live = x.state.freed_pages ? true : X_LOOKS;
+		x_live = X_LOOKS;
 		x.sc->end();
 		x_live = false;
 	}

@@ -73,7 +73,7 @@ void x_known_reset(void)
 	memset(x_known, 0, sizeof(x_known));
 }
 
-/* x_log_own() of what begins with a word, and lies in the tables above. */
+/* x_log() of what begins with a word, and lies in the tables above. */
 static inline void keep(const void *at, size_t bytes)
 {
 	const uint64_t *from = at, *end = from + (bytes + 7) / 8;

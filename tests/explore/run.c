@@ -65,7 +65,8 @@ static void reset(void)
 	/* Buffers keep clocks, too, and a state is a hash of all of a clock. */
 	x.state.far = x.opt.tso || x.opt.strategy == X_STATES;
 	x_moment_next = 0;
-	x.wrote = true;
+	x.state.wrote = true;
+	x.state.asked = 0;
 	x_arena_reset();
 	x_freed_reset();
 	x_race_reset();
@@ -339,6 +340,7 @@ static int begin(const struct x_scenario *sc, const struct x_options *opt, struc
 	x.nr_watches = 0;
 	x.half_count = 0;
 	x.learnt = false;
+	x_rule_reset();
 	if (!x_alike_begin())
 		return refuse(-ENOMEM, "no memory for an address space of the scenario's own");
 	err = sc->setup ? sc->setup() : 0;

@@ -29,12 +29,6 @@ void x_log_is_full(void)
 
 void x_log(const volatile void *at, size_t bytes)
 {
-	x.wrote = true;
-	x_log_own(at, bytes);
-}
-
-void x_log_own(const volatile void *at, size_t bytes)
-{
 	uintptr_t first = ALIGN_DOWN((uintptr_t)at, 8), end = ALIGN_UP((uintptr_t)at + bytes, 8);
 	unsigned n = (unsigned)((end - first) / 8);
 	uint64_t *to;
@@ -43,6 +37,8 @@ void x_log_own(const volatile void *at, size_t bytes)
 		return;
 	if (x_on_stack(first)) {
 		x.ran |= 1u << (first - x_stacks) / X_STACK_BYTES;
+		for (uintptr_t word = first; x.sc->step && word < end; word += 8)
+			x_rule_meets(word);
 		return;
 	}
 	if (x_log_used + n + 2 > X_LOG_WORDS)

@@ -52,6 +52,7 @@ static void set_taken(void *lock, enum x_lock_mode mode)
 	struct rwsem *s = lock;
 
 	x_held(lock, mode, true);
+	x.state.wrote |= mode != X_SPIN; /* to the thread, which no log has */
 	if (mode == X_SPIN)
 		x_halts_has(lock, true);
 	switch (mode) {
@@ -145,6 +146,7 @@ static void set_free(void *lock, enum x_lock_mode mode)
 	struct rwsem *s = lock;
 
 	x_held(lock, mode, false);
+	x.state.wrote |= mode != X_SPIN;
 	x_log(lock, mode == X_MUTEX ? 8 : mode == X_SPIN ? 4 : sizeof(*s));
 	switch (mode) {
 	case X_SPIN: ((struct spinlock *)lock)->locked = 0; return;

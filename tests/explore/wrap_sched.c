@@ -76,7 +76,7 @@ static void sleep_once(struct thread *t, unsigned id, const void *pc)
 	struct x_op *op;
 
 	t->state = THREAD_SLEEPING;
-	x.wrote = true;
+	x_rule_meets((uintptr_t)&t->state);
 	op = x_op(X_WOKEN, pc);
 	x_add(op, x_how(X_PLACE_THREAD(id), X_WRITE | X_TAKE));
 	op->arg = t;
@@ -140,7 +140,7 @@ static void wake(struct thread *t, const void *pc)
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
 	x.ran |= 1u << id;
-	x.wrote = true;
+	x_rule_meets((uintptr_t)&t->state);
 	if (t->state == THREAD_SLEEPING) {
 		t->state = THREAD_READY;
 		if (!wait_is_over(t->waiting))

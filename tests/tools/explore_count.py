@@ -55,7 +55,7 @@ PARTS = {
     "what happened before what, what is owed": "commit.c dpor.c owed.c owed.h chains.c halts.c search.h",
     "whose turn it is, changes of stack": "point.c enabled.c strategy.c alone.c noted.c noted.h held_back.c states.c",
     "places, clocks, hashes, in line in all of these": "internal.h clocks.h",
-    "threads, set-up, what came out": "actors.c alike.c arena.c outcomes.c run.c shorten.c mmu.c timers.c tso.c home.c home_host.c",
+    "threads, set-up, what came out": "actors.c alike.c arena.c outcomes.c rule.c run.c shorten.c mmu.c timers.c tso.c home.c home_host.c",
     "locks, sleeps, interrupts, copies": "wrap_irq.c wrap_lock.c wrap_memory.c wrap_sched.c wrap_report.c",
 }
 CODE = "the code itself, and its libraries"
