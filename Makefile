@@ -303,7 +303,8 @@ clean-systems:
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/systems/systems.py clean
 
 # One small change at a time in the code that all else stands on: does a test notice? docs/mutants.md.
-export FILES TOTAL JOBS AGAIN ROUND NAMES TESTS QUICK REPORT MUTANTS_DIR
+export FILES TOTAL JOBS AGAIN ROUND TESTS QUICK REPORT MUTANTS_DIR
+override export NAMES := $(value NAMES)
 mutants: all
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/mutants.py
 
@@ -316,17 +317,17 @@ explorer:
 explain: $(if $(JSON),,explorer)
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explain.py $(if $(JSON),-i "$$JSON","$$TOKEN")
 explore: explorer
-	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore.py run $(or $(JOBS),1) $$NAMES
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore.py run "$${JOBS:-1}" $$NAMES
 explain-check:
 	@JOBS=1 tests/tools/pytest.sh tests/explore/browser
 explore-table: explorer
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_table.py $(SECONDS)
 explore-count: host
-	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_count.py $(NAMES)
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_count.py $$NAMES
 explore-ratio: host
 	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_ratio.py
 explore-faults: host
-	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_faults.py $(NAMES)
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_faults.py $$NAMES
 explore-three: host
 	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/explore_three.py $(or $(SECONDS),600) $$NAMES
 explore-peer: host
@@ -334,7 +335,7 @@ explore-peer: host
 
 # Every fault that is built in on purpose: is it found, and nothing without it? NAMES: these only.
 museum: all explorer
-	@PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/museum.py $(NAMES)
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/museum.py $$NAMES
 
 # Coursework (labs/): a tree with stubs where a lab's answers stand; what an answer does; all right and
 # wrong answers of the grader's own tests; the tables of checks in the pages of the labs.

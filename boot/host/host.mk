@@ -146,7 +146,7 @@ host-check: $(BASE)/check/holdfast $(BASE)/check/pmem0.img
 
 # The self-tests under valgrind's memory checker, each group in a process of its own. NAMES: these groups.
 host-valgrind: host
-	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/memcheck.py -j $(or $(JOBS),1) $$NAMES
+	@set -f; PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) tests/tools/memcheck.py -j "$${JOBS:-1}" $$NAMES
 
 # Which lines and branches of mm/ and dax/ the self-tests, races and invariants reach; the self-tests that
 # lie there are not counted. What failed in them is shown, and is the status. Without explore.*, which needs

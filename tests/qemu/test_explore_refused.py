@@ -28,11 +28,36 @@ def tool(name, *args, **env):
     (["explore.py", "shard", "/proc/none", "0", "2"], "explore: /proc/none: No such file or directory"),
     (["explore_faults.py", "no-such"], "explore-faults: no edit is called no-such; tests/explore/scenarios/faults.txt has"),
     (["explore_three.py", "9", "no.such"], "no scenario of three threads is called no.such"),
-    (["museum.py", "no-such"], "no such fault: no-such")])
+    (["memcheck.py", "-j", "0", "lock"], "host-valgrind: JOBS=0 is no number of processes"),
+    (["memcheck.py", "lokc"], "host-valgrind: no group of self-tests is called lokc"),
+    (["book.py", "write", "99"], "book: N=99 is none; the book has chapters 1 to 14"),
+    (["grade_all.py", "run", "/none", "4", "--jobs", "0"], "grade-all: JOBS=0 is no number of processes: 1 to 9999"),
+    (["museum.py", "no-such"], "museum: NAMES=no-such is none; `museum` in the shell and `lifetime` list them")])
 def test_what_is_asked_wrongly(words, said):
     hf_make.make("host")
     done = tool(*words)
     assert done.returncode and done.stderr.startswith(said) and "Traceback" not in done.stderr, done
+
+
+@pytest.mark.parametrize("variables,said", [
+    ({"JOBS": "x"}, "mutants: JOBS=x is no number of processes: 1 to 9999"), ({"JOBS": "-1"}, "mutants: JOBS=-1"),
+    ({"TOTAL": "0"}, "mutants: TOTAL=0 is no number of mutants: 1 to 99999"),
+    ({"AGAIN": "x"}, "mutants: AGAIN=x is none; there are all, survived, killed, unraced"),
+    ({"FILES": "nosuch"}, "mutants: FILES=nosuch is none; docs/mutants.md"),
+    ({"FILES": "kernel/shell/quiz.c"}, "mutants: FILES=kernel/shell/quiz.c is none; docs/mutants.md"),
+    ({"NAMES": "no-such"}, "mutants: NAMES=no-such is none; docs/mutants.md has")])
+def test_what_is_asked_wrongly_of_the_mutants(variables, said):
+    done = tool("mutants.py", REPORT="1", **variables)
+    assert done.returncode == 2 and done.stderr.startswith(said), done
+
+
+def test_words_of_a_tool_are_words(tmp_path):
+    """Nothing in NAMES is make's or the shell's."""
+    for words in ("$(shell touch FILE)", "$$(touch FILE)", "`touch FILE`", "; touch FILE", '"', "skip-wake *"):
+        words = words.replace("FILE", str(tmp_path / "made"))
+        done = subprocess.run(["make", "-s", "museum", f"NAMES={words}"], cwd=ROOT, capture_output=True, text=True, check=False,
+                              timeout=300)
+        assert done.returncode and "museum: NAMES=" in done.stderr and not os.listdir(tmp_path), done
 
 
 def test_what_is_not_installed(tmp_path):

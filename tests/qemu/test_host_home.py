@@ -124,9 +124,9 @@ def test_what_host_valgrind_reads():
     assert not memcheck.is_right(memcheck.reading("lock", 1, "PANIC: a mutex\n"))
     with pytest.raises(SystemExit, match="no group of self-tests is called lokc"):
         memcheck.main(["lokc"])
-    for jobs in ("0", "two"):
-        with pytest.raises(SystemExit, match=f"JOBS={jobs} is no number of processes"):
-            memcheck.main(["-j", jobs, "lock"])
+    right = memcheck.reading("mm", 0, "# 3 passed, 0 failed, 0 skipped\n")
+    assert memcheck.summary([right]) == "memcheck: 1 group, 3 passed, 0 failed, 0 skipped, 0 reports"
+    assert memcheck.summary([right, found]) == "memcheck: 2 groups, 7 passed, 0 failed, 2 skipped, 1 reports: lock"
 
 
 @pytest.mark.parametrize("args,sentence", [

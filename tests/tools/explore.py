@@ -27,6 +27,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Dict, List, Optional, Sequence, Set
 
+import asked
 import explore_home
 import explore_keep
 import explore_merge
@@ -287,10 +288,7 @@ def main(args: List[str]) -> int:
 
 def command(args: List[str]) -> int:
     if args[:1] == ["run"] and len(args) > 1:
-        if not re.fullmatch(r"[1-9]\d{0,3}", args[1]):
-            print(f"explore: JOBS={args[1]} is no number of processes: 1 to 9999", file=sys.stderr)
-            return MISSING
-        return run(int(args[1]), args[2:])
+        return run(asked.jobs("explore", args[1]), args[2:])
     if args[:1] == ["shard"] and len(args) > 3 and all(re.fullmatch(r"\d{1,4}", n) for n in args[2:4]):
         k, count = int(args[2]), int(args[3])
         if k < count:

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 
+import asked
 import bug
 import class_page
 import grade
@@ -255,8 +256,9 @@ def main(argv):
     try:
         args = parser.parse_args(argv[1:])
         where = [os.path.abspath(os.path.expanduser(word)) for word in args.words[:1]]
-        if len(args.words) != {"run": 2, "plan": 2, "one": 2, "pages": 1}[args.what] or not (args.jobs or "1").isdecimal():
+        if len(args.words) != {"run": 2, "plan": 2, "one": 2, "pages": 1}[args.what]:
             raise labs.Wrong(__doc__.split("\n\n")[1])
+        jobs = asked.jobs("grade-all", args.jobs or "1")
         if args.what == "one":
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # parallel's, and Slurm's: the tree goes
             return one(where[0], int(args.words[1]))
@@ -266,7 +268,7 @@ def main(argv):
             raise labs.Wrong("make grade-all DIR=submissions LAB=4 [JOBS=4] [TERM=2027s] [OUT=DIR]; LAB=bug: find the bug")
         out = os.path.abspath(os.path.expanduser(args.out or f"{where[0].rstrip('/')}-results"))
         if args.what == "run":
-            return run(where[0], args.words[1], args.jobs or "1", args.term, out)
+            return run(where[0], args.words[1], jobs, args.term, out)
         count = len(plan(where[0], args.words[1], args.term, out)["submissions"])
         print(f"sbatch --array=1-{count} tests/tools/grade_job.sh {out}\nmake grade-pages OUT={out}")
         return 0

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import asked
 import explore_home
 from progress import Progress
 
@@ -71,28 +72,31 @@ def line(found):
     return words if is_right(found) else f"{words}, status {found.status}: {os.path.join(KEPT, found.name)}.txt"
 
 
+def summary(all_found):
+    wrong = [found.name for found in all_found if not is_right(found)]
+    return (f"memcheck: {len(all_found)} {'group' if len(all_found) == 1 else 'groups'}, {sum(f.passed for f in all_found)} passed, "
+            f"{sum(f.failed for f in all_found)} failed, {sum(f.skipped for f in all_found)} skipped, "
+            f"{sum(f.reports for f in all_found)} reports{': ' + ', '.join(wrong) if wrong else ''}")
+
+
 def main(argv):
     words = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     words.add_argument("-j", default="1")
     words.add_argument("patterns", nargs="*")
     args = words.parse_args(argv)
-    if not re.fullmatch(r"[1-9]\d{0,3}", args.j):
-        sys.exit(f"memcheck: JOBS={args.j} is no number of processes: 1 to 9999")
+    jobs = asked.jobs("host-valgrind", args.j)
     chosen = groups(args.patterns)
     if not chosen:
-        sys.exit(f"memcheck: no group of self-tests is called {' or '.join(args.patterns)}: holdfast -c 'selftest -l' lists all")
+        sys.exit(f"host-valgrind: no group of self-tests is called {' or '.join(args.patterns)}: holdfast -c 'selftest -l' lists all")
     os.makedirs(os.path.join(ROOT, KEPT), exist_ok=True)
     all_found = []
-    with Progress("memcheck", len(chosen)) as bar, ThreadPoolExecutor(int(args.j)) as pool:
+    with Progress("memcheck", len(chosen)) as bar, ThreadPoolExecutor(jobs) as pool:
         for found in pool.map(lambda one: run(*one), chosen.items()):
             bar.step(f"after {found.name}")
             bar.print(line(found))
             all_found.append(found)
-    wrong = [found.name for found in all_found if not is_right(found)]
-    print(f"memcheck: {len(all_found)} groups, {sum(f.passed for f in all_found)} passed, "
-          f"{sum(f.failed for f in all_found)} failed, {sum(f.skipped for f in all_found)} skipped, "
-          f"{sum(f.reports for f in all_found)} reports{': ' + ', '.join(wrong) if wrong else ''}")
-    return 1 if wrong else 0
+    print(summary(all_found))
+    return 0 if all(is_right(found) for found in all_found) else 1
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import subprocess
 import sys
 import time
 
+import asked
 import explore_home
 from progress import Progress
 
@@ -183,9 +184,7 @@ def show(fault, outcome, bar):
 def main(names):
     every = list(switches()) + list(designs())
     chosen = [fault for fault in every if not names or fault.name in names]
-    unknown = set(names) - {fault.name for fault in every}
-    if unknown:
-        sys.exit(f"no such fault: {', '.join(sorted(unknown))}")
+    asked.known("museum", "NAMES", names, {fault.name for fault in every}, "`museum` in the shell and `lifetime` list them")
     hits, alarms = 0, 0
     for build in ("plain", "explore"):
         faults = [fault for fault in chosen if fault.build == build]

@@ -34,6 +34,8 @@ import time
 from collections import Counter
 from typing import Dict, List
 
+import asked
+import explore_home
 import mutants_report
 import mutants_source
 from mutants_machine import ROOT, Outcome, Worker, find_sources
@@ -46,6 +48,7 @@ FILES = ["mm/gup/gup*.c", "mm/page/page.c", "mm/page/busy.c", "mm/tables/zap.c",
 TOTAL = 430
 # Tests by area, in the order in which they are likely to notice a change of the file; then the rest.
 RACES = "race all"
+AGAIN = ("all", "survived", "killed", "unraced")
 MACHINES = ("icount", "smp")  # in which the races run
 NEAREST = {
     "mm/gup": "gup huge anon fork dio directio space mm lease",
@@ -100,10 +103,17 @@ def is_slow(test: str) -> bool:
 class Campaign:
     def __init__(self, env):
         self.env = env
+        self.jobs = asked.jobs("mutants", env.get("JOBS") or "1")
+        total = asked.number("mutants", "TOTAL", env.get("TOTAL") or str(TOTAL), "mutants", 1, 99999)
+        asked.known("mutants", "AGAIN", (env.get("AGAIN") or "all").split(), AGAIN, f"there are {', '.join(AGAIN)}")
+        every = files_of(FILES)
         self.files = files_of((env.get("FILES") or " ".join(FILES)).split())
+        asked.known("mutants", "FILES", self.files or (env.get("FILES") or "").split(), every,
+                    "docs/mutants.md names the files that mutants are made of")
+        self.chosen = mutants_source.choose({f: read(f) for f in every}, total)
+        asked.known("mutants", "NAMES", (env.get("NAMES") or "").split(), {m.name for m in self.chosen},
+                    "docs/mutants.md has their names")
         os.makedirs(KEPT, exist_ok=True)
-        self.chosen = mutants_source.choose({f: read(f) for f in files_of(FILES)},
-                                            int(env.get("TOTAL") or TOTAL))
         self.commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True,
                                      stdout=subprocess.PIPE, check=False).stdout.strip()
         with open(os.path.join(ROOT, "build", "holdfast.elf"), "rb") as stream:
@@ -286,7 +296,7 @@ class Campaign:
             base = self.env.get("MUTANTS_DIR") or KEPT
             threads = [threading.Thread(target=self.work, args=(
                 os.path.join(base, f"worker-{self.env.get('WORKER') or 0}-{n}"),))
-                for n in range(int(self.env.get("JOBS") or 1))]
+                for n in range(self.jobs)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -323,4 +333,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    Campaign(os.environ).run()
+    explore_home.end_with("mutants", lambda _: Campaign(os.environ).run(), "what was tried is kept: the same command goes on")

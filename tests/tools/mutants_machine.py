@@ -37,7 +37,7 @@ ANY_SOURCE = "mm/tables/tlb.c"  # to learn how make compiles one
 
 def find_sources(tree: str, name: str) -> List[str]:
     """The sources that a name like mm/gup*.c means. Where the first folder has none, those in it."""
-    top, last = name.split("/", 1)
+    top, _, last = name.partition("/")
     for path in (name, os.path.join(top, "**", last)):
         found = glob.glob(os.path.join(tree, path), recursive=True)
         if found:

@@ -5,6 +5,9 @@
 # devices half of the time. pytest's own summary is the last thing printed, its status is ours.
 # With ONLY=quick those that `make quick` takes (tests/qemu/hf_order.py).
 
+case ${JOBS:-5} in
+*[!0-9]*) echo "JOBS=$JOBS is no number of tests at a time: 1 or more" >&2; exit 2 ;;
+esac
 export PYTHONDONTWRITEBYTECODE=1
 # The variables of `make run` would change the machines that the tests describe themselves.
 # QEMU and QEMU2 stay: they choose what the machines run on.
