@@ -34,7 +34,10 @@
  *
  *   a release (X_UNLOCK, or its store into the buffer, from which on who waits for it could go on)
  *   is taken to compete with all who take the lock later;
- *   an interrupt that ends lets go on who waits for its answer, but he came there already.
+ *   an interrupt that ends lets go on who waits for its answer, but he came there already;
+ *   the last event of a timer's function, or the beginning of one without any, lets go on who comes
+ * to cancel the timer: while one is posted or at work no interrupt's event goes alone. When it ends
+ * it is at work no more, and who waits for that came there already.
  *
  * Two that go alone with what follows.
  *
@@ -161,12 +164,9 @@ static bool buffered_goes_alone(struct alone *e)
 
 /* ---- interrupts */
 
-/* One ends whose answer somebody waits for who counts it here; NULL: nobody does. Not where timers
- * are: who cancels one may wait in a loop for the end. */
+/* One ends whose answer somebody waits for who counts it here; NULL: nobody does. */
 static bool end_goes_alone(const uint32_t *pending)
 {
-	if (x.state.going || x.state.armed)
-		return false;
 	for (unsigned i = 0; i < x.nr_threads && pending; i++)
 		if (x.actor[i].next.kind == X_IPI_WAIT && x.actor[i].next.arg == pending)
 			return true;
@@ -197,8 +197,6 @@ static bool flush_goes_alone(struct alone *e)
 
 static bool begin_goes_alone(struct alone *e)
 {
-	if (x.state.going || x.state.armed)
-		return false;
 	if (!x.actor[e->a->cpu].alive)
 		return true;
 	e->besides = (uint16_t)(1u << e->a->id); /* its thread may go on in w */
@@ -211,6 +209,8 @@ static bool goes_alone(const struct x_actor *a)
 {
 	struct alone e = {.a = a, .as = a->id, .besides = of_its_cpu(a)};
 
+	if (a->role == X_IRQ && x.state.going)
+		return false;
 	switch (a->next.kind) {
 	case X_BEGIN: return begin_goes_alone(&e);
 	case X_END: return end_goes_alone(a->answers);
@@ -229,7 +229,7 @@ unsigned x_goes_alone(uint16_t mask)
 	if (x_noted_full)
 		return X_ACTORS;
 	for (unsigned i = x.nr_threads + x.nr_devices; i < x.nr; i++)
-		if ((mask >> i & 1) && x.actor[i].role != X_TIMERS && goes_alone(&x.actor[i]))
+		if ((mask >> i & 1) && goes_alone(&x.actor[i]))
 			return i;
 	return last < X_ACTORS && (mask >> last & 1) && goes_alone(&x.actor[last]) ? last
 										   : X_ACTORS;

@@ -258,9 +258,9 @@ static const char *compare_waits(const struct engine_step program[3][2], unsigne
 /* Scenarios in which somebody waits. A sentence, or NULL. */
 static const char *compare_waiting(unsigned *compared)
 {
-	static const struct x_scenario *const known[] = {&engine_answer_within,
-							 &engine_answer_behind, &engine_pause_over,
-							 &engine_sleep_over};
+	static const struct x_scenario *const known[] = {
+		&engine_answer_within, &engine_answer_behind, &engine_pause_over,
+		&engine_sleep_over,    &engine_timer_over,    &engine_timer_within};
 	const char *why = NULL;
 
 	for (unsigned i = 0; i < 2 * ARRAY_SIZE(known) && !why; i++)

@@ -73,7 +73,8 @@ extern const struct x_scenario engine_panics, engine_asserts, engine_warns, engi
 	engine_device_between;
 
 /* An execution that goes on from a moment, and timers. */
-extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_timer_two;
+extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_timer_two,
+	engine_timer_over, engine_timer_within;
 
 /* Races by stores of several words, and by who comes late. */
 extern const struct x_scenario engine_race_wide_overwritten, engine_race_wide_passed,

@@ -121,3 +121,64 @@ const struct x_scenario engine_sleep_over = {
 	.name = "engine.sleep-over",
 	.start = start,
 	.thread = {{"sleeps", sleeps_and_adds}, {"wakes", wakes_and_adds}}};
+
+/* ---- timers: who cancels one waits while its function is at work, and then from him a switch is
+ * free */
+
+static struct timer timer;
+static uint32_t own;
+
+static void goes_off(struct timer *t)
+{
+	(void)t;
+}
+
+static void arms(void)
+{
+	timer_arm(&timer, clock_ns() + 100, goes_off);
+}
+
+static void tells_and_cancels(void)
+{
+	STORE(gone, 1);
+	timer_cancel_wait(&timer);
+	see_behind();
+}
+
+static void is_told_and_adds(void)
+{
+	x_observe(LOAD(gone));
+	see_behind();
+}
+
+/* The third is told and adds first, without a preemption: the function has not begun. */
+const struct x_scenario engine_timer_over = {
+	.name = "engine.timer-over",
+	.start = start,
+	.thread = {{"arms", arms}, {"cancels", tells_and_cancels}, {"adds", is_told_and_adds}},
+	.interrupts = true};
+
+static void goes_off_in_two(struct timer *t)
+{
+	(void)t;
+	STORE(within, 1);
+	add(&own);
+}
+
+static void arms_long(void)
+{
+	timer_arm(&timer, clock_ns() + 100, goes_off_in_two);
+}
+
+static void looks_and_cancels(void)
+{
+	x_observe(LOAD(within));
+	tells_and_cancels();
+}
+
+/* The same, and the second found that it had begun: its last event has not come. */
+const struct x_scenario engine_timer_within = {
+	.name = "engine.timer-within",
+	.start = start,
+	.thread = {{"arms", arms_long}, {"cancels", looks_and_cancels}, {"adds", is_told_and_adds}},
+	.interrupts = true};
