@@ -3,7 +3,9 @@
  * Moments: an execution begins where it leaves the one before, and not at the first event.
  *
  * Most executions differ from the one before in their last events only. So every few events the
- * state of all is kept, and the next execution goes back to the newest state that both share.
+ * state of all is kept, and the next execution goes back to the newest state that both share. How
+ * far from the first event the executions before branched off is remembered, and behind that none
+ * is kept: nobody would go back to it.
  *
  *   memory         the log (undo.c) is undone down to where it was then
  *   actors         stack, registers, CPU, and what the engine keeps in a thread behind the log's
@@ -19,6 +21,7 @@
 
 #define MOMENTS	   1024u
 #define POOL_BYTES (4 * MIB)
+#define FORGETS	   4u  /* of what it was, reach comes nearer by this part in each execution */
 #define EVENTS	   5u  /* from one moment to the next, and in long executions: */
 #define PER_EVENTS 64u /* one more for each so many */
 
@@ -43,6 +46,7 @@ static struct moment *moments;
 static unsigned nr;
 static char *pool;
 static unsigned pool_used;
+static unsigned reach; /* executions branch off at this event at the latest, as a rule */
 unsigned x_moment_next;
 uint32_t x_stamp;
 
@@ -121,6 +125,14 @@ static bool copy_all(struct moment *m)
 	return buffers;
 }
 
+/* From which event on the next moment is; X_NEVER: none is worth it. */
+static unsigned next_due(void)
+{
+	unsigned next = x.state.depth + EVENTS + x.state.depth / PER_EVENTS;
+
+	return next <= reach ? next : X_NEVER;
+}
+
 void x_moment_keep(void)
 {
 	struct moment *m = &moments[nr];
@@ -143,7 +155,7 @@ void x_moment_keep(void)
 	x_stamp++;
 	nr++;
 	if (x.opt.strategy < X_PCT) /* dice are thrown from the first event on */
-		x_moment_next = x.state.depth + EVENTS + x.state.depth / PER_EVENTS;
+		x_moment_next = next_due();
 }
 
 /* Behind an execution: memory as it was at some moment, or before all. */
@@ -167,10 +179,25 @@ static void drop_newest(void)
 	pool_used = m->pool;
 }
 
+/* The next execution branches off here. The first one does nowhere, nor does one that is run again.
+ */
+static void note_reach(unsigned depth)
+{
+	if (!depth)
+		reach = X_DEPTH;
+	else if (!nr)
+		return;
+	else if (depth > reach || reach == X_DEPTH)
+		reach = depth;
+	else
+		reach -= (reach - depth) / FORGETS;
+}
+
 bool x_moment_return(unsigned depth)
 {
 	struct moment *m;
 
+	note_reach(depth);
 	while (nr && moments[nr - 1].state.depth > depth)
 		drop_newest();
 	if (!nr) {
@@ -186,7 +213,7 @@ bool x_moment_return(unsigned depth)
 		x_tso_put_back(pool + m->buffers);
 	x.state = m->state;
 	x.ran = 0;
-	x_moment_next = x.state.depth + EVENTS + x.state.depth / PER_EVENTS;
+	x_moment_next = next_due();
 	return true;
 }
 
