@@ -24,7 +24,7 @@ import peer_page
 import peer_report
 import peer_store
 from peer_columns import HOLDFAST_STEPS, LINUX_STEPS, Machine, Progress
-from peer_machine import ROOT, ConfigError, PeerError, say
+from peer_machine import ROOT, ConfigError, PeerError, cause, say
 
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 # What is measured: ONLY → (a Linux, Holdfast).
@@ -92,6 +92,9 @@ def main(argv: List[str]) -> int:
         actions[argv[1]]()
     except (PeerError, ConfigError) as error:
         say(str(error))
+        return 1
+    except OSError as error:  # a full disk, another user's folder
+        say(cause(error))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
 import hf_command  # noqa: E402
 import hf_media  # noqa: E402
 import hf_qemu  # noqa: E402
-from hf_config import GIB, MIB, Config, ConfigError, Dimm  # noqa: E402
+from hf_config import GIB, MIB, Config, ConfigError, Dimm, cause  # noqa: E402
 from hf_process import die_with_parent  # noqa: E402
 
 PEER = os.path.join(ROOT, "build", "peer")
@@ -181,5 +181,5 @@ def printable(command: List[str]) -> str:
     return shlex.join(command).replace(ROOT + "/", "")
 
 
-__all__ = ["ConfigError", "PEER", "PeerError", "ROOT", "Run", "boot", "hf_qemu", "machine", "printable",
+__all__ = ["ConfigError", "PEER", "PeerError", "ROOT", "Run", "boot", "cause", "hf_qemu", "machine", "printable",
            "say"]

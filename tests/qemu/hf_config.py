@@ -22,6 +22,11 @@ class ConfigError(Exception):
     """A variable asks for something that cannot be; the text is for the person who typed it."""
 
 
+def cause(error: OSError) -> str:
+    """Which file could not be had, or written, and why; of a copy it is the second one."""
+    return ": ".join(str(part) for part in (error.filename2 or error.filename, error.strerror or error) if part)
+
+
 @dataclass
 class Dimm:
     """One NVDIMM. `size` None: the file exists and keeps its own."""

@@ -39,6 +39,9 @@ def verdict(rc: Optional[int]) -> str:
         return "the kernel panicked"
     if rc == 0:
         return "the machine went off without a verdict (a triple fault, or an ACPI power-off)"
+    if rc == -signal.SIGBUS:
+        return ("QEMU was ended by SIGBUS: where a DIMM's image lies there is no room for what is written (`df` tells), or the "
+                "image was cut meanwhile; PMEM= names others")
     if rc is not None and rc < 0:
         return f"QEMU was ended by signal {-rc}"
     return f"QEMU ended with status {rc}, which is none of the kernel's; its message is above"

@@ -35,7 +35,7 @@ import sys
 import time
 
 import hf_process
-from hf_config import Config, ConfigError, from_variables
+from hf_config import Config, ConfigError, cause, from_variables
 from hf_machine import Machine, Result, run_commands  # noqa: F401 (what tests import)
 from hf_process import Process, SerialFilter, describe, say, verdict
 
@@ -166,6 +166,9 @@ def main(argv) -> int:
         say(str(error))
         return 1
     except BrokenPipeError:
+        return 1
+    except OSError as error:  # a full disk, another user's folder
+        say(cause(error))
         return 1
     except KeyboardInterrupt:
         return 130

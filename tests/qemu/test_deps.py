@@ -186,6 +186,17 @@ def test_preflight_names_every_odd_version(tmp_path):
         "  qemu-system-x86_64 is version 6.2.0"]
 
 
+@pytest.mark.parametrize("name,odd", [("a b", " "), ("it's", "'"), ("d$x", "$"), ("a:b", ":"), ("a,b=c~d+e@f%g-é", "")])
+def test_a_folder_in_whose_name_nothing_can_be_built(tmp_path, name, odd):
+    """make and the C library's build would fail somewhere within, by a name that was cut."""
+    folder = tmp_path / name
+    (folder / "build").mkdir(parents=True)
+    done = subprocess.run([os.path.join(ROOT, "tests", "tools", "deps.sh"), "build/config.mk"], cwd=folder, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == (1 if odd else 0), done.stdout
+    assert done.stdout == "" if not odd else done.stdout.startswith(f"the path of this folder has '{odd}' in it, "), done.stdout
+
+
 def test_what_is_missing_is_said_before_it_is_installed(tmp_path):
     """A build says it too: which tool, what for, and then what it does about it."""
     path = path_without(tmp_path / "bin", "nasm", "apt-get", "sudo")

@@ -43,6 +43,18 @@ def test_commands_that_are_typed():
     assert "[2 s] sleep 2500: waits for time to pass\n" in done.stdout.replace("\r", "")
 
 
+def test_a_dimm_without_room(tmp_path):
+    """Where the file of a DIMM ends meanwhile, or its disk is full, a store finds nothing: that is told, and ends it."""
+    image = tmp_path / "scratch.img"
+    with subprocess.Popen([os.path.join(BUILD, "host", "holdfast"), "-p", f"{image},size=64M,scratch"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while "boot: done" not in process.stdout.readline():
+            pass
+        os.truncate(image, 0)
+        said, _ = process.communicate("race A-1\n", timeout=100)
+    assert process.returncode == 1 and re.search(r"holdfast: no memory behind 0x\w+: where a DIMM's file lies there is no room", said), said
+
+
 def test_a_program_that_was_taken_from_its_place(tmp_path):
     """As a student gets it for "find the bug": no image lies beside it, and it starts all the same, with the same two DIMMs."""
     program = shutil.copy(os.path.join(BUILD, "host", "holdfast"), tmp_path)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The runner itself: its variables, its arithmetic, its filter, and a CPU that lacks something."""
 
+import errno
 import json
 import os
+import signal
 import socket
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import hf_command
 import hf_media
 import hf_process
-from hf_config import GIB, MIB, TIB, ConfigError, from_variables
+from hf_config import GIB, MIB, TIB, ConfigError, cause, from_variables
 from hf_machine import split_commands
 from hf_process import SerialFilter, verdict
 from run import run_commands
@@ -129,6 +131,13 @@ def test_commands_are_split_by_their_frames():
                                      (-6, False)])
 def test_only_one_exit_status_means_success(rc, good):
     assert (verdict(rc) == "") == good
+
+
+def test_what_a_full_disk_says():
+    """Of a copy, where to; of QEMU, whose store found no room."""
+    assert cause(OSError(errno.ENOSPC, "No space left on device", "from", None, "to")) == "to: No space left on device"
+    assert cause(OSError(errno.EACCES, "Permission denied", "locks")) == "locks: Permission denied"
+    assert "no room for what is written" in verdict(-signal.SIGBUS)
 
 
 def test_an_image_in_use_is_named(tmp_path):

@@ -22,7 +22,7 @@ from typing import Any, Dict, List
 from machine import ROOT, Machine
 
 import hf_process  # noqa: E402 (machine.py says where)
-from hf_config import ConfigError, from_variables, parse_count
+from hf_config import ConfigError, cause, from_variables, parse_count
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEPT_LINES = 400
@@ -220,6 +220,9 @@ def main() -> int:
         show = Show(config_of(os.environ))
     except (ConfigError, RuntimeError) as error:
         print(f"show: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, another user's folder
+        print(f"show: {cause(error)}", file=sys.stderr)
         return 1
     server = serve(show, port)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -61,6 +61,14 @@ need_for()
 	only=
 }
 
+# make takes a blank for the end of a name, and the C library's own build hands the folder's to the shell.
+look_at_place()
+{
+	here=$(pwd)
+	odd=$(printf %s "$here" | LC_ALL=C tr -d 'A-Za-z0-9_./+@%=,~\200-\377-')
+	[ -z "$odd" ] || fail "the path of this folder has '$odd' in it, with which nothing can be built: $here; letters, digits and _ . / + @ % = , ~ - would do: move it, or clone anew elsewhere"
+}
+
 look()
 {
 	missing= lacking=
@@ -253,6 +261,7 @@ preflight()
 {
 	wrong=
 	echo "What the build, the machine and the tests need, by Debian package:"
+	look_at_place
 	look
 	for package in $missing; do
 		case " gdb graphviz gcovr spin valgrind ndctl chromium-headless-shell clang-format " in
@@ -273,6 +282,7 @@ if [ "$config" = preflight ]; then
 	preflight
 	exit
 fi
+look_at_place
 look
 if [ -z "$missing" ] && still_true; then
 	exit 0

@@ -273,7 +273,7 @@ def main(argv):
         print(f"sbatch --array=1-{count} tests/tools/grade_job.sh {out}\nmake grade-pages OUT={out}")
         return 0
     except (labs.Wrong, OSError, ValueError) as err:
-        print(f"grade-all: {err}", file=sys.stderr)
+        print(f"grade-all: {labs.cause(err)}", file=sys.stderr)
         return 2
 
 

@@ -159,7 +159,7 @@ def main(argv):
             shutil.rmtree(folder, ignore_errors=True)
             raise
     except (labs.Wrong, OSError) as err:
-        print(f"handout: {err}", file=sys.stderr)
+        print(f"handout: {labs.cause(err)}", file=sys.stderr)
         return 2
     print(f"{folder}/tree: for everybody" + (f"\n{folder}/students: {count}, each with what is theirs alone" if count else ""))
     for path, numbers in shared(labs.ROOT):

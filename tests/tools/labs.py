@@ -199,7 +199,9 @@ def rewrite(root, which, answers):
 
 def cause(err):
     """An exception in words: of a file its name and what is the matter, without the system's number for it."""
-    return f"{err.filename}: {err.strerror}" if isinstance(err, OSError) and err.filename and err.strerror else str(err)
+    if isinstance(err, OSError) and err.filename and err.strerror:  # of a copy it is the second one
+        return f"{err.filename2 or err.filename}: {err.strerror}"
+    return str(err)
 
 
 AS_STUB = ": graded as if nothing were written there"
