@@ -22,6 +22,7 @@ struct x_noted; /* a word */
 
 /* The word of this place; NULL: it is none, or there is no room. */
 struct x_noted *x_noted_word(const struct x_place *p);
+/* In which way an event with this place touches the word: X_READS … X_SHARES. */
 unsigned x_way_of(const struct x_place *p);
 /* What `a` does there with his next event, or with the one that he makes now. */
 struct x_access x_access_of(const struct x_actor *a, const struct x_place *p);

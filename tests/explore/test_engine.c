@@ -166,55 +166,6 @@ SELFTEST(engine_step, "explore.step-is-asked",
 	}
 }
 
-SELFTEST(engine_races, "explore.races-by-byte",
-	 "two accesses race if they share a byte, also of a word that one of them only begins in; "
-	 "what is behind a hand-over races, when its store has waited in a buffer as well")
-{
-	static const struct {
-		const struct x_scenario *sc;
-		unsigned races;
-	} known[] = {
-		{&engine_race_overlap, 1}, {&engine_race_apart, 0},  {&engine_race_crossing, 1},
-		{&engine_race_load, 1},	   {&engine_race_behind, 1}, {&engine_race_unseen, 1},
-		{&engine_race_stored, 1},  {&engine_race_read, 0},
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
-		for (int tso = 0; tso < 2; tso++) {
-			struct x_options opt = x_all_orders(X_DPOR, tso);
-
-			EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s", r.text);
-			EXPECT(r.races == known[i].races, "%s model=%s: %u races, not %u",
-			       known[i].sc->name, tso ? "tso" : "sc", r.races, known[i].races);
-		}
-}
-
-SELFTEST(engine_mixed, "explore.races-mixed",
-	 "a plain access of a word that others access atomically is in an order with theirs, or is "
-	 "listed with mixed=1; without, it is an event and no race")
-{
-	static const struct {
-		const struct x_scenario *sc;
-		unsigned races;
-	} known[] = {
-		{&engine_mixed_store, 1},
-		{&engine_mixed_load, 1},
-		{&engine_mixed_ordered, 0},
-		{&engine_mixed_atomic, 0},
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
-		for (int mixed = 0; mixed < 2; mixed++) {
-			struct x_options opt = x_all_orders(X_DPOR, false);
-			unsigned races = mixed ? known[i].races : 0;
-
-			opt.mixed = mixed;
-			EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete, "%s", r.text);
-			EXPECT(r.races == races, "%s mixed=%d: %u races, not %u", known[i].sc->name,
-			       mixed, r.races, races);
-		}
-}
-
 SELFTEST(engine_freed_late, "explore.freed-and-stored-late",
 	 "a store that comes out of a buffer behind a free is a finding, but for the freeing CPU's")
 {

@@ -49,55 +49,6 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		}
 }
 
-SELFTEST(
-	seen_races, "explore.races-by-interrupts",
-	"what a handler does plainly is in an order with its CPU's thread and with who waits for "
-	"its answer, and with nobody else; a free is a store; a hand-over covers what is before it")
-{
-	static const struct {
-		const struct x_scenario *sc;
-		unsigned races;
-	} known[] = {{&engine_race_answer, 0},	{&engine_race_interrupted, 0},
-		     {&engine_race_posted, 2},	{&engine_race_handed, 0},
-		     {&engine_race_earlier, 1}, {&engine_race_bytes, 1},
-		     {&engine_free_raced, 1}};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
-		for (int tso = 0; tso < 2; tso++) {
-			struct x_options opt = x_all_orders(X_DPOR, tso);
-
-			EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete && !r.broken,
-			       "%s: %s", known[i].sc->name, r.text);
-			EXPECT(r.races == known[i].races, "%s model=%s: %u races, not %u",
-			       known[i].sc->name, tso ? "tso" : "sc", r.races, known[i].races);
-		}
-}
-
-/* Under tso nobody waits between a store into his buffer and a plain look, so that none sees the
- * other's word. */
-SELFTEST(seen_stores, "explore.races-by-store",
-	 "a store, of one word or several, takes nothing up, so what its maker does behind it "
-	 "races, "
-	 "and leaves what another one gave there before it; an addition takes that up")
-{
-	static const struct {
-		const struct x_scenario *sc;
-		unsigned races;
-	} known[] = {{&engine_race_overwritten, 3}, {&engine_race_passed, 2},
-		     {&engine_race_added, 0},	    {&engine_race_beside, 2},
-		     {&engine_race_looked, 2},	    {&engine_race_wide_overwritten, 3},
-		     {&engine_race_wide_passed, 2}};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
-		struct x_options opt = x_all_orders(X_DPOR, false);
-
-		EXPECT(!explore_run(known[i].sc, &opt, &r) && r.complete && !r.broken, "%s: %s",
-		       known[i].sc->name, r.text);
-		EXPECT(r.races == known[i].races, "%s: %u races, not %u", known[i].sc->name,
-		       r.races, known[i].races);
-	}
-}
-
 SELFTEST(seen_freed, "explore.freed-by-any-call",
 	 "what was freed is not touched by a copy, from or to, a text, an addition or an atomic "
 	 "load either")
@@ -176,17 +127,6 @@ SELFTEST(seen_loops, "explore.loops-look-in-any-way",
 	EXPECT(!explore_run(&engine_spin_six, &opt, &r) && r.broken &&
 		       strstr(r.text, "before these 4 places, which the explorer would not"),
 	       "six places: %s", r.broken ? r.text : "nothing is found");
-}
-
-/* By brute force in reverse, where the fifth one is first in the orders before. */
-SELFTEST(seen_fifth, "explore.races-of-a-fifth",
-	 "what a clock says of the fifth actor is of this order, and of none before")
-{
-	struct x_options opt = x_all_orders(X_BRUTE, false);
-
-	opt.reverse = true;
-	EXPECT(!explore_run(&engine_race_fifth, &opt, &r) && r.complete && !r.broken, "%s", r.text);
-	EXPECT(r.races == 5, "%u races, not 5", r.races);
 }
 
 SELFTEST(seen_relied, "explore.relied-on-in-vain",

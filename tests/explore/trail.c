@@ -10,6 +10,7 @@
  */
 #include "mm/mm.h"
 #include "tests/explore/internal.h"
+#include "tests/explore/json.h"
 
 #define COLUMN 30
 #define WORDS  64u /* of what an event was done to, with the 0 behind */
@@ -171,12 +172,11 @@ void x_trail_print(const struct x_result *r)
 
 static void json_text(const char *name, const char *text)
 {
+	char buf[JSON_BYTE];
+
 	kprintf("\"%s\":\"", name);
 	for (; *text; text++)
-		if (*text < ' ' || *text > '~')
-			kprintf("\\u%04x", (unsigned char)*text);
-		else
-			kprintf(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+		kprintf("%s", json_byte(*text, buf));
 	kprintf("\"");
 }
 

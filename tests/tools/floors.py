@@ -42,6 +42,7 @@ MORE_HEADERS = {
     "tests/explore/told.h": "another part of it",
     "tests/explore/owed.h": "between the two files of DPOR alone; internal.h would be too long with it",
     "tests/explore/noted.h": "between who notes what is touched and who asks; internal.h would be too long with it",
+    "tests/explore/json.h": "bytes in JSON, for a host test, which has nothing else of the explorer",
     "tests/kernel/lib": "a header for each fixture: a test includes those that it uses",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

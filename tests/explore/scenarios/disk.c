@@ -6,18 +6,17 @@
  *
  * The disk is a model: its registers are bytes. Its reset has ended when it has written.
  */
-#include "drivers/block/internal.h"
 #include "tests/explore/explore.h"
+#include "tests/kernel/lib/model_disk.h"
 
-#define STATUS	16 / sizeof(uint64_t) /* the word with the register, as bits 32 to 39 */
-#define NOT_YET (1ull << 32)
+/* The word with the register, and what stands in it. */
+#define STATUS	(MODEL_STATUS / sizeof(uint64_t))
+#define NOT_YET ((uint64_t)MODEL_NOT_YET << MODEL_STATUS % sizeof(uint64_t) * 8)
 #define LATE	0x4554414c4554414cull
 #define OURS	0x5352554f5352554full
 
 static struct {
-	struct vblk disk;
-	uint64_t registers[8];
-	uint16_t bell;
+	struct model_disk of;
 	struct bio bio;
 	struct bio_seg seg;
 	uint64_t *bytes; /* where the request wants the sector */
@@ -27,25 +26,19 @@ static struct {
 
 static void teardown(void)
 {
-	vring_free(&model.disk.ring);
-	dma_free_memory(&model.disk.shared);
+	model_disk_free(&model.of);
 	if (model.seg.page)
 		plain_page_free(model.seg.page);
 }
 
 static int setup(void)
 {
-	struct vblk *d = &model.disk;
 	int err;
 
 	memset(&model, 0, sizeof(model));
-	d->virtio.dma = (struct dma_device)DMA_DIRECT("model");
-	d->virtio.common = (uint8_t *)model.registers;
-	d->virtio.bell = &model.bell;
-	d->dev.sectors = PAGE_SIZE / SECTOR_SIZE;
-	d->dev.max_segs = 1;
+	err = model_disk_init(&model.of, PAGE_SIZE / SECTOR_SIZE, 1, 4);
 	model.seg = (struct bio_seg){.page = plain_page_alloc(), .len = SECTOR_SIZE};
-	err = !model.seg.page ? -ENOMEM : vring_init(&d->ring, &d->virtio.dma, 4) ?: vblk_init(d);
+	err = model.seg.page ? err : -ENOMEM;
 	if (err) {
 		teardown();
 		return refuse(err, "no memory for a disk");
@@ -66,8 +59,8 @@ static void ended(struct bio *bio, int err)
 static void start(void)
 {
 	model.bio = (struct bio){.op = BIO_READ, .seg = &model.seg, .nr = 1, .end_io = ended};
-	X_EXPECT("set-up", !bio_submit_unchecked(&model.disk.dev, &model.bio), "it is refused");
-	model.disk.ring.used->idx = 2;
+	X_EXPECT("set-up", !bio_submit_unchecked(&model.of.disk.dev, &model.bio), "it is refused");
+	model.of.disk.ring.used->idx = 2;
 }
 
 /* The timer that looks at the reset is this CPU's, so it comes when that has ended: before, it
@@ -76,11 +69,11 @@ static void interrupted(void)
 {
 	uint64_t flags = irq_save();
 
-	X_EXPECT("set-up", vblk_collect(&model.disk), "the disk is believed");
-	__atomic_store_n(&model.registers[STATUS], NOT_YET, __ATOMIC_RELAXED);
+	X_EXPECT("set-up", vblk_collect(&model.of.disk), "the disk is believed");
+	__atomic_store_n(&model.of.registers[STATUS], NOT_YET, __ATOMIC_RELAXED);
 	while (!__atomic_load_n(&model.quiet, __ATOMIC_ACQUIRE))
 		cpu_pause();
-	__atomic_store_n(&model.registers[STATUS], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&model.of.registers[STATUS], 0, __ATOMIC_RELAXED);
 	irq_restore(flags);
 }
 

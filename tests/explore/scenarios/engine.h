@@ -33,6 +33,14 @@ struct engine_step {
 };
 /* What the threads of engine_dice and engine_dice_irq do, one after the other. */
 extern struct engine_step engine_program[X_MAX_THREADS][ENGINE_STEPS];
+/* run_N: thread N of a program, which makes its steps by `step`. */
+#define ENGINE_THREAD(n, step)                                                                     \
+	static void run_##n(void)                                                                  \
+	{                                                                                          \
+		for (unsigned i = 0; i < ENGINE_STEPS; i++)                                        \
+			if (engine_program[n][i].kind != ENGINE_NOTHING)                           \
+				step(engine_program[n][i]);                                        \
+	}
 extern uint32_t engine_never;  /* what the first variable of engine_dice_never is not to be */
 extern unsigned engine_spread; /* 1: its variables lie in words of their own; 0: in one */
 

@@ -94,26 +94,9 @@ static void step(struct engine_step s)
 	}
 }
 
-static void run(unsigned thread)
-{
-	for (unsigned i = 0; i < ENGINE_STEPS; i++)
-		step(engine_program[thread][i]);
-}
-
-static void run_0(void)
-{
-	run(0);
-}
-
-static void run_1(void)
-{
-	run(1);
-}
-
-static void run_2(void)
-{
-	run(2);
-}
+ENGINE_THREAD(0, step)
+ENGINE_THREAD(1, step)
+ENGINE_THREAD(2, step)
 
 static void see_variables(void)
 {

@@ -167,17 +167,8 @@ static void step(struct engine_step s)
 	}
 }
 
-static void run_0(void)
-{
-	for (unsigned i = 0; i < ENGINE_STEPS; i++)
-		step(engine_program[0][i]);
-}
-
-static void run_1(void)
-{
-	for (unsigned i = 0; i < ENGINE_STEPS; i++)
-		step(engine_program[1][i]);
-}
+ENGINE_THREAD(0, step)
+ENGINE_THREAD(1, step)
 
 static void start_dice(void)
 {

@@ -6,39 +6,28 @@
  * Its ring has room for two reads of a page, so the third one waits for them. All are direct I/O,
  * and hold pages of a file.
  */
-#include "drivers/block/internal.h"
 #include "tests/kernel/lib/fake_disk.h"
 #include "tests/kernel/lib/fixture.h"
+#include "tests/kernel/lib/model_disk.h"
 
 #define READS	 3
-#define STARTED	 2  /* of them, those that the ring has room for */
-#define STATUS	 20 /* register: zero is written to reset, and read when that has ended */
+#define STARTED	 2 /* of them, those that the ring has room for */
 #define WORKS	 0xf
-#define NOT_YET	 0x1
-#define REGISTER ((uint8_t *)model.registers)[STATUS]
+#define REGISTER ((uint8_t *)model.of.registers)[MODEL_STATUS]
 
 static struct {
-	struct vblk disk;
-	uint64_t registers[8];
-	uint16_t bell;
+	struct model_disk of;
 	struct dio *read[READS];
 } model;
 
 static int model_begin(void)
 {
-	struct vblk *d = &model.disk;
 	int err;
 
-	memset(&model, 0, sizeof(model));
-	d->virtio.dma = (struct dma_device)DMA_DIRECT("model");
-	d->virtio.common = (uint8_t *)model.registers;
-	d->virtio.bell = &model.bell;
-	snprintf(d->dev.name, sizeof(d->dev.name), "model");
-	d->dev.sectors = 1 << 20;
-	d->dev.max_segs = 4;
+	memset(model.read, 0, sizeof(model.read));
+	err = model_disk_init(&model.of, 1 << 20, 4, 8);
 	REGISTER = WORKS;
-	err = vring_init(&d->ring, &d->virtio.dma, 8);
-	return err ?: vblk_init(d);
+	return err;
 }
 
 /* Reads into the pages of a mapping, one each. */
@@ -47,7 +36,7 @@ static int start_reads(uint64_t va)
 	int err = 0;
 
 	for (unsigned i = 0; i < READS && !err; i++)
-		model.read[i] = dio_start(&(struct dio_request){.disk = &model.disk.dev,
+		model.read[i] = dio_start(&(struct dio_request){.disk = &model.of.disk.dev,
 								.dir = DIO_READ,
 								.addr = va + i * PAGE_SIZE,
 								.len = PAGE_SIZE},
@@ -63,10 +52,10 @@ static bool lies(void)
 	const char *why;
 	bool reset;
 
-	model.disk.ring.used->idx = READS;
-	why = vblk_collect(&model.disk);
+	model.of.disk.ring.used->idx = READS;
+	why = vblk_collect(&model.of.disk);
 	reset = !REGISTER;
-	REGISTER = NOT_YET; /* before the timer, which is this CPU's */
+	REGISTER = MODEL_NOT_YET; /* before the timer, which is this CPU's */
 	irq_restore(flags);
 	return reset && why && strstr(why, "more requests");
 }
@@ -79,7 +68,7 @@ static void nothing(void *unused)
 /* The driver's timer has looked at the reset so often, and is past what it does about it. */
 static bool looked(unsigned looks)
 {
-	bool came = AWAIT(__atomic_load_n(&model.disk.looks, __ATOMIC_ACQUIRE) >= looks,
+	bool came = AWAIT(__atomic_load_n(&model.of.disk.looks, __ATOMIC_ACQUIRE) >= looks,
 			  "a look at the reset");
 
 	cpu_call((1u << nr_cpus) - 1, nothing,
@@ -93,19 +82,19 @@ static bool reset_ends(void)
 	bool came;
 
 	REGISTER = 0;
-	came = AWAIT(__atomic_load_n(&model.disk.stopped, __ATOMIC_ACQUIRE), "a look at the reset");
+	came = AWAIT(__atomic_load_n(&model.of.disk.stopped, __ATOMIC_ACQUIRE),
+		     "a look at the reset");
 	return looked(0) && came;
 }
 
 /* Whatever the driver did: every request ends, and the model goes. */
 static void model_end(void)
 {
-	timer_cancel_wait(&model.disk.look);
-	vblk_end_all(&model.disk);
+	timer_cancel_wait(&model.of.disk.look);
+	vblk_end_all(&model.of.disk);
 	for (unsigned i = 0; i < READS && model.read[i]; i++)
 		dio_free(model.read[i]);
-	vring_free(&model.disk.ring);
-	dma_free_memory(&model.disk.shared);
+	model_disk_free(&model.of);
 }
 
 static unsigned reads_done(void)
@@ -131,7 +120,7 @@ static unsigned held(uint64_t va)
  * descriptor of its chain. */
 static void device_writes(unsigned request, char c)
 {
-	*(char *)phys_to_virt(model.disk.ring.desc[3 * request + 1].addr) = c;
+	*(char *)phys_to_virt(model.of.disk.ring.desc[3 * request + 1].addr) = c;
 }
 
 SELFTEST(
@@ -146,8 +135,8 @@ SELFTEST(
 	va = fx_map(&fx, "f", READS, 'f');
 	EXPECT_OR(out, va && !model_begin(), "no mapping, or no memory");
 	EXPECT_OR(end, !start_reads(va), "%s", refusal());
-	EXPECT_OR(end, model.disk.stats.running == STARTED && held(va) == READS,
-		  "%u run, %u page(s) held", model.disk.stats.running, held(va));
+	EXPECT_OR(end, model.of.disk.stats.running == STARTED && held(va) == READS,
+		  "%u run, %u page(s) held", model.of.disk.stats.running, held(va));
 	EXPECT_OR(end, lies(), "it is believed, or no reset was begun");
 	early = reads_done();
 	pages = held(va);
@@ -188,7 +177,7 @@ static unsigned waiters_begin(struct fx_op *op)
 
 static void waiters_end(struct fx_op *op)
 {
-	vblk_end_all(&model.disk);
+	vblk_end_all(&model.of.disk);
 	for (unsigned i = 0; i < READS; i++)
 		if (op[i].thread)
 			fx_join(&op[i]);
@@ -222,7 +211,7 @@ SELFTEST(virtio_broken_wakes, "virtio.broken-wakes-all",
 		  bio_in_flight(), held(va));
 	err = 0;
 	EXPECT_OR(wake,
-		  !dio_start(&(struct dio_request){.disk = &model.disk.dev,
+		  !dio_start(&(struct dio_request){.disk = &model.of.disk.dev,
 						   .dir = DIO_READ,
 						   .addr = va,
 						   .len = PAGE_SIZE},
