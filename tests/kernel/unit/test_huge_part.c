@@ -179,6 +179,29 @@ out:
 	fixture_end(&fx);
 }
 
+SELFTEST(huge_punch_before, "huge.punch-writes-nothing-before",
+	 "a hole from before dirty 2 MiB to inside of them writes back what is behind it, and "
+	 "nothing else")
+{
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	uint64_t va = map_huge(&fx, "f", 3), behind, all;
+	int err;
+
+	EXPECT_OR(out, va && level_at(PAGE(va, N)) == 2, "not mapped by 2 MiB");
+	EXPECT_OR(out, !dax_fsync(fx.inode[0]), "%s", refusal());
+	number_pages(PAGE(va, N)); /* the only dirty ones */
+	watch(va_to_head(PAGE(va, N)), N);
+	err = dax_punch(fx.inode[0], 0, (N + 100) * PAGE_SIZE);
+	behind = watched();
+	all = seen.bytes;
+	EXPECT_OR(out, !err && behind == (N - 100) * PAGE_SIZE && all == behind,
+		  "error %d, of 2 MiB whose first 100 pages go %lu bytes, elsewhere %ld", err,
+		  behind, (long)(all - behind));
+	EXPECT_OR(out, !wrong_numbers(PAGE(va, N), 100, N), "what is behind it");
+out:
+	fixture_end(&fx);
+}
+
 SELFTEST(huge_punch_clean, "huge.punch-writes-clean-nothing",
 	 "a hole in 2 MiB that fsync has cleaned writes nothing of them back")
 {

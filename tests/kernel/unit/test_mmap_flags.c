@@ -391,3 +391,90 @@ out:
 		dax_put(f);
 	fixture_end(&fx);
 }
+
+static unsigned syncs;
+static int (*layer_sync)(struct dax_inode *inode);
+
+static int count_sync(struct dax_inode *inode)
+{
+	syncs++;
+	return layer_sync(inode);
+}
+
+SELFTEST(mmap_sync_others, "mmap.sync-settles-others",
+	 "a store with MAP_SYNC to a page that a plain mapping got the block for, and stored to, "
+	 "makes "
+	 "that block durable as well")
+{
+	struct dax_map rq = {.flags = MAP_SHARED_VALIDATE, .pages = 1, .write = true};
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 0, 0);
+	const struct dax_layer_ops *before = f ? f->ops : NULL;
+	struct dax_layer_ops ops;
+	uint64_t va[2] = {0};
+	int err[2];
+
+	EXPECT_OR(out, f && !dax_truncate(f, PAGE_SIZE), "%s", refusal());
+	EXPECT_OR(out, !dax_map(current_mm(), f, &rq, &va[0]), "%s", refusal());
+	rq.flags |= MAP_SYNC;
+	EXPECT_OR(out, !dax_map(current_mm(), f, &rq, &va[1]), "%s", refusal());
+	err[0] = store_checked((uint64_t *)va[0], 1);
+	ops = *before;
+	layer_sync = ops.sync;
+	ops.sync = count_sync;
+	syncs = 0;
+	f->ops = &ops;
+	err[1] = store_checked((uint64_t *)va[1], 2);
+	f->ops = before;
+	EXPECT_OR(out, !err[0] && !err[1], "stores: %d, %d", err[0], err[1]);
+	EXPECT_OR(out, syncs, "the block that a plain store got is not made durable");
+out:
+	for (unsigned i = 0; i < 2; i++)
+		mm_unmap(current_mm(), va[i], PAGE_SIZE);
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
+
+static int map_fails(struct dax_inode *inode, uint64_t pgoff, bool create, struct dax_block *b)
+{
+	(void)inode, (void)pgoff, (void)create, (void)b;
+	return refuse(-EDQUOT, "a test's file layer has no block");
+}
+
+SELFTEST(mmap_layer_error, "mmap.errors-are-the-layers",
+	 "a fault that the file layer has no block for, or cannot make durable, ends with the "
+	 "layer's "
+	 "own error and sentence")
+{
+	const struct dax_map rq = {
+		.flags = MAP_SHARED_VALIDATE | MAP_SYNC, .pages = 1, .write = true};
+	FIXTURE(fx, LIFETIME_DEFAULT);
+	struct dax_inode *f = scratch_file("f", 0, 0);
+	const struct dax_layer_ops *before = f ? f->ops : NULL;
+	struct dax_layer_ops ops;
+	uint64_t va = USER_MMAP + (1ul << 40);
+	int no_block, not_durable;
+	bool said;
+
+	EXPECT_OR(out, f && !dax_truncate(f, PAGE_SIZE) && !dax_map(current_mm(), f, &rq, &va),
+		  "%s", refusal());
+	ops = *before;
+	ops.map = map_fails;
+	f->ops = &ops;
+	no_block = mm_fault(current_mm(), va, true);
+	said = strstr(refusal(), "no block");
+	ops = *before;
+	ops.sync = sync_fails;
+	not_durable = mm_fault(current_mm(), va, true);
+	f->ops = before;
+	mm_unmap(current_mm(), va, PAGE_SIZE);
+	EXPECT_OR(out, no_block == -EDQUOT && not_durable == -EIO,
+		  "the layer says %d and %d, the fault %d and %d", -EDQUOT, -EIO, no_block,
+		  not_durable);
+	EXPECT_OR(out, said, "the sentence is not the layer's: %s", refusal());
+out:
+	if (f)
+		dax_put(f);
+	fixture_end(&fx);
+}
