@@ -313,6 +313,11 @@ static int explore_one(const struct x_scenario *sc, const struct x_options *opt)
 
 	if (err)
 		return shell_fail(err, "%s: %s", sc->name, refusal());
+	if (result.complete && opt->from > x.beginnings)
+		return shell_fail(
+			-EINVAL,
+			"%s: from=%lu is behind the last of %lu beginnings: nothing was run",
+			sc->name, (unsigned long)opt->from, (unsigned long)x.beginnings);
 	print_verdict(sc, opt, &result);
 	if (result.failed)
 		return -EIO;
@@ -436,6 +441,11 @@ static int cmd_replay(int argc, char **argv)
 		return shell_fail(err, "%s", refusal());
 	if (result.failed)
 		return shell_fail(-EIO, "%s", result.text);
+	if (x.state.depth < len)
+		return shell_fail(-EIO,
+				  "the order is over behind event %u, and the token has %u: the "
+				  "code, or the scenario, is not what it was",
+				  x.state.depth, len);
 	if (argc == 3)
 		x_trail_json(sc, &result);
 	else

@@ -41,7 +41,8 @@ REFUSED = ["explore no.such", "explore wait.message strategy=magic", "explore wa
            "explore wait.message shard=0/2 from=2 strategy=random", "explore wait.message runs=0",
            "explore wait.message time=0", "explore wait.message strategy=states shard=0/2",
            "explore wait.message strategy=states bound=15", "explore wait.message bound=1 bound=2",
-           "explore wait.message lifetime=busy-extent"]
+           "explore wait.message lifetime=busy-extent", "explore wait.message shard=0/2 from=99999",
+           "replay litmus.message:-:sc:a1b99"]
 # As `make run` has them, without a file that another run may use.
 DIMMS = ["-p", "-,size=1G", "-p", "-,size=16G,scratch"]
 # In both: every strategy, both memories, interrupts, page tables, a file system, an unbinding.
@@ -124,6 +125,8 @@ def test_the_explorer_in_a_process():
     assert brute[5] == dpor[5] == "complete" and brute[7] == dpor[7] and int(dpor[6]) < int(brute[6])
     for refused in REFUSED:
         assert said[refused].status != 0 and said[refused].output, refused
+    assert "nothing was run" in said["explore wait.message shard=0/2 from=99999"].output
+    assert "the order is over behind event" in said["replay litmus.message:-:sc:a1b99"].output
     assert "scenario" in said["explore no.such"].output and "token" in said["replay nonsense"].output
     # With every second backtrack point lost, the check that compares with brute force notices.
     assert Ktap(said["selftest explore.brute-equals-dpor"].output).failed == ["explore.brute-equals-dpor"]
