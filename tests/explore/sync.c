@@ -13,12 +13,15 @@
  */
 #include "tests/explore/internal.h"
 
+/* These take nothing up at a place that they store to. */
+#define STORES (1u << X_STORE | 1u << X_DRAIN)
+
 /* Its clock behind event n, which is made and not in a chain yet: it was the actor's before. */
 void x_sync(struct x_node *n, struct x_word *const *word)
 {
 	for (unsigned i = 0; i < n->op.nr; i++) {
 		const struct x_place *p = &n->op.place[i];
-		bool takes = !(p->how & X_WRITE) || n->op.kind != X_STORE;
+		bool takes = !(p->how & X_WRITE) || !(STORES >> n->op.kind & 1);
 		const struct x_link *giver = x_chain_giver(p, word[i]);
 
 		if (giver && takes)

@@ -87,6 +87,18 @@ SELFTEST(seen_stores, "explore.races-by-store",
 		races_are(t, &known[i], false, false, known[i].races);
 }
 
+/* One race is of the word by which it is known that the first store is out. */
+SELFTEST(seen_drained, "explore.races-by-drain",
+	 "a store that leaves a buffer takes nothing up that a later one of that buffer would hand "
+	 "on")
+{
+	struct x_options opt = x_all_orders(X_BRUTE, true);
+
+	EXPECT(!explore_run(&engine_race_drained, &opt, &r) && r.complete && !r.broken, "%s",
+	       r.text);
+	EXPECT(r.races == 2, "%u races, not 2", r.races);
+}
+
 /* By brute force in reverse, where the fifth one is first in the orders before. */
 SELFTEST(seen_fifth, "explore.races-of-a-fifth",
 	 "what a clock says of the fifth actor is of this order, and of none before")

@@ -86,7 +86,7 @@ extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_tim
 
 /* Races by stores of several words, and by who comes late. */
 extern const struct x_scenario engine_race_wide_overwritten, engine_race_wide_passed,
-	engine_race_fifth;
+	engine_race_fifth, engine_race_drained;
 
 /* What strategy=states relies on. */
 extern const struct x_scenario engine_relied_asleep, engine_relied_flush;

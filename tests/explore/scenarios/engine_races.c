@@ -91,6 +91,24 @@ const struct x_scenario engine_race_passed = {.name = "engine.race-passed",
 							 {"overwrites", overwrites_and_passes},
 							 {"takes", takes_and_stores}}};
 
+static void comes_and_passes(void)
+{
+	x_point("behind"); /* else it looks before the first one's stores are out */
+	overwrites_and_passes();
+}
+
+static void stores_if_passed(void)
+{
+	if (LOAD(passed))
+		data = 6;
+}
+
+/* A store that leaves a buffer takes nothing up either, which the next one would hand on. */
+const struct x_scenario engine_race_drained = {.name = "engine.race-drained",
+					       .thread = {{"gives", gives_and_tells},
+							  {"overwrites", comes_and_passes},
+							  {"stores", stores_if_passed}}};
+
 /* ---- the same of additions */
 
 static void stores_and_adds(void)
