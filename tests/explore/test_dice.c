@@ -260,7 +260,8 @@ static const char *compare_waiting(unsigned *compared)
 {
 	static const struct x_scenario *const known[] = {
 		&engine_answer_within, &engine_answer_behind, &engine_pause_over,
-		&engine_sleep_over,    &engine_timer_over,    &engine_timer_within};
+		&engine_sleep_over,    &engine_timer_over,    &engine_timer_within,
+		&engine_answer_other,  &engine_answer_late};
 	const char *why = NULL;
 
 	for (unsigned i = 0; i < 2 * ARRAY_SIZE(known) && !why; i++)

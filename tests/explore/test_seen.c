@@ -136,7 +136,10 @@ SELFTEST(seen_relied, "explore.relied-on-in-vain",
 	static const struct {
 		const struct x_scenario *sc;
 		unsigned outcomes;
-	} known[] = {{&engine_relied_asleep, 4}, {&engine_relied_flush, 6}};
+	} known[] = {{&engine_relied_asleep, 4},
+		     {&engine_relied_flush, 6},
+		     {&engine_relied_handler, 5},
+		     {&engine_relied_room, 3}};
 
 	for (unsigned n = 0; n < 4 * ARRAY_SIZE(known); n++) {
 		struct x_options opt = x_all_orders(X_STATES, n % 2);

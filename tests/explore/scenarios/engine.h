@@ -82,14 +82,15 @@ extern const struct x_scenario engine_panics, engine_asserts, engine_warns, engi
 
 /* An execution that goes on from a moment, and timers. */
 extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_timer_two,
-	engine_timer_over, engine_timer_within;
+	engine_timer_over, engine_timer_within, engine_answer_other, engine_answer_late;
 
 /* Races by stores of several words, and by who comes late. */
 extern const struct x_scenario engine_race_wide_overwritten, engine_race_wide_passed,
 	engine_race_fifth, engine_race_drained;
 
 /* What strategy=states relies on. */
-extern const struct x_scenario engine_relied_asleep, engine_relied_flush;
+extern const struct x_scenario engine_relied_asleep, engine_relied_flush, engine_relied_handler,
+	engine_relied_room;
 
 extern const struct x_scenario engine_alike;
 extern uint64_t engine_left[2]; /* what it found in the heap, in a frame */

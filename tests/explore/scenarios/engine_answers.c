@@ -122,6 +122,79 @@ const struct x_scenario engine_sleep_over = {
 	.start = start,
 	.thread = {{"sleeps", sleeps_and_adds}, {"wakes", wakes_and_adds}}};
 
+/* ---- a call that is made on the caller's own CPU, too, and so waits later than it is answered */
+
+static void tell(void *unused)
+{
+	(void)unused;
+	if (cpu_id() == 0)
+		STORE(gone, 1);
+}
+
+static void nothing(void)
+{
+}
+
+static void calls_when_told(void)
+{
+	x_observe(LOAD(within));
+	cpu_call(1u << 0 | 1u << 2, tell, NULL);
+	see_behind();
+}
+
+static void tells_and_calls(void)
+{
+	STORE(within, 1);
+	cpu_call(1u << 3, does_nothing, NULL);
+	see_behind();
+}
+
+static void is_told_and_adds(void)
+{
+	x_observe(LOAD(gone));
+	see_behind();
+}
+
+/* The last one is told and adds first, without a preemption: the first waits for an answer, as the
+ * second has done all the time, for another. */
+const struct x_scenario engine_answer_other = {.name = "engine.answer-other",
+					       .start = start,
+					       .thread = {{"calls", calls_when_told},
+							  {"calls too", tells_and_calls},
+							  {"nothing", nothing},
+							  {"adds", is_told_and_adds}},
+					       .interrupts = true};
+
+static void tell_and_look(void *unused)
+{
+	(void)unused;
+	if (cpu_id())
+		return;
+	STORE(gone, 1);
+	x_observe(LOAD(within));
+	STORE(gone, 2);
+}
+
+static void calls_both(void)
+{
+	cpu_call(1u << 0 | 1u << 1, tell_and_look, NULL);
+	see_behind();
+}
+
+static void is_told_and_tells(void)
+{
+	x_observe(LOAD(gone));
+	STORE(within, 1);
+}
+
+/* The second is told and tells before the first waits, and the third adds first: with one
+ * preemption, as it is not interrupted before that. */
+const struct x_scenario engine_answer_late = {
+	.name = "engine.answer-late",
+	.start = start,
+	.thread = {{"calls", calls_both}, {"tells", is_told_and_tells}, {"adds", is_told_and_adds}},
+	.interrupts = true};
+
 /* ---- timers: who cancels one waits while its function is at work, and then from him a switch is
  * free */
 
@@ -142,12 +215,6 @@ static void tells_and_cancels(void)
 {
 	STORE(gone, 1);
 	timer_cancel_wait(&timer);
-	see_behind();
-}
-
-static void is_told_and_adds(void)
-{
-	x_observe(LOAD(gone));
 	see_behind();
 }
 

@@ -128,3 +128,79 @@ const struct x_scenario engine_relied_flush = {.name = "engine.relied-flush",
 							  {"posts too", is_told_and_posts}},
 					       .end = see_order,
 					       .interrupts = true};
+
+/* ---- a handler, which adds if it came before who adds alone */
+
+static uint32_t came;
+
+static void start_came(void)
+{
+	sum = came = 0;
+}
+
+static void come_and_add(void *unused)
+{
+	(void)unused;
+	if (__atomic_fetch_or(&came, 1, __ATOMIC_SEQ_CST))
+		return;
+	x_observe(LOAD(came));
+	add();
+}
+
+static void posts_once(void)
+{
+	x_interrupt(2, come_and_add, NULL);
+}
+
+static void comes_and_adds(void)
+{
+	__atomic_fetch_or(&came, 2, __ATOMIC_SEQ_CST);
+	add();
+}
+
+static void nothing(void)
+{
+}
+
+/* The handler is too late; or it looks before the other comes, or behind that, and adds first or
+ * second. */
+const struct x_scenario engine_relied_handler = {
+	.name = "engine.relied-handler",
+	.start = start_came,
+	.thread = {{"comes", comes_and_adds}, {"posts", posts_once}, {"nothing", nothing}},
+	.interrupts = true};
+
+/* ---- more stores of several words than there is room to note */
+
+#define MORE_THAN_ROOM 130u
+
+static struct three {
+	uint64_t first, second, third;
+} many[MORE_THAN_ROOM];
+
+static volatile size_t three_bytes = sizeof(*many); /* so that it is a call */
+
+static void start_many(void)
+{
+	for (unsigned i = 0; i < MORE_THAN_ROOM; i++)
+		STORE(many[i].second, 0);
+}
+
+static void sets_many(void)
+{
+	for (unsigned i = 0; i < MORE_THAN_ROOM; i++)
+		memset(&many[i], 1, three_bytes);
+}
+
+static void looks_at_last(void)
+{
+	uint64_t third = LOAD(many[MORE_THAN_ROOM - 1].third);
+
+	x_observe(!!third * 2u + !!LOAD(many[MORE_THAN_ROOM - 1].first));
+}
+
+/* The last one comes before both looks, between them, or behind them: then nothing goes alone. */
+const struct x_scenario engine_relied_room = {
+	.name = "engine.relied-room",
+	.start = start_many,
+	.thread = {{"looks", looks_at_last}, {"sets", sets_many}}};
