@@ -75,10 +75,10 @@ inline const struct x_link *x_chain_giver(const struct x_place *p, const struct 
 
 static inline void cut(const struct x_link *l)
 {
-	l->word->newest = l->older;
-	l->word->changed = l->changed;
-	if (unlikely(l->word->at == x_wide.at))
-		x_wide_newest = l->older;
+	struct x_word *w = l->word;
+
+	w->newest = l->older;
+	w->changed = l->changed;
 }
 
 void x_chains_cut(unsigned depth)
@@ -89,4 +89,6 @@ void x_chains_cut(unsigned depth)
 		for (unsigned i = node->op.nr; i > 0;)
 			cut(&node->link[--i]);
 	}
+	if (unlikely(x_wide_newest))
+		x_wide_newest = x_chain_word(&x_wide)->newest;
 }

@@ -214,6 +214,7 @@ struct x_engine {
 	unsigned keep; /* so many are as before */
 	const uint8_t *plan;
 	unsigned plan_len; /* replay; and for the rest the strategy */
+	unsigned last_owed; /* behind this node none has a turn that is still to come */
 	bool branching;	   /* node number `keep` has its actor already */
 	enum x_end ended;
 	char rule[X_RULE], text[X_TEXT];

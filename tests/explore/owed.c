@@ -100,9 +100,9 @@ static uint16_t initials(unsigned e, unsigned actor, unsigned nth, const uint16_
 
 static void owe_turn(unsigned n, unsigned actor)
 {
-	struct x_node *at = &x.node[n];
+	const struct x_node *at = &x.node[n];
 
-	at->todo |= at->enabled >> actor & 1 ? (uint16_t)(1u << actor) : at->enabled;
+	x_owe_turns(n, at->enabled >> actor & 1 ? 1u << actor : at->enabled);
 }
 
 /* The event with which the thread that ran at event e began to run: a switch there costs nothing
@@ -145,7 +145,7 @@ static void clock_at(unsigned e, const struct x_turn *t, uint16_t *clock)
 static void owe_before_interrupts(unsigned e, uint16_t begin, const struct x_turn *t, bool running);
 static void owe_one(unsigned e, const struct x_turn *t, bool running)
 {
-	struct x_node *at = &x.node[e];
+	const struct x_node *at = &x.node[e];
 	uint16_t clock[X_ACTORS], begin, begin_all;
 
 	clock_at(e, t, clock);
@@ -157,11 +157,11 @@ static void owe_one(unsigned e, const struct x_turn *t, bool running)
 	begin_all = begin;
 	begin &= at->enabled;
 	if (begin >> t->actor & 1) {
-		at->todo |= (uint16_t)(1u << t->actor);
+		x_owe_turns(e, 1u << t->actor);
 	} else if (begin) {
-		at->todo |= begin & (uint16_t)-begin;
+		x_owe_turns(e, begin & -(unsigned)begin);
 	} else {
-		at->todo |= at->enabled;
+		x_owe_turns(e, at->enabled);
 		owe_before_interrupts(e, begin_all, t, running);
 	}
 }

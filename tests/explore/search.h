@@ -31,6 +31,12 @@ bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsi
 void x_blocked_races(void);
 /* The event just made takes away what this actor would have done next: it could have come first. */
 void x_cancelled(unsigned id);
+/* These are owed a turn at event n. */
+static inline void x_owe_turns(unsigned n, unsigned who)
+{
+	x.node[n].todo |= (uint16_t)who;
+	x.last_owed = MAX(x.last_owed, n);
+}
 void x_owe_standing(void); /* owed.c: the execution ends as one that is known, or hangs */
 /* The actors whose turn here need not be explored again. */
 uint16_t x_still_asleep(const struct x_node *last);

@@ -47,6 +47,7 @@ static uint64_t dice(void)
 /* A shard of a random strategy throws dice of its own. */
 void x_strategy_start(void)
 {
+	x.last_owed = X_DEPTH;
 	x.usual = x.opt.strategy == X_DPOR && x.opt.bound == X_UNBOUND && !x.opt.reverse &&
 		  !x.opt.shards;
 	x.simple =
@@ -236,13 +237,14 @@ unsigned x_choose(uint16_t mask, struct x_node *n)
 		id = pick_random(can);
 	else
 		id = pick_in_order(can);
-	n->todo = todo_at_first(can, id);
+	n->todo = 0;
+	x_owe_turns(x.state.depth, todo_at_first(can, id));
 	return id;
 }
 
 bool x_backtrack(void)
 {
-	unsigned n = x.state.depth;
+	unsigned n = MIN(x.state.depth, x.last_owed + 1);
 
 	if (is_random()) {
 		x.keep = 0;
@@ -259,7 +261,7 @@ bool x_backtrack(void)
 			continue;
 		node->actor = (uint8_t)(x.opt.reverse ? 31u - (unsigned)__builtin_clz(left)
 						      : lowest(left));
-		x.keep = n;
+		x.keep = x.last_owed = n;
 		x.branching = true;
 		return true;
 	}
