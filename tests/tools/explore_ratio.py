@@ -14,10 +14,12 @@ does, but for the release of a lock, which is no choice for any strategy (wrap_l
 
 import collections
 import fnmatch
+import os
 import re
 import statistics
 import sys
 
+import asked
 import explore
 import explore_home
 import explore_table
@@ -70,16 +72,33 @@ def table(rows):
         yield f"| {one.name} | {one.brute:,} | {one.sleep:,} | {one.dpor:,} | {one.outcomes} | {ratio(one):,.1f} |"
 
 
+def told(name, one, most):
+    """What came of a scenario, in a line."""
+    return (f"{name}: brute force {one.brute:,}, sleep sets {one.sleep:,}, DPOR {one.dpor:,}" if one else
+            f"{name}: more than {most:,} by brute force, or a rule breaks")
+
+
+def rows_of(names, most, jobs, bar):
+    """The rows that there are, in the order of `names`; told as they come."""
+    rows = [None] * len(names)
+
+    def one(at):
+        rows[at] = row(names[at], most)
+        if not explore.INTERRUPTED.is_set():
+            bar.print(told(names[at], rows[at], most))
+            bar.step(f"after {names[at]}")
+
+    bar.step()
+    explore.each(jobs, one, len(names))
+    return [found for found in rows if found]
+
+
 def main(args):
+    jobs = asked.jobs("explore-ratio", os.environ.get("JOBS") or "1")
     most = int(args[0]) if args else MOST
     names = [name for name in explore.scenarios("*") if fnmatch.fnmatchcase(name, args[1] if args[1:] else "*")]
-    rows = []
     with Progress("exploring", len(names)) as bar:
-        for name in names:
-            bar.step(name)
-            found = row(name, most)
-            bar.print(found or f"{name}: more")
-            rows += [found] if found else []
+        rows = rows_of(names, most, jobs, bar)
     lines = [summary(rows, len(names), most), ""] + list(table(rows))
     if not args[1:]:
         explore_table.write("ratio", [explore_table.measured("make explore-ratio"), ""] + lines)
