@@ -22,6 +22,7 @@ import sys
 import explore_home
 import explore_table
 import museum
+from progress import Progress
 
 ROOT = explore_home.ROOT
 LIST = os.path.join(explore_table.SCENARIOS, "faults.txt")
@@ -94,8 +95,11 @@ def outputs(lines, home=None, seconds=600):
     command = explore_home.command("; ".join(lines), seconds)
     if home:
         command[0] = home
-    text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          errors="replace", check=False, timeout=seconds).stdout
+    try:
+        text = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=seconds).stdout
+    except subprocess.TimeoutExpired as late:  # what it came to by then counts
+        text = late.stdout or b""
+    text = text.decode(errors="replace")
     said = re.split(r"^> .*$", text, flags=re.M)[1:]
     return said + [""] * (len(lines) - len(said))  # it died on the way
 
@@ -151,15 +155,23 @@ def with_edit(tree, fault, names):
             stream.write(before)
 
 
-def missed_by_edits(names):
+def edits(names):
+    """Those that are called so; without a name: all."""
+    return [fault for fault in faults() if fault.kind == "edit" and (not names or fault.name in names)]
+
+
+def missed_by_edits(names, bar):
+    """(edit, scenario) that should notice it, and does not; tells each edit as it was played."""
+    bar.rename("copies the tree")
     tree = make_copy()
-    for fault in faults():
-        if fault.kind == "edit" and (not names or fault.name in names):
-            said = with_edit(tree, fault, fault.scenarios)
-            missed = [name for name, output in zip(fault.scenarios, said) if not notices(output)]
-            print(f"{fault.name:28} noticed by {len(fault.scenarios) - len(missed)} of {len(fault.scenarios)}"
-                  + (f"; not by {', '.join(missed)}" if missed else ""), flush=True)
-            yield from ((fault.name, name) for name in missed)
+    for fault in edits(names):
+        bar.rename(fault.name)
+        said = with_edit(tree, fault, fault.scenarios)
+        missed = [name for name, output in zip(fault.scenarios, said) if not notices(output)]
+        bar.print(f"{fault.name:28} noticed by {len(fault.scenarios) - len(missed)} of {len(fault.scenarios)}"
+                  + (f"; not by {', '.join(missed)}" if missed else ""))
+        bar.step()
+        yield from ((fault.name, name) for name in missed)
 
 
 def find(path):
@@ -190,15 +202,27 @@ def main(args):
     if args[:1] == ["find"] and len(args) == 2:
         find(args[1])
         return
-    unknown = set(args) - {fault.name for fault in faults() if fault.kind == "edit"}
+    unknown = set(args) - {fault.name for fault in edits([])}
     if unknown:
         sys.exit(f"explore-faults: no edit is called {', '.join(sorted(unknown))}; {os.path.relpath(LIST, ROOT)} has them")
-    sentences = list(complaints(scenarios()))
-    missed = list(missed_by_switches()) if not args else []
-    missed += missed_by_edits(args)
+    sys.exit(play(args))
+
+
+def play(names):
+    """Plays these edits, or everything; the status."""
+    every = scenarios()
+    sentences, switches = list(complaints(every)), 0 if names else sum(fault.kind == "museum" for fault in faults())
+    with Progress("exploring with faults", switches + len(edits(names))) as bar:
+        bar.step(f"{switches} switches of the museum" if switches else "")
+        missed = list(missed_by_switches()) if switches else []
+        for _ in range(switches):
+            bar.step()
+        missed += missed_by_edits(names, bar)
     sentences += [f"{name} does not notice {fault}" for fault, name in missed]
-    print("\n".join(sentences) or "explore-faults: every scenario can fail")
-    sys.exit(bool(sentences))
+    print("\n".join(sentences + [f"explore-faults: {switches} switches and {len(edits(names))} edits; " + (
+        f"{len(sentences)} things are wrong" if sentences else
+        "each scenario that is named notices its own" if names else f"each of {len(every)} scenarios can fail")]))
+    return bool(sentences)
 
 
 if __name__ == "__main__":
