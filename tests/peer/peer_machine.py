@@ -114,6 +114,7 @@ def boot(config: Config, media: List[str], who: str, seconds: int,
         process = subprocess.Popen(run.command, pass_fds=locks, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         timer = threading.Timer(seconds, process.kill)
+        timer.daemon = True  # Ctrl-C ends the program, and not when this one would
         timer.start()
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip("\r\n")

@@ -2,6 +2,7 @@
 """What is asked wrongly of the explorer's tools, what is not installed, and Ctrl-C: a sentence that says what would do."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,6 +59,20 @@ def test_words_of_a_tool_are_words(tmp_path):
         done = subprocess.run(["make", "-s", "museum", f"NAMES={words}"], cwd=ROOT, capture_output=True, text=True, check=False,
                               timeout=300)
         assert done.returncode and "museum: NAMES=" in done.stderr and not os.listdir(tmp_path), done
+
+
+def test_every_tool_ends_by_a_sentence():
+    """At Ctrl-C, and where a file cannot be had: what make hands over to says so itself."""
+    run = set()
+    for name in ("Makefile", os.path.join("boot", "host", "host.mk")):
+        with open(os.path.join(ROOT, name), encoding="utf-8") as text:
+            run |= set(re.findall(r"\$\(PYTHON\) (tests/\S+\.py)", text.read()))
+    assert len(run) >= 25, run
+    at_once = {"tests/tools/scratch.py", "tests/tools/ksyms.py", "tests/tools/datasyms.py", "tests/tools/to_compile.py"}  # of a build
+    # gdb is what Ctrl-C is for there.
+    for path in sorted(run - at_once - {"tests/tools/explore_debug.py"}):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as text:
+            assert re.search(r"end_with\(|except KeyboardInterrupt", text.read()), f"{path} ends in a traceback"
 
 
 def test_what_is_not_installed(tmp_path):

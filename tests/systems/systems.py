@@ -25,6 +25,7 @@ from typing import Callable, List, Tuple
 import systems_page
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools"))
+import explore_home  # noqa: E402
 from progress import Progress  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -420,4 +421,4 @@ def main(argv: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    explore_home.end_with("test-systems", main, "make clean-systems takes away what is mounted")

@@ -18,6 +18,7 @@ import asked
 import book_blocks
 import book_figures
 import book_site
+import explore_home
 from book_blocks import BOOK, Chapter, chapters, page_path
 
 
@@ -80,4 +81,4 @@ def main(args: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    explore_home.end_with("book", main, "what was not written is as it was")

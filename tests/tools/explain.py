@@ -218,4 +218,5 @@ def main(args: List[str]) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    sys.exit(main(sys.argv[1:]))
+    import explore_home
+    explore_home.end_with("explain", main)

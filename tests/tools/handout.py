@@ -25,6 +25,7 @@ import shutil
 import sys
 
 import bug
+import explore_home
 import lab
 import labs
 import variant
@@ -168,4 +169,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    explore_home.end_with("handout", lambda words: main(["", *words]), "nothing is left of it")

@@ -13,6 +13,8 @@ import os
 import re
 import sys
 
+import explore_home
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = os.path.join(ROOT, "docs", "seeds.md")
 SERIES = {
@@ -80,4 +82,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explore_home.end_with("seeds", lambda _: main())

@@ -17,6 +17,8 @@ import sys
 import textwrap
 from xml.sax.saxutils import escape
 
+import explore_home
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAGE = os.path.join(ROOT, "docs", "lifetimes.md")
 PICTURES = [("A-1", "unaware"), ("A-1", "busy-extent")]
@@ -112,4 +114,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explore_home.end_with("timelines", lambda _: main(), "what was not written is as it was")

@@ -18,6 +18,7 @@ import re
 import sys
 import tempfile
 
+import explore_home
 from progress import Progress
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -163,4 +164,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    explore_home.end_with("quotes", lambda _: main(), "what was not written is as it was")

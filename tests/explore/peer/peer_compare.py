@@ -21,6 +21,10 @@ import peer_spin
 from peer_spin import CASES, FAULTS, MEMORY, Case, Verified
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
+
+import explore_home  # noqa: E402
+
 PAGE = os.path.join(ROOT, "docs", "explorer.md")
 HOST = os.path.join(ROOT, "build", "host", "holdfast")
 RESULT = re.compile(r"(\d+) ns and \d+ events an execution.*\n"
@@ -156,4 +160,4 @@ def main(args: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    explore_home.end_with("explore-peer", main, "nothing was written")
