@@ -319,7 +319,9 @@ def test_a_first_build_is_told(monkeypatch, capsys):
         assert lab.main(["lab.py", "4", "/nowhere"]) == 0
         said = capsys.readouterr().out
         assert ("`make host` here before" in said) is not built and "leave what other labs ask for" in said
-        assert ("that takes minutes" in grade.first("")) is not built
+        assert ("that takes minutes" in lab.first_build("")) is not built
+    monkeypatch.setattr(lab, "behind", lambda root: (400, 408))
+    assert "400 of 408 files since they are newer" in lab.first_build("")
     monkeypatch.undo()
     assert not lab.is_built("/nowhere") and lab.behind("/") == (0, 0)
     seen = []

@@ -144,3 +144,13 @@ def test_wrong_words(tmp_path, capsys, words, sentence):
     assert lab.main(["lab.py", *(word.format(tmp_path) for word in words)]) == 2
     assert sentence in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["something"] and not os.path.exists("/tmp/x")
+
+
+def test_two_at_once(tmp_path, monkeypatch, capsys):
+    """Both found the folder empty: one makes its tree there, the other one says so and leaves it alone."""
+    (tmp_path / "labs").mkdir()
+    monkeypatch.setattr(lab.os, "listdir", lambda _folder: [])
+    assert lab.main(["lab.py", "4", str(tmp_path)]) == 2
+    monkeypatch.undo()
+    assert f"another one is just making a tree in {tmp_path}: nothing was changed" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["labs"] and not list((tmp_path / "labs").iterdir())

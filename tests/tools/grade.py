@@ -444,18 +444,13 @@ def lab_of(args):
     return which._replace(checks=[*which.checks, *(variant.fill(one, drawn, word) for one in labs.hidden(which))])
 
 
-def first(tree):
-    """What to know of a build that begins at nothing."""
-    return "" if lab.is_built(tree) else ", all of it since nothing is built here yet: that takes minutes, a later one seconds"
-
-
 def graded(args, notes):
     """Grades and says so; value: the outcomes."""
     which = lab_of(args)
     with where(which, args, notes) as (tree, known):
         for note in notes:
             print(f"note: {said(note, RACE)[0].strip()}")
-        print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first{first(tree)}.", flush=True)
+        print(f"lab {which.number}: {which.title}; {len(which.checks)} checks. Building first{lab.first_build(tree)}.", flush=True)
         found = grade(tree, which, tell, known)
     print("\n".join(summary(found)), end="\n" if summary(found) else "")
     print("%u of %u points" % points(found))

@@ -80,11 +80,29 @@ def built(root):
         "again. `make host` here before `make lab` saves that" if old else ""
 
 
+def first_build(root):
+    """What to know of a build that makes everything, behind "Building first"; empty, if this one does not."""
+    if not is_built(root):
+        return ", all of it since nothing is built here yet: that takes minutes, a later one seconds"
+    old, objects = behind(root)
+    return f", {old} of {objects} files since they are newer than what was made of them, as in a copy that does not keep their times " \
+        "('cp -a' does): that takes minutes, a later one seconds" if 2 * old > objects else ""
+
+
 def stub(folder, some, files=None):
     """Puts the stubs of some labs into a tree; files: into these only."""
     for one in some:
         regions = [region for region in one.regions if files is None or region.file in files]
         labs.rewrite(folder, one._replace(regions=regions), {region.name: region.stub for region in regions})
+
+
+def claim(folder):
+    """The empty folder is ours from here on: of two that make a tree there at once only one can make the first folder in it."""
+    os.makedirs(folder, exist_ok=True)
+    try:
+        os.mkdir(os.path.join(folder, "labs"))
+    except FileExistsError as err:
+        raise labs.Wrong(f"another one is just making a tree in {folder}: nothing was changed; choose another DIR") from err
 
 
 def make(number, folder, root=labs.ROOT):
@@ -97,6 +115,7 @@ def make(number, folder, root=labs.ROOT):
         raise labs.Wrong(f"{folder} is there and not empty: nothing was changed; choose another DIR")
     if folder.startswith(os.path.join(root, "")) and not folder.startswith(os.path.join(root, "build", "")):
         raise labs.Wrong(f"{folder} lies in the tree that it would be a copy of; choose a DIR outside")
+    claim(folder)
     try:
         copy(root, folder)
         stub(folder, [which])
