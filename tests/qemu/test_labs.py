@@ -122,6 +122,13 @@ def test_the_product_passes(which):
     assert grade.points(outcomes)[0] == grade.points(outcomes)[1], told(outcomes)
 
 
+def test_what_is_built_is_as_new_as_its_sources():
+    """Behind `make host` nothing is said to be compiled again in a student's tree."""
+    hf_make.make("host")
+    old, objects = lab.behind(ROOT)
+    assert old == 0 and objects > 300 and lab.built(ROOT) == ""
+
+
 @pytest.mark.parametrize("which", LABS, ids=lambda one: str(one.number))
 def test_the_page_says_what_is_checked(which):
     """README.md: the table of checks as checks.toml has them; what to do names each region and its file."""

@@ -117,10 +117,12 @@ def test_every_student_has_something_of_their_own(course):
 
 @pytest.mark.parametrize("words,sentence", [
     (["", "", "", ""], "TERM is missing"), (["a b", "", "", ""], "TERM is missing"), (["2027s", "{0}", "", ""], "is there and not empty"),
-    (["2027s", "{0}/new", "99", ""], "LAB=99: there is no such lab"), (["2027s", "{0}/new", "", "{0}/names"], "each of them once, no path: ../x")])
+    (["2027s", "{0}/new", "99", ""], "LAB=99: there is no such lab"), (["2027s", "{0}/new", "", "{0}/names"], "each of them once, no path: ../x"),
+    (["2027s", "{0}/new", "", "{0}/bytes"], "no path: \\x00\\ufffd")])
 def test_a_handout_is_asked_wrongly(tmp_path, capsys, words, sentence):
     """It is told, and nothing is left."""
     (tmp_path / "names").write_text("ada\n../x\n")
+    (tmp_path / "bytes").write_bytes(b"ada\n\0\xff\n")
     assert handout.main(["", *(word.format(tmp_path) for word in words)]) == 2
     assert sentence in capsys.readouterr().err and not (tmp_path / "new").exists()
 

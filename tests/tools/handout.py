@@ -120,9 +120,10 @@ def tree(folder, number, root=labs.ROOT):
 
 def students(folder, term, listed, root=labs.ROOT):
     """What is each student's alone; value: how many there are."""
-    with open(os.path.expanduser(listed), encoding="utf-8") as file:
+    with open(os.path.expanduser(listed), encoding="utf-8", errors="replace") as file:
         names = [line.strip() for line in file if line.strip() and not line.startswith("#")]
-    wrong = [name for name in names if os.sep in name or name.startswith(".") or names.count(name) > 1]
+    wrong = [ascii(name[:80])[1:-1] for name in names if os.sep in name or name.startswith(".") or names.count(name) > 1 or
+             not name.isprintable() or "\ufffd" in name or len(name) > 80]
     if wrong or not names:
         raise labs.Wrong(f"{listed}: one name a line, each of them once, no path: {', '.join(wrong) or 'none is there'}")
     for name in names:

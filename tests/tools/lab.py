@@ -64,7 +64,7 @@ def is_built(root):
 def behind(root):
     """(how many objects of that process are older than what they are compiled from, how many there are)."""
     there = [os.path.relpath(os.path.join(at, name), root) for at, _, files in os.walk(os.path.join(root, "build", "home", "obj"))
-             for name in files if name.endswith(".o")]
+             for name in files if name.endswith((".c.o", ".asm.o"))]  # and not what is linked of some
     with contextlib.chdir(root):
         to_compile.changed.cache_clear()
         return sum(to_compile.stale(one, []) for one in there), len(there)
