@@ -56,10 +56,12 @@ static struct x_actor *add(enum x_role role, unsigned cpu, const char *name, voi
 	ASSERT(x.nr < X_ACTORS, "a scenario has at most %u actors", X_ACTORS);
 	*a = (struct x_actor){.role = role,
 			      .id = (uint8_t)x.nr,
+			      .bit = 1u << x.nr,
 			      .cpu = (uint8_t)cpu,
 			      .name = name,
 			      .fn = fn,
 			      .tag = X_ACTOR(x.nr),
+			      .tick = 1ull << x.nr % 4 * 16,
 			      .stack = stack_tops[x.nr]};
 	a->vc[x.nr] = 1;
 	x.nr++;

@@ -16,6 +16,17 @@ static inline void x_clock_copy(uint16_t *to, const uint16_t *from)
 	for (unsigned i = 4; unlikely(x.state.far) && i < x.nr; i += 4)
 		*(x_four *)(to + i) = *(const x_four *)(from + i);
 }
+/* Two at once: nearly always that is two words. */
+static inline void x_clocks_copy(uint16_t *to, const uint16_t *from, uint16_t *to2,
+				 const uint16_t *from2)
+{
+	*(x_four *)to = *(const x_four *)from;
+	*(x_four *)to2 = *(const x_four *)from2;
+	if (likely(!x.state.far))
+		return;
+	x_clock_copy(to, from);
+	x_clock_copy(to2, from2);
+}
 /* To what both have seen: the larger of each. No clock comes to the top bit, which here says of
  * each of the four, after the subtraction, whether `a` is the larger one. */
 static inline uint64_t x_larger(uint64_t a, uint64_t b)

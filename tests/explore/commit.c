@@ -41,9 +41,9 @@ static inline unsigned of_actor(const struct clock *c, unsigned id, unsigned fou
 	return (uint16_t)(c->four[fours > 1 ? id / 4 : 0] >> id % 4 * 16);
 }
 
-static inline void tick(struct clock *c, unsigned id, unsigned fours)
+static inline void tick(struct clock *c, const struct x_actor *a, unsigned fours)
 {
-	c->four[fours > 1 ? id / 4 : 0] += 1ull << id % 4 * 16;
+	c->four[fours > 1 ? a->id / 4 : 0] += a->tick;
 }
 
 /* ---- one place, in one word */
@@ -137,8 +137,8 @@ link_one(struct x_node *n, const struct x_actor *a, bool looks, bool races, unsi
 	if (looks)
 		clock = look_back(n, clock, x_chain_head(p, w), races, fours);
 	vc = sync(n, vc, x_same_place(w->changed, p->at), fours);
-	tick(&clock, n->actor, fours);
-	tick(&vc, n->actor, fours);
+	tick(&clock, a, fours);
+	tick(&vc, a, fours);
 	store(n->clock, &clock, fours);
 	store(n->vc, &vc, fours);
 	x_chain_add(&n->link[0], p, w);
@@ -216,7 +216,8 @@ static uint16_t block_of(const struct x_actor *a)
 static inline void copy_op(struct x_op *to, const struct x_op *from)
 {
 	__builtin_memcpy(to, from, offsetof(struct x_op, place));
-	for (unsigned i = 0; i < from->nr; i++)
+	to->place[0] = from->place[0]; /* nearly always there is one */
+	for (unsigned i = 1; i < from->nr; i++)
 		to->place[i] = from->place[i];
 }
 
@@ -293,10 +294,9 @@ void x_commit(unsigned id)
 		fill(n, a);
 	else if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.state.depth;
-	x_clock_copy(a->clock, n->clock);
-	x_clock_copy(a->vc, n->vc);
+	x_clocks_copy(a->clock, n->clock, a->vc, n->vc);
 	a->nth++;
-	x.ran |= 1u << id;
+	x.ran |= a->bit;
 	if (a->role <= X_DEVICE)
 		x.state.last_thread = id;
 	else if (a->role != X_TIMERS) /* of that thread's CPU: what it notes of itself may change */

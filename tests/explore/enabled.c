@@ -28,12 +28,11 @@ static bool changed_since(const struct x_actor *a)
 inline void x_said(const struct x_actor *a)
 {
 	const struct x_op *op = &a->next;
-	unsigned bit = 1u << x_id(a);
 
 	if (unlikely(MAY_WAIT >> op->kind & 1) || unlikely(op->atomic_lock & x.opt.tso))
-		x.state.waits |= bit;
+		x.state.waits |= a->bit;
 	else
-		x.state.waits &= ~bit;
+		x.state.waits &= ~a->bit;
 }
 
 /* Its CPU's stores keep it waiting, which come out by themselves. */

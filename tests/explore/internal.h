@@ -128,6 +128,7 @@ struct x_actor {
 	bool waits_irq; /* it is an interrupt that has begun */
 	uint16_t quiet; /* depth of x_quiet_begin() */
 	uint16_t nth;	/* events so far */
+	unsigned bit;	/* 1 << id, for masks of actors */
 	void *sp, *stack;
 	const char *name;
 	void (*fn)(void);
@@ -144,6 +145,7 @@ struct x_actor {
 	uint16_t began;			 /* of an interrupt: the node of its first event */
 	struct thread *thread;		 /* of a thread */
 	uint64_t tag;			 /* plain.h */
+	uint64_t tick;			 /* one event of its own, in four of a clock (clocks.h) */
 	struct x_place stores;		 /* of a next event that goes into the buffer: where */
 	const uint32_t *answers;	 /* an interrupt that runs: who waits for it counts there */
 };
@@ -213,9 +215,9 @@ struct x_engine {
 	struct x_node *node;
 	unsigned keep; /* so many are as before */
 	const uint8_t *plan;
-	unsigned plan_len; /* replay; and for the rest the strategy */
+	unsigned plan_len;  /* replay; and for the rest the strategy */
 	unsigned last_owed; /* behind this node none has a turn that is still to come */
-	bool branching;	   /* node number `keep` has its actor already */
+	bool branching;	    /* node number `keep` has its actor already */
 	enum x_end ended;
 	char rule[X_RULE], text[X_TEXT];
 	uintptr_t broken_pc;
