@@ -311,6 +311,7 @@ SELFTEST(explore_bad_tokens, "explore.bad-tokens", "a word that is no token is r
 					  ":::",
 					  "litmus.message:-:sc:a:a"};
 	static uint8_t plan[X_DEPTH];
+	static char long_one[1000];
 	const struct x_scenario *sc;
 	struct x_options opt;
 	unsigned len;
@@ -318,6 +319,13 @@ SELFTEST(explore_bad_tokens, "explore.bad-tokens", "a word that is no token is r
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT(x_token_parse(bad[i], &sc, &opt, plan, &len) == -EINVAL, "'%s' passes",
 		       bad[i]);
+	EXPECT(x_token_parse("litmus.message:-:sc:a99999", &sc, &opt, plan, &len) &&
+		       strstr(refusal(), "more events than"),
+	       "%s", refusal());
+	memset(long_one, 'x', sizeof(long_one) - 1);
+	EXPECT(x_token_parse(long_one, &sc, &opt, plan, &len) &&
+		       strstr(refusal(), "colons between"),
+	       "%s", refusal());
 	opt = x_all_orders(X_DPOR, false);
 	memset(plan, 7, sizeof(plan));
 	sc = x_scenario_find("litmus.message");

@@ -28,9 +28,9 @@ void x_token(const struct x_scenario *sc, const struct x_result *r, char *buf, u
 static int bad(const char *text, const char *why)
 {
 	return refuse(-EINVAL,
-		      "'%s' is no token: %s. A token is the last line of a finding, as in "
+		      "'%.60s%s' is no token: %s. A token is the last line of a finding, as in "
 		      "wait.message:-:sc:a5b3",
-		      text, why);
+		      text, strlen(text) > 60 ? "..." : "", why);
 }
 
 /* The next field up to a colon into buf; false: there is none, or it is too long. */
@@ -46,34 +46,39 @@ static bool field(const char **at, char *buf, unsigned n)
 	return true;
 }
 
-static bool parse_plan(const char *at, uint8_t *plan, unsigned *len)
+/* NULL, or what is wrong with it. */
+static const char *parse_plan(const char *at, uint8_t *plan, unsigned *len)
 {
+	static const char wrong[] = "its order is not made of letters a to p and numbers from 1 on";
+
 	*len = 0;
 	while (*at) {
 		unsigned actor = (unsigned)(*at++ - 'a');
 		unsigned long run = 1;
 
 		if (actor >= X_ACTORS)
-			return false;
+			return wrong;
 		if (*at >= '0' && *at <= '9') {
 			char *end;
 
 			run = strtoul(at, &end, 10);
 			at = end;
 		}
-		if (!run || run > X_DEPTH - *len)
-			return false;
+		if (!run)
+			return wrong;
+		if (run > X_DEPTH - *len)
+			return "its order has more events than the explorer keeps";
 		while (run--)
 			plan[(*len)++] = (uint8_t)actor;
 	}
-	return true;
+	return NULL;
 }
 
 int x_token_parse(const char *text, const struct x_scenario **sc, struct x_options *opt,
 		  uint8_t *plan, unsigned *len)
 {
 	char name[64], lifetime[32], model[8];
-	const char *at = text;
+	const char *at = text, *why;
 
 	if (!field(&at, name, sizeof(name)) || !field(&at, lifetime, sizeof(lifetime)) ||
 	    !field(&at, model, sizeof(model)))
@@ -92,7 +97,6 @@ int x_token_parse(const char *text, const struct x_scenario **sc, struct x_optio
 	opt->tso = !strcmp(model, "tso");
 	if (!opt->tso && strcmp(model, "sc"))
 		return bad(text, "its model is neither sc nor tso");
-	if (!parse_plan(at, plan, len))
-		return bad(text, "its order is not made of letters a to p and numbers");
-	return 0;
+	why = parse_plan(at, plan, len);
+	return why ? bad(text, why) : 0;
 }
