@@ -13,7 +13,6 @@
 
 #define FREED 512u
 #define MADE  256u /* the last ones that were got */
-#define SMALL 512u /* bytes */
 
 static struct freed {
 	uintptr_t at, pc;
@@ -83,15 +82,15 @@ static void found(const struct freed *f, uintptr_t at, const char *how)
 	       f->by, ksym_describe(f->pc, true, where, sizeof(where)), got);
 }
 
-/* An event, as late accesses may come before or behind it; and of a small object one that the plain
- * accesses of others race with. */
+/* An event, as late accesses may come before or behind it; and a store that the plain accesses of
+ * others race with, as far as race.c looks at one of so many bytes. */
 static void say_free(uintptr_t at, size_t bytes, uintptr_t pc)
 {
 	struct x_op *op = x_op(X_STORE, (void *)pc);
 
 	x_add(op, x_place((void *)at, MIN(bytes, (size_t)UINT16_MAX), X_WRITE));
 	op->what = "what is freed";
-	if (x_wait_turn() && bytes <= SMALL)
+	if (x_wait_turn())
 		x_race_access(at, bytes, true, pc);
 }
 

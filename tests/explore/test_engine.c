@@ -204,7 +204,9 @@ SELFTEST(
 		{&engine_free_slab, "of engine is touched; first freed it in takes_slab+"},
 		{&engine_free_slab, "; first got it in takes_slab+"},
 		{&engine_free_twice, "byte 0 of 24 of the heap is freed once more"},
+		{&engine_free_middle, "byte 4096 of 8192 of the heap is touched"},
 		{&engine_free_beside, NULL},
+		{&engine_frames, NULL},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {

@@ -223,3 +223,34 @@ SELFTEST(itself_alike, "explore.begins-with-zeroes",
 		       engine_left[0], engine_left[1]);
 	}
 }
+
+/* Executions, with those that were begun again, and events of it, by states, which learn meanwhile;
+ * zero: it does not run. */
+static uint64_t steps_of(const struct x_scenario *sc)
+{
+	struct x_options opt = x_all_orders(X_STATES, false);
+
+	opt.untaught = true;
+	return explore_run(sc, &opt, &one) || one.failed ? 0 : one.runs << 32 | one.steps;
+}
+
+SELFTEST(
+	itself_again, "explore.begins-knowing-nothing",
+	"an exploration runs as many executions and events as it ran before another scenario's, of "
+	"which something was learnt")
+{
+	static const struct x_scenario *const all[] = {&engine_tlb_shot,    &engine_relied_flush,
+						       &engine_half,	    &engine_held_open,
+						       &engine_held_closed, &engine_race_stored};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(all); k++) {
+			uint64_t before = steps_of(all[i]), then;
+
+			EXPECT(steps_of(all[k]), "%s: %s", all[k]->name, one.text);
+			then = steps_of(all[i]);
+			EXPECT(before && then == before,
+			       "%s: 0x%lx executions and events, behind %s 0x%lx", all[i]->name,
+			       before, all[k]->name, then);
+		}
+}

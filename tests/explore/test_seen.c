@@ -31,7 +31,7 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		     {&engine_answer_within, 9},   {&engine_answer_behind, 9},
 		     {&engine_pause_over, 4},	   {&engine_readers_write, 4},
 		     {&engine_readers_count, 4},   {&engine_last_byte, 4},
-		     {&engine_timer_two, 3}};
+		     {&engine_timer_two, 3},	   {&engine_timer_both, 2}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {
@@ -136,10 +136,9 @@ SELFTEST(seen_relied, "explore.relied-on-in-vain",
 	static const struct {
 		const struct x_scenario *sc;
 		unsigned outcomes;
-	} known[] = {{&engine_relied_asleep, 4},
-		     {&engine_relied_flush, 6},
-		     {&engine_relied_handler, 5},
-		     {&engine_relied_room, 3}};
+	} known[] = {{&engine_relied_asleep, 4},  {&engine_relied_flush, 6},
+		     {&engine_relied_handler, 5}, {&engine_relied_room, 3},
+		     {&engine_lock_left, 5},	  {&engine_lock_shared, 5}};
 
 	for (unsigned n = 0; n < 4 * ARRAY_SIZE(known); n++) {
 		struct x_options opt = x_all_orders(X_STATES, n % 2);

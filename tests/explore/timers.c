@@ -55,6 +55,7 @@ static void go_off(void *arg)
 	struct timer *t = arg;
 
 	t->fn(t);
+	x_fence(); /* what says that it is over waits in the buffer behind what it stored */
 	x.state.going = NULL;
 }
 

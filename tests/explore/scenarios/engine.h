@@ -88,9 +88,12 @@ extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_tim
 extern const struct x_scenario engine_race_wide_overwritten, engine_race_wide_passed,
 	engine_race_fifth, engine_race_drained;
 
+/* What was freed and taken, and which timer is at work. */
+extern const struct x_scenario engine_free_middle, engine_frames, engine_timer_both;
+
 /* What strategy=states relies on. */
 extern const struct x_scenario engine_relied_asleep, engine_relied_flush, engine_relied_handler,
-	engine_relied_room;
+	engine_relied_room, engine_lock_left, engine_lock_shared;
 
 extern const struct x_scenario engine_alike;
 extern uint64_t engine_left[2]; /* what it found in the heap, in a frame */

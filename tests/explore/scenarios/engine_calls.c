@@ -212,6 +212,41 @@ const struct x_scenario engine_timer_two = {
 	.thread = {{"arms", arms_and_cancels_too}, {"cancels", cancels_too}},
 	.interrupts = true};
 
+/* ---- a second timer goes off no sooner than the first one's function is over, and is not it */
+
+static struct timer second;
+
+static void says_nothing(struct timer *t)
+{
+	(void)t;
+}
+
+static void takes_two_steps(struct timer *t)
+{
+	(void)t;
+	STORE(told, 1);
+	STORE(told, 2);
+}
+
+static void start_both(void)
+{
+	start();
+	timer_arm(&timer, clock_ns() + 100, takes_two_steps);
+	timer_arm(&second, clock_ns() + 200, says_nothing);
+}
+
+static void cancels_first(void)
+{
+	x_observe(timer_cancel_wait(&timer));
+	X_EXPECT("timer", LOAD(told) != 1, "its function still runs");
+}
+
+const struct x_scenario engine_timer_both = {
+	.name = "engine.timer-both",
+	.start = start_both,
+	.thread = {{"rests", rests}, {"cancels", cancels_first}},
+	.interrupts = true};
+
 /* ---- locks */
 
 static struct spinlock spin = SPINLOCK_INIT("spin");

@@ -45,6 +45,12 @@ static void touches_far(void)
 	memory[LARGE - 1] = 1;
 }
 
+static void touches_middle(void)
+{
+	x_point("late");
+	memory[LARGE / 2] = 1;
+}
+
 static void touches_beside(void)
 {
 	uint8_t *other = malloc(24);
@@ -130,6 +136,10 @@ const struct x_scenario engine_free_end = {.name = "engine.free-end",
 const struct x_scenario engine_free_far = {.name = "engine.free-far",
 					   .start = make_large,
 					   .thread = {{"frees", frees}, {"touches", touches_far}}};
+const struct x_scenario engine_free_middle = {
+	.name = "engine.free-middle",
+	.start = make_large,
+	.thread = {{"frees", frees}, {"touches", touches_middle}}};
 const struct x_scenario engine_free_twice = {.name = "engine.free-twice",
 					     .start = make_small,
 					     .thread = {{"frees", frees}, {"frees too", frees}}};
@@ -147,6 +157,26 @@ static void takes_frame(void)
 	__atomic_store_n(&memory, phys ? phys_to_virt(phys) : NULL, __ATOMIC_RELEASE);
 	frame_free(phys, 0);
 }
+
+static void takes_three_frees_two(void)
+{
+	uint64_t first = frame_alloc(0), second = frame_alloc(0);
+
+	frame_alloc(0);
+	frame_free(first, 0);
+	free(malloc(PAGE_SIZE)); /* as many bytes, and no frame */
+	frame_free(second, 0);
+}
+
+static void has_one(void)
+{
+	X_EXPECT("frames", x_frames_taken() == 1, "%ld frames are taken", x_frames_taken());
+}
+
+const struct x_scenario engine_frames = {
+	.name = "engine.frames",
+	.thread = {{"takes", takes_three_frees_two}, {"looks", looks_on}},
+	.end = has_one};
 
 static void takes_slab(void)
 {
