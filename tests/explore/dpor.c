@@ -19,11 +19,6 @@
  */
 #include "tests/explore/owed.h"
 
-bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib)
-{
-	return ia != ib && !x_ops_conflict(a, b);
-}
-
 bool x_only_waits(const struct x_op *earlier, const struct x_op *later)
 {
 	for (unsigned i = 0; i < earlier->nr; i++)
@@ -130,16 +125,16 @@ void x_look_back(unsigned id, const struct x_op *op, struct x_word *const *word,
  * its own, so it is owed its turn behind that again. */
 static uint16_t sleepers(const struct x_node *last)
 {
-	uint16_t asleep = last->asleep | last->done, still = 0;
+	unsigned others = (unsigned)(last->asleep | last->done) & ~(1u << last->actor), still = 0;
 
-	for (uint16_t left = asleep; left; left &= (uint16_t)(left - 1)) {
+	for (unsigned left = others; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
 
-		if (i != last->actor && !x_interrupts_it(i, last->actor) &&
-		    x_independent(&x.actor[i].next, i, &last->op, last->actor))
-			still |= (uint16_t)(1u << i);
+		if (!x_ops_conflict(&x.actor[i].next, &last->op) &&
+		    !x_interrupts_it(i, last->actor))
+			still |= left & -left;
 	}
-	return still;
+	return (uint16_t)still;
 }
 
 static bool uses_sleep_sets(void)
@@ -150,7 +145,7 @@ static bool uses_sleep_sets(void)
 
 uint16_t x_still_asleep(const struct x_node *last)
 {
-	return uses_sleep_sets() ? sleepers(last) : 0;
+	return likely(x.simple) || uses_sleep_sets() ? sleepers(last) : 0;
 }
 
 /* What this actor would do next, and does not, competes with what was done. */

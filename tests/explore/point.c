@@ -307,7 +307,9 @@ static inline bool could_go(const struct x_node *n, uint16_t mask)
 
 	if (last >= X_ACTORS)
 		return false;
-	return n[-1].actor == last ? x_could_go(last, mask) : n[-1].could_go;
+	if (n[-1].actor != last)
+		return n[-1].could_go;
+	return (mask >> last & 1) || x_could_go(last, mask);
 }
 
 /* As it mostly is: DPOR, without a bound, shards or a plan. Who runs goes on, if he can. */

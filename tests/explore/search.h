@@ -27,7 +27,6 @@ void x_look_back(unsigned id, const struct x_op *op, struct x_word *const *word,
 bool x_only_waits(const struct x_op *earlier, const struct x_op *later);
 /* Event n competes with op, the next event of actor `id`, whose clock is `before`. */
 void x_owe_before(unsigned n, unsigned id, const struct x_op *op, const uint16_t *before);
-bool x_independent(const struct x_op *a, unsigned ia, const struct x_op *b, unsigned ib);
 void x_blocked_races(void);
 /* The event just made takes away what this actor would have done next: it could have come first. */
 void x_cancelled(unsigned id);
