@@ -311,6 +311,7 @@ static void run_irq(void)
 		x_log(p.pending, sizeof(*p.pending));
 		--*p.pending;
 	}
+	x_timers_ended(p.fn);
 	x_cpu[cpu].irq_depth--;
 	x.state.irq_on[cpu] = on;
 	if (x.nr_threads > cpu)

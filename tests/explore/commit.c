@@ -79,6 +79,12 @@ static inline bool waits_for(const struct x_node *e, const struct x_place *its,
 	       (e->op.nr == 1 || x_only_waits(&e->op, &n->op));
 }
 
+/* What it waits for cannot be turned round; with a bound it can come there sooner (dpor.c). */
+static inline bool is_owed(bool waits)
+{
+	return !waits || x.opt.bound != X_UNBOUND;
+}
+
 static __attribute__((noinline)) void owe(const struct x_node *e, const struct x_node *n,
 					  struct clock before)
 {
@@ -98,7 +104,7 @@ static inline struct clock look_back(const struct x_node *n, struct clock clock,
 
 		if (e->actor != n->actor && competes(&its->place, mine)) {
 			waits = waits_for(e, &its->place, n);
-			if (!waits && races && of_actor(&before, e->actor, fours) < e->nth)
+			if (races && of_actor(&before, e->actor, fours) < e->nth && is_owed(waits))
 				owe(e, n, before);
 			if (!waits)
 				join(&before, e->clock, fours);

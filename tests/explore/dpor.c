@@ -12,7 +12,9 @@
  * Locks. A release and the next acquisition touch one place, but cannot be turned round: the
  * acquirer waits. What competes with an acquisition is the acquisition before it, and whether that
  * came first anyway is asked of the clock before the lock was had (X_TAKE, X_GIVE). A sleep and its
- * wake, an interrupt and what posted it are the same.
+ * wake, an interrupt and what posted it are the same. With a bound the acquirer is owed its turn
+ * before the release all the same: it makes what it does before, comes to the lock, and as it waits
+ * there the switch back is free. Behind the release that switch is a preemption.
  *
  * Sleep sets (Godefroid): an actor whose turn at a state was explored need not have it again until
  * something dependent has happened.
@@ -110,6 +112,8 @@ void x_look_back(unsigned id, const struct x_op *op, struct x_word *const *word,
 		if (!x_ops_conflict(&e->op, op))
 			continue;
 		if (x_only_waits(&e->op, op)) {
+			if (races && x.opt.bound != X_UNBOUND && !x_seen(before, e))
+				x_owe_before(n, id, op, before);
 			x_clock_join(clock, e->clock);
 			continue;
 		}

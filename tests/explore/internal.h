@@ -460,7 +460,8 @@ uint64_t x_tso_held(unsigned cpu, bool alone);
 void x_timers_reset(void);
 bool x_timers_armed(void);
 void x_timers_fire(void);
-void x_timers_say(void); /* what the timers do next */
+void x_timers_ended(void (*fn)(void *)); /* an interrupt of this function is over */
+void x_timers_say(void);		 /* what the timers do next */
 
 /* ---- mmu.c */
 void x_mmu_reset(void);

@@ -121,14 +121,24 @@ static unsigned switched_at(unsigned e)
  * With a bound. A turn that is owed may cost more than is left, and another one that begins the
  * same part of the run less; and what cannot be afforded at e may be free where the switch before
  * it was made. So the actor itself is owed its turn, at both (Coons, Musuvathi, McKinley: "Bounded
- * partial-order reduction", 2013).
+ * partial-order reduction", 2013). Where the thread that runs had to wait, for an answer or a wake
+ * that came by an interrupt, a switch was free as well, though none was made.
  */
+static void owe_in_block(unsigned e, unsigned actor)
+{
+	unsigned from = switched_at(e);
+
+	owe_turn(e, actor);
+	owe_turn(from, actor);
+	for (unsigned n = from + 1; n < e; n++)
+		if (!x.node[n].could_go)
+			owe_turn(n, actor);
+}
+
 static void owe_bounded(unsigned e, unsigned actor)
 {
-	owe_turn(e, actor);
-	owe_turn(switched_at(e), actor);
-	owe_turn(x.node[e].block, actor);
-	owe_turn(switched_at(x.node[e].block), actor);
+	owe_in_block(e, actor);
+	owe_in_block(x.node[e].block, actor);
 }
 
 /* The clock of a turn at event e, before `from`: what it waits for or competes with from there on

@@ -21,7 +21,7 @@
  * when he came to his next event may be left for nothing from then on, whatever has let him go on
  * since (point.c, could_go()). To let a lock go is a choice then: who has it still keeps others
  * from going on, from whom a switch is free. A bound makes sleep sets unsound, so they are off
- * then, and DPOR owes more (owed.c, owe_bounded()); not all: brute force may have more outcomes.
+ * then, and DPOR owes more (owed.c, owe_bounded()): it has the outcomes of brute force again.
  */
 #include "tests/explore/internal.h"
 

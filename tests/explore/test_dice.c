@@ -60,13 +60,28 @@ static const char *compare(const struct x_scenario *sc, bool tso, unsigned *comp
 	return NULL;
 }
 
-/* With each bound states have the outcomes of brute force. A sentence if not; NULL. */
-static const char *compare_bounded(const struct x_scenario *sc, bool tso, unsigned *compared)
+/* A strategy with this bound has the outcomes whose sum this is. A sentence if not; NULL. */
+static const char *compare_one(const struct x_scenario *sc, enum x_strategy strategy, bool tso,
+			       unsigned bound, uint64_t sum)
 {
 	static char text[160];
+	struct x_options opt = x_all_orders(strategy, tso);
 
+	opt.bound = bound;
+	opt.untaught = bound % 2; /* then states learn meanwhile, and begin again */
+	if (explore_run(sc, &opt, &r) || r.failed)
+		return r.failed ? r.text : refusal();
+	snprintf(text, sizeof(text), "%s model=%s bound=%u: %s finds %u outcomes", sc->name,
+		 tso ? "tso" : "sc", bound, x_strategy_name(strategy), r.outcomes);
+	return r.outcome_sum == sum ? NULL : text;
+}
+
+/* With each bound states and DPOR have the outcomes of brute force. A sentence if not; NULL. */
+static const char *compare_bounded(const struct x_scenario *sc, bool tso, unsigned *compared)
+{
 	for (unsigned bound = 0; bound <= 3; bound++) {
 		struct x_options opt = x_all_orders(X_BRUTE, tso);
+		const char *why;
 		uint64_t sum;
 
 		opt.runs = MOST;
@@ -77,15 +92,11 @@ static const char *compare_bounded(const struct x_scenario *sc, bool tso, unsign
 			return NULL;
 		++*compared;
 		sum = r.outcome_sum;
-		opt.strategy = X_STATES;
-		opt.runs = 0;
-		opt.untaught = bound % 2; /* then it learns meanwhile, and begins again */
-		if (explore_run(sc, &opt, &r) || r.failed)
-			return r.failed ? r.text : refusal();
-		snprintf(text, sizeof(text), "%s model=%s bound=%u: states find %u outcomes",
-			 sc->name, tso ? "tso" : "sc", bound, r.outcomes);
-		if (r.outcome_sum != sum)
-			return text;
+		why = compare_one(sc, X_STATES, tso, bound, sum);
+		if (!why)
+			why = compare_one(sc, X_DPOR, tso, bound, sum);
+		if (why)
+			return why;
 	}
 	return NULL;
 }
@@ -218,8 +229,8 @@ SELFTEST(engine_held, "explore.held-by-dice",
 }
 
 SELFTEST(engine_states, "explore.states-by-dice",
-	 "of programs that dice make, each state once has the outcomes of brute force with as many "
-	 "preemptions")
+	 "of programs that dice make, each state once, and DPOR, have the outcomes of brute force "
+	 "with as many preemptions")
 {
 	uint64_t dice = 2;
 	unsigned compared = 0;

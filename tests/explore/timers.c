@@ -55,8 +55,13 @@ static void go_off(void *arg)
 	struct timer *t = arg;
 
 	t->fn(t);
-	x_fence(); /* what says that it is over waits in the buffer behind what it stored */
-	x.state.going = NULL;
+}
+
+/* The interrupt's end waits until what its handler stored is out of the buffer (x_locked()). */
+void x_timers_ended(void (*fn)(void *))
+{
+	if (fn == go_off)
+		x.state.going = NULL;
 }
 
 /* The next one to go off posts to the CPU that armed it. */
@@ -88,11 +93,15 @@ void x_timers_fire(void)
 	x_timers_say();
 }
 
-static void touch(const char *what, const void *pc)
+/* `end_on`: the CPU whose interrupt's end it will wait for, if that is on; X_CPUS: none. To come
+ * before that end makes a difference only with a bound: who waits is left for nothing. */
+static void touch(const char *what, unsigned end_on, const void *pc)
 {
 	struct x_op *op = x_op(X_TIMER, pc);
 
 	x_add(op, x_how(X_PLACE_TIMERS, X_WRITE));
+	if (end_on < X_CPUS && x.opt.strategy == X_DPOR && x.opt.bound != X_UNBOUND)
+		x_add(op, x_how(X_PLACE_IRQ(end_on), X_TAKE));
 	op->what = what;
 	x_locked(op, x.me->cpu);
 	x_wait_turn();
@@ -104,7 +113,7 @@ void __wrap_timer_arm(struct timer *t, uint64_t deadline_ns, void (*fn)(struct t
 		__real_timer_arm(t, deadline_ns, fn);
 		return;
 	}
-	touch("armed", __builtin_return_address(0));
+	touch("armed", X_CPUS, __builtin_return_address(0));
 	if (!x.interrupts)
 		x_need_interrupts();
 	if (x.state.armed == ARMED)
@@ -141,7 +150,7 @@ bool __wrap_timer_cancel(struct timer *t)
 
 	if (!x_on())
 		return __real_timer_cancel(t);
-	touch("cancelled", __builtin_return_address(0));
+	touch("cancelled", X_CPUS, __builtin_return_address(0));
 	pending = cancel(t);
 	x_live = true;
 	return pending;
@@ -154,7 +163,7 @@ bool __wrap_timer_cancel_wait(struct timer *t)
 
 	if (!x_on())
 		return __real_timer_cancel_wait(t);
-	touch("cancelled", __builtin_return_address(0));
+	touch("cancelled", t->cpu, __builtin_return_address(0));
 	pending = cancel(t);
 	while (x.state.going == t) {
 		struct x_op *op = x_op(X_PAUSE, __builtin_return_address(0));
