@@ -135,7 +135,8 @@ SELFTEST(engine_mmu, "explore.mmu-is-modelled",
 	} known[] = {{&engine_tlb_kept, "the TLB of CPU 0 still allows stores"},
 		     {&engine_tlb_flushed, NULL},
 		     {&engine_tlb_all, NULL},
-		     {&engine_marks, NULL}};
+		     {&engine_marks, NULL},
+		     {&engine_marks_again, NULL}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
 		struct x_options opt = x_all_orders(X_DPOR, false);

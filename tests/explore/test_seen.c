@@ -31,7 +31,8 @@ SELFTEST(seen_counted, "explore.places-are-met",
 		     {&engine_answer_within, 9},   {&engine_answer_behind, 9},
 		     {&engine_pause_over, 4},	   {&engine_readers_write, 4},
 		     {&engine_readers_count, 4},   {&engine_last_byte, 4},
-		     {&engine_timer_two, 3},	   {&engine_timer_both, 2}};
+		     {&engine_timer_two, 3},	   {&engine_timer_both, 2},
+		     {&engine_mmu_dirtied, 2}};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		for (unsigned n = 0; n < 2u * (X_STATES + 1); n++) {

@@ -88,8 +88,9 @@ extern const struct x_scenario engine_clock_kept, engine_timer_going, engine_tim
 extern const struct x_scenario engine_race_wide_overwritten, engine_race_wide_passed,
 	engine_race_fifth, engine_race_drained;
 
-/* What was freed and taken, and which timer is at work. */
-extern const struct x_scenario engine_free_middle, engine_frames, engine_timer_both;
+/* What was freed and taken, which timer is at work, and what a walk marks. */
+extern const struct x_scenario engine_free_middle, engine_frames, engine_timer_both,
+	engine_marks_again, engine_mmu_dirtied;
 
 /* What strategy=states relies on. */
 extern const struct x_scenario engine_relied_asleep, engine_relied_flush, engine_relied_handler,

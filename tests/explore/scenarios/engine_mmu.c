@@ -108,6 +108,21 @@ static void marks(void)
 const struct x_scenario engine_marks = {
 	.name = "engine.marks", TWO_PAGES, .thread = {{"accesses", marks}, {"rests", rests}}};
 
+/* By one translation, which the store changes. */
+static void marks_again(void)
+{
+	set_entry(0, *pte[0] & ~(PTE_A | PTE_D));
+	tlb_flush_all_local();
+	x_load(va);
+	x_store(va, 1);
+	X_EXPECT("marks", *pte[0] & PTE_D, "a store behind a load marks an entry 0x%lx", *pte[0]);
+}
+
+const struct x_scenario engine_marks_again = {
+	.name = "engine.marks-again",
+	TWO_PAGES,
+	.thread = {{"accesses", marks_again}, {"rests", rests}}};
+
 /* ---- what others notice of an access */
 
 static uint64_t *frame_of(unsigned i)
@@ -151,6 +166,18 @@ const struct x_scenario engine_mmu_marked = {
 	.name = "engine.mmu-marked",
 	TWO_PAGES,
 	.start = unmark,
+	.thread = {{"stores", store_one}, {"looks", look_at_marks}}};
+
+static void mark_accessed(void)
+{
+	set_entry(0, (*pte[0] | PTE_A) & ~PTE_D);
+}
+
+/* The same of an entry that is marked accessed already. */
+const struct x_scenario engine_mmu_dirtied = {
+	.name = "engine.mmu-dirtied",
+	TWO_PAGES,
+	.start = mark_accessed,
 	.thread = {{"stores", store_one}, {"looks", look_at_marks}}};
 
 static void fill_both(void)
