@@ -6,14 +6,17 @@
  * name in a directory.  The other alters or takes away what is there: bytes, blocks, a name, the
  * file itself.  An immutable file allows neither, an append-only one the first.  The same holds for
  * a directory and its names; and to lose a name is a change of the file that has it.
+ *
+ * The flags are asked without the lock of the file system, while another operation may write the
+ * inode on the device over: so they are those that it had when it was opened.
  */
 #include "dax/ext4/internal.h"
 
 const char *ext4_forbids(const struct ext4_inode *ip, bool adds)
 {
-	if (ip->raw->i_flags & EXT4_IMMUTABLE_FL)
+	if (ip->immutable)
 		return "immutable: `chattr -i` on the host takes that away";
-	if ((ip->raw->i_flags & EXT4_APPEND_FL) && !adds)
+	if (ip->append_only && !adds)
 		return "append-only: `chattr -a` on the host takes that away";
 	return NULL;
 }

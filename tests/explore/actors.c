@@ -294,8 +294,6 @@ static void run_irq(void)
 	me->answers = p.pending;
 	x_cpu[cpu].irq_depth++;
 	x.state.irq_on[cpu] = false;
-	if (x.nr_threads > cpu)
-		x_clock_join(me->vc, x.actor[cpu].vc);
 	if (x.opt.tso)
 		x_tso_over(cpu);
 	x_live = true;
@@ -314,8 +312,6 @@ static void run_irq(void)
 	x_timers_ended(p.fn);
 	x_cpu[cpu].irq_depth--;
 	x.state.irq_on[cpu] = on;
-	if (x.nr_threads > cpu)
-		x_clock_join(x.actor[cpu].vc, me->vc);
 	me->alive = false;
 	if (queue[cpu].nr)
 		say_begin(cpu);

@@ -120,7 +120,7 @@ static inline struct clock look_back(const struct x_node *n, struct clock clock,
 static inline struct clock sync(struct x_node *n, struct clock vc, const struct x_link *giver,
 				unsigned fours)
 {
-	bool takes = !(n->op.place[0].how & X_WRITE) || n->op.kind != X_STORE;
+	bool takes = n->op.kind != X_STORE || !(n->op.place[0].how & X_WRITE || n->op.buffered);
 	struct clock left;
 
 	if (giver && takes)

@@ -60,19 +60,19 @@ extern const struct x_scenario engine_lock_kept, engine_readers_seen, engine_rea
 	engine_timer_kept, engine_first, engine_half_known, engine_race_read, engine_unseen,
 	engine_by_turns, engine_race_handed, engine_race_earlier, engine_post_window,
 	engine_call_all, engine_call_closed, engine_race_answer, engine_race_interrupted,
-	engine_race_posted, engine_timer_cancelled, engine_lock_twice, engine_lock_not_held,
-	engine_lock_tried, engine_device_sleeps, engine_mmu_last, engine_mmu_marked,
-	engine_tlb_shot, engine_tlb_moved, engine_tlb_hidden, engine_mmu_table_freed,
-	engine_mmu_frame_freed, engine_wide_set, engine_wide_assigned, engine_wide_twice,
-	engine_free_raced, engine_fenced_by_slab, engine_breaks_alone, engine_breaks_between,
-	engine_race_bytes, engine_wide_late, engine_volatile, engine_exchanged, engine_many_stores,
-	engine_stack_stores, engine_spin_exchange, engine_spin_volatile, engine_sleep_timed,
-	engine_sleep_signalled, engine_spin_six, engine_no_event, engine_breaks_soon,
-	engine_wide_unseen, engine_lock_written, engine_dice_three, engine_dice_mmu,
-	engine_dice_mmu_three, engine_dice_never, engine_race_overwritten, engine_race_passed,
-	engine_race_added, engine_answer_within, engine_answer_behind, engine_race_beside,
-	engine_pause_over, engine_sleep_over, engine_race_looked, engine_readers_write,
-	engine_readers_count, engine_last_byte;
+	engine_race_closed, engine_race_posted, engine_timer_cancelled, engine_lock_twice,
+	engine_lock_not_held, engine_lock_tried, engine_device_sleeps, engine_mmu_last,
+	engine_mmu_marked, engine_tlb_shot, engine_tlb_moved, engine_tlb_hidden,
+	engine_mmu_table_freed, engine_mmu_frame_freed, engine_wide_set, engine_wide_assigned,
+	engine_wide_twice, engine_free_raced, engine_fenced_by_slab, engine_breaks_alone,
+	engine_breaks_between, engine_race_bytes, engine_wide_late, engine_volatile,
+	engine_exchanged, engine_many_stores, engine_stack_stores, engine_spin_exchange,
+	engine_spin_volatile, engine_sleep_timed, engine_sleep_signalled, engine_spin_six,
+	engine_no_event, engine_breaks_soon, engine_wide_unseen, engine_lock_written,
+	engine_dice_three, engine_dice_mmu, engine_dice_mmu_three, engine_dice_never,
+	engine_race_overwritten, engine_race_passed, engine_race_added, engine_answer_within,
+	engine_answer_behind, engine_race_beside, engine_pause_over, engine_sleep_over,
+	engine_race_looked, engine_readers_write, engine_readers_count, engine_last_byte;
 
 /* Each touches what was freed, in another way; the last one has no name. */
 extern const struct x_scenario engine_freed_by[];

@@ -92,7 +92,8 @@ const struct x_scenario engine_call_closed = {.name = "engine.call-closed",
 					      .thread = {{"calls", calls_closed}, {"rests", rests}},
 					      .interrupts = true};
 
-/* ---- what a handler does plainly is in an order with its CPU, and with who waits for it */
+/* ---- what a handler does plainly is in an order with who waits for it, and with its CPU's thread
+ * where that keeps interrupts out */
 
 static void adds_plainly(void *unused)
 {
@@ -131,10 +132,34 @@ static void posts_looking(void)
 	x_interrupt(0, looks_and_adds, NULL);
 }
 
+/* The handler comes behind the first store and before the second, where its load and its store
+ * race with both, or behind the second, and they race with that. */
 const struct x_scenario engine_race_interrupted = {
 	.name = "engine.race-interrupted",
 	.start = start,
 	.thread = {{"stores", stores_twice}, {"posts", posts_looking}},
+	.interrupts = true};
+
+static void stores_closed(void)
+{
+	uint64_t flags = irq_save();
+
+	plain = 1;
+	irq_restore(flags);
+	flags = irq_save();
+	x_observe(plain);
+	irq_restore(flags);
+}
+
+static void posts_adding(void)
+{
+	x_interrupt(0, adds_plainly, NULL);
+}
+
+const struct x_scenario engine_race_closed = {
+	.name = "engine.race-closed",
+	.start = start,
+	.thread = {{"stores", stores_closed}, {"posts", posts_adding}},
 	.interrupts = true};
 
 static void posts_and_stores(void)

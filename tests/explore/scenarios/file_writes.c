@@ -18,13 +18,13 @@ static int append_only(void)
 	int err = files_setup(1, FILES_UNMAPPED | FILES_G_HAS_ONE);
 
 	if (!err)
-		ext4_inode_of(files.f)->raw->i_flags |= EXT4_APPEND_FL;
+		ext4_inode_of(files.f)->append_only = true;
 	return err;
 }
 
 static void end_append_only(void)
 {
-	ext4_inode_of(files.f)->raw->i_flags &= ~EXT4_APPEND_FL;
+	ext4_inode_of(files.f)->append_only = false;
 	files_teardown();
 }
 
