@@ -27,8 +27,7 @@ void x_sync(struct x_node *n, struct x_word *const *word)
 {
 	for (unsigned i = 0; i < n->op.nr; i++) {
 		const struct x_place *p = &n->op.place[i];
-		bool takes = !(STORES >> n->op.kind & 1) ||
-			     !((p->how & X_WRITE) || n->op.buffered);
+		bool takes = !(STORES >> n->op.kind & 1) || !((p->how & X_WRITE) || n->op.buffered);
 		const struct x_link *giver = x_chain_giver(p, word[i]);
 
 		if (giver && takes && !x_is_buffer_itself(p))
