@@ -9,15 +9,15 @@
  */
 #include "tests/explore/owed.h"
 
-/* ---- clocks by value, so many actors' in `fours` */
+/* ---- clocks by value, of up to eight actors: so many in `fours` */
 
 struct clock {
-	uint64_t four[X_ACTORS / 4];
+	uint64_t four[2];
 };
 
 static inline struct clock load(const uint16_t *from, unsigned fours)
 {
-	struct clock c;
+	struct clock c = {{0}};
 
 	for (unsigned i = 0; i < fours; i++)
 		c.four[i] = ((const x_four *)from)[i];
@@ -91,7 +91,8 @@ static __attribute__((noinline)) void owe(const struct x_node *e, const struct x
 	x_owe_before(x_nth(e), n->actor, &n->op, (const uint16_t *)before.four);
 }
 
-/* Event n's clock from those of its place, from the newest on; with `races`, what is owed too. */
+/* Event n's clock from those of its place, from the newest on; with `races`, what is owed too. What
+ * was seen of an event's actor up to it has in it what that had seen. */
 static inline struct clock look_back(const struct x_node *n, struct clock clock,
 				     const struct x_link *its, bool races, unsigned fours)
 {
@@ -104,11 +105,13 @@ static inline struct clock look_back(const struct x_node *n, struct clock clock,
 
 		if (e->actor != n->actor && competes(&its->place, mine)) {
 			waits = waits_for(e, &its->place, n);
-			if (races && of_actor(&before, e->actor, fours) < e->nth && is_owed(waits))
-				owe(e, n, before);
-			if (!waits)
-				join(&before, e->clock, fours);
-			join(&clock, e->clock, fours);
+			if (of_actor(&before, e->actor, fours) < e->nth) {
+				if (races && is_owed(waits))
+					owe(e, n, before);
+				if (!waits)
+					join(&before, e->clock, fours);
+				join(&clock, e->clock, fours);
+			}
 		}
 		if (!waits && ends_chain(&its->place, mine))
 			break;
@@ -287,14 +290,12 @@ static __attribute__((noinline)) void go_far(void)
 		}
 }
 
-void x_commit(unsigned id)
+void x_commit(struct x_actor *a)
 {
-	struct x_actor *a = &x.actor[id];
 	struct x_node *n = &x.node[x.state.depth];
 
-	X_STAYS(a);
 	X_STAYS(n);
-	if (unlikely(id >= 4) && !x.state.far)
+	if (unlikely(a->id >= 4) && !x.state.far)
 		go_far();
 	if (x.state.depth >= x.keep)
 		fill(n, a);
@@ -304,7 +305,7 @@ void x_commit(unsigned id)
 	a->nth++;
 	x.ran |= a->bit;
 	if (a->role <= X_DEVICE)
-		x.state.last_thread = id;
+		x.state.last_thread = a->id;
 	else if (a->role != X_TIMERS) /* of that thread's CPU: what it notes of itself may change */
 		x.ran |= 1u << a->cpu;
 	x.state.depth++;

@@ -152,11 +152,11 @@ static inline uint64_t x_known_of(uintptr_t word)
 }
 static inline bool x_races_with_nobody(uintptr_t word, uint64_t known, bool write)
 {
-	uint64_t mine = word ^ x.me->tag;
+	uint64_t who = known ^ word;
 
 	if (write)
-		return known == (mine | 1);
-	return (known & ~1ull) == mine || known == (word ^ X_LOADED);
+		return (who ^ 1) == x.me->tag;
+	return (who & ~1ull) == x.me->tag || who == X_LOADED;
 }
 void x_known_reset(void);
 void x_known_mixed(uintptr_t word);

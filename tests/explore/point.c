@@ -18,7 +18,7 @@
 struct x_engine x;
 uint8_t x_live;
 
-struct x_op *x_op(enum x_kind kind, const void *pc)
+inline struct x_op *x_op(enum x_kind kind, const void *pc)
 {
 	static struct x_op none; /* of what is no event: what the actor does next stays as it is */
 	struct x_op *op = x.me->quiet ? &none : &x.me->next;
@@ -263,7 +263,7 @@ static unsigned follow(uint16_t mask, unsigned id)
 	struct x_node *n = &x.node[x.state.depth];
 
 	n->done = 0;
-	n->asleep = x_asleep_here();
+	n->asleep = x_asleep_at(n);
 	n->affordable = mask;
 	n->todo = (uint16_t)(1u << id);
 	if (n->asleep >> id & 1)
@@ -320,7 +320,7 @@ static inline unsigned choose_usually(struct x_node *n)
 
 	n->done = 0;
 	n->affordable = n->enabled;
-	n->asleep = x_asleep_here();
+	n->asleep = x_asleep_at(n);
 	can = n->enabled & ~(unsigned)n->asleep;
 	if (unlikely(me && me->next.follows) && me->alive && (n->enabled >> x_id(me) & 1)) {
 		id = x_id(me);
@@ -406,7 +406,8 @@ void x_next(void)
 		unsigned id = choose();
 		struct x_actor *a = &x.actor[id];
 
-		x_commit(id);
+		X_STAYS(a);
+		x_commit(a);
 		if (unlikely(x.replaying)) {
 			read_stored();
 			x_trail_keep(x.state.depth - 1);

@@ -73,19 +73,17 @@ void x_known_reset(void)
 	memset(x_known, 0, sizeof(x_known));
 }
 
-/* x_log() of what begins with a word, and lies in the tables above. */
-static inline void keep(const void *at, size_t bytes)
+/* x_log() of the beginning of a word in the table above: so many words of memory. */
+static inline __attribute__((always_inline)) void keep(const struct word *w, unsigned n)
 {
-	const uint64_t *from = at, *end = from + (bytes + 7) / 8;
 	uint64_t *to = x_log_words + x_log_used;
 
-	if (unlikely(x_log_used + bytes / 8 + 3 > X_LOG_WORDS))
+	if (unlikely(x_log_used + n + 2 > X_LOG_WORDS))
 		x_log_is_full();
-	while (from < end)
-		*to++ = *from++;
-	*to++ = (uintptr_t)at;
-	*to++ = (bytes + 7) / 8;
-	x_log_used = (unsigned)(to - x_log_words);
+	__builtin_memcpy(to, w, n * 8);
+	to[n] = (uintptr_t)w;
+	to[n + 1] = n;
+	x_log_used += n + 2;
 }
 
 extern const struct intended_race __start_hf_intended[], __stop_hf_intended[];
@@ -168,9 +166,9 @@ static void keep_word(struct word *w)
 	bool is_new = w->round != round;
 
 	if (is_new)
-		keep(w, offsetof(struct word, next_load));
+		keep(w, offsetof(struct word, next_load) / 8);
 	else
-		keep(w, offsetof(struct word, load) + MIN(w->next_load, LOADS) * sizeof(*w->load));
+		keep(w, sizeof(*w) / 8);
 	w->stamp = x_stamp;
 	if (!is_new)
 		return;
@@ -223,11 +221,20 @@ static inline bool races(const struct access *before, const struct access *now)
 	       before->epoch > x.me->vc[ACTOR(before)] && !(before->who & now->who & ATOMIC);
 }
 
-/* The access competes with those that other actors made before. */
-static __attribute__((noinline)) void list_races(struct word *w, const struct access *now,
+/* The access competes with those that other actors made before: is there one in no order? */
+static inline bool races_there(const struct word *w, const struct access *now, bool write)
+{
+	if (races(&w->store, now))
+		return true;
+	for (unsigned i = 0; write && i < LOADS && i < w->next_load; i++)
+		if (races(&w->load[i], now))
+			return true;
+	return false;
+}
+
+static __attribute__((noinline)) void list_races(const struct word *w, const struct access *now,
 						 bool write)
 {
-	w->by = SEVERAL;
 	if (races(&w->store, now))
 		list_race(&w->store, true, now, write);
 	for (unsigned i = 0; write && i < LOADS && i < w->next_load; i++)
@@ -277,22 +284,31 @@ static inline bool is_watched(uintptr_t at, bool write)
 	return true;
 }
 
-static inline void note(uintptr_t at, struct access now, bool write)
+/* Nobody else has had a turn since the last look at this store: nothing can have raced. */
+static inline bool was_noted(const struct word *w, const struct access *now)
 {
-	struct word *w = find_word(at);
-	unsigned id = x.me->id;
+	return !((w->store.who ^ now->who) & ~ATOMIC) && w->store.epoch == now->epoch;
+}
 
-	if (unlikely(!w))
-		return;
-	/* Nobody else has had a turn since the last look at this store: nothing can have raced. */
-	if (!((w->store.who ^ now.who) & ~ATOMIC) && w->store.epoch == now.epoch)
-		return;
-	if (unlikely(w->by != id))
-		list_races(w, &now, write);
+static inline void put(struct word *w, struct access now, bool write)
+{
 	if (write)
 		w->store = now;
 	else
 		*place_of_load(w, &now) = now;
+}
+
+static __attribute__((noinline)) void note(uintptr_t at, struct access now, bool write)
+{
+	struct word *w = find_word(at);
+
+	if (unlikely(!w) || was_noted(w, &now))
+		return;
+	if (w->by != ACTOR(&now)) {
+		w->by = SEVERAL;
+		list_races(w, &now, write);
+	}
+	put(w, now, write);
 }
 
 static inline struct access access_now(unsigned bytes, bool atomic, uintptr_t pc)
@@ -302,9 +318,26 @@ static inline struct access access_now(unsigned bytes, bool atomic, uintptr_t pc
 	return (struct access){(uint32_t)pc, x.me->vc[id], WHO(id, atomic, bytes)};
 }
 
+/* Mostly the word was written since the last moment, and nothing races: then without a call. */
 void x_race_watched(uintptr_t at, unsigned bytes, bool write, uintptr_t pc)
 {
-	note(at, access_now(bytes, false, pc), write);
+	struct access now = access_now(bytes, false, pc);
+	struct word *w = &words[x_hash(at) % WORD_SLOTS];
+
+	if (unlikely(w->at != at || w->stamp != x_stamp)) {
+		note(at, now, write);
+		return;
+	}
+	if (was_noted(w, &now))
+		return;
+	if (w->by != ACTOR(&now)) {
+		if (unlikely(races_there(w, &now, write))) {
+			note(at, now, write);
+			return;
+		}
+		w->by = SEVERAL;
+	}
+	put(w, now, write);
 }
 
 /* One word, or a part of it: `bytes` has a bit for each. */
@@ -314,19 +347,23 @@ static inline void access_word(uintptr_t at, unsigned bytes, bool write, bool at
 		note(at, access_now(bytes, atomic, pc), write);
 }
 
+/* Of the bytes from `at` up to `end` those that lie in this word, a bit each. */
+static unsigned bytes_in(uintptr_t word, uintptr_t at, uintptr_t end)
+{
+	unsigned from = word < at ? (unsigned)(at - word) : 0;
+	unsigned to = end - word < 8 ? (unsigned)(end - word) : 8;
+
+	return (0xffu >> (8 - (to - from))) << from;
+}
+
 static __attribute__((noinline)) void access_words(uintptr_t at, size_t bytes, bool write,
 						   uintptr_t pc)
 {
 	uintptr_t end = at + bytes;
 
-	for (uintptr_t word = ALIGN_DOWN(at, 8); word < end; word += 8) {
-		unsigned from = word < at ? (unsigned)(at - word) : 0;
-		unsigned to = end - word < 8 ? (unsigned)(end - word) : 8;
-
-		if (x_races_with_nobody(word, x_known_of(word), write))
-			continue;
-		access_word(word, (0xffu >> (8 - (to - from))) << from, write, false, pc);
-	}
+	for (uintptr_t word = ALIGN_DOWN(at, 8); word < end; word += 8)
+		if (!x_races_with_nobody(word, x_known_of(word), write))
+			access_word(word, bytes_in(word, at, end), write, false, pc);
 }
 
 void x_race_access(uintptr_t at, size_t bytes, bool write, uintptr_t pc)

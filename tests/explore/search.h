@@ -13,7 +13,7 @@ enum x_more {
 };
 
 /* ---- commit.c */
-void x_commit(unsigned id); /* this actor makes its event: a node of it */
+void x_commit(struct x_actor *a); /* this actor makes its event: a node of it */
 /* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
  * timers come for free. */
 bool x_preempts(unsigned id);
@@ -39,9 +39,9 @@ static inline void x_owe_turns(unsigned n, unsigned who)
 void x_owe_standing(void); /* owed.c: the execution ends as one that is known, or hangs */
 /* The actors whose turn here need not be explored again. */
 uint16_t x_still_asleep(const struct x_node *last);
-static inline uint16_t x_asleep_here(void)
+static inline uint16_t x_asleep_at(const struct x_node *n)
 {
-	const struct x_node *last = &x.node[x.state.depth] - 1;
+	const struct x_node *last = n - 1;
 
 	return likely(!(last->asleep | last->done)) ? 0 : x_still_asleep(last);
 }

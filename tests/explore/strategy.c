@@ -215,7 +215,7 @@ unsigned x_choose(uint16_t mask, struct x_node *n)
 	unsigned id;
 
 	n->done = 0;
-	n->asleep = x_asleep_here();
+	n->asleep = x_asleep_at(n);
 	if (unlikely(x.shortening) && x_too_long())
 		return X_ACTORS;
 	if (x.opt.strategy == X_STATES && !x_in_beginning() &&

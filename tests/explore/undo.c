@@ -63,11 +63,13 @@ void x_undo(unsigned log)
 	while (at > end) {
 		uint64_t n = at[-1], *to = (uint64_t *)at[-2];
 
-		at -= n + 2;
-		if (n == 1)
+		if (likely(n == 1)) {
+			at -= 3;
 			*to = *at;
-		else
+		} else {
+			at -= n + 2;
 			x_copy_words(to, at, n * 8);
+		}
 	}
 	x_log_used = log;
 }

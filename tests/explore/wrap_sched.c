@@ -193,6 +193,14 @@ void __wrap_thread_exit(int status)
 	__real_thread_exit(status);
 }
 
+/* On the stack of who asks, and by no call: whoever waits for a lock does so. */
+static void describe(char *buf, unsigned n, const char *words)
+{
+	while (n-- > 1 && *words)
+		*buf++ = *words++;
+	*buf = 0;
+}
+
 void __wrap_thread_describe(const struct thread *t, char *buf, unsigned n)
 {
 	unsigned id;
@@ -202,10 +210,5 @@ void __wrap_thread_describe(const struct thread *t, char *buf, unsigned n)
 		return;
 	}
 	id = x_thread_index(t);
-	x_live = false;
-	snprintf(buf, n, "%s",
-		 id < X_ACTORS ? x.actor[id].name
-		 : t	       ? "a thread"
-			       : "whoever is next");
-	x_live = true;
+	describe(buf, n, id < X_ACTORS ? x.actor[id].name : t ? "a thread" : "whoever is next");
 }
