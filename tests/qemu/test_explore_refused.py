@@ -83,6 +83,19 @@ def test_what_is_not_installed(tmp_path):
     assert done.stderr == "explore-count: valgrind is not installed; `make explore-count` as root installs it\n", done
 
 
+@pytest.mark.parametrize("words", [["lab.py", "1"], ["explore_ratio.py", "100", "wait.message"]])
+def test_who_reads_may_have_enough(words, tmp_path):
+    """`make lab … | head -1`: no traceback when head is gone."""
+    hf_make.make("host")
+    folder = [str(tmp_path / "tree")] if words[0] == "lab.py" else []
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-B", os.path.join(TOOLS, words[0]), *words[1:], *folder], cwd=ROOT, stdout=write,
+                          stderr=subprocess.PIPE, text=True, check=False, timeout=300)
+    os.close(write)
+    assert done.returncode == 141 and not done.stderr, done
+
+
 ENGINE = """#!/bin/sh
 case "$2" in *-l*) for n in 1 2 3 4 5 6; do echo "a.n$n    claim"; done; exit;; esac
 echo "$2" >>{log}

@@ -8,6 +8,8 @@ import os
 import sys
 from typing import Callable, List, NoReturn, Optional
 
+from enough import until_enough
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOST = os.path.join(ROOT, "build", "host", "holdfast")
 KERNEL = os.path.join(ROOT, "build", "explore", "holdfast.elf")
@@ -39,7 +41,7 @@ def end_with(name: str, main: Callable[[List[str]], Optional[int]], kept: str = 
     """The program ends with the status of main(). Ctrl-C, a program that is not installed and a file that cannot be
     had end it by a sentence; `kept`: what becomes of what was done."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(until_enough(main, sys.argv[1:]))
     except KeyboardInterrupt:
         print(f"{name}: interrupted" + (f"; {kept}" if kept else ""), file=sys.stderr)
         sys.exit(130)

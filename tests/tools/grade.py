@@ -38,6 +38,7 @@ import types
 import judge
 import lab
 import labs
+from enough import until_enough
 import progress
 import submission
 import variant
@@ -491,4 +492,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(until_enough(main, sys.argv))

@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 import labs
+from enough import until_enough
 import to_compile
 
 # What a build needs and has made already; whatever is missing is made there.
@@ -168,4 +169,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(until_enough(main, sys.argv))
