@@ -101,12 +101,12 @@ struct ext4_env {
 struct ext4_inode {
 	struct ext4_fs *fs;
 	uint32_t ino;
-	uint32_t refs; /* zero means: nobody holds it; it is gone, or waits for ext4_evict */
-	uint16_t mode; /* type and permission bits */
-	bool immutable, append_only; /* flags of it, which nothing here changes */
-	uint32_t links;		     /* zero means: unlinked, on the orphan list until ext4_evict */
-	uint64_t size;		     /* bytes */
-	void *host;		     /* belongs to the caller (the VFS glue); NULL at birth */
+	uint32_t refs;	/* zero means: nobody holds it; it is gone, or waits for ext4_evict */
+	uint16_t mode;	/* type and permission bits */
+	uint16_t flags; /* the lower half of i_flags as it was found: nothing here changes that */
+	uint32_t links; /* zero means: unlinked, on the orphan list until ext4_evict */
+	uint64_t size;	/* bytes */
+	void *host;	/* belongs to the caller (the VFS glue); NULL at birth */
 	/* private to dax/ext4 from here on */
 	struct ext4_disk_inode *raw; /* where it lies on the device */
 	struct ext4_inode *hash_next;

@@ -14,9 +14,9 @@
 
 const char *ext4_forbids(const struct ext4_inode *ip, bool adds)
 {
-	if (ip->immutable)
+	if (ip->flags & EXT4_IMMUTABLE_FL)
 		return "immutable: `chattr -i` on the host takes that away";
-	if (ip->append_only && !adds)
+	if ((ip->flags & EXT4_APPEND_FL) && !adds)
 		return "append-only: `chattr -a` on the host takes that away";
 	return NULL;
 }

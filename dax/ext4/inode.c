@@ -92,8 +92,7 @@ int ext4_iget(struct ext4_fs *fs, uint32_t ino, struct ext4_inode **out)
 				  .ino = ino,
 				  .refs = 1,
 				  .mode = raw->i_mode,
-				  .immutable = raw->i_flags & EXT4_IMMUTABLE_FL,
-				  .append_only = raw->i_flags & EXT4_APPEND_FL,
+				  .flags = (uint16_t)raw->i_flags,
 				  .links = raw->i_links_count,
 				  .size = ext4_raw_size(raw),
 				  .raw = raw};

@@ -18,13 +18,13 @@ static int append_only(void)
 	int err = files_setup(1, FILES_UNMAPPED | FILES_G_HAS_ONE);
 
 	if (!err)
-		ext4_inode_of(files.f)->append_only = true;
+		ext4_inode_of(files.f)->flags |= EXT4_APPEND_FL;
 	return err;
 }
 
 static void end_append_only(void)
 {
-	ext4_inode_of(files.f)->append_only = false;
+	ext4_inode_of(files.f)->flags &= (uint16_t)~EXT4_APPEND_FL;
 	files_teardown();
 }
 

@@ -282,8 +282,7 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 		unsigned n;
 		int ro, protect;
 
-		ext4_inode_of(f)->immutable = flags[i] == EXT4_IMMUTABLE_FL;
-		ext4_inode_of(f)->append_only = flags[i] == EXT4_APPEND_FL;
+		ext4_inode_of(f)->flags = (uint16_t)flags[i];
 		EXPECT_OR(close, all_refused(f, other, &n), "flags 0x%x: change %u", flags[i], n);
 		ro = dax_mmap(current_mm(), f, 0, 1, false, &va);
 		EXPECT_OR(close, !ro && at(va)[0] == 'a', "flags 0x%x: %s", flags[i], refusal());
@@ -294,7 +293,7 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 		EXPECT_OR(close, end == want, "flags 0x%x: appending: %ld", flags[i], end);
 	}
 close:
-	ext4_inode_of(f)->immutable = ext4_inode_of(f)->append_only = false;
+	ext4_inode_of(f)->flags &= (uint16_t)~(EXT4_IMMUTABLE_FL | EXT4_APPEND_FL);
 	dax_put(f);
 	dax_put(other);
 out:
