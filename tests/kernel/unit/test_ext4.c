@@ -293,7 +293,7 @@ SELFTEST(ext4_flags, "ext4.flags-hold",
 		EXPECT_OR(close, end == want, "flags 0x%x: appending: %ld", flags[i], end);
 	}
 close:
-	ext4_inode_of(f)->flags &= (uint16_t)~(EXT4_IMMUTABLE_FL | EXT4_APPEND_FL);
+	ext4_inode_of(f)->flags &= (uint16_t) ~(EXT4_IMMUTABLE_FL | EXT4_APPEND_FL);
 	dax_put(f);
 	dax_put(other);
 out:
