@@ -83,12 +83,12 @@ static inline void cut(const struct x_link *l)
 
 void x_chains_cut(unsigned depth)
 {
-	while (x_linked > depth) {
-		const struct x_node *node = &x.node[--x_linked];
+	const struct x_node *node = &x.node[x_linked], *first = &x.node[depth];
 
-		for (unsigned i = node->op.nr; i > 0;)
+	while (node > first)
+		for (unsigned i = (--node)->op.nr; i > 0;)
 			cut(&node->link[--i]);
-	}
+	x_linked = MIN(x_linked, depth);
 	if (unlikely(x_wide_newest))
 		x_wide_newest = x_chain_word(&x_wide)->newest;
 }

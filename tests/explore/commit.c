@@ -206,12 +206,19 @@ static __attribute__((noinline)) void link(struct x_node *n, const struct x_acto
 
 /* ---- the node */
 
+static bool preempts(const struct x_node *n, unsigned last, unsigned id)
+{
+	return last < X_ACTORS && last != id && x.actor[id].role <= X_DEVICE && n->could_go;
+}
+
 bool x_preempts(unsigned id)
 {
-	unsigned last = x.state.last_thread;
+	return preempts(&x.node[x.state.depth], x.state.last_thread, id);
+}
 
-	return last < X_ACTORS && last != id && x.actor[id].role <= X_DEVICE &&
-	       x.node[x.state.depth].could_go;
+bool x_preempted(const struct x_node *n)
+{
+	return preempts(n, n->last_thread, n->actor);
 }
 
 /* A buffer is empty when an interrupt begins: what comes out before its end is the handler's. */
@@ -238,9 +245,7 @@ static __attribute__((noinline)) void fill_more(struct x_node *n, struct x_actor
 	if (n->op.kind == X_IPI || n->op.kind == X_TIMER)
 		x_irq_number(&n->op);
 	n->value = 0;
-	n->preempts = x_preempts(id);
-	n->cost = (uint16_t)(n[-1].cost +
-			     (x.opt.strategy == X_DELAY ? x_cost(n->enabled, id) : n->preempts));
+	n->cost = (uint16_t)(n[-1].cost + x_cost(n->enabled, id));
 	if (n->op.kind == X_BEGIN)
 		a->began = (uint16_t)x.state.depth;
 	n->block = block_of(a);
@@ -251,29 +256,24 @@ static __attribute__((noinline)) void fill_more(struct x_node *n, struct x_actor
 		x_alone_note(n);
 }
 
-#define NUMBERED (1u << X_IPI | 1u << X_TIMER)
-
+/* Of two places or more are those that are numbered (x_irq_number()). */
 static inline void fill(struct x_node *n, struct x_actor *a)
 {
-	unsigned last = x.state.last_thread;
+	unsigned depth = x.state.depth;
 
-	if (x_linked > x.state.depth) /* while they are what they were */
-		x_chains_cut(x.state.depth);
+	if (x_linked > depth) /* while they are what they were */
+		x_chains_cut(depth);
+	x_linked = depth + 1;
 	copy_op(&n->op, &a->next);
 	n->actor = a->id;
 	n->nth = (uint16_t)(a->nth + 1);
-	n->last_thread = (uint8_t)last;
-	if (likely(x.simple && !(x.state.busy | x.opt.tso) && !(NUMBERED >> n->op.kind & 1))) {
-		n->preempts = last != a->id && n->could_go;
-		n->block = (uint16_t)x.state.depth;
-		if (likely(is_one(&n->op) && !x.state.far))
-			link_one(n, a, true, true, 1);
-		else
-			link(n, a);
+	n->last_thread = (uint8_t)x.state.last_thread;
+	if (likely(x.simple && !x.opt.tso && !x.state.busy && !x.state.far && is_one(&n->op))) {
+		n->block = (uint16_t)depth;
+		link_one(n, a, true, true, 1);
 	} else {
 		fill_more(n, a);
 	}
-	x_linked = x.state.depth + 1;
 }
 
 /* The first event that is not of the first four actors: the clocks so far say nothing of others. A

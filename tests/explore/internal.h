@@ -112,9 +112,8 @@ struct x_node {
 	uint8_t actor;
 	uint8_t last_thread; /* before this event; X_ACTORS: none yet */
 	bool could_go;	     /* last_thread, when it came to its next event */
-	bool preempts;
-	uint64_t trace[2]; /* of the events up to and with this one (states.c) */
-	uint16_t cost;	   /* preemptions up to and with this event; strategy=delay: delays */
+	uint64_t trace[2];   /* of the events up to and with this one (states.c) */
+	uint16_t cost;	     /* preemptions up to and with this event; strategy=delay: delays */
 };
 
 /* ---- actors */

@@ -7,6 +7,8 @@
 
 static inline bool x_ops_conflict(const struct x_op *a, const struct x_op *b)
 {
+	if (likely(a->nr == 1 && b->nr == 1))
+		return x_conflict(&a->place[0], &b->place[0]);
 	for (unsigned i = 0; i < a->nr; i++)
 		for (unsigned k = 0; k < b->nr; k++)
 			if (x_conflict(&a->place[i], &b->place[k]))

@@ -74,7 +74,7 @@ void x_freed_made(uintptr_t at, uintptr_t pc);
 /* Perhaps a byte was freed in its page; perhaps one of these. */
 static inline bool x_freed_in_page(uintptr_t at)
 {
-	return x.state.freed_pages >> (at >> 12) % 64 & 1;
+	return unlikely(x.state.freed_pages) && (x.state.freed_pages >> (at >> 12) % 64 & 1);
 }
 static inline bool x_freed_near(uintptr_t at, size_t bytes)
 {

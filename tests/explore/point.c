@@ -420,32 +420,51 @@ void x_next(void)
 	}
 }
 
+static void go_to_driver(struct x_actor *me)
+{
+	x.me = NULL;
+	machine_switch(&me->sp, x.driver_sp);
+}
+
+static inline void give_turn(struct x_actor *me)
+{
+	if (x.sc->step)
+		x_check_step();
+	if (x.state.depth >= x_moment_next && !me->next.follows)
+		go_to_driver(me);
+	else
+		x_next();
+}
+
+/* The same where one of these has to be asked: is there a buffer, does a handler wait for ever, is
+ * this the way to the first event, does somebody look on? */
+static __attribute__((noinline)) void wait_turn_asking(struct x_actor *me)
+{
+	if (unlikely(x_halts))
+		x_halts_say(me, &me->next);
+	x_said(me);
+	if (x_buffers())
+		x_tso_off(me->cpu);
+	if (x.starting)
+		go_to_driver(me);
+	else
+		give_turn(me);
+	if (x_buffers())
+		x_tso_over(me->cpu);
+	stop_at_last(me, true);
+}
+
 bool x_wait_turn(void)
 {
 	struct x_actor *me = x.me;
 
 	if (me->quiet)
 		return false;
-	if (unlikely(x_halts))
-		x_halts_say(me, &me->next);
-	x_said(me);
-	if (x_buffers())
-		x_tso_off(me->cpu);
-	if (x.starting) {
-		x.me = NULL;
-		machine_switch(&me->sp, x.driver_sp);
+	if (unlikely(x_halts | x.opt.tso | x.starting | x.replaying)) {
+		wait_turn_asking(me);
 	} else {
-		if (x.sc->step)
-			x_check_step();
-		if (x.state.depth >= x_moment_next && !me->next.follows) {
-			x.me = NULL;
-			machine_switch(&me->sp, x.driver_sp);
-		} else {
-			x_next();
-		}
+		x_said(me);
+		give_turn(me);
 	}
-	if (x_buffers())
-		x_tso_over(me->cpu);
-	stop_at_last(me, true);
 	return true;
 }

@@ -160,18 +160,18 @@ static void list_race(const struct access *before, bool before_stores, const str
 	x.result->races += !listed[nr_listed++].meant;
 }
 
-/* A word is written for the first time behind a moment, or in an execution. */
-static void keep_word(struct word *w)
+/* A word is written for the first time behind a moment, */
+static inline void keep_again(struct word *w)
 {
-	bool is_new = w->round != round;
-
-	if (is_new)
-		keep(w, offsetof(struct word, next_load) / 8);
-	else
-		keep(w, sizeof(*w) / 8);
+	keep(w, sizeof(*w) / 8);
 	w->stamp = x_stamp;
-	if (!is_new)
-		return;
+}
+
+/* or in an execution. */
+static void keep_new(struct word *w)
+{
+	keep(w, offsetof(struct word, next_load) / 8);
+	w->stamp = x_stamp;
 	w->round = round;
 	w->next_load = 0;
 	w->store.who = 0;
@@ -187,7 +187,7 @@ static struct word *find_further(uintptr_t at, unsigned i)
 			return w;
 		if (w->round == round)
 			continue;
-		keep_word(w);
+		keep_new(w);
 		w->at = at;
 		return w;
 	}
@@ -202,7 +202,7 @@ static inline struct word *find_word(uintptr_t at)
 	if (w->at != at || w->round != round)
 		w = find_further(at, i);
 	if (w && w->stamp != x_stamp)
-		keep_word(w);
+		keep_again(w);
 	return w;
 }
 
@@ -318,16 +318,18 @@ static inline struct access access_now(unsigned bytes, bool atomic, uintptr_t pc
 	return (struct access){(uint32_t)pc, x.me->vc[id], WHO(id, atomic, bytes)};
 }
 
-/* Mostly the word was written since the last moment, and nothing races: then without a call. */
+/* Mostly the word is found at once, and nothing races: then without a call. */
 void x_race_watched(uintptr_t at, unsigned bytes, bool write, uintptr_t pc)
 {
 	struct access now = access_now(bytes, false, pc);
 	struct word *w = &words[x_hash(at) % WORD_SLOTS];
 
-	if (unlikely(w->at != at || w->stamp != x_stamp)) {
+	if (unlikely(w->at != at || w->round != round)) {
 		note(at, now, write);
 		return;
 	}
+	if (unlikely(w->stamp != x_stamp))
+		keep_again(w);
 	if (was_noted(w, &now))
 		return;
 	if (w->by != ACTOR(&now)) {

@@ -163,7 +163,7 @@ static unsigned preemptions(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < x.state.depth; i++)
-		n += x.node[i].preempts;
+		n += x_preempted(&x.node[i]);
 	return n;
 }
 

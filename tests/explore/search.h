@@ -17,6 +17,7 @@ void x_commit(struct x_actor *a); /* this actor makes its event: a node of it */
 /* Is this actor's turn now a switch away from a thread that could go on? Interrupts, buffers and
  * timers come for free. */
 bool x_preempts(unsigned id);
+bool x_preempted(const struct x_node *n); /* was this one? */
 
 /* ---- dpor.c */
 /* The clock of op, the next event of actor `id`, from the events before it; and, with `races`, what

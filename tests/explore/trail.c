@@ -149,8 +149,8 @@ static void print_step(unsigned n)
 	place_in_source(node->op.pc, where, sizeof(where));
 	if (has_value(node->op.kind))
 		snprintf(value, sizeof(value), " = 0x%lx", (unsigned long)node->value);
-	kprintf("%5u%c %*s%s %s%s\n", n + 1, node->preempts ? '>' : ' ', COLUMN * node->actor, "",
-		kinds[node->op.kind], object, value);
+	kprintf("%5u%c %*s%s %s%s\n", n + 1, x_preempted(node) ? '>' : ' ', COLUMN * node->actor,
+		"", kinds[node->op.kind], object, value);
 	kprintf("       %*s%s\n", COLUMN * node->actor, "", where);
 	print_watches(n);
 	print_page(n);
@@ -196,7 +196,7 @@ static void json_step(unsigned n)
 	kprintf(",\"value\":\"0x%lx\",\"function\":\"%s\",\"file\":\"%s\",\"line\":%u,"
 		"\"preempts\":%s,\"watch\":{",
 		(unsigned long)node->value, function ? function : "?", file ? file : "?", line,
-		node->preempts ? "true" : "false");
+		x_preempted(node) ? "true" : "false");
 	for (unsigned i = 0; i < x.nr_watches; i++) {
 		kprintf("%s", i ? "," : "");
 		kprintf("\"%s\":\"%lu\"", x.watch[i].what, (unsigned long)seen[n].watch[i]);

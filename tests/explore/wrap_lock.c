@@ -47,6 +47,15 @@ static const char *name_of(const void *lock, enum x_lock_mode mode)
 	}
 }
 
+/* A lock of one word, by no call; all of an rwsem. */
+static inline void log_lock(const void *lock, enum x_lock_mode mode)
+{
+	if (mode == X_SPIN || mode == X_MUTEX)
+		x_log_word((uintptr_t)lock & ~7ul);
+	else
+		x_log(lock, sizeof(struct rwsem));
+}
+
 static void set_taken(void *lock, enum x_lock_mode mode)
 {
 	struct rwsem *s = lock;
@@ -55,23 +64,18 @@ static void set_taken(void *lock, enum x_lock_mode mode)
 	x.state.wrote |= mode != X_SPIN; /* to the thread, which no log has */
 	if (mode == X_SPIN)
 		x_halts_has(lock, true);
+	log_lock(lock, mode);
 	switch (mode) {
-	case X_SPIN:
-		x_log(lock, 4);
-		((struct spinlock *)lock)->locked = 1 + cpu_id();
-		return;
+	case X_SPIN: ((struct spinlock *)lock)->locked = 1 + cpu_id(); return;
 	case X_MUTEX:
-		x_log(lock, 8);
 		((struct mutex *)lock)->owner = current_thread();
 		held_add(lock, HELD_MUTEX);
 		return;
 	case X_RWSEM_READ:
-		x_log(s, sizeof(*s));
 		s->count++;
 		held_add(lock, HELD_READ);
 		return;
 	case X_RWSEM_WRITE:
-		x_log(s, sizeof(*s));
 		s->count = -1;
 		s->writer = current_thread();
 		held_add(lock, HELD_WRITE);
@@ -147,7 +151,7 @@ static void set_free(void *lock, enum x_lock_mode mode)
 
 	x_held(lock, mode, false);
 	x.state.wrote |= mode != X_SPIN;
-	x_log(lock, mode == X_MUTEX ? 8 : mode == X_SPIN ? 4 : sizeof(*s));
+	log_lock(lock, mode);
 	switch (mode) {
 	case X_SPIN: ((struct spinlock *)lock)->locked = 0; return;
 	case X_MUTEX:
