@@ -136,8 +136,8 @@ static inline struct clock sync(struct x_node *n, struct clock vc, const struct 
 }
 
 /* No buffer's: a store that leaves one has that for a place, too. */
-static inline __attribute__((always_inline)) void
-link_one(struct x_node *n, const struct x_actor *a, bool looks, bool races, unsigned fours)
+static inline __attribute__((always_inline)) void link_one(struct x_node *n, struct x_actor *a,
+							   bool looks, bool races, unsigned fours)
 {
 	const struct x_place *p = &n->op.place[0];
 	struct x_word *w = x_chain_word(p);
@@ -150,6 +150,8 @@ link_one(struct x_node *n, const struct x_actor *a, bool looks, bool races, unsi
 	tick(&vc, a, fours);
 	store(n->clock, &clock, fours);
 	store(n->vc, &vc, fours);
+	store(a->clock, &clock, fours);
+	store(a->vc, &vc, fours);
 	x_chain_add(&n->link[0], p, w);
 }
 
@@ -191,7 +193,7 @@ static inline bool is_one(const struct x_op *op)
 }
 
 /* The newest node finds those before it, and its place among them. */
-static __attribute__((noinline)) void link(struct x_node *n, const struct x_actor *a)
+static __attribute__((noinline)) void link(struct x_node *n, struct x_actor *a)
 {
 	bool races = x.opt.strategy == X_DPOR && x.state.depth >= x.plan_len;
 	bool one = !x.opt.whole && is_one(&n->op);
@@ -273,7 +275,16 @@ static inline void fill(struct x_node *n, struct x_actor *a)
 		link_one(n, a, true, true, 1);
 	} else {
 		fill_more(n, a);
+		x_clocks_copy(a->clock, n->clock, a->vc, n->vc);
 	}
+}
+
+/* It is as it was. */
+static inline void take_up(const struct x_node *n, struct x_actor *a)
+{
+	if (n->op.kind == X_BEGIN)
+		a->began = (uint16_t)x.state.depth;
+	x_clocks_copy(a->clock, n->clock, a->vc, n->vc);
 }
 
 /* The first event that is not of the first four actors: the clocks so far say nothing of others. A
@@ -299,9 +310,8 @@ void x_commit(struct x_actor *a)
 		go_far();
 	if (x.state.depth >= x.keep)
 		fill(n, a);
-	else if (n->op.kind == X_BEGIN)
-		a->began = (uint16_t)x.state.depth;
-	x_clocks_copy(a->clock, n->clock, a->vc, n->vc);
+	else
+		take_up(n, a);
 	a->nth++;
 	x.ran |= a->bit;
 	if (a->role <= X_DEVICE)

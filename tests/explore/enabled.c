@@ -31,7 +31,7 @@ inline void x_said(const struct x_actor *a)
 
 	if (unlikely(MAY_WAIT >> op->kind & 1) || unlikely(op->atomic_lock & x.opt.tso))
 		x.state.waits |= a->bit;
-	else
+	else if (unlikely(x.state.waits & a->bit))
 		x.state.waits &= ~a->bit;
 }
 

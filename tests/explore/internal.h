@@ -106,9 +106,14 @@ struct x_node {
 	uint16_t block;		  /* of an interrupt's event or store: the node at which it began */
 	uint16_t enabled;	  /* the actors that could have gone here */
 	uint16_t todo;		  /* those that will (backtrack set) */
-	uint16_t done;		  /* those that went */
-	uint16_t asleep;	  /* those that need not (sleep set) */
-	uint16_t affordable;	  /* those that the bound allows */
+	union {
+		struct {
+			uint16_t done;	 /* those that went */
+			uint16_t asleep; /* those that need not (sleep set) */
+		};
+		uint32_t settled; /* both at once */
+	};
+	uint16_t affordable; /* those that the bound allows */
 	uint8_t actor;
 	uint8_t last_thread; /* before this event; X_ACTORS: none yet */
 	bool could_go;	     /* last_thread, when it came to its next event */

@@ -34,7 +34,7 @@ void x_log(const volatile void *at, size_t bytes);
 extern uint64_t *x_log_words;
 extern unsigned x_log_used;
 void x_log_is_full(void) __noreturn;
-static inline void x_log_word(uintptr_t at)
+static inline __attribute__((always_inline)) void x_log_word(uintptr_t at)
 {
 	uint64_t *w = x_log_words + x_log_used;
 
@@ -122,10 +122,11 @@ static inline bool x_shared_whole(uintptr_t at)
 }
 static inline void x_shared_add(uintptr_t at, size_t bytes)
 {
-	uintptr_t halves = at & 4 ? 2 : bytes > 4 ? 3 : 1;
+	uintptr_t halves;
 
 	if (likely(x_shared_whole(at)))
 		return;
+	halves = at & 4 ? 2 : bytes > 4 ? 3 : 1;
 	if ((*x_shared_slot(at & ~7ul) & halves) != halves || unlikely((at & 4) && bytes > 4))
 		x_shared_new(at, bytes);
 }

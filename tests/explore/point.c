@@ -318,10 +318,13 @@ static inline unsigned choose_usually(struct x_node *n)
 	const struct x_actor *me = x.me;
 	unsigned id = x.state.last_thread, can;
 
-	n->done = 0;
 	n->affordable = n->enabled;
-	n->asleep = x_asleep_at(n);
-	can = n->enabled & ~(unsigned)n->asleep;
+	n->settled = 0;
+	can = n->enabled;
+	if (unlikely(n[-1].settled)) {
+		n->asleep = x_still_asleep(n - 1);
+		can &= ~(unsigned)n->asleep;
+	}
 	if (unlikely(me && me->next.follows) && me->alive && (n->enabled >> x_id(me) & 1)) {
 		id = x_id(me);
 		can &= 1u << id;
@@ -399,8 +402,7 @@ static __attribute__((noinline)) bool needs_no_stack(struct x_actor *a)
 	return false;
 }
 
-/* Chooses, and goes there. Returns on the caller's stack when it is its turn. */
-void x_next(void)
+static inline __attribute__((always_inline)) void next(void)
 {
 	for (;;) {
 		unsigned id = choose();
@@ -420,20 +422,26 @@ void x_next(void)
 	}
 }
 
+/* Chooses, and goes there. Returns on the caller's stack when it is its turn. */
+void x_next(void)
+{
+	next();
+}
+
 static void go_to_driver(struct x_actor *me)
 {
 	x.me = NULL;
 	machine_switch(&me->sp, x.driver_sp);
 }
 
-static inline void give_turn(struct x_actor *me)
+static inline __attribute__((always_inline)) void give_turn(struct x_actor *me)
 {
 	if (x.sc->step)
 		x_check_step();
 	if (x.state.depth >= x_moment_next && !me->next.follows)
 		go_to_driver(me);
 	else
-		x_next();
+		next();
 }
 
 /* The same where one of these has to be asked: is there a buffer, does a handler wait for ever, is

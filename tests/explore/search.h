@@ -44,7 +44,7 @@ static inline uint16_t x_asleep_at(const struct x_node *n)
 {
 	const struct x_node *last = n - 1;
 
-	return likely(!(last->asleep | last->done)) ? 0 : x_still_asleep(last);
+	return likely(!last->settled) ? 0 : x_still_asleep(last);
 }
 
 /* ---- chains.c */
