@@ -40,8 +40,8 @@ MOST_BRUTE = 2000
 AIM, AIM_TABLES = 20000, 100000  # of some 40 events; with changes of page tables
 WARM = 15  # executions; behind the sixteenth is the first look at the clock (BREATHE_SLOWLY in run.c)
 # By DPOR, a seventh above what was measured: another gcc may take as many more. file.gup-gup: what is aimed at.
-LIMITS = {"wait.message": 22300, "page.put-wait": 16100, "wait.ping-pong": 19300, "file.gup-gup": 20000,
-          "lock.mutex": 23100, "peer.busy": 58700, "tlb.store-protect": 35900, "page.put-truncate": 40300}
+LIMITS = {"wait.message": 18900, "page.put-wait": 14800, "wait.ping-pong": 16700, "file.gup-gup": 20000,
+          "lock.mutex": 19000, "peer.busy": 45300, "tlb.store-protect": 30700, "page.put-truncate": 36900}
 # Two threads, 35 to 47 events, no table of pages changed: all that there are, with file.gup-gup.
 NEAR_FORTY = ["huge.gup-gup", "gup.slow-fast", "ref.kill-get", "lease.unlock-break", "lease.set-break", "rwsem.read-write",
               "rwsem.write-write", "peer.percpu-ref", "entry.unlock-at", "entry.two-lock", "file.append-append"]
