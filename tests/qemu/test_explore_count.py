@@ -83,7 +83,7 @@ def test_what_is_above_is_told():
              "tables.a": ((200001, 1), (1, 1)), "tables.b": ((1, 1), (200000, 1))}
     assert list(explore_count_kernel.above(found, ["tables.a", "tables.b"])) == ["b in the kernel", "tables.a in the kernel"]
     cost = explore_count.Cost(1, 1, 20001, {}, {})
-    found = {name: explore_count.Row(cost, cost) for name in ("lock.mutex", "file.gup-gup", "entry.two-lock")}
+    found = {name: explore_count.Row(cost, cost) for name in ("peer.busy", "file.gup-gup", "entry.two-lock")}
     assert list(explore_count.above(found)) == ["file.gup-gup by DPOR", "file.gup-gup by brute force", "entry.two-lock by brute force"]
 
 
