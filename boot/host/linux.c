@@ -151,8 +151,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		options_fail("signal %d from process %d", sig, info->si_pid);
 	if (sig == SIGBUS && info->si_code == BUS_ADRERR)
 		options_fail("no memory behind %p: where a DIMM's file lies there is no room for "
-			     "what is "
-			     "written, or the file was cut meanwhile; see df",
+			     "what is written, or the file was cut meanwhile; see df",
 			     info->si_addr);
 	with_frame(context, machine_exception);
 }

@@ -103,7 +103,7 @@ struct ext4_inode {
 	uint32_t ino;
 	uint32_t refs;	/* zero means: nobody holds it; it is gone, or waits for ext4_evict */
 	uint16_t mode;	/* type and permission bits */
-	uint16_t flags; /* the lower half of i_flags as it was found: nothing here changes that */
+	uint16_t flags; /* the lower half of i_flags when it was opened; for ext4_forbids() alone */
 	uint32_t links; /* zero means: unlinked, on the orphan list until ext4_evict */
 	uint64_t size;	/* bytes */
 	void *host;	/* belongs to the caller (the VFS glue); NULL at birth */

@@ -213,8 +213,7 @@ void __tsan_write_range(void *at, size_t n)
 /* A load that is no event. */
 static inline void look_quietly(const volatile void *at, size_t bytes)
 {
-	if (!x_shared_whole((uintptr_t)at))
-		x_shared_add((uintptr_t)at, bytes);
+	x_shared_add((uintptr_t)at, bytes);
 	if (x_live >= X_LOOKS)
 		x_rule_looks((uintptr_t)at, bytes);
 	else

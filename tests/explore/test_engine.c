@@ -152,9 +152,9 @@ SELFTEST(engine_mmu, "explore.mmu-is-modelled",
 SELFTEST(engine_step, "explore.step-is-asked",
 	 "a rule that is broken between two events only is found, and a store does not overtake")
 {
-	static const struct x_scenario *const broken[] = {&engine_step,	       &engine_step_plain,
-							  &engine_rule_copied, &engine_rule_copies,
-							  &engine_rule_stack,  &engine_rule_sleep};
+	static const struct x_scenario *const broken[] = {
+		&engine_step,	    &engine_step_plain, &engine_rule_copied, &engine_rule_copies,
+		&engine_rule_stack, &engine_rule_sleep, &engine_rule_wide};
 	struct x_options opt = x_all_orders(X_DPOR, false);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(broken); i++)

@@ -10,12 +10,17 @@
 #define MANY 32u /* words: too many for gcc to copy them one by one */
 
 static uint64_t words[MANY], off[MANY], on[MANY] = {[1] = 1, [MANY - 1] = 1};
+static union {
+	uint64_t half[2];
+	unsigned __int128 whole;
+} pair;
 static uint64_t *of_stack;
 static struct thread *sleeper;
 
 static void start(void)
 {
 	memset(words, 0, sizeof(words));
+	pair.whole = 0;
 	of_stack = NULL;
 	sleeper = NULL;
 }
@@ -33,6 +38,22 @@ static void on_and_off(void)
 	x_point("on");
 	memcpy(words, off, sizeof(words));
 	x_point("off");
+}
+
+static void half_on_and_off(void)
+{
+	x_point("begins"); /* behind it the rule is asked for the first time */
+	x_point("goes on");
+	pair.half[1] = 1;
+	x_point("on");
+	pair.half[1] = 0;
+	x_point("off");
+}
+
+/* One load of both words. */
+static void pair_is_off(void)
+{
+	X_EXPECT("step", !pair.whole, "it is on");
 }
 
 static void last_is_off(void)
@@ -92,6 +113,10 @@ const struct x_scenario engine_rule_copies = {.name = "engine.rule-copies",
 					      .start = start,
 					      .thread = {{"one", on_and_off}, {"two", goes_by}},
 					      .step = copies_and_looks};
+const struct x_scenario engine_rule_wide = {.name = "engine.rule-wide",
+					    .start = start,
+					    .thread = {{"one", half_on_and_off}, {"two", goes_by}},
+					    .step = pair_is_off};
 const struct x_scenario engine_rule_stack = {
 	.name = "engine.rule-stack",
 	.start = start,
